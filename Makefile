@@ -1,0 +1,97 @@
+# ownership: a PostgreSQL extension, built with PGXS.
+#
+# The targets below that start with installing what is missing must work
+# on a machine that has nothing but make, so they are kept apart from PGXS,
+# which also has a "check" of its own that only refuses.
+
+EXTENSION = ownership
+PG_CONFIG ?= pg_config
+export PG_CONFIG
+
+FRONT = help deps check demo bench lint format
+
+ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
+
+.PHONY: $(MAKECMDGOALS)
+.NOTPARALLEL:
+
+help:
+	@echo 'make               build (PG_CONFIG=/path/to/pg_config chooses the server)'
+	@echo 'make install       install into that server'
+	@echo 'make check         install what is missing, build, run every test privately'
+	@echo 'make installcheck  run the tests against the installed extension'
+	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
+	@echo 'make bench         measure it'
+	@echo 'make lint          warnings as errors, cppcheck, formatting'
+	@echo 'make format        reformat src/ in place'
+	@echo 'make deps          install what building and testing need (apt)'
+	@echo 'make clean         remove what was built'
+
+deps:
+	@.ci/install-deps
+
+check:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/check
+
+demo:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' KEEP='$(KEEP)' examples/demo.sh
+
+bench:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' bench/run.sh
+
+lint:
+	@.ci/install-deps lint
+	@MAKE='$(MAKE)' .ci/lint
+
+format:
+	@.ci/install-deps lint
+	@clang-format -i src/*.[ch]
+
+# As in "make clean check".
+$(filter-out $(FRONT),$(MAKECMDGOALS)):
+	@$(MAKE) --no-print-directory $@
+
+else
+
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifeq ($(wildcard $(PGXS)),)
+$(error no PostgreSQL to build against: "$(PG_CONFIG) --pgxs" names no file. Run "make deps", or set PG_CONFIG)
+endif
+
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" ownership.control)
+
+MODULE_big = ownership
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+PG_CPPFLAGS = -Isrc
+# Callbacks have the parameters that PostgreSQL gives them, used or not.
+PG_CFLAGS = -Wextra -Wno-unused-parameter
+
+# The install script is the concatenation of its parts, by number.
+SQL_PARTS = $(sort $(wildcard src/sql/*.sql))
+DATA_built = ownership--$(EXTVERSION).sql
+
+REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
+ISOLATION_OPTS = --load-extension=ownership
+TAP_TESTS = 1
+
+EXTRA_CLEAN = $(wildcard ownership--*.sql) .built-for tmp_check tmp_bench
+
+include $(PGXS)
+
+# The directory is named too because a part may go away.
+$(DATA_built): $(SQL_PARTS) src/sql ownership.control
+	cat $(SQL_PARTS) > $@.tmp
+	mv $@.tmp $@
+
+# PGXS tracks neither headers nor the server that an object was built for.
+BUILT_FOR := $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server)
+ifneq ($(BUILT_FOR),$(shell cat .built-for 2>/dev/null))
+$(shell echo '$(BUILT_FOR)' > .built-for)
+endif
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) .built-for
+
+endif

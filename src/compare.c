@@ -1,0 +1,53 @@
+/*
+ * compare.c
+ *		Whether a stored value changed.
+ *
+ * Changed means that the detoasted image differs: 0.0 and -0.0, 'a' and 'A'
+ * in citext, or two spellings of one jsonb number are different values.
+ * Numeric is the exception, because clients pad zeros: two numerics that
+ * compare equal do not differ.  Equality operators are never asked; they
+ * may be user-defined, collation-dependent or missing.
+ */
+#include "ownership.h"
+
+#include "access/detoast.h"
+#include "utils/fmgrprotos.h"
+#include "utils/datum.h"
+
+/* Both values are the same entry of the TOAST table. */
+static bool
+same_toast_pointer(Datum a, Datum b)
+{
+	struct varatt_external pa;
+	struct varatt_external pb;
+
+	if (!VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(a)) ||
+		!VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(b)))
+		return false;
+	VARATT_EXTERNAL_GET_POINTER(pa, (struct varlena *) DatumGetPointer(a));
+	VARATT_EXTERNAL_GET_POINTER(pb, (struct varlena *) DatumGetPointer(b));
+	return pa.va_valueid == pb.va_valueid &&
+		pa.va_toastrelid == pb.va_toastrelid;
+}
+
+/*
+ * Is b another value than a?  May detoast into the current context, but only
+ * when the sizes and toast pointers leave it open.
+ */
+bool
+value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull)
+{
+	if (anull || bnull)
+		return anull != bnull;
+	if (col->byval)
+		return !datum_image_eq(a, b, true, col->typlen);
+	if (DatumGetPointer(a) == DatumGetPointer(b))
+		return false;
+	if (col->typlen == -1 && same_toast_pointer(a, b))
+		return false;
+	if (datum_image_eq(a, b, false, col->typlen))
+		return false;
+	if (col->numeric)
+		return !DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
+	return true;
+}

@@ -1,0 +1,99 @@
+/*
+ * compat.h
+ *		Every difference between the PostgreSQL versions that we build against.
+ *
+ * Wrappers take the newest signature; no other file tests PG_VERSION_NUM.
+ */
+#ifndef OWNERSHIP_COMPAT_H
+#define OWNERSHIP_COMPAT_H
+
+#include "access/genam.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
+#include "nodes/plannodes.h"
+#include "parser/parse_relation.h"
+#include "utils/acl.h"
+
+#if PG_VERSION_NUM < 150000
+#error "ownership needs PostgreSQL 15 or later"
+#endif
+
+/* 18: the module's name and version are shown by pg_get_loaded_modules() */
+#ifdef PG_MODULE_MAGIC_EXT
+#define OWNERSHIP_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "ownership", .version = OWNERSHIP_VERSION)
+#else
+#define OWNERSHIP_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* 16: one function for the ownership of every kind of object */
+static inline bool
+compat_table_ownercheck(Oid relid, Oid roleid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relid, roleid);
+#else
+	return pg_class_ownercheck(relid, roleid);
+#endif
+}
+
+/* 16: the columns that a statement names moved out of the range-table entry */
+static inline Bitmapset *
+compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex == 0)
+		return NULL;
+	return getRTEPermissionInfo(statement->permInfos, rte)->insertedCols;
+#else
+	(void) statement;
+	return rte->insertedCols;
+#endif
+}
+
+/* 18: executor runs lost execute_once */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_PASS queryDesc, direction, count
+#else
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
+#endif
+
+/* 18: the check for a conflicting row may leave one tuple out */
+static inline bool
+compat_check_index_constraints(ResultRelInfo *rri, TupleTableSlot *slot,
+							   EState *estate, ItemPointer conflict,
+							   List *arbiters)
+{
+#if PG_VERSION_NUM >= 180000
+	ItemPointerData none;
+
+	ItemPointerSetInvalid(&none);
+	return ExecCheckIndexConstraints(rri, slot, estate, conflict, &none,
+									 arbiters);
+#else
+	return ExecCheckIndexConstraints(rri, slot, estate, conflict, arbiters);
+#endif
+}
+
+/* 18: index scans can be instrumented; 19 adds flags */
+static inline IndexScanDesc
+compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot,
+					   int nkeys)
+{
+#if PG_VERSION_NUM >= 190000
+	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0, 0);
+#elif PG_VERSION_NUM >= 180000
+	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* foreign tables take TRUNCATE triggers from 16 on */
+#define COMPAT_FOREIGN_TRUNCATE_TRIGGERS (PG_VERSION_NUM >= 160000)
+
+#endif							/* OWNERSHIP_COMPAT_H */

@@ -1,0 +1,748 @@
+/*
+ * conflict.c
+ *		Evidence: rows of ownership.conflict, written by the writer's own
+ *		transaction.
+ *
+ * Values are recorded as their text output under fixed settings, so that one
+ * value has one text whoever writes it.  A refused value is recorded once: it
+ * is compared with the latest evidence for that row, column and writer, found
+ * through a hash index on row_key with a dirty snapshot, which also sees what
+ * concurrent transactions have not committed yet, and takes no predicate
+ * locks.  A refused UPDATE or DELETE holds the row's lock; a refused INSERT
+ * has no row to lock, so look-up and insertion are one critical section there
+ * (a lock of our own, held for just that long), and an equal row of a
+ * transaction under way is waited for, as a unique index would.
+ */
+#include "ownership.h"
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "common/hashfn.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/datetime.h"
+#include "utils/float.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* conflict's columns */
+enum
+{
+	Anum_id = 1,
+	Anum_recorded_at,
+	Anum_schema,
+	Anum_table,
+	Anum_row_key,
+	Anum_operation,
+	Anum_system,
+	Anum_role,
+	Anum_origin,
+	Anum_application,
+	Anum_outcome,
+	Anum_columns,
+	Anum_stored,
+	Anum_proposed,
+	Anum_resolved_at,
+	Anum_resolution,
+	Natts_conflict = Anum_resolution
+};
+
+/* apart from the advisory locks of SQL functions, which use 1 and 2 */
+#define LOCK_CLASS 3
+
+const char *
+operation_name(Operation operation)
+{
+	switch (operation)
+	{
+		case OPERATION_INSERT:
+			return "INSERT";
+		case OPERATION_UPDATE:
+			return "UPDATE";
+		case OPERATION_DELETE:
+			return "DELETE";
+		case OPERATION_TRUNCATE:
+			return "TRUNCATE";
+	}
+	pg_unreachable();
+}
+
+static const char *
+outcome_name(Verdict outcome)
+{
+	switch (outcome)
+	{
+		case VERDICT_OBSERVE:
+			return "observed";
+		case VERDICT_FILL:
+			return "filled";
+		case VERDICT_OVERRIDE:
+			return "overridden";
+		case VERDICT_KEEP:
+			return "kept";
+		case VERDICT_DISCARD:
+			return "discarded";
+		case VERDICT_REJECT:
+			return "rejected";
+		case VERDICT_ALLOW:
+			break;
+	}
+	pg_unreachable();
+}
+
+/* Was the value, or the row, kept out? */
+static bool
+is_refused(Verdict outcome)
+{
+	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
+}
+
+/* The settings that text output depends on. */
+typedef struct OutputSettings
+{
+	int			date_style;
+	int			date_order;
+	int			interval_style;
+	int			float_digits;
+	int			bytea;
+	pg_tz	   *timezone;
+} OutputSettings;
+
+static OutputSettings
+fix_output(void)
+{
+	OutputSettings old = {DateStyle, DateOrder, IntervalStyle,
+	extra_float_digits, bytea_output, session_timezone};
+
+	DateStyle = USE_ISO_DATES;
+	DateOrder = DATEORDER_YMD;
+	IntervalStyle = INTSTYLE_POSTGRES;
+	extra_float_digits = 1;
+	bytea_output = BYTEA_OUTPUT_HEX;
+	session_timezone = pg_tzset("GMT");
+	return old;
+}
+
+static void
+restore_output(const OutputSettings *old)
+{
+	DateStyle = old->date_style;
+	DateOrder = old->date_order;
+	IntervalStyle = old->interval_style;
+	extra_float_digits = old->float_digits;
+	bytea_output = old->bytea;
+	session_timezone = old->timezone;
+}
+
+static void
+push_length(JsonbParseState **state, int64 length)
+{
+	JsonbValue	v;
+
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	v.type = jbvString;
+	v.val.string.val = pstrdup("length");
+	v.val.string.len = strlen("length");
+	pushJsonbValue(state, WJB_KEY, &v);
+	v.type = jbvNumeric;
+	v.val.numeric = int64_to_numeric(length);
+	pushJsonbValue(state, WJB_VALUE, &v);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * Push one column of a row.  limit: bytes above which only the length is
+ * noted; negative: none.  numbers: integers as JSON numbers (row keys).
+ */
+static void
+push_column(JsonbParseState **state, TupleTableSlot *slot, AttrNumber attnum,
+			int limit, bool numbers)
+{
+	Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, attnum - 1);
+	JsonbValue	v;
+	Datum		value;
+	bool		isnull;
+	Oid			output;
+	bool		varlena;
+
+	v.type = jbvString;
+	v.val.string.val = pstrdup(NameStr(att->attname));
+	v.val.string.len = strlen(v.val.string.val);
+	pushJsonbValue(state, WJB_KEY, &v);
+
+	value = slot_getattr(slot, attnum, &isnull);
+	if (isnull)
+	{
+		v.type = jbvNull;
+		pushJsonbValue(state, WJB_VALUE, &v);
+		return;
+	}
+	if (limit >= 0 && att->attlen == -1 &&
+		toast_raw_datum_size(value) - VARHDRSZ > (Size) limit)
+	{
+		push_length(state, toast_raw_datum_size(value) - VARHDRSZ);
+		return;
+	}
+	if (numbers && (att->atttypid == INT2OID || att->atttypid == INT4OID ||
+					att->atttypid == INT8OID))
+	{
+		int64		n = att->atttypid == INT2OID ? DatumGetInt16(value)
+			: att->atttypid == INT4OID ? DatumGetInt32(value)
+			: DatumGetInt64(value);
+
+		v.type = jbvNumeric;
+		v.val.numeric = int64_to_numeric(n);
+		pushJsonbValue(state, WJB_VALUE, &v);
+		return;
+	}
+	getTypeOutputInfo(att->atttypid, &output, &varlena);
+	v.type = jbvString;
+	v.val.string.val = OidOutputFunctionCall(output, value);
+	v.val.string.len = strlen(v.val.string.val);
+	if (limit >= 0 && v.val.string.len > limit)
+		push_length(state, v.val.string.len);
+	else
+		pushJsonbValue(state, WJB_VALUE, &v);
+}
+
+/* The columns of the conflicts with e's outcome. */
+static Jsonb *
+conflict_values(const Evidence *e, TupleTableSlot *slot, int limit)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		if (e->conflicts->items[i].verdict == e->outcome)
+			push_column(&state, slot, e->conflicts->items[i].col->attnum, limit, false);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* Every column that is stored. */
+static Jsonb *
+row_values(TupleTableSlot *slot, int limit)
+{
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && att->attgenerated == '\0')
+			push_column(&state, slot, att->attnum, limit, false);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+static Jsonb *
+row_key(const RelationMap *map, TupleTableSlot *slot)
+{
+	JsonbParseState *state = NULL;
+
+	if (map->nkey_attrs == 0 || slot == NULL)
+		return NULL;
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < map->nkey_attrs; i++)
+		push_column(&state, slot, map->key_attrs[i], -1, true);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* The row that the evidence is about: as it will be stored, where it will. */
+static TupleTableSlot *
+key_slot(const Evidence *e)
+{
+	if (e->final != NULL)
+		return e->final;
+	if (e->operation == OPERATION_INSERT)
+		return e->proposed;
+	if (is_refused(e->outcome) || e->proposed == NULL)
+		return e->stored;
+	return e->proposed;
+}
+
+static Datum
+name_array(List *names)
+{
+	int			n = list_length(names);
+	Datum	   *datums = palloc(Max(n, 1) * sizeof(Datum));
+	ListCell   *lc;
+	int			i = 0;
+
+	foreach(lc, names)
+	{
+		Name		name = palloc(sizeof(NameData));
+
+		namestrcpy(name, lfirst(lc));
+		datums[i++] = NameGetDatum(name);
+	}
+	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN,
+										   false, TYPALIGN_CHAR));
+}
+
+static List *
+conflict_names(const Evidence *e)
+{
+	List	   *names = NIL;
+
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		if (e->conflicts->items[i].verdict == e->outcome)
+			names = lappend(names, e->conflicts->items[i].col->name);
+	}
+	return names;
+}
+
+static void
+insert_conflict(Relation rel, Datum *values, bool *nulls)
+{
+	Oid			sequence = catalog_table("conflict_id_seq", false);
+	HeapTuple	tuple;
+
+	values[Anum_id - 1] = Int64GetDatum(nextval_internal(sequence, false));
+	nulls[Anum_id - 1] = false;
+	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
+	CatalogTupleInsert(rel, tuple);
+	heap_freetuple(tuple);
+}
+
+static void
+set_text(Datum *values, bool *nulls, int attnum, const char *text)
+{
+	nulls[attnum - 1] = text == NULL;
+	if (text != NULL)
+		values[attnum - 1] = CStringGetTextDatum(text);
+}
+
+static void
+set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
+{
+	nulls[attnum - 1] = jsonb == NULL;
+	if (jsonb != NULL)
+		values[attnum - 1] = JsonbPGetDatum(jsonb);
+}
+
+/* All but the key, the values and the columns. */
+static void
+set_common(Datum *values, bool *nulls, const char *schema, const char *table,
+		   Operation operation, const Writer *writer, const char *system,
+		   Verdict outcome)
+{
+	memset(nulls, true, Natts_conflict * sizeof(bool));
+	values[Anum_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[Anum_recorded_at - 1] = false;
+	set_text(values, nulls, Anum_schema, schema);
+	set_text(values, nulls, Anum_table, table);
+	set_text(values, nulls, Anum_operation, operation_name(operation));
+	set_text(values, nulls, Anum_system, system);
+	set_text(values, nulls, Anum_role, GetUserNameFromId(writer->role, true));
+	set_text(values, nulls, Anum_origin, writer->origin);
+	set_text(values, nulls, Anum_application,
+			 application_name != NULL && application_name[0] != '\0' ? application_name : NULL);
+	set_text(values, nulls, Anum_outcome, outcome_name(outcome));
+}
+
+static bool
+text_equals(Datum value, bool isnull, const char *other)
+{
+	if (isnull || other == NULL)
+		return isnull && other == NULL;
+	return strcmp(TextDatumGetCString(value), other) == 0;
+}
+
+/* Is it evidence of this writer on this table? */
+static bool
+same_writer(TupleTableSlot *slot, const Evidence *e)
+{
+	bool		isnull;
+	Datum		value;
+
+	value = slot_getattr(slot, Anum_schema, &isnull);
+	if (!text_equals(value, isnull, e->map->schema))
+		return false;
+	value = slot_getattr(slot, Anum_table, &isnull);
+	if (!text_equals(value, isnull, e->map->table))
+		return false;
+	value = slot_getattr(slot, Anum_system, &isnull);
+	if (!text_equals(value, isnull, e->system))
+		return false;
+	if (e->system != NULL)
+		return true;
+	value = slot_getattr(slot, Anum_origin, &isnull);
+	if (!text_equals(value, isnull, e->writer->origin))
+		return false;
+	value = slot_getattr(slot, Anum_role, &isnull);
+	return e->writer->origin != NULL ||
+		text_equals(value, isnull, GetUserNameFromId(e->writer->role, true));
+}
+
+static bool
+has_name(ArrayType *names, const char *name)
+{
+	Datum	   *elems;
+	int			n;
+	bool		found = false;
+
+	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &elems, NULL, &n);
+	for (int i = 0; i < n && !found; i++)
+		found = strcmp(NameStr(*DatumGetName(elems[i])), name) == 0;
+	return found;
+}
+
+/* One key of a jsonb object, or NULL. */
+static JsonbValue *
+object_value(Jsonb *object, const char *key)
+{
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), NULL);
+}
+
+/* Compares two scalars, as push_column() made them without a limit. */
+static bool
+same_scalar(const JsonbValue *a, const JsonbValue *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (a->type != b->type)
+		return false;
+	if (a->type == jbvNull)
+		return true;
+	return a->type == jbvString &&
+		a->val.string.len == b->val.string.len &&
+		memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
+}
+
+static bool
+same_jsonb(Jsonb *a, Jsonb *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return compareJsonbContainers(&a->root, &b->root) == 0;
+}
+
+/*
+ * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
+ * latest evidence for this row and writer already tells.  Returns a
+ * transaction under way whose evidence would tell one, to be waited for.
+ */
+static TransactionId
+forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
+				Jsonb *key, Jsonb *proposed)
+{
+	Relation	index = index_open(catalog_table("conflict_row_key_idx", false),
+								   AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	int64	   *latest = palloc0(fresh->n * sizeof(int64));
+	bool	   *told = palloc0(fresh->n * sizeof(bool));
+	TransactionId pending = InvalidTransactionId;
+	SnapshotData dirty;
+	ScanKeyData skey;
+	IndexScanDesc scan;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&skey, 1, HTEqualStrategyNumber, F_JSONB_EQ, JsonbPGetDatum(key));
+	scan = compat_index_beginscan(rel, index, &dirty, 1);
+	index_rescan(scan, &skey, 1, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool		isnull;
+		Datum		value;
+		int64		id;
+		ArrayType  *columns;
+		Jsonb	   *was_proposed;
+		bool		accepted;
+		bool		discarded;
+		char	   *operation;
+		char	   *outcome;
+
+		if (!same_jsonb(DatumGetJsonbP(slot_getattr(slot, Anum_row_key, &isnull)), key) ||
+			!same_writer(slot, e))
+			continue;
+		outcome = TextDatumGetCString(slot_getattr(slot, Anum_outcome, &isnull));
+		discarded = strcmp(outcome, outcome_name(VERDICT_DISCARD)) == 0;
+		if (discarded != (e->outcome == VERDICT_DISCARD) ||
+			(!discarded && strcmp(outcome, outcome_name(VERDICT_KEEP)) != 0))
+			continue;
+		operation = TextDatumGetCString(slot_getattr(slot, Anum_operation, &isnull));
+		if (discarded && strcmp(operation, operation_name(e->operation)) != 0)
+			continue;
+
+		id = DatumGetInt64(slot_getattr(slot, Anum_id, &isnull));
+		value = slot_getattr(slot, Anum_columns, &isnull);
+		columns = DatumGetArrayTypeP(value);
+		value = slot_getattr(slot, Anum_proposed, &isnull);
+		was_proposed = isnull ? NULL : DatumGetJsonbP(value);
+		value = slot_getattr(slot, Anum_resolution, &isnull);
+		accepted = !isnull && strcmp(TextDatumGetCString(value), "accepted") == 0;
+
+		for (int i = 0; i < fresh->n; i++)
+		{
+			const char *name = fresh->items[i].col->name;
+
+			if (fresh->items[i].verdict != e->outcome || id < latest[i] ||
+				!has_name(columns, name))
+				continue;
+			latest[i] = id;
+			told[i] = !accepted &&
+				(discarded ? same_jsonb(was_proposed, proposed)
+				 : same_scalar(object_value(was_proposed, name),
+							   object_value(proposed, name)));
+			if (told[i] && TransactionIdIsValid(dirty.xmin))
+				pending = dirty.xmin;
+		}
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+
+	for (int i = 0; i < fresh->n; i++)
+	{
+		if (told[i])
+			fresh->items[i].verdict = VERDICT_ALLOW;
+	}
+	return pending;
+}
+
+static bool
+any_left(const ConflictSet *set, Verdict outcome)
+{
+	for (int i = 0; i < set->n; i++)
+		if (set->items[i].verdict == outcome)
+			return true;
+	return false;
+}
+
+/* Insert evidence, unless it has been told. */
+static bool
+insert_evidence(Relation rel, const Evidence *original)
+{
+	Evidence	e = *original;
+	Datum		values[Natts_conflict];
+	bool		nulls[Natts_conflict];
+	bool		refused = is_refused(e.outcome);
+	bool		whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
+	Jsonb	   *key = row_key(e.map, key_slot(&e));
+	Jsonb	   *stored = NULL;
+	Jsonb	   *proposed = NULL;
+	int			limit = ownership_value_limit;
+	ConflictSet fresh = *e.conflicts;
+	LOCKTAG		tag;
+	bool		lock = refused && key != NULL && e.operation == OPERATION_INSERT;
+
+	if (e.proposed != NULL)
+		proposed = whole ? row_values(e.proposed, -1)
+			: conflict_values(&e, e.proposed, refused ? -1 : limit);
+
+	if (lock)
+	{
+		uint64		hash = hash_any_extended((unsigned char *) VARDATA_ANY(key),
+											 VARSIZE_ANY_EXHDR(key), e.map->home);
+
+		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+							 (uint32) hash, LOCK_CLASS);
+	}
+	for (;;)
+	{
+		TransactionId pending = InvalidTransactionId;
+
+		if (!refused || key == NULL)
+			break;
+		if (lock)
+			(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		fresh.items = palloc(fresh.n * sizeof(Conflict));
+		memcpy(fresh.items, original->conflicts->items, fresh.n * sizeof(Conflict));
+		pending = forget_recorded(rel, &e, &fresh, key, proposed);
+		if (!TransactionIdIsValid(pending))
+			break;
+		if (lock)
+			(void) LockRelease(&tag, ExclusiveLock, false);
+		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+	}
+	e.conflicts = &fresh;
+
+	if (any_left(&fresh, e.outcome))
+	{
+		if (refused && !whole && e.proposed != NULL)
+			proposed = conflict_values(&e, e.proposed, -1);
+		if (e.outcome == VERDICT_KEEP && e.final != NULL)
+			stored = conflict_values(&e, e.final, limit);
+		else if (e.stored != NULL)
+			stored = (e.proposed == NULL && !refused) ? row_values(e.stored, limit)
+				: conflict_values(&e, e.stored, limit);
+
+		set_common(values, nulls, e.map->schema, e.map->table, e.operation,
+				   e.writer, e.system, e.outcome);
+		set_jsonb(values, nulls, Anum_row_key, key);
+		set_jsonb(values, nulls, Anum_stored, stored);
+		set_jsonb(values, nulls, Anum_proposed, proposed);
+		values[Anum_columns - 1] = name_array(conflict_names(&e));
+		nulls[Anum_columns - 1] = false;
+		insert_conflict(rel, values, nulls);
+	}
+	if (lock)
+		(void) LockRelease(&tag, ExclusiveLock, false);
+	return any_left(&fresh, e.outcome);
+}
+
+/* The same under fixed output settings. */
+static bool
+insert_evidence_fixed(Relation rel, const Evidence *e)
+{
+	OutputSettings settings = fix_output();
+	volatile bool recorded = false;
+
+	PG_TRY();
+	{
+		recorded = insert_evidence(rel, e);
+	}
+	PG_FINALLY();
+	{
+		restore_output(&settings);
+	}
+	PG_END_TRY();
+	return recorded;
+}
+
+/*
+ * Record those of the conflicts whose verdict is e->outcome, with the values
+ * of e's rows.  Observed rows beyond ownership.observed_limit of a statement
+ * are counted only.  Returns whether a row of evidence was written.
+ *
+ * Errors: a refused value that does not fit into jsonb (program_limit_exceeded).
+ */
+bool
+record_evidence(const Evidence *e)
+{
+	MemoryContext cxt;
+	MemoryContext old;
+	Relation	rel;
+	bool		recorded;
+
+	if (e->outcome == VERDICT_OBSERVE)
+	{
+		Tally	   *tally = statement_tally(e->map);
+
+		if (tally->observed++ >= (uint64) ownership_observed_limit)
+		{
+			ListCell   *lc;
+
+			tally->rest++;
+			tally->rest_operation = e->operation;
+			if (tally->rest_system == NULL && e->system != NULL)
+				tally->rest_system = MemoryContextStrdup(TopTransactionContext, e->system);
+			foreach(lc, conflict_names(e))
+			{
+				ListCell   *known;
+				bool		found = false;
+
+				foreach(known, tally->rest_columns)
+					found |= strcmp(lfirst(known), lfirst(lc)) == 0;
+				if (!found)
+				{
+					old = MemoryContextSwitchTo(TopTransactionContext);
+					tally->rest_columns = lappend(tally->rest_columns, pstrdup(lfirst(lc)));
+					MemoryContextSwitchTo(old);
+				}
+			}
+			return false;
+		}
+	}
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence",
+								ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cxt);
+	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	recorded = insert_evidence_fixed(rel, e);
+	table_close(rel, RowExclusiveLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+	return recorded;
+}
+
+/*
+ * The rows of a statement that were only counted: one row of evidence without
+ * a key, whose `proposed` is their number.
+ */
+void
+record_rest(const Tally *tally)
+{
+	Relation	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	const Writer *writer = current_writer();
+	Datum		values[Natts_conflict];
+	bool		nulls[Natts_conflict];
+	JsonbValue	count;
+
+	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation,
+			   writer, tally->rest_system, VERDICT_OBSERVE);
+	count.type = jbvNumeric;
+	count.val.numeric = int64_to_numeric((int64) tally->rest);
+	set_jsonb(values, nulls, Anum_proposed, JsonbValueToJsonb(&count));
+	values[Anum_columns - 1] = name_array(tally->rest_columns);
+	nulls[Anum_columns - 1] = false;
+	insert_conflict(rel, values, nulls);
+	table_close(rel, RowExclusiveLock);
+}
+
+static char *
+values_text(Jsonb *jsonb)
+{
+	return jsonb == NULL ? pstrdup("-")
+		: JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+}
+
+/*
+ * A line in the server log for a write that is about to be rejected: its
+ * transaction rolls back, and whoever catches the error may say nothing.
+ */
+void
+log_rejected(const Evidence *e)
+{
+	OutputSettings settings = fix_output();
+	char	   *key = NULL;
+	char	   *proposed = NULL;
+
+	PG_TRY();
+	{
+		key = values_text(row_key(e->map, key_slot(e)));
+		proposed = values_text(e->proposed == NULL ? NULL
+							   : conflict_values(e, e->proposed, ownership_value_limit));
+	}
+	PG_FINALLY();
+	{
+		restore_output(&settings);
+	}
+	PG_END_TRY();
+
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
+					operation_name(e->operation),
+					relation_label(e->map->schema, e->map->table),
+					writer_label(e->writer, e->system),
+					GetUserNameFromId(e->writer->role, true),
+					key, proposed),
+			 errhidestmt(true), errhidecontext(true)));
+}

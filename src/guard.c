@@ -1,0 +1,819 @@
+/*
+ * guard.c
+ *		The guard's trigger functions.
+ *
+ * BEFORE amends: it restores values that are kept out, and discards rows that
+ * may not come or go.  AFTER judges what really happened: it rejects, and
+ * records what was let through.  Where no AFTER trigger can judge, BEFORE
+ * does: with session_replication_role = replica, because AFTER is enabled for
+ * ordinary sessions only (on a partition it would leak a relcache reference
+ * for each applied row), and on foreign tables, where AFTER comes too late.
+ *
+ * An UPDATE that moves a row between partitions fires BEFORE UPDATE, BEFORE
+ * DELETE of the same tuple, BEFORE INSERT at the destination, AFTER DELETE
+ * and AFTER INSERT.  It is judged at BEFORE DELETE as the UPDATE it is; what
+ * follows is let through (move.c).
+ */
+#include "ownership.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(ownership_guard_amend);
+PG_FUNCTION_INFO_V1(ownership_guard_judge);
+PG_FUNCTION_INFO_V1(ownership_guard_truncate);
+
+/* What one call works on. */
+typedef struct Call
+{
+	TriggerData *td;
+	GuardState *state;
+	RelationMap *map;
+	const Writer *writer;
+	const char *system;
+	Circumstances circumstances;
+	bool		judge;			/* in BEFORE: AFTER will not */
+} Call;
+
+/*
+ * Checks the trigger protocol, in one place, and prepares the call.  False:
+ * there is nothing to guard.
+ */
+static bool
+begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
+		   bool row, Call *call)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	GuardState *state = fcinfo->flinfo->fn_extra;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		(td->tg_event & TRIGGER_EVENT_TIMINGMASK) != timing ||
+		(TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) != row)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by a trigger of the guard", function),
+				 errhint("ownership.guard() creates the triggers.")));
+
+	if (state == NULL)
+	{
+		/*
+		 * The first row of a statement on this relation.  Locks that are held
+		 * already do not look for invalidations, so a prepared statement in
+		 * an open transaction would miss what others committed.
+		 */
+		AcceptInvalidationMessages();
+		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
+		state->cxt = fcinfo->flinfo->fn_mcxt;
+		fcinfo->flinfo->fn_extra = state;
+	}
+	if (ownership_enforcement == ENFORCEMENT_OFF)
+		return false;
+	call->td = td;
+	call->state = state;
+	call->map = map_get(td->tg_relation);
+	if (!call->map->mapped)
+		return false;
+	call->writer = current_writer();
+	call->system = writer_system(call->writer, call->map->source);
+	call->judge = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
+		td->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+	call->circumstances.steward = call->writer->steward;
+	call->circumstances.worker = call->writer->worker;
+	call->circumstances.strict = call->writer->strict;
+	call->circumstances.cascade = timing == TRIGGER_EVENT_BEFORE && InNoForceRLSOperation();
+	call->circumstances.enforcement = (Enforcement) ownership_enforcement;
+	return true;
+}
+
+static void
+add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner,
+			 bool stored_null)
+{
+	Verdict		verdict;
+	bool		softened;
+
+	if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0))
+		return;
+	verdict = verdict_for(&call->circumstances, col->policy, col->key,
+						  stored_null, &softened);
+	if (verdict == VERDICT_ALLOW)
+		return;
+	if (set->items == NULL)
+		set->items = palloc(call->map->ncols * sizeof(Conflict));
+	set->items[set->n].col = col;
+	set->items[set->n].owner = owner;
+	set->items[set->n].verdict = verdict;
+	set->items[set->n].softened = softened;
+	set->n++;
+	set->strictest = Max(set->strictest, verdict);
+}
+
+/* UPDATE writes the columns that it names and whose value changed. */
+static void
+update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named,
+				 TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	RelationMap *map = call->map;
+	const Bitmapset *foreign = map_foreign(map, call->writer);
+	MappedColumn *cols = map->cols;
+	int			ncols = map->ncols;
+
+	memset(set, 0, sizeof(ConflictSet));
+	call->circumstances.operation = OPERATION_UPDATE;
+	if (foreign == NULL || (named != NULL && !bms_overlap(named, foreign)))
+		return;
+	for (int i = 0; i < ncols; i++)
+	{
+		MappedColumn *col = &cols[i];
+		Datum		before;
+		Datum		after;
+		bool		before_null;
+		bool		after_null;
+
+		if (!col->foreign ||
+			(named != NULL &&
+			 !bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named)))
+			continue;
+		before = slot_getattr(stored, col->attnum, &before_null);
+		after = slot_getattr(proposed, col->attnum, &after_null);
+		if (value_changed(col, before, before_null, after, after_null))
+			add_conflict(call, set, col, map_owner(map, col, stored), before_null);
+	}
+}
+
+/*
+ * INSERT writes the key, and every column whose value is neither NULL nor the
+ * constant default; one with another default only if the statement is known
+ * to name it.
+ */
+static void
+insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
+{
+	RelationMap *map = call->map;
+	MappedColumn *cols = map->cols;
+	int			ncols = map->ncols;
+
+	memset(set, 0, sizeof(ConflictSet));
+	call->circumstances.operation = OPERATION_INSERT;
+	if (map_foreign(map, call->writer) == NULL)
+		return;
+	for (int i = 0; i < ncols; i++)
+	{
+		MappedColumn *col = &cols[i];
+		Datum		value;
+		bool		isnull;
+
+		if (!col->foreign)
+			continue;
+		if (!col->key)
+		{
+			value = slot_getattr(proposed, col->attnum, &isnull);
+			if (isnull)
+				continue;
+			if (col->constant_default
+				? !value_changed(col, value, isnull, col->default_value, col->default_isnull)
+				: !statement_names_insert(map, col->name))
+				continue;
+		}
+		add_conflict(call, set, col, map_owner(map, col, proposed), false);
+	}
+}
+
+/* DELETE writes the key. */
+static void
+delete_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
+{
+	RelationMap *map = call->map;
+	MappedColumn *cols = map->cols;
+	int			ncols = map->ncols;
+
+	memset(set, 0, sizeof(ConflictSet));
+	call->circumstances.operation = OPERATION_DELETE;
+	if (map->nkeys == 0 || map_foreign(map, call->writer) == NULL)
+		return;
+	for (int i = 0; i < ncols; i++)
+	{
+		if (cols[i].key && cols[i].foreign)
+			add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), false);
+	}
+}
+
+static Evidence
+evidence(const Call *call, const ConflictSet *set, Verdict outcome,
+		 TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	Evidence	e = {0};
+
+	e.map = call->map;
+	e.writer = call->writer;
+	e.system = call->system;
+	e.operation = call->circumstances.operation;
+	e.outcome = outcome;
+	e.conflicts = set;
+	e.stored = stored;
+	e.proposed = proposed;
+	return e;
+}
+
+static void
+reject(const Call *call, const ConflictSet *set, Verdict outcome,
+	   TupleTableSlot *stored, TupleTableSlot *proposed, const char *why)
+{
+	Evidence	e = evidence(call, set, outcome, stored, proposed);
+
+	report_rejected(&e, why);
+}
+
+/* Records the writes that went through. */
+static void
+record_allowed(const Call *call, const ConflictSet *set,
+			   TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	for (Verdict v = VERDICT_OBSERVE; v <= VERDICT_OVERRIDE; v++)
+	{
+		for (int i = 0; i < set->n; i++)
+		{
+			if (set->items[i].verdict == v)
+			{
+				Evidence	e = evidence(call, set, v, stored, proposed);
+
+				(void) record_evidence(&e);
+				break;
+			}
+		}
+	}
+}
+
+/* Why a rejection in a foreign-key action may differ from the policy. */
+static const char *
+cascade_reason(const Call *call)
+{
+	return call->circumstances.cascade
+		? _("A foreign-key action cannot leave the row as it is.")
+		: NULL;
+}
+
+/*
+ * BEFORE: what must be rejected now.  Elsewhere AFTER rejects, which sees the
+ * final row; but it could not tell a foreign-key action.
+ */
+static void
+reject_early(const Call *call, const ConflictSet *set,
+			 TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	if (set->strictest == VERDICT_REJECT &&
+		(call->judge || call->circumstances.cascade))
+		reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
+}
+
+/* The tuple as a slot, for reading while the call lasts. */
+static TupleTableSlot *
+tuple_slot(Relation rel, HeapTuple tuple)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+
+	ExecStoreHeapTuple(tuple, slot, false);
+	return slot;
+}
+
+/* Evidence of kept values, once the amended row is known. */
+static void
+record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
+			TupleTableSlot *proposed, HeapTuple amended)
+{
+	TupleTableSlot *final = tuple_slot(call->td->tg_relation, amended);
+	Evidence	e = evidence(call, set, VERDICT_KEEP, stored, proposed);
+
+	e.final = final;
+	(void) record_evidence(&e);
+	if (call->writer->worker)
+		report_softened(&e);
+	else
+		statement_tally(call->map)->kept++;
+	ExecDropSingleTupleTableSlot(final);
+}
+
+static void
+record_discarded(const Call *call, const ConflictSet *set,
+				 TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	Evidence	e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
+
+	(void) record_evidence(&e);
+	if (call->writer->worker)
+		report_softened(&e);
+	else
+		statement_tally(call->map)->discarded++;
+}
+
+/* Is any stored column of the amended row another than before? */
+static bool
+anything_left(Relation rel, HeapTuple before, HeapTuple after)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		MappedColumn col = {0};
+		Datum		a;
+		Datum		b;
+		bool		anull;
+		bool		bnull;
+
+		if (att->attisdropped || att->attgenerated != '\0')
+			continue;
+		col.byval = att->attbyval;
+		col.typlen = att->attlen;
+		a = heap_getattr(before, att->attnum, desc, &anull);
+		b = heap_getattr(after, att->attnum, desc, &bnull);
+		if (value_changed(&col, a, anull, b, bnull))
+			return true;
+	}
+	return false;
+}
+
+/* Puts the stored values back into the columns that are kept. */
+static HeapTuple
+restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple,
+			   TupleTableSlot *stored)
+{
+	int		   *attnums = palloc(set->n * sizeof(int));
+	Datum	   *values = palloc(set->n * sizeof(Datum));
+	bool	   *nulls = palloc(set->n * sizeof(bool));
+	int			n = 0;
+
+	for (int i = 0; i < set->n; i++)
+	{
+		if (set->items[i].verdict != VERDICT_KEEP)
+			continue;
+		attnums[n] = set->items[i].col->attnum;
+		values[n] = slot_getattr(stored, attnums[n], &nulls[n]);
+		n++;
+	}
+	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(call->td->tg_relation),
+									 n, attnums, values, nulls);
+}
+
+static HeapTuple
+amend_update(Call *call)
+{
+	TriggerData *td = call->td;
+	GuardState *state = call->state;
+	HeapTuple	tuple = td->tg_newtuple;
+	ConflictSet set;
+
+	if (state->amended_insert && !call->writer->worker && statement_may_upsert())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
+						relation_label(call->map->schema, call->map->table)),
+				 errdetail("The row was inserted by another transaction after values of it had been kept out."),
+				 errhint("The transaction might succeed if retried.")));
+
+	update_conflicts(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
+	move_remember_update(state, td);
+	if (set.n == 0)
+		return tuple;
+
+	reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
+	if (call->judge)
+		record_allowed(call, &set, td->tg_trigslot, td->tg_newslot);
+
+	for (int i = 0; i < set.n; i++)
+	{
+		if (set.items[i].verdict == VERDICT_KEEP)
+		{
+			tuple = restore_values(call, &set, tuple, td->tg_trigslot);
+			record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
+			if (call->writer->worker &&
+				!anything_left(td->tg_relation, td->tg_trigtuple, tuple))
+				return NULL;
+			break;
+		}
+	}
+	return tuple;
+}
+
+/*
+ * Puts defaults into the columns that are kept out of a new row.  False when
+ * none can stand in; *stuck is that column then.
+ */
+static bool
+default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple,
+			   MappedColumn **stuck)
+{
+	int		   *attnums = palloc(set->n * sizeof(int));
+	Datum	   *values = palloc(set->n * sizeof(Datum));
+	bool	   *nulls = palloc(set->n * sizeof(bool));
+	int			n = 0;
+
+	for (int i = 0; i < set->n; i++)
+	{
+		MappedColumn *col = set->items[i].col;
+
+		if (set->items[i].verdict != VERDICT_KEEP)
+			continue;
+		attnums[n] = col->attnum;
+		map_default(call->map, col, &values[n], &nulls[n]);
+		if (col->partition_key || (col->not_null && nulls[n]))
+		{
+			*stuck = col;
+			return false;
+		}
+		n++;
+	}
+	*tuple = heap_modify_tuple_by_cols(*tuple, RelationGetDescr(call->td->tg_relation),
+									   n, attnums, values, nulls);
+	return true;
+}
+
+/*
+ * Would the row meet a stored one in a unique index that holds none of the
+ * amended columns?  Then an upsert turns into an UPDATE, which is judged as
+ * such, and must propose what the statement proposed.
+ */
+static bool
+meets_stored_row(const Call *call, const ConflictSet *set)
+{
+	Relation	rel = call->td->tg_relation;
+	EState	   *estate;
+	ResultRelInfo *rri;
+	List	   *arbiters = NIL;
+	TupleTableSlot *slot;
+	ItemPointerData conflict;
+	bool		meets = false;
+
+	if (!rel->rd_rel->relhasindex)
+		return false;
+
+	estate = CreateExecutorState();
+	rri = makeNode(ResultRelInfo);
+	InitResultRelInfo(rri, rel, 0, NULL, 0);
+	ExecOpenIndices(rri, true);
+	for (int i = 0; i < rri->ri_NumIndices; i++)
+	{
+		Form_pg_index index = rri->ri_IndexRelationDescs[i]->rd_index;
+		bool		amended = false;
+
+		if (!index->indisunique || !index->indimmediate || !index->indisready)
+			continue;
+		for (int c = 0; c < set->n; c++)
+			for (int k = 0; k < index->indnkeyatts; k++)
+				amended |= set->items[c].verdict == VERDICT_KEEP &&
+					index->indkey.values[k] == set->items[c].col->attnum;
+		if (!amended)
+			arbiters = lappend_oid(arbiters, index->indexrelid);
+	}
+	if (arbiters != NIL)
+	{
+		slot = tuple_slot(rel, call->td->tg_trigtuple);
+		slot->tts_tableOid = RelationGetRelid(rel);
+		meets = !compat_check_index_constraints(rri, slot, estate, &conflict, arbiters);
+		ExecDropSingleTupleTableSlot(slot);
+	}
+	ExecCloseIndices(rri);
+	FreeExecutorState(estate);
+	return meets;
+}
+
+static HeapTuple
+amend_insert(Call *call)
+{
+	TriggerData *td = call->td;
+	HeapTuple	tuple = td->tg_trigtuple;
+	TupleTableSlot *proposed = td->tg_trigslot;
+	ConflictSet set;
+	MappedColumn *stuck = NULL;
+	bool		keeps = false;
+	bool		discards = false;
+
+	call->state->amended_insert = false;
+	insert_conflicts(call, &set, proposed);
+	if (set.n == 0)
+		return tuple;
+	for (int i = 0; i < set.n; i++)
+	{
+		keeps |= set.items[i].verdict == VERDICT_KEEP;
+		discards |= set.items[i].verdict == VERDICT_DISCARD;
+	}
+	if (!keeps && !discards && !call->judge)
+		return tuple;
+
+	if (!call->writer->worker && !statement_is_copy() &&
+		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
+		meets_stored_row(call, &set))
+	{
+		statement_tally(call->map)->untouched++;
+		return tuple;
+	}
+
+	reject_early(call, &set, NULL, proposed);
+	if (keeps && !discards && !default_values(call, &set, &tuple, &stuck))
+	{
+		if (!call->writer->worker)
+			reject(call, &set, VERDICT_KEEP, NULL, proposed,
+				   psprintf(_("No default can stand in for column \"%s\"."), stuck->name));
+		for (int i = 0; i < set.n; i++)
+			if (set.items[i].verdict == VERDICT_KEEP)
+				set.items[i].verdict = VERDICT_DISCARD;
+		discards = true;
+	}
+	if (discards)
+	{
+		/* the conflict that rejects comes first, where there is one */
+		if (set.strictest == VERDICT_REJECT)
+			return td->tg_trigtuple;
+		record_discarded(call, &set, NULL, proposed);
+		return NULL;
+	}
+	if (call->judge)
+		record_allowed(call, &set, NULL, proposed);
+	if (keeps)
+	{
+		record_kept(call, &set, NULL, proposed, tuple);
+		call->state->amended_insert = true;
+	}
+	return tuple;
+}
+
+static HeapTuple
+amend_delete(Call *call)
+{
+	TriggerData *td = call->td;
+	ConflictSet set;
+
+	delete_conflicts(call, &set, td->tg_trigslot);
+	if (set.n == 0)
+		return td->tg_trigtuple;
+	reject_early(call, &set, td->tg_trigslot, NULL);
+	if (set.strictest == VERDICT_DISCARD)
+	{
+		/* the row as a whole stays, also for the key's milder columns */
+		record_discarded(call, &set, td->tg_trigslot, NULL);
+		return NULL;
+	}
+	if (call->judge)
+		record_allowed(call, &set, td->tg_trigslot, NULL);
+	return td->tg_trigtuple;
+}
+
+/* BEFORE DELETE of a row that moves to another partition. */
+static void
+judge_move(Call *call)
+{
+	TriggerData *td = call->td;
+	TupleTableSlot *proposed = call->state->update_slot;
+	ConflictSet set;
+
+	if (call->judge)
+		return;					/* BEFORE UPDATE did */
+	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
+	if (set.strictest == VERDICT_REJECT)
+		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
+	if (set.strictest == VERDICT_KEEP)
+		reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
+			   _("A trigger that fires after the guard changed it again."));
+	record_allowed(call, &set, td->tg_trigslot, proposed);
+}
+
+/*
+ * BEFORE DELETE of the half of a replicated UPDATE that moves a row: nothing
+ * else announces it.  A writer that may write the columns which the tables
+ * above are partitioned by may move the row; the other half is judged then.
+ */
+static bool
+may_move(Call *call, TupleTableSlot *stored)
+{
+	RelationMap *map = call->map;
+	MappedColumn *cols = map->cols;
+	int			ncols = map->ncols;
+
+	(void) map_foreign(map, call->writer);
+	call->circumstances.operation = OPERATION_UPDATE;
+	for (int i = 0; i < ncols; i++)
+	{
+		ConflictSet set = {0};
+		bool		isnull;
+
+		if (!cols[i].partition_key || !cols[i].foreign)
+			continue;
+		(void) slot_getattr(stored, cols[i].attnum, &isnull);
+		add_conflict(call, &set, &cols[i], map_owner(map, &cols[i], stored), isnull);
+		if (set.strictest >= VERDICT_KEEP)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * BEFORE INSERT of the other half: judged as the UPDATE it is.  NULL: the
+ * whole move is discarded.
+ */
+static HeapTuple
+amend_replicated_move(Call *call, const Move *move)
+{
+	TriggerData *td = call->td;
+	Relation	rel = td->tg_relation;
+	HeapTuple	tuple = td->tg_trigtuple;
+	TupleTableSlot *stored = tuple_slot(rel, move_old_tuple(move, rel));
+	ConflictSet set;
+
+	update_conflicts(call, &set, NULL, stored, td->tg_trigslot);
+	reject_early(call, &set, stored, td->tg_trigslot);
+	if (!move->allowed)
+	{
+		for (int i = 0; i < set.n; i++)
+			if (set.items[i].verdict == VERDICT_KEEP)
+				set.items[i].verdict = VERDICT_DISCARD;
+		if (set.n > 0)
+			record_discarded(call, &set, stored, td->tg_trigslot);
+		tuple = NULL;
+	}
+	else if (set.n > 0)
+	{
+		record_allowed(call, &set, stored, td->tg_trigslot);
+		if (set.strictest == VERDICT_KEEP)
+		{
+			tuple = restore_values(call, &set, tuple, stored);
+			record_kept(call, &set, stored, td->tg_trigslot, tuple);
+		}
+	}
+	ExecDropSingleTupleTableSlot(stored);
+	return tuple;
+}
+
+/*
+ * ownership.guard_amend(): BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW.
+ *
+ * Errors: insufficient_privilege where AFTER cannot judge or no default can
+ * stand in; serialization_failure when an upsert lost a race.
+ */
+Datum
+ownership_guard_amend(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	Call		call;
+	HeapTuple	tuple;
+
+	if (!begin_call(fcinfo, "guard_amend", TRIGGER_EVENT_BEFORE, true, &call))
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event)
+							   ? td->tg_newtuple : td->tg_trigtuple);
+
+	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+		tuple = amend_update(&call);
+	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
+	{
+		if (move_begins(call.state, td, call.map))
+		{
+			judge_move(&call);
+			move_expect_insert(td, call.map);
+			tuple = td->tg_trigtuple;
+		}
+		else if (move_is_replicated(td, call.writer))
+		{
+			bool		allowed = may_move(&call, td->tg_trigslot);
+
+			move_expect_replicated(td, call.map, allowed);
+			tuple = allowed ? td->tg_trigtuple : NULL;
+		}
+		else
+			tuple = amend_delete(&call);
+	}
+	else
+	{
+		const Move *move = move_arrives(call.map);
+
+		if (move == NULL)
+			tuple = amend_insert(&call);
+		else if (move->old_tuple != NULL)
+			tuple = amend_replicated_move(&call, move);
+		else
+			tuple = td->tg_trigtuple;
+	}
+	return PointerGetDatum(tuple);
+}
+
+/*
+ * ownership.guard_judge(): AFTER INSERT OR UPDATE OR DELETE, FOR EACH ROW.
+ *
+ * Errors: insufficient_privilege for a rejected write; serialization_failure
+ * for an INSERT that was left alone for the sake of an upsert which then
+ * found no row.
+ */
+Datum
+ownership_guard_judge(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	Call		call;
+	ConflictSet set;
+	TupleTableSlot *stored = NULL;
+	TupleTableSlot *proposed = NULL;
+
+	if (!begin_call(fcinfo, "guard_judge", TRIGGER_EVENT_AFTER, true, &call) ||
+		call.judge)
+		return PointerGetDatum(NULL);
+
+	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+	{
+		stored = td->tg_trigslot;
+		proposed = td->tg_newslot;
+		update_conflicts(&call, &set, td->tg_updatedcols, stored, proposed);
+	}
+	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
+	{
+		if (move_left(td, call.map))
+			return PointerGetDatum(NULL);
+		stored = td->tg_trigslot;
+		delete_conflicts(&call, &set, stored);
+	}
+	else
+	{
+		if (move_arrived(call.map))
+			return PointerGetDatum(NULL);
+		proposed = td->tg_trigslot;
+		insert_conflicts(&call, &set, proposed);
+	}
+	if (set.n == 0)
+		return PointerGetDatum(NULL);
+
+	if (set.strictest == VERDICT_REJECT)
+		reject(&call, &set, VERDICT_REJECT, stored, proposed, NULL);
+
+	if (set.strictest == VERDICT_KEEP || set.strictest == VERDICT_DISCARD)
+	{
+		bool		untouched = TRIGGER_FIRED_BY_INSERT(td->tg_event) &&
+			statement_tally(call.map)->untouched > 0;
+
+		if (untouched)
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
+							relation_label(call.map->schema, call.map->table)),
+					 errdetail("The row that the statement would have updated went away."),
+					 errhint("The transaction might succeed if retried.")));
+		for (int i = 0; i < set.n; i++)
+		{
+			Conflict   *c = &set.items[i];
+
+			/*
+			 * A default that is not constant stands in for the refused value,
+			 * and cannot be told from another.
+			 */
+			if (c->verdict == VERDICT_KEEP && !c->col->constant_default &&
+				TRIGGER_FIRED_BY_INSERT(td->tg_event))
+				continue;
+			if (c->verdict == VERDICT_KEEP || c->verdict == VERDICT_DISCARD)
+				reject(&call, &set, c->verdict, stored, proposed,
+					   _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+		}
+	}
+	record_allowed(&call, &set, stored, proposed);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * ownership.guard_truncate(): BEFORE TRUNCATE, FOR EACH STATEMENT.  All rows
+ * go, so every system that may own a key column of some row must be the
+ * writer.
+ *
+ * Errors: insufficient_privilege, also where the policy is keep or fill and
+ * in a replication worker: rows cannot be kept from TRUNCATE.
+ */
+Datum
+ownership_guard_truncate(PG_FUNCTION_ARGS)
+{
+	Call		call;
+	ConflictSet set = {0};
+
+	if (!begin_call(fcinfo, "guard_truncate", TRIGGER_EVENT_BEFORE, false, &call))
+		return PointerGetDatum(NULL);
+
+	call.circumstances.operation = OPERATION_TRUNCATE;
+	if (map_foreign(call.map, call.writer) == NULL)
+		return PointerGetDatum(NULL);
+	for (int i = 0; i < call.map->ncols; i++)
+	{
+		MappedColumn *col = &call.map->cols[i];
+		int			before = set.n;
+
+		if (!col->key || !col->foreign)
+			continue;
+		add_conflict(&call, &set, col, col->owner, false);
+		for (int r = 0; r < col->nrules && set.n == before; r++)
+			add_conflict(&call, &set, col, col->rules[r].owner, false);
+	}
+	if (set.strictest == VERDICT_REJECT)
+		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
+			   policy_effective(set.items[0].col->policy) == POLICY_REJECT ? NULL
+			   : _("TRUNCATE leaves no rows to keep."));
+	if (set.n > 0 && truncate_is_new(call.map))
+		record_allowed(&call, &set, NULL, NULL);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,691 @@
+/*
+ * map.c
+ *		The cached map of a relation.
+ *
+ * Backend-local, keyed by OID, negative answers included.  An entry holds for
+ * a relation what the map says of it and of everything above it: partitions
+ * and inheritance children are judged by the map of the table that stands on
+ * the map, with their own attribute numbers.
+ *
+ * Invalidation: the tables of the map carry triggers that invalidate
+ * catalog_signal's relcache entry at commit; one message marks all entries of
+ * all sessions.  DDL on the relation or on something above it sends its own.
+ * Callbacks only mark.  A load reads with one snapshot taken after the marks
+ * were cleared, and starts again when a mark came in meanwhile.
+ *
+ * An entry is never freed.  What it pointed to before a reload belongs to the
+ * transaction from then on, so a caller up the stack can go on reading it.
+ */
+#include "ownership.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/partcache.h"
+#include "utils/syscache.h"
+
+/* columns of the tables read here */
+enum
+{
+	Anum_mtable_source = 3
+};
+enum
+{
+	Anum_mcolumn_column = 3,
+	Anum_mcolumn_entity,
+	Anum_mcolumn_field
+};
+enum
+{
+	Anum_field_domain = 3,
+	Anum_field_owner,
+	Anum_field_policy,
+	Anum_field_key
+};
+enum
+{
+	Anum_domain_policy = 6
+};
+enum
+{
+	Anum_rule_column = 3,
+	Anum_rule_position,
+	Anum_rule_filter,
+	Anum_rule_owner
+};
+
+static HTAB *maps = NULL;
+static uint64 generation = 0;
+static bool any_filters = false;
+
+static void
+mark_all(void)
+{
+	HASH_SEQ_STATUS status;
+	RelationMap *map;
+
+	generation++;
+	if (maps == NULL)
+		return;
+	hash_seq_init(&status, maps);
+	while ((map = hash_seq_search(&status)) != NULL)
+		map->valid = false;
+}
+
+static void
+relcache_callback(Datum arg, Oid relid)
+{
+	RelationMap *map;
+
+	(void) arg;
+	if (!OidIsValid(relid) || relid == catalog_signal)
+	{
+		writer_invalidate();
+		mark_all();
+		return;
+	}
+	if (maps == NULL)
+		return;
+	map = hash_search(maps, &relid, HASH_FIND, NULL);
+	if (map == NULL)
+		return;
+	if (map->ancestor)
+		mark_all();
+	map->valid = false;
+	generation++;
+}
+
+/* A schema got another name: any map may be another now. */
+static void
+namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	(void) arg;
+	(void) cacheid;
+	(void) hashvalue;
+	mark_all();
+}
+
+/* A function was replaced: a compiled filter may hold its old body. */
+static void
+function_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	(void) arg;
+	(void) cacheid;
+	(void) hashvalue;
+	if (any_filters)
+		mark_all();
+}
+
+void
+map_init(void)
+{
+	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
+}
+
+static RelationMap *
+map_entry(Oid relid)
+{
+	RelationMap *map;
+	bool		found;
+
+	if (maps == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = sizeof(Oid);
+		ctl.entrysize = sizeof(RelationMap);
+		ctl.hcxt = CacheMemoryContext;
+		maps = hash_create("ownership maps", 128, &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	map = hash_search(maps, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		memset(map, 0, sizeof(RelationMap));
+		map->relid = relid;
+	}
+	return map;
+}
+
+/*
+ * Everything above a relation, the nearest first: partitioned tables and
+ * inheritance parents alike.
+ */
+List *
+map_ancestors(Oid relid)
+{
+	List	   *todo = list_make1_oid(relid);
+	List	   *ancestors = NIL;
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+
+	while (todo != NIL)
+	{
+		Oid			child = linitial_oid(todo);
+		SysScanDesc scan;
+		ScanKeyData key;
+		HeapTuple	tuple;
+
+		todo = list_delete_first(todo);
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+					F_OIDEQ, ObjectIdGetDatum(child));
+		scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true,
+								  NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Oid			parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+
+			if (!list_member_oid(ancestors, parent))
+			{
+				ancestors = lappend_oid(ancestors, parent);
+				todo = lappend_oid(todo, parent);
+			}
+		}
+		systable_endscan(scan);
+	}
+	table_close(inherits, AccessShareLock);
+	return ancestors;
+}
+
+/* Attribute number of a live, stored column, or InvalidAttrNumber. */
+static AttrNumber
+column_attnum(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && att->attgenerated == '\0' &&
+			strcmp(NameStr(att->attname), name) == 0)
+			return att->attnum;
+	}
+	return InvalidAttrNumber;
+}
+
+/* Does the type forbid NULL, as a domain can? */
+static bool
+type_not_null(Oid typid)
+{
+	bool		not_null = false;
+
+	while (!not_null && OidIsValid(typid))
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+		Form_pg_type type;
+
+		if (!HeapTupleIsValid(tuple))
+			break;
+		type = (Form_pg_type) GETSTRUCT(tuple);
+		not_null = type->typnotnull;
+		typid = type->typtype == TYPTYPE_DOMAIN ? type->typbasetype : InvalidOid;
+		ReleaseSysCache(tuple);
+	}
+	return not_null;
+}
+
+/* What is needed to compare values of the column, and to replace them. */
+static void
+load_column_type(Relation rel, MappedColumn *col)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
+	Node	   *expr;
+
+	col->numeric = getBaseType(att->atttypid) == NUMERICOID;
+	col->byval = att->attbyval;
+	col->typlen = att->attlen;
+	col->not_null = att->attnotnull || type_not_null(att->atttypid);
+	col->constant_default = true;
+	col->default_isnull = true;
+
+	expr = build_column_default(rel, col->attnum);
+	if (expr == NULL)
+		return;
+	expr = (Node *) expression_planner((Expr *) expr);
+	if (IsA(expr, Const))
+	{
+		Const	   *value = (Const *) expr;
+
+		col->default_isnull = value->constisnull;
+		if (!value->constisnull)
+			col->default_value = datumCopy(value->constvalue,
+										   value->constbyval, value->constlen);
+	}
+	else
+	{
+		col->constant_default = false;
+		col->default_expr = ExecInitExpr((Expr *) expr, NULL);
+	}
+}
+
+/* Marks columns by which a partitioned ancestor is partitioned. */
+static void
+mark_partition_key(Oid ancestor, RelationMap *map)
+{
+	Relation	rel = relation_open(ancestor, AccessShareLock);
+
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		PartitionKey key = RelationGetPartitionKey(rel);
+		Bitmapset  *attnums = NULL;
+		int			i = -1;
+
+		pull_varattnos((Node *) key->partexprs, 1, &attnums);
+		for (int k = 0; k < key->partnatts; k++)
+			if (key->partattrs[k] != 0)
+				attnums = bms_add_member(attnums, key->partattrs[k] -
+										 FirstLowInvalidHeapAttributeNumber);
+		while ((i = bms_next_member(attnums, i)) >= 0)
+		{
+			AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+			const char *name;
+
+			if (attnum <= 0)
+				continue;
+			name = NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
+			for (int c = 0; c < map->ncols; c++)
+				if (strcmp(map->cols[c].name, name) == 0)
+					map->cols[c].partition_key = true;
+		}
+	}
+	relation_close(rel, AccessShareLock);
+}
+
+static void
+load_field(MappedColumn *col, const char *entity, const char *name,
+		   Snapshot snapshot)
+{
+	const char *keys[2] = {entity, name};
+	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
+
+	if (catalog_next(scan))
+	{
+		char	   *domain = catalog_text(scan, Anum_field_domain);
+
+		col->owner = catalog_text(scan, Anum_field_owner);
+		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
+		col->key = catalog_bool(scan, Anum_field_key);
+		if (col->policy == POLICY_UNSET && domain != NULL)
+		{
+			const char *dkeys[1] = {domain};
+			CatalogScan *dscan = catalog_begin("domain", "domain_pkey", 1,
+											   dkeys, snapshot);
+
+			if (catalog_next(dscan))
+				col->policy = policy_from_name(catalog_text(dscan, Anum_domain_policy));
+			catalog_end(dscan);
+		}
+	}
+	catalog_end(scan);
+}
+
+/* Adds the mirrored columns of one table on the map that rel has, too. */
+static void
+load_columns(RelationMap *map, Relation rel, const char *schema,
+			 const char *table, Snapshot snapshot)
+{
+	const char *keys[2] = {schema, table};
+	TupleDesc	desc = RelationGetDescr(rel);
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey",
+									  2, keys, snapshot);
+
+	while (catalog_next(scan))
+	{
+		char	   *name = catalog_text(scan, Anum_mcolumn_column);
+		char	   *entity = catalog_text(scan, Anum_mcolumn_entity);
+		char	   *field = catalog_text(scan, Anum_mcolumn_field);
+		AttrNumber	attnum = column_attnum(desc, name);
+		MappedColumn *col;
+
+		/* an absent column is a risk, not an error; the nearest mapping wins */
+		if (attnum == InvalidAttrNumber || map_column(map, attnum) != NULL)
+			continue;
+		Assert(map->ncols < desc->natts);
+		col = &map->cols[map->ncols++];
+		col->attnum = attnum;
+		col->name = name;
+		col->field = psprintf("%s.%s", entity, field);
+		load_field(col, entity, field, snapshot);
+		load_column_type(rel, col);
+	}
+	catalog_end(scan);
+}
+
+typedef struct LoadedRule
+{
+	char	   *column;
+	int			position;
+	RowRule		rule;
+} LoadedRule;
+
+static int
+compare_rules(const ListCell *a, const ListCell *b)
+{
+	const LoadedRule *ra = lfirst(a);
+	const LoadedRule *rb = lfirst(b);
+
+	return (ra->position > rb->position) - (ra->position < rb->position);
+}
+
+static void
+filter_error_context(void *arg)
+{
+	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
+}
+
+static void
+compile_filter(Relation rel, RowRule *rule)
+{
+	ErrorContextCallback context;
+	Node	   *expr;
+
+	context.callback = filter_error_context;
+	context.arg = rule->text;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	expr = filter_parse(rel, rule->text);
+	rule->filter = ExecInitExpr(expression_planner((Expr *) expr), NULL);
+	error_context_stack = context.previous;
+}
+
+/* Adds the row owners of one table on the map. */
+static void
+load_rules(RelationMap *map, Relation rel, const char *schema,
+		   const char *table, Snapshot snapshot)
+{
+	const char *keys[2] = {schema, table};
+	CatalogScan *scan = catalog_begin("row_owner", "row_owner_pkey", 2, keys, snapshot);
+	List	   *rules = NIL;
+
+	while (catalog_next(scan))
+	{
+		LoadedRule *loaded = palloc0(sizeof(LoadedRule));
+
+		loaded->column = catalog_text(scan, Anum_rule_column);
+		loaded->position = catalog_int(scan, Anum_rule_position);
+		loaded->rule.text = catalog_text(scan, Anum_rule_filter);
+		loaded->rule.owner = catalog_text(scan, Anum_rule_owner);
+		rules = lappend(rules, loaded);
+	}
+	catalog_end(scan);
+	list_sort(rules, compare_rules);
+
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *col = &map->cols[i];
+		ListCell   *lc;
+		int			n = 0;
+
+		if (col->nrules > 0)
+			continue;			/* a nearer table's rules win, too */
+		foreach(lc, rules)
+			n += strcmp(((LoadedRule *) lfirst(lc))->column, col->name) == 0;
+		if (n == 0)
+			continue;
+		col->rules = palloc(n * sizeof(RowRule));
+		foreach(lc, rules)
+		{
+			LoadedRule *loaded = lfirst(lc);
+
+			if (strcmp(loaded->column, col->name) != 0)
+				continue;
+			compile_filter(rel, &loaded->rule);
+			col->rules[col->nrules++] = loaded->rule;
+		}
+		map->has_filters = any_filters = true;
+	}
+}
+
+/* The columns that tell a row, for evidence; see the contract's row_key. */
+static void
+load_row_key(RelationMap *map, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Bitmapset  *attnums = NULL;
+	int			i = -1;
+
+	for (int c = 0; c < map->ncols; c++)
+		if (map->cols[c].key)
+		{
+			attnums = bms_add_member(attnums, map->cols[c].attnum -
+									 FirstLowInvalidHeapAttributeNumber);
+			map->nkeys++;
+		}
+	if (attnums == NULL)
+		attnums = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	if (attnums == NULL)
+		attnums = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
+
+	map->key_attrs = palloc(desc->natts * sizeof(AttrNumber));
+	while ((i = bms_next_member(attnums, i)) >= 0)
+		map->key_attrs[map->nkey_attrs++] = i + FirstLowInvalidHeapAttributeNumber;
+}
+
+static int
+compare_columns(const void *a, const void *b)
+{
+	const MappedColumn *ca = a;
+	const MappedColumn *cb = b;
+
+	return (ca->attnum > cb->attnum) - (ca->attnum < cb->attnum);
+}
+
+/* Fills `map`, a local struct, in the current memory context. */
+static void
+load_map(RelationMap *map, Relation rel)
+{
+	Snapshot	snapshot;
+	List	   *ancestors = map_ancestors(map->relid);
+	List	   *relids = lcons_oid(map->relid, list_copy(ancestors));
+	ListCell   *lc;
+
+	foreach(lc, ancestors)
+		map_entry(lfirst_oid(lc))->ancestor = true;
+
+	/* after the entries are there to be marked: nothing can slip between */
+	catalog_watch();
+	snapshot = catalog_snapshot();
+	map->root = llast_oid(relids);
+	map->ancestors = ancestors;
+	map->cols = palloc0(Max(RelationGetNumberOfAttributes(rel), 1) * sizeof(MappedColumn));
+	foreach(lc, relids)
+	{
+		char	   *table = get_rel_name(lfirst_oid(lc));
+		char	   *schema = table == NULL ? NULL
+			: get_namespace_name(get_rel_namespace(lfirst_oid(lc)));
+		const char *keys[2] = {schema, table};
+		CatalogScan *scan;
+
+		if (schema == NULL)
+			continue;			/* dropped meanwhile */
+		scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, snapshot);
+		if (catalog_next(scan))
+		{
+			if (!map->mapped)
+			{
+				map->home = lfirst_oid(lc);
+				map->schema = schema;
+				map->table = table;
+				map->source = catalog_text(scan, Anum_mtable_source);
+			}
+			map->mapped = true;
+			load_columns(map, rel, schema, table, snapshot);
+			load_rules(map, rel, schema, table, snapshot);
+		}
+		catalog_end(scan);
+	}
+	if (map->mapped)
+	{
+		foreach(lc, ancestors)
+			mark_partition_key(lfirst_oid(lc), map);
+		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
+		load_row_key(map, rel);
+		map->econtext = CreateStandaloneExprContext();
+	}
+	catalog_release(snapshot);
+}
+
+/*
+ * The map of an open relation.  Never NULL; `mapped` is false for relations
+ * off the map.
+ *
+ * Errors: a row filter that cannot be compiled (the guard fails closed).
+ */
+RelationMap *
+map_get(Relation rel)
+{
+	RelationMap *map = map_entry(RelationGetRelid(rel));
+
+	while (unlikely(!map->valid))
+	{
+		MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
+												  "ownership map",
+												  ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+		RelationMap loaded = {0};
+		uint64		seen = generation;
+
+		loaded.relid = map->relid;
+		loaded.cxt = cxt;
+		load_map(&loaded, rel);
+		MemoryContextSwitchTo(old);
+
+		if (seen != generation)
+		{
+			MemoryContextDelete(cxt);
+			CHECK_FOR_INTERRUPTS();
+			continue;
+		}
+		if (map->cxt != NULL)
+			MemoryContextSetParent(map->cxt, TopTransactionContext);
+		MemoryContextSetParent(cxt, CacheMemoryContext);
+		loaded.ancestor = map->ancestor;
+		loaded.valid = true;
+		*map = loaded;
+	}
+	return map;
+}
+
+/* The mirrored column at an attribute number, or NULL. */
+MappedColumn *
+map_column(RelationMap *map, AttrNumber attnum)
+{
+	for (int i = 0; i < map->ncols; i++)
+		if (map->cols[i].attnum == attnum)
+			return &map->cols[i];
+	return NULL;
+}
+
+static bool
+owned_by_another(const char *owner, const char *system)
+{
+	return owner != NULL && (system == NULL || strcmp(owner, system) != 0);
+}
+
+/*
+ * The columns that the writer may not freely write in every row, as a set
+ * with the offset FirstLowInvalidHeapAttributeNumber; also as `foreign` of
+ * the columns.  Valid until the next call for this relation.
+ */
+const Bitmapset *
+map_foreign(RelationMap *map, const Writer *writer)
+{
+	const char *system;
+	MemoryContext old;
+
+	if (likely(map->view_serial == writer->serial))
+		return map->foreign;
+
+	system = writer_system(writer, map->source);
+	old = MemoryContextSwitchTo(map->cxt);
+	bms_free(map->foreign);
+	map->foreign = NULL;
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *col = &map->cols[i];
+
+		/* a table's source may write all of its own copy */
+		col->foreign = false;
+		if (map->source == NULL || system == NULL || strcmp(map->source, system) != 0)
+		{
+			col->foreign = owned_by_another(col->owner, system);
+			for (int r = 0; r < col->nrules; r++)
+				col->foreign |= owned_by_another(col->rules[r].owner, system);
+		}
+		if (col->foreign)
+			map->foreign = bms_add_member(map->foreign, col->attnum -
+										  FirstLowInvalidHeapAttributeNumber);
+	}
+	MemoryContextSwitchTo(old);
+	map->view_serial = writer->serial;
+	return map->foreign;
+}
+
+/*
+ * Who owns the column in the stored row: the first rule that holds, else the
+ * field's owner; NULL is nobody.
+ *
+ * Errors: whatever the filter raises (the guard fails closed).
+ */
+const char *
+map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
+{
+	ExprContext *econtext = map->econtext;
+	ErrorContextCallback context;
+	const char *owner = col->owner;
+
+	if (col->nrules == 0)
+		return owner;
+
+	context.callback = filter_error_context;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	for (int i = 0; i < col->nrules; i++)
+	{
+		RowRule    *rule = &col->rules[i];
+		bool		isnull;
+		bool		holds;
+
+		context.arg = rule->text;
+		econtext->ecxt_scantuple = stored;
+		holds = DatumGetBool(ExecEvalExprSwitchContext(rule->filter, econtext, &isnull));
+		ResetExprContext(econtext);
+		if (!isnull && holds)
+		{
+			owner = rule->owner;
+			break;
+		}
+	}
+	error_context_stack = context.previous;
+	return owner;
+}
+
+/* The column's default, evaluated now, in the current memory context. */
+void
+map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull)
+{
+	if (col->constant_default)
+	{
+		*value = col->default_value;
+		*isnull = col->default_isnull;
+	}
+	else
+		*value = ExecEvalExpr(col->default_expr, map->econtext, isnull);
+}

@@ -1,0 +1,335 @@
+/*
+ * ownership.h
+ *		Shared structs, and what each source file offers to the others.
+ *
+ * A written row goes one way through the modules:
+ *
+ *		guard (trigger) -> writer -> map -> compare -> verdict
+ *			-> amend | reject | let through -> conflict (evidence)
+ */
+#ifndef OWNERSHIP_H
+#define OWNERSHIP_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "nodes/parsenodes.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#define OWNERSHIP_SCHEMA "ownership"
+
+/*
+ * The guard's triggers.  Row triggers of one kind fire in the order of their
+ * names, byte by byte: these are meant to be the last.
+ */
+#define TRIGGER_AMEND "zzzz_ownership_amend"
+#define TRIGGER_JUDGE "zzzz_ownership_judge"
+#define TRIGGER_TRUNCATE "zzzz_ownership_truncate"
+
+/* What a non-owner's write does.  UNSET: the field has none of its own. */
+typedef enum Policy
+{
+	POLICY_UNSET,
+	POLICY_OBSERVE,
+	POLICY_FILL,
+	POLICY_KEEP,
+	POLICY_REJECT
+} Policy;
+
+typedef enum Enforcement
+{
+	ENFORCEMENT_OFF,
+	ENFORCEMENT_OBSERVE,
+	ENFORCEMENT_ON
+} Enforcement;
+
+typedef enum Operation
+{
+	OPERATION_INSERT,
+	OPERATION_UPDATE,
+	OPERATION_DELETE,
+	OPERATION_TRUNCATE
+} Operation;
+
+/*
+ * What becomes of one write of one column, the mildest first, so that the
+ * strictest of several is their maximum.
+ */
+typedef enum Verdict
+{
+	VERDICT_ALLOW,				/* no conflict, or enforcement is off */
+	VERDICT_OBSERVE,			/* goes through, evidence is kept */
+	VERDICT_FILL,				/* goes through: there was no value */
+	VERDICT_OVERRIDE,			/* goes through: a steward wrote */
+	VERDICT_KEEP,				/* the owner's value stays */
+	VERDICT_DISCARD,			/* the row is not created or not deleted */
+	VERDICT_REJECT				/* an error */
+} Verdict;
+
+/* Who is writing.  Strings live until the writer is resolved anew. */
+typedef struct Writer
+{
+	char	   *system;			/* NULL: unidentified, or a steward without */
+	bool		steward;
+	bool		carrier;		/* writes as the source of the table it touches */
+	bool		strict;			/* rejects even in a replication worker */
+	bool		worker;			/* applies a replicated stream */
+	char	   *carried;		/* carrier: what ownership.system says, or NULL */
+	char	   *origin;			/* name of the replication origin, or NULL */
+	Oid			role;			/* GetOuterUserId() */
+	uint64		serial;			/* changes whenever any of this changes */
+} Writer;
+
+/* One rule of row_owner: in rows where the filter holds, this owner. */
+typedef struct RowRule
+{
+	char	   *text;
+	struct ExprState *filter;
+	char	   *owner;			/* NULL: nobody */
+} RowRule;
+
+/* A mirrored column of one relation. */
+typedef struct MappedColumn
+{
+	AttrNumber	attnum;
+	char	   *name;
+	char	   *field;			/* entity.name, for messages */
+	char	   *owner;			/* NULL: nobody */
+	Policy		policy;			/* the field's, else its domain's */
+	bool		key;			/* the field is marked key */
+	int			nrules;
+	RowRule    *rules;
+	/* how to compare two values */
+	bool		numeric;
+	bool		byval;
+	int16		typlen;
+	/* the default that stands in for a refused value, and tells a write */
+	bool		constant_default;	/* also when there is no default: NULL */
+	bool		default_isnull;
+	Datum		default_value;
+	struct ExprState *default_expr; /* when it is not constant */
+	bool		not_null;		/* of the column or its domain */
+	bool		partition_key;	/* of any ancestor */
+	bool		foreign;		/* to the writer of the map's view_serial */
+} MappedColumn;
+
+/*
+ * The map of one relation: its own mirrored columns and those of the
+ * partitioned tables or inheritance parents above it, by this relation's
+ * attribute numbers.
+ *
+ * The struct itself is never freed; `cxt` holds all that it points to.  An
+ * invalidation only clears `valid`.  Loading it anew hands the old context to
+ * the transaction, so that what a caller up the stack still reads stays until
+ * the transaction ends.
+ */
+typedef struct RelationMap
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	bool		ancestor;		/* some other relation's map depends on it */
+	bool		mapped;			/* false: a negative answer */
+	MemoryContext cxt;
+	Oid			home;			/* the table that stands on the map */
+	Oid			root;			/* topmost ancestor, or relid */
+	List	   *ancestors;		/* OIDs of all that is above, nearest first */
+	char	   *schema;			/* of home, as on the map */
+	char	   *table;
+	char	   *source;			/* whose private copy it is, or NULL */
+	int			ncols;
+	MappedColumn *cols;			/* in attribute order */
+	int			nkeys;			/* mirrored columns that are key */
+	int			nkey_attrs;		/* columns that tell a row, for evidence */
+	AttrNumber *key_attrs;
+	struct ExprContext *econtext;	/* for filters and defaults */
+	bool		has_filters;
+	/* the columns that the writer of this serial may not freely write */
+	uint64		view_serial;
+	Bitmapset  *foreign;		/* offset FirstLowInvalidHeapAttributeNumber */
+} RelationMap;
+
+/* One column of one row that a non-owner writes. */
+typedef struct Conflict
+{
+	MappedColumn *col;
+	const char *owner;			/* by the row's rules */
+	Verdict		verdict;
+	bool		softened;		/* reject, acting as keep in a worker */
+} Conflict;
+
+typedef struct ConflictSet
+{
+	int			n;
+	Conflict   *items;			/* NULL while there are none */
+	Verdict		strictest;
+} ConflictSet;
+
+/* ownership.c: settings */
+extern char *ownership_system;
+extern int	ownership_enforcement;
+extern int	ownership_default_policy;
+extern int	ownership_observed_limit;
+extern int	ownership_value_limit;
+extern const char *policy_name(Policy policy);
+extern Policy policy_from_name(const char *name);
+
+/* catalog.c: reading the extension's own tables */
+typedef struct CatalogScan CatalogScan;
+extern Oid	catalog_table(const char *name, bool missing_ok);
+extern CatalogScan *catalog_begin(const char *table, const char *index,
+								  int nkeys, const char *const *keys,
+								  Snapshot snapshot);
+extern bool catalog_next(CatalogScan *scan);
+extern char *catalog_text(CatalogScan *scan, int attnum);
+extern bool catalog_bool(CatalogScan *scan, int attnum);
+extern Oid	catalog_oid(CatalogScan *scan, int attnum);
+extern int	catalog_int(CatalogScan *scan, int attnum);
+extern void catalog_end(CatalogScan *scan);
+extern Oid	catalog_signal;
+extern void catalog_watch(void);
+extern Snapshot catalog_snapshot(void);
+extern void catalog_release(Snapshot snapshot);
+
+/* writer.c */
+extern const Writer *current_writer(void);
+extern const char *writer_system(const Writer *writer, const char *source);
+extern char *writer_label(const Writer *writer, const char *system);
+extern bool system_exists(const char *name);
+extern void writer_invalidate(void);
+extern void writer_init(void);
+
+/* map.c */
+extern RelationMap *map_get(Relation rel);
+extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
+extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
+extern const char *map_owner(RelationMap *map, MappedColumn *col,
+							 TupleTableSlot *stored);
+extern void map_default(RelationMap *map, MappedColumn *col,
+						Datum *value, bool *isnull);
+extern List *map_ancestors(Oid relid);
+extern void map_init(void);
+
+/* filter.c: row filters */
+extern Node *filter_parse(Relation rel, const char *text);
+
+/* compare.c */
+extern bool value_changed(const MappedColumn *col, Datum a, bool anull,
+						  Datum b, bool bnull);
+
+/* verdict.c */
+typedef struct Circumstances
+{
+	Operation	operation;
+	bool		steward;
+	bool		worker;
+	bool		strict;
+	bool		cascade;		/* a foreign-key action */
+	Enforcement enforcement;
+} Circumstances;
+
+extern Policy policy_effective(Policy policy);
+extern Verdict verdict_for(const Circumstances *c, Policy policy, bool key,
+						   bool stored_null, bool *softened);
+
+/* statement.c: what the running statement says of itself */
+
+/* What one statement did on one table of the map. */
+typedef struct Tally
+{
+	const void *statement;		/* its key; NULL when it is not known */
+	int			level;			/* transaction nesting level */
+	Oid			home;
+	char	   *schema;
+	char	   *table;
+	uint64		observed;		/* rows */
+	uint64		kept;			/* rows with values kept out */
+	uint64		discarded;		/* rows not created or not deleted */
+	uint64		untouched;		/* inserts left alone for an upsert */
+	uint64		rest;			/* observed rows beyond the limit */
+	Operation	rest_operation;
+	char	   *rest_system;
+	List	   *rest_columns;	/* of char * */
+} Tally;
+
+extern bool statement_names_insert(const RelationMap *map, const char *column);
+extern bool statement_may_upsert(void);
+extern bool statement_is_copy(void);
+extern Tally *statement_tally(const RelationMap *map);
+extern void statement_init(void);
+
+/* conflict.c: evidence */
+typedef struct Evidence
+{
+	const RelationMap *map;		/* of the relation that the slots belong to */
+	const Writer *writer;
+	const char *system;			/* who that is on this table, or NULL */
+	Operation	operation;
+	Verdict		outcome;
+	const ConflictSet *conflicts;	/* those of this verdict are recorded */
+	TupleTableSlot *stored;		/* the row before; NULL for INSERT, TRUNCATE */
+	TupleTableSlot *proposed;	/* the row as written; NULL for DELETE */
+	TupleTableSlot *final;		/* the row as it will be; NULL: as stored */
+} Evidence;
+
+extern bool record_evidence(const Evidence *e);
+extern void record_rest(const Tally *tally);
+extern void log_rejected(const Evidence *e);
+extern const char *operation_name(Operation operation);
+
+/* guard.c: what is remembered of one statement on one relation (fn_extra) */
+typedef struct GuardState
+{
+	MemoryContext cxt;			/* lives as long as the statement */
+	bool		amended_insert; /* the last INSERT was amended */
+	/* the last UPDATE on a partition; update_slot is NULL if there is none */
+	ItemPointerData update_ctid;
+	TupleTableSlot *update_slot;
+	const Bitmapset *update_named;
+	struct ExprState *partition_check;
+} GuardState;
+
+/* move.c: rows on their way from one partition to another */
+typedef struct Move
+{
+	Oid			root;			/* InvalidOid: none is expected */
+	int			depth;			/* of triggers */
+	int			level;			/* of transactions */
+	/* of a replicated move */
+	Oid			old_relid;
+	HeapTuple	old_tuple;		/* NULL: it was judged already */
+	bool		allowed;		/* its first half was let through */
+} Move;
+
+extern void move_remember_update(GuardState *state, TriggerData *td);
+extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
+extern void move_expect_insert(TriggerData *td, const RelationMap *map);
+extern bool move_is_replicated(TriggerData *td, const Writer *writer);
+extern void move_expect_replicated(TriggerData *td, const RelationMap *map, bool allowed);
+extern const Move *move_arrives(const RelationMap *map);
+extern HeapTuple move_old_tuple(const Move *move, Relation rel);
+extern bool move_left(TriggerData *td, const RelationMap *map);
+extern bool move_arrived(const RelationMap *map);
+extern bool truncate_is_new(const RelationMap *map);
+extern void move_init(void);
+
+/* report.c: what the client and the server log are told */
+extern void report_rejected(const Evidence *e, const char *why) pg_attribute_noreturn();
+extern void report_softened(const Evidence *e);
+extern void report_kept(const Tally *tally);
+
+/* names.c: relations, columns and near misses */
+extern char *relation_label(const char *schema, const char *table);
+extern char *relation_label_oid(Oid relid);
+extern void split_field(const char *text, char **entity, char **name);
+extern void split_column(const char *text, char **schema, char **table,
+						 char **column);
+extern bool glob_match(const char *pattern, const char *text);
+extern bool glob_match_relation(const char *pattern, const char *schema,
+								const char *table);
+extern char *nearest_name(const char *wanted, List *names);
+
+#endif							/* OWNERSHIP_H */

@@ -1,0 +1,71 @@
+/*
+ * What keeps the map right, and every session informed.
+ */
+
+CREATE FUNCTION ownership.map_changed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_map_changed' LANGUAGE C;
+COMMENT ON FUNCTION ownership.map_changed() IS 'Trigger on the map''s tables: tells all sessions that the map changed';
+
+CREATE FUNCTION ownership.identity_bind() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_identity_bind' LANGUAGE C;
+COMMENT ON FUNCTION ownership.identity_bind() IS 'Trigger on ownership.identity: remembers which role is meant';
+
+CREATE FUNCTION ownership.mirrored_column_table() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_mirrored_column_table' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.mirrored_column_table() IS 'Trigger on ownership.mirrored_column: puts its table on the map';
+
+CREATE FUNCTION ownership.row_owner_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_row_owner_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.row_owner_check() IS 'Trigger on ownership.row_owner: refuses filters that cannot work';
+
+CREATE TRIGGER bind BEFORE INSERT OR UPDATE OR DELETE ON ownership.identity
+	FOR EACH ROW EXECUTE FUNCTION ownership.identity_bind();
+CREATE TRIGGER mirrored_table BEFORE INSERT OR UPDATE ON ownership.mirrored_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_column_table();
+CREATE TRIGGER row_filter BEFORE INSERT OR UPDATE ON ownership.row_owner
+	FOR EACH ROW EXECUTE FUNCTION ownership.row_owner_check();
+
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.system
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.system
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.identity
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.domain
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.domain
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.field
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.mirrored_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.mirrored_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.row_owner
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.row_owner
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal_truncate;

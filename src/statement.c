@@ -1,0 +1,314 @@
+/*
+ * statement.c
+ *		What the running statement says of itself: the columns an INSERT or
+ *		COPY names, whether it may be an upsert, and its tally.
+ *
+ * Row triggers are told none of this.  Hooks remember the statement that is
+ * being executed, innermost first.  In the statement that loads the library
+ * the hooks come too late to see its start; the active portal knows it then.
+ *
+ * A tally lives from the first row that counts until the statement ends.  If
+ * its end is not seen (COPY in the statement that loads the library), it is
+ * settled before the transaction commits or is prepared.
+ */
+#include "ownership.h"
+
+#include "access/sysattr.h"
+#include "access/xact.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "parser/parsetree.h"
+#include "tcop/pquery.h"
+#include "tcop/utility.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+
+static ExecutorRun_hook_type next_ExecutorRun = NULL;
+static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
+static ProcessUtility_hook_type next_ProcessUtility = NULL;
+
+static PlannedStmt *current_statement = NULL;
+static const void *current_key = NULL;
+static List *tallies = NIL;		/* of Tally *, in TopTransactionContext */
+
+/* The statement under way, or NULL when nothing is known (apply). */
+static PlannedStmt *
+running_statement(void)
+{
+	if (current_statement != NULL)
+		return current_statement;
+	if (ActivePortal != NULL && ActivePortal->status == PORTAL_ACTIVE &&
+		list_length(ActivePortal->stmts) == 1)
+		return linitial_node(PlannedStmt, ActivePortal->stmts);
+	return NULL;
+}
+
+static CopyStmt *
+running_copy(void)
+{
+	PlannedStmt *statement = running_statement();
+
+	if (statement != NULL && statement->utilityStmt != NULL &&
+		IsA(statement->utilityStmt, CopyStmt))
+		return (CopyStmt *) statement->utilityStmt;
+	return NULL;
+}
+
+bool
+statement_is_copy(void)
+{
+	return running_copy() != NULL;
+}
+
+static bool
+is_upsert(Plan *plan)
+{
+	return plan != NULL && IsA(plan, ModifyTable) &&
+		((ModifyTable *) plan)->onConflictAction == ONCONFLICT_UPDATE;
+}
+
+/* May it be an INSERT … ON CONFLICT DO UPDATE?  Yes, when not known. */
+bool
+statement_may_upsert(void)
+{
+	PlannedStmt *statement = running_statement();
+	ListCell   *lc;
+
+	if (statement == NULL)
+		return true;
+	if (is_upsert(statement->planTree))
+		return true;
+	foreach(lc, statement->subplans)
+	{
+		if (is_upsert(lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+/* Is the statement known to name the column in an INSERT or COPY? */
+bool
+statement_names_insert(const RelationMap *map, const char *column)
+{
+	PlannedStmt *statement = running_statement();
+	CopyStmt   *copy = running_copy();
+	ListCell   *lc;
+
+	if (copy != NULL)
+	{
+		if (copy->attlist == NIL)
+			return copy->is_from;
+		foreach(lc, copy->attlist)
+		{
+			if (strcmp(strVal(lfirst(lc)), column) == 0)
+				return copy->is_from;
+		}
+		return false;
+	}
+	if (statement == NULL)
+		return false;
+	foreach(lc, statement->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
+		AttrNumber	attnum;
+
+		if (rte->relid != map->relid && !list_member_oid(map->ancestors, rte->relid))
+			continue;
+		attnum = get_attnum(rte->relid, column);
+		if (attnum > 0 &&
+			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
+						  compat_inserted_columns(statement, rte)))
+			return true;
+	}
+	return false;
+}
+
+/* The tally of the running statement on a table of the map. */
+Tally *
+statement_tally(const RelationMap *map)
+{
+	MemoryContext old;
+	ListCell   *lc;
+	Tally	   *tally;
+
+	foreach(lc, tallies)
+	{
+		tally = lfirst(lc);
+		if (tally->statement == current_key && tally->home == map->home)
+			return tally;
+	}
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	tally = palloc0(sizeof(Tally));
+	tally->statement = current_key;
+	tally->level = GetCurrentTransactionNestLevel();
+	tally->home = map->home;
+	tally->schema = pstrdup(map->schema);
+	tally->table = pstrdup(map->table);
+	tallies = lappend(tallies, tally);
+	MemoryContextSwitchTo(old);
+	return tally;
+}
+
+/* Tell the client, record what was only counted, forget. */
+static void
+settle(const void *key, bool all)
+{
+	List	   *due = NIL;
+	ListCell   *lc;
+
+	if (tallies == NIL)
+		return;
+	foreach(lc, tallies)
+	{
+		if (all || ((Tally *) lfirst(lc))->statement == key)
+			due = lappend(due, lfirst(lc));
+	}
+	foreach(lc, due)
+		tallies = list_delete_ptr(tallies, lfirst(lc));
+	foreach(lc, due)
+	{
+		Tally	   *tally = lfirst(lc);
+
+		if (tally->rest > 0)
+			record_rest(tally);
+		if (tally->kept > 0 || tally->discarded > 0)
+			report_kept(tally);
+	}
+	list_free(due);
+}
+
+static void
+hook_ExecutorRun(EXECUTOR_RUN_ARGS)
+{
+	PlannedStmt *outer_statement = current_statement;
+	const void *outer_key = current_key;
+
+	current_statement = queryDesc->plannedstmt;
+	current_key = queryDesc;
+	PG_TRY();
+	{
+		if (next_ExecutorRun)
+			next_ExecutorRun(EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(EXECUTOR_RUN_PASS);
+	}
+	PG_FINALLY();
+	{
+		current_statement = outer_statement;
+		current_key = outer_key;
+	}
+	PG_END_TRY();
+}
+
+static void
+hook_ExecutorFinish(QueryDesc *queryDesc)
+{
+	PlannedStmt *outer_statement = current_statement;
+	const void *outer_key = current_key;
+
+	current_statement = queryDesc->plannedstmt;
+	current_key = queryDesc;
+	PG_TRY();
+	{
+		if (next_ExecutorFinish)
+			next_ExecutorFinish(queryDesc);
+		else
+			standard_ExecutorFinish(queryDesc);
+		settle(queryDesc, false);
+		/* rows counted before the hooks were there */
+		if (outer_key == NULL)
+			settle(NULL, false);
+	}
+	PG_FINALLY();
+	{
+		current_statement = outer_statement;
+		current_key = outer_key;
+	}
+	PG_END_TRY();
+}
+
+static void
+hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
+					bool readOnlyTree, ProcessUtilityContext context,
+					ParamListInfo params, QueryEnvironment *queryEnv,
+					DestReceiver *dest, QueryCompletion *qc)
+{
+	PlannedStmt *outer_statement = current_statement;
+	const void *outer_key = current_key;
+	bool		copy = IsA(pstmt->utilityStmt, CopyStmt);
+
+	if (copy)
+	{
+		current_statement = pstmt;
+		current_key = pstmt;
+	}
+	PG_TRY();
+	{
+		if (next_ProcessUtility)
+			next_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+		else
+			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+									params, queryEnv, dest, qc);
+		if (copy)
+			settle(pstmt, false);
+	}
+	PG_FINALLY();
+	{
+		current_statement = outer_statement;
+		current_key = outer_key;
+	}
+	PG_END_TRY();
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			settle(NULL, true);
+			break;
+		default:
+			tallies = NIL;		/* its context goes with the transaction */
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+				 SubTransactionId parentSubid, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	ListCell   *lc;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	foreach(lc, tallies)
+	{
+		Tally	   *tally = lfirst(lc);
+
+		if (tally->level < level)
+			continue;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			tallies = foreach_delete_current(tallies, lc);
+		else
+			tally->level = level - 1;
+	}
+}
+
+void
+statement_init(void)
+{
+	next_ExecutorRun = ExecutorRun_hook;
+	ExecutorRun_hook = hook_ExecutorRun;
+	next_ExecutorFinish = ExecutorFinish_hook;
+	ExecutorFinish_hook = hook_ExecutorFinish;
+	next_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = hook_ProcessUtility;
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}

@@ -1,0 +1,87 @@
+# What the TAP tests share: clusters that find the extension, and SQL as a role.
+package Ownership;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for);
+
+# new_node(NAME, preload => 0 | 1, extra => "lines for postgresql.conf")
+#
+# A running cluster that can publish and subscribe.  PostgreSQL's own defaults
+# for such tests allow ten connections, too few for several feeds.
+sub new_node
+{
+	my ($name, %opt) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(
+		allows_streaming => 'logical',
+		extra => [ '--no-locale', '--encoding=UTF8' ]);
+	$node->append_conf('postgresql.conf', <<'END');
+fsync = off
+max_connections = 40
+max_worker_processes = 20
+max_logical_replication_workers = 12
+max_sync_workers_per_subscription = 4
+max_prepared_transactions = 10
+shared_buffers = 16MB
+END
+	# where "make check" has installed the extension; nothing with installcheck
+	$node->append_conf('postgresql.conf', slurp_file($ENV{OWNERSHIP_CONF}))
+	  if $ENV{OWNERSHIP_CONF};
+	$node->append_conf('postgresql.conf',
+		"shared_preload_libraries = 'ownership'\n")
+	  if $opt{preload};
+	$node->append_conf('postgresql.conf', $opt{extra}) if $opt{extra};
+	$node->start;
+	return $node;
+}
+
+# sql(NODE, DATABASE, SQL): as the superuser; its output, unaligned.  Dies on an error.
+sub sql
+{
+	my ($node, $db, $sql) = @_;
+	return $node->safe_psql($db, $sql);
+}
+
+# psql_as(NODE, DATABASE, ROLE, SQL): like sql(), connected as a role.
+sub psql_as
+{
+	my ($node, $db, $role, $sql) = @_;
+	return $node->safe_psql($db, $sql, extra_params => [ '-U', $role ]);
+}
+
+# error_as(NODE, DATABASE, ROLE, SQL): the error of SQL that must fail, with its
+# SQLSTATE, detail and hint; '' if it does not fail.
+sub error_as
+{
+	my ($node, $db, $role, $sql) = @_;
+	my ($rc, undef, $stderr) = $node->psql(
+		$db, $sql,
+		extra_params => [ '-U', $role, '-v', 'VERBOSITY=verbose' ]);
+	return $rc == 0 ? '' : $stderr;
+}
+
+# connstr(NODE, DATABASE[, ROLE]): for CREATE SUBSCRIPTION, without quotes around it.
+sub connstr
+{
+	my ($node, $db, $role) = @_;
+	return $node->connstr($db) . ($role ? " user=$role" : '');
+}
+
+# wait_for(NODE, DATABASE, QUERY[, EXPECTED]): until QUERY gives EXPECTED ('t').
+# Fails the test, and says what was seen last, when it does not within the time limit.
+sub wait_for
+{
+	my ($node, $db, $query, $expected) = @_;
+	return $node->poll_query_until($db, $query, $expected // 't')
+	  || fail("timed out waiting for: $query");
+}
+
+1;
