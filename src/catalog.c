@@ -162,6 +162,13 @@ catalog_oid(CatalogScan *scan, int attnum)
 	return isnull ? InvalidOid : DatumGetObjectId(value);
 }
 
+/* Where the current row is stored. */
+ItemPointer
+catalog_tid(CatalogScan *scan)
+{
+	return &scan->tuple->t_self;
+}
+
 void
 catalog_end(CatalogScan *scan)
 {

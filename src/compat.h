@@ -51,6 +51,13 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 #endif
 }
 
+/* 18: noreturn stands before the declaration */
+#ifdef pg_noreturn
+#define COMPAT_NORETURN pg_noreturn
+#else
+#define COMPAT_NORETURN __attribute__((noreturn))
+#endif
+
 /* 18: executor runs lost execute_once */
 #if PG_VERSION_NUM >= 180000
 #define EXECUTOR_RUN_ARGS \

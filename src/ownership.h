@@ -20,6 +20,8 @@
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
+#include "compat.h"
+
 #define OWNERSHIP_SCHEMA "ownership"
 
 /*
@@ -188,6 +190,7 @@ extern char *catalog_text(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid	catalog_oid(CatalogScan *scan, int attnum);
 extern int	catalog_int(CatalogScan *scan, int attnum);
+extern ItemPointer catalog_tid(CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
 extern Oid	catalog_signal;
 extern void catalog_watch(void);
@@ -317,9 +320,47 @@ extern bool truncate_is_new(const RelationMap *map);
 extern void move_init(void);
 
 /* report.c: what the client and the server log are told */
-extern void report_rejected(const Evidence *e, const char *why) pg_attribute_noreturn();
+extern COMPAT_NORETURN void report_rejected(const Evidence *e, const char *why);
 extern void report_softened(const Evidence *e);
 extern void report_kept(const Tally *tally);
+
+/* edit.c: SQL run for the functions that edit the map */
+typedef struct Parameters
+{
+	int			n;
+	Oid			types[12];
+	Datum		values[12];
+	char		nulls[12];
+} Parameters;
+
+extern void add_text(Parameters *p, const char *value);
+extern void add_texts(Parameters *p, List *values);
+extern void add_bool(Parameters *p, bool value);
+extern uint64 run_sql(const char *sql, Parameters *p);
+extern char *result_text(uint64 row, int column);
+extern void require_system(const char *name);
+extern void require_domain(const char *name);
+extern void require_policy(const char *name);
+
+/* A column that is to be put on the map. */
+typedef struct ColumnSpec
+{
+	const char *schema;
+	const char *table;
+	const char *column;
+	const char *entity;
+	const char *field;
+	bool		key;			/* marks the field, if it is new */
+} ColumnSpec;
+
+extern void check_relation(Oid relid);
+extern void map_columns(List *specs);
+extern void map_one_column(const char *schema, const char *table, const char *column,
+						   const char *entity, const char *field, bool authoritative);
+extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
+
+/* install.c: creating and dropping the guard */
+extern void guard_relation(Oid relid, bool quiet);
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);

@@ -6,6 +6,7 @@
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -200,8 +201,8 @@ report_kept(const Tally *tally)
 {
 	const char *table = relation_label(tally->schema, tally->table);
 
-	if (IsBackgroundWorker || MyBackendType == B_BG_WORKER)
-		return;
+	if (MyBgworkerEntry != NULL)
+		return;					/* there is no client */
 	if (tally->kept > 0)
 		ereport(NOTICE,
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",

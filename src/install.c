@@ -1,0 +1,374 @@
+/*
+ * install.c
+ *		Creating and dropping the guard: guard(), unguard(), guard_all().
+ *
+ * The guard is three ordinary triggers.  Row triggers of a partitioned table
+ * are cloned to its partitions by PostgreSQL; inheritance children, and
+ * TRUNCATE everywhere, need triggers of their own.  BEFORE and TRUNCATE are
+ * ENABLE ALWAYS, so that they fire in replication workers, too.  All of them
+ * go with the extension.
+ */
+#include "ownership.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+PG_FUNCTION_INFO_V1(ownership_guard);
+PG_FUNCTION_INFO_V1(ownership_unguard);
+PG_FUNCTION_INFO_V1(ownership_guard_all);
+
+typedef struct GuardTrigger
+{
+	const char *name;
+	const char *definition;		/* with the table's name for %s */
+	char		enabled;		/* tgenabled as it must be */
+} GuardTrigger;
+
+static const GuardTrigger guard_triggers[] = {
+	{TRIGGER_AMEND,
+		"BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_amend()",
+		TRIGGER_FIRES_ALWAYS},
+	{TRIGGER_JUDGE,
+		"AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_judge()",
+		TRIGGER_FIRES_ON_ORIGIN},
+	{TRIGGER_TRUNCATE,
+		"BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION ownership.guard_truncate()",
+		TRIGGER_FIRES_ALWAYS},
+};
+
+static char *
+qualified_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+}
+
+static void
+utility(const char *sql)
+{
+	int			rc = SPI_execute(sql, false, 0);
+
+	if (rc < 0)
+		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
+}
+
+static Trigger *
+find_trigger(Relation rel, const char *name)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (strcmp(rel->trigdesc->triggers[i].tgname, name) == 0)
+			return &rel->trigdesc->triggers[i];
+	}
+	return NULL;
+}
+
+/*
+ * A partition that was guarded for itself would be in the way of the clone of
+ * its parent's trigger.
+ */
+static void
+drop_from_partitions(Oid parent, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(parent, ShareRowExclusiveLock, NULL))
+	{
+		Relation	rel = table_open(lfirst_oid(lc), NoLock);
+		Trigger    *trigger = find_trigger(rel, name);
+		char	   *table = qualified_name(rel);
+		bool		own = trigger != NULL && !trigger->tgisclone;
+
+		table_close(rel, NoLock);
+		if (own)
+			utility(psprintf("DROP TRIGGER %s ON %s", name, table));
+	}
+}
+
+/* Create what is missing on one relation, and arm what was disarmed. */
+static void
+guard_one(Oid relid)
+{
+	for (size_t i = 0; i < lengthof(guard_triggers); i++)
+	{
+		const GuardTrigger *t = &guard_triggers[i];
+		Relation	rel = table_open(relid, ShareRowExclusiveLock);
+		char	   *table = qualified_name(rel);
+		Trigger    *trigger = find_trigger(rel, t->name);
+		bool		missing = trigger == NULL;
+		char		enabled = missing ? TRIGGER_FIRES_ON_ORIGIN : trigger->tgenabled;
+		bool		foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+		bool		partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+
+		table_close(rel, NoLock);
+		if (foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
+			strcmp(t->name, TRIGGER_TRUNCATE) == 0)
+			continue;			/* guards and risks show it */
+		if (missing)
+		{
+			char	   *definition = psprintf(t->definition, table);
+
+			if (partitioned && strcmp(t->name, TRIGGER_TRUNCATE) != 0)
+				drop_from_partitions(relid, t->name);
+			utility(psprintf("CREATE TRIGGER %s %s", t->name, definition));
+			utility(psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership",
+							 t->name, table));
+		}
+		if (enabled != t->enabled)
+			utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", table,
+							 t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : "",
+							 t->name));
+		CommandCounterIncrement();
+	}
+}
+
+/* What the rules cannot do for a table that has no key. */
+static void
+tell_keyless(RelationMap *map, const char *table)
+{
+	if (map->nkeys > 0)
+		return;
+	if (map->nkey_attrs > 0)
+		ereport(NOTICE,
+				(errmsg("no mirrored column of table \"%s\" is marked as key", table),
+				 errdetail("Every system may create and delete its rows."),
+				 errhint("Assign the key's columns, or set \"key\" for their fields.")));
+	else
+		ereport(NOTICE,
+				(errmsg("table \"%s\" has no key", table),
+				 errdetail("Every system may create and delete its rows; evidence cannot tell which row it is about, and a refused value is recorded each time it is sent."),
+				 errhint("Add a primary key, or set \"key\" for the fields that tell a row.")));
+}
+
+/*
+ * Guard a relation on the map and all below it.  Needs SPI.
+ *
+ * Errors: not a table that can be guarded, not the caller's, not on the map.
+ */
+void
+guard_relation(Oid relid, bool quiet)
+{
+	Relation	rel;
+	RelationMap *map;
+	ListCell   *lc;
+
+	check_relation(relid);
+	if (!compat_table_ownercheck(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+
+	rel = table_open(relid, ShareRowExclusiveLock);
+	map = map_get(rel);
+	if (!map->mapped)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" is not on the ownership map", relation_label_oid(relid)),
+				 errhint("Put it there with ownership.assign() or ownership.add_tables().")));
+	table_close(rel, NoLock);
+
+	foreach(lc, find_all_inheritors(relid, ShareRowExclusiveLock, NULL))
+		guard_one(lfirst_oid(lc));
+
+	if (!quiet)
+	{
+		rel = table_open(relid, NoLock);
+		tell_keyless(map_get(rel), relation_label_oid(relid));
+		table_close(rel, NoLock);
+	}
+}
+
+Datum
+ownership_guard(PG_FUNCTION_ARGS)
+{
+	SPI_connect();
+	guard_relation(PG_GETARG_OID(0), false);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * unguard(relation): drop the guard from it and all below.
+ *
+ * Errors: not the caller's; a partition whose guard belongs to a table above.
+ */
+Datum
+ownership_unguard(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	ListCell   *lc;
+
+	check_relation(relid);
+	if (!compat_table_ownercheck(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	SPI_connect();
+	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
+	{
+		for (size_t i = 0; i < lengthof(guard_triggers); i++)
+		{
+			Relation	rel = table_open(lfirst_oid(lc), NoLock);
+			Trigger    *trigger = find_trigger(rel, guard_triggers[i].name);
+			bool		clone = trigger != NULL && trigger->tgisclone;
+			char	   *table = qualified_name(rel);
+
+			table_close(rel, NoLock);
+			if (trigger == NULL)
+				continue;
+			if (clone)
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("the guard of partition \"%s\" belongs to the table above it",
+								relation_label_oid(lfirst_oid(lc))),
+						 errhint("Unguard the partitioned table.")));
+			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
+			CommandCounterIncrement();
+		}
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+typedef struct TableName
+{
+	char	   *schema;
+	char	   *table;
+} TableName;
+
+/* The tables on the map that match, in the order of their names. */
+static List *
+matching_tables(const char *pattern)
+{
+	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 0, NULL, NULL);
+	List	   *tables = NIL;
+
+	while (catalog_next(scan))
+	{
+		TableName  *name = palloc(sizeof(TableName));
+
+		name->schema = catalog_text(scan, 1);
+		name->table = catalog_text(scan, 2);
+		if (glob_match_relation(pattern, name->schema, name->table))
+			tables = lappend(tables, name);
+	}
+	catalog_end(scan);
+	return tables;
+}
+
+/* Guard one table in a subtransaction; false, with a warning, if it failed. */
+static bool
+try_guard(const TableName *name)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		RangeVar   *rv = makeRangeVar(name->schema, name->table, -1);
+		Oid			relid = RangeVarGetRelid(rv, ShareRowExclusiveLock, false);
+
+		guard_relation(relid, true);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+			ReThrowError(error);
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("table \"%s\" was not guarded: %s",
+						relation_label(name->schema, name->table), error->message)));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
+ * CALL guard_all(pattern, lock_timeout): guard the tables on the map that
+ * match, committing after each, and waiting for locks no longer than that.  A
+ * running table sync holds locks on one table after another; guarding two in
+ * one transaction could make it a deadlock's victim.
+ *
+ * Errors: in a transaction block; nothing on the map matches.  A table that
+ * cannot be guarded is a warning; the others are guarded all the same.
+ */
+Datum
+ownership_guard_all(PG_FUNCTION_ARGS)
+{
+	bool		atomic = !(fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+						   !castNode(CallContext, fcinfo->context)->atomic);
+	char	   *pattern;
+	char	   *lock_timeout;
+	List	   *tables;
+	ListCell   *lc;
+	int			failed = 0;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("pattern and lock_timeout must not be null")));
+	if (atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("guard_all cannot run inside a transaction block"),
+				 errhint("It commits after each table. In a transaction block, use ownership.guard() for one table.")));
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	/* SPI's procedure context outlives the transactions */
+	pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	lock_timeout = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	tables = matching_tables(pattern);
+	if (tables == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no table on the ownership map matches \"%s\"", pattern),
+				 errhint("A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+
+	foreach(lc, tables)
+	{
+		(void) set_config_option("lock_timeout", lock_timeout, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+		failed += !try_guard(lfirst(lc));
+		SPI_commit();
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (failed > 0)
+		ereport(WARNING,
+				(errmsg_plural("%d of %d table was not guarded", "%d of %d tables were not guarded",
+							   list_length(tables), failed, list_length(tables)),
+				 errhint("Call ownership.guard_all() again; tables that are guarded stay so.")));
+	SPI_finish();
+	PG_RETURN_VOID();
+}

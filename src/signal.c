@@ -1,0 +1,193 @@
+/*
+ * signal.c
+ *		Triggers on the map's own tables.
+ *
+ * They tell every session that the map changed, and keep rows right whoever
+ * writes them.  They never fail because an object is absent: the map is data,
+ * and shows what is missing as a risk.
+ */
+#include "ownership.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_map_changed);
+PG_FUNCTION_INFO_V1(ownership_identity_bind);
+PG_FUNCTION_INFO_V1(ownership_mirrored_column_table);
+PG_FUNCTION_INFO_V1(ownership_row_owner_check);
+
+static TriggerData *
+check_trigger(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called as a trigger")));
+	return (TriggerData *) fcinfo->context;
+}
+
+/* A text value of the row that is written, or NULL. */
+static char *
+row_text(TriggerData *td, HeapTuple tuple, const char *column)
+{
+	return SPI_getvalue(tuple, RelationGetDescr(td->tg_relation),
+						SPI_fnumber(RelationGetDescr(td->tg_relation), column));
+}
+
+static HeapTuple
+written_tuple(TriggerData *td)
+{
+	return TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
+}
+
+/*
+ * AFTER, on every table of the map.  The message goes out at commit; in this
+ * session it works from the next command on.
+ */
+Datum
+ownership_map_changed(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+
+	(void) check_trigger(fcinfo);
+	relid = catalog_table("mirrored_table", true);
+	if (OidIsValid(relid))
+		CacheInvalidateRelcacheByRelid(relid);
+	return PointerGetDatum(NULL);
+}
+
+/* Delete the binding of a role name, if there is one. */
+static void
+unbind_role(Relation bound, const char *name)
+{
+	const char *keys[1] = {name};
+	CatalogScan *scan = catalog_begin("bound_role", "bound_role_pkey", 1, keys, NULL);
+
+	while (catalog_next(scan))
+		CatalogTupleDelete(bound, catalog_tid(scan));
+	catalog_end(scan);
+}
+
+/*
+ * BEFORE, on identity: remember which role bears the name now.  Whoever may
+ * write identities may do that; what he may not is write the binding.
+ */
+Datum
+ownership_identity_bind(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	bool		delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
+	HeapTuple	tuple = written_tuple(td);
+	Relation	bound;
+
+	/* a system's new name comes down a foreign key: nobody was identified */
+	if (InNoForceRLSOperation())
+		return PointerGetDatum(tuple);
+
+	bound = table_open(catalog_table("bound_role", false), RowExclusiveLock);
+	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) &&
+		strcmp(row_text(td, td->tg_trigtuple, "kind"), "role") == 0)
+		unbind_role(bound, row_text(td, td->tg_trigtuple, "name"));
+	CommandCounterIncrement();
+	if (!delete)
+	{
+		char	   *kind = row_text(td, tuple, "kind");
+		char	   *name = row_text(td, tuple, "name");
+
+		if (kind != NULL && name != NULL && strcmp(kind, "role") == 0)
+		{
+			Oid			role = get_role_oid(name, true);
+
+			unbind_role(bound, name);
+			CommandCounterIncrement();
+			if (OidIsValid(role))
+			{
+				Datum		values[2];
+				bool		nulls[2] = {false, false};
+
+				values[0] = CStringGetTextDatum(name);
+				values[1] = ObjectIdGetDatum(role);
+				CatalogTupleInsert(bound, heap_form_tuple(RelationGetDescr(bound),
+														  values, nulls));
+			}
+		}
+	}
+	table_close(bound, RowExclusiveLock);
+	return PointerGetDatum(tuple);
+}
+
+/* BEFORE, on mirrored_column: its table is mirrored, then. */
+Datum
+ownership_mirrored_column_table(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	HeapTuple	tuple = written_tuple(td);
+	const char *schema = row_text(td, tuple, "table_schema");
+	const char *table = row_text(td, tuple, "table_name");
+
+	if (schema != NULL && table != NULL && !InNoForceRLSOperation())
+	{
+		const char *keys[2] = {schema, table};
+		CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey",
+										  2, keys, NULL);
+		bool		found = catalog_next(scan);
+
+		catalog_end(scan);
+		if (!found)
+		{
+			Oid			types[2] = {TEXTOID, TEXTOID};
+			Datum		values[2];
+
+			values[0] = CStringGetTextDatum(schema);
+			values[1] = CStringGetTextDatum(table);
+			SPI_connect();
+			SPI_execute_with_args("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
+								  "VALUES ($1, $2) ON CONFLICT DO NOTHING",
+								  2, types, values, NULL, false, 0);
+			SPI_finish();
+		}
+	}
+	return PointerGetDatum(tuple);
+}
+
+/*
+ * BEFORE, on row_owner: a filter that cannot work on a table that is there is
+ * refused.  Not while a dump is restored: what was broken before is a risk
+ * afterwards, as it was.
+ *
+ * Errors: those of filter_parse().
+ */
+Datum
+ownership_row_owner_check(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	HeapTuple	tuple = written_tuple(td);
+	const char *schema = row_text(td, tuple, "table_schema");
+	const char *table = row_text(td, tuple, "table_name");
+	const char *filter = row_text(td, tuple, "row_filter");
+	Oid			nsp;
+	Oid			relid;
+
+	if (schema == NULL || table == NULL || filter == NULL || !check_function_bodies)
+		return PointerGetDatum(tuple);
+	nsp = get_namespace_oid(schema, true);
+	relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	if (OidIsValid(relid) && !InNoForceRLSOperation())
+	{
+		Relation	rel = table_open(relid, AccessShareLock);
+
+		(void) filter_parse(rel, filter);
+		table_close(rel, AccessShareLock);
+	}
+	return PointerGetDatum(tuple);
+}

@@ -1,0 +1,165 @@
+/*
+ * Views.  Relations are named as in messages: schema.table, without public,
+ * quoted where SQL needs it.
+ */
+
+CREATE FUNCTION ownership.relation_name(table_schema text, table_name text)
+RETURNS text LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+RETURN CASE table_schema WHEN 'public' THEN pg_catalog.quote_ident(table_name)
+	ELSE pg_catalog.quote_ident(table_schema) || '.' || pg_catalog.quote_ident(table_name) END;
+COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'A relation''s name as the views show it';
+
+/* The relations of the map that are there, and everything below them. */
+CREATE VIEW ownership.guarded_relation AS
+WITH RECURSIVE member AS (
+	SELECT t.table_schema, t.table_name, c.oid AS root, c.oid AS relid, c.relkind, c.relhastriggers
+	FROM ownership.mirrored_table t
+	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	UNION
+	SELECT m.table_schema, m.table_name, m.root, c.oid, c.relkind, c.relhastriggers
+	FROM member m
+	JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relid
+	JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+)
+SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind,
+	amend.tgenabled = 'A' AS amends,
+	judge.tgenabled = 'O' AS judges,
+	truncate.tgenabled = 'A' AS refuses_truncate
+FROM member m
+LEFT JOIN pg_catalog.pg_trigger amend ON amend.tgrelid = m.relid AND amend.tgfoid = 'ownership.guard_amend()'::regprocedure
+LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoid = 'ownership.guard_judge()'::regprocedure
+LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure;
+COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children';
+
+CREATE VIEW ownership.guards AS
+WITH feed AS (
+	SELECT g.root, array_agg(DISTINCT s.subname::text ORDER BY s.subname::text) AS subscriptions,
+		array_agg(DISTINCT p.publication ORDER BY p.publication) AS publications
+	FROM ownership.guarded_relation g
+	JOIN pg_catalog.pg_subscription_rel r ON r.srrelid = g.relid
+	JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+	CROSS JOIN LATERAL unnest(s.subpublications) AS p(publication)
+	GROUP BY g.root
+), state AS (
+	SELECT g.root,
+		bool_and(g.amends IS TRUE AND g.judges IS TRUE
+			AND (g.refuses_truncate IS TRUE OR (g.relkind = 'f' AND current_setting('server_version_num')::int < 160000))) AS guarded,
+		bool_or(g.amends IS NOT NULL OR g.judges IS NOT NULL OR g.refuses_truncate IS NOT NULL) AS touched,
+		count(*) FILTER (WHERE g.relid <> g.root) AS partitions,
+		count(*) FILTER (WHERE g.relid <> g.root AND g.amends AND g.judges
+			AND (g.refuses_truncate OR g.relkind = 'f')) AS partitions_guarded
+	FROM ownership.guarded_relation g
+	GROUP BY g.root
+), problem AS (
+	SELECT g.root, 1 AS rank, format('%s is not guarded', g.relid::regclass) AS problem
+	FROM ownership.guarded_relation g
+	WHERE g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL
+	UNION ALL
+	SELECT g.root, 2, format('%s of %s is missing', part.name, g.relid::regclass)
+	FROM ownership.guarded_relation g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE part.armed IS NULL AND NOT (g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL)
+	  AND NOT (part.name = 'zzzz_ownership_truncate' AND g.relkind = 'f' AND current_setting('server_version_num')::int < 160000)
+	UNION ALL
+	SELECT g.root, 3, format('%s of %s is not armed', part.name, g.relid::regclass)
+	FROM ownership.guarded_relation g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE NOT part.armed
+	UNION ALL
+	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version', g.relid::regclass)
+	FROM ownership.guarded_relation g
+	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
+	UNION ALL
+	/* row, before, and not for DELETE or TRUNCATE only */
+	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
+	FROM ownership.guarded_relation g
+	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
+	WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D'
+	  AND t.tgname > 'zzzz_ownership_amend'
+)
+SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
+	t.table_schema, t.table_name, t.source,
+	coalesce(s.guarded, false) AS guarded,
+	ARRAY(SELECT tg.tgname::text FROM pg_catalog.pg_trigger tg
+		WHERE tg.tgrelid = c.oid AND tg.tgfoid IN ('ownership.guard_amend()'::regprocedure,
+			'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		ORDER BY tg.tgname) AS triggers,
+	coalesce(s.partitions, 0) AS partitions,
+	coalesce(s.partitions_guarded, 0) AS partitions_guarded,
+	coalesce(f.subscriptions, '{}') AS subscriptions,
+	CASE WHEN f.root IS NOT NULL THEN format('TRUNCATE would stop the stream: at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
+		(SELECT string_agg(quote_literal(p), ', ') FROM unnest(f.publications) p)) END AS truncate_note,
+	CASE WHEN c.oid IS NULL THEN ARRAY['the table is not there']
+		ELSE ARRAY(SELECT p.problem FROM problem p WHERE p.root = c.oid ORDER BY p.rank, p.problem COLLATE "C") END AS problems,
+	coalesce(s.touched, false) AS touched
+FROM ownership.mirrored_table t
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+LEFT JOIN state s ON s.root = c.oid
+LEFT JOIN feed f ON f.root = c.oid;
+COMMENT ON VIEW ownership.guards IS 'One row a mirrored table: whether and how it is guarded, which subscriptions feed it, and what is wrong';
+COMMENT ON COLUMN ownership.guards.guarded IS 'The table and everything below it';
+COMMENT ON COLUMN ownership.guards.partitions IS 'Partitions or inheritance children, at any depth';
+COMMENT ON COLUMN ownership.guards.truncate_note IS 'Which publications to look at: the hub is not told whether they publish TRUNCATE';
+COMMENT ON COLUMN ownership.guards.touched IS 'Some trigger of the guard is there';
+
+/* Who reads and writes a field, as declared. */
+CREATE VIEW ownership.field_access AS
+SELECT f.entity, f.name AS field,
+	ARRAY(SELECT a.system FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'read' ORDER BY a.system COLLATE "C") AS readers,
+	ARRAY(SELECT a.system FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'write' ORDER BY a.system COLLATE "C") AS writers
+FROM ownership.field f;
+COMMENT ON VIEW ownership.field_access IS 'One row a field: its declared readers and writers';
+
+CREATE VIEW ownership.map AS
+SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
+	c.column_name, c.entity, c.field, f.domain, f.owner, t.source,
+	a.readers, a.writers,
+	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	g.guarded, c.authoritative, c.table_schema, c.table_name
+FROM ownership.mirrored_column c
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
+JOIN ownership.guards g ON g.table_schema = c.table_schema AND g.table_name = c.table_name
+LEFT JOIN ownership.domain d ON d.name = f.domain
+ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
+COMMENT ON VIEW ownership.map IS 'One row a mirrored column: which field it holds, who owns, reads and writes it, and the policy that applies';
+
+CREATE VIEW ownership.sheet AS
+SELECT f.entity, f.name AS field, f.domain, f.owner,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'read') AS readers,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'write') AS writers,
+	(SELECT string_agg(ownership.relation_name(c.table_schema, c.table_name) || '.' || quote_ident(c.column_name), '; '
+		ORDER BY c.authoritative DESC, c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C")
+		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
+	f.policy, f.key, f.local, f.rationale, f.decided_by, f.decided_on
+FROM ownership.field f
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row a field; a row copied into it replaces the field of that name';
+
+CREATE FUNCTION ownership.sheet_row() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map';
+CREATE TRIGGER sheet_row INSTEAD OF INSERT ON ownership.sheet
+	FOR EACH ROW EXECUTE FUNCTION ownership.sheet_row();
+
+CREATE VIEW ownership.unmapped AS
+SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation, a.attname::text AS column_name,
+	format_type(a.atttypid, a.atttypmod) AS data_type, t.source, t.table_schema, t.table_name
+FROM ownership.mirrored_table t
+JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m
+	WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name AND m.column_name = a.attname::text)
+ORDER BY t.table_schema COLLATE "C", t.table_name COLLATE "C", a.attnum;
+COMMENT ON VIEW ownership.unmapped IS 'Columns of mirrored tables that are not on the map';

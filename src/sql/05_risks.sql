@@ -1,0 +1,112 @@
+/*
+ * Risks.  No owner and several writers are the high ones, and a guard that
+ * was there and lost its arms.
+ */
+CREATE VIEW ownership.risks AS
+WITH found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
+	/* no system of record */
+	SELECT 1, 'high', 'unowned', f.entity, f.name, NULL::text, NULL::text, a.writers,
+		format('Nobody is the system of record of %s.%s%s.', f.entity, f.name,
+			CASE WHEN a.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(a.writers, ', ') END),
+		'Decide which system owns it, and set its owner.'
+	FROM ownership.field f
+	JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
+	WHERE f.owner IS NULL AND NOT f.local
+	UNION ALL
+	/* several writers, the owner among them or not */
+	SELECT 2, 'high', 'contested', f.entity, f.name, NULL, NULL, w.systems,
+		format('%s systems write %s.%s: %s.', cardinality(w.systems), f.entity, f.name, array_to_string(w.systems, ', ')),
+		'Let only the system of record write it; the others read it.'
+	FROM ownership.field f
+	JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT s COLLATE "C" FROM unnest(a.writers || f.owner) s
+		WHERE s IS NOT NULL ORDER BY 1) AS systems) w
+	WHERE cardinality(w.systems) > 1
+	UNION ALL
+	/* a guard that lost a trigger, or whose trigger is switched off */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
+		format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')),
+		format('SELECT ownership.guard(%L) arms it again.', g.relation)
+	FROM ownership.guards g
+	WHERE NOT g.guarded AND g.touched
+	UNION ALL
+	SELECT 4, 'medium', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
+		format('%s is on the map, but nothing enforces it.', g.relation),
+		format('SELECT ownership.guard(%L), or CALL ownership.guard_all().', g.relation)
+	FROM ownership.guards g
+	WHERE NOT g.guarded AND NOT g.touched AND g.problems <> ARRAY['the table is not there']
+	UNION ALL
+	/* rows that anyone may create and delete */
+	SELECT 5, 'medium', 'unowned_key', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name), k.column_name, '{}',
+		CASE WHEN k.field IS NULL
+			THEN format('No mirrored column of %s is a key: every system may create and delete its rows.', ownership.relation_name(t.table_schema, t.table_name))
+			ELSE format('Key %s.%s has no system of record: every system may create and delete rows of %s.', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name)) END,
+		'Decide which system creates these records, and let it own the key.'
+	FROM ownership.mirrored_table t
+	LEFT JOIN LATERAL (SELECT c.entity, c.field, c.column_name, f.owner FROM ownership.mirrored_column c
+		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
+	WHERE k.owner IS NULL AND t.source IS NULL
+	UNION ALL
+	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
+		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
+		format('SELECT ownership.identify(''…'', subscription => %L)', s)
+	FROM ownership.guards g
+	CROSS JOIN LATERAL unnest(g.subscriptions) s
+	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
+	UNION ALL
+	SELECT 7, 'medium', 'unknown_identity', NULL, NULL, NULL, NULL,
+		CASE WHEN i.system IS NULL THEN '{}' ELSE ARRAY[i.system] END,
+		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
+			THEN format('Role %s is another one than was identified; it writes as nobody.', i.name)
+			ELSE format('%s %s is not there.', initcap(i.kind), i.name) END,
+		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
+			THEN 'Check who made the role, then call ownership.identify() for it again.'
+			ELSE 'Create it, or delete its row from ownership.identity.' END
+	FROM ownership.identity i
+	LEFT JOIN pg_catalog.pg_roles r ON i.kind = 'role' AND r.rolname = i.name::name
+	LEFT JOIN ownership.bound_role b ON i.kind = 'role' AND b.name = i.name
+	LEFT JOIN pg_catalog.pg_subscription s ON i.kind = 'subscription' AND s.subname = i.name::name
+		AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+	WHERE (i.kind = 'role' AND (r.oid IS NULL OR b.role <> r.oid))
+	   OR (i.kind = 'subscription' AND s.oid IS NULL)
+	UNION ALL
+	/* what the map names and the database does not have */
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, ownership.relation_name(t.table_schema, t.table_name), NULL, '{}',
+		format('Table %s is on the map, but not in the database.', ownership.relation_name(t.table_schema, t.table_name)),
+		'Create it, or delete its row from ownership.mirrored_table.'
+	FROM ownership.mirrored_table t
+	JOIN ownership.guards g USING (table_schema, table_name)
+	WHERE g.problems = ARRAY['the table is not there']
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
+		CASE WHEN a.attnum IS NULL
+			THEN format('Column %s of %s is on the map, but not in the database.', m.column_name, ownership.relation_name(m.table_schema, m.table_name))
+			ELSE format('Column %s of %s cannot be guarded: it is a system or generated column.', m.column_name, ownership.relation_name(m.table_schema, m.table_name)) END,
+		'Correct or delete its row in ownership.mirrored_column.'
+	FROM ownership.mirrored_column m
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND NOT a.attisdropped
+	WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> ''
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
+		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
+		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
+		'Correct the filter in ownership.row_owner.'
+	FROM ownership.row_owner o
+	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
+	UNION ALL
+	SELECT 9, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
+		format('Column %s of %s is not on the map.', u.column_name, u.relation),
+		'Assign it to its system of record, or list it as local.'
+	FROM ownership.unmapped u
+)
+SELECT severity, risk, entity, field, relation, column_name, systems, detail, advice
+FROM found
+ORDER BY rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
+COMMENT ON VIEW ownership.risks IS 'Places where the map is unsafe, the worst first';
+COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low';
