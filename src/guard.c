@@ -76,7 +76,10 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
 		return false;
 	call->td = td;
 	call->state = state;
-	call->map = map_get(td->tg_relation);
+	/* an entry stays where it is, so only its content is asked for again */
+	if (state->map == NULL || !state->map->valid)
+		state->map = map_get(td->tg_relation);
+	call->map = state->map;
 	if (!call->map->mapped)
 		return false;
 	call->writer = current_writer();

@@ -287,6 +287,7 @@ extern const char *operation_name(Operation operation);
 typedef struct GuardState
 {
 	MemoryContext cxt;			/* lives as long as the statement */
+	RelationMap *map;
 	bool		amended_insert; /* the last INSERT was amended */
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */
 	ItemPointerData update_ctid;
