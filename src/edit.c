@@ -35,6 +35,8 @@ PG_FUNCTION_INFO_V1(ownership_add_tables);
 PG_FUNCTION_INFO_V1(ownership_link);
 PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
+#define SYSTEM_KINDS _("Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add.")
+
 /* SQL with parameters */
 
 static void
@@ -183,7 +185,7 @@ require_system(const char *name)
 	if (name == NULL || system_exists(name))
 		return;
 	undefined(psprintf(_("system \"%s\" does not exist"), name),
-			  nearest_name(name, query_names("SELECT name FROM ownership.system")),
+			  nearest_name(name, system_names()),
 			  "system", _("Register it with ownership.add_system()."));
 }
 
@@ -220,6 +222,55 @@ require_policy(const char *name)
 				 errhint("Policies are observe, fill, keep and reject.")));
 }
 
+/* Empty, or with blanks around it? */
+static bool
+is_blank_edged(const char *name)
+{
+	return name[0] == '\0' || name[0] == ' ' || name[strlen(name) - 1] == ' ';
+}
+
+/* What the constraints of ownership.system demand, in words. */
+static void
+require_new_system(const char *name, const char *kind)
+{
+	bool		control = false;
+
+	for (const char *c = name; *c != '\0'; c++)
+		control |= (unsigned char) *c < ' ';
+	if (is_blank_edged(name) || control || strchr(name, ';') != NULL || means_nobody(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid system name: \"%s\"", name),
+				 errhint("A system's name is not blank, holds no semicolon, and is none of the words for nobody: ?, TBD, both.")));
+	if (is_blank_edged(kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid kind of system: \"%s\"", kind),
+				 errhint("%s", SYSTEM_KINDS)));
+	if (system_exists(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("system \"%s\" already exists", name),
+				 errhint("Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
+}
+
+/* What the constraints of ownership.field demand, in words. */
+static void
+require_field_name(const ColumnSpec *s)
+{
+	if (is_blank_edged(s->entity))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid entity: \"%s\"", s->entity),
+				 errhint("A field is named entity.name, such as product.price, without blanks around it.")));
+	if (is_blank_edged(s->field) || strchr(s->field, '.') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
+						s->column, relation_label(s->schema, s->table)),
+				 errhint("Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
+}
+
 /*
  * Can the relation be on the map?
  *
@@ -229,10 +280,16 @@ require_policy(const char *name)
 void
 check_relation(Oid relid)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
-	char		kind = rel->rd_rel->relkind;
-	char	   *label = relation_label_oid(relid);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	char		kind;
+	char	   *label;
 
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	kind = rel->rd_rel->relkind;
+	label = relation_label_oid(relid);
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
 		kind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
@@ -257,50 +314,50 @@ check_relation(Oid relid)
 	relation_close(rel, AccessShareLock);
 }
 
+/* Errors: always; suggests the nearest of the relation's columns. */
+void
+undefined_column(Relation rel, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	List	   *names = NIL;
+	char	   *nearest;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			names = lappend(names, pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
+	}
+	nearest = nearest_name(name, names);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" of table \"%s\" does not exist",
+					name, relation_label_oid(RelationGetRelid(rel))),
+			 nearest != NULL
+			 ? errhint("Perhaps you meant column \"%s\".", nearest)
+			 : errhint("Columns are named as in pg_attribute, without quotes.")));
+}
+
 /* Can the column be on the map?  Returns its attribute number. */
 static AttrNumber
 check_column(Oid relid, const char *name)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *names = NIL;
-	AttrNumber	attnum = InvalidAttrNumber;
+	AttrNumber	attnum = get_attnum(relid, name);
 
 	if (SystemAttributeByName(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 				 errmsg("\"%s\" is a system column", name),
 				 errhint("Only columns of the table's own can be on the ownership map.")));
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		if (att->attisdropped)
-			continue;
-		if (strcmp(NameStr(att->attname), name) != 0)
-			names = lappend(names, pstrdup(NameStr(att->attname)));
-		else if (att->attgenerated != '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-					 errmsg("column \"%s\" of table \"%s\" is a generated column",
-							name, relation_label_oid(relid)),
-					 errhint("The database computes it; put the columns that it is computed from on the map.")));
-		else
-			attnum = att->attnum;
-	}
-	relation_close(rel, AccessShareLock);
 	if (attnum == InvalidAttrNumber)
-	{
-		char	   *nearest = nearest_name(name, names);
-
+		undefined_column(rel, name);
+	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0')
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of table \"%s\" does not exist",
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("column \"%s\" of table \"%s\" is a generated column",
 						name, relation_label_oid(relid)),
-				 nearest != NULL
-				 ? errhint("Perhaps you meant column \"%s\".", nearest)
-				 : errhint("Columns are named as in pg_attribute, without quotes.")));
-	}
+				 errhint("The database computes it; put the columns that it is computed from on the map.")));
+	relation_close(rel, AccessShareLock);
 	return attnum;
 }
 
@@ -414,6 +471,7 @@ map_columns(List *specs)
 	{
 		ColumnSpec *s = lfirst(lc);
 
+		require_field_name(s);
 		parts[0] = lappend(parts[0], unconstify(char *, s->schema));
 		parts[1] = lappend(parts[1], unconstify(char *, s->table));
 		parts[2] = lappend(parts[2], unconstify(char *, s->column));
@@ -637,13 +695,9 @@ ownership_add_system(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("a system needs a name and a kind"),
-				 errhint("Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add.")));
+				 errhint("%s", SYSTEM_KINDS)));
+	require_new_system(name, kind);
 	SPI_connect();
-	if (system_exists(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("system \"%s\" already exists", name),
-				 errhint("Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
 	add_text(&p, name);
 	add_text(&p, kind);
 	add_text(&p, argument_text(fcinfo, 4));

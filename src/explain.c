@@ -162,19 +162,12 @@ ownership_explain(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	if (system != NULL && !system_exists(system))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("system \"%s\" does not exist", system),
-				 errhint("Systems are listed in ownership.system.")));
-
+	require_system(system);
+	check_relation(PG_GETARG_OID(0));
 	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
 	attnum = get_attnum(RelationGetRelid(rel), NameStr(*PG_GETARG_NAME(1)));
 	if (attnum == InvalidAttrNumber)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of table \"%s\" does not exist",
-						NameStr(*PG_GETARG_NAME(1)), relation_label_oid(RelationGetRelid(rel)))));
+		undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
 	map = map_get(rel);
 	a = explain_column(map, map_column(map, attnum), system,
 					   writer->steward && (system == NULL ? writer->system == NULL

@@ -79,20 +79,41 @@ check_columns(Relation rel, Node *expr)
 	}
 }
 
+/* An error is in the filter, not in the statement that is running. */
+static void
+parse_error_context(void *arg)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery((const char *) arg);
+	}
+	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
+}
+
 /*
- * Parse a filter over rel's columns; rel is varno 1 of the result.
+ * Parse and plan a filter over rel's columns; rel is varno 1 of the result.
  *
  * Errors: anything that is not a boolean expression over the row, without
- * subqueries, aggregates, volatile functions, system and generated columns.
+ * subqueries, aggregates, volatile functions, system and generated columns;
+ * what its constant parts raise.
  */
-Node *
+Expr *
 filter_parse(Relation rel, const char *text)
 {
+	ErrorContextCallback context;
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *nsitem;
 	Node	   *expr;
 	int			nestlevel = NewGUCNestLevel();
 
+	context.callback = parse_error_context;
+	context.arg = unconstify(char *, text);
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 	(void) set_config_option("search_path", "pg_catalog, pg_temp",
 							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
@@ -105,6 +126,7 @@ filter_parse(Relation rel, const char *text)
 	expr = coerce_to_boolean(pstate, expr, "row filter");
 	assign_expr_collations(pstate, expr);
 	check_columns(rel, expr);
+	expr = (Node *) expression_planner((Expr *) expr);
 	if (contain_volatile_functions(expr))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
@@ -112,5 +134,6 @@ filter_parse(Relation rel, const char *text)
 				 errdetail("Who owns a row must not change from one look at it to the next.")));
 	free_parsestate(pstate);
 	AtEOXact_GUC(false, nestlevel);
-	return expr;
+	error_context_stack = context.previous;
+	return (Expr *) expr;
 }

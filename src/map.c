@@ -390,21 +390,6 @@ filter_error_context(void *arg)
 	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
 }
 
-static void
-compile_filter(Relation rel, RowRule *rule)
-{
-	ErrorContextCallback context;
-	Node	   *expr;
-
-	context.callback = filter_error_context;
-	context.arg = rule->text;
-	context.previous = error_context_stack;
-	error_context_stack = &context;
-	expr = filter_parse(rel, rule->text);
-	rule->filter = ExecInitExpr(expression_planner((Expr *) expr), NULL);
-	error_context_stack = context.previous;
-}
-
 /* Adds the row owners of one table on the map. */
 static void
 load_rules(RelationMap *map, Relation rel, const char *schema,
@@ -446,7 +431,7 @@ load_rules(RelationMap *map, Relation rel, const char *schema,
 
 			if (strcmp(loaded->column, col->name) != 0)
 				continue;
-			compile_filter(rel, &loaded->rule);
+			loaded->rule.filter = ExecInitExpr(filter_parse(rel, loaded->rule.text), NULL);
 			col->rules[col->nrules++] = loaded->rule;
 		}
 		map->has_filters = any_filters = true;

@@ -109,10 +109,22 @@ glob_match_relation(const char *pattern, const char *schema, const char *table)
 	return strcmp(schema, "public") == 0 && glob_match(pattern, table);
 }
 
+/* Do two neighbouring characters only stand the other way round? */
+static bool
+swapped(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b)
+	{
+		a++;
+		b++;
+	}
+	return a[0] != '\0' && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0;
+}
+
 /*
  * The one of the names that is most likely meant, or NULL when none is near:
  * at most a third of its length away, and at most three edits, as PostgreSQL
- * does it for columns.  Case is one edit at most.
+ * does it for columns.  Case is one edit at most, and so is a swap of two characters.
  */
 char *
 nearest_name(const char *wanted, List *names)
@@ -132,7 +144,7 @@ nearest_name(const char *wanted, List *names)
 
 		if (len > 255)
 			continue;
-		if (pg_strcasecmp(name, wanted) == 0)
+		if (pg_strcasecmp(name, wanted) == 0 || swapped(name, wanted))
 			distance = 1;
 		else
 			distance = varstr_levenshtein_less_equal(wanted, wanted_len, name, len,

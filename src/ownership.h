@@ -202,6 +202,7 @@ extern const Writer *current_writer(void);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
+extern List *system_names(void);
 extern void writer_invalidate(void);
 extern void writer_init(void);
 
@@ -217,7 +218,7 @@ extern List *map_ancestors(Oid relid);
 extern void map_init(void);
 
 /* filter.c: row filters */
-extern Node *filter_parse(Relation rel, const char *text);
+extern Expr *filter_parse(Relation rel, const char *text);
 
 /* compare.c */
 extern bool value_changed(const MappedColumn *col, Datum a, bool anull,
@@ -355,10 +356,14 @@ typedef struct ColumnSpec
 } ColumnSpec;
 
 extern void check_relation(Oid relid);
+extern COMPAT_NORETURN void undefined_column(Relation rel, const char *name);
 extern void map_columns(List *specs);
 extern void map_one_column(const char *schema, const char *table, const char *column,
 						   const char *entity, const char *field, bool authoritative);
 extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
+
+/* sheet.c: the spreadsheet */
+extern bool means_nobody(const char *name);
 
 /* install.c: creating and dropping the guard */
 extern void guard_relation(Oid relid, bool quiet);

@@ -79,7 +79,8 @@ cell_list(char *value)
 	}
 }
 
-static bool
+/* The words for nobody in an owner cell. */
+bool
 means_nobody(const char *name)
 {
 	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||

@@ -242,7 +242,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 }
 
 /* The names of all systems, to suggest one. */
-static List *
+List *
 system_names(void)
 {
 	Snapshot	snapshot = catalog_snapshot();
