@@ -65,7 +65,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" ownership.
 
 MODULE_big = ownership
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 

@@ -42,7 +42,7 @@ PG_FUNCTION_INFO_V1(ownership_assign_rows);
 static void
 add_value(Parameters *p, Oid type, Datum value, bool isnull)
 {
-	Assert(p->n < lengthof(p->types));
+	Assert(p->n < (int) lengthof(p->types));
 	p->types[p->n] = type;
 	p->values[p->n] = value;
 	p->nulls[p->n] = isnull ? 'n' : ' ';
