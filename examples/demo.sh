@@ -1,0 +1,396 @@
+#!/bin/sh
+# Shows the main job on two private clusters with real replication, and checks
+# every answer: "make demo".  KEEP=1 leaves the servers running.
+set -eu
+cd "$(dirname "$0")/.." || exit 1
+. .ci/private.sh
+# the servers are ours, and so is what psql shows
+for variable in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$variable"; done
+export PGCLIENTENCODING=UTF8 LC_ALL=C
+
+SKU=SKU-00042
+started=$(date +%s)
+sockets=
+done=
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+else
+	bold= plain=
+fi
+
+# Starting and stopping
+
+# The command that stops what was started, and cleans up, as a script of its
+# own: KEEP=1 leaves it behind.
+write_stop() {
+	{
+		echo '#!/bin/sh'
+		echo "# Stops the demo's servers and removes their data."
+		echo '{'
+		if [ "$(id -u)" = 0 ]; then echo "run='runuser -u $SERVER_USER --'"; else echo 'run='; fi
+		for server in hub sources; do
+			echo "\$run '$BINDIR/pg_ctl' -D '$RUN/$server' -m immediate -w stop >/dev/null 2>&1"
+		done
+		echo "[ \"\${1:-}\" = keep-logs ] || rm -rf '$RUN'"
+		echo "rm -rf '$sockets'"
+		echo 'exit 0; }'
+	} > "$RUN/stop"
+}
+
+finish() {
+	status=$?
+	trap - EXIT
+	trap '' HUP INT TERM PIPE
+	[ -z "${log:-}" ] || rm -f "$log"
+	[ -n "$sockets" ] || exit "$status"
+	if [ -z "$done" ]; then
+		sh "$RUN/stop" keep-logs
+		echo "The demo did not come to its end. Its servers are stopped; their logs are in $RUN." >&2
+		[ "$status" != 0 ] || status=1
+	elif [ -z "${KEEP:-}" ]; then
+		sh "$RUN/stop"
+	fi
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
+
+# start_server NAME PORT
+start_server() {
+	as_server "$BINDIR/initdb" -D "$RUN/$1" -U postgres -A trust --no-locale -E UTF8 -N \
+		> "$RUN/$1.initdb.log" 2>&1 || { cat "$RUN/$1.initdb.log"; return 1; }
+	{
+		cat "$CONF"
+		cat <<-SETTINGS
+		shared_preload_libraries = 'ownership'
+		unix_socket_directories = '$sockets'
+		listen_addresses = ''
+		port = $2
+		wal_level = logical
+		fsync = off
+		shared_buffers = 32MB
+		max_worker_processes = 20
+		max_logical_replication_workers = 12
+		max_sync_workers_per_subscription = 4
+		wal_retrieve_retry_interval = 200ms
+		timezone = 'UTC'
+		log_line_prefix = ''
+		SETTINGS
+	} | as_server tee -a "$RUN/$1/postgresql.conf" >/dev/null
+	as_server "$BINDIR/pg_ctl" -D "$RUN/$1" -l "$RUN/$1.log" -w -t 30 start >/dev/null ||
+		{ tail -n 20 "$RUN/$1.log"; return 1; }
+}
+
+# Talking to the servers
+
+# sql DATABASE ROLE OPTION ...   psql; it reads standard input
+sql() {
+	case $1 in
+		erp | crm | pim) port=$SOURCES_PORT ;;
+		*) port=$HUB_PORT ;;
+	esac
+	database=$1 role=$2
+	shift 2
+	as_server "$BINDIR/psql" -X -h "$sockets" -p "$port" -U "$role" -d "$database" \
+		-P pager=off -P footer=off "$@"
+}
+
+# quietly DATABASE FILE OPTION ...   runs a file, and says something only if it fails
+quietly() {
+	database=$1 file=$2
+	shift 2
+	sql "$database" postgres -q -v ON_ERROR_STOP=1 -f "$file" "$@" > "$RUN/output" 2>&1 ||
+		{ cat "$RUN/output"; return 1; }
+}
+
+# value DATABASE QUERY
+value() {
+	printf '%s\n' "$2" | sql "$1" postgres -qAt -v ON_ERROR_STOP=1
+}
+
+# await WHAT DATABASE CONDITION   waits until it holds, but not for ever
+await() {
+	value "$2" "DO \$wait\$
+		DECLARE give_up timestamptz := clock_timestamp() + interval '20 s';
+		BEGIN
+			WHILE ($3) IS NOT TRUE LOOP
+				IF clock_timestamp() > give_up THEN
+					RAISE EXCEPTION 'waited in vain: %', \$what\$$1\$what\$;
+				END IF;
+				PERFORM pg_sleep(0.05);
+			END LOOP;
+		END \$wait\$;" || { tail -n 20 "$RUN/hub.log"; return 1; }
+}
+
+# What a person sees: paragraphs, and below them what was checked
+
+after=
+paragraph() {
+	after=paragraph
+	echo
+}
+step() {
+	paragraph
+	echo "${bold}$1${plain}"
+}
+say() {
+	paragraph
+	echo "  $1"
+}
+# as psql prints it, without blank lines at the end
+show_output() {
+	sed 's/ *$//; s/^/    /' "$RUN/output" | sed '$ { /^ *$/ d; }'
+}
+show_statement() {
+	case $2 in
+		postgres) prompt="$1=#" ;;
+		*) prompt="$2@$1=>" ;;
+	esac
+	paragraph
+	printf '%s\n' "$3" | sed "1s/^/    $prompt /; 2,\$s/^/      /"
+}
+
+# ask DATABASE ROLE STATEMENT   shows it and the answer, which must be no error
+ask() {
+	show_statement "$@"
+	printf '%s\n' "$3" | sql "$1" "$2" -v ON_ERROR_STOP=1 > "$RUN/output" 2>&1 || {
+		show_output
+		echo 'This should not have failed.' >&2
+		return 1
+	}
+	show_output
+}
+
+# refused DATABASE ROLE STATEMENT   shows it and the error that it must be
+refused() {
+	show_statement "$@"
+	printf '%s\n\\echo SQLSTATE: :SQLSTATE\n' "$3" | sql "$1" "$2" > "$RUN/output" 2>&1 || true
+	show_output
+	grep -q '^SQLSTATE: 42501$' "$RUN/output" || {
+		echo 'This should have failed with SQLSTATE 42501.' >&2
+		return 1
+	}
+}
+
+ok() {
+	[ "$after" = ok ] || echo
+	after=ok
+	echo "  ok: $1"
+}
+
+# holds SENTENCE DATABASE CONDITION
+holds() {
+	if [ "$(value "$2" "SELECT ($3) IS TRUE")" != t ]; then
+		echo "    NOT SO: $1" >&2
+		echo "    $2: $3" >&2
+		return 1
+	fi
+	ok "$1"
+}
+
+# Setting up
+
+echo "${bold}One hub, three sources, and a map of who owns what${plain}"
+echo
+# an earlier demo that was kept
+[ ! -f tmp_demo/stop ] || sh tmp_demo/stop
+
+echo "  Building, and installing into a private directory."
+log=$(mktemp)
+private_setup demo > "$log" 2>&1 || { cat "$log"; exit 1; }
+cd "$SRC"
+sockets=$(as_server mktemp -d /tmp/ownership-sockets.XXXXXX)
+SOURCES_PORT=5433
+HUB_PORT=5432
+write_stop
+
+echo "  Starting two servers: sources (databases erp, crm, pim) and hub (database integration)."
+start_server sources $SOURCES_PORT
+start_server hub $HUB_PORT
+for database in erp crm pim; do
+	as_server "$BINDIR/createdb" -h "$sockets" -p $SOURCES_PORT -U postgres $database
+	quietly $database examples/sources/$database.sql
+done
+as_server "$BINDIR/createdb" -h "$sockets" -p $HUB_PORT -U postgres integration
+
+echo "  Subscribing the hub to all three, and waiting for the first copy."
+quietly integration examples/hub.sql
+source="host=$sockets port=$SOURCES_PORT user=postgres"
+quietly integration examples/feeds.sql \
+	-v erp="$source dbname=erp" -v crm="$source dbname=crm" -v pim="$source dbname=pim"
+await 'the first copy of all tables' integration \
+	"(SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel)"
+
+echo "  The PIM writes its texts, the CRM its notes; both arrive as updates of the ERP's products."
+value pim "UPDATE shop.product SET
+	name = (ARRAY['Oak', 'Steel', 'Linen', 'Glass', 'Walnut'])[1 + right(sku, 5)::int % 5] || ' '
+		|| (ARRAY['lamp', 'chair', 'bowl', 'tray', 'shelf', 'stool', 'vase'])[1 + right(sku, 5)::int % 7],
+	brand = (ARRAY['Nordlicht', 'Casa Uno', 'Werkraum'])[1 + right(sku, 5)::int % 3],
+	description = 'Made to last, and to be repaired.', edited_by = 'texts team'"
+value crm "UPDATE shop.product SET sales_note = 'Ask for the matching set.' WHERE right(sku, 1) IN ('2', '3')"
+await "the PIM's texts" integration "(SELECT count(*) = 1200 FROM shop.product WHERE name IS NOT NULL)"
+await "the CRM's notes" integration "(SELECT count(*) = 240 FROM shop.product WHERE sales_note IS NOT NULL)"
+value integration "SET ROLE storefront_app;
+	INSERT INTO shop.orders SELECT 'O-' || to_char(n, 'FM00000'), 'C-' || to_char(n % 500, 'FM0000'), 49.80, 'cart'
+	FROM generate_series(2001, 2020) n"
+
+ask integration postgres "SELECT (SELECT count(*) FROM erp.item) AS erp_items,
+  (SELECT count(*) FROM shop.product) AS products,
+  (SELECT count(*) FROM shop.customer) AS customers,
+  (SELECT count(*) FROM shop.orders) AS orders;"
+holds 'the hub has the data of all three' integration \
+	"(SELECT count(*) = 1200 FROM erp.item) AND (SELECT count(*) = 1200 FROM shop.product)
+	AND (SELECT count(*) = 500 FROM shop.customer) AND (SELECT count(*) = 2020 FROM shop.orders)"
+
+step 'The map'
+say 'So far everyone overwrites everyone. Now the hub gets the map (examples/map.sql):'
+value integration 'CREATE EXTENSION ownership'
+sql integration postgres -a -t -A -v ON_ERROR_STOP=1 -f examples/map.sql > "$RUN/output" 2>&1 ||
+	{ cat "$RUN/output"; exit 1; }
+grep -v '^$' "$RUN/output" > "$RUN/output.lines" && mv "$RUN/output.lines" "$RUN/output"
+paragraph
+show_output
+holds 'every table on the map is guarded' integration \
+	'(SELECT count(*) = 4 AND bool_and(guarded) FROM ownership.guards)'
+
+# The steps
+
+step '1. The ERP changes a price, and it arrives in the hub.'
+say 'The price is the ERP'\''s field. The hub holds two copies of it, and both follow.'
+ask erp postgres "UPDATE erp.item SET list_price = 54.90 WHERE item_no = '$SKU';"
+await 'the new price' integration "(SELECT price = 54.90 FROM shop.product WHERE sku = '$SKU')"
+await 'the new price in the copy of the ERP'\''s items' integration \
+	"(SELECT list_price = 54.90 FROM erp.item WHERE item_no = '$SKU')"
+ask integration postgres "SELECT sku, name, price, list_price
+FROM shop.product JOIN erp.item ON item_no = sku WHERE sku = '$SKU';"
+holds 'the ERP'\''s price is in both, and nothing is in conflict' integration \
+	"(SELECT p.price = 54.90 AND i.list_price = 54.90 FROM shop.product p JOIN erp.item i ON i.item_no = p.sku
+		WHERE p.sku = '$SKU') AND NOT EXISTS (SELECT FROM ownership.conflict)"
+
+step '2. A replicated CRM update carries its own note, and a product price.'
+say 'Its own note lands. The price stays the ERP'\''s, the refused one is kept as evidence, and the stream goes on.'
+worker=$(value integration "SELECT pid FROM pg_stat_subscription WHERE subname = 'crm_feed' AND relid IS NULL")
+ask crm postgres "UPDATE shop.product
+SET sales_note = 'Offered at 39.00 until Friday', price = 39.00
+WHERE sku = '$SKU';"
+await "the CRM's note" integration "(SELECT sales_note LIKE 'Offered%' FROM shop.product WHERE sku = '$SKU')"
+ask integration postgres "SELECT sku, name, price, sales_note FROM shop.product WHERE sku = '$SKU';"
+ask integration postgres "SELECT * FROM ownership.conflict \\gx"
+holds 'the note landed, the price is still the ERP'\''s' integration \
+	"(SELECT price = 54.90 AND sales_note = 'Offered at 39.00 until Friday' FROM shop.product WHERE sku = '$SKU')"
+holds 'the refused price is in ownership.conflict, once' integration \
+	"(SELECT count(*) = 1 AND bool_and(system = 'crm' AND outcome = 'kept' AND operation = 'UPDATE'
+		AND row_key = jsonb_build_object('sku', '$SKU') AND columns = '{price}'
+		AND stored = '{\"price\": \"54.90\"}' AND proposed = '{\"price\": \"39.00\"}') FROM ownership.conflict)"
+say 'The hub'\''s log warns of it:'
+sed -n '/^WARNING:  system "crm" may not write column "price" of table "shop.product"/,/^HINT/p' "$RUN/hub.log" > "$RUN/output"
+paragraph
+show_output
+grep -q '^WARNING' "$RUN/output"
+say 'And the next update comes through the same stream:'
+ask crm postgres "UPDATE shop.product SET sales_note = 'Sold out at the fair' WHERE sku = 'SKU-00043';"
+await "the CRM's next note" integration "(SELECT sales_note LIKE 'Sold%' FROM shop.product WHERE sku = 'SKU-00043')"
+ask integration postgres "SELECT sku, price, sales_note FROM shop.product WHERE sku = 'SKU-00043';"
+holds 'the feed never stopped, and there is no new conflict' integration \
+	"(SELECT pid = $worker FROM pg_stat_subscription WHERE subname = 'crm_feed' AND relid IS NULL)
+	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+
+step '3. The CRM tries the same over SQL, as its own role.'
+say 'PostgreSQL'\''s privileges would let it. The map does not, and says so:'
+refused integration crm_app "UPDATE shop.product SET price = 39.00 WHERE sku = '$SKU';"
+holds 'crm_app has the privilege, the price is unchanged' integration \
+	"has_column_privilege('crm_app', 'shop.product', 'price', 'UPDATE')
+	AND (SELECT price = 54.90 FROM shop.product WHERE sku = '$SKU')"
+
+step '4. The PIM upserts a whole row.'
+say 'It sends back the price and the stock that it last read. Nothing changes there, so nothing is in conflict:'
+stock=$(value integration "SELECT stock FROM shop.product WHERE sku = '$SKU'")
+upsert() {
+	echo "INSERT INTO shop.product (sku, name, description, brand, price, stock)
+VALUES ('$SKU', 'Linen lamp, large', '$1',
+  'Nordlicht', $2, $stock)
+ON CONFLICT (sku) DO UPDATE SET name = excluded.name,
+  description = excluded.description, brand = excluded.brand,
+  price = excluded.price, stock = excluded.stock;"
+}
+ask integration pim_app "$(upsert 'Warm light for long evenings.' 54.90)"
+ask integration postgres "SELECT sku, name, description, price, stock FROM shop.product
+WHERE sku = '$SKU';"
+holds 'the texts landed, and there is no new conflict' integration \
+	"(SELECT name = 'Linen lamp, large' AND description LIKE 'Warm%' AND price = 54.90 FROM shop.product WHERE sku = '$SKU')
+	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+say 'Then with a price of its own:'
+refused integration pim_app "$(upsert 'Now even warmer.' 44.90)"
+holds 'the row is as it was' integration \
+	"(SELECT description LIKE 'Warm%' AND price = 54.90 FROM shop.product WHERE sku = '$SKU')"
+
+step '5. An order'\''s status changes hands at checkout.'
+say 'In its cart the order is the storefront'\''s:'
+ask integration storefront_app "UPDATE shop.orders SET status = 'checkout' WHERE order_no = 'O-02001';"
+ask integration storefront_app "UPDATE shop.orders SET status = 'placed' WHERE order_no = 'O-02001';"
+holds 'the storefront has placed the order' integration \
+	"(SELECT status = 'placed' FROM shop.orders WHERE order_no = 'O-02001')"
+say 'After checkout it is the ERP'\''s, and the storefront cannot take it back:'
+refused integration storefront_app "UPDATE shop.orders SET status = 'cancelled' WHERE order_no = 'O-02001';"
+holds 'the order is still placed' integration \
+	"(SELECT status = 'placed' FROM shop.orders WHERE order_no = 'O-02001')"
+say 'The ERP books the order and ships it, and the hub hears of it:'
+ask erp postgres "INSERT INTO shop.orders VALUES ('O-02001', 'C-0001', 49.80, 'placed');"
+ask erp postgres "UPDATE shop.orders SET status = 'shipped', tracking_no = 'TRK702001'
+WHERE order_no = 'O-02001';"
+await 'the new status' integration "(SELECT status = 'shipped' FROM shop.orders WHERE order_no = 'O-02001')"
+ask integration postgres "SELECT * FROM shop.orders WHERE order_no = 'O-02001';"
+holds 'the ERP has changed the status, without a conflict' integration \
+	"(SELECT status = 'shipped' AND tracking_no = 'TRK702001' FROM shop.orders WHERE order_no = 'O-02001')
+	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+
+step '6. Where are the risks?'
+say 'The highest first: fields that nobody owns, fields that several systems write, columns that nobody thought of.'
+ask integration postgres "SELECT severity, risk, detail FROM ownership.risks;"
+holds 'the highest come first' integration \
+	"(WITH r AS (SELECT array_position('{high,medium,low}', severity) AS s, row_number() OVER () AS n FROM ownership.risks)
+		SELECT array_agg(s ORDER BY n) = array_agg(s ORDER BY s) FROM r)"
+holds 'nobody owns product.weight_g, customer.phone and customer.newsletter' integration \
+	"(SELECT array_agg(entity || '.' || field ORDER BY entity, field) = '{customer.newsletter,customer.phone,product.weight_g}'
+		FROM ownership.risks WHERE risk = 'unowned')"
+holds 'several systems write customer.newsletter, product.stock and product.weight_g' integration \
+	"(SELECT array_agg(entity || '.' || field ORDER BY entity, field) = '{customer.newsletter,product.stock,product.weight_g}'
+		FROM ownership.risks WHERE risk = 'contested')"
+holds 'shop.customer.loyalty_points and shop.product.ean are not on the map' integration \
+	"(SELECT array_agg(relation || '.' || column_name ORDER BY relation) = '{shop.customer.loyalty_points,shop.product.ean}'
+		FROM ownership.risks WHERE risk = 'unmapped')"
+
+step '7. The whole map, and the spreadsheet again.'
+say 'Who owns what, column by column:'
+ask integration postgres "SELECT relation, column_name, entity || '.' || field AS field,
+  owner, writers, policy, guarded FROM ownership.map;"
+holds 'every mirrored column is on it, and guarded' integration \
+	"(SELECT count(*) = 24 AND bool_and(guarded) FROM ownership.map)
+	AND (SELECT count(*) = 24 FROM ownership.mirrored_column)"
+say 'The map goes back into a spreadsheet, and is the one that came in:'
+cd "$RUN"
+ask integration postgres "\\copy (table ownership.sheet) to 'exported.csv' with (format csv, header)"
+cd "$SRC"
+cmp examples/ownership.csv "$RUN/exported.csv"
+ok 'the exported file and examples/ownership.csv are the same, byte for byte'
+
+done=yes
+echo
+echo "${bold}All seven hold. That took $(($(date +%s) - started)) seconds.${plain}"
+if [ -n "${KEEP:-}" ]; then
+	psql="'$BINDIR/psql' -h $sockets -U postgres"
+	cat <<-END
+
+	The servers are running. Explore the hub:
+	  $psql -p $HUB_PORT integration
+	or as one of its systems, with -U crm_app, erp_app, pim_app or storefront_app.
+	Change something in a source (erp, crm or pim), and see what arrives:
+	  $psql -p $SOURCES_PORT erp
+	Stop both servers and remove their data:
+	  sh '$RUN/stop'
+	END
+fi

@@ -1,0 +1,18 @@
+-- The PIM: names, descriptions and brands of 1,200 products, not yet written.
+
+CREATE SCHEMA shop;
+CREATE TABLE shop.product (
+	sku			text PRIMARY KEY,
+	name		text,
+	description	text,
+	brand		text,
+	edited_by	text
+);
+
+INSERT INTO shop.product
+SELECT 'SKU-' || to_char(n, 'FM00000')
+FROM generate_series(1, 1200) n;
+
+-- Who edited a text is the PIM's own business.
+CREATE PUBLICATION pim_texts FOR TABLE shop.product (sku, name, description, brand)
+	WITH (publish = 'update');
