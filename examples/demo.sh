@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.." || exit 1
 for variable in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$variable"; done
 export PGCLIENTENCODING=UTF8 LC_ALL=C
 
-SKU=SKU-00042
+SKU='SKU-00042'
 started=$(date +%s)
 sockets=
 done=
@@ -16,7 +16,7 @@ done=
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
 	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
 else
-	bold= plain=
+	bold='' plain=''
 fi
 
 # Starting and stopping
