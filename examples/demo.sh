@@ -44,7 +44,10 @@ finish() {
 	trap '' HUP INT TERM PIPE
 	[ -z "${log:-}" ] || rm -f "$log"
 	[ -n "$sockets" ] || exit "$status"
-	if [ -z "$done" ]; then
+	if [ "$status" -gt 128 ]; then
+		sh "$RUN/stop"
+		echo 'Interrupted. The servers are stopped, and their data is removed.' >&2
+	elif [ -z "$done" ]; then
 		sh "$RUN/stop" keep-logs
 		echo "The demo did not come to its end. Its servers are stopped; their logs are in $RUN." >&2
 		[ "$status" != 0 ] || status=1
@@ -114,16 +117,20 @@ value() {
 
 # await WHAT DATABASE CONDITION   waits until it holds, but not for ever
 await() {
-	value "$2" "DO \$wait\$
+	value "$2" "SET log_min_messages = panic; DO \$wait\$
 		DECLARE give_up timestamptz := clock_timestamp() + interval '20 s';
 		BEGIN
 			WHILE ($3) IS NOT TRUE LOOP
 				IF clock_timestamp() > give_up THEN
-					RAISE EXCEPTION 'waited in vain: %', \$what\$$1\$what\$;
+					RAISE EXCEPTION 'waited in vain for %', \$what\$$1\$what\$;
 				END IF;
 				PERFORM pg_sleep(0.05);
 			END LOOP;
-		END \$wait\$;" || { tail -n 20 "$RUN/hub.log"; return 1; }
+		END \$wait\$;" || {
+		echo "The hub's log says:" >&2
+		grep -E '^(WARNING|ERROR|FATAL|PANIC|DETAIL):' "$RUN/hub.log" | tail -n 10 >&2
+		return 1
+	}
 }
 
 # What a person sees: paragraphs, and below them what was checked
