@@ -255,7 +255,6 @@ holds 'the hub has the data of all three' integration \
 
 step 'The map'
 say 'So far everyone overwrites everyone. Now the hub gets the map (examples/map.sql):'
-value integration 'CREATE EXTENSION ownership'
 sql integration postgres -a -t -A -v ON_ERROR_STOP=1 -f examples/map.sql > "$RUN/output" 2>&1 ||
 	{ cat "$RUN/output"; exit 1; }
 grep -v '^$' "$RUN/output" > "$RUN/output.lines" && mv "$RUN/output.lines" "$RUN/output"

@@ -1,3 +1,5 @@
+CREATE EXTENSION ownership;
+
 -- The systems, and the roles and subscriptions that write as them.
 SELECT ownership.add_system('erp', 'erp', role => 'erp_app', subscription => 'erp_feed');
 SELECT ownership.add_system('crm', 'crm', role => 'crm_app', subscription => 'crm_feed');
