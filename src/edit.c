@@ -226,7 +226,8 @@ require_policy(const char *name)
 static bool
 is_blank_edged(const char *name)
 {
-	return name[0] == '\0' || name[0] == ' ' || name[strlen(name) - 1] == ' ';
+	return name[0] == '\0' || strchr(" \t\r\n", name[0]) != NULL ||
+		strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
 }
 
 /* What the constraints of ownership.system demand, in words. */
@@ -237,11 +238,11 @@ require_new_system(const char *name, const char *kind)
 
 	for (const char *c = name; *c != '\0'; c++)
 		control |= (unsigned char) *c < ' ';
-	if (is_blank_edged(name) || control || strchr(name, ';') != NULL || means_nobody(name))
+	if (is_blank_edged(name) || control || strpbrk(name, ";\"") != NULL || means_nobody(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid system name: \"%s\"", name),
-				 errhint("A system's name is not blank, holds no semicolon, and is none of the words for nobody: ?, TBD, both.")));
+				 errhint("A system's name is not blank, holds no semicolon or double quote, and is none of the words for nobody: ?, TBD, both.")));
 	if (is_blank_edged(kind))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
@@ -531,7 +532,7 @@ is_default_field(const char *schema, const char *table, const char *column,
 }
 
 /* Is the field there? */
-static bool
+bool
 field_exists(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};

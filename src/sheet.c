@@ -30,12 +30,19 @@ typedef struct SheetRow
 	List	   *writers;
 } SheetRow;
 
+static char *
+raw_cell(TriggerData *td, const char *column)
+{
+	TupleDesc	desc = RelationGetDescr(td->tg_relation);
+
+	return SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, column));
+}
+
 /* A cell without its surrounding blanks; NULL when nothing is left. */
 static char *
 cell(TriggerData *td, const char *column)
 {
-	TupleDesc	desc = RelationGetDescr(td->tg_relation);
-	char	   *value = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, column));
+	char	   *value = raw_cell(td, column);
 	int			len;
 
 	if (value == NULL)
@@ -158,16 +165,23 @@ take_columns(const SheetRow *row, List *columns)
 			"AND (table_schema, table_name, column_name) NOT IN (SELECT * FROM unnest($3, $4, $5))", &p);
 }
 
+/*
+ * A yes or no; blank is no.
+ *
+ * Errors: anything else.
+ */
 static bool
-has_columns(const SheetRow *row)
+cell_bool(TriggerData *td, const char *column)
 {
-	const char *keys[2] = {row->entity, row->field};
-	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_field_idx",
-									  2, keys, NULL);
-	bool		found = catalog_next(scan);
+	char	   *value = cell(td, column);
+	bool		result = false;
 
-	catalog_end(scan);
-	return found;
+	if (value != NULL && !parse_bool(value, &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+				 errmsg("invalid value in column \"%s\": \"%s\"", column, value),
+				 errhint("Write true or false, or leave the cell blank.")));
+	return result;
 }
 
 static void
@@ -177,9 +191,9 @@ take_row(TriggerData *td, SheetRow *row)
 	Parameters	k = {0};
 	List	   *readers = cell_list(cell(td, "readers"));
 	List	   *columns = cell_list(cell(td, "columns"));
-	char	   *key = cell(td, "key");
-	char	   *local = cell(td, "local");
 	char	   *policy = cell(td, "policy");
+	bool		key = cell_bool(td, "key");
+	bool		fresh = !field_exists(row->entity, row->field);
 	ListCell   *lc;
 
 	if (strchr(row->field, '.') != NULL)
@@ -201,10 +215,10 @@ take_row(TriggerData *td, SheetRow *row)
 	add_text(&p, cell(td, "domain"));
 	add_text(&p, row->owner);
 	add_text(&p, policy);
-	add_bool(&p, key != NULL && key[0] == 't');
-	add_bool(&p, local != NULL && local[0] == 't');
-	add_text(&p, cell(td, "rationale"));
-	add_text(&p, cell(td, "decided_by"));
+	add_bool(&p, key);
+	add_bool(&p, cell_bool(td, "local"));
+	add_text(&p, raw_cell(td, "rationale"));
+	add_text(&p, raw_cell(td, "decided_by"));
 	add_text(&p, cell(td, "decided_on"));
 	run_sql("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
 			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date) "
@@ -215,7 +229,7 @@ take_row(TriggerData *td, SheetRow *row)
 	set_access(row->entity, row->field, "read", readers);
 	set_access(row->entity, row->field, "write", row->writers);
 
-	if (columns == NIL && !has_columns(row))
+	if (columns == NIL && fresh)
 		columns = default_columns(row->entity, row->field);
 	if (columns != NIL)
 		take_columns(row, columns);
@@ -223,7 +237,7 @@ take_row(TriggerData *td, SheetRow *row)
 	/* the cell counts, whatever the columns' former fields were marked */
 	add_text(&k, row->entity);
 	add_text(&k, row->field);
-	add_bool(&k, key != NULL && key[0] == 't');
+	add_bool(&k, key);
 	run_sql("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2 AND key <> $3", &k);
 }
 

@@ -19,7 +19,7 @@ CREATE TABLE ownership.system (
 	contact	text,
 	note	text,
 	/* names stand in lists that are separated by ";", beside words that mean nobody */
-	CONSTRAINT system_name_check CHECK (name <> '' AND name = btrim(name) AND name !~ '[;[:cntrl:]]' AND lower(name) NOT IN ('?', 'tbd', 'both')),
+	CONSTRAINT system_name_check CHECK (name <> '' AND name = btrim(name) AND name !~ '[;"[:cntrl:]]' AND lower(name) NOT IN ('?', 'tbd', 'both')),
 	CONSTRAINT system_kind_check CHECK (kind <> '' AND kind = btrim(kind))
 );
 COMMENT ON TABLE ownership.system IS 'Business applications that exchange data';
@@ -56,7 +56,7 @@ CREATE TABLE ownership.domain (
 	column_pattern	text,
 	table_pattern	text,
 	note			text,
-	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name)),
+	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n')),
 	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
 );
 COMMENT ON TABLE ownership.domain IS 'Kinds of data, such as price or stock, and the kinds of systems that should own them';
@@ -76,8 +76,8 @@ CREATE TABLE ownership.field (
 	decided_by	text,
 	decided_on	date,
 	PRIMARY KEY (entity, name),
-	CONSTRAINT field_entity_check CHECK (entity <> '' AND entity = btrim(entity)),
-	CONSTRAINT field_name_check CHECK (name <> '' AND name = btrim(name) AND strpos(name, '.') = 0),
+	CONSTRAINT field_entity_check CHECK (entity <> '' AND entity = btrim(entity, E' \t\r\n')),
+	CONSTRAINT field_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n') AND strpos(name, '.') = 0),
 	CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
 );
 CREATE INDEX field_owner_idx ON ownership.field (owner);

@@ -131,6 +131,10 @@ LEFT JOIN ownership.domain d ON d.name = f.domain
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
 COMMENT ON VIEW ownership.map IS 'One row a mirrored column: which field it holds, who owns, reads and writes it, and the policy that applies';
 
+/*
+ * Its cells are text, so that what is wrong with a row is found where its
+ * field is known; dates are ISO, whatever the session's DateStyle.
+ */
 CREATE VIEW ownership.sheet AS
 SELECT f.entity, f.name AS field, f.domain, f.owner,
 	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
@@ -140,7 +144,8 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 	(SELECT string_agg(ownership.relation_name(c.table_schema, c.table_name) || '.' || quote_ident(c.column_name), '; '
 		ORDER BY c.authoritative DESC, c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C")
 		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
-	f.policy, f.key, f.local, f.rationale, f.decided_by, f.decided_on
+	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
+	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on
 FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row a field; a row copied into it replaces the field of that name';
