@@ -883,6 +883,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	ListCell   *lc;
 	uint64		n;
 	int			busy = 0;
+	int64		added;
 
 	if (pattern == NULL)
 		ereport(ERROR,
@@ -983,8 +984,9 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 				(errmsg_plural("%d table is in use and was not guarded",
 							   "%d tables are in use and were not guarded", busy, busy),
 				 errhint("CALL ownership.guard_all() guards them one at a time.")));
-	SPI_finish();
-	PG_RETURN_INT64(list_length(fresh));
+	added = list_length(fresh);
+	SPI_finish();				/* frees the list */
+	PG_RETURN_INT64(added);
 }
 
 /*
