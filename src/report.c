@@ -172,6 +172,7 @@ report_softened(const Evidence *e)
 	{
 		const Conflict *c = &e->conflicts->items[i];
 		Warned	   *w;
+		char	   *detail;
 
 		if (c->verdict != e->outcome || !c->softened)
 			continue;
@@ -181,13 +182,18 @@ report_softened(const Evidence *e)
 			w->since++;
 			continue;
 		}
+		detail = psprintf(_("Field \"%s\" has system of record \"%s\"."), c->col->field, c->owner);
+		if (w->since > 0)
+			detail = psprintf(ngettext("%s %llu more was kept out since the last warning.",
+									   "%s %llu more were kept out since the last warning.",
+									   (unsigned long) w->since),
+							  detail, (unsigned long long) w->since);
 		ereport(WARNING,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("%s may not write column \"%s\" of table \"%s\": the replicated value was kept out",
 						writer_label(e->writer, e->system), c->col->name,
 						relation_label(e->map->schema, e->map->table)),
-				 errdetail("Field \"%s\" has system of record \"%s\". %llu more such values were kept out since the last warning.",
-						   c->col->field, c->owner, (unsigned long long) w->since),
+				 errdetail("%s", detail),
 				 errhint("The refused values are in ownership.conflict."),
 				 errhidecontext(true)));
 		w->at = now;
