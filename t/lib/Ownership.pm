@@ -68,11 +68,11 @@ sub error_as
 	return $rc == 0 ? '' : $stderr;
 }
 
-# connstr(NODE, DATABASE[, ROLE]): for CREATE SUBSCRIPTION, without quotes around it.
+# connstr(NODE, DATABASE[, ROLE]): for an SQL literal, without quotes around it.
 sub connstr
 {
 	my ($node, $db, $role) = @_;
-	return $node->connstr($db) . ($role ? " user=$role" : '');
+	return ($node->connstr($db) . ($role ? " user=$role" : '')) =~ s/'/''/gr;
 }
 
 # wait_for(NODE, DATABASE, QUERY[, EXPECTED]): until QUERY gives EXPECTED ('t').
