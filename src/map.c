@@ -73,7 +73,7 @@ enum
 
 static HTAB *maps = NULL;
 static uint64 generation = 0;
-static bool any_filters = false;
+static bool any_functions = false;	/* filters or defaults that may call some */
 
 static void
 mark_all(void)
@@ -122,14 +122,14 @@ namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
 	mark_all();
 }
 
-/* A function was replaced: a compiled filter may hold its old body. */
+/* A function was replaced: a filter or default may hold its old body. */
 static void
 function_callback(Datum arg, int cacheid, uint32 hashvalue)
 {
 	(void) arg;
 	(void) cacheid;
 	(void) hashvalue;
-	if (any_filters)
+	if (any_functions)
 		mark_all();
 }
 
@@ -258,6 +258,7 @@ load_column_type(Relation rel, MappedColumn *col)
 	expr = build_column_default(rel, col->attnum);
 	if (expr == NULL)
 		return;
+	any_functions |= !IsA(expr, Const);
 	expr = (Node *) expression_planner((Expr *) expr);
 	if (IsA(expr, Const))
 	{
@@ -434,7 +435,7 @@ load_rules(RelationMap *map, Relation rel, const char *schema,
 			loaded->rule.filter = ExecInitExpr(filter_parse(rel, loaded->rule.text), NULL);
 			col->rules[col->nrules++] = loaded->rule;
 		}
-		map->has_filters = any_filters = true;
+		any_functions = true;
 	}
 }
 

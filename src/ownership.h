@@ -148,7 +148,6 @@ typedef struct RelationMap
 	int			nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
 	struct ExprContext *econtext;	/* for filters and defaults */
-	bool		has_filters;
 	/* the columns that the writer of this serial may not freely write */
 	uint64		view_serial;
 	Bitmapset  *foreign;		/* offset FirstLowInvalidHeapAttributeNumber */
