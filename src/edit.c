@@ -27,6 +27,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ownership_add_system);
 PG_FUNCTION_INFO_V1(ownership_identify);
@@ -443,9 +444,13 @@ check_comparable(const char *entity, const char *field)
 		Oid			first = atooid(result_text(0, 4));
 		Oid			other = atooid(result_text(i, 4));
 
-		if (OidIsValid(LookupOperName(NULL, list_make1(makeString("=")), first, other, true, -1)) ||
-			oper(NULL, list_make1(makeString("=")), first, other, true, -1) != NULL)
+		HeapTuple	equal = oper(NULL, list_make1(makeString("=")), first, other, true, -1);
+
+		if (HeapTupleIsValid(equal))
+		{
+			ReleaseSysCache(equal);
 			continue;
+		}
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot be compared with column \"%s\" of table \"%s\"",
@@ -548,9 +553,9 @@ field_exists(const char *entity, const char *field)
  * its own, as it is by default, joins; that field goes when nothing else
  * holds it.
  *
- * Errors: it is mapped to another field.
+ * Errors: it is mapped to another field.  Returns whether it was off the map.
  */
-void
+bool
 map_one_column(const char *schema, const char *table, const char *column,
 			   const char *entity, const char *field, bool authoritative)
 {
@@ -592,6 +597,7 @@ map_one_column(const char *schema, const char *table, const char *column,
 				"AND ($3, $4) IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 				"WHERE m.entity = f.entity AND m.field = f.name)", &q);
 	}
+	return !mapped;
 }
 
 /* The primary key's columns of a table. */
@@ -1121,10 +1127,22 @@ ownership_link(PG_FUNCTION_ARGS)
 		char	   *table;
 		char	   *column;
 
+		Oid			relid;
+
 		split_column(lfirst(lc), &schema, &table, &column);
-		map_one_column(schema, table, column, entity, field,
-					   authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
-					   strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0);
+		relid = require_table(schema, table);
+		if (map_one_column(schema, table, column, entity, field,
+						   authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
+						   strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&
+			in_key(primary_key(relid), get_attnum(relid, column)))
+		{
+			Parameters	p = {0};
+
+			add_text(&p, entity);
+			add_text(&p, field);
+			run_sql("UPDATE ownership.field SET key = true "
+					"WHERE entity = $1 AND name = $2 AND NOT key", &p);
+		}
 	}
 	check_comparable(entity, field);
 	foreach(lc, relids)

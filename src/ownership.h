@@ -358,7 +358,7 @@ extern void check_relation(Oid relid);
 extern COMPAT_NORETURN void undefined_column(Relation rel, const char *name);
 extern bool field_exists(const char *entity, const char *field);
 extern void map_columns(List *specs);
-extern void map_one_column(const char *schema, const char *table, const char *column,
+extern bool map_one_column(const char *schema, const char *table, const char *column,
 						   const char *entity, const char *field, bool authoritative);
 extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
 

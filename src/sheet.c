@@ -154,7 +154,7 @@ take_columns(const SheetRow *row, List *columns)
 		schemas = lappend(schemas, schema);
 		tables = lappend(tables, table);
 		names = lappend(names, column);
-		map_one_column(schema, table, column, row->entity, row->field, false);
+		(void) map_one_column(schema, table, column, row->entity, row->field, false);
 	}
 	add_text(&p, row->entity);
 	add_text(&p, row->field);
