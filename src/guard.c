@@ -17,12 +17,15 @@
 #include "ownership.h"
 
 #include "access/htup_details.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(ownership_guard_amend);
@@ -371,8 +374,10 @@ amend_update(Call *call)
 	GuardState *state = call->state;
 	HeapTuple	tuple = td->tg_newtuple;
 	ConflictSet set;
+	List	   *arbiters;
 
-	if (state->amended_insert && !call->writer->worker && statement_may_upsert())
+	if (state->amended_insert && !call->writer->worker &&
+		statement_arbiters(call->map, &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
@@ -437,23 +442,71 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple,
 	return true;
 }
 
+/* Does the index hold a column whose value is kept out? */
+static bool
+holds_kept(const IndexInfo *index, const ConflictSet *set)
+{
+	Bitmapset  *columns = NULL;
+
+	pull_varattnos((Node *) index->ii_Expressions, 1, &columns);
+	pull_varattnos((Node *) index->ii_Predicate, 1, &columns);
+	for (int k = 0; k < index->ii_NumIndexKeyAttrs; k++)
+		columns = bms_add_member(columns, index->ii_IndexAttrNumbers[k] -
+								 FirstLowInvalidHeapAttributeNumber);
+	for (int i = 0; i < set->n; i++)
+	{
+		if (set->items[i].verdict == VERDICT_KEEP &&
+			bms_is_member(set->items[i].col->attnum - FirstLowInvalidHeapAttributeNumber, columns))
+			return true;
+	}
+	return false;
+}
+
+/* The index is one of those, or a partition of one. */
+static bool
+is_arbiter(Oid index, const List *arbiters)
+{
+	ListCell   *lc;
+
+	if (list_member_oid(arbiters, index))
+		return true;
+	if (!get_rel_relispartition(index))
+		return false;
+	foreach(lc, get_partition_ancestors(index))
+	{
+		if (list_member_oid(arbiters, lfirst_oid(lc)))
+			return true;
+	}
+	return false;
+}
+
 /*
- * Would the row meet a stored one in a unique index that holds none of the
- * amended columns?  Then an upsert turns into an UPDATE, which is judged as
- * such, and must propose what the statement proposed.
+ * Would the row meet a stored one?
+ *
+ * As proposed: where an upsert looks for one, or the INSERT would fail.  Then
+ * there is no row to amend: the upsert turns into an UPDATE, which is judged
+ * as such and must propose what the statement proposed, and PostgreSQL's own
+ * error is right.  (An index over values that are kept out of a plain INSERT
+ * is left to the amended row.)
+ *
+ * As amended: where an upsert looks for one, by values that stand in for
+ * others.  It would update a row that was never meant.
  */
 static bool
-meets_stored_row(const Call *call, const ConflictSet *set)
+meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple,
+				 bool amended)
 {
 	Relation	rel = call->td->tg_relation;
 	EState	   *estate;
 	ResultRelInfo *rri;
+	List	   *listed;
+	Arbiters	where = statement_arbiters(call->map, &listed);
 	List	   *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
 	bool		meets = false;
 
-	if (!rel->rd_rel->relhasindex)
+	if (!rel->rd_rel->relhasindex || (amended && where == ARBITERS_NONE))
 		return false;
 
 	estate = CreateExecutorState();
@@ -463,20 +516,20 @@ meets_stored_row(const Call *call, const ConflictSet *set)
 	for (int i = 0; i < rri->ri_NumIndices; i++)
 	{
 		Form_pg_index index = rri->ri_IndexRelationDescs[i]->rd_index;
-		bool		amended = false;
+		bool		kept = holds_kept(rri->ri_IndexRelationInfo[i], set);
 
-		if (!index->indisunique || !index->indimmediate || !index->indisready)
+		if ((!index->indisunique && !index->indisexclusion) ||
+			!index->indimmediate || !index->indisready)
 			continue;
-		for (int c = 0; c < set->n; c++)
-			for (int k = 0; k < index->indnkeyatts; k++)
-				amended |= set->items[c].verdict == VERDICT_KEEP &&
-					index->indkey.values[k] == set->items[c].col->attnum;
-		if (!amended)
-			arbiters = lappend_oid(arbiters, index->indexrelid);
+		if (where == ARBITERS_NONE ? kept
+			: (amended && !kept) ||
+			(where == ARBITERS_LISTED && !is_arbiter(index->indexrelid, listed)))
+			continue;
+		arbiters = lappend_oid(arbiters, index->indexrelid);
 	}
 	if (arbiters != NIL)
 	{
-		slot = tuple_slot(rel, call->td->tg_trigtuple);
+		slot = tuple_slot(rel, tuple);
 		slot->tts_tableOid = RelationGetRelid(rel);
 		meets = !compat_check_index_constraints(rri, slot, estate, &conflict, arbiters);
 		ExecDropSingleTupleTableSlot(slot);
@@ -511,7 +564,7 @@ amend_insert(Call *call)
 
 	if (!call->writer->worker && !statement_is_copy() &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
-		meets_stored_row(call, &set))
+		meets_stored_row(call, &set, tuple, false))
 	{
 		statement_tally(call->map)->untouched++;
 		return tuple;
@@ -528,6 +581,11 @@ amend_insert(Call *call)
 				set.items[i].verdict = VERDICT_DISCARD;
 		discards = true;
 	}
+	if (keeps && !discards && !call->writer->worker && !statement_is_copy() &&
+		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
+		meets_stored_row(call, &set, tuple, true))
+		reject(call, &set, VERDICT_KEEP, NULL, proposed,
+			   _("With the defaults in place of them, the row would meet another one."));
 	if (discards)
 	{
 		/* the conflict that rejects comes first, where there is one */

@@ -258,8 +258,16 @@ typedef struct Tally
 	List	   *rest_columns;	/* of char * */
 } Tally;
 
+/* Where an INSERT looks for a row that is there. */
+typedef enum Arbiters
+{
+	ARBITERS_NONE,
+	ARBITERS_LISTED,
+	ARBITERS_ANY
+} Arbiters;
+
 extern bool statement_names_insert(const RelationMap *map, const char *column);
-extern bool statement_may_upsert(void);
+extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_is_copy(void);
 extern Tally *statement_tally(const RelationMap *map);
 extern void statement_init(void);

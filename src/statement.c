@@ -1,7 +1,7 @@
 /*
  * statement.c
  *		What the running statement says of itself: the columns an INSERT or
- *		COPY names, whether it may be an upsert, and its tally.
+ *		COPY names, what an upsert looks for, and its tally.
  *
  * Row triggers are told none of this.  Hooks remember the statement that is
  * being executed, innermost first.  In the statement that loads the library
@@ -61,30 +61,42 @@ statement_is_copy(void)
 	return running_copy() != NULL;
 }
 
-static bool
-is_upsert(Plan *plan)
-{
-	return plan != NULL && IsA(plan, ModifyTable) &&
-		((ModifyTable *) plan)->onConflictAction == ONCONFLICT_UPDATE;
-}
-
-/* May it be an INSERT … ON CONFLICT DO UPDATE?  Yes, when not known. */
-bool
-statement_may_upsert(void)
+/*
+ * The unique indexes in which an INSERT of the statement into the table looks
+ * for a row that is there (ON CONFLICT): none, those in *indexes, of the table
+ * that the statement names, or any.  Any, too, when the statement is not known.
+ */
+Arbiters
+statement_arbiters(const RelationMap *map, List **indexes)
 {
 	PlannedStmt *statement = running_statement();
+	List	   *plans;
 	ListCell   *lc;
+	bool		known = false;
+	bool		any = false;
 
+	*indexes = NIL;
 	if (statement == NULL)
-		return true;
-	if (is_upsert(statement->planTree))
-		return true;
-	foreach(lc, statement->subplans)
+		return ARBITERS_ANY;
+	plans = lcons(statement->planTree, list_copy(statement->subplans));
+	foreach(lc, plans)
 	{
-		if (is_upsert(lfirst(lc)))
-			return true;
+		ModifyTable *plan = lfirst(lc);
+		Oid			target;
+
+		if (plan == NULL || !IsA(plan, ModifyTable))
+			continue;
+		target = rt_fetch(linitial_int(plan->resultRelations), statement->rtable)->relid;
+		if (target != map->relid && !list_member_oid(map->ancestors, target))
+			continue;
+		known = true;
+		any |= plan->onConflictAction != ONCONFLICT_NONE && plan->arbiterIndexes == NIL;
+		*indexes = list_concat(*indexes, plan->arbiterIndexes);
 	}
-	return false;
+	list_free(plans);
+	if (any || !known)
+		return ARBITERS_ANY;
+	return *indexes != NIL ? ARBITERS_LISTED : ARBITERS_NONE;
 }
 
 /* Is the statement known to name the column in an INSERT or COPY? */
