@@ -645,12 +645,11 @@ judge_move(Call *call)
 }
 
 /*
- * BEFORE DELETE of the half of a replicated UPDATE that moves a row: nothing
- * else announces it.  A writer that may write the columns which the tables
- * above are partitioned by may move the row; the other half is judged then.
+ * The columns that keep the writer from moving the row to another partition,
+ * added to `set`: those which a table above is partitioned by.
  */
-static bool
-may_move(Call *call, TupleTableSlot *stored)
+static void
+partition_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
@@ -660,17 +659,32 @@ may_move(Call *call, TupleTableSlot *stored)
 	call->circumstances.operation = OPERATION_UPDATE;
 	for (int i = 0; i < ncols; i++)
 	{
-		ConflictSet set = {0};
+		bool		known = false;
 		bool		isnull;
 
 		if (!cols[i].partition_key || !cols[i].foreign)
 			continue;
+		for (int c = 0; c < set->n; c++)
+			known |= set->items[c].col == &cols[i];
+		if (known)
+			continue;
 		(void) slot_getattr(stored, cols[i].attnum, &isnull);
-		add_conflict(call, &set, &cols[i], map_owner(map, &cols[i], stored), isnull);
-		if (set.strictest >= VERDICT_KEEP)
-			return false;
+		add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
 	}
-	return true;
+}
+
+/*
+ * BEFORE DELETE of the half of a replicated UPDATE that moves a row: nothing
+ * else announces it.  A writer that may write the columns which the tables
+ * above are partitioned by may move the row; the other half is judged then.
+ */
+static bool
+may_move(Call *call, TupleTableSlot *stored)
+{
+	ConflictSet set = {0};
+
+	partition_conflicts(call, &set, stored);
+	return set.strictest < VERDICT_KEEP;
 }
 
 /*
@@ -690,11 +704,12 @@ amend_replicated_move(Call *call, const Move *move)
 	reject_early(call, &set, stored, td->tg_trigslot);
 	if (!move->allowed)
 	{
+		/* the row is lost even where none of these changed */
+		partition_conflicts(call, &set, stored);
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
-		if (set.n > 0)
-			record_discarded(call, &set, stored, td->tg_trigslot);
+		record_discarded(call, &set, stored, td->tg_trigslot);
 		tuple = NULL;
 	}
 	else if (set.n > 0)
