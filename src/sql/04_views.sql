@@ -90,7 +90,7 @@ SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
 	coalesce(s.partitions, 0) AS partitions,
 	coalesce(s.partitions_guarded, 0) AS partitions_guarded,
 	coalesce(f.subscriptions, '{}') AS subscriptions,
-	CASE WHEN f.root IS NOT NULL THEN format('TRUNCATE would stop the stream: at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
+	CASE WHEN f.root IS NOT NULL THEN format('A published TRUNCATE would stop the stream; at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
 		(SELECT string_agg(quote_literal(p), ', ') FROM unnest(f.publications) p)) END AS truncate_note,
 	CASE WHEN c.oid IS NULL THEN ARRAY['the table is not there']
 		ELSE ARRAY(SELECT p.problem FROM problem p WHERE p.root = c.oid ORDER BY p.rank, p.problem COLLATE "C") END AS problems,
@@ -121,7 +121,11 @@ SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
 	c.column_name, c.entity, c.field, f.domain, f.owner, t.source,
 	a.readers, a.writers,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
-	g.guarded, c.authoritative, c.table_schema, c.table_name
+	g.guarded,
+	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner o
+		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name
+		ORDER BY o.position) AS row_owners,
+	c.authoritative, c.table_schema, c.table_name
 FROM ownership.mirrored_column c
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
 JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
@@ -130,6 +134,7 @@ JOIN ownership.guards g ON g.table_schema = c.table_schema AND g.table_name = c.
 LEFT JOIN ownership.domain d ON d.name = f.domain
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
 COMMENT ON VIEW ownership.map IS 'One row a mirrored column: which field it holds, who owns, reads and writes it, and the policy that applies';
+COMMENT ON COLUMN ownership.map.row_owners IS 'Who owns it in which rows; elsewhere the owner does';
 
 /*
  * Its cells are text, so that what is wrong with a row is found where its

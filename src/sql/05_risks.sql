@@ -15,8 +15,10 @@ WITH found (rank, severity, risk, entity, field, relation, column_name, systems,
 	UNION ALL
 	/* several writers, the owner among them or not */
 	SELECT 2, 'high', 'contested', f.entity, f.name, NULL, NULL, w.systems,
-		format('%s systems write %s.%s: %s.', cardinality(w.systems), f.entity, f.name, array_to_string(w.systems, ', ')),
-		'Let only the system of record write it; the others read it.'
+		format('%s systems write %s.%s: %s%s.', cardinality(w.systems), f.entity, f.name, array_to_string(w.systems, ', '),
+			'; its system of record is ' || f.owner),
+		CASE WHEN f.owner IS NULL THEN 'Decide which of them owns it; the others read it.'
+			ELSE 'Let only the system of record write it; the others read it.' END
 	FROM ownership.field f
 	JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT s COLLATE "C" FROM unnest(a.writers || f.owner) s
