@@ -704,7 +704,7 @@ amend_replicated_move(Call *call, const Move *move)
 	reject_early(call, &set, stored, td->tg_trigslot);
 	if (!move->allowed)
 	{
-		/* the row is lost even where none of these changed */
+		/* what stood in the way is in conflict even if it did not change */
 		partition_conflicts(call, &set, stored);
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
