@@ -49,7 +49,9 @@ raw_expression(const char *text)
 		select->op != SETOP_NONE)
 		syntax_error(text);
 	target = linitial_node(ResTarget, select->targetList);
-	if (target->name != NULL || target->indirection != NIL)
+	if (target->name != NULL || target->indirection != NIL ||
+		(IsA(target->val, ColumnRef) &&
+		 IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
 		syntax_error(text);
 	return target->val;
 }
@@ -57,6 +59,7 @@ raw_expression(const char *text)
 static void
 check_columns(Relation rel, Node *expr)
 {
+	TupleDesc	desc = RelationGetDescr(rel);
 	Bitmapset  *attnums = NULL;
 	int			i = -1;
 
@@ -69,13 +72,19 @@ check_columns(Relation rel, Node *expr)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 					 errmsg("a row filter cannot use a system column")));
-		if (attnum > 0 &&
-			TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-					 errmsg("a row filter cannot use generated column \"%s\"",
-							NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname)),
-					 errdetail("Generated columns are computed after the guard has looked at the row.")));
+		/* the row as a whole has them, too */
+		for (int c = 0; c < desc->natts; c++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, c);
+
+			if (att->attgenerated != '\0' && !att->attisdropped &&
+				(attnum == 0 || attnum == att->attnum))
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+						 errmsg("a row filter cannot use generated column \"%s\"",
+								NameStr(att->attname)),
+						 errdetail("Generated columns are computed after the guard has looked at the row.")));
+		}
 	}
 }
 

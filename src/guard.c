@@ -539,6 +539,46 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple,
 	return meets;
 }
 
+/*
+ * A new row's owners are those of the row as it will be: with a default in the
+ * place of a refused value, other columns may be another system's.  Adds what
+ * is refused then; false when there is nothing to add.
+ */
+static bool
+add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
+{
+	TupleTableSlot *slot = tuple_slot(call->td->tg_relation, amended);
+	ConflictSet again;
+	int			before = set->n;
+
+	insert_conflicts(call, &again, slot);
+	for (int i = 0; i < again.n; i++)
+	{
+		bool		known = again.items[i].col->nrules == 0 ||
+			again.items[i].verdict < VERDICT_KEEP;
+
+		for (int k = 0; k < before && !known; k++)
+			known = set->items[k].col == again.items[i].col;
+		if (known)
+			continue;
+		set->items[set->n++] = again.items[i];
+		set->strictest = Max(set->strictest, again.items[i].verdict);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	return set->n > before;
+}
+
+static bool
+has_verdict(const ConflictSet *set, Verdict verdict)
+{
+	for (int i = 0; i < set->n; i++)
+	{
+		if (set->items[i].verdict == verdict)
+			return true;
+	}
+	return false;
+}
+
 static HeapTuple
 amend_insert(Call *call)
 {
@@ -547,18 +587,15 @@ amend_insert(Call *call)
 	TupleTableSlot *proposed = td->tg_trigslot;
 	ConflictSet set;
 	MappedColumn *stuck = NULL;
-	bool		keeps = false;
-	bool		discards = false;
+	bool		keeps;
+	bool		discards;
 
 	call->state->amended_insert = false;
 	insert_conflicts(call, &set, proposed);
 	if (set.n == 0)
 		return tuple;
-	for (int i = 0; i < set.n; i++)
-	{
-		keeps |= set.items[i].verdict == VERDICT_KEEP;
-		discards |= set.items[i].verdict == VERDICT_DISCARD;
-	}
+	keeps = has_verdict(&set, VERDICT_KEEP);
+	discards = has_verdict(&set, VERDICT_DISCARD);
 	if (!keeps && !discards && !call->judge)
 		return tuple;
 
@@ -570,8 +607,15 @@ amend_insert(Call *call)
 		return tuple;
 	}
 
+	if (keeps && !discards)
+	{
+		while (default_values(call, &set, &tuple, &stuck) &&
+			   add_conflicts_amended(call, &set, tuple))
+			;
+		discards = has_verdict(&set, VERDICT_DISCARD);
+	}
 	reject_early(call, &set, NULL, proposed);
-	if (keeps && !discards && !default_values(call, &set, &tuple, &stuck))
+	if (keeps && !discards && stuck != NULL)
 	{
 		if (!call->writer->worker)
 			reject(call, &set, VERDICT_KEEP, NULL, proposed,
