@@ -356,14 +356,14 @@ SELECT may('regress_pim', 'UPDATE orders SET total = 7 WHERE id = 2');
 SELECT total FROM orders WHERE id = 2;
 RESET ownership.default_policy;
 -- for the database, from the next session on
-SELECT format('ALTER DATABASE %I SET ownership.default_policy = observe', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ownership.default_policy = observe', current_database()); END $$;
 SELECT policy FROM ownership.map WHERE relation = 'orders' AND column_name = 'total';
 \c -
 \set VERBOSITY terse
 SELECT policy FROM ownership.map WHERE relation = 'orders' AND column_name = 'total';
 SELECT outcome FROM ownership.explain('orders', 'total', 'pim');
 SELECT may('regress_pim', 'UPDATE orders SET total = 8 WHERE id = 2');
-SELECT format('ALTER DATABASE %I RESET ownership.default_policy', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET ownership.default_policy', current_database()); END $$;
 \c -
 \set VERBOSITY terse
 SELECT may('regress_pim', 'UPDATE orders SET total = 9 WHERE id = 2');
