@@ -21,11 +21,11 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
 #include "compat.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "storage/lmgr.h"
@@ -315,17 +315,36 @@ conflict_names(const Evidence *e)
 	return names;
 }
 
+/*
+ * Inserts through the executor, so that whatever a DBA puts on the table
+ * works: indexes of any kind, triggers, further columns.  No privileges are
+ * asked for.
+ */
 static void
-insert_conflict(Relation rel, Datum *values, bool *nulls)
+insert_conflict(Relation rel, const Datum *values, const bool *nulls)
 {
-	Oid			sequence = catalog_table("conflict_id_seq", false);
-	HeapTuple	tuple;
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *rri = makeNode(ResultRelInfo);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 
-	values[Anum_id - 1] = Int64GetDatum(nextval_internal(sequence, false));
-	nulls[Anum_id - 1] = false;
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-	CatalogTupleInsert(rel, tuple);
-	heap_freetuple(tuple);
+	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(rel) * sizeof(bool));
+	memcpy(slot->tts_values, values, Natts_conflict * sizeof(Datum));
+	memcpy(slot->tts_isnull, nulls, Natts_conflict * sizeof(bool));
+	slot->tts_values[Anum_id - 1] =
+		Int64GetDatum(nextval_internal(catalog_table("conflict_id_seq", false), false));
+	slot->tts_isnull[Anum_id - 1] = false;
+	ExecStoreVirtualTuple(slot);
+
+	InitResultRelInfo(rri, rel, 0, NULL, 0);
+	ExecOpenIndices(rri, false);
+	estate->es_opened_result_relations = list_make1(rri);
+	AfterTriggerBeginQuery();
+	ExecSimpleRelationInsert(rri, estate, slot);
+	AfterTriggerEndQuery(estate);
+	ExecCloseResultRelations(estate);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	ExecDropSingleTupleTableSlot(slot);
+	FreeExecutorState(estate);
 }
 
 static void
@@ -493,6 +512,8 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
 
 		id = DatumGetInt64(slot_getattr(slot, Anum_id, &isnull));
 		value = slot_getattr(slot, Anum_columns, &isnull);
+		if (isnull)
+			continue;			/* written by hand */
 		columns = DatumGetArrayTypeP(value);
 		value = slot_getattr(slot, Anum_proposed, &isnull);
 		was_proposed = isnull ? NULL : DatumGetJsonbP(value);
@@ -536,13 +557,22 @@ any_left(const ConflictSet *set, Verdict outcome)
 	return false;
 }
 
-/* Insert evidence, unless it has been told. */
-static bool
-insert_evidence(Relation rel, const Evidence *original)
+/* A row of evidence that is to be inserted. */
+typedef struct Draft
 {
-	Evidence	e = *original;
+	bool		fresh;			/* false: it has been told */
 	Datum		values[Natts_conflict];
 	bool		nulls[Natts_conflict];
+	bool		locked;			/* until it is inserted */
+	LOCKTAG		lock;
+} Draft;
+
+static void
+draft_evidence(Relation rel, const Evidence *original, Draft *draft)
+{
+	Evidence	e = *original;
+	Datum	   *values = draft->values;
+	bool	   *nulls = draft->nulls;
 	bool		refused = is_refused(e.outcome);
 	bool		whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
 	Jsonb	   *key = row_key(e.map, key_slot(&e));
@@ -550,19 +580,18 @@ insert_evidence(Relation rel, const Evidence *original)
 	Jsonb	   *proposed = NULL;
 	int			limit = ownership_value_limit;
 	ConflictSet fresh = *e.conflicts;
-	LOCKTAG		tag;
-	bool		lock = refused && key != NULL && e.operation == OPERATION_INSERT;
 
+	draft->locked = refused && key != NULL && e.operation == OPERATION_INSERT;
 	if (e.proposed != NULL)
 		proposed = whole ? row_values(e.proposed, -1)
 			: conflict_values(&e, e.proposed, refused ? -1 : limit);
 
-	if (lock)
+	if (draft->locked)
 	{
 		uint64		hash = hash_any_extended((unsigned char *) VARDATA_ANY(key),
 											 VARSIZE_ANY_EXHDR(key), e.map->home);
 
-		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (hash >> 32),
+		SET_LOCKTAG_ADVISORY(draft->lock, MyDatabaseId, (uint32) (hash >> 32),
 							 (uint32) hash, LOCK_CLASS);
 	}
 	for (;;)
@@ -571,20 +600,21 @@ insert_evidence(Relation rel, const Evidence *original)
 
 		if (!refused || key == NULL)
 			break;
-		if (lock)
-			(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		if (draft->locked)
+			(void) LockAcquire(&draft->lock, ExclusiveLock, false, false);
 		fresh.items = palloc(fresh.n * sizeof(Conflict));
 		memcpy(fresh.items, original->conflicts->items, fresh.n * sizeof(Conflict));
 		pending = forget_recorded(rel, &e, &fresh, key, proposed);
 		if (!TransactionIdIsValid(pending))
 			break;
-		if (lock)
-			(void) LockRelease(&tag, ExclusiveLock, false);
+		if (draft->locked)
+			(void) LockRelease(&draft->lock, ExclusiveLock, false);
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
 	e.conflicts = &fresh;
 
-	if (any_left(&fresh, e.outcome))
+	draft->fresh = any_left(&fresh, e.outcome);
+	if (draft->fresh)
 	{
 		if (refused && !whole && e.proposed != NULL)
 			proposed = conflict_values(&e, e.proposed, -1);
@@ -601,46 +631,45 @@ insert_evidence(Relation rel, const Evidence *original)
 		set_jsonb(values, nulls, Anum_proposed, proposed);
 		values[Anum_columns - 1] = name_array(conflict_names(&e));
 		nulls[Anum_columns - 1] = false;
-		insert_conflict(rel, values, nulls);
 	}
-	if (lock)
-		(void) LockRelease(&tag, ExclusiveLock, false);
-	return any_left(&fresh, e.outcome);
 }
 
-/* The same under fixed output settings. */
-static bool
-insert_evidence_fixed(Relation rel, const Evidence *e)
+/* Inserts evidence, unless it has been told.  Only its text has fixed settings. */
+static void
+insert_evidence(Relation rel, const Evidence *e)
 {
 	OutputSettings settings = fix_output();
-	volatile bool recorded = false;
+	Draft	   *draft = palloc0(sizeof(Draft));
 
 	PG_TRY();
 	{
-		recorded = insert_evidence(rel, e);
+		draft_evidence(rel, e, draft);
 	}
 	PG_FINALLY();
 	{
 		restore_output(&settings);
 	}
 	PG_END_TRY();
-	return recorded;
+
+	if (draft->fresh)
+		insert_conflict(rel, draft->values, draft->nulls);
+	if (draft->locked)
+		(void) LockRelease(&draft->lock, ExclusiveLock, false);
 }
 
 /*
  * Record those of the conflicts whose verdict is e->outcome, with the values
  * of e's rows.  Observed rows beyond ownership.observed_limit of a statement
- * are counted only.  Returns whether a row of evidence was written.
+ * are counted only.
  *
  * Errors: a refused value that does not fit into jsonb (program_limit_exceeded).
  */
-bool
+void
 record_evidence(const Evidence *e)
 {
 	MemoryContext cxt;
 	MemoryContext old;
 	Relation	rel;
-	bool		recorded;
 
 	if (e->outcome == VERDICT_OBSERVE)
 	{
@@ -668,7 +697,7 @@ record_evidence(const Evidence *e)
 					MemoryContextSwitchTo(old);
 				}
 			}
-			return false;
+			return;
 		}
 	}
 
@@ -676,11 +705,10 @@ record_evidence(const Evidence *e)
 								ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
 	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
-	recorded = insert_evidence_fixed(rel, e);
+	insert_evidence(rel, e);
 	table_close(rel, RowExclusiveLock);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
-	return recorded;
 }
 
 /*

@@ -249,7 +249,7 @@ record_allowed(const Call *call, const ConflictSet *set,
 			{
 				Evidence	e = evidence(call, set, v, stored, proposed);
 
-				(void) record_evidence(&e);
+				record_evidence(&e);
 				break;
 			}
 		}
@@ -297,7 +297,7 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 	Evidence	e = evidence(call, set, VERDICT_KEEP, stored, proposed);
 
 	e.final = final;
-	(void) record_evidence(&e);
+	record_evidence(&e);
 	if (call->writer->worker)
 		report_softened(&e);
 	else
@@ -311,7 +311,7 @@ record_discarded(const Call *call, const ConflictSet *set,
 {
 	Evidence	e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
 
-	(void) record_evidence(&e);
+	record_evidence(&e);
 	if (call->writer->worker)
 		report_softened(&e);
 	else

@@ -217,7 +217,9 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	check_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	table_close(table_open(relid, AccessExclusiveLock), NoLock);
 	SPI_connect();
+	/* locks all but the relation itself */
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 	{
 		for (size_t i = 0; i < lengthof(guard_triggers); i++)

@@ -286,7 +286,7 @@ typedef struct Evidence
 	TupleTableSlot *final;		/* the row as it will be; NULL: as stored */
 } Evidence;
 
-extern bool record_evidence(const Evidence *e);
+extern void record_evidence(const Evidence *e);
 extern void record_rest(const Tally *tally);
 extern void log_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);

@@ -1,0 +1,46 @@
+-- What a review of the sources found: each block failed on the code before.
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION ownership;
+CREATE ROLE regress_erp;
+CREATE ROLE regress_crm;
+SELECT ownership.add_system('erp', 'erp', role => 'regress_erp');
+SELECT ownership.add_system('crm', 'crm', role => 'regress_crm');
+RESET client_min_messages;
+
+-- Evidence is an ordinary table: a DBA's own indexes, triggers and columns on
+-- it work, and rows written by hand do no harm.
+CREATE TABLE review_kept (id int PRIMARY KEY, v int);
+INSERT INTO review_kept VALUES (1, 1);
+SELECT ownership.assign('review_kept', '{id,v}', 'erp', policy => 'keep');
+GRANT ALL ON review_kept TO regress_crm;
+CREATE INDEX review_expression ON ownership.conflict ((proposed->>'v'));
+CREATE INDEX review_partial ON ownership.conflict (id) WHERE outcome = 'observed';
+ALTER TABLE ownership.conflict ADD COLUMN assignee text;
+INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, outcome)
+	VALUES ('public', 'review_kept', '{"id": 1}', 'UPDATE', 'crm', 'kept');
+CREATE TABLE review_told (what text);
+GRANT INSERT ON review_told TO PUBLIC;
+CREATE FUNCTION review_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO review_told VALUES (format('%s %s %s', new.system, new.outcome, new.proposed));
+	RETURN NULL;
+END $$;
+CREATE TRIGGER review_tell AFTER INSERT ON ownership.conflict FOR EACH ROW EXECUTE FUNCTION review_tell();
+SET ROLE regress_crm;
+UPDATE review_kept SET v = 2;
+UPDATE review_kept SET v = 2;
+RESET ROLE;
+SELECT * FROM review_told;
+SET enable_seqscan = off;
+SELECT count(*) FROM ownership.conflict WHERE proposed->>'v' = '2';
+SELECT count(*) FROM ownership.conflict WHERE outcome = 'observed' AND id > 0;
+RESET enable_seqscan;
+DROP INDEX ownership.review_expression, ownership.review_partial;
+DROP TRIGGER review_tell ON ownership.conflict;
+ALTER TABLE ownership.conflict DROP COLUMN assignee;
+DROP TABLE review_kept, review_told;
+DROP FUNCTION review_tell;
+
+DROP EXTENSION ownership CASCADE;
+DROP ROLE regress_erp, regress_crm;
