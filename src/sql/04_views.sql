@@ -33,10 +33,12 @@ LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND trunc
 COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children';
 
 CREATE VIEW ownership.guards AS
-WITH feed AS (
+WITH member AS MATERIALIZED (
+	SELECT * FROM ownership.guarded_relation
+), feed AS (
 	SELECT g.root, array_agg(DISTINCT s.subname::text ORDER BY s.subname::text) AS subscriptions,
 		array_agg(DISTINCT p.publication ORDER BY p.publication) AS publications
-	FROM ownership.guarded_relation g
+	FROM member g
 	JOIN pg_catalog.pg_subscription_rel r ON r.srrelid = g.relid
 	JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
 	CROSS JOIN LATERAL unnest(s.subpublications) AS p(publication)
@@ -49,36 +51,40 @@ WITH feed AS (
 		count(*) FILTER (WHERE g.relid <> g.root) AS partitions,
 		count(*) FILTER (WHERE g.relid <> g.root AND g.amends AND g.judges
 			AND (g.refuses_truncate OR g.relkind = 'f')) AS partitions_guarded
-	FROM ownership.guarded_relation g
+	FROM member g
 	GROUP BY g.root
 ), problem AS (
 	SELECT g.root, 1 AS rank, format('%s is not guarded', g.relid::regclass) AS problem
-	FROM ownership.guarded_relation g
+	FROM member g
 	WHERE g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL
 	UNION ALL
 	SELECT g.root, 2, format('%s of %s is missing', part.name, g.relid::regclass)
-	FROM ownership.guarded_relation g
+	FROM member g
 	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
 		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
 	WHERE part.armed IS NULL AND NOT (g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL)
 	  AND NOT (part.name = 'zzzz_ownership_truncate' AND g.relkind = 'f' AND current_setting('server_version_num')::int < 160000)
 	UNION ALL
 	SELECT g.root, 3, format('%s of %s is not armed', part.name, g.relid::regclass)
-	FROM ownership.guarded_relation g
+	FROM member g
 	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
 		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
 	WHERE NOT part.armed
 	UNION ALL
 	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version', g.relid::regclass)
-	FROM ownership.guarded_relation g
+	FROM member g
 	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
 	UNION ALL
 	/* row, before, and not for DELETE or TRUNCATE only */
 	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
-	FROM ownership.guarded_relation g
+	FROM member g
 	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
 	WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D'
 	  AND t.tgname > 'zzzz_ownership_amend'
+), told AS (
+	SELECT p.root, array_agg(p.problem ORDER BY p.rank, p.problem COLLATE "C") AS problems
+	FROM problem p
+	GROUP BY p.root
 )
 SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
 	t.table_schema, t.table_name, t.source,
@@ -93,13 +99,14 @@ SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
 	CASE WHEN f.root IS NOT NULL THEN format('A published TRUNCATE would stop the stream; at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
 		(SELECT string_agg(quote_literal(p), ', ') FROM unnest(f.publications) p)) END AS truncate_note,
 	CASE WHEN c.oid IS NULL THEN ARRAY['the table is not there']
-		ELSE ARRAY(SELECT p.problem FROM problem p WHERE p.root = c.oid ORDER BY p.rank, p.problem COLLATE "C") END AS problems,
+		ELSE coalesce(told.problems, '{}') END AS problems,
 	coalesce(s.touched, false) AS touched
 FROM ownership.mirrored_table t
 LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
 LEFT JOIN state s ON s.root = c.oid
-LEFT JOIN feed f ON f.root = c.oid;
+LEFT JOIN feed f ON f.root = c.oid
+LEFT JOIN told ON told.root = c.oid;
 COMMENT ON VIEW ownership.guards IS 'One row a mirrored table: whether and how it is guarded, which subscriptions feed it, and what is wrong';
 COMMENT ON COLUMN ownership.guards.guarded IS 'The table and everything below it';
 COMMENT ON COLUMN ownership.guards.partitions IS 'Partitions or inheritance children, at any depth';
