@@ -92,7 +92,7 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
 	call->circumstances.steward = call->writer->steward;
 	call->circumstances.worker = call->writer->worker;
 	call->circumstances.strict = call->writer->strict;
-	call->circumstances.cascade = timing == TRIGGER_EVENT_BEFORE && InNoForceRLSOperation();
+	call->circumstances.cascade = timing == TRIGGER_EVENT_BEFORE && statement_is_action();
 	call->circumstances.enforcement = (Enforcement) ownership_enforcement;
 	return true;
 }

@@ -269,6 +269,7 @@ typedef enum Arbiters
 extern bool statement_names_insert(const RelationMap *map, const char *column);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_is_copy(void);
+extern bool statement_is_action(void);
 extern Tally *statement_tally(const RelationMap *map);
 extern void statement_init(void);
 

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "parser/parsetree.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
@@ -30,6 +31,7 @@ static ProcessUtility_hook_type next_ProcessUtility = NULL;
 
 static PlannedStmt *current_statement = NULL;
 static const void *current_key = NULL;
+static bool current_action = false;
 static List *tallies = NIL;		/* of Tally *, in TopTransactionContext */
 
 /* The statement under way, or NULL when nothing is known (apply). */
@@ -59,6 +61,17 @@ bool
 statement_is_copy(void)
 {
 	return running_copy() != NULL;
+}
+
+/*
+ * Is it a foreign-key action?  PostgreSQL runs those in a security context of
+ * its own, which the statements of other triggers inherit; but only the action
+ * itself leaves its AFTER triggers to the statement that set it off.
+ */
+bool
+statement_is_action(void)
+{
+	return InNoForceRLSOperation() && (current_statement == NULL || current_action);
 }
 
 /*
@@ -195,9 +208,11 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
+	bool		outer_action = current_action;
 
 	current_statement = queryDesc->plannedstmt;
 	current_key = queryDesc;
+	current_action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	PG_TRY();
 	{
 		if (next_ExecutorRun)
@@ -209,6 +224,7 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 	{
 		current_statement = outer_statement;
 		current_key = outer_key;
+		current_action = outer_action;
 	}
 	PG_END_TRY();
 }
@@ -218,9 +234,11 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
+	bool		outer_action = current_action;
 
 	current_statement = queryDesc->plannedstmt;
 	current_key = queryDesc;
+	current_action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	PG_TRY();
 	{
 		if (next_ExecutorFinish)
@@ -236,6 +254,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 	{
 		current_statement = outer_statement;
 		current_key = outer_key;
+		current_action = outer_action;
 	}
 	PG_END_TRY();
 }
@@ -248,12 +267,14 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
+	bool		outer_action = current_action;
 	bool		copy = IsA(pstmt->utilityStmt, CopyStmt);
 
 	if (copy)
 	{
 		current_statement = pstmt;
 		current_key = pstmt;
+		current_action = false;
 	}
 	PG_TRY();
 	{
@@ -270,6 +291,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 	{
 		current_statement = outer_statement;
 		current_key = outer_key;
+		current_action = outer_action;
 	}
 	PG_END_TRY();
 }
