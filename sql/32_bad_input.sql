@@ -78,7 +78,6 @@ SELECT attempt($$SELECT ownership.link('artcile.name', '{product.title}')$$);
 
 -- a relation that does not exist
 SELECT attempt($$SELECT ownership.assign('produkt', NULL, 'erp')$$);
-SELECT attempt($$SELECT ownership.guard('nowhere.product')$$);
 SELECT attempt($$SELECT ownership.assign(0, NULL, 'erp')$$);
 SELECT attempt($$SELECT ownership.guard(0)$$);
 SELECT attempt($$SELECT ownership.unguard(0)$$);
