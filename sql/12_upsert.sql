@@ -190,6 +190,26 @@ INSERT INTO part (id, sku, title) VALUES (102, 'P2', 'two') ON CONFLICT (sku) DO
 TABLE evidence;
 TRUNCATE ownership.conflict;
 
+-- a default that is not constant, where some rows are there and others come
+CREATE TABLE stamp (id int PRIMARY KEY, since timestamptz DEFAULT now(), body text DEFAULT repeat(current_user, 1000), title text);
+INSERT INTO stamp VALUES (1, '2020-01-01', 'b', 'one');
+DO $$ BEGIN
+	PERFORM ownership.assign('stamp', '{id,title}', 'pim');
+	PERFORM ownership.assign('stamp', '{since,body}', 'erp', policy => 'keep');
+END $$;
+BEGIN;
+INSERT INTO stamp VALUES (1, '2021-01-01', 'c', 'again'), (2, '2021-01-01', 'c', 'two'), (3, '2021-01-01', 'c', 'three')
+	ON CONFLICT (id) DO UPDATE SET since = excluded.since, body = excluded.body, title = excluded.title;
+SELECT id, since = now() AS now, since = '2020-01-01' AS then, body = repeat(current_user, 1000) AS body, title FROM stamp ORDER BY id;
+COMMIT;
+SELECT row_key, operation, outcome, columns, proposed FROM evidence;
+TRUNCATE ownership.conflict;
+-- a trigger that fires after the guard cannot put it back
+CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.since := '2021-01-01'; RETURN new; END $$;
+CREATE TRIGGER zzzzz_late BEFORE INSERT ON stamp FOR EACH ROW EXECUTE FUNCTION late();
+INSERT INTO stamp VALUES (4, '2021-01-01', 'c', 'four');
+DROP TRIGGER zzzzz_late ON stamp;
+
 -- Within other statements: a CTE, a function, a trigger's cascade of its own.
 WITH u AS (
 	INSERT INTO part (sku, title) VALUES ('P1', 'by CTE') ON CONFLICT (sku) DO UPDATE SET title = excluded.title RETURNING *
@@ -281,6 +301,6 @@ TABLE evidence;
 RESET ownership.system;
 DROP VIEW evidence;
 DROP EXTENSION ownership CASCADE;
-DROP FUNCTION put;
-DROP TABLE product, listing, part, account, booking, stock;
+DROP FUNCTION put, late;
+DROP TABLE product, listing, stamp, part, account, booking, stock;
 DROP PROCEDURE policy;

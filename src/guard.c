@@ -19,11 +19,13 @@
 #include "access/htup_details.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "common/hashfn.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -579,6 +581,44 @@ has_verdict(const ConflictSet *set, Verdict verdict)
 	return false;
 }
 
+/* A column's value in a row, as a number that is told to nobody. */
+static uint64
+stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+{
+	uint64		hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
+
+	for (int i = -1; i < call->map->nkey_attrs; i++)
+	{
+		AttrNumber	attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
+		bool		isnull;
+		Datum		value = slot_getattr(row, attnum, &isnull);
+
+		hash = hash_combine64(hash, isnull ? 0
+							  : datum_image_hash(value, att->attbyval, att->attlen));
+	}
+	return hash;
+}
+
+/*
+ * A default that is not constant, in the place of a refused value, looks to
+ * AFTER like a write of that value.  It is remembered by what it is.
+ */
+static void
+remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
+{
+	TupleTableSlot *row = tuple_slot(call->td->tg_relation, amended);
+
+	for (int i = 0; i < set->n; i++)
+	{
+		const Conflict *c = &set->items[i];
+
+		if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+			statement_remember(call->map, stand_in(call, c->col, row));
+	}
+	ExecDropSingleTupleTableSlot(row);
+}
+
 static HeapTuple
 amend_insert(Call *call)
 {
@@ -643,6 +683,8 @@ amend_insert(Call *call)
 	if (keeps)
 	{
 		record_kept(call, &set, NULL, proposed, tuple);
+		if (!call->judge)
+			remember_stand_ins(call, &set, tuple);
 		call->state->amended_insert = true;
 	}
 	return tuple;
@@ -866,33 +908,27 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 	if (set.strictest == VERDICT_REJECT)
 		reject(&call, &set, VERDICT_REJECT, stored, proposed, NULL);
 
-	if (set.strictest == VERDICT_KEEP || set.strictest == VERDICT_DISCARD)
+	for (int i = 0; i < set.n; i++)
 	{
-		bool		untouched = TRIGGER_FIRED_BY_INSERT(td->tg_event) &&
-			statement_tally(call.map)->untouched > 0;
+		Conflict   *c = &set.items[i];
 
-		if (untouched)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-							relation_label(call.map->schema, call.map->table)),
-					 errdetail("The row that the statement would have updated went away."),
-					 errhint("The transaction might succeed if retried.")));
-		for (int i = 0; i < set.n; i++)
+		if (c->verdict != VERDICT_KEEP && c->verdict != VERDICT_DISCARD)
+			continue;
+		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		{
-			Conflict   *c = &set.items[i];
-
-			/*
-			 * A default that is not constant stands in for the refused value,
-			 * and cannot be told from another.
-			 */
 			if (c->verdict == VERDICT_KEEP && !c->col->constant_default &&
-				TRIGGER_FIRED_BY_INSERT(td->tg_event))
+				statement_remembers(call.map, stand_in(&call, c->col, proposed)))
 				continue;
-			if (c->verdict == VERDICT_KEEP || c->verdict == VERDICT_DISCARD)
-				reject(&call, &set, c->verdict, stored, proposed,
-					   _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+			if (statement_tally(call.map)->untouched > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
+								relation_label(call.map->schema, call.map->table)),
+						 errdetail("The row that the statement would have updated went away."),
+						 errhint("The transaction might succeed if retried.")));
 		}
+		reject(&call, &set, c->verdict, stored, proposed,
+			   _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
 	}
 	record_allowed(&call, &set, stored, proposed);
 	return PointerGetDatum(NULL);

@@ -252,6 +252,7 @@ typedef struct Tally
 	uint64		kept;			/* rows with values kept out */
 	uint64		discarded;		/* rows not created or not deleted */
 	uint64		untouched;		/* inserts left alone for an upsert */
+	struct HTAB *stand_ins;		/* uint64: defaults put into new rows, see guard.c */
 	uint64		rest;			/* observed rows beyond the limit */
 	Operation	rest_operation;
 	char	   *rest_system;
@@ -271,6 +272,8 @@ extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_is_copy(void);
 extern bool statement_is_action(void);
 extern Tally *statement_tally(const RelationMap *map);
+extern void statement_remember(const RelationMap *map, uint64 stand_in);
+extern bool statement_remembers(const RelationMap *map, uint64 stand_in);
 extern void statement_init(void);
 
 /* conflict.c: evidence */

@@ -21,6 +21,7 @@
 #include "parser/parsetree.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
@@ -175,6 +176,42 @@ statement_tally(const RelationMap *map)
 	return tally;
 }
 
+/* Remember a default that was put into a new row, until the statement ends. */
+void
+statement_remember(const RelationMap *map, uint64 stand_in)
+{
+	Tally	   *tally = statement_tally(map);
+
+	if (tally->stand_ins == NULL)
+	{
+		HASHCTL		ctl = {0};
+
+		ctl.keysize = ctl.entrysize = sizeof(uint64);
+		ctl.hcxt = TopTransactionContext;
+		tally->stand_ins = hash_create("ownership stand-ins", 64, &ctl,
+									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
+}
+
+/* Also what was remembered before the hooks were there. */
+bool
+statement_remembers(const RelationMap *map, uint64 stand_in)
+{
+	ListCell   *lc;
+
+	foreach(lc, tallies)
+	{
+		Tally	   *tally = lfirst(lc);
+
+		if ((tally->statement == current_key || tally->statement == NULL) &&
+			tally->home == map->home && tally->stand_ins != NULL &&
+			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Tell the client, record what was only counted, forget. */
 static void
 settle(const void *key, bool all)
@@ -199,6 +236,8 @@ settle(const void *key, bool all)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->discarded > 0)
 			report_kept(tally);
+		if (tally->stand_ins != NULL)
+			hash_destroy(tally->stand_ins);
 	}
 	list_free(due);
 }
