@@ -368,6 +368,18 @@ DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET ownership.default_policy', c
 \set VERBOSITY terse
 SELECT may('regress_pim', 'UPDATE orders SET total = 9 WHERE id = 2');
 
+-- a pattern's dot is between schema and table; without one it is of public
+CREATE SCHEMA product_archive;
+CREATE TABLE product_archive.old (id int PRIMARY KEY);
+CREATE TABLE product_pattern (id int PRIMARY KEY);
+SELECT ownership.add_tables('product_p*', owner => 'erp');
+SELECT ownership.add_tables('product_*.o*', owner => 'erp');
+SELECT table_schema, table_name FROM ownership.mirrored_table
+WHERE table_name IN ('old', 'product_pattern') ORDER BY table_name COLLATE "C";
+SELECT ownership.add_tables('product_archive*', owner => 'erp');
+DROP TABLE product_pattern;
+DROP SCHEMA product_archive CASCADE;
+
 DROP EXTENSION ownership CASCADE;
 DROP SCHEMA netsuite, shop CASCADE;
 DROP TABLE product, "Kunde", orders, late;

@@ -185,6 +185,22 @@ UPDATE changed SET amount = 5.01;
 UPDATE changed SET due = 1.51;
 RESET ROLE;
 
+-- a composite is compared value by value: what is inside may be compressed in
+-- one of the two only
+CREATE TYPE letter AS (body text);
+CREATE TABLE draft (body text);
+INSERT INTO draft VALUES (repeat('ab', 5000));
+CREATE TABLE sent (id int PRIMARY KEY, v letter);
+INSERT INTO sent VALUES (1, ROW(repeat('ab', 5000)));
+SELECT ownership.assign('sent', '{id,v}', 'erp');
+GRANT ALL ON sent, draft TO regress_crm;
+SET ROLE regress_crm;
+UPDATE sent SET v = ROW(draft.body)::letter FROM draft;
+UPDATE sent SET v = ROW(draft.body || 'c')::letter FROM draft;
+RESET ROLE;
+DROP TABLE sent, draft;
+DROP TYPE letter;
+
 DROP EXTENSION ownership CASCADE;
 DROP TABLE big, copy, changed;
 DROP FUNCTION judged, random_text, plain_text;

@@ -11,8 +11,10 @@
 #include "ownership.h"
 
 #include "access/detoast.h"
-#include "utils/fmgrprotos.h"
+#include "fmgr.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 
 /* Both values are the same entry of the TOAST table. */
 static bool
@@ -49,5 +51,8 @@ value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull)
 		return false;
 	if (col->numeric)
 		return !DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
+	/* what is inside may be compressed in one of them only */
+	if (col->composite)
+		return !DatumGetBool(OidFunctionCall2(F_RECORD_IMAGE_EQ, a, b));
 	return true;
 }

@@ -840,6 +840,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Does a pattern name the table, or the column, with or without public? */
 static bool
 excluded(List *patterns, const char *schema, const char *table, const char *column)
 {
@@ -849,8 +850,13 @@ excluded(List *patterns, const char *schema, const char *table, const char *colu
 	{
 		const char *pattern = lfirst(lc);
 
-		if (glob_match_relation(pattern, schema, table) ||
-			glob_match_relation(pattern, schema, psprintf("%s.%s", table, column)))
+		const char *name = psprintf("%s.%s", table, column);
+
+		if (glob_match(pattern, psprintf("%s.%s", schema, table)) ||
+			glob_match(pattern, psprintf("%s.%s", schema, name)))
+			return true;
+		if (strcmp(schema, "public") == 0 &&
+			(glob_match(pattern, table) || glob_match(pattern, name)))
 			return true;
 	}
 	return false;
@@ -924,7 +930,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 		s->key = strcmp(result_text(i, 5), "true") == 0;
 		s->entity = default_entity(s->schema, s->table);
 		s->field = s->column;
-		if (!glob_match_relation(pattern, s->schema, s->table) ||
+		if (!glob_match_table(pattern, s->schema, s->table) ||
 			excluded(exclude, s->schema, s->table, s->column))
 			continue;
 		specs = lappend(specs, s);
@@ -996,6 +1002,36 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The field that was likely meant: one of the same entity with nearly that
+ * name, or of the same name in an entity that is named nearly so.
+ */
+static char *
+near_field(const char *entity, const char *field)
+{
+	Parameters	p = {0};
+	List	   *names = NIL;
+	List	   *entities = NIL;
+	char	   *nearest;
+	uint64		n;
+
+	add_text(&p, entity);
+	add_text(&p, field);
+	n = run_sql("SELECT entity, name FROM ownership.field WHERE entity = $1 OR name = $2", &p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		if (strcmp(result_text(i, 1), entity) == 0)
+			names = lappend(names, result_text(i, 2));
+		else
+			entities = lappend(entities, result_text(i, 1));
+	}
+	nearest = nearest_name(field, names);
+	if (nearest != NULL)
+		return psprintf("%s.%s", entity, nearest);
+	nearest = nearest_name(entity, entities);
+	return nearest == NULL ? NULL : psprintf("%s.%s", nearest, field);
+}
+
+/*
  * The field that link() makes columns copies of, with the decisions of the
  * field that they were, when it is new.
  *
@@ -1013,11 +1049,7 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 
 	if (field_exists(entity, field))
 		return;
-	nearest = nearest_name(label, query_names("SELECT f.entity || '.' || f.name FROM ownership.field f "
-											  "WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
-											  "WHERE (m.entity, m.field) = (f.entity, f.name) "
-											  "AND m.column_name = f.name AND f.entity IN "
-											  "(m.table_schema || '.' || m.table_name, m.table_name))"));
+	nearest = near_field(entity, field);
 	if (authoritative != NULL)
 		candidates = list_make1(unconstify(char *, authoritative));
 	candidates = list_concat(candidates, columns);

@@ -265,7 +265,7 @@ matching_tables(const char *pattern)
 
 		name->schema = catalog_text(scan, 1);
 		name->table = catalog_text(scan, 2);
-		if (glob_match_relation(pattern, name->schema, name->table))
+		if (glob_match_table(pattern, name->schema, name->table))
 			tables = lappend(tables, name);
 	}
 	catalog_end(scan);

@@ -246,9 +246,11 @@ static void
 load_column_type(Relation rel, MappedColumn *col)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
+	Oid			base = getBaseType(att->atttypid);
 	Node	   *expr;
 
-	col->numeric = getBaseType(att->atttypid) == NUMERICOID;
+	col->numeric = base == NUMERICOID;
+	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
 	col->byval = att->attbyval;
 	col->typlen = att->attlen;
 	col->not_null = att->attnotnull || type_not_null(att->atttypid);

@@ -100,13 +100,21 @@ glob_match(const char *pattern, const char *text)
 	return *pattern == '\0';
 }
 
-/* Does the pattern match the table as schema.table, or without public? */
+/*
+ * Does the pattern name the table?  "schema.table", each part a pattern;
+ * without a dot it is a table of schema public, and a lone "*" is every one.
+ */
 bool
-glob_match_relation(const char *pattern, const char *schema, const char *table)
+glob_match_table(const char *pattern, const char *schema, const char *table)
 {
-	if (glob_match(pattern, psprintf("%s.%s", schema, table)))
+	const char *dot = strchr(pattern, '.');
+
+	if (strcmp(pattern, "*") == 0)
 		return true;
-	return strcmp(schema, "public") == 0 && glob_match(pattern, table);
+	if (dot == NULL)
+		return strcmp(schema, "public") == 0 && glob_match(pattern, table);
+	return glob_match(pnstrdup(pattern, dot - pattern), schema) &&
+		glob_match(dot + 1, table);
 }
 
 /* Do two neighbouring characters only stand the other way round? */

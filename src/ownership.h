@@ -107,6 +107,7 @@ typedef struct MappedColumn
 	RowRule    *rules;
 	/* how to compare two values */
 	bool		numeric;
+	bool		composite;
 	bool		byval;
 	int16		typlen;
 	/* the default that stands in for a refused value, and tells a write */
@@ -387,8 +388,8 @@ extern void split_field(const char *text, char **entity, char **name);
 extern void split_column(const char *text, char **schema, char **table,
 						 char **column);
 extern bool glob_match(const char *pattern, const char *text);
-extern bool glob_match_relation(const char *pattern, const char *schema,
-								const char *table);
+extern bool glob_match_table(const char *pattern, const char *schema,
+							 const char *table);
 extern char *nearest_name(const char *wanted, List *names);
 
 #endif							/* OWNERSHIP_H */

@@ -79,17 +79,25 @@ foreach my $mode (@modes)
 	$hub->start;
 	$writer->query_safe(qq{UPDATE item SET price = price + 1 WHERE id = 1});
 
-	# and in the middle of applying it: the last row waits for a lock
-	my $locker = $hub->background_psql('integration');
-	$locker->query_safe(qq{BEGIN; SELECT FROM item WHERE id = $rows FOR UPDATE});
+	# and in the middle of applying it: the last row waits for a lock.  (A
+	# parallel worker applies as it receives, so it was in the middle above.)
+	my $locker;
+	if ($mode ne 'parallel')
+	{
+		$locker = $hub->background_psql('integration');
+		$locker->query_safe(qq{BEGIN; SELECT FROM item WHERE id = $rows FOR UPDATE});
+	}
 	$writer->query_safe('COMMIT');
 	$writer->quit;
-	wait_for($hub, 'integration',
-		q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%' AND wait_event_type = 'Lock'});
-	is(hub(q{SELECT count(*) FROM ownership.conflict}), '0', "$mode: nothing is told of a transaction that has not ended");
-	$hub->stop('immediate');
-	$locker->{run}->kill_kill;
-	$hub->start;
+	if ($mode ne 'parallel')
+	{
+		wait_for($hub, 'integration',
+			q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%' AND wait_event_type = 'Lock'});
+		is(hub(q{SELECT count(*) FROM ownership.conflict}), '0', "$mode: nothing is told of a transaction that has not ended");
+		$hub->stop('immediate');
+		$locker->{run}->kill_kill;
+		$hub->start;
+	}
 	$pub->wait_for_catchup('hub');
 
 	is(hub(qq{
