@@ -86,11 +86,14 @@ operation_name(Operation operation)
 	pg_unreachable();
 }
 
-static const char *
+/* The word for a verdict, as evidence and explain() have it. */
+const char *
 outcome_name(Verdict outcome)
 {
 	switch (outcome)
 	{
+		case VERDICT_ALLOW:
+			return "allowed";
 		case VERDICT_OBSERVE:
 			return "observed";
 		case VERDICT_FILL:
@@ -103,8 +106,6 @@ outcome_name(Verdict outcome)
 			return "discarded";
 		case VERDICT_REJECT:
 			return "rejected";
-		case VERDICT_ALLOW:
-			break;
 	}
 	pg_unreachable();
 }

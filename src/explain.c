@@ -29,29 +29,6 @@ ownership_current_system(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(writer->system));
 }
 
-static const char *
-outcome_text(Verdict verdict)
-{
-	switch (verdict)
-	{
-		case VERDICT_ALLOW:
-			return "allowed";
-		case VERDICT_OBSERVE:
-			return "observed";
-		case VERDICT_FILL:
-			return "filled";
-		case VERDICT_OVERRIDE:
-			return "overridden";
-		case VERDICT_KEEP:
-			return "kept";
-		case VERDICT_DISCARD:
-			return "discarded";
-		case VERDICT_REJECT:
-			return "rejected";
-	}
-	pg_unreachable();
-}
-
 typedef struct Answer
 {
 	int			allowed;		/* -1: depends on the row */
@@ -122,7 +99,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	c.enforcement = (Enforcement) ownership_enforcement;
 	verdict = verdict_for(&c, col->policy, col->key, false, &softened);
 	a.allowed = verdict < VERDICT_KEEP;
-	a.outcome = outcome_text(verdict);
+	a.outcome = outcome_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
 		a.reason = psprintf(_("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s."),
 							col->field, col->owner,

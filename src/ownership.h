@@ -295,6 +295,7 @@ extern void record_evidence(const Evidence *e);
 extern void record_rest(const Tally *tally);
 extern void log_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
+extern const char *outcome_name(Verdict outcome);
 
 /* guard.c: what is remembered of one statement on one relation (fn_extra) */
 typedef struct GuardState
