@@ -916,9 +916,16 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 			continue;
 		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		{
-			if (c->verdict == VERDICT_KEEP && !c->col->constant_default &&
-				statement_remembers(call.map, stand_in(&call, c->col, proposed)))
-				continue;
+			if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+			{
+				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
+					continue;
+				if (statement_was_blind(call.map))
+				{
+					c->verdict = VERDICT_OBSERVE;
+					continue;
+				}
+			}
 			if (statement_tally(call.map)->untouched > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

@@ -253,6 +253,7 @@ typedef struct Tally
 	uint64		kept;			/* rows with values kept out */
 	uint64		discarded;		/* rows not created or not deleted */
 	uint64		untouched;		/* inserts left alone for an upsert */
+	bool		blind;			/* its names were not known */
 	struct HTAB *stand_ins;		/* uint64: defaults put into new rows, see guard.c */
 	uint64		rest;			/* observed rows beyond the limit */
 	Operation	rest_operation;
@@ -274,6 +275,7 @@ extern bool statement_is_copy(void);
 extern bool statement_is_action(void);
 extern Tally *statement_tally(const RelationMap *map);
 extern void statement_remember(const RelationMap *map, uint64 stand_in);
+extern bool statement_was_blind(const RelationMap *map);
 extern bool statement_remembers(const RelationMap *map, uint64 stand_in);
 extern void statement_init(void);
 

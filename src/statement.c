@@ -120,6 +120,7 @@ statement_names_insert(const RelationMap *map, const char *column)
 	PlannedStmt *statement = running_statement();
 	CopyStmt   *copy = running_copy();
 	ListCell   *lc;
+	bool		found = false;
 
 	if (copy != NULL)
 	{
@@ -141,12 +142,16 @@ statement_names_insert(const RelationMap *map, const char *column)
 
 		if (rte->relid != map->relid && !list_member_oid(map->ancestors, rte->relid))
 			continue;
+		found = true;
 		attnum = get_attnum(rte->relid, column);
 		if (attnum > 0 &&
 			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
 						  compat_inserted_columns(statement, rte)))
 			return true;
 	}
+	/* a statement within the one that loads the library */
+	if (!found && current_statement == NULL)
+		statement_tally(map)->blind = true;
 	return false;
 }
 
@@ -192,6 +197,22 @@ statement_remember(const RelationMap *map, uint64 stand_in)
 									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
+}
+
+/* Was BEFORE not told the names, while AFTER is? */
+bool
+statement_was_blind(const RelationMap *map)
+{
+	ListCell   *lc;
+
+	foreach(lc, tallies)
+	{
+		Tally	   *tally = lfirst(lc);
+
+		if (tally->blind && tally->home == map->home && current_key != NULL)
+			return true;
+	}
+	return false;
 }
 
 /* Also what was remembered before the hooks were there. */
