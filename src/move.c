@@ -10,6 +10,8 @@
  */
 #include "ownership.h"
 
+#include <locale.h>
+
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
@@ -145,6 +147,27 @@ move_expect_insert(TriggerData *td, const RelationMap *map)
 		expect(&before_insert, map);
 }
 
+/* What an error would have for context now, in untranslated messages. */
+static char *
+error_context(void)
+{
+	char	   *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
+	char	   *context = NULL;
+
+	setlocale(LC_MESSAGES, "C");
+	PG_TRY();
+	{
+		context = GetErrorContextStack();
+	}
+	PG_FINALLY();
+	{
+		setlocale(LC_MESSAGES, locale);
+	}
+	PG_END_TRY();
+	pfree(locale);
+	return context;
+}
+
 /*
  * BEFORE DELETE: is it the first half of a replicated move?  Apply tells
  * nobody; but its error context names the message type that it works on.
@@ -158,7 +181,7 @@ move_is_replicated(TriggerData *td, const Writer *writer)
 	if (!writer->worker || !IsLogicalWorker() ||
 		!td->tg_relation->rd_rel->relispartition || trigger_depth() != 1)
 		return false;
-	context = GetErrorContextStack();
+	context = error_context();
 	update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 	if (context != NULL)
 		pfree(context);

@@ -10,8 +10,11 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $pub = new_node('sources');
+# Where there is one, a locale in which PostgreSQL quotes otherwise: a move must
+# not be told by the words of a message.
+my ($locale) = grep { /^de_.*utf-?8$/i } split(/\n/, `locale -a`);
 my $hub = new_node('hub', preload => 1,
-	extra => "wal_retrieve_retry_interval = '200ms'\n");
+	extra => "wal_retrieve_retry_interval = '200ms'\n" . ($locale ? "lc_messages = '$locale'\n" : ''));
 
 my @sources = qw(erp crm);
 sql($pub, 'postgres', "CREATE DATABASE $_") foreach @sources;
