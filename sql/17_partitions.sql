@@ -327,10 +327,40 @@ UPDATE task SET state = 'open', note = 'reopened' WHERE id = 2;
 UPDATE task SET note = 'again' WHERE id = 2;
 SELECT tableoid::regclass, id, state, note FROM task ORDER BY id;
 
+-- A partition that is laid out as its table is: rows come as the statement made
+-- them, and evidence names their columns all the same.
+CREATE TABLE flat (id int, region text, twice int GENERATED ALWAYS AS (n * 2) STORED, n int, seen int, filled int, PRIMARY KEY (id, region))
+	PARTITION BY LIST (region);
+CREATE TABLE flat_eu PARTITION OF flat FOR VALUES IN ('eu');
+DO $$ BEGIN
+	PERFORM ownership.assign('flat', '{id,region}', 'wms');
+	PERFORM ownership.assign('flat', '{n}', 'erp', policy => 'keep');
+	PERFORM ownership.assign('flat', '{seen}', 'erp', policy => 'observe');
+	PERFORM ownership.assign('flat', '{filled}', 'erp', policy => 'fill');
+END $$;
+TRUNCATE ownership.conflict;
+SET ownership.system = 'wms';
+INSERT INTO flat (id, region, n, seen, filled) VALUES (1, 'eu', 1, 1, 1), (2, 'eu', 2, NULL, NULL);
+INSERT INTO flat (id, region, n) SELECT 3, 'eu', 3;
+INSERT INTO flat_eu (id, region, n) VALUES (4, 'eu', 4);
+INSERT INTO flat (id, region, n) VALUES (1, 'eu', 5), (5, 'eu', 5) ON CONFLICT (id, region) DO UPDATE SET n = excluded.n;
+COPY flat (id, region, n) FROM stdin;
+6	eu	6
+\.
+MERGE INTO flat USING (VALUES (7, 7)) v(id, n) ON flat.id = v.id
+	WHEN NOT MATCHED THEN INSERT (id, region, n) VALUES (v.id, 'eu', v.n);
+UPDATE ownership.field SET policy = 'keep', owner = 'erp' WHERE entity = 'flat';
+INSERT INTO flat (id, region, n) VALUES (8, 'eu', 8);
+SET ownership.enforcement = observe;
+INSERT INTO flat (id, region, n) VALUES (9, 'eu', 9);
+RESET ownership.enforcement;
+SELECT * FROM flat ORDER BY id;
+TABLE evidence;
+
 RESET ownership.system;
 DROP VIEW evidence, rows;
 DROP EXTENSION ownership CASCADE;
-DROP TABLE stock, news, task;
+DROP TABLE stock, news, task, flat;
 DROP PROCEDURE policy, apply_news;
 DROP FUNCTION stay, intrude, late;
 DROP ROLE regress_steward;

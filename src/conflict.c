@@ -175,10 +175,10 @@ push_length(JsonbParseState **state, int64 length)
  * noted; negative: none.  numbers: integers as JSON numbers (row keys).
  */
 static void
-push_column(JsonbParseState **state, TupleTableSlot *slot, AttrNumber attnum,
+push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrNumber attnum,
 			int limit, bool numbers)
 {
-	Form_pg_attribute att = TupleDescAttr(slot->tts_tupleDescriptor, attnum - 1);
+	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
 	JsonbValue	v;
 	Datum		value;
 	bool		isnull;
@@ -235,16 +235,16 @@ conflict_values(const Evidence *e, TupleTableSlot *slot, int limit)
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		if (e->conflicts->items[i].verdict == e->outcome)
-			push_column(&state, slot, e->conflicts->items[i].col->attnum, limit, false);
+			push_column(&state, e->desc, slot, e->conflicts->items[i].col->attnum, limit, false);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 /* Every column that is stored. */
 static Jsonb *
-row_values(TupleTableSlot *slot, int limit)
+row_values(const Evidence *e, TupleTableSlot *slot, int limit)
 {
-	TupleDesc	desc = slot->tts_tupleDescriptor;
+	TupleDesc	desc = e->desc;
 	JsonbParseState *state = NULL;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -253,21 +253,22 @@ row_values(TupleTableSlot *slot, int limit)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped && att->attgenerated == '\0')
-			push_column(&state, slot, att->attnum, limit, false);
+			push_column(&state, desc, slot, att->attnum, limit, false);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 static Jsonb *
-row_key(const RelationMap *map, TupleTableSlot *slot)
+row_key(const Evidence *e, TupleTableSlot *slot)
 {
+	const RelationMap *map = e->map;
 	JsonbParseState *state = NULL;
 
 	if (map->nkey_attrs == 0 || slot == NULL)
 		return NULL;
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < map->nkey_attrs; i++)
-		push_column(&state, slot, map->key_attrs[i], -1, true);
+		push_column(&state, e->desc, slot, map->key_attrs[i], -1, true);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -576,7 +577,7 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 	bool	   *nulls = draft->nulls;
 	bool		refused = is_refused(e.outcome);
 	bool		whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
-	Jsonb	   *key = row_key(e.map, key_slot(&e));
+	Jsonb	   *key = row_key(&e, key_slot(&e));
 	Jsonb	   *stored = NULL;
 	Jsonb	   *proposed = NULL;
 	int			limit = ownership_value_limit;
@@ -584,7 +585,7 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 
 	draft->locked = refused && key != NULL && e.operation == OPERATION_INSERT;
 	if (e.proposed != NULL)
-		proposed = whole ? row_values(e.proposed, -1)
+		proposed = whole ? row_values(&e, e.proposed, -1)
 			: conflict_values(&e, e.proposed, refused ? -1 : limit);
 
 	if (draft->locked)
@@ -622,7 +623,7 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 		if (e.outcome == VERDICT_KEEP && e.final != NULL)
 			stored = conflict_values(&e, e.final, limit);
 		else if (e.stored != NULL)
-			stored = (e.proposed == NULL && !refused) ? row_values(e.stored, limit)
+			stored = (e.proposed == NULL && !refused) ? row_values(&e, e.stored, limit)
 				: conflict_values(&e, e.stored, limit);
 
 		set_common(values, nulls, e.map->schema, e.map->table, e.operation,
@@ -756,7 +757,7 @@ log_rejected(const Evidence *e)
 
 	PG_TRY();
 	{
-		key = values_text(row_key(e->map, key_slot(e)));
+		key = values_text(row_key(e, key_slot(e)));
 		proposed = values_text(e->proposed == NULL ? NULL
 							   : conflict_values(e, e->proposed, ownership_value_limit));
 	}

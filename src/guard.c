@@ -219,6 +219,7 @@ evidence(const Call *call, const ConflictSet *set, Verdict outcome,
 	Evidence	e = {0};
 
 	e.map = call->map;
+	e.desc = RelationGetDescr(call->td->tg_relation);
 	e.writer = call->writer;
 	e.system = call->system;
 	e.operation = call->circumstances.operation;
@@ -878,9 +879,15 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 	TupleTableSlot *stored = NULL;
 	TupleTableSlot *proposed = NULL;
 
-	if (!begin_call(fcinfo, "guard_judge", TRIGGER_EVENT_AFTER, true, &call) ||
-		call.judge)
+	if (!begin_call(fcinfo, "guard_judge", TRIGGER_EVENT_AFTER, true, &call))
 		return PointerGetDatum(NULL);
+	if (call.judge)
+	{
+		/* a foreign table can be where a move ends */
+		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
+			(void) move_arrived(call.map);
+		return PointerGetDatum(NULL);
+	}
 
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 	{

@@ -6,7 +6,7 @@
  * it in another; in a replication worker only these two halves fire, without
  * the UPDATE.  What is expected next is remembered here, by the root of the
  * partition tree and the trigger depth, from one half to the other.  It does
- * not survive the (sub)transaction that it began in.
+ * not survive the statement nor the (sub)transaction that it began in.
  */
 #include "ownership.h"
 
@@ -237,6 +237,18 @@ bool
 move_arrived(const RelationMap *map)
 {
 	return arrives(&after_insert, map);
+}
+
+/* A statement ended: nothing is on its way in it any more. */
+void
+move_forget(void)
+{
+	int			depth = trigger_depth();
+
+	if (before_insert.depth > depth)
+		before_insert.root = InvalidOid;
+	if (after_insert.depth > depth)
+		after_insert.root = InvalidOid;
 }
 
 /*

@@ -283,6 +283,7 @@ extern void statement_init(void);
 typedef struct Evidence
 {
 	const RelationMap *map;		/* of the relation that the slots belong to */
+	TupleDesc	desc;			/* its; a slot's own may lack the names */
 	const Writer *writer;
 	const char *system;			/* who that is on this table, or NULL */
 	Operation	operation;
@@ -333,6 +334,7 @@ extern const Move *move_arrives(const RelationMap *map);
 extern HeapTuple move_old_tuple(const Move *move, Relation rel);
 extern bool move_left(TriggerData *td, const RelationMap *map);
 extern bool move_arrived(const RelationMap *map);
+extern void move_forget(void);
 extern bool truncate_is_new(const RelationMap *map);
 extern void move_init(void);
 

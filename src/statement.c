@@ -305,6 +305,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 			next_ExecutorFinish(queryDesc);
 		else
 			standard_ExecutorFinish(queryDesc);
+		move_forget();
 		settle(queryDesc, false);
 		/* rows counted before the hooks were there */
 		if (outer_key == NULL)
