@@ -928,10 +928,12 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
 					continue;
 				if (statement_was_blind(call.map))
-				{
-					c->verdict = VERDICT_OBSERVE;
-					continue;
-				}
+					ereport(ERROR,
+							(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+							 errmsg("could not tell in time which columns of table \"%s\" the statement names",
+									relation_label(call.map->schema, call.map->table)),
+							 errdetail("The ownership library was loaded by this statement."),
+							 errhint("The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
 			}
 			if (statement_tally(call.map)->untouched > 0)
 				ereport(ERROR,
