@@ -42,5 +42,34 @@ ALTER TABLE ownership.conflict DROP COLUMN assignee;
 DROP TABLE review_kept, review_told;
 DROP FUNCTION review_tell;
 
+-- A move between partitions of which a trigger suppresses the arrival lets no
+-- other INSERT through in its stead.
+CREATE TABLE review_part (id int, region text, price int) PARTITION BY LIST (region);
+CREATE TABLE review_part_a PARTITION OF review_part FOR VALUES IN ('a');
+CREATE TABLE review_part_b PARTITION OF review_part FOR VALUES IN ('b');
+INSERT INTO review_part VALUES (1, 'a', 1), (2, 'a', 2);
+CREATE FUNCTION review_suppress() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER suppress BEFORE INSERT ON review_part_b FOR EACH ROW WHEN (new.id = 1) EXECUTE FUNCTION review_suppress();
+SET client_min_messages = warning;
+SELECT ownership.assign('review_part', '{price}', 'erp');
+RESET client_min_messages;
+GRANT ALL ON review_part TO regress_crm;
+SET ROLE regress_crm;
+BEGIN;
+UPDATE review_part SET region = 'b' WHERE id = 1;
+INSERT INTO review_part VALUES (3, 'a', 3);
+ROLLBACK;
+BEGIN;
+UPDATE review_part SET region = 'b' WHERE id = 1;
+COPY review_part FROM stdin;
+3	a	3
+\.
+ROLLBACK;
+UPDATE review_part SET region = 'b';
+RESET ROLE;
+SELECT * FROM review_part;
+DROP TABLE review_part;
+DROP FUNCTION review_suppress;
+
 DROP EXTENSION ownership CASCADE;
 DROP ROLE regress_erp, regress_crm;

@@ -169,23 +169,27 @@ error_context(void)
 }
 
 /*
- * BEFORE DELETE: is it the first half of a replicated move?  Apply tells
- * nobody; but its error context names the message type that it works on.
+ * Does the apply worker work on an UPDATE?  It tells nobody; but its error
+ * context names the message type.
  */
-bool
-move_is_replicated(TriggerData *td, const Writer *writer)
+static bool
+applies_update(void)
 {
-	char	   *context;
-	bool		update;
+	char	   *context = error_context();
+	bool		update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 
-	if (!writer->worker || !IsLogicalWorker() ||
-		!td->tg_relation->rd_rel->relispartition || trigger_depth() != 1)
-		return false;
-	context = error_context();
-	update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 	if (context != NULL)
 		pfree(context);
 	return update;
+}
+
+/* BEFORE DELETE: is it the first half of a replicated move? */
+bool
+move_is_replicated(TriggerData *td, const Writer *writer)
+{
+	return writer->worker && IsLogicalWorker() &&
+		td->tg_relation->rd_rel->relispartition && trigger_depth() == 1 &&
+		applies_update();
 }
 
 void
@@ -204,7 +208,12 @@ move_expect_replicated(TriggerData *td, const RelationMap *map, bool allowed)
 const Move *
 move_arrives(const RelationMap *map)
 {
-	return arrives(&before_insert, map) ? &before_insert : NULL;
+	if (!arrives(&before_insert, map))
+		return NULL;
+	/* of a replicated one, a trigger may have suppressed the second half */
+	if (before_insert.old_tuple != NULL && !applies_update())
+		return NULL;
+	return &before_insert;
 }
 
 /* The row as it was, in the layout of the partition where it arrives. */

@@ -291,6 +291,21 @@ hub(q{
 $pub->wait_for_catchup('hub_crm_root');
 is(moving('id = 1'), 'moving_eu|eu|1|70|back|filled', 'and goes through without it when no longer strict');
 
+# A move of which a trigger suppresses the arrival: the INSERT that comes next
+# is one.
+evidence();
+hub(q{
+	CREATE FUNCTION suppress() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TRIGGER a BEFORE INSERT ON moving_us FOR EACH ROW WHEN (new.id = 1) EXECUTE FUNCTION suppress();
+	ALTER TABLE moving_us ENABLE ALWAYS TRIGGER a});
+send_from('crm', q{
+	BEGIN;
+	UPDATE moving SET region = 'us' WHERE id = 1;
+	INSERT INTO moving VALUES ('eu', 9, 99, NULL, NULL);
+	COMMIT});
+is(moving('id IN (1, 9)'), '', 'an INSERT after a move that a trigger suppressed');
+is(evidence(), q(crm|INSERT|discarded|moving|{id}|{"id": 9}||{"id": "9", "note": null, "price": "99", "state": null, "region": "eu"}), 'is judged as the INSERT it is');
+
 # TRUNCATE of a partitioned table
 foreach my $t (qw(rooted leafed))
 {
