@@ -26,17 +26,17 @@
 
 struct CatalogScan
 {
-	Relation	rel;
+	Relation rel;
 	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple tuple;
 };
 
 /* OID of one of the extension's tables or indexes. */
 Oid
 catalog_table(const char *name, bool missing_ok)
 {
-	Oid			schema = get_namespace_oid(OWNERSHIP_SCHEMA, true);
-	Oid			relid = InvalidOid;
+	Oid schema = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+	Oid relid = InvalidOid;
 
 	if (OidIsValid(schema))
 		relid = get_relname_relid(name, schema);
@@ -44,7 +44,8 @@ catalog_table(const char *name, bool missing_ok)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation \"%s.%s\" does not exist", OWNERSHIP_SCHEMA, name),
-				 errhint("Extension \"ownership\" is not created in this database, or was damaged.")));
+				 errhint(
+					 "Extension \"ownership\" is not created in this database, or was damaged.")));
 	return relid;
 }
 
@@ -53,7 +54,7 @@ catalog_table(const char *name, bool missing_ok)
  * message reaches every session, whatever they cached of it, negative answers
  * and partitions included.  Triggers on the map's tables send it.
  */
-Oid			catalog_signal = InvalidOid;
+Oid catalog_signal = InvalidOid;
 
 /* To be called before anything is cached that was read from here. */
 void
@@ -83,31 +84,28 @@ catalog_release(Snapshot snapshot)
  * text), or all of it when index is NULL.
  */
 CatalogScan *
-catalog_begin(const char *table, const char *index, int nkeys,
-			  const char *const *keys, Snapshot snapshot)
+catalog_begin(const char *table, const char *index, int nkeys, const char *const *keys,
+			  Snapshot snapshot)
 {
 	CatalogScan *scan = palloc0(sizeof(CatalogScan));
 	ScanKeyData skey[MAX_KEYS];
-	Oid			indexid = InvalidOid;
+	Oid indexid = InvalidOid;
 
 	Assert(nkeys <= MAX_KEYS);
 	scan->rel = table_open(catalog_table(table, false), AccessShareLock);
 	if (index != NULL)
 	{
-		Relation	indexrel;
+		Relation indexrel;
 
 		indexid = catalog_table(index, false);
 		indexrel = RelationIdGetRelation(indexid);
 		for (int i = 0; i < nkeys; i++)
-			ScanKeyEntryInitialize(&skey[i], 0,
-								   indexrel->rd_index->indkey.values[i],
-								   BTEqualStrategyNumber, InvalidOid,
-								   DEFAULT_COLLATION_OID, F_TEXTEQ,
-								   CStringGetTextDatum(keys[i]));
+			ScanKeyEntryInitialize(&skey[i], 0, indexrel->rd_index->indkey.values[i],
+								   BTEqualStrategyNumber, InvalidOid, DEFAULT_COLLATION_OID,
+								   F_TEXTEQ, CStringGetTextDatum(keys[i]));
 		RelationClose(indexrel);
 	}
-	scan->scan = systable_beginscan(scan->rel, indexid, OidIsValid(indexid),
-									snapshot, nkeys, skey);
+	scan->scan = systable_beginscan(scan->rel, indexid, OidIsValid(indexid), snapshot, nkeys, skey);
 	return scan;
 }
 
@@ -128,8 +126,8 @@ catalog_datum(CatalogScan *scan, int attnum, bool *isnull)
 char *
 catalog_text(CatalogScan *scan, int attnum)
 {
-	bool		isnull;
-	Datum		value = catalog_datum(scan, attnum, &isnull);
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
 }
@@ -138,8 +136,8 @@ catalog_text(CatalogScan *scan, int attnum)
 bool
 catalog_bool(CatalogScan *scan, int attnum)
 {
-	bool		isnull;
-	Datum		value = catalog_datum(scan, attnum, &isnull);
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return !isnull && DatumGetBool(value);
 }
@@ -147,8 +145,8 @@ catalog_bool(CatalogScan *scan, int attnum)
 int
 catalog_int(CatalogScan *scan, int attnum)
 {
-	bool		isnull;
-	Datum		value = catalog_datum(scan, attnum, &isnull);
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? 0 : DatumGetInt32(value);
 }
@@ -156,8 +154,8 @@ catalog_int(CatalogScan *scan, int attnum)
 Oid
 catalog_oid(CatalogScan *scan, int attnum)
 {
-	bool		isnull;
-	Datum		value = catalog_datum(scan, attnum, &isnull);
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? InvalidOid : DatumGetObjectId(value);
 }

@@ -28,8 +28,7 @@ same_toast_pointer(Datum a, Datum b)
 		return false;
 	VARATT_EXTERNAL_GET_POINTER(pa, (struct varlena *) DatumGetPointer(a));
 	VARATT_EXTERNAL_GET_POINTER(pb, (struct varlena *) DatumGetPointer(b));
-	return pa.va_valueid == pb.va_valueid &&
-		pa.va_toastrelid == pb.va_toastrelid;
+	return pa.va_valueid == pb.va_valueid && pa.va_toastrelid == pb.va_toastrelid;
 }
 
 /*

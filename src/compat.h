@@ -60,8 +60,7 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 
 /* 18: executor runs lost execute_once */
 #if PG_VERSION_NUM >= 180000
-#define EXECUTOR_RUN_ARGS \
-	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count
 #define EXECUTOR_RUN_PASS queryDesc, direction, count
 #else
 #define EXECUTOR_RUN_ARGS \
@@ -71,16 +70,14 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 
 /* 18: the check for a conflicting row may leave one tuple out */
 static inline bool
-compat_check_index_constraints(ResultRelInfo *rri, TupleTableSlot *slot,
-							   EState *estate, ItemPointer conflict,
-							   List *arbiters)
+compat_check_index_constraints(ResultRelInfo *rri, TupleTableSlot *slot, EState *estate,
+							   ItemPointer conflict, List *arbiters)
 {
 #if PG_VERSION_NUM >= 180000
 	ItemPointerData none;
 
 	ItemPointerSetInvalid(&none);
-	return ExecCheckIndexConstraints(rri, slot, estate, conflict, &none,
-									 arbiters);
+	return ExecCheckIndexConstraints(rri, slot, estate, conflict, &none, arbiters);
 #else
 	return ExecCheckIndexConstraints(rri, slot, estate, conflict, arbiters);
 #endif
@@ -88,8 +85,7 @@ compat_check_index_constraints(ResultRelInfo *rri, TupleTableSlot *slot,
 
 /* 18: index scans can be instrumented; 19 adds flags */
 static inline IndexScanDesc
-compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot,
-					   int nkeys)
+compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nkeys)
 {
 #if PG_VERSION_NUM >= 190000
 	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0, 0);
@@ -103,4 +99,4 @@ compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot,
 /* foreign tables take TRUNCATE triggers from 16 on */
 #define COMPAT_FOREIGN_TRUNCATE_TRIGGERS (PG_VERSION_NUM >= 160000)
 
-#endif							/* OWNERSHIP_COMPAT_H */
+#endif /* OWNERSHIP_COMPAT_H */

@@ -120,19 +120,19 @@ is_refused(Verdict outcome)
 /* The settings that text output depends on. */
 typedef struct OutputSettings
 {
-	int			date_style;
-	int			date_order;
-	int			interval_style;
-	int			float_digits;
-	int			bytea;
-	pg_tz	   *timezone;
+	int date_style;
+	int date_order;
+	int interval_style;
+	int float_digits;
+	int bytea;
+	pg_tz *timezone;
 } OutputSettings;
 
 static OutputSettings
 fix_output(void)
 {
-	OutputSettings old = {DateStyle, DateOrder, IntervalStyle,
-	extra_float_digits, bytea_output, session_timezone};
+	OutputSettings old = {DateStyle,		  DateOrder,	IntervalStyle,
+						  extra_float_digits, bytea_output, session_timezone};
 
 	DateStyle = USE_ISO_DATES;
 	DateOrder = DATEORDER_YMD;
@@ -157,7 +157,7 @@ restore_output(const OutputSettings *old)
 static void
 push_length(JsonbParseState **state, int64 length)
 {
-	JsonbValue	v;
+	JsonbValue v;
 
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	v.type = jbvString;
@@ -179,11 +179,11 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 			int limit, bool numbers)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
-	JsonbValue	v;
-	Datum		value;
-	bool		isnull;
-	Oid			output;
-	bool		varlena;
+	JsonbValue v;
+	Datum value;
+	bool isnull;
+	Oid output;
+	bool varlena;
 
 	v.type = jbvString;
 	v.val.string.val = pstrdup(NameStr(att->attname));
@@ -197,18 +197,16 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 		pushJsonbValue(state, WJB_VALUE, &v);
 		return;
 	}
-	if (limit >= 0 && att->attlen == -1 &&
-		toast_raw_datum_size(value) - VARHDRSZ > (Size) limit)
+	if (limit >= 0 && att->attlen == -1 && toast_raw_datum_size(value) - VARHDRSZ > (Size) limit)
 	{
 		push_length(state, toast_raw_datum_size(value) - VARHDRSZ);
 		return;
 	}
-	if (numbers && (att->atttypid == INT2OID || att->atttypid == INT4OID ||
-					att->atttypid == INT8OID))
+	if (numbers && (att->atttypid == INT2OID || att->atttypid == INT4OID || att->atttypid == INT8OID))
 	{
-		int64		n = att->atttypid == INT2OID ? DatumGetInt16(value)
-			: att->atttypid == INT4OID ? DatumGetInt32(value)
-			: DatumGetInt64(value);
+		int64 n = att->atttypid == INT2OID	 ? DatumGetInt16(value)
+				  : att->atttypid == INT4OID ? DatumGetInt32(value)
+											 : DatumGetInt64(value);
 
 		v.type = jbvNumeric;
 		v.val.numeric = int64_to_numeric(n);
@@ -244,7 +242,7 @@ conflict_values(const Evidence *e, TupleTableSlot *slot, int limit)
 static Jsonb *
 row_values(const Evidence *e, TupleTableSlot *slot, int limit)
 {
-	TupleDesc	desc = e->desc;
+	TupleDesc desc = e->desc;
 	JsonbParseState *state = NULL;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
@@ -288,26 +286,25 @@ key_slot(const Evidence *e)
 static Datum
 name_array(List *names)
 {
-	int			n = list_length(names);
-	Datum	   *datums = palloc(Max(n, 1) * sizeof(Datum));
-	ListCell   *lc;
-	int			i = 0;
+	int n = list_length(names);
+	Datum *datums = palloc(Max(n, 1) * sizeof(Datum));
+	ListCell *lc;
+	int i = 0;
 
 	foreach(lc, names)
 	{
-		Name		name = palloc(sizeof(NameData));
+		Name name = palloc(sizeof(NameData));
 
 		namestrcpy(name, lfirst(lc));
 		datums[i++] = NameGetDatum(name);
 	}
-	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN,
-										   false, TYPALIGN_CHAR));
+	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
 }
 
 static List *
 conflict_names(const Evidence *e)
 {
-	List	   *names = NIL;
+	List *names = NIL;
 
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
@@ -325,7 +322,7 @@ conflict_names(const Evidence *e)
 static void
 insert_conflict(Relation rel, const Datum *values, const bool *nulls)
 {
-	EState	   *estate = CreateExecutorState();
+	EState *estate = CreateExecutorState();
 	ResultRelInfo *rri = makeNode(ResultRelInfo);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 
@@ -367,9 +364,8 @@ set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 
 /* All but the key, the values and the columns. */
 static void
-set_common(Datum *values, bool *nulls, const char *schema, const char *table,
-		   Operation operation, const Writer *writer, const char *system,
-		   Verdict outcome)
+set_common(Datum *values, bool *nulls, const char *schema, const char *table, Operation operation,
+		   const Writer *writer, const char *system, Verdict outcome)
 {
 	memset(nulls, true, Natts_conflict * sizeof(bool));
 	values[Anum_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -397,8 +393,8 @@ text_equals(Datum value, bool isnull, const char *other)
 static bool
 same_writer(TupleTableSlot *slot, const Evidence *e)
 {
-	bool		isnull;
-	Datum		value;
+	bool isnull;
+	Datum value;
 
 	value = slot_getattr(slot, Anum_schema, &isnull);
 	if (!text_equals(value, isnull, e->map->schema))
@@ -416,18 +412,17 @@ same_writer(TupleTableSlot *slot, const Evidence *e)
 		return false;
 	value = slot_getattr(slot, Anum_role, &isnull);
 	return e->writer->origin != NULL ||
-		text_equals(value, isnull, GetUserNameFromId(e->writer->role, true));
+		   text_equals(value, isnull, GetUserNameFromId(e->writer->role, true));
 }
 
 static bool
 has_name(ArrayType *names, const char *name)
 {
-	Datum	   *elems;
-	int			n;
-	bool		found = false;
+	Datum *elems;
+	int n;
+	bool found = false;
 
-	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
-					  &elems, NULL, &n);
+	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &elems, NULL, &n);
 	for (int i = 0; i < n && !found; i++)
 		found = strcmp(NameStr(*DatumGetName(elems[i])), name) == 0;
 	return found;
@@ -452,9 +447,8 @@ same_scalar(const JsonbValue *a, const JsonbValue *b)
 		return false;
 	if (a->type == jbvNull)
 		return true;
-	return a->type == jbvString &&
-		a->val.string.len == b->val.string.len &&
-		memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
+	return a->type == jbvString && a->val.string.len == b->val.string.len &&
+		   memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
 }
 
 static bool
@@ -471,14 +465,12 @@ same_jsonb(Jsonb *a, Jsonb *b)
  * transaction under way whose evidence would tell one, to be waited for.
  */
 static TransactionId
-forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
-				Jsonb *key, Jsonb *proposed)
+forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key, Jsonb *proposed)
 {
-	Relation	index = index_open(catalog_table("conflict_row_key_idx", false),
-								   AccessShareLock);
+	Relation index = index_open(catalog_table("conflict_row_key_idx", false), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	int64	   *latest = palloc0(fresh->n * sizeof(int64));
-	bool	   *told = palloc0(fresh->n * sizeof(bool));
+	int64 *latest = palloc0(fresh->n * sizeof(int64));
+	bool *told = palloc0(fresh->n * sizeof(bool));
 	TransactionId pending = InvalidTransactionId;
 	SnapshotData dirty;
 	ScanKeyData skey;
@@ -490,15 +482,15 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
 	index_rescan(scan, &skey, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		bool		isnull;
-		Datum		value;
-		int64		id;
-		ArrayType  *columns;
-		Jsonb	   *was_proposed;
-		bool		accepted;
-		bool		discarded;
-		char	   *operation;
-		char	   *outcome;
+		bool isnull;
+		Datum value;
+		int64 id;
+		ArrayType *columns;
+		Jsonb *was_proposed;
+		bool accepted;
+		bool discarded;
+		char *operation;
+		char *outcome;
 
 		if (!same_jsonb(DatumGetJsonbP(slot_getattr(slot, Anum_row_key, &isnull)), key) ||
 			!same_writer(slot, e))
@@ -515,7 +507,7 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
 		id = DatumGetInt64(slot_getattr(slot, Anum_id, &isnull));
 		value = slot_getattr(slot, Anum_columns, &isnull);
 		if (isnull)
-			continue;			/* written by hand */
+			continue; /* written by hand */
 		columns = DatumGetArrayTypeP(value);
 		value = slot_getattr(slot, Anum_proposed, &isnull);
 		was_proposed = isnull ? NULL : DatumGetJsonbP(value);
@@ -526,14 +518,12 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh,
 		{
 			const char *name = fresh->items[i].col->name;
 
-			if (fresh->items[i].verdict != e->outcome || id < latest[i] ||
-				!has_name(columns, name))
+			if (fresh->items[i].verdict != e->outcome || id < latest[i] || !has_name(columns, name))
 				continue;
 			latest[i] = id;
-			told[i] = !accepted &&
-				(discarded ? same_jsonb(was_proposed, proposed)
-				 : same_scalar(object_value(was_proposed, name),
-							   object_value(proposed, name)));
+			told[i] = !accepted && (discarded ? same_jsonb(was_proposed, proposed)
+											  : same_scalar(object_value(was_proposed, name),
+															object_value(proposed, name)));
 			if (told[i] && TransactionIdIsValid(dirty.xmin))
 				pending = dirty.xmin;
 		}
@@ -562,39 +552,39 @@ any_left(const ConflictSet *set, Verdict outcome)
 /* A row of evidence that is to be inserted. */
 typedef struct Draft
 {
-	bool		fresh;			/* false: it has been told */
-	Datum		values[Natts_conflict];
-	bool		nulls[Natts_conflict];
-	bool		locked;			/* until it is inserted */
-	LOCKTAG		lock;
+	bool fresh; /* false: it has been told */
+	Datum values[Natts_conflict];
+	bool nulls[Natts_conflict];
+	bool locked; /* until it is inserted */
+	LOCKTAG lock;
 } Draft;
 
 static void
 draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 {
-	Evidence	e = *original;
-	Datum	   *values = draft->values;
-	bool	   *nulls = draft->nulls;
-	bool		refused = is_refused(e.outcome);
-	bool		whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
-	Jsonb	   *key = row_key(&e, key_slot(&e));
-	Jsonb	   *stored = NULL;
-	Jsonb	   *proposed = NULL;
-	int			limit = ownership_value_limit;
+	Evidence e = *original;
+	Datum *values = draft->values;
+	bool *nulls = draft->nulls;
+	bool refused = is_refused(e.outcome);
+	bool whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
+	Jsonb *key = row_key(&e, key_slot(&e));
+	Jsonb *stored = NULL;
+	Jsonb *proposed = NULL;
+	int limit = ownership_value_limit;
 	ConflictSet fresh = *e.conflicts;
 
 	draft->locked = refused && key != NULL && e.operation == OPERATION_INSERT;
 	if (e.proposed != NULL)
 		proposed = whole ? row_values(&e, e.proposed, -1)
-			: conflict_values(&e, e.proposed, refused ? -1 : limit);
+						 : conflict_values(&e, e.proposed, refused ? -1 : limit);
 
 	if (draft->locked)
 	{
-		uint64		hash = hash_any_extended((unsigned char *) VARDATA_ANY(key),
-											 VARSIZE_ANY_EXHDR(key), e.map->home);
+		uint64 hash = hash_any_extended((unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+										e.map->home);
 
-		SET_LOCKTAG_ADVISORY(draft->lock, MyDatabaseId, (uint32) (hash >> 32),
-							 (uint32) hash, LOCK_CLASS);
+		SET_LOCKTAG_ADVISORY(draft->lock, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash,
+							 LOCK_CLASS);
 	}
 	for (;;)
 	{
@@ -624,10 +614,10 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 			stored = conflict_values(&e, e.final, limit);
 		else if (e.stored != NULL)
 			stored = (e.proposed == NULL && !refused) ? row_values(&e, e.stored, limit)
-				: conflict_values(&e, e.stored, limit);
+													  : conflict_values(&e, e.stored, limit);
 
-		set_common(values, nulls, e.map->schema, e.map->table, e.operation,
-				   e.writer, e.system, e.outcome);
+		set_common(values, nulls, e.map->schema, e.map->table, e.operation, e.writer, e.system,
+				   e.outcome);
 		set_jsonb(values, nulls, Anum_row_key, key);
 		set_jsonb(values, nulls, Anum_stored, stored);
 		set_jsonb(values, nulls, Anum_proposed, proposed);
@@ -641,7 +631,7 @@ static void
 insert_evidence(Relation rel, const Evidence *e)
 {
 	OutputSettings settings = fix_output();
-	Draft	   *draft = palloc0(sizeof(Draft));
+	Draft *draft = palloc0(sizeof(Draft));
 
 	PG_TRY();
 	{
@@ -671,15 +661,15 @@ record_evidence(const Evidence *e)
 {
 	MemoryContext cxt;
 	MemoryContext old;
-	Relation	rel;
+	Relation rel;
 
 	if (e->outcome == VERDICT_OBSERVE)
 	{
-		Tally	   *tally = statement_tally(e->map);
+		Tally *tally = statement_tally(e->map);
 
 		if (tally->observed++ >= (uint64) ownership_observed_limit)
 		{
-			ListCell   *lc;
+			ListCell *lc;
 
 			tally->rest++;
 			tally->rest_operation = e->operation;
@@ -687,8 +677,8 @@ record_evidence(const Evidence *e)
 				tally->rest_system = MemoryContextStrdup(TopTransactionContext, e->system);
 			foreach(lc, conflict_names(e))
 			{
-				ListCell   *known;
-				bool		found = false;
+				ListCell *known;
+				bool found = false;
 
 				foreach(known, tally->rest_columns)
 					found |= strcmp(lfirst(known), lfirst(lc)) == 0;
@@ -703,8 +693,7 @@ record_evidence(const Evidence *e)
 		}
 	}
 
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence",
-								ALLOCSET_DEFAULT_SIZES);
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
 	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
 	insert_evidence(rel, e);
@@ -720,14 +709,14 @@ record_evidence(const Evidence *e)
 void
 record_rest(const Tally *tally)
 {
-	Relation	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	Relation rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
 	const Writer *writer = current_writer();
-	Datum		values[Natts_conflict];
-	bool		nulls[Natts_conflict];
-	JsonbValue	count;
+	Datum values[Natts_conflict];
+	bool nulls[Natts_conflict];
+	JsonbValue count;
 
-	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation,
-			   writer, tally->rest_system, VERDICT_OBSERVE);
+	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
+			   tally->rest_system, VERDICT_OBSERVE);
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
 	set_jsonb(values, nulls, Anum_proposed, JsonbValueToJsonb(&count));
@@ -740,8 +729,7 @@ record_rest(const Tally *tally)
 static char *
 values_text(Jsonb *jsonb)
 {
-	return jsonb == NULL ? pstrdup("-")
-		: JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	return jsonb == NULL ? pstrdup("-") : JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }
 
 /*
@@ -752,14 +740,14 @@ void
 log_rejected(const Evidence *e)
 {
 	OutputSettings settings = fix_output();
-	char	   *key = NULL;
-	char	   *proposed = NULL;
+	char *key = NULL;
+	char *proposed = NULL;
 
 	PG_TRY();
 	{
 		key = values_text(row_key(e, key_slot(e)));
-		proposed = values_text(e->proposed == NULL ? NULL
-							   : conflict_values(e, e->proposed, ownership_value_limit));
+		proposed = values_text(
+			e->proposed == NULL ? NULL : conflict_values(e, e->proposed, ownership_value_limit));
 	}
 	PG_FINALLY();
 	{
@@ -769,10 +757,8 @@ log_rejected(const Evidence *e)
 
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
-					operation_name(e->operation),
-					relation_label(e->map->schema, e->map->table),
-					writer_label(e->writer, e->system),
-					GetUserNameFromId(e->writer->role, true),
+					operation_name(e->operation), relation_label(e->map->schema, e->map->table),
+					writer_label(e->writer, e->system), GetUserNameFromId(e->writer->role, true),
 					key, proposed),
 			 errhidestmt(true), errhidecontext(true)));
 }

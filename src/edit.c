@@ -36,7 +36,8 @@ PG_FUNCTION_INFO_V1(ownership_add_tables);
 PG_FUNCTION_INFO_V1(ownership_link);
 PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
-#define SYSTEM_KINDS _("Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add.")
+#define SYSTEM_KINDS \
+	_("Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add.")
 
 /* SQL with parameters */
 
@@ -53,8 +54,7 @@ add_value(Parameters *p, Oid type, Datum value, bool isnull)
 void
 add_text(Parameters *p, const char *value)
 {
-	add_value(p, TEXTOID, value == NULL ? (Datum) 0 : CStringGetTextDatum(value),
-			  value == NULL);
+	add_value(p, TEXTOID, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
 }
 
 void
@@ -67,27 +67,24 @@ add_bool(Parameters *p, bool value)
 void
 add_texts(Parameters *p, List *values)
 {
-	Datum	   *datums = palloc(Max(list_length(values), 1) * sizeof(Datum));
-	ListCell   *lc;
-	int			n = 0;
+	Datum *datums = palloc(Max(list_length(values), 1) * sizeof(Datum));
+	ListCell *lc;
+	int n = 0;
 
 	foreach(lc, values)
 		datums[n++] = CStringGetTextDatum((char *) lfirst(lc));
 	add_value(p, TEXTARRAYOID,
-			  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)),
-			  false);
+			  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)), false);
 }
 
 /* Runs one statement; returns the number of rows. */
 uint64
 run_sql(const char *sql, Parameters *p)
 {
-	int			rc = SPI_execute_with_args(sql, p->n, p->types, p->values, p->nulls,
-										   false, 0);
+	int rc = SPI_execute_with_args(sql, p->n, p->types, p->values, p->nulls, false, 0);
 
 	if (rc < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s: %s",
-			 SPI_result_code_string(rc), sql);
+		elog(ERROR, "SPI_execute_with_args failed: %s: %s", SPI_result_code_string(rc), sql);
 	return SPI_processed;
 }
 
@@ -102,9 +99,9 @@ result_text(uint64 row, int column)
 static List *
 query_names(const char *sql)
 {
-	Parameters	p = {0};
-	List	   *names = NIL;
-	uint64		n = run_sql(sql, &p);
+	Parameters p = {0};
+	List *names = NIL;
+	uint64 n = run_sql(sql, &p);
 
 	for (uint64 i = 0; i < n; i++)
 		names = lappend(names, result_text(i, 1));
@@ -127,29 +124,28 @@ argument_text(FunctionCallInfo fcinfo, int i)
 static List *
 argument_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
 {
-	Datum	   *elems;
-	bool	   *nulls;
-	int			n;
-	List	   *list = NIL;
+	Datum *elems;
+	bool *nulls;
+	int n;
+	List *list = NIL;
 
 	if (PG_ARGISNULL(i))
 		return NIL;
 	if (type == NAMEOID)
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), NAMEOID, NAMEDATALEN, false,
-						  TYPALIGN_CHAR, &elems, &nulls, &n);
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+						  &elems, &nulls, &n);
 	else
-		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TEXTOID, -1, false,
-						  TYPALIGN_INT, &elems, &nulls, &n);
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(i), TEXTOID, -1, false, TYPALIGN_INT, &elems,
+						  &nulls, &n);
 	for (int e = 0; e < n; e++)
 	{
-		char	   *element = nulls[e] ? NULL
-			: type == NAMEOID ? pstrdup(NameStr(*DatumGetName(elems[e])))
-			: TextDatumGetCString(elems[e]);
+		char *element = nulls[e]		  ? NULL
+						: type == NAMEOID ? pstrdup(NameStr(*DatumGetName(elems[e])))
+										  : TextDatumGetCString(elems[e]);
 
 		if (element == NULL || element[0] == '\0')
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("\"%s\" must not hold null or empty elements", what)));
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("\"%s\" must not hold null or empty elements", what)));
 		list = lappend(list, element);
 	}
 	return list;
@@ -160,8 +156,7 @@ argument_relation(FunctionCallInfo fcinfo, int i)
 {
 	if (PG_ARGISNULL(i))
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the relation must not be null")));
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the relation must not be null")));
 	check_relation(PG_GETARG_OID(i));
 	return PG_GETARG_OID(i);
 }
@@ -171,12 +166,9 @@ argument_relation(FunctionCallInfo fcinfo, int i)
 static void
 undefined(const char *message, const char *nearest, const char *what, const char *hint)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("%s", message),
-			 nearest != NULL
-			 ? errhint("Perhaps you meant %s \"%s\".", what, nearest)
-			 : errhint("%s", hint)));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", message),
+					nearest != NULL ? errhint("Perhaps you meant %s \"%s\".", what, nearest)
+									: errhint("%s", hint)));
 }
 
 /* Errors: no such system, with a near miss if there is one.  NULL is fine. */
@@ -185,15 +177,14 @@ require_system(const char *name)
 {
 	if (name == NULL || system_exists(name))
 		return;
-	undefined(psprintf(_("system \"%s\" does not exist"), name),
-			  nearest_name(name, system_names()),
+	undefined(psprintf(_("system \"%s\" does not exist"), name), nearest_name(name, system_names()),
 			  "system", _("Register it with ownership.add_system()."));
 }
 
 static void
 require_systems(List *names)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	foreach(lc, names)
 		require_system(lfirst(lc));
@@ -202,15 +193,15 @@ require_systems(List *names)
 void
 require_domain(const char *name)
 {
-	Parameters	p = {0};
+	Parameters p = {0};
 
 	if (name == NULL)
 		return;
 	add_text(&p, name);
 	if (run_sql("SELECT 1 FROM ownership.domain WHERE name = $1", &p) == 0)
 		undefined(psprintf(_("domain \"%s\" does not exist"), name),
-				  nearest_name(name, query_names("SELECT name FROM ownership.domain")),
-				  "domain", _("Insert it into ownership.domain first."));
+				  nearest_name(name, query_names("SELECT name FROM ownership.domain")), "domain",
+				  _("Insert it into ownership.domain first."));
 }
 
 void
@@ -218,8 +209,7 @@ require_policy(const char *name)
 {
 	if (name != NULL && policy_from_name(name) == POLICY_UNSET)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown policy \"%s\"", name),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown policy \"%s\"", name),
 				 errhint("Policies are observe, fill, keep and reject.")));
 }
 
@@ -228,32 +218,31 @@ static bool
 is_blank_edged(const char *name)
 {
 	return name[0] == '\0' || strchr(" \t\r\n", name[0]) != NULL ||
-		strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
+		   strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
 }
 
 /* What the constraints of ownership.system demand, in words. */
 static void
 require_new_system(const char *name, const char *kind)
 {
-	bool		control = false;
+	bool control = false;
 
 	for (const char *c = name; *c != '\0'; c++)
 		control |= (unsigned char) *c < ' ';
 	if (is_blank_edged(name) || control || strpbrk(name, ";\"") != NULL || means_nobody(name))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid system name: \"%s\"", name),
-				 errhint("A system's name is not blank, holds no semicolon or double quote, and is none of the words for nobody: ?, TBD, both.")));
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid system name: \"%s\"", name),
+				 errhint(
+					 "A system's name is not blank, holds no semicolon or double quote, and is none of the words for nobody: ?, TBD, both.")));
 	if (is_blank_edged(kind))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid kind of system: \"%s\"", kind),
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid kind of system: \"%s\"", kind),
 				 errhint("%s", SYSTEM_KINDS)));
 	if (system_exists(name))
 		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("system \"%s\" already exists", name),
-				 errhint("Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
+				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("system \"%s\" already exists", name),
+				 errhint(
+					 "Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
 }
 
 /* What the constraints of ownership.field demand, in words. */
@@ -262,15 +251,16 @@ require_field_name(const ColumnSpec *s)
 {
 	if (is_blank_edged(s->entity))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid entity: \"%s\"", s->entity),
-				 errhint("A field is named entity.name, such as product.price, without blanks around it.")));
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid entity: \"%s\"", s->entity),
+				 errhint(
+					 "A field is named entity.name, such as product.price, without blanks around it.")));
 	if (is_blank_edged(s->field) || strchr(s->field, '.') != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
 						s->column, relation_label(s->schema, s->table)),
-				 errhint("Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
+				 errhint(
+					 "Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
 }
 
 /*
@@ -282,37 +272,33 @@ require_field_name(const ColumnSpec *s)
 void
 check_relation(Oid relid)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	char		kind;
-	char	   *label;
+	Relation rel = try_relation_open(relid, AccessShareLock);
+	char kind;
+	char *label;
 
 	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("relation with OID %u does not exist", relid)));
 	kind = rel->rd_rel->relkind;
 	label = relation_label_oid(relid);
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
 		kind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a table", label),
-				 errhint("Ordinary, partitioned and foreign tables can be on the ownership map; for a view, the tables under it.")));
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", label),
+				 errhint(
+					 "Ordinary, partitioned and foreign tables can be on the ownership map; for a view, the tables under it.")));
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is a temporary table", label),
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is a temporary table", label),
 				 errhint("Only permanent tables can be on the ownership map.")));
 	if (IsCatalogRelation(rel) || IsToastRelation(rel) || relid < FirstNormalObjectId)
 		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is a system catalog", label),
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is a system catalog", label),
 				 errhint("Only tables that mirror a system's data can be on the ownership map.")));
 	if (RelationGetNamespace(rel) == get_namespace_oid(OWNERSHIP_SCHEMA, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" belongs to the ownership map itself", label),
-				 errhint("Who may edit the map is decided by GRANT.")));
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" belongs to the ownership map itself", label),
+						errhint("Who may edit the map is decided by GRANT.")));
 	relation_close(rel, AccessShareLock);
 }
 
@@ -320,9 +306,9 @@ check_relation(Oid relid)
 void
 undefined_column(Relation rel, const char *name)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *names = NIL;
-	char	   *nearest;
+	TupleDesc desc = RelationGetDescr(rel);
+	List *names = NIL;
+	char *nearest;
 
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -332,33 +318,32 @@ undefined_column(Relation rel, const char *name)
 	nearest = nearest_name(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
-			 errmsg("column \"%s\" of table \"%s\" does not exist",
-					name, relation_label_oid(RelationGetRelid(rel))),
-			 nearest != NULL
-			 ? errhint("Perhaps you meant column \"%s\".", nearest)
-			 : errhint("Columns are named as in pg_attribute, without quotes.")));
+			 errmsg("column \"%s\" of table \"%s\" does not exist", name,
+					relation_label_oid(RelationGetRelid(rel))),
+			 nearest != NULL ? errhint("Perhaps you meant column \"%s\".", nearest)
+							 : errhint("Columns are named as in pg_attribute, without quotes.")));
 }
 
 /* Can the column be on the map?  Returns its attribute number. */
 static AttrNumber
 check_column(Oid relid, const char *name)
 {
-	Relation	rel = relation_open(relid, AccessShareLock);
-	AttrNumber	attnum = get_attnum(relid, name);
+	Relation rel = relation_open(relid, AccessShareLock);
+	AttrNumber attnum = get_attnum(relid, name);
 
 	if (SystemAttributeByName(name) != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("\"%s\" is a system column", name),
-				 errhint("Only columns of the table's own can be on the ownership map.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+						errmsg("\"%s\" is a system column", name),
+						errhint("Only columns of the table's own can be on the ownership map.")));
 	if (attnum == InvalidAttrNumber)
 		undefined_column(rel, name);
 	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("column \"%s\" of table \"%s\" is a generated column",
-						name, relation_label_oid(relid)),
-				 errhint("The database computes it; put the columns that it is computed from on the map.")));
+				 errmsg("column \"%s\" of table \"%s\" is a generated column", name,
+						relation_label_oid(relid)),
+				 errhint(
+					 "The database computes it; put the columns that it is computed from on the map.")));
 	relation_close(rel, AccessShareLock);
 	return attnum;
 }
@@ -367,37 +352,37 @@ check_column(Oid relid, const char *name)
 static Oid
 require_table(const char *schema, const char *table)
 {
-	Oid			nsp = get_namespace_oid(schema, true);
-	Oid			relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
-	char	   *nearest;
+	Oid nsp = get_namespace_oid(schema, true);
+	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	char *nearest;
 
 	if (OidIsValid(relid))
 	{
 		check_relation(relid);
 		return relid;
 	}
-	nearest = nearest_name(relation_label(schema, table),
-						   query_names("SELECT CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) "
-									   "ELSE format('%I.%I', n.nspname, c.relname) END "
-									   "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-									   "WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'"));
+	nearest =
+		nearest_name(relation_label(schema, table),
+					 query_names("SELECT CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) "
+								 "ELSE format('%I.%I', n.nspname, c.relname) END "
+								 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+								 "WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'"));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
 			 errmsg("table \"%s\" does not exist", relation_label(schema, table)),
 			 nearest != NULL
-			 ? errhint("Perhaps you meant table \"%s\".", nearest)
-			 : errhint("A mirrored column is named schema.table.column, or table.column for schema public.")));
+				 ? errhint("Perhaps you meant table \"%s\".", nearest)
+				 : errhint(
+					   "A mirrored column is named schema.table.column, or table.column for schema public.")));
 }
 
 /* The field that a column is mapped to; false if it is not on the map. */
 static bool
-mapped_field(const char *schema, const char *table, const char *column,
-			 char **entity, char **field)
+mapped_field(const char *schema, const char *table, const char *column, char **entity, char **field)
 {
 	const char *keys[3] = {schema, table, column};
-	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey",
-									  3, keys, NULL);
-	bool		found = catalog_next(scan);
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
+	bool found = catalog_next(scan);
 
 	if (found)
 	{
@@ -409,14 +394,15 @@ mapped_field(const char *schema, const char *table, const char *column,
 }
 
 static void
-already_mapped(const char *schema, const char *table, const char *column,
-			   const char *entity, const char *field)
+already_mapped(const char *schema, const char *table, const char *column, const char *entity,
+			   const char *field)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("column \"%s\" of table \"%s\" already holds field \"%s.%s\"",
-					column, relation_label(schema, table), entity, field),
-			 errhint("Delete it from ownership.mirrored_column first, or leave it with that field.")));
+			 errmsg("column \"%s\" of table \"%s\" already holds field \"%s.%s\"", column,
+					relation_label(schema, table), entity, field),
+			 errhint(
+				 "Delete it from ownership.mirrored_column first, or leave it with that field.")));
 }
 
 /*
@@ -427,8 +413,8 @@ already_mapped(const char *schema, const char *table, const char *column,
 static void
 check_comparable(const char *entity, const char *field)
 {
-	Parameters	p = {0};
-	uint64		n;
+	Parameters p = {0};
+	uint64 n;
 
 	add_text(&p, entity);
 	add_text(&p, field);
@@ -438,13 +424,14 @@ check_comparable(const char *entity, const char *field)
 				"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name "
 				"JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name "
 				"WHERE m.entity = $1 AND m.field = $2 "
-				"ORDER BY m.authoritative DESC, 1, 2, 3", &p);
+				"ORDER BY m.authoritative DESC, 1, 2, 3",
+				&p);
 	for (uint64 i = 1; i < n; i++)
 	{
-		Oid			first = atooid(result_text(0, 4));
-		Oid			other = atooid(result_text(i, 4));
+		Oid first = atooid(result_text(0, 4));
+		Oid other = atooid(result_text(i, 4));
 
-		HeapTuple	equal = oper(NULL, list_make1(makeString("=")), first, other, true, -1);
+		HeapTuple equal = oper(NULL, list_make1(makeString("=")), first, other, true, -1);
 
 		if (HeapTupleIsValid(equal))
 		{
@@ -468,10 +455,10 @@ check_comparable(const char *entity, const char *field)
 void
 map_columns(List *specs)
 {
-	Parameters	p = {0};
-	List	   *parts[5] = {NIL, NIL, NIL, NIL, NIL};
-	List	   *keys = NIL;
-	ListCell   *lc;
+	Parameters p = {0};
+	List *parts[5] = {NIL, NIL, NIL, NIL, NIL};
+	List *keys = NIL;
+	ListCell *lc;
 
 	foreach(lc, specs)
 	{
@@ -490,17 +477,20 @@ map_columns(List *specs)
 	add_texts(&p, keys);
 #define SPECS "unnest($1, $2, $3, $4, $5, $6) s(tschema, tname, cname, entity, field, key) "
 	run_sql("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
-			"SELECT DISTINCT tschema, tname FROM " SPECS "ON CONFLICT DO NOTHING", &p);
+			"SELECT DISTINCT tschema, tname FROM " SPECS "ON CONFLICT DO NOTHING",
+			&p);
 	/* the key's column of a table that joins the field later marks it, too */
 	run_sql("INSERT INTO ownership.field AS f (entity, name, key) "
 			"SELECT entity, field, bool_or(key::boolean) FROM " SPECS
 			"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 			"WHERE (m.table_schema, m.table_name, m.column_name) = (tschema, tname, cname)) "
 			"GROUP BY 1, 2 ON CONFLICT (entity, name) DO UPDATE SET key = true "
-			"WHERE excluded.key AND NOT f.key", &p);
+			"WHERE excluded.key AND NOT f.key",
+			&p);
 	run_sql("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
 			"SELECT tschema, tname, cname, entity, field FROM " SPECS
-			"ON CONFLICT (table_schema, table_name, column_name) DO NOTHING", &p);
+			"ON CONFLICT (table_schema, table_name, column_name) DO NOTHING",
+			&p);
 #undef SPECS
 }
 
@@ -508,32 +498,32 @@ map_columns(List *specs)
 void
 set_access(const char *entity, const char *field, const char *mode, List *systems)
 {
-	Parameters	p = {0};
+	Parameters p = {0};
 
 	add_text(&p, entity);
 	add_text(&p, field);
 	add_text(&p, mode);
 	add_texts(&p, systems);
 	run_sql("DELETE FROM ownership.declared_access WHERE entity = $1 AND field = $2 "
-			"AND mode = $3 AND system <> ALL ($4)", &p);
+			"AND mode = $3 AND system <> ALL ($4)",
+			&p);
 	run_sql("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-			"SELECT DISTINCT $1, $2, $3, s FROM unnest($4) s ON CONFLICT DO NOTHING", &p);
+			"SELECT DISTINCT $1, $2, $3, s FROM unnest($4) s ON CONFLICT DO NOTHING",
+			&p);
 }
 
 /* The entity of a table's columns by default: schema.table without public. */
 static char *
 default_entity(const char *schema, const char *table)
 {
-	return strcmp(schema, "public") == 0 ? pstrdup(table)
-		: psprintf("%s.%s", schema, table);
+	return strcmp(schema, "public") == 0 ? pstrdup(table) : psprintf("%s.%s", schema, table);
 }
 
 static bool
-is_default_field(const char *schema, const char *table, const char *column,
-				 const char *entity, const char *field)
+is_default_field(const char *schema, const char *table, const char *column, const char *entity,
+				 const char *field)
 {
-	return strcmp(field, column) == 0 &&
-		strcmp(entity, default_entity(schema, table)) == 0;
+	return strcmp(field, column) == 0 && strcmp(entity, default_entity(schema, table)) == 0;
 }
 
 /* Is the field there? */
@@ -542,7 +532,7 @@ field_exists(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
-	bool		found = catalog_next(scan);
+	bool found = catalog_next(scan);
 
 	catalog_end(scan);
 	return found;
@@ -556,14 +546,14 @@ field_exists(const char *entity, const char *field)
  * Errors: it is mapped to another field.  Returns whether it was off the map.
  */
 bool
-map_one_column(const char *schema, const char *table, const char *column,
-			   const char *entity, const char *field, bool authoritative)
+map_one_column(const char *schema, const char *table, const char *column, const char *entity,
+			   const char *field, bool authoritative)
 {
-	Parameters	p = {0};
-	char	   *old_entity = NULL;
-	char	   *old_field = NULL;
-	bool		mapped = mapped_field(schema, table, column, &old_entity, &old_field);
-	bool		same = mapped && strcmp(old_entity, entity) == 0 && strcmp(old_field, field) == 0;
+	Parameters p = {0};
+	char *old_entity = NULL;
+	char *old_field = NULL;
+	bool mapped = mapped_field(schema, table, column, &old_entity, &old_field);
+	bool same = mapped && strcmp(old_entity, entity) == 0 && strcmp(old_field, field) == 0;
 
 	if (mapped && !same && !is_default_field(schema, table, column, old_entity, old_field))
 		already_mapped(schema, table, column, old_entity, old_field);
@@ -576,15 +566,17 @@ map_one_column(const char *schema, const char *table, const char *column,
 	add_bool(&p, authoritative);
 	if (!mapped)
 		run_sql("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field, authoritative) "
-				"VALUES ($1, $2, $3, $4, $5, $6)", &p);
+				"VALUES ($1, $2, $3, $4, $5, $6)",
+				&p);
 	else
 		run_sql("UPDATE ownership.mirrored_column SET entity = $4, field = $5, "
 				"authoritative = $6 OR (authoritative AND (entity, field) = ($4, $5)) "
 				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
-				"AND (entity, field, authoritative OR NOT $6) IS DISTINCT FROM ($4, $5, true)", &p);
+				"AND (entity, field, authoritative OR NOT $6) IS DISTINCT FROM ($4, $5, true)",
+				&p);
 	if (mapped && !same)
 	{
-		Parameters	q = {0};
+		Parameters q = {0};
 
 		add_text(&q, old_entity);
 		add_text(&q, old_field);
@@ -592,10 +584,12 @@ map_one_column(const char *schema, const char *table, const char *column,
 		add_text(&q, field);
 		/* what was marked stays marked */
 		run_sql("UPDATE ownership.field SET key = true WHERE entity = $3 AND name = $4 AND NOT key "
-				"AND EXISTS (SELECT FROM ownership.field o WHERE o.entity = $1 AND o.name = $2 AND o.key)", &q);
+				"AND EXISTS (SELECT FROM ownership.field o WHERE o.entity = $1 AND o.name = $2 AND o.key)",
+				&q);
 		run_sql("DELETE FROM ownership.field f WHERE entity = $1 AND name = $2 "
 				"AND ($3, $4) IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.mirrored_column m "
-				"WHERE m.entity = f.entity AND m.field = f.name)", &q);
+				"WHERE m.entity = f.entity AND m.field = f.name)",
+				&q);
 	}
 	return !mapped;
 }
@@ -604,8 +598,8 @@ map_one_column(const char *schema, const char *table, const char *column,
 static Bitmapset *
 primary_key(Oid relid)
 {
-	Relation	rel = table_open(relid, AccessShareLock);
-	Bitmapset  *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	Relation rel = table_open(relid, AccessShareLock);
+	Bitmapset *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 
 	table_close(rel, AccessShareLock);
 	return key;
@@ -621,9 +615,9 @@ in_key(Bitmapset *key, AttrNumber attnum)
 static List *
 table_columns(Oid relid)
 {
-	Relation	rel = table_open(relid, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	List	   *columns = NIL;
+	Relation rel = table_open(relid, AccessShareLock);
+	TupleDesc desc = RelationGetDescr(rel);
+	List *columns = NIL;
 
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -638,38 +632,40 @@ table_columns(Oid relid)
 
 /* add_system(name, kind, role, subscription, title) */
 static void
-identify(const char *system, const char *kind, const char *name,
-		 bool strict, bool steward, bool carrier)
+identify(const char *system, const char *kind, const char *name, bool strict, bool steward,
+		 bool carrier)
 {
-	Parameters	p = {0};
+	Parameters p = {0};
 
 	if (system == NULL && !steward && !carrier)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s \"%s\" needs a system", kind, name),
-				 errhint("Only a steward or a carrier may do without one.")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("%s \"%s\" needs a system", kind, name),
+						errhint("Only a steward or a carrier may do without one.")));
 	require_system(system);
 	if (strcmp(kind, "role") == 0 && !OidIsValid(get_role_oid(name, true)))
 		undefined(psprintf(_("role \"%s\" does not exist"), name),
-				  nearest_name(name, query_names("SELECT rolname FROM pg_roles")),
-				  "role", _("Create the role first. A row in ownership.identity may name a role that is not there yet."));
+				  nearest_name(name, query_names("SELECT rolname FROM pg_roles")), "role",
+				  _("Create the role first. A row in ownership.identity may name a role that is not there yet."));
 	if (strcmp(kind, "subscription") == 0)
 	{
-		Parameters	q = {0};
+		Parameters q = {0};
 
 		add_text(&q, name);
 		if (run_sql("SELECT 1 FROM pg_subscription WHERE subname = $1 "
-					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())", &q) == 0)
+					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+					&q) == 0)
 			undefined(psprintf(_("subscription \"%s\" does not exist"), name),
 					  nearest_name(name, query_names("SELECT subname FROM pg_subscription")),
-					  "subscription", _("Create the subscription first. A row in ownership.identity may name one that is not there yet."));
+					  "subscription",
+					  _("Create the subscription first. A row in ownership.identity may name one that is not there yet."));
 	}
 
 	add_text(&p, kind);
 	add_text(&p, name);
 	add_text(&p, system);
 	if (run_sql("SELECT coalesce(system, '') FROM ownership.identity WHERE kind = $1 AND name = $2 "
-				"AND system IS DISTINCT FROM $3 AND system IS NOT NULL", &p) > 0)
+				"AND system IS DISTINCT FROM $3 AND system IS NOT NULL",
+				&p) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("%s \"%s\" already writes as system \"%s\"", kind, name, result_text(0, 1)),
@@ -681,7 +677,8 @@ identify(const char *system, const char *kind, const char *name,
 	run_sql("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier) "
 			"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind, name) DO UPDATE "
 			"SET system = excluded.system, strict = excluded.strict, "
-			"steward = excluded.steward, carrier = excluded.carrier", &p);
+			"steward = excluded.steward, carrier = excluded.carrier",
+			&p);
 }
 
 /*
@@ -692,17 +689,15 @@ identify(const char *system, const char *kind, const char *name,
 Datum
 ownership_add_system(PG_FUNCTION_ARGS)
 {
-	Parameters	p = {0};
-	char	   *name = argument_text(fcinfo, 0);
-	char	   *kind = argument_text(fcinfo, 1);
-	char	   *role = argument_text(fcinfo, 2);
-	char	   *subscription = argument_text(fcinfo, 3);
+	Parameters p = {0};
+	char *name = argument_text(fcinfo, 0);
+	char *kind = argument_text(fcinfo, 1);
+	char *role = argument_text(fcinfo, 2);
+	char *subscription = argument_text(fcinfo, 3);
 
 	if (name == NULL || kind == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("a system needs a name and a kind"),
-				 errhint("%s", SYSTEM_KINDS)));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("a system needs a name and a kind"), errhint("%s", SYSTEM_KINDS)));
 	require_new_system(name, kind);
 	SPI_connect();
 	add_text(&p, name);
@@ -727,9 +722,9 @@ Datum
 ownership_identify(PG_FUNCTION_ARGS)
 {
 	static const char *const kinds[] = {"role", "subscription", "origin"};
-	char	   *name = NULL;
+	char *name = NULL;
 	const char *kind = NULL;
-	int			given = 0;
+	int given = 0;
 
 	for (int i = 0; i < 3; i++)
 	{
@@ -745,10 +740,8 @@ ownership_identify(PG_FUNCTION_ARGS)
 				 errmsg("identify() needs exactly one of role, subscription and origin"),
 				 errhint("For example: SELECT ownership.identify('erp', role => 'erp_sync').")));
 	SPI_connect();
-	identify(argument_text(fcinfo, 0), kind, name,
-			 !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
-			 !PG_ARGISNULL(5) && PG_GETARG_BOOL(5),
-			 !PG_ARGISNULL(6) && PG_GETARG_BOOL(6));
+	identify(argument_text(fcinfo, 0), kind, name, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
+			 !PG_ARGISNULL(5) && PG_GETARG_BOOL(5), !PG_ARGISNULL(6) && PG_GETARG_BOOL(6));
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -765,28 +758,26 @@ ownership_identify(PG_FUNCTION_ARGS)
 Datum
 ownership_assign(PG_FUNCTION_ARGS)
 {
-	Oid			relid = argument_relation(fcinfo, 0);
-	char	   *schema = get_namespace_name(get_rel_namespace(relid));
-	char	   *table = get_rel_name(relid);
-	List	   *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
-	char	   *owner = argument_text(fcinfo, 2);
-	List	   *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
-	List	   *writers = argument_list(fcinfo, 4, TEXTOID, "writers");
-	char	   *domain = argument_text(fcinfo, 5);
-	char	   *policy = argument_text(fcinfo, 6);
-	char	   *entity = argument_text(fcinfo, 7);
-	char	   *rationale = argument_text(fcinfo, 8);
-	Bitmapset  *key = primary_key(relid);
-	List	   *specs = NIL;
-	ListCell   *lc;
+	Oid relid = argument_relation(fcinfo, 0);
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *table = get_rel_name(relid);
+	List *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
+	char *owner = argument_text(fcinfo, 2);
+	List *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
+	List *writers = argument_list(fcinfo, 4, TEXTOID, "writers");
+	char *domain = argument_text(fcinfo, 5);
+	char *policy = argument_text(fcinfo, 6);
+	char *entity = argument_text(fcinfo, 7);
+	char *rationale = argument_text(fcinfo, 8);
+	Bitmapset *key = primary_key(relid);
+	List *specs = NIL;
+	ListCell *lc;
 
 	if (PG_ARGISNULL(1))
 		columns = table_columns(relid);
 	else if (columns == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no columns are given"),
-				 errhint("Name them, or give NULL for all columns of the table.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
+						errhint("Name them, or give NULL for all columns of the table.")));
 	SPI_connect();
 	require_system(owner);
 	require_systems(readers);
@@ -796,8 +787,8 @@ ownership_assign(PG_FUNCTION_ARGS)
 	foreach(lc, columns)
 	{
 		ColumnSpec *s = palloc0(sizeof(ColumnSpec));
-		char	   *old_entity;
-		char	   *old_field;
+		char *old_entity;
+		char *old_field;
 
 		s->schema = schema;
 		s->table = table;
@@ -818,7 +809,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 	foreach(lc, specs)
 	{
 		ColumnSpec *s = lfirst(lc);
-		Parameters	p = {0};
+		Parameters p = {0};
 
 		add_text(&p, s->entity);
 		add_text(&p, s->field);
@@ -828,7 +819,8 @@ ownership_assign(PG_FUNCTION_ARGS)
 		add_text(&p, rationale);
 		run_sql("UPDATE ownership.field SET owner = $3, domain = coalesce($4, domain), "
 				"policy = coalesce($5, policy), rationale = coalesce($6, rationale) "
-				"WHERE entity = $1 AND name = $2", &p);
+				"WHERE entity = $1 AND name = $2",
+				&p);
 		if (!PG_ARGISNULL(3))
 			set_access(s->entity, s->field, "read", readers);
 		if (!PG_ARGISNULL(4))
@@ -844,7 +836,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 static bool
 excluded(List *patterns, const char *schema, const char *table, const char *column)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	foreach(lc, patterns)
 	{
@@ -876,31 +868,30 @@ excluded(List *patterns, const char *schema, const char *table, const char *colu
 Datum
 ownership_add_tables(PG_FUNCTION_ARGS)
 {
-	char	   *pattern = argument_text(fcinfo, 0);
-	char	   *source = argument_text(fcinfo, 1);
-	char	   *owner = argument_text(fcinfo, 2);
-	List	   *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
-	List	   *exclude = argument_list(fcinfo, 4, TEXTOID, "exclude");
-	Parameters	none = {0};
-	Parameters	p = {0};
-	List	   *specs = NIL;
-	List	   *relids = NIL;
-	List	   *schemas = NIL;
-	List	   *tables = NIL;
-	List	   *columns = NIL;
-	List	   *fresh = NIL;
-	List	   *entities = NIL;
-	List	   *fields = NIL;
-	Parameters	q = {0};
-	ListCell   *lc;
-	uint64		n;
-	int			busy = 0;
-	int64		added;
+	char *pattern = argument_text(fcinfo, 0);
+	char *source = argument_text(fcinfo, 1);
+	char *owner = argument_text(fcinfo, 2);
+	List *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
+	List *exclude = argument_list(fcinfo, 4, TEXTOID, "exclude");
+	Parameters none = {0};
+	Parameters p = {0};
+	List *specs = NIL;
+	List *relids = NIL;
+	List *schemas = NIL;
+	List *tables = NIL;
+	List *columns = NIL;
+	List *fresh = NIL;
+	List *entities = NIL;
+	List *fields = NIL;
+	Parameters q = {0};
+	ListCell *lc;
+	uint64 n;
+	int busy = 0;
+	int64 added;
 
 	if (pattern == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the pattern must not be null")));
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the pattern must not be null")));
 	if (owner == NULL)
 		owner = source;
 	SPI_connect();
@@ -918,11 +909,12 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 				"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' "
 				"AND NOT c.relispartition AND c.oid >= 16384 "
 				"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_' "
-				"ORDER BY n.nspname, c.relname, a.attnum", &none);
+				"ORDER BY n.nspname, c.relname, a.attnum",
+				&none);
 	for (uint64 i = 0; i < n; i++)
 	{
 		ColumnSpec *s = palloc0(sizeof(ColumnSpec));
-		Oid			relid = atooid(result_text(i, 4));
+		Oid relid = atooid(result_text(i, 4));
 
 		s->schema = result_text(i, 1);
 		s->table = result_text(i, 2);
@@ -942,9 +934,9 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	}
 	if (specs == NIL)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("no table matches \"%s\"", pattern),
-				 errhint("A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no table matches \"%s\"", pattern),
+				 errhint(
+					 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
 
 	add_texts(&p, schemas);
 	add_texts(&p, tables);
@@ -952,7 +944,8 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	n = run_sql("SELECT g.i::text FROM unnest($1, $2, $3) WITH ORDINALITY g(tschema, tname, cname, i) "
 				"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 				"WHERE (m.table_schema, m.table_name, m.column_name) = (g.tschema, g.tname, g.cname)) "
-				"ORDER BY g.i", &p);
+				"ORDER BY g.i",
+				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		ColumnSpec *s = list_nth(specs, atoi(result_text(i, 1)) - 1);
@@ -967,7 +960,8 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	run_sql("UPDATE ownership.mirrored_table t SET source = $4 "
 			"FROM (SELECT DISTINCT tschema, tname FROM unnest($1, $2, $3) g(tschema, tname, cname)) g "
 			"WHERE (t.table_schema, t.table_name) = (g.tschema, g.tname) "
-			"AND $4 IS NOT NULL AND t.source IS DISTINCT FROM $4", &p);
+			"AND $4 IS NOT NULL AND t.source IS DISTINCT FROM $4",
+			&p);
 
 	add_texts(&q, entities);
 	add_texts(&q, fields);
@@ -975,14 +969,16 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	add_texts(&q, readers);
 	run_sql("UPDATE ownership.field f SET owner = $3 FROM unnest($1, $2) g(entity, name) "
 			"WHERE (f.entity, f.name) = (g.entity, g.name) AND f.owner IS NULL AND $3 IS NOT NULL "
-			"AND $4 IS NOT NULL", &q);
+			"AND $4 IS NOT NULL",
+			&q);
 	run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 			"SELECT DISTINCT g.entity, g.name, r, 'read' FROM unnest($1, $2) g(entity, name), unnest($4) r "
-			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING", &q);
+			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
+			&q);
 
 	foreach(lc, relids)
 	{
-		Oid			relid = lfirst_oid(lc);
+		Oid relid = lfirst_oid(lc);
 
 		if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
 		{
@@ -992,12 +988,11 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 		guard_relation(relid, true);
 	}
 	if (busy > 0)
-		ereport(NOTICE,
-				(errmsg_plural("%d table is in use and was not guarded",
-							   "%d tables are in use and were not guarded", busy, busy),
-				 errhint("CALL ownership.guard_all() guards them one at a time.")));
+		ereport(NOTICE, (errmsg_plural("%d table is in use and was not guarded",
+									   "%d tables are in use and were not guarded", busy, busy),
+						 errhint("CALL ownership.guard_all() guards them one at a time.")));
 	added = list_length(fresh);
-	SPI_finish();				/* frees the list */
+	SPI_finish(); /* frees the list */
 	PG_RETURN_INT64(added);
 }
 
@@ -1008,11 +1003,11 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 static char *
 near_field(const char *entity, const char *field)
 {
-	Parameters	p = {0};
-	List	   *names = NIL;
-	List	   *entities = NIL;
-	char	   *nearest;
-	uint64		n;
+	Parameters p = {0};
+	List *names = NIL;
+	List *entities = NIL;
+	char *nearest;
+	uint64 n;
 
 	add_text(&p, entity);
 	add_text(&p, field);
@@ -1042,10 +1037,10 @@ static void
 require_or_create_field(const char *entity, const char *field, List *columns,
 						const char *authoritative)
 {
-	char	   *label = psprintf("%s.%s", entity, field);
-	List	   *candidates = NIL;
-	char	   *nearest;
-	ListCell   *lc;
+	char *label = psprintf("%s.%s", entity, field);
+	List *candidates = NIL;
+	char *nearest;
+	ListCell *lc;
 
 	if (field_exists(entity, field))
 		return;
@@ -1055,12 +1050,12 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 	candidates = list_concat(candidates, columns);
 	foreach(lc, candidates)
 	{
-		Parameters	p = {0};
-		char	   *schema;
-		char	   *table;
-		char	   *column;
-		char	   *old_entity;
-		char	   *old_field;
+		Parameters p = {0};
+		char *schema;
+		char *table;
+		char *column;
+		char *old_entity;
+		char *old_field;
 
 		split_column(lfirst(lc), &schema, &table, &column);
 		if (nearest != NULL || !mapped_field(schema, table, column, &old_entity, &old_field))
@@ -1071,10 +1066,12 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 		add_text(&p, field);
 		run_sql("INSERT INTO ownership.field (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
 				"SELECT $3, $4, domain, owner, policy, key, local, rationale, decided_by, decided_on "
-				"FROM ownership.field WHERE entity = $1 AND name = $2", &p);
+				"FROM ownership.field WHERE entity = $1 AND name = $2",
+				&p);
 		run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 				"SELECT $3, $4, system, mode FROM ownership.declared_access "
-				"WHERE entity = $1 AND field = $2", &p);
+				"WHERE entity = $1 AND field = $2",
+				&p);
 		return;
 	}
 	undefined(psprintf(_("field \"%s\" does not exist"), label), nearest, "field",
@@ -1091,25 +1088,22 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 Datum
 ownership_link(PG_FUNCTION_ARGS)
 {
-	char	   *name = argument_text(fcinfo, 0);
-	List	   *columns = argument_list(fcinfo, 1, TEXTOID, "columns");
-	char	   *authoritative = argument_text(fcinfo, 2);
-	char	   *entity;
-	char	   *field;
-	char	   *auth[3] = {NULL, NULL, NULL};
-	bool		auth_found = authoritative == NULL;
-	List	   *relids = NIL;
-	ListCell   *lc;
+	char *name = argument_text(fcinfo, 0);
+	List *columns = argument_list(fcinfo, 1, TEXTOID, "columns");
+	char *authoritative = argument_text(fcinfo, 2);
+	char *entity;
+	char *field;
+	char *auth[3] = {NULL, NULL, NULL};
+	bool auth_found = authoritative == NULL;
+	List *relids = NIL;
+	ListCell *lc;
 
 	if (name == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("the field must not be null")));
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the field must not be null")));
 	if (columns == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no columns are given"),
-				 errhint("Name the columns that hold the field, as schema.table.column.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
+						errhint("Name the columns that hold the field, as schema.table.column.")));
 	split_field(name, &entity, &field);
 	if (authoritative != NULL)
 		split_column(authoritative, &auth[0], &auth[1], &auth[2]);
@@ -1117,63 +1111,65 @@ ownership_link(PG_FUNCTION_ARGS)
 	SPI_connect();
 	foreach(lc, columns)
 	{
-		char	   *schema;
-		char	   *table;
-		char	   *column;
-		Oid			relid;
+		char *schema;
+		char *table;
+		char *column;
+		Oid relid;
 
 		split_column(lfirst(lc), &schema, &table, &column);
 		relid = require_table(schema, table);
 		(void) check_column(relid, column);
 		relids = list_append_unique_oid(relids, relid);
 		if (authoritative != NULL)
-			auth_found |= strcmp(schema, auth[0]) == 0 &&
-				strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0;
+			auth_found |= strcmp(schema, auth[0]) == 0 && strcmp(table, auth[1]) == 0 &&
+						  strcmp(column, auth[2]) == 0;
 	}
 	require_or_create_field(entity, field, columns, authoritative);
 	if (authoritative != NULL)
 	{
-		Parameters	p = {0};
-		char	   *old_entity;
-		char	   *old_field;
+		Parameters p = {0};
+		char *old_entity;
+		char *old_field;
 
 		/* it may be a copy already */
 		if (!auth_found && mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field))
 			auth_found = strcmp(entity, old_entity) == 0 && strcmp(field, old_field) == 0;
 		if (!auth_found)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("authoritative column \"%s\" is not a copy of field \"%s\"", authoritative, name),
-					 errhint("Name it among the columns.")));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("authoritative column \"%s\" is not a copy of field \"%s\"",
+								   authoritative, name),
+							errhint("Name it among the columns.")));
 		add_text(&p, entity);
 		add_text(&p, field);
 		run_sql("UPDATE ownership.mirrored_column SET authoritative = false "
-				"WHERE entity = $1 AND field = $2 AND authoritative", &p);
+				"WHERE entity = $1 AND field = $2 AND authoritative",
+				&p);
 		if (mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field) &&
 			strcmp(entity, old_entity) == 0 && strcmp(field, old_field) == 0)
 			map_one_column(auth[0], auth[1], auth[2], entity, field, true);
 	}
 	foreach(lc, columns)
 	{
-		char	   *schema;
-		char	   *table;
-		char	   *column;
+		char *schema;
+		char *table;
+		char *column;
 
-		Oid			relid;
+		Oid relid;
 
 		split_column(lfirst(lc), &schema, &table, &column);
 		relid = require_table(schema, table);
 		if (map_one_column(schema, table, column, entity, field,
 						   authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
-						   strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&
+							   strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&
 			in_key(primary_key(relid), get_attnum(relid, column)))
 		{
-			Parameters	p = {0};
+			Parameters p = {0};
 
 			add_text(&p, entity);
 			add_text(&p, field);
 			run_sql("UPDATE ownership.field SET key = true "
-					"WHERE entity = $1 AND name = $2 AND NOT key", &p);
+					"WHERE entity = $1 AND name = $2 AND NOT key",
+					&p);
 		}
 	}
 	check_comparable(entity, field);
@@ -1195,45 +1191,45 @@ ownership_link(PG_FUNCTION_ARGS)
 Datum
 ownership_assign_rows(PG_FUNCTION_ARGS)
 {
-	Oid			relid = argument_relation(fcinfo, 0);
-	char	   *schema = get_namespace_name(get_rel_namespace(relid));
-	char	   *table = get_rel_name(relid);
-	List	   *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
-	char	   *owner = argument_text(fcinfo, 2);
-	char	   *filter = argument_text(fcinfo, 3);
-	ListCell   *lc;
+	Oid relid = argument_relation(fcinfo, 0);
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *table = get_rel_name(relid);
+	List *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
+	char *owner = argument_text(fcinfo, 2);
+	char *filter = argument_text(fcinfo, 3);
+	ListCell *lc;
 
 	if (columns == NIL || filter == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("assign_rows() needs columns and a row filter"),
-				 errhint("For all rows, use ownership.assign().")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("assign_rows() needs columns and a row filter"),
+						errhint("For all rows, use ownership.assign().")));
 	SPI_connect();
 	require_system(owner);
 	foreach(lc, columns)
 	{
-		Parameters	p = {0};
-		char	   *column = lfirst(lc);
-		char	   *entity;
-		char	   *field;
+		Parameters p = {0};
+		char *column = lfirst(lc);
+		char *entity;
+		char *field;
 
 		(void) check_column(relid, column);
 		if (!mapped_field(schema, table, column, &entity, &field))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("column \"%s\" of table \"%s\" is not on the ownership map",
-							column, relation_label(schema, table)),
-					 errhint("Assign it first; that owner holds where no filter does.")));
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+							errmsg("column \"%s\" of table \"%s\" is not on the ownership map",
+								   column, relation_label(schema, table)),
+							errhint("Assign it first; that owner holds where no filter does.")));
 		add_text(&p, schema);
 		add_text(&p, table);
 		add_text(&p, column);
 		add_text(&p, filter);
 		add_text(&p, owner);
 		if (run_sql("UPDATE ownership.row_owner SET owner = $5 WHERE table_schema = $1 "
-					"AND table_name = $2 AND column_name = $3 AND row_filter = $4", &p) == 0)
+					"AND table_name = $2 AND column_name = $3 AND row_filter = $4",
+					&p) == 0)
 			run_sql("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
 					"SELECT $1, $2, $3, 1 + coalesce(max(position), 0), $4, $5 FROM ownership.row_owner "
-					"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3", &p);
+					"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
+					&p);
 	}
 	guard_relation(relid, true);
 	SPI_finish();

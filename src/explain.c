@@ -31,7 +31,7 @@ ownership_current_system(PG_FUNCTION_ARGS)
 
 typedef struct Answer
 {
-	int			allowed;		/* -1: depends on the row */
+	int allowed; /* -1: depends on the row */
 	const char *outcome;
 	const char *owner;
 	const char *policy;
@@ -42,7 +42,7 @@ typedef struct Answer
 static bool
 depends_on_row(const MappedColumn *col, const char *system)
 {
-	bool		own = col->owner == NULL || (system != NULL && strcmp(col->owner, system) == 0);
+	bool own = col->owner == NULL || (system != NULL && strcmp(col->owner, system) == 0);
 
 	for (int i = 0; i < col->nrules; i++)
 	{
@@ -57,10 +57,10 @@ depends_on_row(const MappedColumn *col, const char *system)
 static Answer
 explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward)
 {
-	Answer		a = {1, "allowed", NULL, NULL, NULL};
+	Answer a = {1, "allowed", NULL, NULL, NULL};
 	Circumstances c = {0};
-	bool		softened;
-	Verdict		verdict;
+	bool softened;
+	Verdict verdict;
 
 	if (!map->mapped || col == NULL)
 	{
@@ -71,7 +71,8 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	a.policy = policy_name(policy_effective(col->policy));
 	if (map->source != NULL && system != NULL && strcmp(map->source, system) == 0)
 	{
-		a.reason = psprintf(_("The table is the private copy of \"%s\", which may write all of it."), system);
+		a.reason = psprintf(_("The table is the private copy of \"%s\", which may write all of it."),
+							system);
 		return a;
 	}
 	if (col->nrules > 0 && depends_on_row(col, system))
@@ -85,12 +86,14 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	}
 	if (col->owner == NULL)
 	{
-		a.reason = psprintf(_("Field \"%s\" has no system of record, so everyone may write it."), col->field);
+		a.reason = psprintf(_("Field \"%s\" has no system of record, so everyone may write it."),
+							col->field);
 		return a;
 	}
 	if (system != NULL && strcmp(col->owner, system) == 0)
 	{
-		a.reason = psprintf(_("\"%s\" is the system of record of field \"%s\"."), system, col->field);
+		a.reason =
+			psprintf(_("\"%s\" is the system of record of field \"%s\"."), system, col->field);
 		return a;
 	}
 
@@ -101,14 +104,15 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	a.allowed = verdict < VERDICT_KEEP;
 	a.outcome = outcome_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
-		a.reason = psprintf(_("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s."),
-							col->field, col->owner,
-							c.enforcement == ENFORCEMENT_OFF ? "off" : "observe");
+		a.reason =
+			psprintf(_("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s."),
+					 col->field, col->owner, c.enforcement == ENFORCEMENT_OFF ? "off" : "observe");
 	else if (steward)
 		a.reason = _("A steward may write every field; it is recorded.");
 	else if (system == NULL)
-		a.reason = psprintf(_("The system of record of field \"%s\" is \"%s\", and the writer is unidentified."),
-							col->field, col->owner);
+		a.reason =
+			psprintf(_("The system of record of field \"%s\" is \"%s\", and the writer is unidentified."),
+					 col->field, col->owner);
 	else
 		a.reason = psprintf(_("The system of record of field \"%s\" is \"%s\", not \"%s\"."),
 							col->field, col->owner, system);
@@ -125,15 +129,15 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 Datum
 ownership_explain(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Datum		values[5];
-	bool		nulls[5];
-	Relation	rel;
+	TupleDesc desc;
+	Datum values[5];
+	bool nulls[5];
+	Relation rel;
 	RelationMap *map;
-	AttrNumber	attnum;
-	char	   *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	AttrNumber attnum;
+	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	const Writer *writer = current_writer();
-	Answer		a;
+	Answer a;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
@@ -147,8 +151,10 @@ ownership_explain(PG_FUNCTION_ARGS)
 		undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
 	map = map_get(rel);
 	a = explain_column(map, map_column(map, attnum), system,
-					   writer->steward && (system == NULL ? writer->system == NULL
-										   : writer->system != NULL && strcmp(system, writer->system) == 0));
+					   writer->steward &&
+						   (system == NULL
+								? writer->system == NULL
+								: writer->system != NULL && strcmp(system, writer->system) == 0));
 	relation_close(rel, AccessShareLock);
 
 	memset(nulls, true, sizeof(nulls));
@@ -178,17 +184,17 @@ ownership_explain(PG_FUNCTION_ARGS)
 Datum
 ownership_row_filter_problem(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(0);
-	char	   *filter = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid relid = PG_GETARG_OID(0);
+	char *filter = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	char	   *volatile problem = NULL;
+	char *volatile problem = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
-		Relation	rel = relation_open(relid, AccessShareLock);
+		Relation rel = relation_open(relid, AccessShareLock);
 
 		(void) filter_parse(rel, filter);
 		relation_close(rel, AccessShareLock);
@@ -198,7 +204,7 @@ ownership_row_filter_problem(PG_FUNCTION_ARGS)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();

@@ -27,31 +27,29 @@ syntax_error(const char *text)
 	ereport(ERROR,
 			(errcode(ERRCODE_SYNTAX_ERROR),
 			 errmsg("row filter \"%s\" is not a single expression", text),
-			 errhint("A row filter is a condition on the columns of the row, such as: status IN ('cart', 'checkout').")));
+			 errhint(
+				 "A row filter is a condition on the columns of the row, such as: status IN ('cart', 'checkout').")));
 }
 
 /* The expression that the text consists of, and nothing beside it. */
 static Node *
 raw_expression(const char *text)
 {
-	List	   *parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	List *parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
 	SelectStmt *select;
-	ResTarget  *target;
+	ResTarget *target;
 
 	if (list_length(parsed) != 1)
 		syntax_error(text);
 	select = (SelectStmt *) linitial_node(RawStmt, parsed)->stmt;
-	if (!IsA(select, SelectStmt) || list_length(select->targetList) != 1 ||
-		select->distinctClause || select->fromClause || select->whereClause ||
-		select->groupClause || select->havingClause || select->windowClause ||
-		select->sortClause || select->limitOffset || select->limitCount ||
-		select->lockingClause || select->withClause ||
-		select->op != SETOP_NONE)
+	if (!IsA(select, SelectStmt) || list_length(select->targetList) != 1 || select->distinctClause ||
+		select->fromClause || select->whereClause || select->groupClause || select->havingClause ||
+		select->windowClause || select->sortClause || select->limitOffset || select->limitCount ||
+		select->lockingClause || select->withClause || select->op != SETOP_NONE)
 		syntax_error(text);
 	target = linitial_node(ResTarget, select->targetList);
 	if (target->name != NULL || target->indirection != NIL ||
-		(IsA(target->val, ColumnRef) &&
-		 IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
+		(IsA(target->val, ColumnRef) && IsA(llast(((ColumnRef *) target->val)->fields), A_Star)))
 		syntax_error(text);
 	return target->val;
 }
@@ -59,19 +57,18 @@ raw_expression(const char *text)
 static void
 check_columns(Relation rel, Node *expr)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	Bitmapset  *attnums = NULL;
-	int			i = -1;
+	TupleDesc desc = RelationGetDescr(rel);
+	Bitmapset *attnums = NULL;
+	int i = -1;
 
 	pull_varattnos(expr, 1, &attnums);
 	while ((i = bms_next_member(attnums, i)) >= 0)
 	{
-		AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
 
 		if (attnum < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-					 errmsg("a row filter cannot use a system column")));
+			ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+							errmsg("a row filter cannot use a system column")));
 		/* the row as a whole has them, too */
 		for (int c = 0; c < desc->natts; c++)
 		{
@@ -83,7 +80,8 @@ check_columns(Relation rel, Node *expr)
 						(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 						 errmsg("a row filter cannot use generated column \"%s\"",
 								NameStr(att->attname)),
-						 errdetail("Generated columns are computed after the guard has looked at the row.")));
+						 errdetail(
+							 "Generated columns are computed after the guard has looked at the row.")));
 		}
 	}
 }
@@ -92,7 +90,7 @@ check_columns(Relation rel, Node *expr)
 static void
 parse_error_context(void *arg)
 {
-	int			position = geterrposition();
+	int position = geterrposition();
 
 	if (position > 0)
 	{
@@ -116,20 +114,18 @@ filter_parse(Relation rel, const char *text)
 	ErrorContextCallback context;
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *nsitem;
-	Node	   *expr;
-	int			nestlevel = NewGUCNestLevel();
+	Node *expr;
+	int nestlevel = NewGUCNestLevel();
 
 	context.callback = parse_error_context;
 	context.arg = unconstify(char *, text);
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 
 	pstate->p_sourcetext = text;
-	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock,
-										   NULL, false, true);
+	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, true);
 	addNSItemToQuery(pstate, nsitem, false, true, true);
 	expr = transformExpr(pstate, raw_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
 	expr = coerce_to_boolean(pstate, expr, "row filter");

@@ -43,7 +43,7 @@ typedef struct Call
 	const Writer *writer;
 	const char *system;
 	Circumstances circumstances;
-	bool		judge;			/* in BEFORE: AFTER will not */
+	bool judge; /* in BEFORE: AFTER will not */
 } Call;
 
 /*
@@ -51,19 +51,16 @@ typedef struct Call
  * there is nothing to guard.
  */
 static bool
-begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
-		   bool row, Call *call)
+begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, bool row, Call *call)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	GuardState *state = fcinfo->flinfo->fn_extra;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		(td->tg_event & TRIGGER_EVENT_TIMINGMASK) != timing ||
+	if (!CALLED_AS_TRIGGER(fcinfo) || (td->tg_event & TRIGGER_EVENT_TIMINGMASK) != timing ||
 		(TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) != row)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by a trigger of the guard", function),
-				 errhint("ownership.guard() creates the triggers.")));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function \"%s\" was not called by a trigger of the guard", function),
+						errhint("ownership.guard() creates the triggers.")));
 
 	if (state == NULL)
 	{
@@ -90,7 +87,7 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
 	call->writer = current_writer();
 	call->system = writer_system(call->writer, call->map->source);
 	call->judge = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
-		td->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+				  td->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 	call->circumstances.steward = call->writer->steward;
 	call->circumstances.worker = call->writer->worker;
 	call->circumstances.strict = call->writer->strict;
@@ -100,16 +97,14 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing,
 }
 
 static void
-add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner,
-			 bool stored_null)
+add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner, bool stored_null)
 {
-	Verdict		verdict;
-	bool		softened;
+	Verdict verdict;
+	bool softened;
 
 	if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0))
 		return;
-	verdict = verdict_for(&call->circumstances, col->policy, col->key,
-						  stored_null, &softened);
+	verdict = verdict_for(&call->circumstances, col->policy, col->key, stored_null, &softened);
 	if (verdict == VERDICT_ALLOW)
 		return;
 	if (set->items == NULL)
@@ -124,13 +119,13 @@ add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner,
 
 /* UPDATE writes the columns that it names and whose value changed. */
 static void
-update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named,
-				 TupleTableSlot *stored, TupleTableSlot *proposed)
+update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTableSlot *stored,
+				 TupleTableSlot *proposed)
 {
 	RelationMap *map = call->map;
 	const Bitmapset *foreign = map_foreign(map, call->writer);
 	MappedColumn *cols = map->cols;
-	int			ncols = map->ncols;
+	int ncols = map->ncols;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_UPDATE;
@@ -139,10 +134,10 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named,
 	for (int i = 0; i < ncols; i++)
 	{
 		MappedColumn *col = &cols[i];
-		Datum		before;
-		Datum		after;
-		bool		before_null;
-		bool		after_null;
+		Datum before;
+		Datum after;
+		bool before_null;
+		bool after_null;
 
 		if (!col->foreign ||
 			(named != NULL &&
@@ -165,7 +160,7 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
-	int			ncols = map->ncols;
+	int ncols = map->ncols;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_INSERT;
@@ -174,8 +169,8 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	for (int i = 0; i < ncols; i++)
 	{
 		MappedColumn *col = &cols[i];
-		Datum		value;
-		bool		isnull;
+		Datum value;
+		bool isnull;
 
 		if (!col->foreign)
 			continue;
@@ -185,8 +180,8 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 			if (isnull)
 				continue;
 			if (col->constant_default
-				? !value_changed(col, value, isnull, col->default_value, col->default_isnull)
-				: !statement_names_insert(map, col->name))
+					? !value_changed(col, value, isnull, col->default_value, col->default_isnull)
+					: !statement_names_insert(map, col->name))
 				continue;
 		}
 		add_conflict(call, set, col, map_owner(map, col, proposed), false);
@@ -199,7 +194,7 @@ delete_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
-	int			ncols = map->ncols;
+	int ncols = map->ncols;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_DELETE;
@@ -213,10 +208,10 @@ delete_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
 }
 
 static Evidence
-evidence(const Call *call, const ConflictSet *set, Verdict outcome,
-		 TupleTableSlot *stored, TupleTableSlot *proposed)
+evidence(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSlot *stored,
+		 TupleTableSlot *proposed)
 {
-	Evidence	e = {0};
+	Evidence e = {0};
 
 	e.map = call->map;
 	e.desc = RelationGetDescr(call->td->tg_relation);
@@ -231,18 +226,18 @@ evidence(const Call *call, const ConflictSet *set, Verdict outcome,
 }
 
 static void
-reject(const Call *call, const ConflictSet *set, Verdict outcome,
-	   TupleTableSlot *stored, TupleTableSlot *proposed, const char *why)
+reject(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSlot *stored,
+	   TupleTableSlot *proposed, const char *why)
 {
-	Evidence	e = evidence(call, set, outcome, stored, proposed);
+	Evidence e = evidence(call, set, outcome, stored, proposed);
 
 	report_rejected(&e, why);
 }
 
 /* Records the writes that went through. */
 static void
-record_allowed(const Call *call, const ConflictSet *set,
-			   TupleTableSlot *stored, TupleTableSlot *proposed)
+record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
+			   TupleTableSlot *proposed)
 {
 	for (Verdict v = VERDICT_OBSERVE; v <= VERDICT_OVERRIDE; v++)
 	{
@@ -250,7 +245,7 @@ record_allowed(const Call *call, const ConflictSet *set,
 		{
 			if (set->items[i].verdict == v)
 			{
-				Evidence	e = evidence(call, set, v, stored, proposed);
+				Evidence e = evidence(call, set, v, stored, proposed);
 
 				record_evidence(&e);
 				break;
@@ -263,9 +258,8 @@ record_allowed(const Call *call, const ConflictSet *set,
 static const char *
 cascade_reason(const Call *call)
 {
-	return call->circumstances.cascade
-		? _("A foreign-key action cannot leave the row as it is.")
-		: NULL;
+	return call->circumstances.cascade ? _("A foreign-key action cannot leave the row as it is.")
+									   : NULL;
 }
 
 /*
@@ -273,11 +267,10 @@ cascade_reason(const Call *call)
  * final row; but it could not tell a foreign-key action.
  */
 static void
-reject_early(const Call *call, const ConflictSet *set,
-			 TupleTableSlot *stored, TupleTableSlot *proposed)
+reject_early(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
+			 TupleTableSlot *proposed)
 {
-	if (set->strictest == VERDICT_REJECT &&
-		(call->judge || call->circumstances.cascade))
+	if (set->strictest == VERDICT_REJECT && (call->judge || call->circumstances.cascade))
 		reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
 }
 
@@ -297,7 +290,7 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 			TupleTableSlot *proposed, HeapTuple amended)
 {
 	TupleTableSlot *final = tuple_slot(call->td->tg_relation, amended);
-	Evidence	e = evidence(call, set, VERDICT_KEEP, stored, proposed);
+	Evidence e = evidence(call, set, VERDICT_KEEP, stored, proposed);
 
 	e.final = final;
 	record_evidence(&e);
@@ -309,10 +302,10 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 }
 
 static void
-record_discarded(const Call *call, const ConflictSet *set,
-				 TupleTableSlot *stored, TupleTableSlot *proposed)
+record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
+				 TupleTableSlot *proposed)
 {
-	Evidence	e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
+	Evidence e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
 
 	record_evidence(&e);
 	if (call->writer->worker)
@@ -325,16 +318,16 @@ record_discarded(const Call *call, const ConflictSet *set,
 static bool
 anything_left(Relation rel, HeapTuple before, HeapTuple after)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
+	TupleDesc desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 		MappedColumn col = {0};
-		Datum		a;
-		Datum		b;
-		bool		anull;
-		bool		bnull;
+		Datum a;
+		Datum b;
+		bool anull;
+		bool bnull;
 
 		if (att->attisdropped || att->attgenerated != '\0')
 			continue;
@@ -350,13 +343,12 @@ anything_left(Relation rel, HeapTuple before, HeapTuple after)
 
 /* Puts the stored values back into the columns that are kept. */
 static HeapTuple
-restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple,
-			   TupleTableSlot *stored)
+restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple, TupleTableSlot *stored)
 {
-	int		   *attnums = palloc(set->n * sizeof(int));
-	Datum	   *values = palloc(set->n * sizeof(Datum));
-	bool	   *nulls = palloc(set->n * sizeof(bool));
-	int			n = 0;
+	int *attnums = palloc(set->n * sizeof(int));
+	Datum *values = palloc(set->n * sizeof(Datum));
+	bool *nulls = palloc(set->n * sizeof(bool));
+	int n = 0;
 
 	for (int i = 0; i < set->n; i++)
 	{
@@ -366,8 +358,8 @@ restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple,
 		values[n] = slot_getattr(stored, attnums[n], &nulls[n]);
 		n++;
 	}
-	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(call->td->tg_relation),
-									 n, attnums, values, nulls);
+	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(call->td->tg_relation), n, attnums,
+									 values, nulls);
 }
 
 static HeapTuple
@@ -375,9 +367,9 @@ amend_update(Call *call)
 {
 	TriggerData *td = call->td;
 	GuardState *state = call->state;
-	HeapTuple	tuple = td->tg_newtuple;
+	HeapTuple tuple = td->tg_newtuple;
 	ConflictSet set;
-	List	   *arbiters;
+	List *arbiters;
 
 	if (state->amended_insert && !call->writer->worker &&
 		statement_arbiters(call->map, &arbiters) != ARBITERS_NONE)
@@ -385,7 +377,8 @@ amend_update(Call *call)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
 						relation_label(call->map->schema, call->map->table)),
-				 errdetail("The row was inserted by another transaction after values of it had been kept out."),
+				 errdetail(
+					 "The row was inserted by another transaction after values of it had been kept out."),
 				 errhint("The transaction might succeed if retried.")));
 
 	update_conflicts(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
@@ -403,8 +396,7 @@ amend_update(Call *call)
 		{
 			tuple = restore_values(call, &set, tuple, td->tg_trigslot);
 			record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
-			if (call->writer->worker &&
-				!anything_left(td->tg_relation, td->tg_trigtuple, tuple))
+			if (call->writer->worker && !anything_left(td->tg_relation, td->tg_trigtuple, tuple))
 				return NULL;
 			break;
 		}
@@ -417,13 +409,12 @@ amend_update(Call *call)
  * none can stand in; *stuck is that column then.
  */
 static bool
-default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple,
-			   MappedColumn **stuck)
+default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, MappedColumn **stuck)
 {
-	int		   *attnums = palloc(set->n * sizeof(int));
-	Datum	   *values = palloc(set->n * sizeof(Datum));
-	bool	   *nulls = palloc(set->n * sizeof(bool));
-	int			n = 0;
+	int *attnums = palloc(set->n * sizeof(int));
+	Datum *values = palloc(set->n * sizeof(Datum));
+	bool *nulls = palloc(set->n * sizeof(bool));
+	int n = 0;
 
 	for (int i = 0; i < set->n; i++)
 	{
@@ -440,8 +431,8 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple,
 		}
 		n++;
 	}
-	*tuple = heap_modify_tuple_by_cols(*tuple, RelationGetDescr(call->td->tg_relation),
-									   n, attnums, values, nulls);
+	*tuple = heap_modify_tuple_by_cols(*tuple, RelationGetDescr(call->td->tg_relation), n, attnums,
+									   values, nulls);
 	return true;
 }
 
@@ -449,13 +440,13 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple,
 static bool
 holds_kept(const IndexInfo *index, const ConflictSet *set)
 {
-	Bitmapset  *columns = NULL;
+	Bitmapset *columns = NULL;
 
 	pull_varattnos((Node *) index->ii_Expressions, 1, &columns);
 	pull_varattnos((Node *) index->ii_Predicate, 1, &columns);
 	for (int k = 0; k < index->ii_NumIndexKeyAttrs; k++)
 		columns = bms_add_member(columns, index->ii_IndexAttrNumbers[k] -
-								 FirstLowInvalidHeapAttributeNumber);
+											  FirstLowInvalidHeapAttributeNumber);
 	for (int i = 0; i < set->n; i++)
 	{
 		if (set->items[i].verdict == VERDICT_KEEP &&
@@ -469,7 +460,7 @@ holds_kept(const IndexInfo *index, const ConflictSet *set)
 static bool
 is_arbiter(Oid index, const List *arbiters)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	if (list_member_oid(arbiters, index))
 		return true;
@@ -496,18 +487,17 @@ is_arbiter(Oid index, const List *arbiters)
  * others.  It would update a row that was never meant.
  */
 static bool
-meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple,
-				 bool amended)
+meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool amended)
 {
-	Relation	rel = call->td->tg_relation;
-	EState	   *estate;
+	Relation rel = call->td->tg_relation;
+	EState *estate;
 	ResultRelInfo *rri;
-	List	   *listed;
-	Arbiters	where = statement_arbiters(call->map, &listed);
-	List	   *arbiters = NIL;
+	List *listed;
+	Arbiters where = statement_arbiters(call->map, &listed);
+	List *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
-	bool		meets = false;
+	bool meets = false;
 
 	if (!rel->rd_rel->relhasindex || (amended && where == ARBITERS_NONE))
 		return false;
@@ -519,14 +509,14 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple,
 	for (int i = 0; i < rri->ri_NumIndices; i++)
 	{
 		Form_pg_index index = rri->ri_IndexRelationDescs[i]->rd_index;
-		bool		kept = holds_kept(rri->ri_IndexRelationInfo[i], set);
+		bool kept = holds_kept(rri->ri_IndexRelationInfo[i], set);
 
-		if ((!index->indisunique && !index->indisexclusion) ||
-			!index->indimmediate || !index->indisready)
+		if ((!index->indisunique && !index->indisexclusion) || !index->indimmediate ||
+			!index->indisready)
 			continue;
 		if (where == ARBITERS_NONE ? kept
-			: (amended && !kept) ||
-			(where == ARBITERS_LISTED && !is_arbiter(index->indexrelid, listed)))
+								   : (amended && !kept) || (where == ARBITERS_LISTED &&
+															!is_arbiter(index->indexrelid, listed)))
 			continue;
 		arbiters = lappend_oid(arbiters, index->indexrelid);
 	}
@@ -552,13 +542,12 @@ add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
 {
 	TupleTableSlot *slot = tuple_slot(call->td->tg_relation, amended);
 	ConflictSet again;
-	int			before = set->n;
+	int before = set->n;
 
 	insert_conflicts(call, &again, slot);
 	for (int i = 0; i < again.n; i++)
 	{
-		bool		known = again.items[i].col->nrules == 0 ||
-			again.items[i].verdict < VERDICT_KEEP;
+		bool known = again.items[i].col->nrules == 0 || again.items[i].verdict < VERDICT_KEEP;
 
 		for (int k = 0; k < before && !known; k++)
 			known = set->items[k].col == again.items[i].col;
@@ -586,17 +575,17 @@ has_verdict(const ConflictSet *set, Verdict verdict)
 static uint64
 stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 {
-	uint64		hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
+	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
 
 	for (int i = -1; i < call->map->nkey_attrs; i++)
 	{
-		AttrNumber	attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
+		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
-		bool		isnull;
-		Datum		value = slot_getattr(row, attnum, &isnull);
+		bool isnull;
+		Datum value = slot_getattr(row, attnum, &isnull);
 
-		hash = hash_combine64(hash, isnull ? 0
-							  : datum_image_hash(value, att->attbyval, att->attlen));
+		hash =
+			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
 	}
 	return hash;
 }
@@ -624,12 +613,12 @@ static HeapTuple
 amend_insert(Call *call)
 {
 	TriggerData *td = call->td;
-	HeapTuple	tuple = td->tg_trigtuple;
+	HeapTuple tuple = td->tg_trigtuple;
 	TupleTableSlot *proposed = td->tg_trigslot;
 	ConflictSet set;
 	MappedColumn *stuck = NULL;
-	bool		keeps;
-	bool		discards;
+	bool keeps;
+	bool discards;
 
 	call->state->amended_insert = false;
 	insert_conflicts(call, &set, proposed);
@@ -650,8 +639,7 @@ amend_insert(Call *call)
 
 	if (keeps && !discards)
 	{
-		while (default_values(call, &set, &tuple, &stuck) &&
-			   add_conflicts_amended(call, &set, tuple))
+		while (default_values(call, &set, &tuple, &stuck) && add_conflicts_amended(call, &set, tuple))
 			;
 		discards = has_verdict(&set, VERDICT_DISCARD);
 	}
@@ -721,7 +709,7 @@ judge_move(Call *call)
 	ConflictSet set;
 
 	if (call->judge)
-		return;					/* BEFORE UPDATE did */
+		return; /* BEFORE UPDATE did */
 	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
@@ -740,14 +728,14 @@ partition_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
-	int			ncols = map->ncols;
+	int ncols = map->ncols;
 
 	(void) map_foreign(map, call->writer);
 	call->circumstances.operation = OPERATION_UPDATE;
 	for (int i = 0; i < ncols; i++)
 	{
-		bool		known = false;
-		bool		isnull;
+		bool known = false;
+		bool isnull;
 
 		if (!cols[i].partition_key || !cols[i].foreign)
 			continue;
@@ -782,8 +770,8 @@ static HeapTuple
 amend_replicated_move(Call *call, const Move *move)
 {
 	TriggerData *td = call->td;
-	Relation	rel = td->tg_relation;
-	HeapTuple	tuple = td->tg_trigtuple;
+	Relation rel = td->tg_relation;
+	HeapTuple tuple = td->tg_trigtuple;
 	TupleTableSlot *stored = tuple_slot(rel, move_old_tuple(move, rel));
 	ConflictSet set;
 
@@ -822,12 +810,12 @@ Datum
 ownership_guard_amend(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	Call		call;
-	HeapTuple	tuple;
+	Call call;
+	HeapTuple tuple;
 
 	if (!begin_call(fcinfo, "guard_amend", TRIGGER_EVENT_BEFORE, true, &call))
-		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event)
-							   ? td->tg_newtuple : td->tg_trigtuple);
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
+																	 : td->tg_trigtuple);
 
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 		tuple = amend_update(&call);
@@ -841,7 +829,7 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 		}
 		else if (move_is_replicated(td, call.writer))
 		{
-			bool		allowed = may_move(&call, td->tg_trigslot);
+			bool allowed = may_move(&call, td->tg_trigslot);
 
 			move_expect_replicated(td, call.map, allowed);
 			tuple = allowed ? td->tg_trigtuple : NULL;
@@ -874,7 +862,7 @@ Datum
 ownership_guard_judge(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	Call		call;
+	Call call;
 	ConflictSet set;
 	TupleTableSlot *stored = NULL;
 	TupleTableSlot *proposed = NULL;
@@ -917,7 +905,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < set.n; i++)
 	{
-		Conflict   *c = &set.items[i];
+		Conflict *c = &set.items[i];
 
 		if (c->verdict != VERDICT_KEEP && c->verdict != VERDICT_DISCARD)
 			continue;
@@ -933,7 +921,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 							 errmsg("could not tell in time which columns of table \"%s\" the statement names",
 									relation_label(call.map->schema, call.map->table)),
 							 errdetail("The ownership library was loaded by this statement."),
-							 errhint("The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
+							 errhint(
+								 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
 			}
 			if (statement_tally(call.map)->untouched > 0)
 				ereport(ERROR,
@@ -961,7 +950,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 Datum
 ownership_guard_truncate(PG_FUNCTION_ARGS)
 {
-	Call		call;
+	Call call;
 	ConflictSet set = {0};
 
 	if (!begin_call(fcinfo, "guard_truncate", TRIGGER_EVENT_BEFORE, false, &call))
@@ -973,7 +962,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	for (int i = 0; i < call.map->ncols; i++)
 	{
 		MappedColumn *col = &call.map->cols[i];
-		int			before = set.n;
+		int before = set.n;
 
 		if (!col->key || !col->foreign)
 			continue;
@@ -983,8 +972,9 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	}
 	if (set.strictest == VERDICT_REJECT)
 		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
-			   policy_effective(set.items[0].col->policy) == POLICY_REJECT ? NULL
-			   : _("TRUNCATE leaves no rows to keep."));
+			   policy_effective(set.items[0].col->policy) == POLICY_REJECT
+				   ? NULL
+				   : _("TRUNCATE leaves no rows to keep."));
 	if (set.n > 0 && truncate_is_new(call.map))
 		record_allowed(&call, &set, NULL, NULL);
 	return PointerGetDatum(NULL);

@@ -38,20 +38,20 @@ PG_FUNCTION_INFO_V1(ownership_guard_all);
 typedef struct GuardTrigger
 {
 	const char *name;
-	const char *definition;		/* with the table's name for %s */
-	char		enabled;		/* tgenabled as it must be */
+	const char *definition; /* with the table's name for %s */
+	char enabled;			/* tgenabled as it must be */
 } GuardTrigger;
 
 static const GuardTrigger guard_triggers[] = {
 	{TRIGGER_AMEND,
-		"BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_amend()",
-		TRIGGER_FIRES_ALWAYS},
+	 "BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_amend()",
+	 TRIGGER_FIRES_ALWAYS},
 	{TRIGGER_JUDGE,
-		"AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_judge()",
-		TRIGGER_FIRES_ON_ORIGIN},
+	 "AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_judge()",
+	 TRIGGER_FIRES_ON_ORIGIN},
 	{TRIGGER_TRUNCATE,
-		"BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION ownership.guard_truncate()",
-		TRIGGER_FIRES_ALWAYS},
+	 "BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION ownership.guard_truncate()",
+	 TRIGGER_FIRES_ALWAYS},
 };
 
 static char *
@@ -64,7 +64,7 @@ qualified_name(Relation rel)
 static void
 utility(const char *sql)
 {
-	int			rc = SPI_execute(sql, false, 0);
+	int rc = SPI_execute(sql, false, 0);
 
 	if (rc < 0)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
@@ -88,14 +88,14 @@ find_trigger(Relation rel, const char *name)
 static void
 drop_from_partitions(Oid parent, const char *name)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	foreach(lc, find_all_inheritors(parent, ShareRowExclusiveLock, NULL))
 	{
-		Relation	rel = table_open(lfirst_oid(lc), NoLock);
-		Trigger    *trigger = find_trigger(rel, name);
-		char	   *table = qualified_name(rel);
-		bool		own = trigger != NULL && !trigger->tgisclone;
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
+		Trigger *trigger = find_trigger(rel, name);
+		char *table = qualified_name(rel);
+		bool own = trigger != NULL && !trigger->tgisclone;
 
 		table_close(rel, NoLock);
 		if (own)
@@ -110,32 +110,30 @@ guard_one(Oid relid)
 	for (size_t i = 0; i < lengthof(guard_triggers); i++)
 	{
 		const GuardTrigger *t = &guard_triggers[i];
-		Relation	rel = table_open(relid, ShareRowExclusiveLock);
-		char	   *table = qualified_name(rel);
-		Trigger    *trigger = find_trigger(rel, t->name);
-		bool		missing = trigger == NULL;
-		char		enabled = missing ? TRIGGER_FIRES_ON_ORIGIN : trigger->tgenabled;
-		bool		foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
-		bool		partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+		Relation rel = table_open(relid, ShareRowExclusiveLock);
+		char *table = qualified_name(rel);
+		Trigger *trigger = find_trigger(rel, t->name);
+		bool missing = trigger == NULL;
+		char enabled = missing ? TRIGGER_FIRES_ON_ORIGIN : trigger->tgenabled;
+		bool foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+		bool partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
 		table_close(rel, NoLock);
-		if (foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
-			strcmp(t->name, TRIGGER_TRUNCATE) == 0)
-			continue;			/* guards and risks show it */
+		if (foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS && strcmp(t->name, TRIGGER_TRUNCATE) == 0)
+			continue; /* guards and risks show it */
 		if (missing)
 		{
-			char	   *definition = psprintf(t->definition, table);
+			char *definition = psprintf(t->definition, table);
 
 			if (partitioned && strcmp(t->name, TRIGGER_TRUNCATE) != 0)
 				drop_from_partitions(relid, t->name);
 			utility(psprintf("CREATE TRIGGER %s %s", t->name, definition));
-			utility(psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership",
-							 t->name, table));
+			utility(
+				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 		}
 		if (enabled != t->enabled)
 			utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", table,
-							 t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : "",
-							 t->name));
+							 t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : "", t->name));
 		CommandCounterIncrement();
 	}
 }
@@ -147,14 +145,14 @@ tell_keyless(RelationMap *map, const char *table)
 	if (map->nkeys > 0)
 		return;
 	if (map->nkey_attrs > 0)
-		ereport(NOTICE,
-				(errmsg("no mirrored column of table \"%s\" is marked as key", table),
-				 errdetail("Every system may create and delete its rows."),
-				 errhint("Assign the key's columns, or set \"key\" for their fields.")));
+		ereport(NOTICE, (errmsg("no mirrored column of table \"%s\" is marked as key", table),
+						 errdetail("Every system may create and delete its rows."),
+						 errhint("Assign the key's columns, or set \"key\" for their fields.")));
 	else
 		ereport(NOTICE,
 				(errmsg("table \"%s\" has no key", table),
-				 errdetail("Every system may create and delete its rows; evidence cannot tell which row it is about, and a refused value is recorded each time it is sent."),
+				 errdetail(
+					 "Every system may create and delete its rows; evidence cannot tell which row it is about, and a refused value is recorded each time it is sent."),
 				 errhint("Add a primary key, or set \"key\" for the fields that tell a row.")));
 }
 
@@ -166,9 +164,9 @@ tell_keyless(RelationMap *map, const char *table)
 void
 guard_relation(Oid relid, bool quiet)
 {
-	Relation	rel;
+	Relation rel;
 	RelationMap *map;
-	ListCell   *lc;
+	ListCell *lc;
 
 	check_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
@@ -211,8 +209,8 @@ ownership_guard(PG_FUNCTION_ARGS)
 Datum
 ownership_unguard(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(0);
-	ListCell   *lc;
+	Oid relid = PG_GETARG_OID(0);
+	ListCell *lc;
 
 	check_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
@@ -224,20 +222,19 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	{
 		for (size_t i = 0; i < lengthof(guard_triggers); i++)
 		{
-			Relation	rel = table_open(lfirst_oid(lc), NoLock);
-			Trigger    *trigger = find_trigger(rel, guard_triggers[i].name);
-			bool		clone = trigger != NULL && trigger->tgisclone;
-			char	   *table = qualified_name(rel);
+			Relation rel = table_open(lfirst_oid(lc), NoLock);
+			Trigger *trigger = find_trigger(rel, guard_triggers[i].name);
+			bool clone = trigger != NULL && trigger->tgisclone;
+			char *table = qualified_name(rel);
 
 			table_close(rel, NoLock);
 			if (trigger == NULL)
 				continue;
 			if (clone)
-				ereport(ERROR,
-						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("the guard of partition \"%s\" belongs to the table above it",
-								relation_label_oid(lfirst_oid(lc))),
-						 errhint("Unguard the partitioned table.")));
+				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+								errmsg("the guard of partition \"%s\" belongs to the table above it",
+									   relation_label_oid(lfirst_oid(lc))),
+								errhint("Unguard the partitioned table.")));
 			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
 		}
@@ -248,8 +245,8 @@ ownership_unguard(PG_FUNCTION_ARGS)
 
 typedef struct TableName
 {
-	char	   *schema;
-	char	   *table;
+	char *schema;
+	char *table;
 } TableName;
 
 /* The tables on the map that match, in the order of their names. */
@@ -257,11 +254,11 @@ static List *
 matching_tables(const char *pattern)
 {
 	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 0, NULL, NULL);
-	List	   *tables = NIL;
+	List *tables = NIL;
 
 	while (catalog_next(scan))
 	{
-		TableName  *name = palloc(sizeof(TableName));
+		TableName *name = palloc(sizeof(TableName));
 
 		name->schema = catalog_text(scan, 1);
 		name->table = catalog_text(scan, 2);
@@ -284,8 +281,8 @@ try_guard(const TableName *name)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
-		RangeVar   *rv = makeRangeVar(name->schema, name->table, -1);
-		Oid			relid = RangeVarGetRelid(rv, ShareRowExclusiveLock, false);
+		RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
+		Oid relid = RangeVarGetRelid(rv, ShareRowExclusiveLock, false);
 
 		guard_relation(relid, true);
 		ReleaseCurrentSubTransaction();
@@ -295,7 +292,7 @@ try_guard(const TableName *name)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
@@ -306,10 +303,9 @@ try_guard(const TableName *name)
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
 			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("table \"%s\" was not guarded: %s",
-						relation_label(name->schema, name->table), error->message)));
+		ereport(WARNING, (errcode(error->sqlerrcode),
+						  errmsg("table \"%s\" was not guarded: %s",
+								 relation_label(name->schema, name->table), error->message)));
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
@@ -328,23 +324,23 @@ try_guard(const TableName *name)
 Datum
 ownership_guard_all(PG_FUNCTION_ARGS)
 {
-	bool		atomic = !(fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-						   !castNode(CallContext, fcinfo->context)->atomic);
-	char	   *pattern;
-	char	   *lock_timeout;
-	List	   *tables;
-	ListCell   *lc;
-	int			failed = 0;
+	bool atomic = !(fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
+					!castNode(CallContext, fcinfo->context)->atomic);
+	char *pattern;
+	char *lock_timeout;
+	List *tables;
+	ListCell *lc;
+	int failed = 0;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("pattern and lock_timeout must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("pattern and lock_timeout must not be null")));
 	if (atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("guard_all cannot run inside a transaction block"),
-				 errhint("It commits after each table. In a transaction block, use ownership.guard() for one table.")));
+				 errhint(
+					 "It commits after each table. In a transaction block, use ownership.guard() for one table.")));
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -356,12 +352,13 @@ ownership_guard_all(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no table on the ownership map matches \"%s\"", pattern),
-				 errhint("A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+				 errhint(
+					 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
 
 	foreach(lc, tables)
 	{
-		(void) set_config_option("lock_timeout", lock_timeout, PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+		(void) set_config_option("lock_timeout", lock_timeout, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
 		failed += !try_guard(lfirst(lc));
 		SPI_commit();
 		CHECK_FOR_INTERRUPTS();

@@ -73,7 +73,7 @@ enum
 
 static HTAB *maps = NULL;
 static uint64 generation = 0;
-static bool any_functions = false;	/* filters or defaults that may call some */
+static bool any_functions = false; /* filters or defaults that may call some */
 
 static void
 mark_all(void)
@@ -145,17 +145,16 @@ static RelationMap *
 map_entry(Oid relid)
 {
 	RelationMap *map;
-	bool		found;
+	bool found;
 
 	if (maps == NULL)
 	{
-		HASHCTL		ctl = {0};
+		HASHCTL ctl = {0};
 
 		ctl.keysize = sizeof(Oid);
 		ctl.entrysize = sizeof(RelationMap);
 		ctl.hcxt = CacheMemoryContext;
-		maps = hash_create("ownership maps", 128, &ctl,
-						   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		maps = hash_create("ownership maps", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	map = hash_search(maps, &relid, HASH_ENTER, &found);
 	if (!found)
@@ -173,25 +172,24 @@ map_entry(Oid relid)
 List *
 map_ancestors(Oid relid)
 {
-	List	   *todo = list_make1_oid(relid);
-	List	   *ancestors = NIL;
-	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	List *todo = list_make1_oid(relid);
+	List *ancestors = NIL;
+	Relation inherits = table_open(InheritsRelationId, AccessShareLock);
 
 	while (todo != NIL)
 	{
-		Oid			child = linitial_oid(todo);
+		Oid child = linitial_oid(todo);
 		SysScanDesc scan;
 		ScanKeyData key;
-		HeapTuple	tuple;
+		HeapTuple tuple;
 
 		todo = list_delete_first(todo);
-		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
-					F_OIDEQ, ObjectIdGetDatum(child));
-		scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true,
-								  NULL, 1, &key);
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(child));
+		scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
 		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		{
-			Oid			parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+			Oid parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
 
 			if (!list_member_oid(ancestors, parent))
 			{
@@ -224,11 +222,11 @@ column_attnum(TupleDesc desc, const char *name)
 static bool
 type_not_null(Oid typid)
 {
-	bool		not_null = false;
+	bool not_null = false;
 
 	while (!not_null && OidIsValid(typid))
 	{
-		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+		HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
 		Form_pg_type type;
 
 		if (!HeapTupleIsValid(tuple))
@@ -246,8 +244,8 @@ static void
 load_column_type(Relation rel, MappedColumn *col)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
-	Oid			base = getBaseType(att->atttypid);
-	Node	   *expr;
+	Oid base = getBaseType(att->atttypid);
+	Node *expr;
 
 	col->numeric = base == NUMERICOID;
 	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
@@ -264,12 +262,11 @@ load_column_type(Relation rel, MappedColumn *col)
 	expr = (Node *) expression_planner((Expr *) expr);
 	if (IsA(expr, Const))
 	{
-		Const	   *value = (Const *) expr;
+		Const *value = (Const *) expr;
 
 		col->default_isnull = value->constisnull;
 		if (!value->constisnull)
-			col->default_value = datumCopy(value->constvalue,
-										   value->constbyval, value->constlen);
+			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
 	else
 	{
@@ -282,22 +279,22 @@ load_column_type(Relation rel, MappedColumn *col)
 static void
 mark_partition_key(Oid ancestor, RelationMap *map)
 {
-	Relation	rel = relation_open(ancestor, AccessShareLock);
+	Relation rel = relation_open(ancestor, AccessShareLock);
 
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
 		PartitionKey key = RelationGetPartitionKey(rel);
-		Bitmapset  *attnums = NULL;
-		int			i = -1;
+		Bitmapset *attnums = NULL;
+		int i = -1;
 
 		pull_varattnos((Node *) key->partexprs, 1, &attnums);
 		for (int k = 0; k < key->partnatts; k++)
 			if (key->partattrs[k] != 0)
-				attnums = bms_add_member(attnums, key->partattrs[k] -
-										 FirstLowInvalidHeapAttributeNumber);
+				attnums =
+					bms_add_member(attnums, key->partattrs[k] - FirstLowInvalidHeapAttributeNumber);
 		while ((i = bms_next_member(attnums, i)) >= 0)
 		{
-			AttrNumber	attnum = i + FirstLowInvalidHeapAttributeNumber;
+			AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
 			const char *name;
 
 			if (attnum <= 0)
@@ -312,15 +309,14 @@ mark_partition_key(Oid ancestor, RelationMap *map)
 }
 
 static void
-load_field(MappedColumn *col, const char *entity, const char *name,
-		   Snapshot snapshot)
+load_field(MappedColumn *col, const char *entity, const char *name, Snapshot snapshot)
 {
 	const char *keys[2] = {entity, name};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
 
 	if (catalog_next(scan))
 	{
-		char	   *domain = catalog_text(scan, Anum_field_domain);
+		char *domain = catalog_text(scan, Anum_field_domain);
 
 		col->owner = catalog_text(scan, Anum_field_owner);
 		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
@@ -328,8 +324,7 @@ load_field(MappedColumn *col, const char *entity, const char *name,
 		if (col->policy == POLICY_UNSET && domain != NULL)
 		{
 			const char *dkeys[1] = {domain};
-			CatalogScan *dscan = catalog_begin("domain", "domain_pkey", 1,
-											   dkeys, snapshot);
+			CatalogScan *dscan = catalog_begin("domain", "domain_pkey", 1, dkeys, snapshot);
 
 			if (catalog_next(dscan))
 				col->policy = policy_from_name(catalog_text(dscan, Anum_domain_policy));
@@ -341,20 +336,19 @@ load_field(MappedColumn *col, const char *entity, const char *name,
 
 /* Adds the mirrored columns of one table on the map that rel has, too. */
 static void
-load_columns(RelationMap *map, Relation rel, const char *schema,
-			 const char *table, Snapshot snapshot)
+load_columns(RelationMap *map, Relation rel, const char *schema, const char *table,
+			 Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
-	TupleDesc	desc = RelationGetDescr(rel);
-	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey",
-									  2, keys, snapshot);
+	TupleDesc desc = RelationGetDescr(rel);
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, snapshot);
 
 	while (catalog_next(scan))
 	{
-		char	   *name = catalog_text(scan, Anum_mcolumn_column);
-		char	   *entity = catalog_text(scan, Anum_mcolumn_entity);
-		char	   *field = catalog_text(scan, Anum_mcolumn_field);
-		AttrNumber	attnum = column_attnum(desc, name);
+		char *name = catalog_text(scan, Anum_mcolumn_column);
+		char *entity = catalog_text(scan, Anum_mcolumn_entity);
+		char *field = catalog_text(scan, Anum_mcolumn_field);
+		AttrNumber attnum = column_attnum(desc, name);
 		MappedColumn *col;
 
 		/* an absent column is a risk, not an error; the nearest mapping wins */
@@ -373,9 +367,9 @@ load_columns(RelationMap *map, Relation rel, const char *schema,
 
 typedef struct LoadedRule
 {
-	char	   *column;
-	int			position;
-	RowRule		rule;
+	char *column;
+	int position;
+	RowRule rule;
 } LoadedRule;
 
 static int
@@ -395,12 +389,11 @@ filter_error_context(void *arg)
 
 /* Adds the row owners of one table on the map. */
 static void
-load_rules(RelationMap *map, Relation rel, const char *schema,
-		   const char *table, Snapshot snapshot)
+load_rules(RelationMap *map, Relation rel, const char *schema, const char *table, Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("row_owner", "row_owner_pkey", 2, keys, snapshot);
-	List	   *rules = NIL;
+	List *rules = NIL;
 
 	while (catalog_next(scan))
 	{
@@ -418,11 +411,11 @@ load_rules(RelationMap *map, Relation rel, const char *schema,
 	for (int i = 0; i < map->ncols; i++)
 	{
 		MappedColumn *col = &map->cols[i];
-		ListCell   *lc;
-		int			n = 0;
+		ListCell *lc;
+		int n = 0;
 
 		if (col->nrules > 0)
-			continue;			/* a nearer table's rules win, too */
+			continue; /* a nearer table's rules win, too */
 		foreach(lc, rules)
 			n += strcmp(((LoadedRule *) lfirst(lc))->column, col->name) == 0;
 		if (n == 0)
@@ -445,15 +438,15 @@ load_rules(RelationMap *map, Relation rel, const char *schema,
 static void
 load_row_key(RelationMap *map, Relation rel)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	Bitmapset  *attnums = NULL;
-	int			i = -1;
+	TupleDesc desc = RelationGetDescr(rel);
+	Bitmapset *attnums = NULL;
+	int i = -1;
 
 	for (int c = 0; c < map->ncols; c++)
 		if (map->cols[c].key)
 		{
-			attnums = bms_add_member(attnums, map->cols[c].attnum -
-									 FirstLowInvalidHeapAttributeNumber);
+			attnums =
+				bms_add_member(attnums, map->cols[c].attnum - FirstLowInvalidHeapAttributeNumber);
 			map->nkeys++;
 		}
 	if (attnums == NULL)
@@ -479,10 +472,10 @@ compare_columns(const void *a, const void *b)
 static void
 load_map(RelationMap *map, Relation rel)
 {
-	Snapshot	snapshot;
-	List	   *ancestors = map_ancestors(map->relid);
-	List	   *relids = lcons_oid(map->relid, list_copy(ancestors));
-	ListCell   *lc;
+	Snapshot snapshot;
+	List *ancestors = map_ancestors(map->relid);
+	List *relids = lcons_oid(map->relid, list_copy(ancestors));
+	ListCell *lc;
 
 	foreach(lc, ancestors)
 		map_entry(lfirst_oid(lc))->ancestor = true;
@@ -495,14 +488,13 @@ load_map(RelationMap *map, Relation rel)
 	map->cols = palloc0(Max(RelationGetNumberOfAttributes(rel), 1) * sizeof(MappedColumn));
 	foreach(lc, relids)
 	{
-		char	   *table = get_rel_name(lfirst_oid(lc));
-		char	   *schema = table == NULL ? NULL
-			: get_namespace_name(get_rel_namespace(lfirst_oid(lc)));
+		char *table = get_rel_name(lfirst_oid(lc));
+		char *schema = table == NULL ? NULL : get_namespace_name(get_rel_namespace(lfirst_oid(lc)));
 		const char *keys[2] = {schema, table};
 		CatalogScan *scan;
 
 		if (schema == NULL)
-			continue;			/* dropped meanwhile */
+			continue; /* dropped meanwhile */
 		scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, snapshot);
 		if (catalog_next(scan))
 		{
@@ -543,12 +535,11 @@ map_get(Relation rel)
 
 	while (unlikely(!map->valid))
 	{
-		MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
-												  "ownership map",
-												  ALLOCSET_SMALL_SIZES);
+		MemoryContext cxt =
+			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 		RelationMap loaded = {0};
-		uint64		seen = generation;
+		uint64 seen = generation;
 
 		loaded.relid = map->relid;
 		loaded.cxt = cxt;
@@ -618,8 +609,8 @@ map_foreign(RelationMap *map, const Writer *writer)
 				col->foreign |= owned_by_another(col->rules[r].owner, system);
 		}
 		if (col->foreign)
-			map->foreign = bms_add_member(map->foreign, col->attnum -
-										  FirstLowInvalidHeapAttributeNumber);
+			map->foreign =
+				bms_add_member(map->foreign, col->attnum - FirstLowInvalidHeapAttributeNumber);
 	}
 	MemoryContextSwitchTo(old);
 	map->view_serial = writer->serial;
@@ -647,9 +638,9 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	error_context_stack = &context;
 	for (int i = 0; i < col->nrules; i++)
 	{
-		RowRule    *rule = &col->rules[i];
-		bool		isnull;
-		bool		holds;
+		RowRule *rule = &col->rules[i];
+		bool isnull;
+		bool holds;
 
 		context.arg = rule->text;
 		econtext->ecxt_scantuple = stored;

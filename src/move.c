@@ -27,10 +27,10 @@
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 
-static Move before_insert;		/* BEFORE INSERT is to follow */
-static Move after_insert;		/* AFTER INSERT is to follow */
+static Move before_insert; /* BEFORE INSERT is to follow */
+static Move after_insert;  /* AFTER INSERT is to follow */
 
-static Oid	truncated_home;
+static Oid truncated_home;
 static CommandId truncated_command;
 static LocalTransactionId truncated_xact;
 static LocalTransactionId xact_counter = 0;
@@ -54,10 +54,9 @@ expect(Move *move, const RelationMap *map)
 static bool
 arrives(Move *move, const RelationMap *map)
 {
-	bool		yes;
+	bool yes;
 
-	if (!OidIsValid(move->root) || move->root != map->root ||
-		move->depth != trigger_depth())
+	if (!OidIsValid(move->root) || move->root != map->root || move->depth != trigger_depth())
 		return false;
 	yes = true;
 	move->root = InvalidOid;
@@ -81,12 +80,12 @@ move_remember_update(GuardState *state, TriggerData *td)
 static bool
 stays(GuardState *state, Relation rel, const RelationMap *map)
 {
-	bool		stays;
+	bool stays;
 
 	if (state->partition_check == NULL)
 	{
 		MemoryContext old = MemoryContextSwitchTo(state->cxt);
-		Expr	   *qual = make_ands_explicit(RelationGetPartitionQual(rel));
+		Expr *qual = make_ands_explicit(RelationGetPartitionQual(rel));
 
 		state->partition_check = ExecInitCheck(make_ands_implicit(expression_planner(qual)), NULL);
 		MemoryContextSwitchTo(old);
@@ -106,10 +105,9 @@ stays(GuardState *state, Relation rel, const RelationMap *map)
 bool
 move_begins(GuardState *state, TriggerData *td, const RelationMap *map)
 {
-	bool		begins = state->update_slot != NULL &&
-		!TTS_EMPTY(state->update_slot) &&
-		ItemPointerEquals(&state->update_ctid, &td->tg_trigtuple->t_self) &&
-		!stays(state, td->tg_relation, map);
+	bool begins = state->update_slot != NULL && !TTS_EMPTY(state->update_slot) &&
+				  ItemPointerEquals(&state->update_ctid, &td->tg_trigtuple->t_self) &&
+				  !stays(state, td->tg_relation, map);
 
 	if (!begins)
 		state->update_slot = NULL;
@@ -125,10 +123,10 @@ delete_may_fail(TriggerData *td)
 
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		Trigger    *trigger = &desc->triggers[i];
+		Trigger *trigger = &desc->triggers[i];
 
-		if (TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW,
-								 TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE) &&
+		if (TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+								 TRIGGER_TYPE_DELETE) &&
 			strcmp(trigger->tgname, td->tg_trigger->tgname) > 0)
 			return true;
 	}
@@ -151,8 +149,8 @@ move_expect_insert(TriggerData *td, const RelationMap *map)
 static char *
 error_context(void)
 {
-	char	   *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
-	char	   *context = NULL;
+	char *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
+	char *context = NULL;
 
 	setlocale(LC_MESSAGES, "C");
 	PG_TRY();
@@ -175,8 +173,8 @@ error_context(void)
 static bool
 applies_update(void)
 {
-	char	   *context = error_context();
-	bool		update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
+	char *context = error_context();
+	bool update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 
 	if (context != NULL)
 		pfree(context);
@@ -187,9 +185,8 @@ applies_update(void)
 bool
 move_is_replicated(TriggerData *td, const Writer *writer)
 {
-	return writer->worker && IsLogicalWorker() &&
-		td->tg_relation->rd_rel->relispartition && trigger_depth() == 1 &&
-		applies_update();
+	return writer->worker && IsLogicalWorker() && td->tg_relation->rd_rel->relispartition &&
+		   trigger_depth() == 1 && applies_update();
 }
 
 void
@@ -220,11 +217,11 @@ move_arrives(const RelationMap *map)
 HeapTuple
 move_old_tuple(const Move *move, Relation rel)
 {
-	Relation	old = table_open(move->old_relid, NoLock);
-	TupleConversionMap *conversion = convert_tuples_by_name(RelationGetDescr(old),
-															RelationGetDescr(rel));
-	HeapTuple	tuple = conversion == NULL ? move->old_tuple
-		: execute_attr_map_tuple(move->old_tuple, conversion);
+	Relation old = table_open(move->old_relid, NoLock);
+	TupleConversionMap *conversion =
+		convert_tuples_by_name(RelationGetDescr(old), RelationGetDescr(rel));
+	HeapTuple tuple =
+		conversion == NULL ? move->old_tuple : execute_attr_map_tuple(move->old_tuple, conversion);
 
 	table_close(old, NoLock);
 	return tuple;
@@ -252,7 +249,7 @@ move_arrived(const RelationMap *map)
 void
 move_forget(void)
 {
-	int			depth = trigger_depth();
+	int depth = trigger_depth();
 
 	if (before_insert.depth > depth)
 		before_insert.root = InvalidOid;
@@ -267,10 +264,9 @@ move_forget(void)
 bool
 truncate_is_new(const RelationMap *map)
 {
-	CommandId	command = GetCurrentCommandId(false);
+	CommandId command = GetCurrentCommandId(false);
 
-	if (truncated_home == map->home && truncated_command == command &&
-		truncated_xact == xact_counter)
+	if (truncated_home == map->home && truncated_command == command && truncated_xact == xact_counter)
 		return false;
 	truncated_home = map->home;
 	truncated_command = command;
@@ -287,10 +283,10 @@ xact_callback(XactEvent event, void *arg)
 }
 
 static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid,
-				 SubTransactionId parentSubid, void *arg)
+subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
+				 void *arg)
 {
-	int			level = GetCurrentTransactionNestLevel();
+	int level = GetCurrentTransactionNestLevel();
 
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;

@@ -24,8 +24,7 @@ relation_label(const char *schema, const char *table)
 char *
 relation_label_oid(Oid relid)
 {
-	return relation_label(get_namespace_name(get_rel_namespace(relid)),
-						  get_rel_name(relid));
+	return relation_label(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
 /*
@@ -39,10 +38,8 @@ split_field(const char *text, char **entity, char **name)
 	const char *dot = strrchr(text, '.');
 
 	if (dot == NULL || dot == text || dot[1] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid field name: \"%s\"", text),
-				 errhint("A field is named entity.name, such as product.price.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid field name: \"%s\"", text),
+						errhint("A field is named entity.name, such as product.price.")));
 	*entity = pnstrdup(text, dot - text);
 	*name = pstrdup(dot + 1);
 }
@@ -54,15 +51,15 @@ split_field(const char *text, char **entity, char **name)
 void
 split_column(const char *text, char **schema, char **table, char **column)
 {
-	char	   *copy = pstrdup(text);
-	List	   *parts;
+	char *copy = pstrdup(text);
+	List *parts;
 
-	if (!SplitIdentifierString(copy, '.', &parts) ||
-		list_length(parts) < 2 || list_length(parts) > 3)
+	if (!SplitIdentifierString(copy, '.', &parts) || list_length(parts) < 2 ||
+		list_length(parts) > 3)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid column name: \"%s\"", text),
-				 errhint("A mirrored column is named schema.table.column, or table.column for schema public.")));
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid column name: \"%s\"", text),
+				 errhint(
+					 "A mirrored column is named schema.table.column, or table.column for schema public.")));
 	*column = llast(parts);
 	*table = list_nth(parts, list_length(parts) - 2);
 	*schema = list_length(parts) == 3 ? linitial(parts) : pstrdup("public");
@@ -113,8 +110,7 @@ glob_match_table(const char *pattern, const char *schema, const char *table)
 		return true;
 	if (dot == NULL)
 		return strcmp(schema, "public") == 0 && glob_match(pattern, table);
-	return glob_match(pnstrdup(pattern, dot - pattern), schema) &&
-		glob_match(dot + 1, table);
+	return glob_match(pnstrdup(pattern, dot - pattern), schema) && glob_match(dot + 1, table);
 }
 
 /* Do two neighbouring characters only stand the other way round? */
@@ -137,26 +133,26 @@ swapped(const char *a, const char *b)
 char *
 nearest_name(const char *wanted, List *names)
 {
-	int			wanted_len = strlen(wanted);
-	int			best = 4;
-	char	   *nearest = NULL;
-	ListCell   *lc;
+	int wanted_len = strlen(wanted);
+	int best = 4;
+	char *nearest = NULL;
+	ListCell *lc;
 
 	if (wanted_len > 255)
-		return NULL;			/* longer is not what the function takes */
+		return NULL; /* longer is not what the function takes */
 	foreach(lc, names)
 	{
-		char	   *name = lfirst(lc);
-		int			len = strlen(name);
-		int			distance;
+		char *name = lfirst(lc);
+		int len = strlen(name);
+		int distance;
 
 		if (len > 255)
 			continue;
 		if (pg_strcasecmp(name, wanted) == 0 || swapped(name, wanted))
 			distance = 1;
 		else
-			distance = varstr_levenshtein_less_equal(wanted, wanted_len, name, len,
-													 1, 1, 1, best - 1, true);
+			distance = varstr_levenshtein_less_equal(wanted, wanted_len, name, len, 1, 1, 1,
+													 best - 1, true);
 		if (distance < best && distance <= Max(1, Max(wanted_len, len) / 3))
 		{
 			best = distance;

@@ -14,40 +14,32 @@
 OWNERSHIP_MODULE_MAGIC;
 
 /* The system that middleware writes for; an empty string is no system. */
-char	   *ownership_system = NULL;
+char *ownership_system = NULL;
 
 /* Whether the map is enforced, only watched, or not looked at. */
-int			ownership_enforcement = ENFORCEMENT_ON;
+int ownership_enforcement = ENFORCEMENT_ON;
 
 /* The policy of fields that have none, and whose domain has none. */
-int			ownership_default_policy = POLICY_REJECT;
+int ownership_default_policy = POLICY_REJECT;
 
 /* Observed rows of one statement that are recorded in full. */
-int			ownership_observed_limit = 1000;
+int ownership_observed_limit = 1000;
 
 /* Bytes above which an allowed or rejected value is noted by its length. */
-int			ownership_value_limit = 8192;
+int ownership_value_limit = 8192;
 
-static const struct config_enum_entry enforcement_options[] = {
-	{"on", ENFORCEMENT_ON, false},
-	{"observe", ENFORCEMENT_OBSERVE, false},
-	{"off", ENFORCEMENT_OFF, false},
-	{"true", ENFORCEMENT_ON, true},
-	{"false", ENFORCEMENT_OFF, true},
-	{"yes", ENFORCEMENT_ON, true},
-	{"no", ENFORCEMENT_OFF, true},
-	{"1", ENFORCEMENT_ON, true},
-	{"0", ENFORCEMENT_OFF, true},
-	{NULL, 0, false}
-};
+static const struct config_enum_entry enforcement_options[] =
+	{{"on", ENFORCEMENT_ON, false},	   {"observe", ENFORCEMENT_OBSERVE, false},
+	 {"off", ENFORCEMENT_OFF, false},  {"true", ENFORCEMENT_ON, true},
+	 {"false", ENFORCEMENT_OFF, true}, {"yes", ENFORCEMENT_ON, true},
+	 {"no", ENFORCEMENT_OFF, true},	   {"1", ENFORCEMENT_ON, true},
+	 {"0", ENFORCEMENT_OFF, true},	   {NULL, 0, false}};
 
-static const struct config_enum_entry policy_options[] = {
-	{"observe", POLICY_OBSERVE, false},
-	{"fill", POLICY_FILL, false},
-	{"keep", POLICY_KEEP, false},
-	{"reject", POLICY_REJECT, false},
-	{NULL, 0, false}
-};
+static const struct config_enum_entry policy_options[] = {{"observe", POLICY_OBSERVE, false},
+														  {"fill", POLICY_FILL, false},
+														  {"keep", POLICY_KEEP, false},
+														  {"reject", POLICY_REJECT, false},
+														  {NULL, 0, false}};
 
 PGDLLEXPORT void _PG_init(void);
 
@@ -87,46 +79,32 @@ assign_system(const char *newval, void *extra)
 void
 _PG_init(void)
 {
-	DefineCustomStringVariable("ownership.system",
-							   "The system on whose behalf this session writes.",
+	DefineCustomStringVariable("ownership.system", "The system on whose behalf this session writes.",
 							   "For middleware that carries several systems over one role. "
 							   "An unknown name is an error on the first guarded write.",
-							   &ownership_system,
-							   "",
-							   PGC_SUSET, GUC_REPORT,
-							   NULL, assign_system, NULL);
+							   &ownership_system, "", PGC_SUSET, GUC_REPORT, NULL, assign_system,
+							   NULL);
 
-	DefineCustomEnumVariable("ownership.enforcement",
-							 "Whether the ownership map is enforced.",
+	DefineCustomEnumVariable("ownership.enforcement", "Whether the ownership map is enforced.",
 							 "\"observe\" lets every write through and keeps evidence; "
 							 "\"off\" is for maintenance.",
-							 &ownership_enforcement,
-							 ENFORCEMENT_ON, enforcement_options,
-							 PGC_SUSET, 0,
-							 NULL, NULL, NULL);
+							 &ownership_enforcement, ENFORCEMENT_ON, enforcement_options, PGC_SUSET,
+							 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("ownership.default_policy",
 							 "The policy of fields that have none of their own or by their domain.",
-							 NULL,
-							 &ownership_default_policy,
-							 POLICY_REJECT, policy_options,
-							 PGC_SUSET, 0,
-							 NULL, NULL, NULL);
+							 NULL, &ownership_default_policy, POLICY_REJECT, policy_options,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("ownership.observed_limit",
 							"Observed rows of one statement that are recorded in full; the rest is counted.",
-							NULL,
-							&ownership_observed_limit,
-							1000, 0, INT_MAX,
-							PGC_SUSET, 0,
-							NULL, NULL, NULL);
+							NULL, &ownership_observed_limit, 1000, 0, INT_MAX, PGC_SUSET, 0, NULL,
+							NULL, NULL);
 
 	DefineCustomIntVariable("ownership.value_limit",
 							"Size above which an allowed or rejected value is noted by its length in evidence.",
 							"A value that was kept out is always recorded whole.",
-							&ownership_value_limit,
-							8192, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_BYTE,
+							&ownership_value_limit, 8192, 0, INT_MAX, PGC_SUSET, GUC_UNIT_BYTE,
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("ownership");

@@ -63,61 +63,61 @@ typedef enum Operation
  */
 typedef enum Verdict
 {
-	VERDICT_ALLOW,				/* no conflict, or enforcement is off */
-	VERDICT_OBSERVE,			/* goes through, evidence is kept */
-	VERDICT_FILL,				/* goes through: there was no value */
-	VERDICT_OVERRIDE,			/* goes through: a steward wrote */
-	VERDICT_KEEP,				/* the owner's value stays */
-	VERDICT_DISCARD,			/* the row is not created or not deleted */
-	VERDICT_REJECT				/* an error */
+	VERDICT_ALLOW,	  /* no conflict, or enforcement is off */
+	VERDICT_OBSERVE,  /* goes through, evidence is kept */
+	VERDICT_FILL,	  /* goes through: there was no value */
+	VERDICT_OVERRIDE, /* goes through: a steward wrote */
+	VERDICT_KEEP,	  /* the owner's value stays */
+	VERDICT_DISCARD,  /* the row is not created or not deleted */
+	VERDICT_REJECT	  /* an error */
 } Verdict;
 
 /* Who is writing.  Strings live until the writer is resolved anew. */
 typedef struct Writer
 {
-	char	   *system;			/* NULL: unidentified, or a steward without */
-	bool		steward;
-	bool		carrier;		/* writes as the source of the table it touches */
-	bool		strict;			/* rejects even in a replication worker */
-	bool		worker;			/* applies a replicated stream */
-	char	   *carried;		/* carrier: what ownership.system says, or NULL */
-	char	   *origin;			/* name of the replication origin, or NULL */
-	Oid			role;			/* GetOuterUserId() */
-	uint64		serial;			/* changes whenever any of this changes */
+	char *system; /* NULL: unidentified, or a steward without */
+	bool steward;
+	bool carrier;  /* writes as the source of the table it touches */
+	bool strict;   /* rejects even in a replication worker */
+	bool worker;   /* applies a replicated stream */
+	char *carried; /* carrier: what ownership.system says, or NULL */
+	char *origin;  /* name of the replication origin, or NULL */
+	Oid role;	   /* GetOuterUserId() */
+	uint64 serial; /* changes whenever any of this changes */
 } Writer;
 
 /* One rule of row_owner: in rows where the filter holds, this owner. */
 typedef struct RowRule
 {
-	char	   *text;
+	char *text;
 	struct ExprState *filter;
-	char	   *owner;			/* NULL: nobody */
+	char *owner; /* NULL: nobody */
 } RowRule;
 
 /* A mirrored column of one relation. */
 typedef struct MappedColumn
 {
-	AttrNumber	attnum;
-	char	   *name;
-	char	   *field;			/* entity.name, for messages */
-	char	   *owner;			/* NULL: nobody */
-	Policy		policy;			/* the field's, else its domain's */
-	bool		key;			/* the field is marked key */
-	int			nrules;
-	RowRule    *rules;
+	AttrNumber attnum;
+	char *name;
+	char *field;   /* entity.name, for messages */
+	char *owner;   /* NULL: nobody */
+	Policy policy; /* the field's, else its domain's */
+	bool key;	   /* the field is marked key */
+	int nrules;
+	RowRule *rules;
 	/* how to compare two values */
-	bool		numeric;
-	bool		composite;
-	bool		byval;
-	int16		typlen;
+	bool numeric;
+	bool composite;
+	bool byval;
+	int16 typlen;
 	/* the default that stands in for a refused value, and tells a write */
-	bool		constant_default;	/* also when there is no default: NULL */
-	bool		default_isnull;
-	Datum		default_value;
+	bool constant_default; /* also when there is no default: NULL */
+	bool default_isnull;
+	Datum default_value;
 	struct ExprState *default_expr; /* when it is not constant */
-	bool		not_null;		/* of the column or its domain */
-	bool		partition_key;	/* of any ancestor */
-	bool		foreign;		/* to the writer of the map's view_serial */
+	bool not_null;					/* of the column or its domain */
+	bool partition_key;				/* of any ancestor */
+	bool foreign;					/* to the writer of the map's view_serial */
 } MappedColumn;
 
 /*
@@ -132,67 +132,66 @@ typedef struct MappedColumn
  */
 typedef struct RelationMap
 {
-	Oid			relid;			/* hash key */
-	bool		valid;
-	bool		ancestor;		/* some other relation's map depends on it */
-	bool		mapped;			/* false: a negative answer */
+	Oid relid; /* hash key */
+	bool valid;
+	bool ancestor; /* some other relation's map depends on it */
+	bool mapped;   /* false: a negative answer */
 	MemoryContext cxt;
-	Oid			home;			/* the table that stands on the map */
-	Oid			root;			/* topmost ancestor, or relid */
-	List	   *ancestors;		/* OIDs of all that is above, nearest first */
-	char	   *schema;			/* of home, as on the map */
-	char	   *table;
-	char	   *source;			/* whose private copy it is, or NULL */
-	int			ncols;
-	MappedColumn *cols;			/* in attribute order */
-	int			nkeys;			/* mirrored columns that are key */
-	int			nkey_attrs;		/* columns that tell a row, for evidence */
+	Oid home;		 /* the table that stands on the map */
+	Oid root;		 /* topmost ancestor, or relid */
+	List *ancestors; /* OIDs of all that is above, nearest first */
+	char *schema;	 /* of home, as on the map */
+	char *table;
+	char *source; /* whose private copy it is, or NULL */
+	int ncols;
+	MappedColumn *cols; /* in attribute order */
+	int nkeys;			/* mirrored columns that are key */
+	int nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
-	struct ExprContext *econtext;	/* for filters and defaults */
+	struct ExprContext *econtext; /* for filters and defaults */
 	/* the columns that the writer of this serial may not freely write */
-	uint64		view_serial;
-	Bitmapset  *foreign;		/* offset FirstLowInvalidHeapAttributeNumber */
+	uint64 view_serial;
+	Bitmapset *foreign; /* offset FirstLowInvalidHeapAttributeNumber */
 } RelationMap;
 
 /* One column of one row that a non-owner writes. */
 typedef struct Conflict
 {
 	MappedColumn *col;
-	const char *owner;			/* by the row's rules */
-	Verdict		verdict;
-	bool		softened;		/* reject, acting as keep in a worker */
+	const char *owner; /* by the row's rules */
+	Verdict verdict;
+	bool softened; /* reject, acting as keep in a worker */
 } Conflict;
 
 typedef struct ConflictSet
 {
-	int			n;
-	Conflict   *items;			/* NULL while there are none */
-	Verdict		strictest;
+	int n;
+	Conflict *items; /* NULL while there are none */
+	Verdict strictest;
 } ConflictSet;
 
 /* ownership.c: settings */
 extern char *ownership_system;
-extern int	ownership_enforcement;
-extern int	ownership_default_policy;
-extern int	ownership_observed_limit;
-extern int	ownership_value_limit;
+extern int ownership_enforcement;
+extern int ownership_default_policy;
+extern int ownership_observed_limit;
+extern int ownership_value_limit;
 extern const char *policy_name(Policy policy);
 extern Policy policy_from_name(const char *name);
 
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
-extern Oid	catalog_table(const char *name, bool missing_ok);
-extern CatalogScan *catalog_begin(const char *table, const char *index,
-								  int nkeys, const char *const *keys,
-								  Snapshot snapshot);
+extern Oid catalog_table(const char *name, bool missing_ok);
+extern CatalogScan *catalog_begin(const char *table, const char *index, int nkeys,
+								  const char *const *keys, Snapshot snapshot);
 extern bool catalog_next(CatalogScan *scan);
 extern char *catalog_text(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
-extern Oid	catalog_oid(CatalogScan *scan, int attnum);
-extern int	catalog_int(CatalogScan *scan, int attnum);
+extern Oid catalog_oid(CatalogScan *scan, int attnum);
+extern int catalog_int(CatalogScan *scan, int attnum);
 extern ItemPointer catalog_tid(CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
-extern Oid	catalog_signal;
+extern Oid catalog_signal;
 extern void catalog_watch(void);
 extern Snapshot catalog_snapshot(void);
 extern void catalog_release(Snapshot snapshot);
@@ -210,10 +209,8 @@ extern void writer_init(void);
 extern RelationMap *map_get(Relation rel);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
-extern const char *map_owner(RelationMap *map, MappedColumn *col,
-							 TupleTableSlot *stored);
-extern void map_default(RelationMap *map, MappedColumn *col,
-						Datum *value, bool *isnull);
+extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
+extern void map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern void map_init(void);
 
@@ -221,44 +218,43 @@ extern void map_init(void);
 extern Expr *filter_parse(Relation rel, const char *text);
 
 /* compare.c */
-extern bool value_changed(const MappedColumn *col, Datum a, bool anull,
-						  Datum b, bool bnull);
+extern bool value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull);
 
 /* verdict.c */
 typedef struct Circumstances
 {
-	Operation	operation;
-	bool		steward;
-	bool		worker;
-	bool		strict;
-	bool		cascade;		/* a foreign-key action */
+	Operation operation;
+	bool steward;
+	bool worker;
+	bool strict;
+	bool cascade; /* a foreign-key action */
 	Enforcement enforcement;
 } Circumstances;
 
 extern Policy policy_effective(Policy policy);
-extern Verdict verdict_for(const Circumstances *c, Policy policy, bool key,
-						   bool stored_null, bool *softened);
+extern Verdict
+verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened);
 
 /* statement.c: what the running statement says of itself */
 
 /* What one statement did on one table of the map. */
 typedef struct Tally
 {
-	const void *statement;		/* its key; NULL when it is not known */
-	int			level;			/* transaction nesting level */
-	Oid			home;
-	char	   *schema;
-	char	   *table;
-	uint64		observed;		/* rows */
-	uint64		kept;			/* rows with values kept out */
-	uint64		discarded;		/* rows not created or not deleted */
-	uint64		untouched;		/* inserts left alone for an upsert */
-	bool		blind;			/* its names were not known */
-	struct HTAB *stand_ins;		/* uint64: defaults put into new rows, see guard.c */
-	uint64		rest;			/* observed rows beyond the limit */
-	Operation	rest_operation;
-	char	   *rest_system;
-	List	   *rest_columns;	/* of char * */
+	const void *statement; /* its key; NULL when it is not known */
+	int level;			   /* transaction nesting level */
+	Oid home;
+	char *schema;
+	char *table;
+	uint64 observed;		/* rows */
+	uint64 kept;			/* rows with values kept out */
+	uint64 discarded;		/* rows not created or not deleted */
+	uint64 untouched;		/* inserts left alone for an upsert */
+	bool blind;				/* its names were not known */
+	struct HTAB *stand_ins; /* uint64: defaults put into new rows, see guard.c */
+	uint64 rest;			/* observed rows beyond the limit */
+	Operation rest_operation;
+	char *rest_system;
+	List *rest_columns; /* of char * */
 } Tally;
 
 /* Where an INSERT looks for a row that is there. */
@@ -282,16 +278,16 @@ extern void statement_init(void);
 /* conflict.c: evidence */
 typedef struct Evidence
 {
-	const RelationMap *map;		/* of the relation that the slots belong to */
-	TupleDesc	desc;			/* its; a slot's own may lack the names */
+	const RelationMap *map; /* of the relation that the slots belong to */
+	TupleDesc desc;			/* its; a slot's own may lack the names */
 	const Writer *writer;
-	const char *system;			/* who that is on this table, or NULL */
-	Operation	operation;
-	Verdict		outcome;
-	const ConflictSet *conflicts;	/* those of this verdict are recorded */
-	TupleTableSlot *stored;		/* the row before; NULL for INSERT, TRUNCATE */
-	TupleTableSlot *proposed;	/* the row as written; NULL for DELETE */
-	TupleTableSlot *final;		/* the row as it will be; NULL: as stored */
+	const char *system; /* who that is on this table, or NULL */
+	Operation operation;
+	Verdict outcome;
+	const ConflictSet *conflicts; /* those of this verdict are recorded */
+	TupleTableSlot *stored;		  /* the row before; NULL for INSERT, TRUNCATE */
+	TupleTableSlot *proposed;	  /* the row as written; NULL for DELETE */
+	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
 extern void record_evidence(const Evidence *e);
@@ -303,9 +299,9 @@ extern const char *outcome_name(Verdict outcome);
 /* guard.c: what is remembered of one statement on one relation (fn_extra) */
 typedef struct GuardState
 {
-	MemoryContext cxt;			/* lives as long as the statement */
+	MemoryContext cxt; /* lives as long as the statement */
 	RelationMap *map;
-	bool		amended_insert; /* the last INSERT was amended */
+	bool amended_insert; /* the last INSERT was amended */
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */
 	ItemPointerData update_ctid;
 	TupleTableSlot *update_slot;
@@ -316,13 +312,13 @@ typedef struct GuardState
 /* move.c: rows on their way from one partition to another */
 typedef struct Move
 {
-	Oid			root;			/* InvalidOid: none is expected */
-	int			depth;			/* of triggers */
-	int			level;			/* of transactions */
+	Oid root;  /* InvalidOid: none is expected */
+	int depth; /* of triggers */
+	int level; /* of transactions */
 	/* of a replicated move */
-	Oid			old_relid;
-	HeapTuple	old_tuple;		/* NULL: it was judged already */
-	bool		allowed;		/* its first half was let through */
+	Oid old_relid;
+	HeapTuple old_tuple; /* NULL: it was judged already */
+	bool allowed;		 /* its first half was let through */
 } Move;
 
 extern void move_remember_update(GuardState *state, TriggerData *td);
@@ -346,10 +342,10 @@ extern void report_kept(const Tally *tally);
 /* edit.c: SQL run for the functions that edit the map */
 typedef struct Parameters
 {
-	int			n;
-	Oid			types[12];
-	Datum		values[12];
-	char		nulls[12];
+	int n;
+	Oid types[12];
+	Datum values[12];
+	char nulls[12];
 } Parameters;
 
 extern void add_text(Parameters *p, const char *value);
@@ -369,7 +365,7 @@ typedef struct ColumnSpec
 	const char *column;
 	const char *entity;
 	const char *field;
-	bool		key;			/* marks the field, if it is new */
+	bool key; /* marks the field, if it is new */
 } ColumnSpec;
 
 extern void check_relation(Oid relid);
@@ -390,11 +386,9 @@ extern void guard_relation(Oid relid, bool quiet);
 extern char *relation_label(const char *schema, const char *table);
 extern char *relation_label_oid(Oid relid);
 extern void split_field(const char *text, char **entity, char **name);
-extern void split_column(const char *text, char **schema, char **table,
-						 char **column);
+extern void split_column(const char *text, char **schema, char **table, char **column);
 extern bool glob_match(const char *pattern, const char *text);
-extern bool glob_match_table(const char *pattern, const char *schema,
-							 const char *table);
+extern bool glob_match_table(const char *pattern, const char *schema, const char *table);
 extern char *nearest_name(const char *wanted, List *names);
 
-#endif							/* OWNERSHIP_H */
+#endif /* OWNERSHIP_H */

@@ -25,8 +25,7 @@ column_list(const Evidence *e, int *n)
 	{
 		if (e->conflicts->items[i].verdict != e->outcome)
 			continue;
-		appendStringInfo(&buf, "%s\"%s\"", *n > 0 ? ", " : "",
-						 e->conflicts->items[i].col->name);
+		appendStringInfo(&buf, "%s\"%s\"", *n > 0 ? ", " : "", e->conflicts->items[i].col->name);
 		(*n)++;
 	}
 	return buf.data;
@@ -49,10 +48,10 @@ owner_list(const Evidence *e)
 			appendStringInfoChar(&buf, ' ');
 		appendStringInfo(&buf,
 						 c->col->key && e->operation != OPERATION_UPDATE
-						 ? _("Field \"%s\" is the key, and its system of record is \"%s\".")
+							 ? _("Field \"%s\" is the key, and its system of record is \"%s\".")
 						 : c->col->nrules > 0
-						 ? _("Field \"%s\" has system of record \"%s\" in this row.")
-						 : _("Field \"%s\" has system of record \"%s\"."),
+							 ? _("Field \"%s\" has system of record \"%s\" in this row.")
+							 : _("Field \"%s\" has system of record \"%s\"."),
 						 c->col->field, c->owner);
 	}
 	return buf.data;
@@ -73,11 +72,13 @@ reject_message(const Evidence *e, const char *columns, int ncolumns)
 							label, columns, table);
 		case OPERATION_DELETE:
 			return psprintf(ngettext("%s may not delete rows of table \"%s\": it does not own key column %s",
-									 "%s may not delete rows of table \"%s\": it does not own key columns %s", ncolumns),
+									 "%s may not delete rows of table \"%s\": it does not own key columns %s",
+									 ncolumns),
 							label, table, columns);
 		case OPERATION_TRUNCATE:
 			return psprintf(ngettext("%s may not truncate table \"%s\": it does not own key column %s",
-									 "%s may not truncate table \"%s\": it does not own key columns %s", ncolumns),
+									 "%s may not truncate table \"%s\": it does not own key columns %s",
+									 ncolumns),
 							label, table, columns);
 	}
 	pg_unreachable();
@@ -90,10 +91,10 @@ reject_message(const Evidence *e, const char *columns, int ncolumns)
 void
 report_rejected(const Evidence *e, const char *why)
 {
-	int			ncolumns;
-	char	   *columns = column_list(e, &ncolumns);
-	char	   *message = reject_message(e, columns, ncolumns);
-	char	   *detail = owner_list(e);
+	int ncolumns;
+	char *columns = column_list(e, &ncolumns);
+	char *message = reject_message(e, columns, ncolumns);
+	char *detail = owner_list(e);
 	const char *first = NULL;
 	const char *owner = NULL;
 
@@ -110,17 +111,15 @@ report_rejected(const Evidence *e, const char *why)
 
 	log_rejected(e);
 	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("%s", message),
-			 errdetail("%s", detail),
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
 			 e->system != NULL || e->writer->origin != NULL
-			 ? errhint("Leave it to \"%s\", or write without it. "
-					   "A data steward (ownership.identify() with steward => true) may write every field; "
-					   "\"SET ownership.enforcement = off\" is for maintenance.",
-					   owner)
-			 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
-					   "A data steward (steward => true) may write every field; "
-					   "\"SET ownership.enforcement = off\" is for maintenance."),
+				 ? errhint("Leave it to \"%s\", or write without it. "
+						   "A data steward (ownership.identify() with steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance.",
+						   owner)
+				 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
+						   "A data steward (steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance."),
 			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
 			 err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
 			 err_generic_string(PG_DIAG_COLUMN_NAME, first)));
@@ -129,10 +128,10 @@ report_rejected(const Evidence *e, const char *why)
 /* What was warned of, in this worker. */
 typedef struct Warned
 {
-	Oid			home;
-	char		column[NAMEDATALEN];
+	Oid home;
+	char column[NAMEDATALEN];
 	TimestampTz at;
-	uint64		since;			/* not told */
+	uint64 since; /* not told */
 } Warned;
 
 static List *warned = NIL;
@@ -141,8 +140,8 @@ static Warned *
 warned_entry(Oid home, const char *column)
 {
 	MemoryContext old;
-	ListCell   *lc;
-	Warned	   *w;
+	ListCell *lc;
+	Warned *w;
 
 	foreach(lc, warned)
 	{
@@ -171,8 +170,8 @@ report_softened(const Evidence *e)
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		const Conflict *c = &e->conflicts->items[i];
-		Warned	   *w;
-		char	   *detail;
+		Warned *w;
+		char *detail;
 
 		if (c->verdict != e->outcome || !c->softened)
 			continue;
@@ -193,8 +192,7 @@ report_softened(const Evidence *e)
 				 errmsg("%s may not write column \"%s\" of table \"%s\": the replicated value was kept out",
 						writer_label(e->writer, e->system), c->col->name,
 						relation_label(e->map->schema, e->map->table)),
-				 errdetail("%s", detail),
-				 errhint("The refused values are in ownership.conflict."),
+				 errdetail("%s", detail), errhint("The refused values are in ownership.conflict."),
 				 errhidecontext(true)));
 		w->at = now;
 		w->since = 0;
@@ -208,14 +206,14 @@ report_kept(const Tally *tally)
 	const char *table = relation_label(tally->schema, tally->table);
 
 	if (MyBgworkerEntry != NULL)
-		return;					/* there is no client */
+		return; /* there is no client */
 	if (tally->kept > 0)
 		ereport(NOTICE,
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",
 							   "values of other systems' fields were kept out of %llu rows of table \"%s\"",
-							   (unsigned long) tally->kept,
-							   (unsigned long long) tally->kept, table),
-				 errdetail("The rest of the row was written. The refused values are in ownership.conflict.")));
+							   (unsigned long) tally->kept, (unsigned long long) tally->kept, table),
+				 errdetail(
+					 "The rest of the row was written. The refused values are in ownership.conflict.")));
 	if (tally->discarded > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row of table \"%s\" was left as it was: another system owns the key",

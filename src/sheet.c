@@ -24,16 +24,16 @@ PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
 typedef struct SheetRow
 {
-	char	   *entity;
-	char	   *field;
-	char	   *owner;
-	List	   *writers;
+	char *entity;
+	char *field;
+	char *owner;
+	List *writers;
 } SheetRow;
 
 static char *
 raw_cell(TriggerData *td, const char *column)
 {
-	TupleDesc	desc = RelationGetDescr(td->tg_relation);
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
 
 	return SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, column));
 }
@@ -42,8 +42,8 @@ raw_cell(TriggerData *td, const char *column)
 static char *
 cell(TriggerData *td, const char *column)
 {
-	char	   *value = raw_cell(td, column);
-	int			len;
+	char *value = raw_cell(td, column);
+	int len;
 
 	if (value == NULL)
 		return NULL;
@@ -59,16 +59,16 @@ cell(TriggerData *td, const char *column)
 static List *
 cell_list(char *value)
 {
-	List	   *list = NIL;
-	char	   *start = value;
-	bool		quoted = false;
+	List *list = NIL;
+	char *start = value;
+	bool quoted = false;
 
 	if (value == NULL)
 		return NIL;
 	for (char *c = value;; c++)
 	{
-		char	   *end = c;
-		bool		last = *c == '\0';
+		char *end = c;
+		bool last = *c == '\0';
 
 		if (*c == '"')
 			quoted = !quoted;
@@ -91,16 +91,16 @@ bool
 means_nobody(const char *name)
 {
 	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
-		pg_strcasecmp(name, "both") == 0;
+		   pg_strcasecmp(name, "both") == 0;
 }
 
 /* Splits the owner cell: one system, or declared writers. */
 static void
 take_owner(SheetRow *row, char *value)
 {
-	List	   *named = NIL;
-	bool		nobody = false;
-	ListCell   *lc;
+	List *named = NIL;
+	bool nobody = false;
+	ListCell *lc;
 
 	foreach(lc, cell_list(value))
 	{
@@ -124,31 +124,31 @@ default_columns(const char *entity, const char *field)
 	const char *dot = strrchr(entity, '.');
 	const char *schema = dot == NULL ? "public" : pnstrdup(entity, dot - entity);
 	const char *table = dot == NULL ? entity : dot + 1;
-	Oid			nsp = get_namespace_oid(schema, true);
-	Oid			relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	Oid nsp = get_namespace_oid(schema, true);
+	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
 
 	if (!OidIsValid(relid) || get_attnum(relid, field) <= 0 ||
 		get_rel_relkind(relid) == RELKIND_VIEW)
 		return NIL;
-	return list_make1(psprintf("%s.%s.%s", quote_identifier(schema),
-							   quote_identifier(table), quote_identifier(field)));
+	return list_make1(psprintf("%s.%s.%s", quote_identifier(schema), quote_identifier(table),
+							   quote_identifier(field)));
 }
 
 /* Gives the field the columns of the cell, and no others. */
 static void
 take_columns(const SheetRow *row, List *columns)
 {
-	Parameters	p = {0};
-	List	   *schemas = NIL;
-	List	   *tables = NIL;
-	List	   *names = NIL;
-	ListCell   *lc;
+	Parameters p = {0};
+	List *schemas = NIL;
+	List *tables = NIL;
+	List *names = NIL;
+	ListCell *lc;
 
 	foreach(lc, columns)
 	{
-		char	   *schema;
-		char	   *table;
-		char	   *column;
+		char *schema;
+		char *table;
+		char *column;
 
 		split_column(lfirst(lc), &schema, &table, &column);
 		schemas = lappend(schemas, schema);
@@ -162,7 +162,8 @@ take_columns(const SheetRow *row, List *columns)
 	add_texts(&p, tables);
 	add_texts(&p, names);
 	run_sql("DELETE FROM ownership.mirrored_column WHERE entity = $1 AND field = $2 "
-			"AND (table_schema, table_name, column_name) NOT IN (SELECT * FROM unnest($3, $4, $5))", &p);
+			"AND (table_schema, table_name, column_name) NOT IN (SELECT * FROM unnest($3, $4, $5))",
+			&p);
 }
 
 /*
@@ -173,33 +174,31 @@ take_columns(const SheetRow *row, List *columns)
 static bool
 cell_bool(TriggerData *td, const char *column)
 {
-	char	   *value = cell(td, column);
-	bool		result = false;
+	char *value = cell(td, column);
+	bool result = false;
 
 	if (value != NULL && !parse_bool(value, &result))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-				 errmsg("invalid value in column \"%s\": \"%s\"", column, value),
-				 errhint("Write true or false, or leave the cell blank.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("invalid value in column \"%s\": \"%s\"", column, value),
+						errhint("Write true or false, or leave the cell blank.")));
 	return result;
 }
 
 static void
 take_row(TriggerData *td, SheetRow *row)
 {
-	Parameters	p = {0};
-	Parameters	k = {0};
-	List	   *readers = cell_list(cell(td, "readers"));
-	List	   *columns = cell_list(cell(td, "columns"));
-	char	   *policy = cell(td, "policy");
-	bool		key = cell_bool(td, "key");
-	bool		fresh = !field_exists(row->entity, row->field);
-	ListCell   *lc;
+	Parameters p = {0};
+	Parameters k = {0};
+	List *readers = cell_list(cell(td, "readers"));
+	List *columns = cell_list(cell(td, "columns"));
+	char *policy = cell(td, "policy");
+	bool key = cell_bool(td, "key");
+	bool fresh = !field_exists(row->entity, row->field);
+	ListCell *lc;
 
 	if (strchr(row->field, '.') != NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("a field's name must not contain a dot"),
+				(errcode(ERRCODE_INVALID_NAME), errmsg("a field's name must not contain a dot"),
 				 errhint("What comes before the last dot is the entity.")));
 	row->writers = cell_list(cell(td, "writers"));
 	take_owner(row, cell(td, "owner"));
@@ -225,7 +224,8 @@ take_row(TriggerData *td, SheetRow *row)
 			"ON CONFLICT (entity, name) DO UPDATE SET domain = excluded.domain, owner = excluded.owner, "
 			"policy = excluded.policy, key = excluded.key, local = excluded.local, "
 			"rationale = excluded.rationale, decided_by = excluded.decided_by, decided_on = excluded.decided_on "
-			"WHERE f.* IS DISTINCT FROM excluded.*", &p);
+			"WHERE f.* IS DISTINCT FROM excluded.*",
+			&p);
 	set_access(row->entity, row->field, "read", readers);
 	set_access(row->entity, row->field, "write", row->writers);
 
@@ -251,36 +251,34 @@ Datum
 ownership_sheet_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	SheetRow	row = {0};
+	SheetRow row = {0};
 	MemoryContext cxt = CurrentMemoryContext;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(td->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called by the sheet's trigger")));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function was not called by the sheet's trigger")));
 	SPI_connect();
 	row.entity = cell(td, "entity");
 	row.field = cell(td, "field");
 	if (row.entity == NULL || row.field == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("a row of the sheet needs entity and field"),
-				 errdetail("Entity is \"%s\", field is \"%s\".",
-						   row.entity ? row.entity : "", row.field ? row.field : "")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("a row of the sheet needs entity and field"),
+						errdetail("Entity is \"%s\", field is \"%s\".",
+								  row.entity ? row.entity : "", row.field ? row.field : "")));
 	PG_TRY();
 	{
 		take_row(td, &row);
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
+		ErrorData *error;
 
 		/* the error goes on, but says where in the sheet it was */
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
 		FlushErrorState();
-		error->message = psprintf(_("field \"%s.%s\" of the sheet: %s"),
-								  row.entity, row.field, error->message);
+		error->message =
+			psprintf(_("field \"%s.%s\" of the sheet: %s"), row.entity, row.field, error->message);
 		ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -30,9 +30,8 @@ static TriggerData *
 check_trigger(FunctionCallInfo fcinfo)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function was not called as a trigger")));
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function was not called as a trigger")));
 	return (TriggerData *) fcinfo->context;
 }
 
@@ -57,7 +56,7 @@ written_tuple(TriggerData *td)
 Datum
 ownership_map_changed(PG_FUNCTION_ARGS)
 {
-	Oid			relid;
+	Oid relid;
 
 	(void) check_trigger(fcinfo);
 	relid = catalog_table("mirrored_table", true);
@@ -86,9 +85,9 @@ Datum
 ownership_identity_bind(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = check_trigger(fcinfo);
-	bool		delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
-	HeapTuple	tuple = written_tuple(td);
-	Relation	bound;
+	bool delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
+	HeapTuple tuple = written_tuple(td);
+	Relation bound;
 
 	/* a system's new name comes down a foreign key: nobody was identified */
 	if (InNoForceRLSOperation())
@@ -101,24 +100,23 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 	if (!delete)
 	{
-		char	   *kind = row_text(td, tuple, "kind");
-		char	   *name = row_text(td, tuple, "name");
+		char *kind = row_text(td, tuple, "kind");
+		char *name = row_text(td, tuple, "name");
 
 		if (kind != NULL && name != NULL && strcmp(kind, "role") == 0)
 		{
-			Oid			role = get_role_oid(name, true);
+			Oid role = get_role_oid(name, true);
 
 			unbind_role(bound, name);
 			CommandCounterIncrement();
 			if (OidIsValid(role))
 			{
-				Datum		values[2];
-				bool		nulls[2] = {false, false};
+				Datum values[2];
+				bool nulls[2] = {false, false};
 
 				values[0] = CStringGetTextDatum(name);
 				values[1] = ObjectIdGetDatum(role);
-				CatalogTupleInsert(bound, heap_form_tuple(RelationGetDescr(bound),
-														  values, nulls));
+				CatalogTupleInsert(bound, heap_form_tuple(RelationGetDescr(bound), values, nulls));
 			}
 		}
 	}
@@ -131,22 +129,21 @@ Datum
 ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = check_trigger(fcinfo);
-	HeapTuple	tuple = written_tuple(td);
+	HeapTuple tuple = written_tuple(td);
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
 
 	if (schema != NULL && table != NULL && !InNoForceRLSOperation())
 	{
 		const char *keys[2] = {schema, table};
-		CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey",
-										  2, keys, NULL);
-		bool		found = catalog_next(scan);
+		CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
+		bool found = catalog_next(scan);
 
 		catalog_end(scan);
 		if (!found)
 		{
-			Oid			types[2] = {TEXTOID, TEXTOID};
-			Datum		values[2];
+			Oid types[2] = {TEXTOID, TEXTOID};
+			Datum values[2];
 
 			values[0] = CStringGetTextDatum(schema);
 			values[1] = CStringGetTextDatum(table);
@@ -171,12 +168,12 @@ Datum
 ownership_row_owner_check(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = check_trigger(fcinfo);
-	HeapTuple	tuple = written_tuple(td);
+	HeapTuple tuple = written_tuple(td);
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
 	const char *filter = row_text(td, tuple, "row_filter");
-	Oid			nsp;
-	Oid			relid;
+	Oid nsp;
+	Oid relid;
 
 	if (schema == NULL || table == NULL || filter == NULL || !check_function_bodies)
 		return PointerGetDatum(tuple);
@@ -184,7 +181,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 	relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
 	if (OidIsValid(relid) && !InNoForceRLSOperation())
 	{
-		Relation	rel = table_open(relid, AccessShareLock);
+		Relation rel = table_open(relid, AccessShareLock);
 
 		(void) filter_parse(rel, filter);
 		table_close(rel, AccessShareLock);

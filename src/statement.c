@@ -33,7 +33,7 @@ static ProcessUtility_hook_type next_ProcessUtility = NULL;
 static PlannedStmt *current_statement = NULL;
 static const void *current_key = NULL;
 static bool current_action = false;
-static List *tallies = NIL;		/* of Tally *, in TopTransactionContext */
+static List *tallies = NIL; /* of Tally *, in TopTransactionContext */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 static PlannedStmt *
@@ -52,8 +52,7 @@ running_copy(void)
 {
 	PlannedStmt *statement = running_statement();
 
-	if (statement != NULL && statement->utilityStmt != NULL &&
-		IsA(statement->utilityStmt, CopyStmt))
+	if (statement != NULL && statement->utilityStmt != NULL && IsA(statement->utilityStmt, CopyStmt))
 		return (CopyStmt *) statement->utilityStmt;
 	return NULL;
 }
@@ -84,10 +83,10 @@ Arbiters
 statement_arbiters(const RelationMap *map, List **indexes)
 {
 	PlannedStmt *statement = running_statement();
-	List	   *plans;
-	ListCell   *lc;
-	bool		known = false;
-	bool		any = false;
+	List *plans;
+	ListCell *lc;
+	bool known = false;
+	bool any = false;
 
 	*indexes = NIL;
 	if (statement == NULL)
@@ -96,7 +95,7 @@ statement_arbiters(const RelationMap *map, List **indexes)
 	foreach(lc, plans)
 	{
 		ModifyTable *plan = lfirst(lc);
-		Oid			target;
+		Oid target;
 
 		if (plan == NULL || !IsA(plan, ModifyTable))
 			continue;
@@ -118,9 +117,9 @@ bool
 statement_names_insert(const RelationMap *map, const char *column)
 {
 	PlannedStmt *statement = running_statement();
-	CopyStmt   *copy = running_copy();
-	ListCell   *lc;
-	bool		found = false;
+	CopyStmt *copy = running_copy();
+	ListCell *lc;
+	bool found = false;
 
 	if (copy != NULL)
 	{
@@ -138,15 +137,14 @@ statement_names_insert(const RelationMap *map, const char *column)
 	foreach(lc, statement->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
-		AttrNumber	attnum;
+		AttrNumber attnum;
 
 		if (rte->relid != map->relid && !list_member_oid(map->ancestors, rte->relid))
 			continue;
 		found = true;
 		attnum = get_attnum(rte->relid, column);
-		if (attnum > 0 &&
-			bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
-						  compat_inserted_columns(statement, rte)))
+		if (attnum > 0 && bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
+										compat_inserted_columns(statement, rte)))
 			return true;
 	}
 	/* a statement within the one that loads the library */
@@ -160,8 +158,8 @@ Tally *
 statement_tally(const RelationMap *map)
 {
 	MemoryContext old;
-	ListCell   *lc;
-	Tally	   *tally;
+	ListCell *lc;
+	Tally *tally;
 
 	foreach(lc, tallies)
 	{
@@ -185,16 +183,16 @@ statement_tally(const RelationMap *map)
 void
 statement_remember(const RelationMap *map, uint64 stand_in)
 {
-	Tally	   *tally = statement_tally(map);
+	Tally *tally = statement_tally(map);
 
 	if (tally->stand_ins == NULL)
 	{
-		HASHCTL		ctl = {0};
+		HASHCTL ctl = {0};
 
 		ctl.keysize = ctl.entrysize = sizeof(uint64);
 		ctl.hcxt = TopTransactionContext;
-		tally->stand_ins = hash_create("ownership stand-ins", 64, &ctl,
-									   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		tally->stand_ins =
+			hash_create("ownership stand-ins", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
 }
@@ -203,11 +201,11 @@ statement_remember(const RelationMap *map, uint64 stand_in)
 bool
 statement_was_blind(const RelationMap *map)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	foreach(lc, tallies)
 	{
-		Tally	   *tally = lfirst(lc);
+		Tally *tally = lfirst(lc);
 
 		if (tally->blind && tally->home == map->home && current_key != NULL)
 			return true;
@@ -219,11 +217,11 @@ statement_was_blind(const RelationMap *map)
 bool
 statement_remembers(const RelationMap *map, uint64 stand_in)
 {
-	ListCell   *lc;
+	ListCell *lc;
 
 	foreach(lc, tallies)
 	{
-		Tally	   *tally = lfirst(lc);
+		Tally *tally = lfirst(lc);
 
 		if ((tally->statement == current_key || tally->statement == NULL) &&
 			tally->home == map->home && tally->stand_ins != NULL &&
@@ -237,8 +235,8 @@ statement_remembers(const RelationMap *map, uint64 stand_in)
 static void
 settle(const void *key, bool all)
 {
-	List	   *due = NIL;
-	ListCell   *lc;
+	List *due = NIL;
+	ListCell *lc;
 
 	if (tallies == NIL)
 		return;
@@ -251,7 +249,7 @@ settle(const void *key, bool all)
 		tallies = list_delete_ptr(tallies, lfirst(lc));
 	foreach(lc, due)
 	{
-		Tally	   *tally = lfirst(lc);
+		Tally *tally = lfirst(lc);
 
 		if (tally->rest > 0)
 			record_rest(tally);
@@ -268,7 +266,7 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
-	bool		outer_action = current_action;
+	bool outer_action = current_action;
 
 	current_statement = queryDesc->plannedstmt;
 	current_key = queryDesc;
@@ -294,7 +292,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
-	bool		outer_action = current_action;
+	bool outer_action = current_action;
 
 	current_statement = queryDesc->plannedstmt;
 	current_key = queryDesc;
@@ -321,15 +319,14 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 }
 
 static void
-hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
-					bool readOnlyTree, ProcessUtilityContext context,
-					ParamListInfo params, QueryEnvironment *queryEnv,
+hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+					ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
 					DestReceiver *dest, QueryCompletion *qc)
 {
 	PlannedStmt *outer_statement = current_statement;
 	const void *outer_key = current_key;
-	bool		outer_action = current_action;
-	bool		copy = IsA(pstmt->utilityStmt, CopyStmt);
+	bool outer_action = current_action;
+	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
 
 	if (copy)
 	{
@@ -340,11 +337,11 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 	PG_TRY();
 	{
 		if (next_ProcessUtility)
-			next_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
+			next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
+								qc);
 		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-									params, queryEnv, dest, qc);
+			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+									dest, qc);
 		if (copy)
 			settle(pstmt, false);
 	}
@@ -368,23 +365,23 @@ xact_callback(XactEvent event, void *arg)
 			settle(NULL, true);
 			break;
 		default:
-			tallies = NIL;		/* its context goes with the transaction */
+			tallies = NIL; /* its context goes with the transaction */
 			break;
 	}
 }
 
 static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid,
-				 SubTransactionId parentSubid, void *arg)
+subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
+				 void *arg)
 {
-	int			level = GetCurrentTransactionNestLevel();
-	ListCell   *lc;
+	int level = GetCurrentTransactionNestLevel();
+	ListCell *lc;
 
 	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
 		return;
 	foreach(lc, tallies)
 	{
-		Tally	   *tally = lfirst(lc);
+		Tally *tally = lfirst(lc);
 
 		if (tally->level < level)
 			continue;

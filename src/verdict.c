@@ -21,8 +21,7 @@ keep(const Circumstances *c, bool key)
 	 */
 	if (c->operation == OPERATION_TRUNCATE || c->cascade)
 		return VERDICT_REJECT;
-	if (c->operation == OPERATION_DELETE ||
-		(c->operation == OPERATION_INSERT && key))
+	if (c->operation == OPERATION_DELETE || (c->operation == OPERATION_INSERT && key))
 		return VERDICT_DISCARD;
 	return VERDICT_KEEP;
 }
@@ -34,8 +33,7 @@ keep(const Circumstances *c, bool key)
  * a rejection acts as keep, because an error would stop a replicated stream.
  */
 Verdict
-verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null,
-			bool *softened)
+verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened)
 {
 	*softened = false;
 

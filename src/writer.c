@@ -49,7 +49,7 @@ enum
 static Writer cached_writer;
 static bool cached_valid = false;
 static RepOriginId cached_origin;
-static Oid	cached_role;
+static Oid cached_role;
 static MemoryContext cached_cxt = NULL;
 static uint64 serial = 0;
 static uint64 invalidations = 0;
@@ -83,9 +83,9 @@ bool
 system_exists(const char *name)
 {
 	const char *keys[1] = {name};
-	Snapshot	snapshot = catalog_snapshot();
+	Snapshot snapshot = catalog_snapshot();
 	CatalogScan *scan = catalog_begin("system", "system_pkey", 1, keys, snapshot);
-	bool		found = catalog_next(scan);
+	bool found = catalog_next(scan);
 
 	catalog_end(scan);
 	catalog_release(snapshot);
@@ -106,7 +106,7 @@ find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
 {
 	const char *keys[2] = {kind, name};
 	CatalogScan *scan = catalog_begin("identity", "identity_pkey", 2, keys, snapshot);
-	bool		found = catalog_next(scan);
+	bool found = catalog_next(scan);
 
 	if (found)
 		take_identity(w, scan);
@@ -122,8 +122,8 @@ find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
 static char *
 origin_subscription(const char *origin)
 {
-	Oid			subid;
-	char	   *end;
+	Oid subid;
+	char *end;
 
 	if (strncmp(origin, "pg_", 3) != 0 || origin[3] < '0' || origin[3] > '9')
 		return NULL;
@@ -142,7 +142,7 @@ origin_subscription(const char *origin)
 static void
 resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 {
-	char	   *subscription;
+	char *subscription;
 
 	if (!replorigin_by_oid(origin, true, &w->origin))
 	{
@@ -150,8 +150,7 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 		return;
 	}
 	subscription = origin_subscription(w->origin);
-	if (subscription != NULL &&
-		find_identity(w, "subscription", subscription, snapshot))
+	if (subscription != NULL && find_identity(w, "subscription", subscription, snapshot))
 		return;
 	(void) find_identity(w, "origin", w->origin, snapshot);
 }
@@ -165,7 +164,7 @@ static Oid
 identity_role(const char *name, Snapshot snapshot)
 {
 	const char *keys[1] = {name};
-	Oid			role = get_role_oid(name, true);
+	Oid role = get_role_oid(name, true);
 	CatalogScan *scan;
 
 	if (!OidIsValid(role))
@@ -194,17 +193,16 @@ static void
 resolve_role(Writer *w, Oid role, Snapshot snapshot)
 {
 	const char *keys[1] = {"role"};
-	char	   *rolename = GetUserNameFromId(role, true);
+	char *rolename = GetUserNameFromId(role, true);
 	CatalogScan *scan;
-	Writer		found = {0};
-	bool		any = false;
-	bool		ambiguous = false;
+	Writer found = {0};
+	bool any = false;
+	bool ambiguous = false;
 
 	if (rolename == NULL)
-		return;					/* dropped meanwhile: nobody */
+		return; /* dropped meanwhile: nobody */
 
-	if (identity_role(rolename, snapshot) == role &&
-		find_identity(w, "role", rolename, snapshot))
+	if (identity_role(rolename, snapshot) == role && find_identity(w, "role", rolename, snapshot))
 		return;
 	if (superuser_arg(role))
 		return;
@@ -212,18 +210,15 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	scan = catalog_begin("identity", "identity_pkey", 1, keys, snapshot);
 	while (catalog_next(scan))
 	{
-		Oid			mapped = identity_role(catalog_text(scan, Anum_identity_name),
-										   snapshot);
-		Writer		one = {0};
+		Oid mapped = identity_role(catalog_text(scan, Anum_identity_name), snapshot);
+		Writer one = {0};
 
-		if (!OidIsValid(mapped) || mapped == role ||
-			!has_privs_of_role(role, mapped))
+		if (!OidIsValid(mapped) || mapped == role || !has_privs_of_role(role, mapped))
 			continue;
 		take_identity(&one, scan);
 		if (!any)
 			found = one;
-		else if (!same_text(found.system, one.system) ||
-				 found.steward != one.steward ||
+		else if (!same_text(found.system, one.system) || found.steward != one.steward ||
 				 found.carrier != one.carrier)
 			ambiguous = true;
 		else
@@ -245,9 +240,9 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 List *
 system_names(void)
 {
-	Snapshot	snapshot = catalog_snapshot();
+	Snapshot snapshot = catalog_snapshot();
 	CatalogScan *scan = catalog_begin("system", NULL, 0, NULL, snapshot);
-	List	   *names = NIL;
+	List *names = NIL;
 
 	while (catalog_next(scan))
 		names = lappend(names, catalog_text(scan, 1));
@@ -259,7 +254,7 @@ system_names(void)
 static void
 check_setting(void)
 {
-	char	   *nearest;
+	char *nearest;
 
 	if (system_exists(ownership_system))
 		return;
@@ -269,32 +264,31 @@ check_setting(void)
 			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist",
 					ownership_system),
 			 nearest != NULL
-			 ? errhint("Perhaps you meant system \"%s\".", nearest)
-			 : errhint("Register it with ownership.add_system(), or set \"ownership.system\" to a system of ownership.system.")));
+				 ? errhint("Perhaps you meant system \"%s\".", nearest)
+				 : errhint(
+					   "Register it with ownership.add_system(), or set \"ownership.system\" to a system of ownership.system.")));
 }
 
 /* Is the running process one that applies a replicated stream? */
 static bool
 in_replication_worker(RepOriginId origin)
 {
-	return IsLogicalWorker() ||
-		(MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
+	return IsLogicalWorker() || (MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
 }
 
 static void
 resolve(RepOriginId origin, Oid role)
 {
-	bool		setting = ownership_system != NULL && ownership_system[0] != '\0';
+	bool setting = ownership_system != NULL && ownership_system[0] != '\0';
 
 	for (;;)
 	{
-		MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
-												  "ownership writer",
-												  ALLOCSET_SMALL_SIZES);
+		MemoryContext cxt =
+			AllocSetContextCreate(CurrentMemoryContext, "ownership writer", ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
-		uint64		seen = invalidations;
-		Snapshot	snapshot;
-		Writer		w = {0};
+		uint64 seen = invalidations;
+		Snapshot snapshot;
+		Writer w = {0};
 
 		catalog_watch();
 		snapshot = catalog_snapshot();
@@ -352,7 +346,7 @@ const Writer *
 current_writer(void)
 {
 	RepOriginId origin = replorigin_session_origin;
-	Oid			role = GetOuterUserId();
+	Oid role = GetOuterUserId();
 
 	if (origin == DoNotReplicateId)
 		origin = InvalidRepOriginId;
@@ -381,6 +375,5 @@ writer_label(const Writer *writer, const char *system)
 		return psprintf(_("system \"%s\""), system);
 	if (writer->origin != NULL)
 		return psprintf(_("unidentified replication origin \"%s\""), writer->origin);
-	return psprintf(_("unidentified role \"%s\""),
-					GetUserNameFromId(writer->role, true));
+	return psprintf(_("unidentified role \"%s\""), GetUserNameFromId(writer->role, true));
 }
