@@ -6,10 +6,20 @@
  * always with search_path pinned to pg_catalog: nobody's search_path can put
  * another operator or function in the place of the one that was meant.  What
  * lies in another schema is named with it.
+ *
+ * Whoever may edit the map decides what runs when somebody else writes, guards
+ * or only looks at the risks.  So a filter may only use code that a superuser
+ * or the table's owner has made, and what is computed ahead of a write is
+ * computed as the table's owner, who could do no more by it than he can.
  */
 #include "ownership.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/transam.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -19,7 +29,31 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/* Runs as the table's owner, as PostgreSQL's own maintenance does. */
+Deputy
+deputy_begin(Relation rel)
+{
+	Deputy caller;
+
+	GetUserIdAndSecContext(&caller.role, &caller.context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, caller.context | SECURITY_RESTRICTED_OPERATION);
+	caller.nestlevel = NewGUCNestLevel();
+	return caller;
+}
+
+/* Not called after an error: the end of the (sub)transaction does the same. */
+void
+deputy_end(const Deputy *caller)
+{
+	AtEOXact_GUC(false, caller->nestlevel);
+	SetUserIdAndSecContext(caller->role, caller->context);
+}
 
 static void
 syntax_error(const char *text)
@@ -86,6 +120,78 @@ check_columns(Relation rel, Node *expr)
 	}
 }
 
+static bool
+is_trusted(Oid owner, Relation rel)
+{
+	return owner == rel->rd_rel->relowner || superuser_arg(owner);
+}
+
+static bool
+check_function(Oid function, void *context)
+{
+	HeapTuple tuple;
+	Oid owner;
+
+	switch (function)
+	{
+		case F_TABLE_TO_XML:
+		case F_TABLE_TO_XML_AND_XMLSCHEMA:
+		case F_SCHEMA_TO_XML:
+		case F_SCHEMA_TO_XML_AND_XMLSCHEMA:
+		case F_DATABASE_TO_XML:
+		case F_DATABASE_TO_XML_AND_XMLSCHEMA:
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("a row filter cannot read tables")));
+	}
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	if (!is_trusted(owner, (Relation) context))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a row filter cannot use function \"%s\"", get_func_name(function)),
+				 errdetail("It belongs neither to the owner of the table nor to a superuser.")));
+	return false;
+}
+
+/* Domains, also those within a composite type, call functions in their checks. */
+static void
+check_type(Oid type, Relation rel)
+{
+	char kind = type < FirstNormalObjectId ? TYPTYPE_BASE : get_typtype(type);
+	HeapTuple tuple;
+	Oid owner;
+
+	if (kind != TYPTYPE_DOMAIN && kind != TYPTYPE_COMPOSITE)
+		return;
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	owner = ((Form_pg_type) GETSTRUCT(tuple))->typowner;
+	ReleaseSysCache(tuple);
+	if (!is_trusted(owner, rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a row filter cannot use type \"%s\"", format_type_be(type)),
+				 errdetail("It belongs neither to the owner of the table nor to a superuser.")));
+}
+
+static bool
+check_code(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	(void) check_functions_in_node(node, check_function, context);
+	/* what is stored has been through its checks; the last two have no type */
+	if (!IsA(node, Var) && !IsA(node, List) && !IsA(node, CaseWhen))
+		check_type(exprType(node), (Relation) context);
+	return expression_tree_walker(node, check_code, context);
+}
+
 /* An error is in the filter, not in the statement that is running. */
 static void
 parse_error_context(void *arg)
@@ -105,8 +211,9 @@ parse_error_context(void *arg)
  * Parse and plan a filter over rel's columns; rel is varno 1 of the result.
  *
  * Errors: anything that is not a boolean expression over the row, without
- * subqueries, aggregates, volatile functions, system and generated columns;
- * what its constant parts raise.
+ * subqueries, aggregates, volatile functions, system and generated columns,
+ * and code of others than superusers and the table's owner; what its constant
+ * parts raise.
  */
 Expr *
 filter_parse(Relation rel, const char *text)
@@ -115,7 +222,7 @@ filter_parse(Relation rel, const char *text)
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *nsitem;
 	Node *expr;
-	int nestlevel = NewGUCNestLevel();
+	Deputy caller = deputy_begin(rel);
 
 	context.callback = parse_error_context;
 	context.arg = unconstify(char *, text);
@@ -131,6 +238,7 @@ filter_parse(Relation rel, const char *text)
 	expr = coerce_to_boolean(pstate, expr, "row filter");
 	assign_expr_collations(pstate, expr);
 	check_columns(rel, expr);
+	(void) check_code(expr, rel);
 	expr = (Node *) expression_planner((Expr *) expr);
 	if (contain_volatile_functions(expr))
 		ereport(ERROR,
@@ -138,7 +246,7 @@ filter_parse(Relation rel, const char *text)
 				 errmsg("a row filter cannot use volatile functions"),
 				 errdetail("Who owns a row must not change from one look at it to the next.")));
 	free_parsestate(pstate);
-	AtEOXact_GUC(false, nestlevel);
+	deputy_end(&caller);
 	error_context_stack = context.previous;
 	return (Expr *) expr;
 }

@@ -468,11 +468,16 @@ compare_columns(const void *a, const void *b)
 	return (ca->attnum > cb->attnum) - (ca->attnum < cb->attnum);
 }
 
-/* Fills `map`, a local struct, in the current memory context. */
+/*
+ * Fills `map`, a local struct, in the current memory context.  Parts of
+ * filters and defaults are computed here, as the table's owner: explain() and
+ * guard() must not run his code as their caller.
+ */
 static void
 load_map(RelationMap *map, Relation rel)
 {
 	Snapshot snapshot;
+	Deputy caller = deputy_begin(rel);
 	List *ancestors = map_ancestors(map->relid);
 	List *relids = lcons_oid(map->relid, list_copy(ancestors));
 	ListCell *lc;
@@ -520,6 +525,7 @@ load_map(RelationMap *map, Relation rel)
 		map->econtext = CreateStandaloneExprContext();
 	}
 	catalog_release(snapshot);
+	deputy_end(&caller);
 }
 
 /*

@@ -215,6 +215,15 @@ extern List *map_ancestors(Oid relid);
 extern void map_init(void);
 
 /* filter.c: row filters */
+typedef struct Deputy
+{
+	Oid role; /* who called */
+	int context;
+	int nestlevel;
+} Deputy;
+
+extern Deputy deputy_begin(Relation rel);
+extern void deputy_end(const Deputy *caller);
 extern Expr *filter_parse(Relation rel, const char *text);
 
 /* compare.c */
