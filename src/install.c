@@ -18,6 +18,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/tablecmds.h"
 #include "compat.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
@@ -282,7 +283,9 @@ try_guard(const TableName *name)
 	PG_TRY();
 	{
 		RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
-		Oid relid = RangeVarGetRelid(rv, ShareRowExclusiveLock, false);
+		/* whoever may not guard it must not wait for its lock either */
+		Oid relid = RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0,
+											 RangeVarCallbackOwnsRelation, NULL);
 
 		guard_relation(relid, true);
 		ReleaseCurrentSubTransaction();
