@@ -79,12 +79,16 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	call->td = td;
 	call->state = state;
 	/* an entry stays where it is, so only its content is asked for again */
-	if (state->map == NULL || !state->map->valid)
-		state->map = map_get(td->tg_relation);
+	do
+	{
+		if (state->map == NULL || !state->map->valid)
+			state->map = map_get(td->tg_relation);
+		if (!state->map->mapped)
+			return false;
+		call->writer = current_writer();
+		/* who is writing may be read from a newer map: both from the newest */
+	} while (!state->map->valid);
 	call->map = state->map;
-	if (!call->map->mapped)
-		return false;
-	call->writer = current_writer();
 	call->system = writer_system(call->writer, call->map->source);
 	call->judge = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
 				  td->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
