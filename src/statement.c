@@ -257,6 +257,10 @@ settle(const void *key, bool all)
 			report_kept(tally);
 		if (tally->stand_ins != NULL)
 			hash_destroy(tally->stand_ins);
+		/* a long transaction may see many statements */
+		pfree(tally->schema);
+		pfree(tally->table);
+		pfree(tally);
 	}
 	list_free(due);
 }
