@@ -112,5 +112,29 @@ RESET client_min_messages;
 DROP OWNED BY regress_editor, regress_table_owner;
 DROP ROLE regress_editor, regress_table_owner;
 
+-- Columns that a primary key only includes are no key.
+CREATE TABLE review_include (id int, name text, PRIMARY KEY (id) INCLUDE (name));
+SELECT ownership.add_tables('review_include', owner => 'erp');
+SELECT name, key FROM ownership.field WHERE entity = 'review_include' ORDER BY 1;
+
+-- A domain's default is that of its columns, also after it was altered.
+CREATE DOMAIN review_domain AS text DEFAULT 'a';
+CREATE TABLE review_default (id int PRIMARY KEY, v review_domain);
+SET client_min_messages = warning;
+SELECT ownership.assign('review_default', '{v}', 'erp');
+RESET client_min_messages;
+GRANT ALL ON review_default TO regress_crm;
+SET ROLE regress_crm;
+INSERT INTO review_default VALUES (1);
+RESET ROLE;
+ALTER DOMAIN review_domain SET DEFAULT 'b';
+SET ROLE regress_crm;
+INSERT INTO review_default VALUES (2);
+INSERT INTO review_default VALUES (3, 'a');
+RESET ROLE;
+
+DROP TABLE review_include, review_default;
+DROP DOMAIN review_domain;
+
 DROP EXTENSION ownership CASCADE;
 DROP ROLE regress_erp, regress_crm;

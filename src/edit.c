@@ -901,7 +901,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 
 	/* partitions are covered by the table above them */
 	n = run_sql("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
-				"(a.attnum = ANY (i.indkey) IS TRUE)::text "
+				"(a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) IS TRUE)::text "
 				"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 				"JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
 				"AND NOT a.attisdropped AND a.attgenerated = '' "

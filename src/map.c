@@ -74,6 +74,7 @@ enum
 static HTAB *maps = NULL;
 static uint64 generation = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
+static bool any_domains = false;
 
 static void
 mark_all(void)
@@ -133,12 +134,21 @@ function_callback(Datum arg, int cacheid, uint32 hashvalue)
 		mark_all();
 }
 
+/* A domain was altered: its default and whether it takes NULL are the columns'. */
+static void
+type_callback(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (any_domains)
+		mark_all();
+}
+
 void
 map_init(void)
 {
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, type_callback, (Datum) 0);
 }
 
 static RelationMap *
@@ -247,6 +257,7 @@ load_column_type(Relation rel, MappedColumn *col)
 	Oid base = getBaseType(att->atttypid);
 	Node *expr;
 
+	any_domains |= base != att->atttypid;
 	col->numeric = base == NUMERICOID;
 	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
 	col->byval = att->attbyval;
