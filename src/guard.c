@@ -46,6 +46,28 @@ typedef struct Call
 	bool judge; /* in BEFORE: AFTER will not */
 } Call;
 
+/* What decides on a conflict, as far as it is the same for all of a statement. */
+Circumstances
+guard_circumstances(const Writer *writer)
+{
+	Circumstances c = {0};
+
+	c.steward = writer->steward;
+	c.worker = writer->worker;
+	c.strict = writer->strict;
+	c.cascade = statement_is_action();
+	c.enforcement = (Enforcement) ownership_enforcement;
+	return c;
+}
+
+/* Is BEFORE to judge, because AFTER cannot?  See the file's head. */
+bool
+guard_judges_before(Relation rel)
+{
+	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
+		   rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+}
+
 /*
  * Checks the trigger protocol, in one place, and prepares the call.  False:
  * there is nothing to guard.
@@ -90,13 +112,12 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	} while (!state->map->valid);
 	call->map = state->map;
 	call->system = writer_system(call->writer, call->map->source);
-	call->judge = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
-				  td->tg_relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
-	call->circumstances.steward = call->writer->steward;
-	call->circumstances.worker = call->writer->worker;
-	call->circumstances.strict = call->writer->strict;
-	call->circumstances.cascade = timing == TRIGGER_EVENT_BEFORE && statement_is_action();
-	call->circumstances.enforcement = (Enforcement) ownership_enforcement;
+	call->judge = guard_judges_before(td->tg_relation);
+	call->circumstances = guard_circumstances(call->writer);
+	if (timing != TRIGGER_EVENT_BEFORE)
+		call->circumstances.cascade = false; /* BEFORE has seen to it */
+	else if (row && state->rows < 3 && ++state->rows < 3)
+		lift_rest(td, call->map, call->writer, state->rows);
 	return true;
 }
 
@@ -185,7 +206,7 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 				continue;
 			if (col->constant_default
 					? !value_changed(col, value, isnull, col->default_value, col->default_isnull)
-					: !statement_names_insert(map, col->name))
+					: !statement_names_insert(map, col))
 				continue;
 		}
 		add_conflict(call, set, col, map_owner(map, col, proposed), false);

@@ -83,6 +83,7 @@ mark_all(void)
 	RelationMap *map;
 
 	generation++;
+	lift_undo();
 	if (maps == NULL)
 		return;
 	hash_seq_init(&status, maps);
@@ -111,6 +112,7 @@ relcache_callback(Datum arg, Oid relid)
 		mark_all();
 	map->valid = false;
 	generation++;
+	lift_undo();
 }
 
 /* A schema got another name: any map may be another now. */
@@ -577,6 +579,15 @@ map_get(Relation rel)
 		*map = loaded;
 	}
 	return map;
+}
+
+/* The map of a relation if that is in the cache and holds, else NULL. */
+RelationMap *
+map_known(Oid relid)
+{
+	RelationMap *map = maps == NULL ? NULL : hash_search(maps, &relid, HASH_FIND, NULL);
+
+	return map != NULL && map->valid ? map : NULL;
 }
 
 /* The mirrored column at an attribute number, or NULL. */

@@ -22,6 +22,9 @@ int ownership_enforcement = ENFORCEMENT_ON;
 /* The policy of fields that have none, and whose domain has none. */
 int ownership_default_policy = POLICY_REJECT;
 
+/* Whether statements that cannot violate the map are spared the guard. */
+bool ownership_lift = true;
+
 /* Observed rows of one statement that are recorded in full. */
 int ownership_observed_limit = 1000;
 
@@ -76,6 +79,15 @@ assign_system(const char *newval, void *extra)
 	writer_invalidate();
 }
 
+/* What a running statement was lifted for may not hold any more. */
+static void
+assign_enum(int newval, void *extra)
+{
+	(void) newval;
+	(void) extra;
+	lift_undo();
+}
+
 void
 _PG_init(void)
 {
@@ -89,12 +101,17 @@ _PG_init(void)
 							 "\"observe\" lets every write through and keeps evidence; "
 							 "\"off\" is for maintenance.",
 							 &ownership_enforcement, ENFORCEMENT_ON, enforcement_options, PGC_SUSET,
-							 0, NULL, NULL, NULL);
+							 0, NULL, assign_enum, NULL);
 
 	DefineCustomEnumVariable("ownership.default_policy",
 							 "The policy of fields that have none of their own or by their domain.",
 							 NULL, &ownership_default_policy, POLICY_REJECT, policy_options,
-							 PGC_SUSET, 0, NULL, NULL, NULL);
+							 PGC_SUSET, 0, NULL, assign_enum, NULL);
+
+	DefineCustomBoolVariable("ownership.lift",
+							 "Spares statements that cannot violate the map the guard's cost.",
+							 "Verdicts, evidence and results are the same; off is for comparing.",
+							 &ownership_lift, true, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("ownership.observed_limit",
 							"Observed rows of one statement that are recorded in full; the rest is counted.",
@@ -113,4 +130,5 @@ _PG_init(void)
 	map_init();
 	statement_init();
 	move_init();
+	lift_init();
 }

@@ -174,6 +174,7 @@ typedef struct ConflictSet
 extern char *ownership_system;
 extern int ownership_enforcement;
 extern int ownership_default_policy;
+extern bool ownership_lift;
 extern int ownership_observed_limit;
 extern int ownership_value_limit;
 extern const char *policy_name(Policy policy);
@@ -198,6 +199,7 @@ extern void catalog_release(Snapshot snapshot);
 
 /* writer.c */
 extern const Writer *current_writer(void);
+extern const Writer *known_writer(void);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
@@ -207,6 +209,7 @@ extern void writer_init(void);
 
 /* map.c */
 extern RelationMap *map_get(Relation rel);
+extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
@@ -274,7 +277,8 @@ typedef enum Arbiters
 	ARBITERS_ANY
 } Arbiters;
 
-extern bool statement_names_insert(const RelationMap *map, const char *column);
+extern struct QueryDesc *statement_query(void);
+extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_is_copy(void);
 extern bool statement_is_action(void);
@@ -310,6 +314,7 @@ typedef struct GuardState
 {
 	MemoryContext cxt; /* lives as long as the statement */
 	RelationMap *map;
+	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */
 	ItemPointerData update_ctid;
@@ -317,6 +322,15 @@ typedef struct GuardState
 	const Bitmapset *update_named;
 	struct ExprState *partition_check;
 } GuardState;
+
+extern Circumstances guard_circumstances(const Writer *writer);
+extern bool guard_judges_before(Relation rel);
+
+/* lift.c: statements that cannot violate the map */
+extern void lift_statement(struct QueryDesc *query);
+extern void lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row);
+extern void lift_undo(void);
+extern void lift_init(void);
 
 /* move.c: rows on their way from one partition to another */
 typedef struct Move

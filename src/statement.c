@@ -26,21 +26,29 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 
+static ExecutorStart_hook_type next_ExecutorStart = NULL;
 static ExecutorRun_hook_type next_ExecutorRun = NULL;
 static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
 static ProcessUtility_hook_type next_ProcessUtility = NULL;
 
-static PlannedStmt *current_statement = NULL;
-static const void *current_key = NULL;
-static bool current_action = false;
+/* The statement being executed. */
+typedef struct Frame
+{
+	PlannedStmt *statement;
+	const void *key;  /* tells executions apart */
+	QueryDesc *query; /* NULL: COPY */
+	bool action;	  /* its AFTER triggers are left to another statement */
+} Frame;
+
+static Frame current;		/* all NULL: nothing is known */
 static List *tallies = NIL; /* of Tally *, in TopTransactionContext */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 static PlannedStmt *
 running_statement(void)
 {
-	if (current_statement != NULL)
-		return current_statement;
+	if (current.statement != NULL)
+		return current.statement;
 	if (ActivePortal != NULL && ActivePortal->status == PORTAL_ACTIVE &&
 		list_length(ActivePortal->stmts) == 1)
 		return linitial_node(PlannedStmt, ActivePortal->stmts);
@@ -57,6 +65,13 @@ running_copy(void)
 	return NULL;
 }
 
+/* The query being executed, if it is one that the executor runs. */
+QueryDesc *
+statement_query(void)
+{
+	return current.query;
+}
+
 bool
 statement_is_copy(void)
 {
@@ -71,7 +86,7 @@ statement_is_copy(void)
 bool
 statement_is_action(void)
 {
-	return InNoForceRLSOperation() && (current_statement == NULL || current_action);
+	return InNoForceRLSOperation() && (current.statement == NULL || current.action);
 }
 
 /*
@@ -114,7 +129,7 @@ statement_arbiters(const RelationMap *map, List **indexes)
 
 /* Is the statement known to name the column in an INSERT or COPY? */
 bool
-statement_names_insert(const RelationMap *map, const char *column)
+statement_names_insert(const RelationMap *map, const MappedColumn *col)
 {
 	PlannedStmt *statement = running_statement();
 	CopyStmt *copy = running_copy();
@@ -127,7 +142,7 @@ statement_names_insert(const RelationMap *map, const char *column)
 			return copy->is_from;
 		foreach(lc, copy->attlist)
 		{
-			if (strcmp(strVal(lfirst(lc)), column) == 0)
+			if (strcmp(strVal(lfirst(lc)), col->name) == 0)
 				return copy->is_from;
 		}
 		return false;
@@ -142,13 +157,13 @@ statement_names_insert(const RelationMap *map, const char *column)
 		if (rte->relid != map->relid && !list_member_oid(map->ancestors, rte->relid))
 			continue;
 		found = true;
-		attnum = get_attnum(rte->relid, column);
+		attnum = rte->relid == map->relid ? col->attnum : get_attnum(rte->relid, col->name);
 		if (attnum > 0 && bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
 										compat_inserted_columns(statement, rte)))
 			return true;
 	}
 	/* a statement within the one that loads the library */
-	if (!found && current_statement == NULL)
+	if (!found && current.statement == NULL)
 		statement_tally(map)->blind = true;
 	return false;
 }
@@ -164,12 +179,12 @@ statement_tally(const RelationMap *map)
 	foreach(lc, tallies)
 	{
 		tally = lfirst(lc);
-		if (tally->statement == current_key && tally->home == map->home)
+		if (tally->statement == current.key && tally->home == map->home)
 			return tally;
 	}
 	old = MemoryContextSwitchTo(TopTransactionContext);
 	tally = palloc0(sizeof(Tally));
-	tally->statement = current_key;
+	tally->statement = current.key;
 	tally->level = GetCurrentTransactionNestLevel();
 	tally->home = map->home;
 	tally->schema = pstrdup(map->schema);
@@ -207,7 +222,7 @@ statement_was_blind(const RelationMap *map)
 	{
 		Tally *tally = lfirst(lc);
 
-		if (tally->blind && tally->home == map->home && current_key != NULL)
+		if (tally->blind && tally->home == map->home && current.key != NULL)
 			return true;
 	}
 	return false;
@@ -223,7 +238,7 @@ statement_remembers(const RelationMap *map, uint64 stand_in)
 	{
 		Tally *tally = lfirst(lc);
 
-		if ((tally->statement == current_key || tally->statement == NULL) &&
+		if ((tally->statement == current.key || tally->statement == NULL) &&
 			tally->home == map->home && tally->stand_ins != NULL &&
 			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
 			return true;
@@ -265,16 +280,46 @@ settle(const void *key, bool all)
 	list_free(due);
 }
 
+/* Make a query the statement being executed; returns what was it before. */
+static Frame
+enter(QueryDesc *queryDesc)
+{
+	Frame outer = current;
+
+	current.statement = queryDesc->plannedstmt;
+	current.key = queryDesc;
+	current.query = queryDesc;
+	current.action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
+	return outer;
+}
+
+static void
+hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	Frame outer;
+
+	if (next_ExecutorStart)
+		next_ExecutorStart(queryDesc, eflags);
+	else
+		standard_ExecutorStart(queryDesc, eflags);
+
+	outer = enter(queryDesc);
+	PG_TRY();
+	{
+		lift_statement(queryDesc);
+	}
+	PG_FINALLY();
+	{
+		current = outer;
+	}
+	PG_END_TRY();
+}
+
 static void
 hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
-	PlannedStmt *outer_statement = current_statement;
-	const void *outer_key = current_key;
-	bool outer_action = current_action;
+	Frame outer = enter(queryDesc);
 
-	current_statement = queryDesc->plannedstmt;
-	current_key = queryDesc;
-	current_action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	PG_TRY();
 	{
 		if (next_ExecutorRun)
@@ -284,9 +329,7 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
-		current_statement = outer_statement;
-		current_key = outer_key;
-		current_action = outer_action;
+		current = outer;
 	}
 	PG_END_TRY();
 }
@@ -294,13 +337,8 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 static void
 hook_ExecutorFinish(QueryDesc *queryDesc)
 {
-	PlannedStmt *outer_statement = current_statement;
-	const void *outer_key = current_key;
-	bool outer_action = current_action;
+	Frame outer = enter(queryDesc);
 
-	current_statement = queryDesc->plannedstmt;
-	current_key = queryDesc;
-	current_action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	PG_TRY();
 	{
 		if (next_ExecutorFinish)
@@ -310,14 +348,12 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 		move_forget();
 		settle(queryDesc, false);
 		/* rows counted before the hooks were there */
-		if (outer_key == NULL)
+		if (outer.key == NULL)
 			settle(NULL, false);
 	}
 	PG_FINALLY();
 	{
-		current_statement = outer_statement;
-		current_key = outer_key;
-		current_action = outer_action;
+		current = outer;
 	}
 	PG_END_TRY();
 }
@@ -327,16 +363,15 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 					ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
 					DestReceiver *dest, QueryCompletion *qc)
 {
-	PlannedStmt *outer_statement = current_statement;
-	const void *outer_key = current_key;
-	bool outer_action = current_action;
+	Frame outer = current;
 	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
 
 	if (copy)
 	{
-		current_statement = pstmt;
-		current_key = pstmt;
-		current_action = false;
+		current.statement = pstmt;
+		current.key = pstmt;
+		current.query = NULL;
+		current.action = false;
 	}
 	PG_TRY();
 	{
@@ -351,9 +386,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	}
 	PG_FINALLY();
 	{
-		current_statement = outer_statement;
-		current_key = outer_key;
-		current_action = outer_action;
+		current = outer;
 	}
 	PG_END_TRY();
 }
@@ -399,6 +432,8 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 void
 statement_init(void)
 {
+	next_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = hook_ExecutorStart;
 	next_ExecutorRun = ExecutorRun_hook;
 	ExecutorRun_hook = hook_ExecutorRun;
 	next_ExecutorFinish = ExecutorFinish_hook;

@@ -59,6 +59,7 @@ writer_invalidate(void)
 {
 	cached_valid = false;
 	invalidations++;
+	lift_undo();
 }
 
 static void
@@ -336,6 +337,27 @@ resolve(RepOriginId origin, Oid role)
 	}
 }
 
+/* Is the writer of this origin and role in the cache? */
+static bool
+is_known(RepOriginId origin, Oid role)
+{
+	return likely(cached_valid && origin == cached_origin && role == cached_role);
+}
+
+static RepOriginId
+session_origin(void)
+{
+	return replorigin_session_origin == DoNotReplicateId ? InvalidRepOriginId
+														 : replorigin_session_origin;
+}
+
+/* The same as current_writer() if it need not be looked up, else NULL. */
+const Writer *
+known_writer(void)
+{
+	return is_known(session_origin(), GetOuterUserId()) ? &cached_writer : NULL;
+}
+
 /*
  * Who this session writes as, now.  The result stays readable until the
  * transaction ends, but may be another at the next call.
@@ -345,12 +367,10 @@ resolve(RepOriginId origin, Oid role)
 const Writer *
 current_writer(void)
 {
-	RepOriginId origin = replorigin_session_origin;
+	RepOriginId origin = session_origin();
 	Oid role = GetOuterUserId();
 
-	if (origin == DoNotReplicateId)
-		origin = InvalidRepOriginId;
-	if (unlikely(!cached_valid || origin != cached_origin || role != cached_role))
+	if (!is_known(origin, role))
 		resolve(origin, role);
 	return &cached_writer;
 }

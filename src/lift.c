@@ -1,0 +1,540 @@
+/*
+ * lift.c
+ *		Lifting the guard off statements that cannot violate.
+ *
+ * Only what a statement names can be in conflict.  Where no named column is
+ * another system's, the guard's row triggers are disabled in that statement's
+ * private copy of the trigger list (ri_TrigDesc), and the copy's flags are
+ * computed anew: PostgreSQL then neither locks each tuple first, nor queues
+ * AFTER events, nor calls us.  Entries stay where they are, because AFTER
+ * events of other statements may be executed through this list, by OID, and
+ * its parallel arrays go by index.  BEFORE and AFTER are decided apart: what
+ * can only be rejected or recorded needs no BEFORE.
+ *
+ * This happens when the executor starts a statement, if map and writer are in
+ * the caches; so it raises no error that a row would not have raised, and
+ * reads no catalogs.  Else, and for what the executor opens later (partitions
+ * that rows are routed to) or elsewhere (COPY), at the relation's first row.
+ *
+ * When the map, the writer or a setting changes while the statement runs, the
+ * guard is put back.
+ */
+#include "ownership.h"
+
+#include "access/sysattr.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "lib/ilist.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* What a statement may do to the rows of one relation. */
+typedef struct Writes
+{
+	bool inserts;
+	bool updates;
+	bool deletes;
+	bool moves;				  /* rows may move between partitions */
+	bool derives;			  /* unnamed columns may get other values than defaults */
+	const Bitmapset *updated; /* the columns that UPDATE names; NULL: all */
+} Writes;
+
+/* Which of the guard's row triggers it needs. */
+typedef struct Need
+{
+	bool amend;
+	bool judge;
+} Need;
+
+/* A private trigger list whose guard was lifted; lives in the list's context. */
+typedef struct Lifted
+{
+	dlist_node node;
+	MemoryContextCallback gone;
+	TriggerDesc *desc; /* NULL: out of reach, only its triggers are known */
+	TriggerDesc saved;
+	Trigger *triggers;
+	int ntriggers;
+	bool undone;
+	char enabled[FLEXIBLE_ARRAY_MEMBER]; /* tgenabled as it was */
+} Lifted;
+
+static dlist_head lifted = DLIST_STATIC_INIT(lifted);
+static Oid amend_function = InvalidOid;
+static Oid judge_function = InvalidOid;
+
+static void
+forget_functions(Datum arg, int cacheid, uint32 hashvalue)
+{
+	amend_function = judge_function = InvalidOid;
+}
+
+void
+lift_init(void)
+{
+	CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_functions, (Datum) 0);
+}
+
+static Oid
+guard_function(const char *name)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(get_namespace_oid(OWNERSHIP_SCHEMA, true)));
+}
+
+/* By function: anybody may give a trigger any name. */
+static bool
+is_guard(const Trigger *trigger)
+{
+	return trigger->tgfoid == amend_function || trigger->tgfoid == judge_function;
+}
+
+static bool
+has_guard(const TriggerDesc *desc)
+{
+	bool found = false;
+
+	if (desc == NULL)
+		return false;
+	if (!OidIsValid(amend_function))
+	{
+		/* so that looking is cheap where there is no guard anywhere near */
+		for (int i = 0; i < desc->numtriggers && !found; i++)
+			found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
+		if (!found)
+			return false;
+		amend_function = guard_function("guard_amend");
+		judge_function = guard_function("guard_judge");
+		if (!OidIsValid(amend_function))
+			return false;
+		found = false;
+	}
+	for (int i = 0; i < desc->numtriggers && !found; i++)
+		found = is_guard(&desc->triggers[i]);
+	return found;
+}
+
+static bool
+fires(const TriggerDesc *desc, int timing, int event)
+{
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
+			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, timing, event))
+			return true;
+	}
+	return false;
+}
+
+/* Does a trigger that is not the guard's fire BEFORE this, for each row? */
+static bool
+others_fire_before(const TriggerDesc *desc, int event)
+{
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !is_guard(&desc->triggers[i]) &&
+			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+								 event))
+			return true;
+	}
+	return false;
+}
+
+/* The flags of the row triggers, from those that are enabled. */
+static void
+compute_flags(TriggerDesc *desc)
+{
+	desc->trig_insert_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
+	desc->trig_insert_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
+	desc->trig_update_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
+	desc->trig_update_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
+	desc->trig_delete_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
+	desc->trig_delete_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
+}
+
+static void
+forget_lifted(void *arg)
+{
+	Lifted *lift = arg;
+
+	if (!lift->undone)
+		dlist_delete(&lift->node);
+}
+
+/*
+ * Disable the guard's triggers that are not needed in a private list.  desc
+ * is NULL where only the triggers can be reached.
+ */
+static void
+disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
+{
+	MemoryContext cxt = GetMemoryChunkContext(triggers);
+	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
+	bool any = false;
+
+	for (int i = 0; i < ntriggers; i++)
+	{
+		lift->enabled[i] = triggers[i].tgenabled;
+		if (is_guard(&triggers[i]) &&
+			!(triggers[i].tgfoid == amend_function ? need.amend : need.judge))
+		{
+			triggers[i].tgenabled = TRIGGER_DISABLED;
+			any = true;
+		}
+	}
+	if (!any)
+	{
+		pfree(lift);
+		return;
+	}
+	lift->desc = desc;
+	lift->triggers = triggers;
+	lift->ntriggers = ntriggers;
+	lift->undone = false;
+	if (desc != NULL)
+	{
+		lift->saved = *desc;
+		compute_flags(desc);
+	}
+	lift->gone.func = forget_lifted;
+	lift->gone.arg = lift;
+	MemoryContextRegisterResetCallback(cxt, &lift->gone);
+	dlist_push_tail(&lifted, &lift->node);
+}
+
+/*
+ * Put the guard back wherever it was lifted: what it was lifted for may not
+ * hold any more.
+ */
+void
+lift_undo(void)
+{
+	while (!dlist_is_empty(&lifted))
+	{
+		Lifted *lift = dlist_head_element(Lifted, node, &lifted);
+
+		for (int i = 0; i < lift->ntriggers; i++)
+			lift->triggers[i].tgenabled = lift->enabled[i];
+		if (lift->desc != NULL)
+			*lift->desc = lift->saved;
+		dlist_delete(&lift->node);
+		lift->undone = true;
+	}
+}
+
+/* Could a write of the column be in conflict, whatever the row? */
+static void
+consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Operation operation,
+		 bool judge_in_before)
+{
+	circumstances->operation = operation;
+	for (int stored_null = 0; stored_null <= 1; stored_null++)
+	{
+		bool softened;
+		Verdict verdict = verdict_for(circumstances, col->policy, col->key, stored_null, &softened);
+
+		if (verdict == VERDICT_ALLOW)
+			continue;
+		need->judge = true;
+		/* an action is told from other statements in BEFORE only */
+		need->amend |= verdict == VERDICT_KEEP || verdict == VERDICT_DISCARD || judge_in_before ||
+					   circumstances->cascade;
+	}
+}
+
+/* The guard's triggers that a statement needs on one relation. */
+static Need
+need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *writes)
+{
+	Need need = {false, false};
+	Circumstances circumstances;
+	bool judge_in_before;
+
+	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped || map_foreign(map, writer) == NULL)
+		return need;
+	if (writes->moves)
+	{
+		need.amend = need.judge = true;
+		return need;
+	}
+	circumstances = guard_circumstances(writer);
+	judge_in_before = guard_judges_before(rel);
+	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
+	{
+		const MappedColumn *col = &map->cols[i];
+
+		if (!col->foreign)
+			continue;
+		if (writes->updates &&
+			(writes->updated == NULL ||
+			 bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, writes->updated)))
+			consider(&need, &circumstances, col, OPERATION_UPDATE, judge_in_before);
+		if (writes->deletes && col->key)
+			consider(&need, &circumstances, col, OPERATION_DELETE, judge_in_before);
+		if (writes->inserts && (col->key || writes->derives || statement_names_insert(map, col)))
+			consider(&need, &circumstances, col, OPERATION_INSERT, judge_in_before);
+	}
+	return need;
+}
+
+/*
+ * Lift what can be lifted of one private trigger list.  map and writer may be
+ * unknown, NULL, with enforcement off.
+ */
+static void
+lift(Relation rel, TriggerDesc *desc, Trigger *triggers, int ntriggers, RelationMap *map,
+	 const Writer *writer, const Writes *writes)
+{
+	Need need = need_for(rel, map, writer, writes);
+
+	/* a look at the catalogs may have let an invalidation in */
+	if (ownership_enforcement == ENFORCEMENT_OFF || (map->valid && known_writer() != NULL))
+		disable(desc, triggers, ntriggers, need);
+}
+
+/* Does the statement write through a view?  It can have defaults of its own. */
+static bool
+goes_through_view(EState *estate)
+{
+	ListCell *lc;
+
+	foreach(lc, estate->es_range_table)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_VIEW)
+			return true;
+	}
+	return false;
+}
+
+/* What a node of the plan may do to the rows of its relations. */
+static Writes
+writes_of(ModifyTableState *node)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	Writes writes = {0};
+	ListCell *lc;
+	ListCell *lc2;
+
+	switch (node->operation)
+	{
+		case CMD_INSERT:
+			writes.inserts = true;
+			writes.updates = plan->onConflictAction == ONCONFLICT_UPDATE;
+			break;
+		case CMD_UPDATE:
+			writes.updates = true;
+			break;
+		case CMD_DELETE:
+			writes.deletes = true;
+			break;
+		default: /* MERGE */
+			foreach(lc, plan->mergeActionLists)
+			{
+				foreach(lc2, (List *) lfirst(lc))
+				{
+					CmdType command = lfirst_node(MergeAction, lc2)->commandType;
+
+					writes.inserts |= command == CMD_INSERT;
+					writes.updates |= command == CMD_UPDATE;
+					writes.deletes |= command == CMD_DELETE;
+				}
+			}
+	}
+	/*
+	 * The halves of a move fire on different partitions, which must be lifted
+	 * together or not at all.
+	 */
+	if (writes.updates && plan->rootRelation > 0)
+	{
+		writes.moves = plan->partColsUpdated;
+		for (int i = 0; i < node->mt_nrels && !writes.moves; i++)
+			writes.moves =
+				others_fire_before(node->resultRelInfo[i].ri_TrigDesc, TRIGGER_TYPE_UPDATE);
+	}
+	writes.derives = writes.inserts && goes_through_view(node->ps.state);
+	return writes;
+}
+
+static void
+lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *map,
+			  const Writer *writer)
+{
+	TriggerDesc *desc = rri->ri_TrigDesc;
+
+	writes.derives |= writes.inserts && others_fire_before(desc, TRIGGER_TYPE_INSERT);
+	if (writes.updates)
+		writes.updated = ExecGetUpdatedCols(rri, estate);
+	lift(rri->ri_RelationDesc, desc, desc->triggers, desc->numtriggers, map, writer, &writes);
+}
+
+/* The nodes of a statement that write rows. */
+static List *
+writing_nodes(QueryDesc *query)
+{
+	List *nodes = list_copy(query->estate->es_auxmodifytables);
+
+	if (IsA(query->planstate, ModifyTableState))
+		nodes = list_append_unique_ptr(nodes, query->planstate);
+	return nodes;
+}
+
+/*
+ * The executor has started a statement: lift what can be lifted with what is
+ * known by now.  Raises no error that a row of the statement would not.
+ */
+void
+lift_statement(QueryDesc *query)
+{
+	EState *estate = query->estate;
+	bool fresh = false;
+	ListCell *lc;
+
+	if (estate->es_opened_result_relations == NIL || !ownership_lift ||
+		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
+		return;
+
+	foreach(lc, writing_nodes(query))
+	{
+		ModifyTableState *node = lfirst(lc);
+		Writes writes;
+		bool known = false;
+
+		for (int i = 0; i < node->mt_nrels; i++)
+		{
+			ResultRelInfo *rri = &node->resultRelInfo[i];
+			const Writer *writer;
+			RelationMap *map;
+
+			if (!has_guard(rri->ri_TrigDesc))
+				continue;
+			if (!fresh)
+			{
+				/* locks that are held already did not look for them */
+				AcceptInvalidationMessages();
+				fresh = true;
+			}
+			map = map_known(RelationGetRelid(rri->ri_RelationDesc));
+			writer = known_writer();
+			if ((map == NULL || writer == NULL) && ownership_enforcement != ENFORCEMENT_OFF)
+				continue;
+			if (!known)
+			{
+				writes = writes_of(node);
+				known = true;
+			}
+			lift_relation(estate, rri, writes, map, writer);
+		}
+	}
+}
+
+static bool
+holds(const TriggerDesc *desc, const Trigger *trigger)
+{
+	return desc != NULL && trigger >= desc->triggers && trigger < desc->triggers + desc->numtriggers;
+}
+
+/* Whose private list a trigger that is being called belongs to. */
+static ResultRelInfo *
+relation_of(EState *estate, const Trigger *trigger)
+{
+	/* what was opened last is last in its list */
+	for (int i = list_length(estate->es_tuple_routing_result_relations) - 1; i >= 0; i--)
+	{
+		ResultRelInfo *rri = list_nth(estate->es_tuple_routing_result_relations, i);
+
+		if (holds(rri->ri_TrigDesc, trigger))
+			return rri;
+	}
+	for (int i = list_length(estate->es_opened_result_relations) - 1; i >= 0; i--)
+	{
+		ResultRelInfo *rri = list_nth(estate->es_opened_result_relations, i);
+
+		if (holds(rri->ri_TrigDesc, trigger))
+			return rri;
+	}
+	return NULL;
+}
+
+static ModifyTableState *
+node_of(QueryDesc *query, const ResultRelInfo *rri)
+{
+	ListCell *lc;
+
+	foreach(lc, writing_nodes(query))
+	{
+		ModifyTableState *node = lfirst(lc);
+
+		if (rri->ri_RootResultRelInfo == node->rootResultRelInfo ||
+			(rri >= node->resultRelInfo && rri < node->resultRelInfo + node->mt_nrels))
+			return node;
+	}
+	return NULL;
+}
+
+/*
+ * COPY: the executor's state is out of reach, but the triggers are an array
+ * in the order of the relation's own.
+ */
+static void
+lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_known)
+{
+	TriggerDesc *desc = td->tg_relation->trigdesc;
+	Trigger *triggers = NULL;
+	Writes writes = {0};
+
+	for (int i = 0; i < desc->numtriggers && triggers == NULL; i++)
+	{
+		if (desc->triggers[i].tgoid == td->tg_trigger->tgoid)
+			triggers = td->tg_trigger - i;
+	}
+	if (triggers == NULL)
+		return;
+	writes.inserts = true;
+	writes.derives = !names_known || others_fire_before(desc, TRIGGER_TYPE_INSERT);
+	lift(td->tg_relation, NULL, triggers, desc->numtriggers, map, writer, &writes);
+}
+
+/*
+ * BEFORE is called for the first row of a relation, or the second: lift the
+ * guard off the rest.
+ */
+void
+lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
+{
+	QueryDesc *query = statement_query();
+
+	if (!ownership_lift || !has_guard(td->tg_relation->trigdesc))
+		return;
+	if (query != NULL)
+	{
+		ResultRelInfo *rri = row == 1 ? relation_of(query->estate, td->tg_trigger) : NULL;
+		ModifyTableState *node = rri == NULL ? NULL : node_of(query, rri);
+
+		if (node != NULL)
+			lift_relation(query->estate, rri, writes_of(node), map, writer);
+	}
+	else if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
+		return;
+	else if (statement_is_copy())
+	{
+		if (row == 1)
+			lift_copy(td, map, writer, true);
+	}
+	else if (writer->worker && row == 2)
+	{
+		/* the initial copy of a table; an applied change has one row only */
+		lift_copy(td, map, writer, false);
+	}
+}
