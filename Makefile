@@ -39,7 +39,7 @@ demo:
 	@MAKE='$(MAKE)' KEEP='$(KEEP)' examples/demo.sh
 
 bench:
-	@.ci/install-deps
+	@.ci/install-deps bench
 	@MAKE='$(MAKE)' bench/run.sh
 
 lint:

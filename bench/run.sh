@@ -1,70 +1,40 @@
 #!/bin/sh
-# Measures a bulk UPDATE of an owned column against its peers, on a private
-# server: variants interleaved, medians, ratios to the unguarded table.
+# Measures the guard against doing without it and against its peers, on
+# private servers, and writes bench/RESULTS.md and bench/*.svg.
 #
-# ROWS (500000) and ROUNDS (5) may be set.  Writes bench/RESULTS.md.
+#   make bench                          everything, as the targets say it
+#   bench/run.sh bulk_update keep       some cases (cases/*.sh)
+#   make bench ROWS=20000 ROUNDS=2 DURATION=1 FIELDS=2000    a smoke run
+#
+# ROWS     rows of a bulk statement (1000000); slower cases take a part of it
+# ROUNDS   how often each variant is measured, in turns with the others (5)
+# DURATION of one run of pgbench, in seconds (5)
+# FIELDS   on the map, for what depends on the map's size (100000)
+# REPORT   where the report and the plots go (bench)
 set -eu
-. .ci/private.sh
-private_setup bench >&2 || exit 1
-ROWS=${ROWS:-500000}
+cd "$(dirname "$0")/.."
+ROWS=${ROWS:-1000000}
 ROUNDS=${ROUNDS:-5}
-DATA=$RUN/data
-
-stop() { as_server "$BINDIR/pg_ctl" -D "$DATA" -m immediate -s stop >/dev/null 2>&1 || true; }
-trap stop EXIT
-trap 'exit 1' INT TERM
-
-as_server "$BINDIR/initdb" -D "$DATA" -A trust -U bench -N >/dev/null
-SOCKETS=$(as_server mktemp -d /tmp/ownership-bench.XXXXXX)
-{
-	cat "$CONF"
-	cat <<-END
-	shared_preload_libraries = 'ownership'
-	listen_addresses = ''
-	unix_socket_directories = '$SOCKETS'
-	shared_buffers = 1GB
-	max_wal_size = 8GB
-	checkpoint_timeout = 1h
-	autovacuum = off
-	jit = off
-	END
-} >> "$DATA/postgresql.conf"
-as_server "$BINDIR/pg_ctl" -D "$DATA" -l "$RUN/log" -w -s start
-psql_() { "$BINDIR/psql" -X -q -h "$SOCKETS" -U bench -d postgres "$@"; }
-psql_ -v rows="$ROWS" -f bench/setup.sql >/dev/null
-
-round() { psql_ -v variant="$1" -v trigger="$2" -f bench/round.sql >/dev/null; }
-i=0
-while [ "$i" -lt "$ROUNDS" ]; do
-	i=$((i + 1))
-	echo "round $i of $ROUNDS" >&2
-	round 'unguarded' 'SELECT 1'
-	round 'ownership' "SELECT ownership.assign('t', '{id,price,stock}', 'erp'), ownership.assign('t', '{title}', 'pim')"
-	round 'suppress_redundant_updates_trigger()' 'CREATE TRIGGER r BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()'
-	round 'PL/pgSQL, hard-coded' 'CREATE TRIGGER r BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION rule_hard_coded()'
-	round 'PL/pgSQL, from a table' 'CREATE TRIGGER r BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION rule_from_table()'
+DURATION=${DURATION:-5}
+FIELDS=${FIELDS:-100000}
+REPORT=${REPORT:-bench}
+CASES='bulk_update bulk_insert multirow_insert bulk_delete copy
+	full_row_update full_row_update_wide full_row_update_toast keep
+	pgbench replication curve_columns curve_systems curve_map session map memory'
+[ $# = 0 ] || CASES=$*
+for case in $CASES; do
+	[ -f "bench/cases/$case.sh" ] || { echo "no such case: $case (see bench/cases)" >&2; exit 1; }
 done
 
-{
-	echo '# Bulk UPDATE of an owned column'
-	echo
-	echo "$ROWS narrow rows, written by their owner; $ROUNDS interleaved rounds, medians."
-	psql_ -At -c "SELECT version()"
-	echo "$(uname -m), $(nproc) cores, $(date -u +%Y-%m-%d)."
-	echo
-	echo '| variant | seconds | × unguarded | × hard-coded | × from a table | WAL bytes | × unguarded |'
-	echo '|---|--:|--:|--:|--:|--:|--:|'
-	psql_ -At -c "
-WITH m AS (
-	SELECT variant, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS s,
-		percentile_cont(0.5) WITHIN GROUP (ORDER BY wal::float8) AS w
-	FROM result GROUP BY variant)
-SELECT format('| %s | %s | %s | %s | %s | %s | %s |', variant, round(s::numeric, 3),
-	round((s / (SELECT s FROM m WHERE variant = 'unguarded'))::numeric, 2),
-	round((s / (SELECT s FROM m WHERE variant LIKE '%hard-coded'))::numeric, 2),
-	round((s / (SELECT s FROM m WHERE variant LIKE '%from a table'))::numeric, 2),
-	w::bigint, round((w / (SELECT w FROM m WHERE variant = 'unguarded'))::numeric, 2))
-FROM m ORDER BY s"
-} > "$RUN/RESULTS.md"
-cp "$RUN/RESULTS.md" bench/RESULTS.md
-cat bench/RESULTS.md
+. .ci/private.sh
+private_setup bench >&2
+. bench/lib.sh
+trap stop_servers EXIT
+trap 'exit 1' INT TERM
+
+start_server hub "shared_preload_libraries = 'ownership'"
+new_database bench
+for case in $CASES; do
+	. "bench/cases/$case.sh"
+done
+report

@@ -1,0 +1,30 @@
+# pgbench_update is single-row prepared UPDATE, pgbench_select only reads.
+for variant in unguarded ownership; do
+	new_database "pgbench_$variant"
+	on hub "pgbench_$variant" -c "$(narrow 100000)" -c 'GRANT ALL ON t TO bench_erp' -f "bench/peers/$variant.sql"
+done
+
+# run_pgbench SCRIPT CLIENTS   all rounds, into metric tps_CLIENTS
+run_pgbench() {
+	round=0
+	while [ "$round" -lt "$ROUNDS" ]; do
+		round=$((round + 1))
+		for variant in $(rotate "$round" unguarded ownership); do
+			say "  round $round of $ROUNDS, $2 clients, $variant"
+			on hub "pgbench_$variant" -c 'VACUUM (ANALYZE) t' -c CHECKPOINT
+			record "$variant" "tps_$2" "$(printf '\\set id random(1, 100000)\n%s\n' "$1" |
+				"$BINDIR/pgbench" -n -M prepared -h "$SOCKETS/hub" -U bench_erp -c "$2" -j 2 -T "$DURATION" -f - "pgbench_$variant" |
+				sed -n 's/^tps = \([0-9.]*\).*/\1/p')"
+		done
+	done
+}
+
+begin_case pgbench_update 'pgbench: single-row prepared UPDATE by key' "100,000 rows, $DURATION seconds a run."
+must ratio tps_2 ownership unguarded '>=' 0.98 '2 clients: ≥ 0.98 × tps'
+must ratio tps_8 ownership unguarded '>=' 0.98 '8 clients: ≥ 0.98 × tps'
+run_pgbench 'UPDATE t SET price = price + 1 WHERE id = :id' 2
+run_pgbench 'UPDATE t SET price = price + 1 WHERE id = :id' 8
+
+begin_case pgbench_select 'pgbench: select-only on a mirrored table' "100,000 rows, $DURATION seconds a run."
+must ratio tps_2 ownership unguarded '>=' 0.99 '≥ 0.99 × tps'
+run_pgbench 'SELECT price, stock, title FROM t WHERE id = :id' 2

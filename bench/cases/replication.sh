@@ -1,0 +1,95 @@
+# replication_apply and replication_sync: a source server feeds databases of
+# the hub, one a variant.
+start_server source 'wal_level = logical'
+on source postgres -c "$(narrow "$ROWS")" -c 'ALTER TABLE t DROP title' \
+	-c "CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert, update, delete')"
+
+# subscriber VARIANT   a database with a table t and a subscription to come
+subscriber() {
+	new_database "feed_$1"
+	on hub "feed_$1" -c "INSERT INTO ownership.identity VALUES ('subscription', 'feed_$1', 'erp')"
+	subscriber_table "$1"
+}
+
+# subscriber_table VARIANT   with the variant's rule
+subscriber_table() {
+	on hub "feed_$1" -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS t' \
+		-c "DELETE FROM ownership.field WHERE entity = 't'" -c "DELETE FROM ownership.mirrored_table" \
+		-c 'CREATE TABLE t (id int PRIMARY KEY, price numeric(10,2), stock int, title text)' \
+		-f "bench/peers/$1.sql"
+}
+
+# subscribe VARIANT OPTIONS   not enabled yet
+subscribe() {
+	on hub "feed_$1" -c "SET client_min_messages = warning" \
+		-c "CREATE SUBSCRIPTION feed_$1 CONNECTION 'host=$SOCKETS/source user=bench dbname=postgres' PUBLICATION p WITH (enabled = false, $2)"
+}
+
+# await VARIANT CONDITION   a query, until it says true
+await() {
+	on hub "feed_$1" -c "DO \$\$ BEGIN WHILE ($2) IS NOT TRUE LOOP PERFORM pg_sleep(0.005); END LOOP; END \$\$"
+}
+
+begin_case replication_apply 'Logical replication: apply' \
+	"A feed applies $ROWS row changes of its own columns, in 100 transactions that wait in its slot; from the worker's start to the last commit. \"CPU s\" is the worker's."
+must ratio rows_per_second ownership unguarded '>=' 0.95 '≥ 0.95 × rows/s'
+
+for variant in unguarded ownership; do
+	subscriber "$variant"
+	on hub "feed_$variant" -c 'SET ownership.enforcement = off' -c "INSERT INTO t SELECT i, i % 1000, i % 50, 'product ' || i FROM generate_series(1, $ROWS) i"
+	subscribe "$variant" 'copy_data = false'
+done
+round=0
+x=0
+while [ "$round" -lt "$ROUNDS" ]; do
+	round=$((round + 1))
+	end=$(on source postgres -c "DO \$\$ BEGIN FOR i IN 1..100 LOOP
+		UPDATE t SET price = price + 1 WHERE id > $ROWS / 100 * (i - 1) AND id <= $ROWS / 100 * i; COMMIT;
+		END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' -c 'UPDATE t SET stock = stock WHERE id = 1')
+	for variant in $(rotate "$round" unguarded ownership); do
+		say "  round $round of $ROUNDS, $variant"
+		on hub "feed_$variant" -c 'VACUUM FULL t' -c 'VACUUM ANALYZE t' -c CHECKPOINT
+		wal=$(on hub postgres -c 'SELECT pg_current_wal_insert_lsn()')
+		on hub "feed_$variant" -c "ALTER SUBSCRIPTION feed_$variant ENABLE"
+		await "$variant" "SELECT pg_replication_origin_progress('pg_' || oid, false) > '$end' FROM pg_subscription WHERE subname = 'feed_$variant'"
+		on hub "feed_$variant" -c "SELECT pid, extract(epoch FROM clock_timestamp() - backend_start), pg_current_wal_insert_lsn() - '$wal'
+			FROM pg_stat_subscription JOIN pg_stat_activity USING (pid) WHERE subname = 'feed_$variant'" > "$RUN/measured"
+		IFS=$tab read -r pid seconds wal < "$RUN/measured"
+		if [ -r "/proc/$pid/schedstat" ]; then record "$variant" cpu "$(awk '{print $1 / 1e9}' "/proc/$pid/schedstat")"; fi
+		record "$variant" seconds "$seconds"
+		record "$variant" rows_per_second "$(echo "$ROWS $seconds" | awk '{print $1 / $2}')"
+		record "$variant" wal "$wal"
+		on hub "feed_$variant" -c "ALTER SUBSCRIPTION feed_$variant DISABLE"
+		await "$variant" 'SELECT count(*) = 0 FROM pg_stat_subscription WHERE pid IS NOT NULL'
+	done
+done
+for variant in unguarded ownership; do
+	on hub "feed_$variant" -c 'SET client_min_messages = warning' -c "DROP SUBSCRIPTION feed_$variant"
+done
+
+begin_case replication_sync 'Logical replication: table sync' \
+	"The initial COPY of $ROWS rows, from enabling the subscription until the copy is finished: into a landing table from its source, and into a table that is shared with the PIM."
+must ratio rows_per_second landing unguarded '>=' 0.95 'landing table: ≥ 0.95 ×'
+must ratio rows_per_second ownership unguarded '>=' 0.8 'shared table: ≥ 0.8 ×'
+
+subscriber landing
+subscriber empty_before_insert
+round=0
+while [ "$round" -lt "$ROUNDS" ]; do
+	round=$((round + 1))
+	for variant in $(rotate "$round" unguarded landing ownership empty_before_insert); do
+		say "  round $round of $ROUNDS, $variant"
+		subscriber_table "$variant"
+		subscribe "$variant" 'copy_data = true'
+		on hub "feed_$variant" -c CHECKPOINT
+		start=$(on hub "feed_$variant" -c 'SELECT clock_timestamp(), pg_current_wal_insert_lsn()' -c "ALTER SUBSCRIPTION feed_$variant ENABLE")
+		await "$variant" "SELECT srsubstate IN ('f', 's', 'r') FROM pg_subscription_rel"
+		on hub "feed_$variant" -c "SELECT extract(epoch FROM clock_timestamp() - '${start%"$tab"*}'), pg_current_wal_insert_lsn() - '${start#*"$tab"}'" > "$RUN/measured"
+		IFS=$tab read -r seconds wal < "$RUN/measured"
+		record "$variant" seconds "$seconds"
+		record "$variant" rows_per_second "$(echo "$ROWS $seconds" | awk '{print $1 / $2}')"
+		record "$variant" wal "$wal"
+		[ "$(on hub "feed_$variant" -c 'SELECT count(*) FROM t')" = "$ROWS" ]
+		on hub "feed_$variant" -c 'SET client_min_messages = warning' -c "DROP SUBSCRIPTION feed_$variant"
+	done
+done
