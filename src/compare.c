@@ -16,19 +16,14 @@
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 
-/* Both values are the same entry of the TOAST table. */
+/* Are they the same bytes?  Also two pointers to one entry of the TOAST table. */
 static bool
-same_toast_pointer(Datum a, Datum b)
+same_bytes(Datum a, Datum b)
 {
-	struct varatt_external pa;
-	struct varatt_external pb;
+	Size size = VARSIZE_ANY(DatumGetPointer(a));
 
-	if (!VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(a)) ||
-		!VARATT_IS_EXTERNAL_ONDISK(DatumGetPointer(b)))
-		return false;
-	VARATT_EXTERNAL_GET_POINTER(pa, (struct varlena *) DatumGetPointer(a));
-	VARATT_EXTERNAL_GET_POINTER(pb, (struct varlena *) DatumGetPointer(b));
-	return pa.va_valueid == pb.va_valueid && pa.va_toastrelid == pb.va_toastrelid;
+	return size == VARSIZE_ANY(DatumGetPointer(b)) &&
+		   memcmp(DatumGetPointer(a), DatumGetPointer(b), size) == 0;
 }
 
 /*
@@ -44,7 +39,7 @@ value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull)
 		return !datum_image_eq(a, b, true, col->typlen);
 	if (DatumGetPointer(a) == DatumGetPointer(b))
 		return false;
-	if (col->typlen == -1 && same_toast_pointer(a, b))
+	if (col->typlen == -1 && same_bytes(a, b))
 		return false;
 	if (datum_image_eq(a, b, false, col->typlen))
 		return false;

@@ -142,36 +142,70 @@ add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner,
 	set->strictest = Max(set->strictest, verdict);
 }
 
+/*
+ * The columns that an UPDATE names and that are another system's: found once
+ * for a statement, unless the map or the writer changes.
+ */
+static void
+find_candidates(Call *call, const Bitmapset *named)
+{
+	GuardState *state = call->state;
+	RelationMap *map = call->map;
+
+	if (state->candidates_of == map->cols && state->candidates_serial == map->view_serial &&
+		bms_equal(state->candidates_named, named))
+		return;
+	if (state->candidates_of != map->cols)
+		state->candidates =
+			MemoryContextAlloc(state->cxt, Max(map->ncols, 1) * sizeof(MappedColumn *));
+	state->ncandidates = 0;
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *col = &map->cols[i];
+
+		if (col->foreign && (named == NULL ||
+							 bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named)))
+			state->candidates[state->ncandidates++] = col;
+	}
+	if (!bms_equal(state->candidates_named, named))
+	{
+		MemoryContext old = MemoryContextSwitchTo(state->cxt);
+
+		bms_free(state->candidates_named);
+		state->candidates_named = bms_copy(named);
+		MemoryContextSwitchTo(old);
+	}
+	state->candidates_of = map->cols;
+	state->candidates_serial = map->view_serial;
+}
+
 /* UPDATE writes the columns that it names and whose value changed. */
 static void
 update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTableSlot *stored,
 				 TupleTableSlot *proposed)
 {
 	RelationMap *map = call->map;
-	const Bitmapset *foreign = map_foreign(map, call->writer);
-	MappedColumn *cols = map->cols;
-	int ncols = map->ncols;
+	GuardState *state = call->state;
+	AttrNumber last;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_UPDATE;
-	if (foreign == NULL || (named != NULL && !bms_overlap(named, foreign)))
+	if (map_foreign(map, call->writer) == NULL)
 		return;
-	for (int i = 0; i < ncols; i++)
+	find_candidates(call, named);
+	if (state->ncandidates == 0)
+		return;
+	last = state->candidates[state->ncandidates - 1]->attnum;
+	slot_getsomeattrs(stored, last);
+	slot_getsomeattrs(proposed, last);
+	for (int i = 0; i < state->ncandidates; i++)
 	{
-		MappedColumn *col = &cols[i];
-		Datum before;
-		Datum after;
-		bool before_null;
-		bool after_null;
+		MappedColumn *col = state->candidates[i];
+		int att = col->attnum - 1;
 
-		if (!col->foreign ||
-			(named != NULL &&
-			 !bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named)))
-			continue;
-		before = slot_getattr(stored, col->attnum, &before_null);
-		after = slot_getattr(proposed, col->attnum, &after_null);
-		if (value_changed(col, before, before_null, after, after_null))
-			add_conflict(call, set, col, map_owner(map, col, stored), before_null);
+		if (value_changed(col, stored->tts_values[att], stored->tts_isnull[att],
+						  proposed->tts_values[att], proposed->tts_isnull[att]))
+			add_conflict(call, set, col, map_owner(map, col, stored), stored->tts_isnull[att]);
 	}
 }
 

@@ -316,6 +316,12 @@ typedef struct GuardState
 	RelationMap *map;
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
+	/* the mirrored columns to compare in an UPDATE, and what they were found by */
+	int ncandidates;
+	MappedColumn **candidates;
+	MappedColumn *candidates_of;
+	uint64 candidates_serial;
+	Bitmapset *candidates_named;
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */
 	ItemPointerData update_ctid;
 	TupleTableSlot *update_slot;
