@@ -688,7 +688,7 @@ amend_insert(Call *call)
 	if (!keeps && !discards && !call->judge)
 		return tuple;
 
-	if (!call->writer->worker && !statement_is_copy() &&
+	if (!call->writer->worker && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, false))
 	{
@@ -713,7 +713,7 @@ amend_insert(Call *call)
 				set.items[i].verdict = VERDICT_DISCARD;
 		discards = true;
 	}
-	if (keeps && !discards && !call->writer->worker && !statement_is_copy() &&
+	if (keeps && !discards && !call->writer->worker && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, true))
 		reject(call, &set, VERDICT_KEEP, NULL, proposed,

@@ -527,9 +527,10 @@ lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
 	}
 	else if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		return;
-	else if (statement_is_copy())
+	else if (statement_is_copy(map))
 	{
-		if (row == 1)
+		/* what is nested in a COPY that loads the library may look like it */
+		if (row == 1 && statement_is_known())
 			lift_copy(td, map, writer, true);
 	}
 	else if (writer->worker && row == 2)

@@ -280,7 +280,8 @@ typedef enum Arbiters
 extern struct QueryDesc *statement_query(void);
 extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
-extern bool statement_is_copy(void);
+extern bool statement_is_known(void);
+extern bool statement_is_copy(const RelationMap *map);
 extern bool statement_is_action(void);
 extern Tally *statement_tally(const RelationMap *map);
 extern void statement_remember(const RelationMap *map, uint64 stand_in);

@@ -15,6 +15,7 @@
 
 #include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -55,14 +56,27 @@ running_statement(void)
 	return NULL;
 }
 
+/* The COPY of a table of the map that is under way, or NULL. */
 static CopyStmt *
-running_copy(void)
+running_copy(const RelationMap *map)
 {
 	PlannedStmt *statement = running_statement();
+	CopyStmt *copy;
 
-	if (statement != NULL && statement->utilityStmt != NULL && IsA(statement->utilityStmt, CopyStmt))
-		return (CopyStmt *) statement->utilityStmt;
-	return NULL;
+	if (statement == NULL || statement->utilityStmt == NULL ||
+		!IsA(statement->utilityStmt, CopyStmt))
+		return NULL;
+	copy = (CopyStmt *) statement->utilityStmt;
+	if (current.statement == NULL)
+	{
+		/* a statement within the COPY may be what loaded the library */
+		Oid relid =
+			copy->relation == NULL ? InvalidOid : RangeVarGetRelid(copy->relation, NoLock, true);
+
+		if (relid != map->relid && !list_member_oid(map->ancestors, relid))
+			return NULL;
+	}
+	return copy;
 }
 
 /* The query being executed, if it is one that the executor runs. */
@@ -72,10 +86,17 @@ statement_query(void)
 	return current.query;
 }
 
+/* Has the statement's beginning been seen? */
 bool
-statement_is_copy(void)
+statement_is_known(void)
 {
-	return running_copy() != NULL;
+	return current.statement != NULL;
+}
+
+bool
+statement_is_copy(const RelationMap *map)
+{
+	return running_copy(map) != NULL;
 }
 
 /*
@@ -132,7 +153,7 @@ bool
 statement_names_insert(const RelationMap *map, const MappedColumn *col)
 {
 	PlannedStmt *statement = running_statement();
-	CopyStmt *copy = running_copy();
+	CopyStmt *copy = running_copy(map);
 	ListCell *lc;
 	bool found = false;
 

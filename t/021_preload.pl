@@ -93,6 +93,21 @@ foreach my $preload (1, 0)
 	is(super('SELECT count(*) FROM item WHERE id = 2'), '0', "$how: nothing of what failed is there");
 	is(evidence(), '', "$how: and nothing is in conflict");
 
+	# within the COPY of another table, which names what it names
+	super(q{
+		CREATE FUNCTION within() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			EXECUTE format('INSERT INTO item (id, %I) SELECT 10 + i, NULLIF(i, 1)::text::%s FROM generate_series(1, 3) i', NEW.what, NEW.type);
+			RETURN NEW;
+		END$$;
+		CREATE TABLE outside (what text, type text);
+		CREATE TRIGGER t BEFORE INSERT ON outside FOR EACH ROW EXECUTE FUNCTION within();
+		GRANT ALL ON outside TO PUBLIC});
+	like(fails('crm_app', qq{COPY outside (what, type) FROM STDIN;\nprice\tnumeric\n\\.\n}),
+		qr/ERROR:  42501: .*"price"/, "$how: INSERT within a COPY of another table");
+	like(fails('crm_app', qq{COPY outside (what, type) FROM STDIN;\nseen\tinterval + now()\n\\.\n}),
+		qr/ERROR:  (42501: .*"seen"|40001: could not tell in time)/, "$how: with a default that is not constant");
+
 	# keep: the default stands in
 	as('crm_app', q{INSERT INTO item (id, stamp) VALUES (4, 'mine')});
 	is(super(q{SELECT stamp LIKE 'x%' FROM item WHERE id = 4}), 't', "$how: keep of a column with a default that is not constant");
