@@ -260,13 +260,16 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 	Circumstances circumstances;
 	bool judge_in_before;
 
-	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped || map_foreign(map, writer) == NULL)
+	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped)
 		return need;
 	if (writes->moves)
 	{
+		/* also where all is the writer's: another partition may differ */
 		need.amend = need.judge = true;
 		return need;
 	}
+	if (map_foreign(map, writer) == NULL)
+		return need;
 	circumstances = guard_circumstances(writer);
 	judge_in_before = guard_judges_before(rel);
 	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
