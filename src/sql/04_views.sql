@@ -113,20 +113,24 @@ COMMENT ON COLUMN ownership.guards.partitions IS 'Partitions or inheritance chil
 COMMENT ON COLUMN ownership.guards.truncate_note IS 'Which publications to look at: the hub is not told whether they publish TRUNCATE';
 COMMENT ON COLUMN ownership.guards.touched IS 'Some trigger of the guard is there';
 
-/* Who reads and writes a field, as declared. */
+/* Fields, and who reads and writes them, as declared. */
 CREATE VIEW ownership.field_access AS
-SELECT f.entity, f.name AS field,
-	ARRAY(SELECT a.system FROM ownership.declared_access a
-		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'read' ORDER BY a.system COLLATE "C") AS readers,
-	ARRAY(SELECT a.system FROM ownership.declared_access a
-		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'write' ORDER BY a.system COLLATE "C") AS writers
-FROM ownership.field f;
-COMMENT ON VIEW ownership.field_access IS 'One row a field: its declared readers and writers';
+SELECT f.entity, f.name AS field, f.domain, f.owner, f.policy, f.local,
+	coalesce(a.readers, '{}') AS readers, coalesce(a.writers, '{}') AS writers
+FROM ownership.field f
+LEFT JOIN (
+	SELECT entity, field,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'read') AS readers,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'write') AS writers
+	FROM ownership.declared_access
+	GROUP BY entity, field
+) a ON a.entity = f.entity AND a.field = f.name;
+COMMENT ON VIEW ownership.field_access IS 'Internal: one row a field, with its declared readers and writers';
 
 CREATE VIEW ownership.map AS
 SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
 	c.column_name, c.entity, c.field, f.domain, f.owner, t.source,
-	a.readers, a.writers,
+	f.readers, f.writers,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	g.guarded,
 	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner o
@@ -135,8 +139,7 @@ SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
 	c.authoritative, c.table_schema, c.table_name
 FROM ownership.mirrored_column c
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
-JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
-JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
+JOIN ownership.field_access f ON f.entity = c.entity AND f.field = c.field
 JOIN ownership.guards g ON g.table_schema = c.table_schema AND g.table_name = c.table_name
 LEFT JOIN ownership.domain d ON d.name = f.domain
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
@@ -177,6 +180,8 @@ JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m
-	WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name AND m.column_name = a.attname::text)
+	WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name
+	  /* names have a collation of their own, by which the index could not be used */
+	  AND m.column_name = a.attname::text COLLATE "default")
 ORDER BY t.table_schema COLLATE "C", t.table_name COLLATE "C", a.attnum;
 COMMENT ON VIEW ownership.unmapped IS 'Columns of mirrored tables that are not on the map';

@@ -3,39 +3,39 @@
  * was there and lost its arms.
  */
 CREATE VIEW ownership.risks AS
-WITH found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
+WITH guard AS MATERIALIZED (
+	SELECT * FROM ownership.guards
+), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* no system of record */
-	SELECT 1, 'high', 'unowned', f.entity, f.name, NULL::text, NULL::text, a.writers,
-		format('Nobody is the system of record of %s.%s%s.', f.entity, f.name,
-			CASE WHEN a.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(a.writers, ', ') END),
+	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
+		format('Nobody is the system of record of %s.%s%s.', f.entity, f.field,
+			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
 		'Decide which system owns it, and set its owner.'
-	FROM ownership.field f
-	JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
+	FROM ownership.field_access f
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, the owner among them or not */
-	SELECT 2, 'high', 'contested', f.entity, f.name, NULL, NULL, w.systems,
-		format('%s systems write %s.%s: %s%s.', cardinality(w.systems), f.entity, f.name, array_to_string(w.systems, ', '),
+	SELECT 2, 'high', 'contested', f.entity, f.field, NULL, NULL, w.systems,
+		format('%s systems write %s.%s: %s%s.', cardinality(w.systems), f.entity, f.field, array_to_string(w.systems, ', '),
 			'; its system of record is ' || f.owner),
 		CASE WHEN f.owner IS NULL THEN 'Decide which of them owns it; the others read it.'
 			ELSE 'Let only the system of record write it; the others read it.' END
-	FROM ownership.field f
-	JOIN ownership.field_access a ON a.entity = f.entity AND a.field = f.name
-	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT s COLLATE "C" FROM unnest(a.writers || f.owner) s
+	FROM ownership.field_access f
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT s COLLATE "C" FROM unnest(f.writers || f.owner) s
 		WHERE s IS NOT NULL ORDER BY 1) AS systems) w
-	WHERE cardinality(w.systems) > 1
+	WHERE f.writers <> '{}' AND cardinality(w.systems) > 1
 	UNION ALL
 	/* a guard that lost a trigger, or whose trigger is switched off */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
 		format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')),
 		format('SELECT ownership.guard(%L) arms it again.', g.relation)
-	FROM ownership.guards g
+	FROM guard g
 	WHERE NOT g.guarded AND g.touched
 	UNION ALL
 	SELECT 4, 'medium', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
 		format('%s is on the map, but nothing enforces it.', g.relation),
 		format('SELECT ownership.guard(%L), or CALL ownership.guard_all().', g.relation)
-	FROM ownership.guards g
+	FROM guard g
 	WHERE NOT g.guarded AND NOT g.touched AND g.problems <> ARRAY['the table is not there']
 	UNION ALL
 	/* rows that anyone may create and delete */
@@ -53,7 +53,7 @@ WITH found (rank, severity, risk, entity, field, relation, column_name, systems,
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
 		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
 		format('SELECT ownership.identify(''…'', subscription => %L)', s)
-	FROM ownership.guards g
+	FROM guard g
 	CROSS JOIN LATERAL unnest(g.subscriptions) s
 	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
 	UNION ALL
@@ -78,7 +78,7 @@ WITH found (rank, severity, risk, entity, field, relation, column_name, systems,
 		format('Table %s is on the map, but not in the database.', ownership.relation_name(t.table_schema, t.table_name)),
 		'Create it, or delete its row from ownership.mirrored_table.'
 	FROM ownership.mirrored_table t
-	JOIN ownership.guards g USING (table_schema, table_name)
+	JOIN guard g USING (table_schema, table_name)
 	WHERE g.problems = ARRAY['the table is not there']
 	UNION ALL
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
