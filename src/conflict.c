@@ -41,6 +41,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -315,35 +316,69 @@ conflict_names(const Evidence *e)
 }
 
 /*
- * Inserts through the executor, so that whatever a DBA puts on the table
- * works: indexes of any kind, triggers, further columns.  No privileges are
- * asked for.
+ * What inserts evidence.  Through the executor, so that whatever a DBA puts on
+ * the table works: indexes of any kind, triggers, further columns.  No
+ * privileges are asked for.
  */
-static void
-insert_conflict(Relation rel, const Datum *values, const bool *nulls)
+struct Inserter
 {
-	EState *estate = CreateExecutorState();
-	ResultRelInfo *rri = makeNode(ResultRelInfo);
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	ResourceOwner owner; /* of the relation's references */
+	EState *estate;
+	Relation rel;
+	ResultRelInfo *rri;
+	TupleTableSlot *slot;
+	Oid sequence;
+};
 
-	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(rel) * sizeof(bool));
+static Inserter *
+open_inserter(void)
+{
+	Inserter *inserter = palloc0(sizeof(Inserter));
+
+	inserter->owner = CurrentResourceOwner;
+	inserter->rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	inserter->sequence = catalog_table("conflict_id_seq", false);
+	inserter->estate = CreateExecutorState();
+	inserter->rri = makeNode(ResultRelInfo);
+	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
+	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
+	ExecOpenIndices(inserter->rri, false);
+	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
+	return inserter;
+}
+
+void
+close_inserter(Inserter *inserter)
+{
+	ResourceOwner owner = CurrentResourceOwner;
+
+	CurrentResourceOwner = inserter->owner;
+	ExecCloseResultRelations(inserter->estate);
+	ExecResetTupleTable(inserter->estate->es_tupleTable, false);
+	ExecDropSingleTupleTableSlot(inserter->slot);
+	FreeExecutorState(inserter->estate);
+	table_close(inserter->rel, RowExclusiveLock);
+	CurrentResourceOwner = owner;
+	pfree(inserter);
+}
+
+static void
+insert_conflict(Inserter *inserter, const Datum *values, const bool *nulls)
+{
+	TupleTableSlot *slot = inserter->slot;
+
+	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(inserter->rel) * sizeof(bool));
 	memcpy(slot->tts_values, values, Natts_conflict * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, Natts_conflict * sizeof(bool));
-	slot->tts_values[Anum_id - 1] =
-		Int64GetDatum(nextval_internal(catalog_table("conflict_id_seq", false), false));
+	slot->tts_values[Anum_id - 1] = Int64GetDatum(nextval_internal(inserter->sequence, false));
 	slot->tts_isnull[Anum_id - 1] = false;
 	ExecStoreVirtualTuple(slot);
 
-	InitResultRelInfo(rri, rel, 0, NULL, 0);
-	ExecOpenIndices(rri, false);
-	estate->es_opened_result_relations = list_make1(rri);
 	AfterTriggerBeginQuery();
-	ExecSimpleRelationInsert(rri, estate, slot);
-	AfterTriggerEndQuery(estate);
-	ExecCloseResultRelations(estate);
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
+	ExecSimpleRelationInsert(inserter->rri, inserter->estate, slot);
+	AfterTriggerEndQuery(inserter->estate);
+	ExecClearTuple(slot);
+	ResetPerTupleExprContext(inserter->estate);
 }
 
 static void
@@ -628,14 +663,14 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 
 /* Inserts evidence, unless it has been told.  Only its text has fixed settings. */
 static void
-insert_evidence(Relation rel, const Evidence *e)
+insert_evidence(Inserter *inserter, const Evidence *e)
 {
 	OutputSettings settings = fix_output();
 	Draft *draft = palloc0(sizeof(Draft));
 
 	PG_TRY();
 	{
-		draft_evidence(rel, e, draft);
+		draft_evidence(inserter->rel, e, draft);
 	}
 	PG_FINALLY();
 	{
@@ -644,7 +679,7 @@ insert_evidence(Relation rel, const Evidence *e)
 	PG_END_TRY();
 
 	if (draft->fresh)
-		insert_conflict(rel, draft->values, draft->nulls);
+		insert_conflict(inserter, draft->values, draft->nulls);
 	if (draft->locked)
 		(void) LockRelease(&draft->lock, ExclusiveLock, false);
 }
@@ -659,14 +694,13 @@ insert_evidence(Relation rel, const Evidence *e)
 void
 record_evidence(const Evidence *e)
 {
+	Tally *tally = statement_tally(e->map);
+	Inserter *inserter = tally->inserter;
 	MemoryContext cxt;
 	MemoryContext old;
-	Relation rel;
 
 	if (e->outcome == VERDICT_OBSERVE)
 	{
-		Tally *tally = statement_tally(e->map);
-
 		if (tally->observed++ >= (uint64) ownership_observed_limit)
 		{
 			ListCell *lc;
@@ -695,9 +729,19 @@ record_evidence(const Evidence *e)
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
-	insert_evidence(rel, e);
-	table_close(rel, RowExclusiveLock);
+	if (inserter == NULL)
+	{
+		/* kept for the statement's other rows, where its end will be seen */
+		if (tally->statement != NULL)
+			MemoryContextSwitchTo(TopTransactionContext);
+		inserter = open_inserter();
+		MemoryContextSwitchTo(cxt);
+		if (tally->statement != NULL)
+			tally->inserter = inserter;
+	}
+	insert_evidence(inserter, e);
+	if (tally->statement == NULL)
+		close_inserter(inserter);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 }
@@ -709,7 +753,7 @@ record_evidence(const Evidence *e)
 void
 record_rest(const Tally *tally)
 {
-	Relation rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	Inserter *inserter = open_inserter();
 	const Writer *writer = current_writer();
 	Datum values[Natts_conflict];
 	bool nulls[Natts_conflict];
@@ -722,8 +766,8 @@ record_rest(const Tally *tally)
 	set_jsonb(values, nulls, Anum_proposed, JsonbValueToJsonb(&count));
 	values[Anum_columns - 1] = name_array(tally->rest_columns);
 	nulls[Anum_columns - 1] = false;
-	insert_conflict(rel, values, nulls);
-	table_close(rel, RowExclusiveLock);
+	insert_conflict(inserter, values, nulls);
+	close_inserter(inserter);
 }
 
 static char *

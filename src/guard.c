@@ -186,15 +186,15 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 {
 	RelationMap *map = call->map;
 	GuardState *state = call->state;
+	const Bitmapset *foreign;
 	AttrNumber last;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_UPDATE;
-	if (map_foreign(map, call->writer) == NULL)
+	foreign = map_foreign(map, call->writer);
+	if (foreign == NULL || (named != NULL && !bms_overlap(named, foreign)))
 		return;
 	find_candidates(call, named);
-	if (state->ncandidates == 0)
-		return;
 	last = state->candidates[state->ncandidates - 1]->attnum;
 	slot_getsomeattrs(stored, last);
 	slot_getsomeattrs(proposed, last);

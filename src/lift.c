@@ -511,18 +511,20 @@ lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_kn
 
 /*
  * BEFORE is called for the first row of a relation, or the second: lift the
- * guard off the rest.
+ * guard off the rest.  In a worker it is the second, which only the initial
+ * copy of a table has: each applied change has a list of its own.
  */
 void
 lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
 {
 	QueryDesc *query = statement_query();
 
-	if (!ownership_lift || !has_guard(td->tg_relation->trigdesc))
+	if (!ownership_lift || row != (query == NULL && writer->worker ? 2 : 1) ||
+		!has_guard(td->tg_relation->trigdesc))
 		return;
 	if (query != NULL)
 	{
-		ResultRelInfo *rri = row == 1 ? relation_of(query->estate, td->tg_trigger) : NULL;
+		ResultRelInfo *rri = relation_of(query->estate, td->tg_trigger);
 		ModifyTableState *node = rri == NULL ? NULL : node_of(query, rri);
 
 		if (node != NULL)
@@ -530,15 +532,9 @@ lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
 	}
 	else if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		return;
-	else if (statement_is_copy(map))
-	{
-		/* what is nested in a COPY that loads the library may look like it */
-		if (row == 1 && statement_is_known())
-			lift_copy(td, map, writer, true);
-	}
-	else if (writer->worker && row == 2)
-	{
-		/* the initial copy of a table; an applied change has one row only */
+	else if (writer->worker)
 		lift_copy(td, map, writer, false);
-	}
+	/* what is nested in a COPY that loads the library may look like it */
+	else if (statement_is_known() && statement_is_copy(map))
+		lift_copy(td, map, writer, true);
 }

@@ -249,6 +249,8 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 
 /* statement.c: what the running statement says of itself */
 
+typedef struct Inserter Inserter;
+
 /* What one statement did on one table of the map. */
 typedef struct Tally
 {
@@ -263,6 +265,7 @@ typedef struct Tally
 	uint64 untouched;		/* inserts left alone for an upsert */
 	bool blind;				/* its names were not known */
 	struct HTAB *stand_ins; /* uint64: defaults put into new rows, see guard.c */
+	Inserter *inserter;		/* of its evidence; NULL: none yet */
 	uint64 rest;			/* observed rows beyond the limit */
 	Operation rest_operation;
 	char *rest_system;
@@ -305,6 +308,7 @@ typedef struct Evidence
 } Evidence;
 
 extern void record_evidence(const Evidence *e);
+extern void close_inserter(Inserter *inserter);
 extern void record_rest(const Tally *tally);
 extern void log_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);

@@ -287,6 +287,8 @@ settle(const void *key, bool all)
 	{
 		Tally *tally = lfirst(lc);
 
+		if (tally->inserter != NULL)
+			close_inserter(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->discarded > 0)
