@@ -52,7 +52,9 @@ catalog_table(const char *name, bool missing_ok)
 /*
  * The relation whose relcache invalidation says "the map changed": one
  * message reaches every session, whatever they cached of it, negative answers
- * and partitions included.  Triggers on the map's tables send it.
+ * and partitions included.  Triggers on the map's tables send it.  It is one
+ * that no plan stands on which edits the map: an import would make its plans
+ * anew for every row.
  */
 Oid catalog_signal = InvalidOid;
 
@@ -60,7 +62,7 @@ Oid catalog_signal = InvalidOid;
 void
 catalog_watch(void)
 {
-	catalog_signal = catalog_table("mirrored_table", false);
+	catalog_signal = catalog_table(CATALOG_SIGNAL, false);
 }
 
 /* A snapshot for several scans that must agree; release it afterwards. */

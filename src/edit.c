@@ -26,7 +26,9 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ownership_add_system);
@@ -77,14 +79,54 @@ add_texts(Parameters *p, List *values)
 			  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)), false);
 }
 
-/* Runs one statement; returns the number of rows. */
+typedef struct KeptPlan
+{
+	const char *sql; /* key: the literal's address */
+	SPIPlanPtr plan;
+} KeptPlan;
+
+/*
+ * The plan of a statement, kept for the session: an import runs the same few
+ * for every row.
+ */
+static SPIPlanPtr
+kept_plan(const char *sql, Parameters *p)
+{
+	static HTAB *plans = NULL;
+	KeptPlan *entry;
+	SPIPlanPtr plan;
+
+	if (plans == NULL)
+	{
+		HASHCTL ctl = {0};
+
+		ctl.keysize = sizeof(const char *);
+		ctl.entrysize = sizeof(KeptPlan);
+		ctl.hcxt = CacheMemoryContext;
+		plans = hash_create("ownership plans", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(plans, &sql, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->plan;
+	plan = SPI_prepare(sql, p->n, p->types);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_prepare failed: %s: %s", SPI_result_code_string(SPI_result), sql);
+	entry = hash_search(plans, &sql, HASH_ENTER, NULL);
+	entry->plan = plan;
+	return plan;
+}
+
+/* Runs one statement, a literal; returns the number of rows. */
 uint64
 run_sql(const char *sql, Parameters *p)
 {
-	int rc = SPI_execute_with_args(sql, p->n, p->types, p->values, p->nulls, false, 0);
+	SPIPlanPtr plan = kept_plan(sql, p);
+	int rc;
 
+	Assert(SPI_getargcount(plan) == p->n);
+	rc = SPI_execute_plan(plan, p->values, p->nulls, false, 0);
 	if (rc < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s: %s", SPI_result_code_string(rc), sql);
+		elog(ERROR, "SPI_execute_plan failed: %s: %s", SPI_result_code_string(rc), sql);
 	return SPI_processed;
 }
 
@@ -494,22 +536,63 @@ map_columns(List *specs)
 #undef SPECS
 }
 
-/* Replace who reads, or who writes, a field. */
+/* Who reads, or who writes, a field, as declared. */
+static List *
+declared_systems(const char *entity, const char *field, const char *mode)
+{
+	const char *keys[2] = {entity, field};
+	CatalogScan *scan = catalog_begin("declared_access", "declared_access_pkey", 2, keys, NULL);
+	List *systems = NIL;
+
+	while (catalog_next(scan))
+		if (strcmp(catalog_text(scan, 4), mode) == 0)
+			systems = lappend(systems, catalog_text(scan, 3));
+	catalog_end(scan);
+	return systems;
+}
+
+static bool
+has_name(List *names, const char *name)
+{
+	ListCell *lc;
+
+	foreach(lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* Is every name of the one list in the other? */
+bool
+all_among(List *names, List *others)
+{
+	ListCell *lc;
+
+	foreach(lc, names)
+		if (!has_name(others, lfirst(lc)))
+			return false;
+	return true;
+}
+
+/* Replace who reads, or who writes, a field; what is so already costs nothing. */
 void
 set_access(const char *entity, const char *field, const char *mode, List *systems)
 {
+	List *declared = declared_systems(entity, field, mode);
 	Parameters p = {0};
 
 	add_text(&p, entity);
 	add_text(&p, field);
 	add_text(&p, mode);
 	add_texts(&p, systems);
-	run_sql("DELETE FROM ownership.declared_access WHERE entity = $1 AND field = $2 "
-			"AND mode = $3 AND system <> ALL ($4)",
-			&p);
-	run_sql("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-			"SELECT DISTINCT $1, $2, $3, s FROM unnest($4) s ON CONFLICT DO NOTHING",
-			&p);
+	if (!all_among(declared, systems))
+		run_sql("DELETE FROM ownership.declared_access WHERE entity = $1 AND field = $2 "
+				"AND mode = $3 AND system <> ALL ($4)",
+				&p);
+	if (!all_among(systems, declared))
+		run_sql("INSERT INTO ownership.declared_access (entity, field, mode, system) "
+				"SELECT $1, $2, $3, s FROM unnest($4) s ON CONFLICT DO NOTHING",
+				&p);
 }
 
 /* The entity of a table's columns by default: schema.table without public. */
@@ -538,6 +621,33 @@ field_exists(const char *entity, const char *field)
 	return found;
 }
 
+/* Is it marked as key? */
+bool
+field_is_key(const char *entity, const char *field)
+{
+	const char *keys[2] = {entity, field};
+	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
+	bool key = catalog_next(scan) && catalog_bool(scan, 6);
+
+	catalog_end(scan);
+	return key;
+}
+
+/* The columns that hold the field, as column_label() has them. */
+List *
+field_columns(const char *entity, const char *field)
+{
+	const char *keys[2] = {entity, field};
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_field_idx", 2, keys, NULL);
+	List *columns = NIL;
+
+	while (catalog_next(scan))
+		columns = lappend(columns, column_label(catalog_text(scan, 1), catalog_text(scan, 2),
+												catalog_text(scan, 3)));
+	catalog_end(scan);
+	return columns;
+}
+
 /*
  * Make a column a copy of an existing field.  A column that was a field of
  * its own, as it is by default, joins; that field goes when nothing else
@@ -557,6 +667,8 @@ map_one_column(const char *schema, const char *table, const char *column, const 
 
 	if (mapped && !same && !is_default_field(schema, table, column, old_entity, old_field))
 		already_mapped(schema, table, column, old_entity, old_field);
+	if (same && !authoritative)
+		return false;
 
 	add_text(&p, schema);
 	add_text(&p, table);

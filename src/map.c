@@ -73,6 +73,7 @@ enum
 
 static HTAB *maps = NULL;
 static uint64 generation = 0;
+static bool any_valid = false;	   /* entries to be marked; edits of the map mark often */
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 
@@ -84,11 +85,12 @@ mark_all(void)
 
 	generation++;
 	lift_undo();
-	if (maps == NULL)
+	if (!any_valid)
 		return;
 	hash_seq_init(&status, maps);
 	while ((map = hash_seq_search(&status)) != NULL)
 		map->valid = false;
+	any_valid = false;
 }
 
 static void
@@ -576,6 +578,7 @@ map_get(Relation rel)
 		MemoryContextSetParent(cxt, CacheMemoryContext);
 		loaded.ancestor = map->ancestor;
 		loaded.valid = true;
+		any_valid = true;
 		*map = loaded;
 	}
 	return map;

@@ -27,6 +27,13 @@ relation_label_oid(Oid relid)
 	return relation_label(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
+/* schema.table.column, quoted where needed: what split_column() takes apart. */
+char *
+column_label(const char *schema, const char *table, const char *column)
+{
+	return psprintf("%s.%s", quote_qualified_identifier(schema, table), quote_identifier(column));
+}
+
 /*
  * Split entity.name at the last dot.
  *

@@ -192,6 +192,7 @@ extern Oid catalog_oid(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
 extern ItemPointer catalog_tid(CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
+#define CATALOG_SIGNAL "bound_role"
 extern Oid catalog_signal;
 extern void catalog_watch(void);
 extern Snapshot catalog_snapshot(void);
@@ -405,6 +406,9 @@ typedef struct ColumnSpec
 extern void check_relation(Oid relid);
 extern COMPAT_NORETURN void undefined_column(Relation rel, const char *name);
 extern bool field_exists(const char *entity, const char *field);
+extern bool field_is_key(const char *entity, const char *field);
+extern List *field_columns(const char *entity, const char *field);
+extern bool all_among(List *names, List *others);
 extern void map_columns(List *specs);
 extern bool map_one_column(const char *schema, const char *table, const char *column,
 						   const char *entity, const char *field, bool authoritative);
@@ -419,6 +423,7 @@ extern void guard_relation(Oid relid, bool quiet);
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
 extern char *relation_label_oid(Oid relid);
+extern char *column_label(const char *schema, const char *table, const char *column);
 extern void split_field(const char *text, char **entity, char **name);
 extern void split_column(const char *text, char **schema, char **table, char **column);
 extern bool glob_match(const char *pattern, const char *text);

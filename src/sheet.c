@@ -130,8 +130,7 @@ default_columns(const char *entity, const char *field)
 	if (!OidIsValid(relid) || get_attnum(relid, field) <= 0 ||
 		get_rel_relkind(relid) == RELKIND_VIEW)
 		return NIL;
-	return list_make1(psprintf("%s.%s.%s", quote_identifier(schema), quote_identifier(table),
-							   quote_identifier(field)));
+	return list_make1(column_label(schema, table, field));
 }
 
 /* Gives the field the columns of the cell, and no others. */
@@ -142,6 +141,7 @@ take_columns(const SheetRow *row, List *columns)
 	List *schemas = NIL;
 	List *tables = NIL;
 	List *names = NIL;
+	List *labels = NIL;
 	ListCell *lc;
 
 	foreach(lc, columns)
@@ -154,8 +154,11 @@ take_columns(const SheetRow *row, List *columns)
 		schemas = lappend(schemas, schema);
 		tables = lappend(tables, table);
 		names = lappend(names, column);
+		labels = lappend(labels, column_label(schema, table, column));
 		(void) map_one_column(schema, table, column, row->entity, row->field, false);
 	}
+	if (all_among(field_columns(row->entity, row->field), labels))
+		return;
 	add_text(&p, row->entity);
 	add_text(&p, row->field);
 	add_texts(&p, schemas);
@@ -188,7 +191,6 @@ static void
 take_row(TriggerData *td, SheetRow *row)
 {
 	Parameters p = {0};
-	Parameters k = {0};
 	List *readers = cell_list(cell(td, "readers"));
 	List *columns = cell_list(cell(td, "columns"));
 	char *policy = cell(td, "policy");
@@ -235,10 +237,15 @@ take_row(TriggerData *td, SheetRow *row)
 		take_columns(row, columns);
 
 	/* the cell counts, whatever the columns' former fields were marked */
-	add_text(&k, row->entity);
-	add_text(&k, row->field);
-	add_bool(&k, key);
-	run_sql("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2 AND key <> $3", &k);
+	if (field_is_key(row->entity, row->field) != key)
+	{
+		Parameters k = {0};
+
+		add_text(&k, row->entity);
+		add_text(&k, row->field);
+		add_bool(&k, key);
+		run_sql("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2", &k);
+	}
 }
 
 /*

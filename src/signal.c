@@ -59,7 +59,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 	Oid relid;
 
 	(void) check_trigger(fcinfo);
-	relid = catalog_table("mirrored_table", true);
+	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
 	return PointerGetDatum(NULL);
