@@ -100,6 +100,12 @@ SELECT entity, field, domain, owner, readers, writers, columns, policy, key, loc
 INSERT INTO ownership.sheet (entity, field, domain, owner, columns, policy) VALUES ('product', 'price', 'price', 'erp', 'shop."Order Line"."Unit Price"', 'keep');
 SELECT columns FROM ownership.sheet WHERE entity = 'product' AND field = 'price';
 SELECT relation, column_name FROM ownership.unmapped;
+-- a name given twice counts once; who is not named any longer goes
+BEGIN;
+INSERT INTO ownership.sheet (entity, field, owner, readers, columns) VALUES ('twice', 'x', 'erp', 'crm; crm; shop', 'a.b; a.b; a.c');
+INSERT INTO ownership.sheet (entity, field, owner, readers, columns) VALUES ('twice', 'x', 'erp', 'shop; pim; shop', 'a.b; a.b');
+SELECT readers, columns FROM ownership.sheet WHERE entity = 'twice';
+ROLLBACK;
 -- the first of several is not the authoritative one by itself; it is listed first when it is
 UPDATE ownership.mirrored_column SET authoritative = true WHERE column_name = 'say "x"';
 SELECT columns FROM ownership.sheet WHERE entity = 'order line';
