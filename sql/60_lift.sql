@@ -234,7 +234,8 @@ SELECT same('defaults that are not constant', 'INSERT INTO product (id, stamp) V
 	'INSERT INTO product (id, serial) VALUES (6, DEFAULT)', 'INSERT INTO product (id, serial) VALUES (7, 7)', 'INSERT INTO product (id) OVERRIDING USER VALUE VALUES (8)');
 SELECT same('another default', 'ALTER TABLE product ALTER cost SET DEFAULT 5', 'INSERT INTO product (id) VALUES (4)', 'INSERT INTO product (id, cost) VALUES (5, 5)',
 	'INSERT INTO product (id, cost) VALUES (6, 1)', 'ALTER TABLE product ALTER cost SET DEFAULT random() * 0', 'INSERT INTO product (id) VALUES (7)', 'INSERT INTO product (id, cost) VALUES (8, 0)');
-SELECT same('the key of another', 'SET LOCAL ownership.system = erp', 'INSERT INTO product (id, price) VALUES (4, 4)', 'INSERT INTO product (price) VALUES (4)', 'UPDATE product SET price = 5');
+SELECT same('the key of another', 'SET LOCAL ownership.system = erp', 'INSERT INTO product (id, price) VALUES (4, 4)', 'INSERT INTO product (price) VALUES (4)', 'UPDATE product SET price = 5',
+	'ALTER TABLE product ALTER id SET DEFAULT 4', 'INSERT INTO product (price) VALUES (4)', 'INSERT INTO product DEFAULT VALUES');
 SELECT same('the key of another, kept', $$CALL own('product', 'id', 'pim', 'keep')$$, 'SET LOCAL ownership.system = erp', 'INSERT INTO product (id, price) VALUES (4, 4)', 'DELETE FROM product');
 -- DELETE
 SELECT same('DELETE', 'DELETE FROM product WHERE id = 1 RETURNING *', 'DELETE FROM product', 'SET LOCAL ownership.system = erp', 'DELETE FROM product');
@@ -283,6 +284,22 @@ SELECT plan($$UPDATE product SET title = 'x'$$);
 SELECT plan($$INSERT INTO product (id, title) VALUES (4, 'x')$$);
 SELECT plan('DELETE FROM product WHERE id = 4');
 ROLLBACK;
+
+-- Nor is each row locked first, which would be a record of WAL for it.
+CREATE FUNCTION wal(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, WAL, FORMAT json) ' || statement INTO plan;
+	RETURN plan #>> '{0,Plan,WAL Records}';
+END $$;
+CREATE TABLE bare AS SELECT * FROM product;
+BEGIN;
+UPDATE product SET note = 'x';
+SELECT wal($$UPDATE bare SET title = 'x'$$), wal($$UPDATE product SET title = 'x'$$);
+SET LOCAL ownership.lift = off;
+SELECT wal($$UPDATE bare SET title = 'y'$$), wal($$UPDATE product SET title = 'y'$$);
+ROLLBACK;
+DROP TABLE bare;
 
 --
 -- Other triggers on the table.
@@ -346,6 +363,15 @@ BEGIN
 END $$;
 SELECT same('transition tables', 'CREATE TRIGGER a AFTER UPDATE ON product REFERENCING OLD TABLE old NEW TABLE new FOR EACH STATEMENT EXECUTE FUNCTION log()',
 	$$UPDATE product SET title = 'x' || id$$, $$UPDATE product SET cost = 0, title = 'y'$$, 'UPDATE product SET price = 0', $$INSERT INTO product (id, title) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET title = 'z'$$);
+-- a trigger that creates others while the table is copied to
+CREATE FUNCTION breed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'a1') THEN
+		PERFORM also('a' || i, 'AFTER DELETE', 'meddle') FROM generate_series(1, 30) i;
+	END IF;
+	RETURN new;
+END $$;
+SELECT same('triggers that come', $$SELECT also('b', 'BEFORE INSERT', 'breed')$$, 'COPY product (id, title) FROM PROGRAM ''seq 10 15 | sed "s/$/\tx/"''', 'COPY product (id, title, price) FROM PROGRAM ''seq 20 25 | sed "s/$/\tx\t1/"''', $$INSERT INTO product (id, title) VALUES (4, 'x')$$);
 -- the guard's own, by hand
 SELECT same('triggers that are off', 'ALTER TABLE product DISABLE TRIGGER zzzz_ownership_judge', 'UPDATE product SET price = 0', 'UPDATE product SET cost = 0', 'ALTER TABLE product DISABLE TRIGGER zzzz_ownership_amend', 'UPDATE product SET cost = 0');
 

@@ -488,7 +488,8 @@ node_of(QueryDesc *query, const ResultRelInfo *rri)
 
 /*
  * COPY: the executor's state is out of reach, but the triggers are an array
- * in the order of the relation's own.
+ * in the order of the relation's own, unless code of a user has meanwhile
+ * created others.
  */
 static void
 lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_known)
@@ -497,6 +498,8 @@ lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_kn
 	Trigger *triggers = NULL;
 	Writes writes = {0};
 
+	if (!statement_relations_hold())
+		return;
 	for (int i = 0; i < desc->numtriggers && triggers == NULL; i++)
 	{
 		if (desc->triggers[i].tgoid == td->tg_trigger->tgoid)
@@ -534,7 +537,6 @@ lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
 		return;
 	else if (writer->worker)
 		lift_copy(td, map, writer, false);
-	/* what is nested in a COPY that loads the library may look like it */
-	else if (statement_is_known() && statement_is_copy(map))
+	else if (statement_is_copy(map))
 		lift_copy(td, map, writer, true);
 }

@@ -74,6 +74,7 @@ enum
 static HTAB *maps = NULL;
 static uint64 generation = 0;
 static bool any_valid = false;	   /* entries to be marked; edits of the map mark often */
+static uint64 relation_changes = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 
@@ -99,6 +100,7 @@ relcache_callback(Datum arg, Oid relid)
 	RelationMap *map;
 
 	(void) arg;
+	relation_changes++;
 	if (!OidIsValid(relid) || relid == catalog_signal)
 	{
 		writer_invalidate();
@@ -115,6 +117,13 @@ relcache_callback(Datum arg, Oid relid)
 	map->valid = false;
 	generation++;
 	lift_undo();
+}
+
+/* While this stays the same, so does what the relation cache tells. */
+uint64
+map_relation_changes(void)
+{
+	return relation_changes;
 }
 
 /* A schema got another name: any map may be another now. */

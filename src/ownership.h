@@ -216,6 +216,7 @@ extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern void map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
+extern uint64 map_relation_changes(void);
 extern void map_init(void);
 
 /* filter.c: row filters */
@@ -284,7 +285,7 @@ typedef enum Arbiters
 extern struct QueryDesc *statement_query(void);
 extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
-extern bool statement_is_known(void);
+extern bool statement_relations_hold(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern bool statement_is_action(void);
 extern Tally *statement_tally(const RelationMap *map);

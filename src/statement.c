@@ -38,11 +38,13 @@ typedef struct Frame
 	PlannedStmt *statement;
 	const void *key;  /* tells executions apart */
 	QueryDesc *query; /* NULL: COPY */
+	uint64 changes;	  /* COPY: of relations, until it began */
 	bool action;	  /* its AFTER triggers are left to another statement */
 } Frame;
 
-static Frame current;		/* all NULL: nothing is known */
-static List *tallies = NIL; /* of Tally *, in TopTransactionContext */
+static Frame current;							   /* all NULL: nothing is known */
+static List *tallies = NIL;						   /* of Tally *, in TopTransactionContext */
+static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 static PlannedStmt *
@@ -86,11 +88,15 @@ statement_query(void)
 	return current.query;
 }
 
-/* Has the statement's beginning been seen? */
+/*
+ * Is every relation what it was when the COPY, or in a replication worker the
+ * transaction, began?  False when that was not seen.
+ */
 bool
-statement_is_known(void)
+statement_relations_hold(void)
 {
-	return current.statement != NULL;
+	return map_relation_changes() ==
+		   (current.statement != NULL ? current.changes : transaction_changes);
 }
 
 bool
@@ -394,6 +400,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		current.statement = pstmt;
 		current.key = pstmt;
 		current.query = NULL;
+		current.changes = map_relation_changes();
 		current.action = false;
 	}
 	PG_TRY();
@@ -426,6 +433,7 @@ xact_callback(XactEvent event, void *arg)
 			break;
 		default:
 			tallies = NIL; /* its context goes with the transaction */
+			transaction_changes = map_relation_changes();
 			break;
 	}
 }
