@@ -12,7 +12,7 @@ my $tables = 40;
 my $rows = 200;
 
 my $pub = new_node('sources', extra => "max_wal_senders = 20\nmax_replication_slots = 20\n");
-my $hub = new_node('hub', preload => 1, extra => "wal_retrieve_retry_interval = '100ms'\n");
+my $hub = new_node('hub', preload => 1, extra => "wal_retrieve_retry_interval = '100ms'\ntrack_functions = all\n");
 sql($pub, 'postgres', "CREATE DATABASE $_") foreach qw(erp crm);
 sql($hub, 'postgres', 'CREATE DATABASE integration');
 
@@ -93,6 +93,25 @@ subscribe('hub_erp', 'erp', 'first', 'copy_data = true');
 $hub->wait_for_subscription_sync($pub, 'hub_erp', 'integration');
 is(hub('SELECT count(*) FROM item'), $rows, 'a second copy');
 is(hub('SELECT count(*) FROM ownership.conflict'), $told, 'tells nothing twice');
+
+#
+# Where all is the feed's own, the guard is lifted off all but the first rows of
+# the copy.
+#
+sql($pub, 'erp', sprintf($source_ddl, 'landing', $rows) . '; CREATE PUBLICATION landing FOR TABLE landing');
+hub(sprintf($hub_ddl, 'landing'));
+hub(q{
+	SELECT ownership.add_tables('landing', source => 'erp');
+	INSERT INTO ownership.identity (kind, name, system) VALUES ('subscription', 'hub_landing', 'erp')});
+sub calls { return hub(q{SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE funcname LIKE 'guard\_%'}) }
+my $calls = calls();
+subscribe('hub_landing', 'erp', 'landing', 'copy_data = true');
+$hub->wait_for_subscription_sync($pub, 'hub_landing', 'integration');
+is(hub('SELECT count(*), count(code) FROM landing'), "$rows|@{[$rows / 4]}", 'a landing table');
+# counted when the worker has gone
+wait_for($hub, 'integration', qq{SELECT coalesce(sum(calls), 0) > $calls FROM pg_stat_user_functions WHERE funcname LIKE 'guard\\_%'});
+cmp_ok(calls() - $calls, '<=', 4, 'is not guarded row by row');
+hub('DROP SUBSCRIPTION hub_landing');
 
 #
 # A strict identity raises in the copy; corrected, the copy goes on.
