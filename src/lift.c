@@ -42,7 +42,8 @@ typedef struct Writes
 	bool inserts;
 	bool updates;
 	bool deletes;
-	bool moves;				  /* rows may move between partitions */
+	bool routes;			  /* an UPDATE may send rows to other partitions */
+	bool moves;				  /* a trigger may, whatever it names */
 	bool derives;			  /* unnamed columns may get other values than defaults */
 	const Bitmapset *updated; /* the columns that UPDATE names; NULL: all */
 } Writes;
@@ -262,7 +263,8 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 
 	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped)
 		return need;
-	if (writes->moves)
+	if (writes->moves || (writes->routes && (writes->updated == NULL ||
+											 bms_overlap(writes->updated, map->partition_attrs))))
 	{
 		/* also where all is the writer's: another partition may differ */
 		need.amend = need.judge = true;
@@ -361,7 +363,7 @@ writes_of(ModifyTableState *node)
 	 */
 	if (writes.updates && plan->rootRelation > 0)
 	{
-		writes.moves = plan->partColsUpdated;
+		writes.routes = true;
 		for (int i = 0; i < node->mt_nrels && !writes.moves; i++)
 			writes.moves =
 				others_fire_before(node->resultRelInfo[i].ri_TrigDesc, TRIGGER_TYPE_UPDATE);

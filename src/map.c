@@ -301,7 +301,7 @@ load_column_type(Relation rel, MappedColumn *col)
 
 /* Marks columns by which a partitioned ancestor is partitioned. */
 static void
-mark_partition_key(Oid ancestor, RelationMap *map)
+mark_partition_key(Oid ancestor, RelationMap *map, TupleDesc desc)
 {
 	Relation rel = relation_open(ancestor, AccessShareLock);
 
@@ -324,6 +324,9 @@ mark_partition_key(Oid ancestor, RelationMap *map)
 			if (attnum <= 0)
 				continue;
 			name = NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
+			map->partition_attrs =
+				bms_add_member(map->partition_attrs,
+							   column_attnum(desc, name) - FirstLowInvalidHeapAttributeNumber);
 			for (int c = 0; c < map->ncols; c++)
 				if (strcmp(map->cols[c].name, name) == 0)
 					map->cols[c].partition_key = true;
@@ -543,7 +546,7 @@ load_map(RelationMap *map, Relation rel)
 	if (map->mapped)
 	{
 		foreach(lc, ancestors)
-			mark_partition_key(lfirst_oid(lc), map);
+			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
 		map->econtext = CreateStandaloneExprContext();

@@ -137,10 +137,11 @@ typedef struct RelationMap
 	bool ancestor; /* some other relation's map depends on it */
 	bool mapped;   /* false: a negative answer */
 	MemoryContext cxt;
-	Oid home;		 /* the table that stands on the map */
-	Oid root;		 /* topmost ancestor, or relid */
-	List *ancestors; /* OIDs of all that is above, nearest first */
-	char *schema;	 /* of home, as on the map */
+	Oid home;					/* the table that stands on the map */
+	Oid root;					/* topmost ancestor, or relid */
+	List *ancestors;			/* OIDs of all that is above, nearest first */
+	Bitmapset *partition_attrs; /* what those are partitioned by, offset as `foreign` */
+	char *schema;				/* of home, as on the map */
 	char *table;
 	char *source; /* whose private copy it is, or NULL */
 	int ncols;
