@@ -139,6 +139,7 @@ sub add_trigger
 	if ($when eq 'BEFORE')
 	{
 		push @does, map { "new.$_->{name} := " . literal($_) . ';' } some(@cols) if $row eq 'new' && chance(0.7);
+		push @does, 'new.p := ' . literal(first { $_->{name} eq 'p' } @cols) . ';' if $event eq 'UPDATE' && $w->{kind} eq 'parted' && chance(0.6);
 		push @does, 'RETURN NULL;' if chance(0.2);
 	}
 	if (chance(0.35))
@@ -213,7 +214,7 @@ sub world
 	  . (chance(0.3) ? ' WHERE id < 8' : '');
 	$w->{seen} = \@seen;
 	my $defaulted = pick(@seen);
-	push @{ $w->{setup} }, "-- may go\nALTER VIEW w.v ALTER $defaulted->{name} SET DEFAULT " . literal($defaulted) if chance(0.4);
+	push @{ $w->{setup} }, "-- may go\nALTER VIEW w.v ALTER $defaulted->{name} SET DEFAULT " . literal($defaulted) if chance(0.6);
 	push @{ $w->{setup} }, "-- may go\nCREATE RULE also AS ON UPDATE TO w.other DO ALSO UPDATE w.t SET "
 	  . assignment($w, pick(grep { !$_->{generated} && $_->{name} ne 'id' } @cols)) . ' WHERE id = new.n'
 	  if chance(0.25);
@@ -236,10 +237,10 @@ sub world
 	push @{ $w->{setup} }, "-- may go\n" . row_owner($w) if chance(0.3);
 	push @{ $w->{setup} }, "-- may go\nUPDATE ownership.mirrored_table SET source = '" . pick(@systems) . "' WHERE table_schema = 'w'" if chance(0.1);
 	push @{ $w->{setup} }, "-- may go\nDO \$\$ BEGIN PERFORM ownership.assign('w." . pick(@{ $w->{leaves} }) . "', '{"
-	  . join(',', map { $_->{name} } some(@mapped)) . "}', '" . pick(@systems) . "', policy => '" . pick(@policies) . "'); END \$\$"
-	  if @{ $w->{leaves} } && chance(0.25);
+	  . join(',', map { $_->{name} } chance(0.5) ? @mapped : some(@mapped)) . "}', '" . pick(@systems) . "', policy => '" . pick(@policies) . "'); END \$\$"
+	  if @{ $w->{leaves} } && chance(0.35);
 
-	add_trigger($w) foreach 1 .. max(0, int(rand(5)) - 2);
+	add_trigger($w) foreach 1 .. max(0, int(rand(6)) - 3);
 
 	# plans that are kept
 	foreach my $n (1 .. 3)
@@ -292,7 +293,7 @@ sub names
 sub target
 {
 	my ($w) = @_;
-	return ('w.v', $w->{seen}) if chance(0.12);
+	return ('w.v', $w->{seen}) if chance(0.18);
 	return ('w.' . pick(@{ $w->{leaves} }), $w->{cols}) if @{ $w->{leaves} } && chance(0.25);
 	return ('w.t', $w->{cols});
 }
