@@ -73,7 +73,7 @@ enum
 
 static HTAB *maps = NULL;
 static uint64 generation = 0;
-static bool any_valid = false;	   /* entries to be marked; edits of the map mark often */
+static bool any_valid = false; /* entries to be marked; edits of the map mark often */
 static uint64 relation_changes = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
