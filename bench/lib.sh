@@ -13,10 +13,17 @@ SERVERS=
 DATABASE=bench
 tab=$(printf '\t')
 PROBES=
+PROFILER=
+if perf record -q -e cpu-clock -o "$RUN/probe.profile" true >/dev/null 2>&1; then PROFILER=perf; fi
 if perf stat -x ' ' -e instructions:u true 2>&1 | grep -q '^[0-9]'; then PROBES=instructions; fi
 export RUN PROBES
 
 say() { echo "$(date +%T) $*" >&2; }
+
+for peer in bench/peers/*.sql; do
+	printf '%s\t%s\n' "$(basename "$peer" .sql)" "$(sed -n '1s/^-- //p' "$peer")"
+done > "$RUN/labels.tsv"
+for file in cases musts results profiles; do : > "$RUN/$file.tsv"; done
 
 # Servers
 
@@ -134,11 +141,16 @@ rotate() {
 	echo "$@"
 }
 
-# measure VARIANT   once, by peers/VARIANT.sql and the variables of the case
-measure() {
+# run_once VARIANT   by peers/VARIANT.sql and the variables of the case
+run_once() {
 	sql -v peer="bench/peers/$1.sql" -v role="$role" -v rows="$rows" -v x="$x" -v probe=bench/probe.sh \
 		-v prepare="$prepare" -v before="$before" -v warm="$warm" -v mark="$mark" \
 		-v statement="$statement" -v after="$after" -f bench/measure.sql > "$RUN/measured"
+}
+
+# measure VARIANT   once
+measure() {
+	run_once "$1"
 	while IFS=$tab read -r metric value; do
 		[ -z "$value" ] || record "$1" "$metric" "$value"
 	done < "$RUN/measured"
@@ -160,15 +172,32 @@ compare() {
 			done
 		done
 	done
+	profile_misses
+}
+
+# profile_misses   where the time goes in variants of the case that missed
+profile_misses() {
+	[ -n "$PROFILER" ] || return 0
+	on hub postgres -v run="$RUN" -f bench/verdict.sql \
+		-c "SELECT DISTINCT variant FROM verdict WHERE \"case\" = '$CASE' AND verdict = 'missed'" > "$RUN/missed"
+	probes=$PROBES
+	while read -r variant; do
+		say "  profile of $variant"
+		PROBES=profile
+		run_once "$variant"
+		PROBES=$probes
+		{
+			printf 'Where "%s" spends its time:\n\n```\n' "$(sed -n "s/^$variant$tab//p" "$RUN/labels.tsv")"
+			perf report -f -i "$RUN/probe.profile" --stdio -g none --percent-limit 1.5 --sort dso,symbol 2>/dev/null | grep '%'
+			printf '```\n'
+		} | sed "s/^/$CASE$tab/" >> "$RUN/profiles.tsv"
+	done < "$RUN/missed"
 }
 
 # The report
 
 report() {
 	say 'report'
-	for peer in bench/peers/*.sql; do
-		printf '%s\t%s\n' "$(basename "$peer" .sql)" "$(sed -n '1s/^-- //p' "$peer")"
-	done > "$RUN/labels.tsv"
 	on hub postgres -f bench/report.sql -v run="$RUN" -v rounds="$ROUNDS" -v machine="$(machine)" \
 		-v date="$(date -u +%Y-%m-%d)" > "$RUN/RESULTS.md"
 	cp "$RUN/RESULTS.md" "$REPORT/RESULTS.md"

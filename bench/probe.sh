@@ -3,6 +3,7 @@
 # probe.sh stop PID    prints what it used since then, as lines "metric value":
 #   cpu            seconds on a processor, by the kernel's scheduler
 #   instructions   in user mode, where perf can count them
+#   profile        where it was, for perf report (nothing is printed)
 #   memory         bytes that its own memory grew at most (sampled)
 # Which of them, $PROBES says. Works in $RUN.
 set -eu
@@ -31,6 +32,11 @@ start)
 		echo $! > "$RUN/probe.counter"
 		sleep 0.2
 	fi
+	if has profile; then
+		perf record -q -e cpu-clock -F 999 -p "$pid" -o "$RUN/probe.profile" </dev/null >/dev/null 2>&1 &
+		echo $! > "$RUN/probe.recorder"
+		sleep 0.5
+	fi
 	on_cpu > "$RUN/probe.cpu"
 	;;
 stop)
@@ -39,6 +45,7 @@ stop)
 		end "$(cat "$RUN/probe.counter")"
 		awk '/instructions/ && $1 ~ /^[0-9]+$/ {print "instructions", $1}' "$RUN/probe.perf"
 	fi
+	if has profile; then end "$(cat "$RUN/probe.recorder")"; fi
 	if has memory; then
 		kill "$(cat "$RUN/probe.sampler")"
 		awk 'NR == 1 {first = $1} $1 > most {most = $1} END {print "memory", most - first}' "$RUN/probe.memory"

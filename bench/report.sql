@@ -1,54 +1,5 @@
--- The report, from the files in :run. Variables: run, rounds, machine, date.
-\set ON_ERROR_STOP on
-CREATE TEMP TABLE cases (n serial, name text, title text, about text);
-CREATE TEMP TABLE musts (n serial, "case" text, label text, kind text, metric text, variant text, base text, op text, bound numeric);
-CREATE TEMP TABLE results (n serial, "case" text, variant text, x int, round int, metric text, value_text text);
-CREATE TEMP TABLE labels (variant text, label text);
-SELECT format('COPY %s FROM %L (FORMAT csv, DELIMITER E''\t'', QUOTE E''\b'')', t, :'run' || '/' || f) FROM (VALUES
-	('cases (name, title, about)', 'cases.tsv'),
-	('musts ("case", label, kind, metric, variant, base, op, bound)', 'musts.tsv'),
-	('results ("case", variant, x, round, metric, value_text)', 'results.tsv'),
-	('labels', 'labels.tsv')) v (t, f) \gexec
-
-CREATE TEMP TABLE value AS
-SELECT n, "case", variant, x, round, metric, value_text::numeric AS value FROM results WHERE metric NOT IN ('w0', 'w1');
-
--- which metrics a table shows, in this order
-CREATE TEMP TABLE metric (n int, name text, label text, digits int);
-INSERT INTO metric VALUES (1, 'seconds', 'seconds', 3), (2, 'us_per_row', 'µs a row', 3), (3, 'ms', 'ms', 2),
-	(4, 'tps_2', 'tps, 2 clients', 0), (5, 'tps_8', 'tps, 8 clients', 0), (6, 'rows_per_second', 'rows/s', 0),
-	(7, 'cpu', 'CPU s', 3), (8, 'instructions', 'instructions a row', 0), (9, 'wal', 'WAL bytes', 0),
-	(10, 'toast_blocks', 'toast blocks', 0), (11, 'evidence', 'evidence', 0), (12, 'evidence_wal', 'evidence WAL records', 0),
-	(13, 'memory', 'bytes', 0);
-
-CREATE TEMP TABLE ratio AS
-SELECT v."case", v.variant, v.x, v.metric, b.variant AS base,
-	(percentile_cont(0.5) WITHIN GROUP (ORDER BY v.value::float8 / nullif(b.value, 0)::float8))::numeric AS ratio
-FROM value v JOIN value b USING ("case", x, round, metric)
-GROUP BY 1, 2, 3, 4, 5;
-
-CREATE TEMP TABLE median AS
-SELECT "case", variant, x, metric, (percentile_cont(0.5) WITHIN GROUP (ORDER BY value::float8))::numeric AS median, min(n) AS n
-FROM value GROUP BY 1, 2, 3, 4;
-
-CREATE TEMP TABLE verdict AS
-SELECT m.n, m."case", m.label, measured, digits,
-	CASE WHEN measured IS NULL THEN 'not measured' WHEN (m.op = '<=' AND measured <= m.bound) OR (m.op = '>=' AND measured >= m.bound) THEN 'met' ELSE '**missed**' END AS verdict
-FROM musts m
-CROSS JOIN LATERAL (SELECT CASE WHEN m.kind IN ('ratio', 'ends') THEN 3 WHEN m.metric IN ('memory', 'toast_blocks', 'evidence', 'evidence_wal') THEN 0 ELSE 2 END AS digits) d
-LEFT JOIN LATERAL (
-	SELECT round(CASE m.kind
-		WHEN 'ratio' THEN (SELECT ratio FROM ratio r WHERE (r."case", r.variant, r.metric, r.base) = (m."case", m.variant, m.metric, m.base))
-		WHEN 'absolute' THEN (SELECT median FROM median r WHERE (r."case", r.variant, r.metric) = (m."case", m.variant, m.metric))
-		WHEN 'difference' THEN (SELECT a.median - b.median FROM median a, median b
-			WHERE (a."case", a.variant, a.metric) = (m."case", m.variant, m.metric) AND (b."case", b.variant, b.metric) = (m."case", m.base, m.metric))
-		WHEN 'ends' THEN (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY last.value::float8 / first.value::float8)
-			FROM value first JOIN value last USING ("case", variant, metric, round)
-			WHERE ("case", variant, metric) = (m."case", m.variant, m.metric)
-			  AND first.x = (SELECT min(x) FROM value v WHERE v."case" = m."case")
-			  AND last.x = (SELECT max(x) FROM value v WHERE v."case" = m."case"))::numeric
-	END, digits) AS measured
-) v ON true;
+-- The report. Variables: run, rounds, machine, date.
+\ir verdict.sql
 
 SELECT '# What the guard costs
 
@@ -62,14 +13,14 @@ PostgreSQL''s own, full-page images in the WAL among them, but for: ' ||
 (SELECT string_agg(format('`%s = %s`', name, current_setting(name)), ', ' ORDER BY name) FROM pg_settings
 	WHERE name IN ('shared_buffers', 'max_wal_size', 'checkpoint_timeout', 'fsync', 'autovacuum', 'jit', 'shared_preload_libraries')) || '.
 With `fsync = off` nothing hides the guard''s cost behind waiting for a disk.
-"CPU s" is what the backend was on a processor.' ||
+"CPU s" is what the backend was on a processor, and "by CPU" the same ratio of that: it says more where others use the machine, too.' ||
 CASE WHEN EXISTS (SELECT FROM value WHERE metric = 'instructions') THEN '' ELSE ' The machine does not count instructions.' END || '
 
 ## Targets
 
-| case | must reach | measured | |
-|---|---|--:|---|
-' || (SELECT string_agg(format('| [%s](#%s) | %s | %s | %s |', c.title, c.name, v.label, coalesce(v.measured::text, ''), v.verdict), E'\n' ORDER BY c.n, v.n)
+| case | must reach | measured | by CPU | |
+|---|---|--:|--:|---|
+' || (SELECT string_agg(format('| [%s](#%s) | %s | %s | %s | %s |', c.title, c.name, v.label, v.measured, v.by_cpu, replace(v.verdict, 'missed', '**missed**')), E'\n' ORDER BY c.n, v.n)
 	FROM verdict v JOIN cases c ON c.name = v."case") || '
 ';
 
@@ -95,13 +46,14 @@ WITH shown AS (
 	LEFT JOIN ratio r ON (r."case", r.variant, r.x, r.metric, r.base) = (v."case", v.variant, v.x, s.metric, 'unguarded')
 	GROUP BY 1, 2, 3, b.unguarded
 )
-SELECT format(E'<a id="%s"></a>\n\n## %s\n\n%s\n\n%s| variant |%s %s |\n|---|%s%s|\n%s\n', c.name, c.title, c.about,
+SELECT format(E'<a id="%s"></a>\n\n## %s\n\n%s\n\n%s| variant |%s %s |\n|---|%s%s|\n%s\n%s', c.name, c.title, c.about,
 	CASE WHEN bool_or(l.x > 0) THEN format(E'![%s](%s.svg)\n\n', c.title, c.name) ELSE '' END,
 	CASE WHEN bool_or(l.x > 0) THEN ' at |' ELSE '' END, h.names,
 	CASE WHEN bool_or(l.x > 0) THEN '--:|' ELSE '' END, h.rule,
 	string_agg(format('| %s |%s %s |', coalesce(t.label, replace(l.variant, '_', ' ')), CASE WHEN l.x > 0 THEN format(' %s |', l.x) ELSE '' END, l.cells), E'\n'
 		ORDER BY CASE WHEN b.unguarded THEN l.guarded::int ELSE 0 END, CASE WHEN l.x > 0 THEN l.variant END, l.x,
-			CASE WHEN b.unguarded THEN l.main ELSE l.n END))
+			CASE WHEN b.unguarded THEN l.main ELSE l.n END),
+	(SELECT E'\n' || string_agg(coalesce(p.line, ''), E'\n' ORDER BY p.n) || E'\n' FROM profiles p WHERE p."case" = c.name))
 FROM cases c JOIN header h ON h."case" = c.name JOIN base b ON b."case" = c.name JOIN line l ON l."case" = c.name LEFT JOIN labels t USING (variant)
 GROUP BY c.n, c.name, c.title, c.about, h.names, h.rule
 ORDER BY c.n;

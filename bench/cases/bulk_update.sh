@@ -6,4 +6,4 @@ must ratio wal ownership unguarded '<=' 1.005 'WAL bytes ≤ 1.005 ×'
 prepare=$(narrow "$ROWS")
 warm='UPDATE t SET price = price + 1 WHERE id = 1'
 statement='UPDATE t SET price = price + 1'
-compare unguarded ownership ownership_lift_off grants suppress hard_coded from_table to_jsonb
+compare unguarded ownership ownership_lift_off grants suppress

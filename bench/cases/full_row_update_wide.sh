@@ -10,4 +10,4 @@ names=$(sql -c "SELECT string_agg(format('%1\$s = %1\$s', CASE WHEN i % 2 = 0 TH
 prepare="CREATE TABLE t AS SELECT i AS id, $columns FROM generate_series(1, $rows) i; ALTER TABLE t ADD PRIMARY KEY (id)"
 statement="UPDATE t SET id = id, own_4 = own_4 + 1, $names"
 warm="$statement WHERE id = 1"
-compare unguarded ownership suppress to_jsonb
+compare unguarded ownership suppress

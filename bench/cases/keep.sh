@@ -34,4 +34,4 @@ measured() {
 	done | wc -l > "$RUN/records"
 	record "$1" evidence_wal "$(cat "$RUN/records")"
 }
-compare keep_ownership keep_plpgsql restore_plpgsql
+compare keep_ownership restore_plpgsql

@@ -4,7 +4,14 @@ for variant in unguarded ownership; do
 	on hub "pgbench_$variant" -c "$(narrow 100000)" -c 'GRANT ALL ON t TO bench_erp' -f "bench/peers/$variant.sql"
 done
 
-# run_pgbench SCRIPT CLIENTS   all rounds, into metric tps_CLIENTS
+# children_cpu   what ended backends of the hub were on processors, in µs
+children_cpu() {
+	sleep 0.2 # they take a moment to end
+	sed 's/.*) //' "/proc/$(head -n 1 "$RUN/hub/postmaster.pid")/stat" |
+		awk -v hz="$(getconf CLK_TCK)" '{print ($14 + $15) * 1000000 / hz}'
+}
+
+# run_pgbench SCRIPT CLIENTS   all rounds, into metrics tps_CLIENTS and cpu_CLIENTS
 run_pgbench() {
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
@@ -12,19 +19,22 @@ run_pgbench() {
 		for variant in $(rotate "$round" unguarded ownership); do
 			say "  round $round of $ROUNDS, $2 clients, $variant"
 			on hub "pgbench_$variant" -c 'VACUUM (ANALYZE) t' -c CHECKPOINT
-			record "$variant" "tps_$2" "$(printf '\\set id random(1, 100000)\n%s\n' "$1" |
-				"$BINDIR/pgbench" -n -M prepared -h "$SOCKETS/hub" -U bench_erp -c "$2" -j 2 -T "$DURATION" -f - "pgbench_$variant" |
-				sed -n 's/^tps = \([0-9.]*\).*/\1/p')"
+			cpu=$(children_cpu)
+			printf '\\set id random(1, 100000)\n%s\n' "$1" |
+				"$BINDIR/pgbench" -n -M prepared -h "$SOCKETS/hub" -U bench_erp -c "$2" -j 2 -T "$DURATION" -f - "pgbench_$variant" > "$RUN/pgbench"
+			record "$variant" "tps_$2" "$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$RUN/pgbench")"
+			record "$variant" "cpu_$2" "$(echo "$(children_cpu) $cpu" |
+				awk -v n="$(sed -n 's/^number of transactions actually processed: //p' "$RUN/pgbench")" '{print ($1 - $2) / n}')"
 		done
 	done
 }
 
-begin_case pgbench_update 'pgbench: single-row prepared UPDATE by key' "100,000 rows, $DURATION seconds a run."
+begin_case pgbench_update 'pgbench: single-row prepared UPDATE by key' "100,000 rows, $DURATION seconds a run. \"CPU µs\": of the server, a transaction."
 must ratio tps_2 ownership unguarded '>=' 0.98 '2 clients: ≥ 0.98 × tps'
 must ratio tps_8 ownership unguarded '>=' 0.98 '8 clients: ≥ 0.98 × tps'
 run_pgbench 'UPDATE t SET price = price + 1 WHERE id = :id' 2
 run_pgbench 'UPDATE t SET price = price + 1 WHERE id = :id' 8
 
-begin_case pgbench_select 'pgbench: select-only on a mirrored table' "100,000 rows, $DURATION seconds a run."
+begin_case pgbench_select 'pgbench: select-only on a mirrored table' "100,000 rows, $DURATION seconds a run. \"CPU µs\": of the server, a transaction."
 must ratio tps_2 ownership unguarded '>=' 0.99 '≥ 0.99 × tps'
 run_pgbench 'SELECT price, stock, title FROM t WHERE id = :id' 2
