@@ -106,6 +106,7 @@ begin_case() {
 	xs=0
 	at() { :; }
 	measured() { :; }
+	profiled() { PROBES=profile run_once "$1"; }
 }
 
 # narrow ROWS   SQL that makes t: four columns, of which the PIM owns the last
@@ -175,20 +176,21 @@ compare() {
 	profile_misses
 }
 
-# profile_misses   where the time goes in variants of the case that missed
+# profile_misses   where the time goes in variants of the case that missed;
+# profiled VARIANT runs it once more for that
 profile_misses() {
 	[ -n "$PROFILER" ] || return 0
 	on hub postgres -v run="$RUN" -f bench/verdict.sql \
 		-c "SELECT DISTINCT variant FROM verdict WHERE \"case\" = '$CASE' AND verdict = 'missed'" > "$RUN/missed"
-	probes=$PROBES
 	while read -r variant; do
 		say "  profile of $variant"
-		PROBES=profile
-		run_once "$variant"
-		PROBES=$probes
+		profiled "$variant" < /dev/null
 		{
 			printf 'Where "%s" spends its time:\n\n```\n' "$(sed -n "s/^$variant$tab//p" "$RUN/labels.tsv")"
-			perf report -f -i "$RUN/probe.profile" --stdio -g none --percent-limit 1.5 --sort dso,symbol 2>/dev/null | grep '%'
+			for sort in dso dso,symbol; do
+				perf report -f -i "$RUN/probe.profile" --stdio -g none --percent-limit 1 --sort "$sort" 2>/dev/null |
+					sed -n '/%/s/[- ]*$//p' | head -n 20
+			done
 			printf '```\n'
 		} | sed "s/^/$CASE$tab/" >> "$RUN/profiles.tsv"
 	done < "$RUN/missed"

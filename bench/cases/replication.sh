@@ -39,30 +39,55 @@ for variant in unguarded ownership; do
 	on hub "feed_$variant" -c 'SET ownership.enforcement = off' -c "INSERT INTO t SELECT i, i % 1000, i % 50, 'product ' || i FROM generate_series(1, $ROWS) i"
 	subscribe "$variant" 'copy_data = false'
 done
+# changes   another change of every row at the source; prints where it ends
+changes() {
+	on source postgres -c "DO \$\$ BEGIN FOR i IN 1..100 LOOP
+		UPDATE t SET price = price + 1 WHERE id > $ROWS / 100 * (i - 1) AND id <= $ROWS / 100 * i; COMMIT;
+		END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' -c 'UPDATE t SET stock = stock WHERE id = 1'
+}
+
+# apply VARIANT LSN   has the feed apply up to there; leaves seconds and WAL bytes in
+# $RUN/measured, and the seconds on a processor in $cpu
+apply() {
+	on hub "feed_$1" -c 'VACUUM FULL t' -c 'VACUUM ANALYZE t' -c CHECKPOINT
+	wal=$(on hub postgres -c 'SELECT pg_current_wal_insert_lsn()')
+	on hub "feed_$1" -c "ALTER SUBSCRIPTION feed_$1 ENABLE"
+	await "$1" "SELECT count(*) > 0 FROM pg_stat_subscription WHERE subname = 'feed_$1' AND pid IS NOT NULL"
+	pid=$(on hub postgres -c "SELECT pid FROM pg_stat_subscription WHERE subname = 'feed_$1'")
+	bench/probe.sh start "$pid"
+	await "$1" "SELECT pg_replication_origin_progress('pg_' || oid, false) > '$2' FROM pg_subscription WHERE subname = 'feed_$1'"
+	on hub "feed_$1" -c "SELECT extract(epoch FROM clock_timestamp() - backend_start), pg_current_wal_insert_lsn() - '$wal'
+		FROM pg_stat_activity WHERE pid = $pid" > "$RUN/measured"
+	cpu=$(awk '{print $1 / 1e9}' "/proc/$pid/schedstat" 2>/dev/null) || true
+	bench/probe.sh stop "$pid" > /dev/null
+	on hub "feed_$1" -c "ALTER SUBSCRIPTION feed_$1 DISABLE"
+	await "$1" 'SELECT count(*) = 0 FROM pg_stat_subscription WHERE pid IS NOT NULL'
+}
+profiled() {
+	PROBES=profile
+	apply "$1" "$(changes)"
+	PROBES=
+}
+
+probes=$PROBES
+PROBES=
 round=0
 x=0
 while [ "$round" -lt "$ROUNDS" ]; do
 	round=$((round + 1))
-	end=$(on source postgres -c "DO \$\$ BEGIN FOR i IN 1..100 LOOP
-		UPDATE t SET price = price + 1 WHERE id > $ROWS / 100 * (i - 1) AND id <= $ROWS / 100 * i; COMMIT;
-		END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' -c 'UPDATE t SET stock = stock WHERE id = 1')
+	end=$(changes)
 	for variant in $(rotate "$round" unguarded ownership); do
 		say "  round $round of $ROUNDS, $variant"
-		on hub "feed_$variant" -c 'VACUUM FULL t' -c 'VACUUM ANALYZE t' -c CHECKPOINT
-		wal=$(on hub postgres -c 'SELECT pg_current_wal_insert_lsn()')
-		on hub "feed_$variant" -c "ALTER SUBSCRIPTION feed_$variant ENABLE"
-		await "$variant" "SELECT pg_replication_origin_progress('pg_' || oid, false) > '$end' FROM pg_subscription WHERE subname = 'feed_$variant'"
-		on hub "feed_$variant" -c "SELECT pid, extract(epoch FROM clock_timestamp() - backend_start), pg_current_wal_insert_lsn() - '$wal'
-			FROM pg_stat_subscription JOIN pg_stat_activity USING (pid) WHERE subname = 'feed_$variant'" > "$RUN/measured"
-		IFS=$tab read -r pid seconds wal < "$RUN/measured"
-		if [ -r "/proc/$pid/schedstat" ]; then record "$variant" cpu "$(awk '{print $1 / 1e9}' "/proc/$pid/schedstat")"; fi
+		apply "$variant" "$end"
+		IFS=$tab read -r seconds wal < "$RUN/measured"
+		[ -z "$cpu" ] || record "$variant" cpu "$cpu"
 		record "$variant" seconds "$seconds"
 		record "$variant" rows_per_second "$(echo "$ROWS $seconds" | awk '{print $1 / $2}')"
 		record "$variant" wal "$wal"
-		on hub "feed_$variant" -c "ALTER SUBSCRIPTION feed_$variant DISABLE"
-		await "$variant" 'SELECT count(*) = 0 FROM pg_stat_subscription WHERE pid IS NOT NULL'
 	done
 done
+profile_misses
+PROBES=$probes
 for variant in unguarded ownership; do
 	on hub "feed_$variant" -c 'SET client_min_messages = warning' -c "DROP SUBSCRIPTION feed_$variant"
 done
