@@ -574,6 +574,8 @@ BEGIN
 END $$;
 SELECT same('moved by a trigger of ' || t || ', ' || n, format('CREATE TRIGGER %I BEFORE UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION send()', n, t), 'UPDATE stock SET qty = 0', 'UPDATE stock SET qty = 99', 'SET LOCAL ownership.system = pim', $$UPDATE stock SET label = 'x'$$, $$UPDATE stock SET label = 'y', price = 0$$, $$CALL own('stock', 'price', 'erp', 'keep')$$, $$UPDATE stock SET label = 'y', price = 0$$)
 FROM unnest('{stock,stock_us,stock_eu_1}'::text[]) WITH ORDINALITY t(t, o), unnest('{a,zzzzz}'::text[]) WITH ORDINALITY n(n, q) ORDER BY o, q;
+-- to a partition that the plan does not hold
+SELECT same('moved by a trigger, pruned', 'CREATE TRIGGER a BEFORE UPDATE ON stock FOR EACH ROW EXECUTE FUNCTION send()', $$UPDATE stock SET qty = 0 WHERE region = 'eu'$$, $$UPDATE stock SET qty = 1 WHERE region = 'us'$$, 'SET LOCAL ownership.system = pim', $$UPDATE stock SET label = 'x' WHERE region = 'asia' AND id = 1$$, $$UPDATE stock_us SET label = 'y' WHERE id = 2$$);
 CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 SELECT same('a move that a trigger suppresses', 'CREATE TRIGGER zzzzz BEFORE DELETE ON stock FOR EACH ROW EXECUTE FUNCTION stay()', $$UPDATE stock SET region = 'us' WHERE id = 1$$, $$INSERT INTO stock (id, region, site) VALUES (9, 'us', 1)$$);
 CREATE FUNCTION arrive() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.price := 55; RETURN new; END $$;

@@ -301,6 +301,9 @@ sub target
 sub condition
 {
 	my ($w) = @_;
+	my $p = first { $_->{name} eq 'p' } @{ $w->{cols} };
+	# by which partitions are left out of the plan
+	return 'p = ' . literal($p) if $p && chance(0.25);
 	return pick('true', 'id = ' . int(rand(9)), 'id = ' . int(rand(9)), 'id > 4', 'id % 2 = 0', 'id IN (2, 3, 5)');
 }
 
