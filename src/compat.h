@@ -12,7 +12,9 @@
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
+#include "storage/shmem.h"
 #include "utils/acl.h"
+#include "utils/hsearch.h"
 
 #if PG_VERSION_NUM < 150000
 #error "ownership needs PostgreSQL 15 or later"
@@ -93,6 +95,74 @@ compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nke
 	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
 #else
 	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* 16: what the executor's permission check sees moved out of the range table */
+#if PG_VERSION_NUM >= 160000
+#define CHECK_PERMS_ARGS List *rangeTable, List *rteperminfos, bool ereport_on_violation
+#define CHECK_PERMS_PASS rangeTable, rteperminfos, ereport_on_violation
+#define CHECK_PERMS_LIST rteperminfos
+#else
+#define CHECK_PERMS_ARGS List *rangeTable, bool ereport_on_violation
+#define CHECK_PERMS_PASS rangeTable, ereport_on_violation
+#define CHECK_PERMS_LIST rangeTable
+#endif
+
+typedef struct CompatPerms
+{
+	Oid relid; /* InvalidOid: nothing was checked */
+	AclMode required;
+	Bitmapset *selected;
+	Bitmapset *inserted;
+	Bitmapset *updated;
+} CompatPerms;
+
+/* What one element of CHECK_PERMS_LIST says. */
+static inline CompatPerms
+compat_perms(void *item)
+{
+	CompatPerms perms = {0};
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *from = item;
+#else
+	RangeTblEntry *from = item;
+
+	if (from->rtekind != RTE_RELATION || from->requiredPerms == 0)
+		return perms;
+#endif
+	perms.relid = from->relid;
+	perms.required = from->requiredPerms;
+	perms.selected = from->selectedCols;
+	perms.inserted = from->insertedCols;
+	perms.updated = from->updatedCols;
+	return perms;
+}
+
+/* The same of a statement's range-table entry. */
+static inline CompatPerms
+compat_rte_perms(PlannedStmt *statement, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	CompatPerms none = {0};
+
+	if (rte->perminfoindex == 0)
+		return none;
+	return compat_perms(getRTEPermissionInfo(statement->permInfos, rte));
+#else
+	(void) statement;
+	return compat_perms(rte);
+#endif
+}
+
+/* 19: a hash in shared memory has one size */
+static inline HTAB *
+compat_shmem_hash(const char *name, long size, HASHCTL *ctl, int flags)
+{
+#if PG_VERSION_NUM >= 190000
+	return ShmemInitHash(name, size, ctl, flags);
+#else
+	return ShmemInitHash(name, size, size, ctl, flags);
 #endif
 }
 

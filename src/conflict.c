@@ -699,6 +699,7 @@ record_evidence(const Evidence *e)
 	MemoryContext cxt;
 	MemoryContext old;
 
+	activity_conflict(e);
 	if (e->outcome == VERDICT_OBSERVE)
 	{
 		if (tally->observed++ >= (uint64) ownership_observed_limit)
@@ -770,39 +771,72 @@ record_rest(const Tally *tally)
 	close_inserter(inserter);
 }
 
-static char *
-values_text(Jsonb *jsonb)
+static const char *
+jsonb_text(Jsonb *jsonb)
 {
-	return jsonb == NULL ? pstrdup("-") : JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }
 
-/*
- * A line in the server log for a write that is about to be rejected: its
- * transaction rolls back, and whoever catches the error may say nothing.
- */
-void
-log_rejected(const Evidence *e)
+/* What is told of a write that is about to be rejected. */
+static void
+describe_attempt(const Evidence *e, Attempt *attempt)
 {
 	OutputSettings settings = fix_output();
-	char *key = NULL;
-	char *proposed = NULL;
+	int limit = ownership_value_limit;
+	Jsonb *key;
 
+	memset(attempt, 0, sizeof(Attempt));
+	attempt->at = GetCurrentTimestamp();
+	attempt->texts[ATTEMPT_SCHEMA] = e->map->schema;
+	attempt->texts[ATTEMPT_TABLE] = e->map->table;
+	attempt->texts[ATTEMPT_OPERATION] = operation_name(e->operation);
+	attempt->texts[ATTEMPT_SYSTEM] = e->system;
+	attempt->texts[ATTEMPT_ROLE] = GetUserNameFromId(e->writer->role, true);
+	attempt->texts[ATTEMPT_ORIGIN] = e->writer->origin;
+	if (application_name != NULL && application_name[0] != '\0')
+		attempt->texts[ATTEMPT_APPLICATION] = application_name;
+	attempt->texts[ATTEMPT_COLUMNS] =
+		OidOutputFunctionCall(F_ARRAY_OUT, name_array(conflict_names(e)));
 	PG_TRY();
 	{
-		key = values_text(row_key(e, key_slot(e)));
-		proposed = values_text(
-			e->proposed == NULL ? NULL : conflict_values(e, e->proposed, ownership_value_limit));
+		key = row_key(e, key_slot(e));
+		if (key != NULL)
+			attempt->texts[ATTEMPT_KEY] = jsonb_text(key);
+		if (e->stored != NULL)
+			attempt->texts[ATTEMPT_STORED] = jsonb_text(conflict_values(e, e->stored, limit));
+		if (e->proposed != NULL)
+			attempt->texts[ATTEMPT_PROPOSED] = jsonb_text(conflict_values(e, e->proposed, limit));
 	}
 	PG_FINALLY();
 	{
 		restore_output(&settings);
 	}
 	PG_END_TRY();
+}
 
+static const char *
+or_dash(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+/*
+ * A write is about to be rejected, its transaction rolls back, and whoever
+ * catches the error may say nothing: it is remembered, where the library is
+ * preloaded, and there is a line in the server log.
+ */
+void
+record_rejected(const Evidence *e)
+{
+	Attempt attempt;
+
+	describe_attempt(e, &attempt);
+	if (activity_counts())
+		activity_attempt(e, &attempt);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
 					operation_name(e->operation), relation_label(e->map->schema, e->map->table),
-					writer_label(e->writer, e->system), GetUserNameFromId(e->writer->role, true),
-					key, proposed),
+					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
+					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
 			 errhidestmt(true), errhidecontext(true)));
 }

@@ -421,6 +421,26 @@ restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple, TupleT
 									 values, nulls);
 }
 
+/*
+ * Where AFTER does not judge, what is written is counted here.  `row` is the
+ * slot of the tuple, if that was not amended.
+ */
+static void
+count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTableSlot *stored,
+		  HeapTuple tuple, TupleTableSlot *row)
+{
+	if (!call->judge || tuple == NULL || !activity_counts())
+		return;
+	if (row != NULL)
+		activity_row(call->map, call->system, operation, named, stored, row);
+	else
+	{
+		row = tuple_slot(call->td->tg_relation, tuple);
+		activity_row(call->map, call->system, operation, named, stored, row);
+		ExecDropSingleTupleTableSlot(row);
+	}
+}
+
 static HeapTuple
 amend_update(Call *call)
 {
@@ -770,6 +790,8 @@ judge_move(Call *call)
 	if (call->judge)
 		return; /* BEFORE UPDATE did */
 	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
+	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named,
+				 td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
@@ -855,6 +877,8 @@ amend_replicated_move(Call *call, const Move *move)
 			record_kept(call, &set, stored, td->tg_trigslot, tuple);
 		}
 	}
+	count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
+			  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 	ExecDropSingleTupleTableSlot(stored);
 	return tuple;
 }
@@ -877,7 +901,11 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 																	 : td->tg_trigtuple);
 
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+	{
 		tuple = amend_update(&call);
+		count_row(&call, OPERATION_UPDATE, td->tg_updatedcols, td->tg_trigslot, tuple,
+				  tuple == td->tg_newtuple ? td->tg_newslot : NULL);
+	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
 		if (move_begins(call.state, td, call.map))
@@ -894,14 +922,21 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 			tuple = allowed ? td->tg_trigtuple : NULL;
 		}
 		else
+		{
 			tuple = amend_delete(&call);
+			count_row(&call, OPERATION_DELETE, NULL, NULL, tuple, td->tg_trigslot);
+		}
 	}
 	else
 	{
 		const Move *move = move_arrives(call.map);
 
 		if (move == NULL)
+		{
 			tuple = amend_insert(&call);
+			count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
+					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+		}
 		else if (move->old_tuple != NULL)
 			tuple = amend_replicated_move(&call, move);
 		else
@@ -956,6 +991,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 		proposed = td->tg_trigslot;
 		insert_conflicts(&call, &set, proposed);
 	}
+	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols, stored,
+				 proposed);
 	if (set.n == 0)
 		return PointerGetDatum(NULL);
 
@@ -1016,8 +1053,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 
 	call.circumstances.operation = OPERATION_TRUNCATE;
-	if (map_foreign(call.map, call.writer) == NULL)
-		return PointerGetDatum(NULL);
+	(void) map_foreign(call.map, call.writer);
 	for (int i = 0; i < call.map->ncols; i++)
 	{
 		MappedColumn *col = &call.map->cols[i];
@@ -1034,7 +1070,10 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 			   policy_effective(set.items[0].col->policy) == POLICY_REJECT
 				   ? NULL
 				   : _("TRUNCATE leaves no rows to keep."));
-	if (set.n > 0 && truncate_is_new(call.map))
+	if (truncate_is_new(call.map))
+	{
+		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL);
 		record_allowed(&call, &set, NULL, NULL);
+	}
 	return PointerGetDatum(NULL);
 }

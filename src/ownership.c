@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 OWNERSHIP_MODULE_MAGIC;
@@ -30,6 +31,18 @@ int ownership_observed_limit = 1000;
 
 /* Bytes above which an allowed or rejected value is noted by its length. */
 int ownership_value_limit = 8192;
+
+/* Whether reads are counted. */
+bool ownership_track_reads = true;
+
+/* Milliseconds between two hand-overs of a session, and two writes of a worker, at least. */
+int ownership_flush_interval = 1000;
+
+/* Counters in shared memory, one for each column and writer. */
+int ownership_activity_size = 16384;
+
+/* Kilobytes of shared memory for rejected attempts. */
+int ownership_queue_size = 1024;
 
 static const struct config_enum_entry enforcement_options[] =
 	{{"on", ENFORCEMENT_ON, false},	   {"observe", ENFORCEMENT_OBSERVE, false},
@@ -91,6 +104,8 @@ assign_enum(int newval, void *extra)
 void
 _PG_init(void)
 {
+	GucContext sizes;
+
 	DefineCustomStringVariable("ownership.system", "The system on whose behalf this session writes.",
 							   "For middleware that carries several systems over one role. "
 							   "An unknown name is an error on the first guarded write.",
@@ -124,6 +139,29 @@ _PG_init(void)
 							&ownership_value_limit, 8192, 0, INT_MAX, PGC_SUSET, GUC_UNIT_BYTE,
 							NULL, NULL, NULL);
 
+	DefineCustomBoolVariable("ownership.track_reads",
+							 "Whether reads of mirrored columns are counted.", NULL,
+							 &ownership_track_reads, true, PGC_SUSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("ownership.flush_interval",
+							"Least time between two hand-overs of what a session has counted.",
+							NULL, &ownership_flush_interval, 1000, 10, 60 * 60 * 1000, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+
+	/* where they have no effect they are not refused either */
+	sizes = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
+	DefineCustomIntVariable("ownership.activity_size",
+							"Number of columns and writers whose activity fits into shared memory.",
+							"What does not fit waits in the sessions. "
+							"With 0 neither activity nor rejected attempts are remembered.",
+							&ownership_activity_size, 16384, 0, 16 * 1024 * 1024, sizes, 0, NULL,
+							NULL, NULL);
+
+	DefineCustomIntVariable("ownership.queue_size",
+							"Shared memory for rejected attempts that are not yet in the table.",
+							"What does not fit is counted as dropped.", &ownership_queue_size, 1024,
+							16, 1024 * 1024, sizes, GUC_UNIT_KB, NULL, NULL, NULL);
+
 	MarkGUCPrefixReserved("ownership");
 
 	writer_init();
@@ -131,4 +169,6 @@ _PG_init(void)
 	statement_init();
 	move_init();
 	lift_init();
+	mailbox_init();
+	activity_init();
 }

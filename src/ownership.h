@@ -178,6 +178,10 @@ extern int ownership_default_policy;
 extern bool ownership_lift;
 extern int ownership_observed_limit;
 extern int ownership_value_limit;
+extern bool ownership_track_reads;
+extern int ownership_flush_interval;
+extern int ownership_activity_size;
+extern int ownership_queue_size;
 extern const char *policy_name(Policy policy);
 extern Policy policy_from_name(const char *name);
 
@@ -284,6 +288,7 @@ typedef enum Arbiters
 } Arbiters;
 
 extern struct QueryDesc *statement_query(void);
+extern const void *statement_key(void);
 extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_relations_hold(void);
@@ -313,7 +318,7 @@ typedef struct Evidence
 extern void record_evidence(const Evidence *e);
 extern void close_inserter(Inserter *inserter);
 extern void record_rest(const Tally *tally);
-extern void log_rejected(const Evidence *e);
+extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
 extern const char *outcome_name(Verdict outcome);
 
@@ -375,6 +380,134 @@ extern void move_init(void);
 extern COMPAT_NORETURN void report_rejected(const Evidence *e, const char *why);
 extern void report_softened(const Evidence *e);
 extern void report_kept(const Tally *tally);
+
+/* mailbox.c: shared memory between sessions and the worker */
+
+/* What is counted of a column and a writer, as the columns of activity. */
+typedef enum CountKind
+{
+	COUNT_READS,	/* statements */
+	COUNT_WRITES,	/* statements, or replicated row changes */
+	COUNT_OBSERVED, /* rows, as the following */
+	COUNT_FILLED,
+	COUNT_KEPT,
+	COUNT_REJECTED,
+	COUNT_OVERRIDDEN
+} CountKind;
+
+#define COUNT_KINDS (COUNT_OVERRIDDEN + 1)
+
+typedef struct Counts
+{
+	int64 n[COUNT_KINDS];
+	TimestampTz first_seen; /* 0: never, as the following */
+	TimestampTz last_read;
+	TimestampTz last_write;
+} Counts;
+
+/* Hashed by its bytes: zero what is not used. */
+typedef struct CounterKey
+{
+	Oid database;
+	Oid extension; /* the OID of its table activity */
+	Oid relation;  /* that stands on the map */
+	AttrNumber attnum;
+	char system[NAMEDATALEN]; /* empty: unidentified */
+} CounterKey;
+
+typedef struct Counter
+{
+	CounterKey key;
+	Counts counts;
+} Counter;
+
+typedef enum MailResult
+{
+	MAIL_SENT,
+	MAIL_BUSY, /* the lock was not free */
+	MAIL_FULL
+} MailResult;
+
+typedef struct MailboxStatus
+{
+	bool preloaded;
+	bool exists; /* else the rest is zero */
+	int counters_size;
+	int64 counters_used;
+	int64 queue_size; /* bytes */
+	int64 queue_used;
+	pid_t worker;
+	bool starting;
+	bool no_process;
+	bool failed;
+	int64 attempts_waiting;
+	int64 attempts_dropped;
+	int64 counts_dropped;
+	TimestampTz oldest; /* 0: all is written */
+	char error[256];
+} MailboxStatus;
+
+extern bool mailbox_exists(void);
+extern void counts_add(Counts *a, const Counts *b);
+extern bool counts_empty(const Counts *counts);
+extern MailResult mailbox_count(const CounterKey *key, const Counts *counts, bool wait);
+extern Size mailbox_largest(void);
+extern MailResult mailbox_post(const char *message, uint32 length, bool wait);
+extern void mailbox_dropped(int64 attempts, int64 counts);
+extern uint64 mailbox_announce(bool wait);
+extern bool mailbox_is_written(uint64 number);
+extern void mailbox_flush(void);
+extern bool mailbox_claim(Oid database);
+extern bool mailbox_release(Oid database, bool only_idle);
+extern void mailbox_failed(Oid database, const char *error, int max_delay_ms);
+extern uint64 mailbox_due(Oid database, bool *urgent, int64 *attempts);
+extern Counter *mailbox_counters(Oid database, int *n);
+extern void mailbox_counters_written(const Counter *copy, int n);
+extern char *mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n);
+extern void mailbox_attempts_written(Oid database, int n);
+extern void mailbox_written(Oid database, uint64 number);
+extern List *mailbox_databases(void);
+extern void mailbox_forget(Oid database);
+extern void mailbox_status(MailboxStatus *status);
+extern void mailbox_init(void);
+
+/* activity.c: what a session reads, writes and tries */
+
+/* A rejected attempt, as a row of conflict; NULL where that has none. */
+typedef enum AttemptText
+{
+	ATTEMPT_SCHEMA,
+	ATTEMPT_TABLE,
+	ATTEMPT_KEY,
+	ATTEMPT_OPERATION,
+	ATTEMPT_SYSTEM,
+	ATTEMPT_ROLE,
+	ATTEMPT_ORIGIN,
+	ATTEMPT_APPLICATION,
+	ATTEMPT_COLUMNS,
+	ATTEMPT_STORED,
+	ATTEMPT_PROPOSED
+} AttemptText;
+
+#define ATTEMPT_TEXTS (ATTEMPT_PROPOSED + 1)
+
+typedef struct Attempt
+{
+	Oid extension; /* the OID of its table activity */
+	TimestampTz at;
+	const char *texts[ATTEMPT_TEXTS];
+} Attempt;
+
+extern bool activity_counts(void);
+extern void activity_conflict(const Evidence *e);
+extern void activity_row(const RelationMap *map, const char *system, Operation operation,
+						 const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written);
+extern void activity_attempt(const Evidence *e, Attempt *attempt);
+extern Attempt attempt_read(const char *message);
+extern void activity_init(void);
+
+/* worker.c: from the mailbox to the tables */
+extern bool activity_is_worker;
 
 /* edit.c: SQL run for the functions that edit the map */
 typedef struct Parameters

@@ -109,7 +109,7 @@ report_rejected(const Evidence *e, const char *why)
 	if (why != NULL)
 		detail = psprintf("%s %s", detail, why);
 
-	log_rejected(e);
+	record_rejected(e);
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
 			 e->system != NULL || e->writer->origin != NULL

@@ -88,6 +88,13 @@ statement_query(void)
 	return current.query;
 }
 
+/* Tells executions apart; NULL when nothing is known (apply). */
+const void *
+statement_key(void)
+{
+	return current.key;
+}
+
 /*
  * Is every relation what it was when the COPY, or in a replication worker the
  * transaction, began?  False when that was not seen.

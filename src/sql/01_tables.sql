@@ -20,6 +20,8 @@ CREATE TABLE ownership.system (
 	note	text,
 	/* names stand in lists that are separated by ";", beside words that mean nobody */
 	CONSTRAINT system_name_check CHECK (name <> '' AND name = btrim(name) AND name !~ '[;"[:cntrl:]]' AND lower(name) NOT IN ('?', 'tbd', 'both')),
+	/* activity is counted by names that fit into shared memory */
+	CONSTRAINT system_name_length_check CHECK (octet_length(name) < 64),
 	CONSTRAINT system_kind_check CHECK (kind <> '' AND kind = btrim(kind))
 );
 COMMENT ON TABLE ownership.system IS 'Business applications that exchange data';
@@ -171,6 +173,37 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'The columns in conflict';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Their values in the row before, as text output; the whole row where it was deleted';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'The values that the writer proposed, as text output; the whole row where it was discarded; a number where that many more observed rows were only counted';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'accepted or dismissed, by a steward';
+
+/*
+ * What was seen, written by the background worker.  Not dumped: it is about
+ * this database.  Rows are updated all the time, so pages keep room for that.
+ */
+CREATE TABLE ownership.activity (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	column_name		text NOT NULL,
+	system			text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	reads			bigint NOT NULL DEFAULT 0,
+	writes			bigint NOT NULL DEFAULT 0,
+	observed		bigint NOT NULL DEFAULT 0,
+	filled			bigint NOT NULL DEFAULT 0,
+	kept			bigint NOT NULL DEFAULT 0,
+	rejected		bigint NOT NULL DEFAULT 0,
+	overridden		bigint NOT NULL DEFAULT 0,
+	first_seen		timestamptz,
+	last_read		timestamptz,
+	last_write		timestamptz,
+	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, column_name, system)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ownership.activity IS 'Which system reads and writes which mirrored column, as seen since the library was preloaded';
+COMMENT ON COLUMN ownership.activity.system IS 'Who; NULL: unidentified, or a steward without a system';
+COMMENT ON COLUMN ownership.activity.reads IS 'Statements that read it';
+COMMENT ON COLUMN ownership.activity.writes IS 'Statements or replicated row changes that wrote it and were committed';
+COMMENT ON COLUMN ownership.activity.observed IS 'Rows in which a write of a system that does not own it went through, under policy observe';
+COMMENT ON COLUMN ownership.activity.filled IS 'Rows in which it filled a blank, under policy fill';
+COMMENT ON COLUMN ownership.activity.kept IS 'Rows in which its value was kept out, or that were discarded';
+COMMENT ON COLUMN ownership.activity.rejected IS 'Attempts that failed with an error';
+COMMENT ON COLUMN ownership.activity.overridden IS 'Rows in which a steward wrote it';
 
 /*
  * The roles that bore an identity's name when it was identified.  Not dumped:

@@ -90,3 +90,8 @@ BEGIN ATOMIC
 	SELECT count(*) FROM gone;
 END;
 COMMENT ON FUNCTION ownership.prune(interval) IS 'Deletes evidence older than that and returns how much; never kept or discarded evidence that is not resolved';
+
+CREATE FUNCTION ownership.flush()
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.flush() IS 'Returns when all activity and all rejected attempts that were handed over before, and those of this session, are in the tables';

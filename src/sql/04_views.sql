@@ -113,6 +113,45 @@ COMMENT ON COLUMN ownership.guards.partitions IS 'Partitions or inheritance chil
 COMMENT ON COLUMN ownership.guards.truncate_note IS 'Which publications to look at: the hub is not told whether they publish TRUNCATE';
 COMMENT ON COLUMN ownership.guards.touched IS 'Some trigger of the guard is there';
 
+/*
+ * Who subscribes to this database's publications, as far as it can know: what
+ * connected subscribers asked for, by the role that they connect as.  It runs
+ * as its owner, because what sessions do is shown to few; it tells no more
+ * than which system reads which publication.
+ */
+CREATE FUNCTION ownership.subscriber(OUT system text, OUT publication text)
+RETURNS SETOF record LANGUAGE SQL STABLE SECURITY DEFINER ROWS 10
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT DISTINCT i.system, p.pubname::text
+	FROM pg_catalog.pg_stat_activity a
+	JOIN ownership.identity i ON i.kind = 'role' AND i.name = a.usename::text AND i.system IS NOT NULL
+	CROSS JOIN LATERAL regexp_match(a.query, 'publication_names ''(([^'']|'''')*)''') AS asked(names)
+	JOIN pg_catalog.pg_publication p
+		ON strpos(',' || replace(asked.names[1], '''''', '''') || ',', ',"' || replace(p.pubname::text, '"', '""') || '",') > 0
+		OR strpos(',' || replace(asked.names[1], '''''', '''') || ',', ',' || p.pubname::text || ',') > 0
+	WHERE a.backend_type = 'walsender' AND a.datname = current_database();
+END;
+COMMENT ON FUNCTION ownership.subscriber() IS 'The systems whose roles subscribe to publications of this database now';
+
+/* Who reads and writes a field, as declared: on the map, and by publishing columns. */
+CREATE VIEW ownership.declared AS
+SELECT a.entity, a.field, a.system, a.mode
+FROM ownership.declared_access a
+UNION ALL
+SELECT DISTINCT c.entity, c.field, s.system, 'read'
+FROM ownership.subscriber() s
+JOIN pg_catalog.pg_publication p ON p.pubname = s.publication::name
+JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid AND r.prattrs IS NOT NULL
+JOIN pg_catalog.pg_class t ON t.oid = r.prrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace
+JOIN pg_catalog.pg_attribute k ON k.attrelid = t.oid AND k.attnum = ANY (r.prattrs::int2[])
+JOIN ownership.mirrored_column c ON c.table_schema = n.nspname::text AND c.table_name = t.relname::text
+	AND c.column_name = k.attname::text
+WHERE NOT EXISTS (SELECT FROM ownership.declared_access a
+	WHERE a.entity = c.entity AND a.field = c.field AND a.system = s.system AND a.mode = 'read');
+COMMENT ON VIEW ownership.declared IS 'Declared readers and writers of fields; who subscribes to a publication with a column list is a declared reader';
+
 /* Fields, and who reads and writes them, as declared. */
 CREATE VIEW ownership.field_access AS
 SELECT f.entity, f.name AS field, f.domain, f.owner, f.policy, f.local,
@@ -122,15 +161,37 @@ LEFT JOIN (
 	SELECT entity, field,
 		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'read') AS readers,
 		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'write') AS writers
-	FROM ownership.declared_access
+	FROM ownership.declared
 	GROUP BY entity, field
 ) a ON a.entity = f.entity AND a.field = f.name;
 COMMENT ON VIEW ownership.field_access IS 'Internal: one row a field, with its declared readers and writers';
+
+/*
+ * Who was seen, field by field.  A source may write its own copy, and a
+ * steward everything: neither is held against the field.
+ */
+CREATE VIEW ownership.seen AS
+SELECT c.entity, c.field, a.system,
+	sum(a.reads)::bigint AS reads,
+	coalesce(sum(a.writes) FILTER (WHERE NOT w.excused), 0)::bigint AS writes,
+	coalesce(sum(a.kept + a.rejected) FILTER (WHERE NOT w.excused), 0)::bigint AS refused,
+	coalesce(sum(a.observed + a.filled) FILTER (WHERE NOT w.excused), 0)::bigint AS tolerated,
+	max(a.last_read) AS last_read,
+	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write
+FROM ownership.activity a
+JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false)
+	OR (a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0) AS excused) w
+GROUP BY c.entity, c.field, a.system;
+COMMENT ON VIEW ownership.seen IS 'Which system was seen reading and writing which field, and how often it was refused';
+COMMENT ON COLUMN ownership.seen.writes IS 'Statements or replicated row changes; not those of a source in its own copy, nor of a steward';
 
 CREATE VIEW ownership.map AS
 SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
 	c.column_name, c.entity, c.field, f.domain, f.owner, t.source,
 	f.readers, f.writers,
+	coalesce(s.readers, '{}') AS seen_readers, coalesce(s.writers, '{}') AS seen_writers,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	g.guarded,
 	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner o
@@ -142,9 +203,115 @@ JOIN ownership.mirrored_table t USING (table_schema, table_name)
 JOIN ownership.field_access f ON f.entity = c.entity AND f.field = c.field
 JOIN ownership.guards g ON g.table_schema = c.table_schema AND g.table_name = c.table_name
 LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN (SELECT table_schema, table_name, column_name,
+		array_agg(coalesce(system, '?') ORDER BY system COLLATE "C") FILTER (WHERE reads > 0) AS readers,
+		array_agg(coalesce(system, '?') ORDER BY system COLLATE "C") FILTER (WHERE writes > 0) AS writers
+	FROM ownership.activity
+	GROUP BY table_schema, table_name, column_name) s
+	ON s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = c.column_name
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
 COMMENT ON VIEW ownership.map IS 'One row a mirrored column: which field it holds, who owns, reads and writes it, and the policy that applies';
+COMMENT ON COLUMN ownership.map.readers IS 'As declared';
+COMMENT ON COLUMN ownership.map.seen_readers IS 'As seen; ? is somebody unidentified';
+COMMENT ON COLUMN ownership.map.seen_writers IS 'As seen; ? is somebody unidentified';
 COMMENT ON COLUMN ownership.map.row_owners IS 'Who owns it in which rows; elsewhere the owner does';
+
+CREATE VIEW ownership.matrix AS
+WITH part AS (
+	SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
+	FROM ownership.field f
+	WHERE f.owner IS NOT NULL
+	UNION ALL
+	SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
+		CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
+	FROM ownership.declared d
+	WHERE d.mode = 'read' OR d.system IS DISTINCT FROM (SELECT f.owner FROM ownership.field f
+		WHERE f.entity = d.entity AND f.name = d.field)
+	UNION ALL
+	/* where nobody owns a field, nobody can intrude */
+	SELECT s.entity, s.field, coalesce(s.system, '?'),
+		CASE WHEN f.owner = s.system THEN 1 WHEN declared OR f.owner IS NULL THEN 2 ELSE 3 END,
+		CASE WHEN f.owner = s.system THEN 'owner' WHEN declared OR f.owner IS NULL THEN 'writer' ELSE 'intruder' END,
+		CASE WHEN s.writes > 0 THEN 'seen' ELSE 'refused' END
+	FROM ownership.seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM ownership.declared_access a
+		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')) w(declared)
+	WHERE s.writes > 0 OR s.refused > 0
+	UNION ALL
+	SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
+	FROM ownership.seen s
+	WHERE s.reads > 0
+), role AS (
+	SELECT entity, field, system, rank, part,
+		concat_ws(' ', part, nullif('(' || string_agg(how, ', ' ORDER BY how) || ')', '')) AS role
+	FROM part
+	GROUP BY entity, field, system, rank, part
+), cell AS (
+	SELECT entity, field, system, string_agg(role, ', ' ORDER BY rank) AS roles
+	FROM role
+	GROUP BY entity, field, system
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems
+FROM ownership.field f
+LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
+GROUP BY f.entity, f.name, f.owner
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON VIEW ownership.matrix IS 'One row a field: what each system is to it';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Of each system: owner, writer, reader or intruder (who writes what another system owns, and is not declared to); declared, seen or refused. ? is somebody unidentified';
+
+/*
+ * Evidence tells rows, roles and applications; where there is none any more,
+ * or the owner was decided on afterwards, activity still tells the writer.
+ */
+CREATE VIEW ownership.readiness AS
+WITH evidence AS (
+	SELECT m.entity, m.field, c.system,
+		sum(CASE WHEN jsonb_typeof(c.proposed) = 'number' THEN c.proposed::bigint ELSE 1 END)::bigint AS rows,
+		array_agg(DISTINCT c.role ORDER BY c.role) FILTER (WHERE c.role IS NOT NULL) AS roles,
+		array_agg(DISTINCT c.origin ORDER BY c.origin) FILTER (WHERE c.origin IS NOT NULL) AS origins,
+		array_agg(DISTINCT c.application_name ORDER BY c.application_name)
+			FILTER (WHERE c.application_name IS NOT NULL) AS application_names,
+		max(c.recorded_at) AS last_seen
+	FROM ownership.conflict c
+	CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+		AND m.column_name = u.column_name::text
+	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	/* a steward's writes are not refused, nor what has a new owner since */
+	WHERE c.outcome <> 'overridden' AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
+	GROUP BY m.entity, m.field, c.system
+), traffic AS (
+	SELECT s.entity, s.field, s.system, s.writes, s.last_write
+	FROM ownership.seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
+	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
+		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
+		greatest(e.last_seen, t.last_write) AS last_seen
+	FROM evidence e
+	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
+JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
+LEFT JOIN ownership.domain d ON d.name = f.domain
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
+COMMENT ON VIEW ownership.readiness IS 'One row a field and writer: what would be refused if the field were on reject tomorrow';
+COMMENT ON COLUMN ownership.readiness.rows IS 'Rows in conflict, as recorded in ownership.conflict';
+COMMENT ON COLUMN ownership.readiness.writes IS 'Statements or replicated row changes that wrote it, as in ownership.activity';
+
+CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
+COMMENT ON FUNCTION ownership.status() IS 'For the view of that name';
+
+CREATE VIEW ownership.status AS
+SELECT fact, value, note FROM ownership.status();
+COMMENT ON VIEW ownership.status IS 'One row a fact: whether activity is remembered, and how its worker and its shared memory stand';
 
 /*
  * Its cells are text, so that what is wrong with a row is found where its

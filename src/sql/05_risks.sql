@@ -5,6 +5,15 @@
 CREATE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
+), seen AS MATERIALIZED (
+	SELECT * FROM ownership.seen
+), seen_writers AS (
+	SELECT entity, field, array_agg(system) FILTER (WHERE system IS NOT NULL) AS systems,
+		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), writes,
+			CASE writes WHEN 1 THEN '' ELSE 's' END, to_char(last_write, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C") AS told
+	FROM seen
+	WHERE writes > 0
+	GROUP BY entity, field
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* no system of record */
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
@@ -14,16 +23,17 @@ WITH guard AS MATERIALIZED (
 	FROM ownership.field_access f
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
-	/* several writers, the owner among them or not */
+	/* several writers, declared or seen, the owner among them or not */
 	SELECT 2, 'high', 'contested', f.entity, f.field, NULL, NULL, w.systems,
-		format('%s systems write %s.%s: %s%s.', cardinality(w.systems), f.entity, f.field, array_to_string(w.systems, ', '),
-			'; its system of record is ' || f.owner),
+		format('%s systems write %s.%s: %s%s.%s', cardinality(w.systems), f.entity, f.field, array_to_string(w.systems, ', '),
+			'; its system of record is ' || f.owner, ' Seen: ' || s.told || '.'),
 		CASE WHEN f.owner IS NULL THEN 'Decide which of them owns it; the others read it.'
 			ELSE 'Let only the system of record write it; the others read it.' END
 	FROM ownership.field_access f
-	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT s COLLATE "C" FROM unnest(f.writers || f.owner) s
-		WHERE s IS NOT NULL ORDER BY 1) AS systems) w
-	WHERE f.writers <> '{}' AND cardinality(w.systems) > 1
+	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.field
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(f.writers || f.owner || s.systems) x
+		WHERE x IS NOT NULL ORDER BY 1) AS systems) w
+	WHERE (f.writers <> '{}' OR s.systems IS NOT NULL) AND cardinality(w.systems) > 1
 	UNION ALL
 	/* a guard that lost a trigger, or whose trigger is switched off */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
@@ -49,6 +59,45 @@ WITH guard AS MATERIALIZED (
 		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
 		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
 	WHERE k.owner IS NULL AND t.source IS NULL
+	UNION ALL
+	/* others write, the owner never does */
+	SELECT 10, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
+		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', f.owner, f.entity, f.name, w.told),
+		'Ask whether the owner is the right one.'
+	FROM ownership.field f
+	JOIN seen_writers w ON w.entity = f.entity AND w.field = f.name
+	WHERE f.owner IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM ownership.activity a
+		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+		WHERE c.entity = f.entity AND c.field = f.name AND a.system = f.owner AND a.writes > 0)
+	UNION ALL
+	/* who writes, or tries to, and nobody said so */
+	SELECT 11, CASE WHEN s.system IS NULL THEN 'low' ELSE 'medium' END, 'undeclared_writer', s.entity, s.field, NULL, NULL,
+		CASE WHEN s.system IS NULL THEN '{}' ELSE ARRAY[s.system] END,
+		format('%s %s, and is not declared to write it%s.',
+			coalesce(s.system, 'Somebody unidentified'),
+			concat_ws(', was refused ', CASE WHEN s.writes > 0
+				THEN format('wrote %s.%s %s time%s', s.entity, s.field, s.writes, CASE s.writes WHEN 1 THEN '' ELSE 's' END)
+				ELSE format('tried to write %s.%s', s.entity, s.field) END,
+				CASE WHEN s.refused > 0 THEN format('%s time%s', s.refused, CASE s.refused WHEN 1 THEN '' ELSE 's' END) END),
+			'; its system of record is ' || f.owner),
+		CASE WHEN s.system IS NULL THEN 'Tell who that is: ownership.identify() maps roles and feeds to systems.'
+			ELSE 'Declare it as a writer, make it the owner, or stop it.' END
+	FROM seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE (s.writes > 0 OR s.refused > 0) AND f.owner IS DISTINCT FROM s.system
+	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
+		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
+	UNION ALL
+	SELECT 12, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
+		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
+			CASE s.reads WHEN 1 THEN '' ELSE 's' END),
+		'Declare it as a reader: it breaks when the field changes.'
+	FROM seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
+	  AND NOT EXISTS (SELECT FROM ownership.declared d
+		WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
 	UNION ALL
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
 		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
@@ -102,13 +151,13 @@ WITH guard AS MATERIALIZED (
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
 	UNION ALL
-	SELECT 9, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
+	SELECT 13, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),
 		'Assign it to its system of record, or list it as local.'
 	FROM ownership.unmapped u
 )
 SELECT severity, risk, entity, field, relation, column_name, systems, detail, advice
 FROM found
-ORDER BY rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
+ORDER BY array_position('{high,medium,low}', severity), rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
 COMMENT ON VIEW ownership.risks IS 'Places where the map is unsafe, the worst first';
 COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low';

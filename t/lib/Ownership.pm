@@ -11,7 +11,10 @@ use Test::More;
 
 our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for);
 
-# new_node(NAME, preload => 0 | 1, extra => "lines for postgresql.conf")
+# new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf")
+#
+# Without activity, rejected attempts do not come to ownership.conflict while a
+# test looks at other evidence there.
 #
 # A running cluster that can publish and subscribe.  PostgreSQL's own defaults
 # for such tests allow ten connections, too few for several feeds.
@@ -38,6 +41,8 @@ END
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'ownership'\n")
 	  if $opt{preload};
+	$node->append_conf('postgresql.conf', "ownership.activity_size = 0\n")
+	  if !$opt{activity};
 	$node->append_conf('postgresql.conf', $opt{extra}) if $opt{extra};
 	$node->start;
 	return $node;
