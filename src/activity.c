@@ -48,9 +48,12 @@
 /* Rows of one statement whose values are looked at for the count of writes. */
 #define ROWS_COMPARED 10000
 
-/* Rejected attempts that wait in a session: handed over early, and lost. */
-#define ATTEMPTS_EARLY (64 * 1024)
-#define ATTEMPTS_MOST (256 * 1024)
+/*
+ * Bytes of rejected attempts in a session: from the first on they do not wait
+ * for the interval, and beyond the second they are lost.
+ */
+#define ATTEMPTS_EARLY (mailbox_largest() / 2)
+#define ATTEMPTS_MOST (mailbox_largest() * 2)
 
 /*
  * Which columns of a relation are on the map, and what they are there.  Like
