@@ -44,12 +44,12 @@
 #define RETRY_MS 1000		  /* no process could be had */
 #define ERROR_LENGTH 256
 
-typedef struct Block
+typedef struct QueueBlock
 {
 	int32 next;			/* of the message, or of the free ones */
 	int32 next_message; /* of the box; in a message's first block */
 	char data[BLOCK_DATA];
-} Block;
+} QueueBlock;
 
 typedef struct Box
 {
@@ -84,7 +84,7 @@ typedef struct Mailbox
 	int32 nblocks;
 	int32 nfree;
 	int32 free;
-	Block *blocks;
+	QueueBlock *blocks;
 	Box boxes[MAX_BOXES];
 } Mailbox;
 
@@ -105,7 +105,7 @@ box_lock(void)
 static int32
 block_count(void)
 {
-	return (int32) (ownership_queue_size * (Size) 1024 / sizeof(Block));
+	return (int32) (ownership_queue_size * (Size) 1024 / sizeof(QueueBlock));
 }
 
 /* Counters of one partition. */
@@ -118,7 +118,7 @@ counter_count(void)
 static Size
 mailbox_size(void)
 {
-	return add_size(MAXALIGN(sizeof(Mailbox)), mul_size(block_count(), sizeof(Block)));
+	return add_size(MAXALIGN(sizeof(Mailbox)), mul_size(block_count(), sizeof(QueueBlock)));
 }
 
 static void
@@ -147,7 +147,7 @@ start_memory(void)
 	if (!found)
 	{
 		memset(mailbox, 0, sizeof(Mailbox));
-		mailbox->blocks = (Block *) ((char *) mailbox + MAXALIGN(sizeof(Mailbox)));
+		mailbox->blocks = (QueueBlock *) ((char *) mailbox + MAXALIGN(sizeof(Mailbox)));
 		mailbox->nblocks = mailbox->nfree = block_count();
 		for (int32 i = 0; i < mailbox->nblocks; i++)
 			mailbox->blocks[i].next = i + 1 < mailbox->nblocks ? i + 1 : NONE;
@@ -846,7 +846,7 @@ mailbox_status(MailboxStatus *status)
 		LWLockRelease(&locks[i].lock);
 	}
 	LWLockAcquire(box_lock(), LW_SHARED);
-	status->queue_used = (int64) (mailbox->nblocks - mailbox->nfree) * sizeof(Block);
+	status->queue_used = (int64) (mailbox->nblocks - mailbox->nfree) * sizeof(QueueBlock);
 	status->attempts_dropped = mailbox->homeless_dropped;
 	box = find_box(MyDatabaseId, false);
 	if (box != NULL)

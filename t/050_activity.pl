@@ -256,6 +256,22 @@ applied(q{UPDATE item SET price = price + (id % 2)}, 'price:w10 k0', 'replicated
 applied(q{UPDATE item SET note = 'n' WHERE id < 4}, 'note:w0 k3', 'what is kept is no write');
 applied(q{DELETE FROM item WHERE id > 15}, 'id:w5 k0', 'replicated deletes');
 super('DROP SUBSCRIPTION feed');
+
+#
+# Who subscribes to a publication with a column list is a declared reader of
+# these columns.
+#
+super(q{ALTER ROLE crm REPLICATION;
+	CREATE PUBLICATION "out,of" FOR TABLE product (sku, price);
+	CREATE PUBLICATION whole FOR TABLE line});
+sql($source, 'postgres', 'CREATE TABLE product (sku text PRIMARY KEY, price numeric); CREATE TABLE line (id int PRIMARY KEY, sku text, n int)');
+sql($source, 'postgres', q{CREATE SUBSCRIPTION back CONNECTION '} . connstr($node, 'postgres', 'crm') . q{' PUBLICATION "out,of", whole});
+$node->wait_for_catchup('back');
+my $readers = q{SELECT string_agg(relation || '.' || column_name, ' ' ORDER BY column_name) FROM ownership.map WHERE 'crm' = ANY (readers)};
+is(super($readers), 'product.price product.sku', 'the subscriber of published columns reads them');
+is(psql_as($node, 'postgres', 'nobody', $readers), 'product.price product.sku', 'as everyone may know');
+is(super(q{SELECT systems ->> 'crm' FROM ownership.matrix WHERE entity = 'product' AND field = 'price'}) =~ /reader \(declared/ ? 1 : 0, 1, 'the matrix says so, too');
+sql($source, 'postgres', 'DROP SUBSCRIPTION back');
 $source->stop;
 $node->stop;
 done_testing();
