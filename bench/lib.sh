@@ -104,6 +104,7 @@ begin_case() {
 	statement=
 	after=
 	xs=0
+	x=0
 	at() { :; }
 	measured() { :; }
 	profiled() { PROBES=profile run_once "$1"; }

@@ -21,7 +21,7 @@ INSERT INTO metric VALUES (1, 'seconds', 'seconds', 3), (2, 'us_per_row', 'µs a
 	(4, 'tps_2', 'tps, 2 clients', 0), (5, 'tps_8', 'tps, 8 clients', 0), (6, 'rows_per_second', 'rows/s', 0),
 	(7, 'cpu', 'CPU s', 3), (7, 'cpu_2', 'CPU µs, 2 clients', 1), (7, 'cpu_8', 'CPU µs, 8 clients', 1), (8, 'instructions', 'instructions a row', 0), (9, 'wal', 'WAL bytes', 0),
 	(10, 'toast_blocks', 'toast blocks', 0), (11, 'evidence', 'evidence', 0), (12, 'evidence_wal', 'evidence WAL records', 0),
-	(13, 'memory', 'bytes', 0);
+	(13, 'memory', 'bytes', 0), (14, 'waits', 'samples that wait', 0), (15, 'waits_ownership', 'for shared memory of activity', 0);
 
 CREATE TEMP TABLE ratio AS
 SELECT v."case", v.variant, v.x, v.metric, b.variant AS base,
@@ -57,7 +57,7 @@ SELECT m.n, m."case", m.label, m.variant, round(v.measured, digits) AS measured,
 		ELSE 'missed' END AS verdict
 FROM musts m
 CROSS JOIN LATERAL (SELECT pg_temp.measured(m.kind, m."case", m.metric, m.variant, m.base) AS measured,
-	CASE WHEN m.kind IN ('ratio', 'ends') THEN 3 WHEN m.metric IN ('memory', 'toast_blocks', 'evidence', 'evidence_wal') THEN 0 ELSE 2 END AS digits) v
+	CASE WHEN m.kind IN ('ratio', 'ends') THEN 3 WHEN m.metric IN ('memory', 'toast_blocks', 'evidence', 'evidence_wal', 'waits_ownership') THEN 0 ELSE 2 END AS digits) v
 CROSS JOIN LATERAL (SELECT cpu, pg_temp.measured(m.kind, m."case", cpu, m.variant, m.base) AS measured
 	FROM (SELECT CASE WHEN m.metric LIKE 'tps%' THEN replace(m.metric, 'tps', 'cpu')
 		WHEN m.metric IN ('seconds', 'us_per_row', 'rows_per_second') THEN 'cpu' END AS cpu) p) c;

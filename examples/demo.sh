@@ -311,6 +311,13 @@ refused integration crm_app "UPDATE shop.product SET price = 39.00 WHERE sku = '
 holds 'crm_app has the privilege, the price is unchanged' integration \
 	"has_column_privilege('crm_app', 'shop.product', 'price', 'UPDATE')
 	AND (SELECT price = 54.90 FROM shop.product WHERE sku = '$SKU')"
+say 'Its transaction rolled back; that it tried is remembered all the same:'
+value integration 'SELECT ownership.flush()' > /dev/null
+ask integration postgres "SELECT outcome, system, role, application_name, row_key, stored, proposed
+FROM ownership.conflict WHERE outcome = 'rejected' \\gx"
+holds 'the rejected attempt is in ownership.conflict' integration \
+	"(SELECT count(*) = 1 AND bool_and(system = 'crm' AND role = 'crm_app' AND proposed = '{\"price\": \"39.00\"}')
+		FROM ownership.conflict WHERE outcome = 'rejected')"
 
 step '4. The PIM upserts a whole row.'
 say 'It sends back the price and the stock that it last read. Nothing changes there, so nothing is in conflict:'
@@ -326,9 +333,9 @@ ON CONFLICT (sku) DO UPDATE SET name = excluded.name,
 ask integration pim_app "$(upsert 'Warm light for long evenings.' 54.90)"
 ask integration postgres "SELECT sku, name, description, price, stock FROM shop.product
 WHERE sku = '$SKU';"
-holds 'the texts landed, and there is no new conflict' integration \
+holds 'the texts landed, and nothing else is in conflict' integration \
 	"(SELECT name = 'Linen lamp, large' AND description LIKE 'Warm%' AND price = 54.90 FROM shop.product WHERE sku = '$SKU')
-	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+	AND (SELECT count(*) = 1 FROM ownership.conflict WHERE outcome <> 'rejected')"
 say 'Then with a price of its own:'
 refused integration pim_app "$(upsert 'Now even warmer.' 44.90)"
 holds 'the row is as it was' integration \
@@ -352,7 +359,7 @@ await 'the new status' integration "(SELECT status = 'shipped' FROM shop.orders 
 ask integration postgres "SELECT * FROM shop.orders WHERE order_no = 'O-02001';"
 holds 'the ERP has changed the status, without a conflict' integration \
 	"(SELECT status = 'shipped' AND tracking_no = 'TRK702001' FROM shop.orders WHERE order_no = 'O-02001')
-	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+	AND (SELECT count(*) = 1 FROM ownership.conflict WHERE outcome <> 'rejected')"
 
 step '6. Where are the risks?'
 say 'The highest first: fields that nobody owns, fields that several systems write, columns that nobody thought of.'
@@ -384,9 +391,46 @@ cd "$SRC"
 cmp examples/ownership.csv "$RUN/exported.csv"
 ok 'the exported file and examples/ownership.csv are the same, byte for byte'
 
+step '8. Who really reads and writes?'
+say 'Nobody owns customer.phone. Instead of asking around, watch a day of traffic; nothing is refused meanwhile:'
+ask integration postgres "ALTER DATABASE integration SET ownership.enforcement = observe;"
+for customer in C-0003 C-0006 C-0009; do
+	value integration "SET ROLE storefront_app; SET application_name = 'checkout';
+		UPDATE shop.customer SET phone = '+49 40 771${customer#C-}' WHERE customer_no = '$customer'"
+done
+value crm "UPDATE shop.customer SET phone = '+49 30 123456' WHERE customer_no = 'C-0012'"
+await "the CRM's phone number" integration \
+	"(SELECT phone = '+49 30 123456' FROM shop.customer WHERE customer_no = 'C-0012')"
+value integration "SET ROLE pim_app; SELECT count(phone) FROM shop.customer" > /dev/null
+# a feed hands over what it has counted with a transaction after the interval
+await 'what the feed has counted' integration \
+	"(SELECT true FROM (SELECT ownership.flush(), pg_sleep(1)) f, ownership.activity
+		WHERE column_name = 'phone' AND system = 'crm' AND writes > 0)"
+ask integration postgres "SELECT system, reads, writes, first_seen::date AS since
+FROM ownership.activity
+WHERE table_name = 'customer' AND column_name = 'phone' ORDER BY system;"
+ask integration postgres "SELECT entity, field, owner, systems FROM ownership.matrix
+WHERE entity = 'customer' AND field = 'phone' \\gx"
+holds 'the CRM and the storefront write it, the PIM reads it, and the ERP only said so' integration \
+	"(SELECT systems = '{\"crm\": \"writer (seen)\", \"storefront\": \"writer (seen), reader (seen)\", \"pim\": \"reader (seen)\",
+		\"erp\": \"reader (declared)\"}' FROM ownership.matrix WHERE (entity, field) = ('customer', 'phone'))"
+say 'So the CRM becomes the system of record. Whom would that stop tomorrow?'
+ask integration postgres "SELECT ownership.assign('shop.customer', '{phone}', 'crm', entity => 'customer');"
+value integration "SET ROLE storefront_app; SET application_name = 'checkout';
+	UPDATE shop.customer SET phone = '+49 40 7710015' WHERE customer_no = 'C-0015'"
+value integration 'SELECT ownership.flush()' > /dev/null
+ask integration postgres "SELECT * FROM ownership.readiness WHERE field = 'phone' \\gx"
+holds 'readiness names the storefront, its role and its application' integration \
+	"(SELECT count(*) = 1 AND bool_and(system = 'storefront' AND rows = 1 AND writes = 4
+		AND roles = '{storefront_app}' AND application_names = '{checkout}')
+		FROM ownership.readiness WHERE (entity, field) = ('customer', 'phone'))"
+say 'They are told, change their checkout, and the map is enforced again:'
+ask integration postgres "ALTER DATABASE integration RESET ownership.enforcement;"
+refused integration storefront_app "UPDATE shop.customer SET phone = NULL WHERE customer_no = 'C-0015';"
+
 done=yes
 echo
-echo "${bold}All seven hold. That took $(($(date +%s) - started)) seconds.${plain}"
+echo "${bold}All eight hold. That took $(($(date +%s) - started)) seconds.${plain}"
 if [ -n "${KEEP:-}" ]; then
 	psql="'$BINDIR/psql' -h $sockets -U postgres"
 	cat <<-END

@@ -129,7 +129,7 @@ request_memory(void)
 	RequestAddinShmemSpace(mailbox_size());
 	RequestAddinShmemSpace(
 		mul_size(PARTITIONS,
-				 hash_estimate_size(ownership_activity_size / PARTITIONS, sizeof(Counter))));
+				 hash_estimate_size(counter_count(), sizeof(Counter))));
 	RequestNamedLWLockTranche(TRANCHE, PARTITIONS + 1);
 }
 
