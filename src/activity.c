@@ -1,7 +1,6 @@
 /*
  * activity.c
- *		Who reads and writes what: seen by the session, added up in its own
- *		memory, and handed over to shared memory when a transaction ends.
+ *		Who reads and writes what, as the session sees it.
  *
  * Reads are what the executor's permission check sees, once for each statement
  * and column.  Writes are, where the guard judges rows, columns whose value
@@ -9,98 +8,28 @@
  * the statement names, if it wrote any row.  In a replication worker each row
  * counts.  Conflicts are counted by row and column.
  *
- * Reads and rejected attempts have happened, whatever becomes of the
- * transaction.  Writes and the other conflicts wait in a Delta of their
- * (sub)transaction until that commits or is prepared.  What they are added to
- * then was allocated when they were counted: nothing can fail at that point.
- *
  * Looking costs no catalog access once a relation is known, and never raises
  * an error that the statement would not have raised without us.
  */
 #include "ownership.h"
 
 #include "access/parallel.h"
-#include "access/relation.h"
 #include "access/sysattr.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/pg_trigger.h"
-#include "commands/extension.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
-#include "storage/ipc.h"
-#include "storage/sinval.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
-#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 /* Rows of one statement whose values are looked at for the count of writes. */
 #define ROWS_COMPARED 10000
-
-/*
- * Bytes of rejected attempts in a session: from the first on they do not wait
- * for the interval, and beyond the second they are lost.
- */
-#define ATTEMPTS_EARLY (mailbox_largest() / 2)
-#define ATTEMPTS_MOST (mailbox_largest() * 2)
-
-/*
- * Which columns of a relation are on the map, and what they are there.  Like
- * a RelationMap, but without what can fail: a SELECT must not suffer from a
- * row filter that does not work.
- */
-typedef struct Sight
-{
-	Oid relid; /* hash key */
-	bool valid;
-	bool ancestor; /* some other entry depends on it */
-	bool mapped;
-	MemoryContext cxt;
-	Oid home; /* the table on the map */
-	char *source;
-	int natts;
-	AttrNumber *home_attnum; /* by attribute number - 1; 0: not on the map */
-	bool *key;
-} Sight;
-
-/* What is added up of one table and writer. */
-typedef struct TotalKey
-{
-	Oid extension;
-	Oid home;
-	int system; /* index into systems + 1; 0: unidentified */
-} TotalKey;
-
-typedef struct Total
-{
-	TotalKey key;
-	int natts;
-	Counts *counts; /* by attribute number - 1 */
-	uint32 *stamps; /* the statement that read it last */
-	bool dirty;
-	struct Total *next_dirty;
-} Total;
-
-/* What a (sub)transaction adds to a Total when it commits. */
-typedef struct Delta
-{
-	dlist_node node;
-	int level; /* of nesting */
-	Total *total;
-	int natts;
-	Counts *counts;
-} Delta;
 
 /* The columns that a statement is known to have written. */
 typedef struct Written
@@ -113,43 +42,8 @@ typedef struct Written
 	Bitmapset *attnums; /* of home */
 } Written;
 
-/* A rejected attempt on its way. */
-typedef struct Letter
-{
-	slist_node node;
-	uint32 length;
-	char text[FLEXIBLE_ARRAY_MEMBER];
-} Letter;
-
-/* Relations */
-static HTAB *sights = NULL;
-static uint64 generation = 0;
-static Oid extension = InvalidOid; /* of this database */
-static bool extension_known = false;
-
-/* Counts */
-static MemoryContext activity_cxt = NULL;
-static char **systems = NULL;
-static int nsystems = 0;
-static HTAB *totals = NULL;
-static Total *dirty = NULL;
-static dlist_head deltas = DLIST_STATIC_INIT(deltas);
 static dlist_head writes = DLIST_STATIC_INIT(writes);
-static uint32 stamp = 0;
 static bool explaining = false;
-
-/* Attempts */
-static slist_head letters = SLIST_STATIC_INIT(letters);
-static slist_node *last_letter = NULL;
-static Size letters_size = 0;
-static int64 letters_lost = 0;
-
-/* Hand-over */
-static TimestampTz handed_over = 0; /* then */
-static bool to_announce = false;
-static uint64 announced = 0; /* not known to be written; 0: all is */
-static bool exiting = false;
-static TimeoutId idle_timeout = MAX_TIMEOUTS; /* MAX_TIMEOUTS: none */
 
 static ExecutorStart_hook_type next_ExecutorStart = NULL;
 static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
@@ -176,357 +70,6 @@ activity_counts(void)
 }
 
 /*
- * Relations
- */
-
-static void
-forget_sights(void)
-{
-	HASH_SEQ_STATUS status;
-	Sight *sight;
-
-	generation++;
-	extension_known = false;
-	if (sights == NULL)
-		return;
-	hash_seq_init(&status, sights);
-	while ((sight = hash_seq_search(&status)) != NULL)
-		sight->valid = false;
-}
-
-static void
-relcache_callback(Datum arg, Oid relid)
-{
-	Sight *sight;
-
-	/* a new relation may be one of the extension's */
-	if (!OidIsValid(extension))
-		extension_known = false;
-	generation++;
-	if (!OidIsValid(relid) || relid == catalog_signal || relid == extension)
-	{
-		forget_sights();
-		return;
-	}
-	if (sights == NULL)
-		return;
-	sight = hash_search(sights, &relid, HASH_FIND, NULL);
-	if (sight == NULL)
-		return;
-	if (sight->ancestor)
-		forget_sights();
-	sight->valid = false;
-}
-
-static void
-syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	forget_sights();
-}
-
-/* Is the extension here? */
-static bool
-find_extension(void)
-{
-	while (unlikely(!extension_known))
-	{
-		uint64 seen = generation;
-
-		extension = catalog_table("activity", true);
-		/* anybody may give a schema that name */
-		if (OidIsValid(extension) && !OidIsValid(get_extension_oid("ownership", true)))
-			extension = InvalidOid;
-		if (OidIsValid(extension))
-			catalog_watch();
-		extension_known = seen == generation;
-	}
-	return OidIsValid(extension);
-}
-
-static Sight *
-sight_entry(Oid relid)
-{
-	Sight *sight;
-	bool found;
-
-	if (sights == NULL)
-	{
-		HASHCTL ctl = {0};
-
-		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(Sight);
-		ctl.hcxt = CacheMemoryContext;
-		sights = hash_create("ownership sights", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	sight = hash_search(sights, &relid, HASH_ENTER, &found);
-	if (!found)
-	{
-		memset(sight, 0, sizeof(Sight));
-		sight->relid = relid;
-	}
-	return sight;
-}
-
-static bool
-is_key(const char *entity, const char *field, Snapshot snapshot)
-{
-	const char *keys[2] = {entity, field};
-	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
-	bool key = catalog_next(scan) && catalog_bool(scan, 6);
-
-	catalog_end(scan);
-	return key;
-}
-
-/* Adds the columns that one table on the map gives to the relation. */
-static void
-see_columns(Sight *sight, Relation rel, const char *schema, const char *table, Snapshot snapshot)
-{
-	const char *keys[2] = {schema, table};
-	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, snapshot);
-
-	while (catalog_next(scan))
-	{
-		char *name = catalog_text(scan, 3);
-		AttrNumber attnum = get_attnum(sight->relid, name);
-
-		if (attnum <= 0 || attnum > sight->natts || sight->home_attnum[attnum - 1] != 0)
-			continue;
-		sight->home_attnum[attnum - 1] =
-			sight->home == sight->relid ? attnum : Max(get_attnum(sight->home, name), 0);
-		sight->key[attnum - 1] = is_key(catalog_text(scan, 4), catalog_text(scan, 5), snapshot);
-	}
-	catalog_end(scan);
-}
-
-/* Fills the entry, in the current context. */
-static void
-look(Sight *sight)
-{
-	Relation rel = relation_open(sight->relid, AccessShareLock);
-	List *ancestors = map_ancestors(sight->relid);
-	List *relids = lcons_oid(sight->relid, list_copy(ancestors));
-	Snapshot snapshot = catalog_snapshot();
-	ListCell *lc;
-
-	foreach(lc, ancestors)
-		sight_entry(lfirst_oid(lc))->ancestor = true;
-	sight->natts = RelationGetNumberOfAttributes(rel);
-	sight->home_attnum = palloc0(Max(sight->natts, 1) * sizeof(AttrNumber));
-	sight->key = palloc0(Max(sight->natts, 1) * sizeof(bool));
-	foreach(lc, relids)
-	{
-		char *table = get_rel_name(lfirst_oid(lc));
-		char *schema = table == NULL ? NULL : get_namespace_name(get_rel_namespace(lfirst_oid(lc)));
-		const char *keys[2] = {schema, table};
-		CatalogScan *scan;
-
-		if (schema == NULL)
-			continue;
-		scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, snapshot);
-		if (catalog_next(scan))
-		{
-			if (!sight->mapped)
-			{
-				sight->home = lfirst_oid(lc);
-				sight->source = catalog_text(scan, 3);
-			}
-			sight->mapped = true;
-			see_columns(sight, rel, schema, table, snapshot);
-		}
-		catalog_end(scan);
-	}
-	catalog_release(snapshot);
-	relation_close(rel, AccessShareLock);
-}
-
-/* The relation's columns on the map, or NULL where there are none. */
-static Sight *
-sight_of(Oid relid)
-{
-	Sight *sight;
-
-	if (relid < FirstNormalObjectId || !find_extension())
-		return NULL;
-	sight = sight_entry(relid);
-	while (unlikely(!sight->valid))
-	{
-		MemoryContext cxt =
-			AllocSetContextCreate(CurrentMemoryContext, "ownership sight", ALLOCSET_SMALL_SIZES);
-		MemoryContext old = MemoryContextSwitchTo(cxt);
-		uint64 seen = generation;
-		Sight seen_now = {0};
-
-		seen_now.relid = relid;
-		look(&seen_now);
-		MemoryContextSwitchTo(old);
-		if (seen != generation)
-		{
-			MemoryContextDelete(cxt);
-			if (!find_extension())
-				return NULL;
-			continue;
-		}
-		if (sight->cxt != NULL)
-			MemoryContextDelete(sight->cxt);
-		if (seen_now.mapped)
-		{
-			MemoryContextSetParent(cxt, CacheMemoryContext);
-			seen_now.cxt = cxt;
-		}
-		else
-			MemoryContextDelete(cxt);
-		seen_now.ancestor = sight->ancestor;
-		seen_now.valid = true;
-		*sight = seen_now;
-	}
-	return sight->mapped ? sight : NULL;
-}
-
-/*
- * Adding up
- */
-
-static void hand_over_at_exit(int code, Datum arg);
-static void hand_over_when_idle(void);
-
-static void
-begin_counting(void)
-{
-	HASHCTL ctl = {0};
-
-	if (activity_cxt != NULL)
-		return;
-	activity_cxt =
-		AllocSetContextCreate(TopMemoryContext, "ownership activity", ALLOCSET_DEFAULT_SIZES);
-	ctl.keysize = sizeof(TotalKey);
-	ctl.entrysize = sizeof(Total);
-	ctl.hcxt = activity_cxt;
-	totals = hash_create("ownership totals", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	before_shmem_exit(hand_over_at_exit, (Datum) 0);
-	if (MyBackendType == B_BACKEND)
-		idle_timeout = RegisterTimeout(USER_TIMEOUT, hand_over_when_idle);
-	if (handed_over == 0)
-		handed_over = MyStartTimestamp;
-}
-
-/* A number for the system's name, within this session. */
-static int
-system_number(const char *system)
-{
-	if (system == NULL)
-		return 0;
-	for (int i = 0; i < nsystems; i++)
-		if (strcmp(systems[i], system) == 0)
-			return i + 1;
-	systems = systems == NULL ? MemoryContextAlloc(activity_cxt, sizeof(char *))
-							  : repalloc(systems, (nsystems + 1) * sizeof(char *));
-	systems[nsystems] = MemoryContextStrdup(activity_cxt, system);
-	return ++nsystems;
-}
-
-/* The counts of a table and a writer, with room for that many columns. */
-static Total *
-total_of(Oid home, int system, int natts)
-{
-	TotalKey key = {0};
-	Total *total;
-	bool found;
-
-	key.extension = extension;
-	key.home = home;
-	key.system = system;
-	total = hash_search(totals, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		total->natts = 0;
-		total->counts = NULL;
-		total->stamps = NULL;
-		total->dirty = false;
-	}
-	if (unlikely(total->natts < natts))
-	{
-		Counts *counts = MemoryContextAllocZero(activity_cxt, natts * sizeof(Counts));
-		uint32 *stamps = MemoryContextAllocZero(activity_cxt, natts * sizeof(uint32));
-
-		if (total->natts > 0)
-		{
-			memcpy(counts, total->counts, total->natts * sizeof(Counts));
-			pfree(total->counts);
-			pfree(total->stamps);
-		}
-		total->counts = counts;
-		total->stamps = stamps;
-		total->natts = natts;
-	}
-	return total;
-}
-
-static void
-mark_dirty(Total *total)
-{
-	if (total->dirty)
-		return;
-	total->dirty = true;
-	total->next_dirty = dirty;
-	dirty = total;
-}
-
-/* What this (sub)transaction adds to a column's counts. */
-static Counts *
-pending_counts(Oid home, int system, AttrNumber attnum)
-{
-	Total *total = total_of(home, system, attnum);
-	int level = GetCurrentTransactionNestLevel();
-	Delta *delta = NULL;
-	dlist_iter iter;
-
-	/* the innermost transaction's are the first */
-	dlist_foreach(iter, &deltas)
-	{
-		Delta *d = dlist_container(Delta, node, iter.cur);
-
-		if (d->level < level)
-			break;
-		if (d->total == total)
-		{
-			delta = d;
-			break;
-		}
-	}
-	if (delta == NULL)
-	{
-		delta = MemoryContextAllocZero(TopTransactionContext, sizeof(Delta));
-		delta->level = level;
-		delta->total = total;
-		dlist_push_head(&deltas, &delta->node);
-	}
-	if (delta->natts < attnum)
-	{
-		int natts = total->natts;
-		Counts *counts = MemoryContextAllocZero(TopTransactionContext, natts * sizeof(Counts));
-
-		if (delta->natts > 0)
-			memcpy(counts, delta->counts, delta->natts * sizeof(Counts));
-		delta->counts = counts;
-		delta->natts = natts;
-	}
-	return &delta->counts[attnum - 1];
-}
-
-static void
-count(Counts *counts, CountKind kind, TimestampTz at)
-{
-	counts->n[kind]++;
-	if (counts->first_seen == 0)
-		counts->first_seen = at;
-	if (kind == COUNT_READS)
-		counts->last_read = at;
-	else if (kind == COUNT_WRITES)
-		counts->last_write = at;
-}
-
-/*
  * Who is reading or writing, for a table: a number.  A setting that names no
  * system is an error to the guard, but not to us.
  */
@@ -542,7 +85,7 @@ who(const Sight *sight)
 			return 0;
 		writer = current_writer();
 	}
-	return system_number(writer_system(writer, sight->source));
+	return count_system(writer_system(writer, sight->source));
 }
 
 /*
@@ -552,46 +95,32 @@ who(const Sight *sight)
 static void
 count_reads(const CompatPerms *perms)
 {
-	Sight *sight = sight_of(perms->relid);
-	TimestampTz now;
-	Total *total;
-	int system;
+	const Sight *sight = sight_of(perms->relid);
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	const int whole_row = 0 - FirstLowInvalidHeapAttributeNumber;
 	bool whole;
+	int system;
 	int i = -1;
 
 	if (sight == NULL)
 		return;
-	begin_counting();
+	count_begin();
 	system = who(sight);
 	/* finding out who may have made us forget what is on the map */
 	sight = sight_of(perms->relid);
 	if (sight == NULL)
 		return;
-	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, perms->selected);
-	now = GetCurrentStatementStartTimestamp();
-	total = NULL;
+	whole = bms_is_member(whole_row, perms->selected);
 	if (whole)
-		i = 0 - FirstLowInvalidHeapAttributeNumber;
-	for (;;)
+		i = whole_row;
+	while ((i = whole ? i + 1 : bms_next_member(perms->selected, i)) >= 0)
 	{
-		AttrNumber attnum;
-		AttrNumber home;
+		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
 
-		i = whole ? i + 1 : bms_next_member(perms->selected, i);
-		if (i < 0)
-			break;
-		attnum = i + FirstLowInvalidHeapAttributeNumber;
 		if (attnum > sight->natts)
 			break;
-		if (attnum <= 0 || (home = sight->home_attnum[attnum - 1]) == 0)
-			continue;
-		if (total == NULL || total->natts < home)
-			total = total_of(sight->home, system, Max(home, sight->natts));
-		if (total->stamps[home - 1] == stamp)
-			continue;
-		total->stamps[home - 1] = stamp;
-		count(&total->counts[home - 1], COUNT_READS, now);
-		mark_dirty(total);
+		if (attnum > 0 && sight->home_attnum[attnum - 1] != 0)
+			count_read(sight->home, sight->natts, system, sight->home_attnum[attnum - 1], now);
 	}
 }
 
@@ -605,7 +134,7 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 	/* foreign-key checks read on nobody's behalf */
 	if (explaining || !activity_counts() || InNoForceRLSOperation() || !IsTransactionState())
 		return true;
-	stamp++;
+	count_new_statement();
 	foreach(lc, CHECK_PERMS_LIST)
 	{
 		CompatPerms perms = compat_perms(lfirst(lc));
@@ -682,7 +211,7 @@ count_write(Written *written, Oid home, int system, AttrNumber attnum)
 		written->attnums = bms_add_member(written->attnums, attnum);
 		MemoryContextSwitchTo(old);
 	}
-	count(pending_counts(home, system, attnum), COUNT_WRITES, GetCurrentStatementStartTimestamp());
+	count_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
 }
 
 /* Did the row write the column?  The rules of the guard, for every writer. */
@@ -725,11 +254,11 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 {
 	const void *statement = statement_key();
 	Written *written = NULL;
-	Sight *sight;
+	const Sight *sight;
 
 	if (!activity_counts() || (sight = sight_of(map->relid)) == NULL)
 		return;
-	begin_counting();
+	count_begin();
 	if (statement != NULL)
 	{
 		written = find_written(statement, sight->home);
@@ -747,13 +276,13 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)) ||
 			!wrote(map, col, operation, named, stored, row))
 			continue;
-		count_write(written, sight->home, system_number(system), home);
+		count_write(written, sight->home, count_system(system), home);
 	}
 }
 
 /* Count what a statement names of a relation, and the key where rows come or go. */
 static void
-count_named(const void *statement, Sight *sight, const CompatPerms *perms)
+count_named(const void *statement, const Sight *sight, const CompatPerms *perms)
 {
 	Written *written = find_written(statement, sight->home);
 	int system = who(sight);
@@ -790,7 +319,7 @@ was_lifted_among(List *relations, Oid home)
 	{
 		ResultRelInfo *rri = lfirst(lc);
 		TriggerDesc *desc = rri->ri_TrigDesc;
-		Sight *sight;
+		const Sight *sight;
 
 		for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 		{
@@ -826,12 +355,12 @@ count_statement(QueryDesc *query)
 		{
 			RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
 			CompatPerms perms = compat_rte_perms(statement, rte);
-			Sight *sight;
+			const Sight *sight;
 
 			/* of partitions, the table says that the statement names */
 			if (!OidIsValid(perms.relid) || (sight = sight_of(perms.relid)) == NULL)
 				continue;
-			begin_counting();
+			count_begin();
 			if (find_written(query, sight->home) == NULL || was_lifted(estate, sight->home))
 				count_named(query, sight, &perms);
 		}
@@ -865,7 +394,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 static void
 count_copy(const void *statement, const CopyFrame *frame)
 {
-	Sight *sight = sight_of(frame->relid);
+	const Sight *sight = sight_of(frame->relid);
 
 	if (sight != NULL)
 	{
@@ -874,7 +403,7 @@ count_copy(const void *statement, const CopyFrame *frame)
 		perms.relid = frame->relid;
 		perms.required = ACL_INSERT;
 		perms.inserted = frame->names;
-		begin_counting();
+		count_begin();
 		if (find_written(statement, sight->home) == NULL)
 			count_named(statement, sight, &perms);
 	}
@@ -961,20 +490,20 @@ conflict_attnum(const Evidence *e, const Sight *sight, int i)
 void
 activity_conflict(const Evidence *e)
 {
-	Sight *sight;
+	const Sight *sight;
 	int system;
 
 	if (!activity_counts() || (sight = sight_of(e->map->relid)) == NULL)
 		return;
-	begin_counting();
-	system = system_number(e->system);
+	count_begin();
+	system = count_system(e->system);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		AttrNumber home = conflict_attnum(e, sight, i);
 
 		if (home != 0)
-			count(pending_counts(sight->home, system, home), kind_of(e->outcome),
-				  GetCurrentStatementStartTimestamp());
+			count_at_commit(sight->home, system, home, kind_of(e->outcome),
+							GetCurrentStatementStartTimestamp());
 	}
 }
 
@@ -1021,28 +550,23 @@ attempt_read(const char *message)
 void
 activity_attempt(const Evidence *e, Attempt *attempt)
 {
-	Sight *sight = sight_of(e->map->relid);
+	const Sight *sight = sight_of(e->map->relid);
 	StringInfoData message;
-	Letter *letter;
 	int system;
 
 	if (sight == NULL)
 		return;
-	begin_counting();
-	system = system_number(e->system);
+	count_begin();
+	system = count_system(e->system);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		AttrNumber home = conflict_attnum(e, sight, i);
-		Total *total;
 
-		if (home == 0)
-			continue;
-		total = total_of(sight->home, system, Max(home, sight->natts));
-		count(&total->counts[home - 1], COUNT_REJECTED, attempt->at);
-		mark_dirty(total);
+		if (home != 0)
+			count_rejected(sight->home, sight->natts, system, home, attempt->at);
 	}
 
-	attempt->extension = extension;
+	attempt->extension = sight_extension();
 	attempt_write(attempt, &message);
 	/* what would fill the queue on its own comes without values */
 	if (message.len > (int) mailbox_largest())
@@ -1052,251 +576,17 @@ activity_attempt(const Evidence *e, Attempt *attempt)
 		attempt->texts[ATTEMPT_PROPOSED] = NULL;
 		attempt_write(attempt, &message);
 	}
-	if (letters_size + message.len > ATTEMPTS_MOST && !slist_is_empty(&letters))
-	{
-		letters_lost++;
-		return;
-	}
-	letter = MemoryContextAlloc(activity_cxt, offsetof(Letter, text) + message.len);
-	letter->length = message.len;
-	memcpy(letter->text, message.data, message.len);
-	if (slist_is_empty(&letters))
-		slist_push_head(&letters, &letter->node);
-	else
-		slist_insert_after(last_letter, &letter->node);
-	last_letter = &letter->node;
-	letters_size += letter->length;
-}
-
-/*
- * Handing over
- */
-
-/* All counts of a table and writer; what was left is zero afterwards. */
-static MailResult
-hand_over_total(Total *total, bool wait)
-{
-	CounterKey key;
-
-	memset(&key, 0, sizeof(key));
-	key.database = MyDatabaseId;
-	key.extension = total->key.extension;
-	key.relation = total->key.home;
-	if (total->key.system > 0)
-		strlcpy(key.system, systems[total->key.system - 1], NAMEDATALEN);
-	for (int i = 0; i < total->natts; i++)
-	{
-		MailResult result;
-
-		if (counts_empty(&total->counts[i]))
-			continue;
-		key.attnum = i + 1;
-		result = mailbox_count(&key, &total->counts[i], wait);
-		if (result != MAIL_SENT)
-			return result;
-		memset(&total->counts[i], 0, sizeof(Counts));
-		to_announce = true;
-	}
-	/* a session may see a great many tables; but what is pending needs the room */
-	if (dlist_is_empty(&deltas) && total->natts > 0)
-	{
-		pfree(total->counts);
-		pfree(total->stamps);
-		total->natts = 0;
-	}
-	return MAIL_SENT;
-}
-
-/*
- * Leave everything in shared memory, and tell the worker.  Raises no error.
- * Without a wait a lock that is not free puts it off to the next transaction;
- * what finds no room is tried again after the interval.
- */
-static bool
-hand_over(bool wait)
-{
-	Total *total = dirty;
-	bool busy = false;
-
-	dirty = NULL;
-	while (total != NULL)
-	{
-		Total *next = total->next_dirty;
-
-		total->dirty = false;
-		if (busy)
-			mark_dirty(total);
-		else
-		{
-			MailResult result = hand_over_total(total, wait);
-
-			if (result != MAIL_SENT)
-				mark_dirty(total);
-			busy = result == MAIL_BUSY;
-		}
-		total = next;
-	}
-
-	while (!busy && !slist_is_empty(&letters))
-	{
-		Letter *letter = slist_head_element(Letter, node, &letters);
-		MailResult result = mailbox_post(letter->text, letter->length, wait);
-
-		busy = result == MAIL_BUSY;
-		if (result != MAIL_SENT)
-			break;
-		(void) slist_pop_head_node(&letters);
-		letters_size -= letter->length;
-		pfree(letter);
-		to_announce = true;
-	}
-	if (letters_lost > 0 && !busy)
-	{
-		mailbox_dropped(letters_lost, 0);
-		letters_lost = 0;
-	}
-
-	if (to_announce && !busy)
-	{
-		uint64 number = mailbox_announce(wait);
-
-		if (number == 0)
-			busy = true;
-		else
-		{
-			announced = number;
-			to_announce = false;
-		}
-	}
-	return !busy;
-}
-
-/*
- * The interval is over.  In an idle session nothing would end a transaction
- * before the client's next statement; but where PostgreSQL is asked to catch
- * up with invalidations, it runs an empty one.  This is a signal handler.
- */
-static void
-hand_over_when_idle(void)
-{
-	HandleCatchupInterrupt();
-}
-
-/* A transaction ended. */
-static void
-hand_over_in_time(void)
-{
-	TimestampTz now;
-
-	if (dirty == NULL && slist_is_empty(&letters) && !to_announce && announced == 0)
-		return;
-	now = GetCurrentTimestamp();
-	if (!exiting && letters_size < ATTEMPTS_EARLY &&
-		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
-	{
-		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
-			enable_timeout_at(idle_timeout,
-							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
-		return;
-	}
-	/* should the worker have come to grief meanwhile, another one goes on */
-	if (announced != 0 && mailbox_is_written(announced))
-		announced = 0;
-	if (dirty == NULL && slist_is_empty(&letters) && !to_announce)
-		handed_over = now;
-	else if (hand_over(exiting))
-		handed_over = now;
-}
-
-/* The session ends: what finds no room now is lost. */
-static void
-hand_over_at_exit(int code, Datum arg)
-{
-	int64 counts = 0;
-	int64 attempts = 0;
-	slist_iter iter;
-
-	exiting = true;
-	if (!mailbox_exists())
-		return;
-	(void) hand_over(true);
-	for (Total *total = dirty; total != NULL; total = total->next_dirty)
-		for (int i = 0; i < total->natts; i++)
-			for (int k = 0; k < COUNT_KINDS; k++)
-				counts += total->counts[i].n[k];
-	slist_foreach(iter, &letters)
-		attempts++;
-	if (counts > 0 || attempts > 0)
-		mailbox_dropped(attempts, counts);
-	dirty = NULL;
-	slist_init(&letters);
-}
-
-/* Adds what committed to the totals, which have the room.  Raises no error. */
-static void
-settle_deltas(void)
-{
-	dlist_iter iter;
-
-	dlist_foreach(iter, &deltas)
-	{
-		Delta *delta = dlist_container(Delta, node, iter.cur);
-
-		for (int i = 0; i < delta->natts; i++)
-			if (!counts_empty(&delta->counts[i]))
-				counts_add(&delta->total->counts[i], &delta->counts[i]);
-		mark_dirty(delta->total);
-	}
+	count_attempt(message.data, message.len);
 }
 
 static void
 xact_callback(XactEvent event, void *arg)
 {
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			settle_deltas();
-			break;
-		case XACT_EVENT_ABORT:
-			break;
-		default:
-			return;
-	}
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT)
+		return;
 	/* their memory goes with the transaction */
-	dlist_init(&deltas);
 	dlist_init(&writes);
 	explaining = false;
-	hand_over_in_time();
-}
-
-/* Adds a delta to that of the transaction above, if there is one. */
-static bool
-merge_delta(Delta *delta, int level)
-{
-	dlist_iter iter;
-
-	dlist_foreach(iter, &deltas)
-	{
-		Delta *above = dlist_container(Delta, node, iter.cur);
-
-		if (above->level != level || above->total != delta->total)
-			continue;
-		if (above->natts < delta->natts)
-		{
-			Counts *counts = above->counts;
-			int natts = above->natts;
-
-			above->counts = delta->counts;
-			above->natts = delta->natts;
-			delta->counts = counts;
-			delta->natts = natts;
-		}
-		for (int i = 0; i < delta->natts; i++)
-			counts_add(&above->counts[i], &delta->counts[i]);
-		return true;
-	}
-	return false;
 }
 
 static void
@@ -1309,21 +599,6 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
 		return;
 	explaining = false;
-	dlist_foreach_modify(iter, &deltas)
-	{
-		Delta *delta = dlist_container(Delta, node, iter.cur);
-
-		if (delta->level < level)
-			break;
-		if (event == SUBXACT_EVENT_COMMIT_SUB && !merge_delta(delta, level - 1))
-			delta->level = level - 1;
-		else
-		{
-			dlist_delete(iter.cur);
-			pfree(delta->counts);
-			pfree(delta);
-		}
-	}
 	dlist_foreach_modify(iter, &writes)
 	{
 		Written *written = dlist_container(Written, node, iter.cur);
@@ -1341,44 +616,9 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 	}
 }
 
-PG_FUNCTION_INFO_V1(ownership_flush);
-
-/*
- * flush(): returns when all that was handed over before, and all of this
- * session's own, is in the tables.
- *
- * Errors: the library is not preloaded; recovery is in progress; the worker
- * fails or cannot be started.
- */
-Datum
-ownership_flush(PG_FUNCTION_ARGS)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("recovery is in progress"),
-						errdetail("On a standby no activity is counted, and nothing is written.")));
-	if (!mailbox_exists())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("activity is not remembered"),
-				 errdetail(
-					 "The library \"ownership\" is not preloaded, or ownership.activity_size is 0."),
-				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
-	while (!hand_over(true) || dirty != NULL || !slist_is_empty(&letters))
-	{
-		/* there was no room: there is some when that is written */
-		mailbox_flush();
-		CHECK_FOR_INTERRUPTS();
-	}
-	mailbox_flush();
-	PG_RETURN_VOID();
-}
-
 void
 activity_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, syscache_callback, (Datum) 0);
 	next_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = hook_ExecutorStart;
 	next_ExecutorFinish = ExecutorFinish_hook;

@@ -128,8 +128,7 @@ request_memory(void)
 		next_shmem_request();
 	RequestAddinShmemSpace(mailbox_size());
 	RequestAddinShmemSpace(
-		mul_size(PARTITIONS,
-				 hash_estimate_size(counter_count(), sizeof(Counter))));
+		mul_size(PARTITIONS, hash_estimate_size(counter_count(), sizeof(Counter))));
 	RequestNamedLWLockTranche(TRANCHE, PARTITIONS + 1);
 }
 

@@ -170,5 +170,7 @@ _PG_init(void)
 	move_init();
 	lift_init();
 	mailbox_init();
+	sight_init();
+	counts_init();
 	activity_init();
 }

@@ -471,6 +471,35 @@ extern void mailbox_forget(Oid database);
 extern void mailbox_status(MailboxStatus *status);
 extern void mailbox_init(void);
 
+/* sight.c: which columns are on the map, for who only looks on */
+typedef struct Sight
+{
+	Oid relid; /* hash key */
+	bool valid;
+	bool ancestor; /* some other entry depends on it */
+	bool mapped;
+	MemoryContext cxt;
+	Oid home;				 /* the table on the map: the relation itself, or one above it */
+	char *source;			 /* of the table; NULL: none */
+	int natts;				 /* of the relation */
+	AttrNumber *home_attnum; /* in home, by attribute number - 1; 0: not on the map */
+	bool *key;				 /* of a field that says which rows there are */
+} Sight;
+
+extern const Sight *sight_of(Oid relid);
+extern Oid sight_extension(void);
+extern void sight_init(void);
+
+/* counts.c: what a session has counted, until it is in shared memory */
+extern void count_begin(void);
+extern int count_system(const char *system);
+extern void count_new_statement(void);
+extern void count_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
+extern void count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
+extern void count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
+extern void count_attempt(const char *text, uint32 length);
+extern void counts_init(void);
+
 /* activity.c: what a session reads, writes and tries */
 
 /* A rejected attempt, as a row of conflict; NULL where that has none. */
