@@ -15,8 +15,10 @@
  */
 #include "ownership.h"
 
+#include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/pg_subscription.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/spi.h"
@@ -31,7 +33,9 @@
 #include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -344,6 +348,31 @@ forget_databases(void)
 	list_free(databases);
 }
 
+/*
+ * A feed that fell silent has no transaction at whose end it would hand over
+ * what it counted last.  An invalidation of its subscription makes the apply
+ * worker look at that again, which takes a transaction.
+ */
+static void
+wake_feeds(Oid database)
+{
+	Relation rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	StartTransactionCommand();
+	rel = table_open(SubscriptionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_subscription_subdbid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(database));
+	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		CacheInvalidateHeapTuple(rel, tuple, NULL);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	CommitTransactionCommand();
+}
+
 static void
 set(const char *name, const char *value)
 {
@@ -413,6 +442,7 @@ work(Oid database)
 {
 	TimestampTz written_at = 0;
 	TimestampTz busy_at = GetCurrentTimestamp();
+	TimestampTz woken_at = busy_at;
 
 	while (!ShutdownRequestPending)
 	{
@@ -427,8 +457,12 @@ work(Oid database)
 			rest =
 				TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(busy_at, IDLE_MS));
 			if (rest > 0)
+			{
 				sleep_ms(rest);
-			else if (mailbox_release(database, true))
+				continue;
+			}
+			wake_feeds(database);
+			if (mailbox_release(database, true))
 				return;
 			continue;
 		}
@@ -437,7 +471,14 @@ work(Oid database)
 		if (rest > 0 && !urgent)
 			sleep_ms(rest);
 		else if (write_all(database, number, attempts))
+		{
 			written_at = busy_at = GetCurrentTimestamp();
+			if (TimestampDifferenceExceeds(woken_at, written_at, IDLE_MS + ownership_flush_interval))
+			{
+				wake_feeds(database);
+				woken_at = written_at;
+			}
+		}
 		else
 			sleep_ms(LOCKED_MS);
 	}
