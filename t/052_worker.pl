@@ -34,6 +34,8 @@ sub reads
 {
 	my ($n, $db) = @_;
 	$n->safe_psql($db // 'postgres', 'SELECT price FROM product', extra_params => [ '-U', 'crm' ]);
+	# it hands over as it ends, which may be after its client has
+	wait_for($n, $db // 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'crm' AND backend_type = 'client backend'}, '0');
 	return;
 }
 
