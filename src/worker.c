@@ -45,7 +45,7 @@
 #define IDLE_MS 1500			 /* ends after that */
 #define LOCKED_MS 100			 /* a table is locked: looks again */
 #define MAX_DELAY_MS (60 * 1000) /* after many failures */
-#define LAST_MS 300				 /* waits for sessions that end with it */
+#define LAST_MS 1000			 /* waits for sessions that end with it */
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_ATTEMPTS 1000
 
