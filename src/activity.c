@@ -28,8 +28,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Rows of one statement whose values are looked at for the count of writes. */
-#define ROWS_COMPARED 10000
+/*
+ * Rows of one statement whose values are looked at for the count of writes.
+ * What is in conflict the guard finds in all rows.
+ */
+#define ROWS_COMPARED 1000
 
 /* The columns that a statement is known to have written. */
 typedef struct Written
@@ -490,6 +493,9 @@ conflict_attnum(const Evidence *e, const Sight *sight, int i)
 void
 activity_conflict(const Evidence *e)
 {
+	CountKind kind = kind_of(e->outcome);
+	const void *statement = statement_key();
+	Written *written = NULL;
 	const Sight *sight;
 	int system;
 
@@ -497,13 +503,18 @@ activity_conflict(const Evidence *e)
 		return;
 	count_begin();
 	system = count_system(e->system);
+	if (statement != NULL && kind != COUNT_KEPT)
+		written = find_written(statement, sight->home);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		AttrNumber home = conflict_attnum(e, sight, i);
 
-		if (home != 0)
-			count_at_commit(sight->home, system, home, kind_of(e->outcome),
-							GetCurrentStatementStartTimestamp());
+		if (home == 0)
+			continue;
+		count_at_commit(sight->home, system, home, kind, GetCurrentStatementStartTimestamp());
+		/* in a row that activity_row() does not look at */
+		if (written != NULL && !bms_is_member(home, written->attnums))
+			count_write(written, sight->home, system, home);
 	}
 }
 

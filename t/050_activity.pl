@@ -136,6 +136,12 @@ is(activity('erp', q{UPDATE v SET price = 9}), 'price erp: w1', 'through a view'
 is(activity('erp', q{MERGE INTO product p USING (VALUES ('S1', 3)) s(k, v) ON p.sku = s.k WHEN MATCHED THEN UPDATE SET price = s.v}),
 	"sku erp: r1\nprice erp: w1", 'MERGE');
 
+# of many rows the first are looked at; conflicts are found in all
+super(q{CREATE TABLE bulk (id int PRIMARY KEY, own int, foreign_ int); INSERT INTO bulk SELECT i, 0, 0 FROM generate_series(1, 3000) i; GRANT ALL ON bulk TO PUBLIC;
+	SELECT ownership.assign('bulk', '{id,own}', 'erp'), ownership.assign('bulk', '{foreign_}', 'crm', policy => 'observe')});
+is(activity('erp', 'SET ownership.lift = off', 'UPDATE bulk SET own = own + (ctid >= $$(10,1)$$)::int, foreign_ = foreign_ + (ctid >= $$(10,1)$$)::int'),
+	'bulk.own erp: r1' . "\n" . 'bulk.foreign_ erp: r1 w1 o' . super('SELECT sum(foreign_) FROM bulk'), 'a conflict far down is a write');
+
 #
 # What rolled back did not happen; what was rejected did.
 #
