@@ -16,12 +16,12 @@ DO $$ BEGIN
 			CASE WHEN i % 2 = 0 THEN 'hub' ELSE ('{erp,pim,crm,shop}'::text[])[1 + i / 2 % 4] END, 'table_' || i);
 	END LOOP;
 END $$;
-INSERT INTO ownership.domain (name, natural_owner, policy) VALUES ('price', '{erp}', 'reject'), ('texts', '{pim}', 'keep');
+UPDATE ownership.domain SET policy = CASE name WHEN 'price' THEN 'reject' ELSE 'keep' END WHERE name IN ('price', 'content');
 SELECT ownership.add_tables(s || '.*', source => s, readers => '{shop,wms}') FROM unnest('{erp,pim,crm,shop}'::text[]) s;
 SELECT ownership.add_tables('hub.*', owner => 'erp', readers => '{crm,shop,wms}');
 UPDATE ownership.field SET
 	owner = CASE WHEN hashtext(entity || name) % 20 = 0 THEN NULL WHEN entity LIKE 'hub.%' AND name IN ('title', 'color', 'size') THEN 'pim' ELSE owner END,
-	domain = CASE name WHEN 'price' THEN 'price' WHEN 'cost' THEN 'price' WHEN 'title' THEN 'texts' WHEN 'note' THEN 'texts' END,
+	domain = CASE name WHEN 'price' THEN 'price' WHEN 'cost' THEN 'price' WHEN 'title' THEN 'content' WHEN 'note' THEN 'content' END,
 	policy = CASE WHEN name = 'stock' THEN 'observe' END,
 	rationale = CASE WHEN hashtext(name || entity) % 3 = 0 THEN 'Decided in the workshop; ' || entity || ' follows.' END,
 	decided_by = CASE WHEN hashtext(name || entity) % 3 = 0 THEN 'architecture board' END,

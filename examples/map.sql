@@ -6,21 +6,8 @@ SELECT ownership.add_system('crm', 'crm', role => 'crm_app', subscription => 'cr
 SELECT ownership.add_system('pim', 'pim', role => 'pim_app', subscription => 'pim_feed');
 SELECT ownership.add_system('storefront', 'storefront', role => 'storefront_app');
 
--- The kinds of data, and which kind of system should own them.
-INSERT INTO ownership.domain (name, natural_owner, excluded_owner) VALUES
-	('attribute', '{pim}', '{crm}'),
-	('content', '{pim}', '{erp,crm}'),
-	('communication', '{crm}', '{erp,pim}'),
-	('consent', '{crm}', '{erp,pim}'),
-	('cost', '{erp}', '{crm,pim,storefront}'),
-	('identity', '{crm}', '{pim}'),
-	('key', NULL, NULL),
-	('order', '{storefront}', '{crm,pim}'),
-	('order_status', '{erp}', '{crm,pim}'),
-	('price', '{erp}', '{crm,pim}'),
-	('purchase', '{erp}', '{crm,pim}'),
-	('segment', '{crm}', '{pim}'),
-	('stock', '{erp,wms}', '{crm,pim}');
+-- The kinds of data, and which kind of system should own them, are in
+-- ownership.domain already.
 
 -- The private copy of the ERP's items: all of it is the ERP's.
 SELECT ownership.add_tables('erp.*', source => 'erp');

@@ -337,7 +337,8 @@ SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zzzz_ownership%' AND tgrelid 
 --
 -- The policy is the field's own, else its domain's, else the default.
 --
-INSERT INTO ownership.domain (name, policy) VALUES ('price', 'observe'), ('plain', NULL);
+INSERT INTO ownership.domain (name) VALUES ('plain');
+UPDATE ownership.domain SET policy = 'observe' WHERE name = 'price';
 SELECT ownership.assign('orders', '{total}', 'erp', domain => 'price', policy => 'keep');
 SELECT policy FROM ownership.map WHERE relation = 'orders' AND column_name = 'total';
 UPDATE ownership.field SET policy = NULL WHERE (entity, name) = ('orders', 'total');

@@ -47,7 +47,7 @@ INSERT INTO product VALUES (1, 'A-1', 10, DEFAULT, 'one');
 SELECT ownership.add_system('erp', 'erp', role => 'regress_erp');
 SELECT ownership.add_system('crm', 'crm');
 SELECT ownership.add_system('netsuite', 'erp');
-INSERT INTO ownership.domain (name) VALUES ('price');
+INSERT INTO ownership.domain (name) VALUES ('own');
 SELECT ownership.assign('product', '{id,sku,price}', 'erp');
 SELECT ownership.link('product.price', '{item.list_price}');
 SELECT state() AS before \gset
@@ -161,7 +161,7 @@ SELECT attempt($$SELECT ownership.assign('product', '{title}', 'erp', policy => 
 SELECT attempt($$SELECT ownership.assign('product', '{title}', 'erp', domain => 'prices')$$);
 SELECT attempt($$SELECT ownership.assign('product', '{title}', 'erp', domain => 'texts')$$);
 SELECT attempt($$UPDATE ownership.field SET policy = 'Reject'$$);
-SELECT attempt($$UPDATE ownership.domain SET policy = ''$$);
+SELECT attempt($$UPDATE ownership.domain SET policy = '' WHERE name = 'own'$$);
 SELECT attempt($$INSERT INTO ownership.identity (kind, name, system) VALUES ('user', 'regress_crm', 'crm')$$);
 SELECT attempt($$INSERT INTO ownership.identity (kind, name, system) VALUES ('role', '', 'crm')$$);
 SELECT attempt($$INSERT INTO ownership.identity (kind, name) VALUES ('role', 'regress_crm')$$);

@@ -137,6 +137,24 @@ result_text(uint64 row, int column)
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
+/* The elements of a text[] of the last result; NIL when it is NULL. */
+List *
+result_texts(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	Datum *elems;
+	int n;
+	List *list = NIL;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, NULL, &n);
+	for (int i = 0; i < n; i++)
+		list = lappend(list, TextDatumGetCString(elems[i]));
+	return list;
+}
+
 /* The first column of a query without parameters. */
 static List *
 query_names(const char *sql)
@@ -287,6 +305,13 @@ require_new_system(const char *name, const char *kind)
 					 "Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
 }
 
+/* Can a column be a field of its own? */
+bool
+can_be_field(const char *column)
+{
+	return !is_blank_edged(column) && strchr(column, '.') == NULL;
+}
+
 /* What the constraints of ownership.field demand, in words. */
 static void
 require_field_name(const ColumnSpec *s)
@@ -296,7 +321,7 @@ require_field_name(const ColumnSpec *s)
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid entity: \"%s\"", s->entity),
 				 errhint(
 					 "A field is named entity.name, such as product.price, without blanks around it.")));
-	if (is_blank_edged(s->field) || strchr(s->field, '.') != NULL)
+	if (!can_be_field(s->field))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
@@ -596,7 +621,7 @@ set_access(const char *entity, const char *field, const char *mode, List *system
 }
 
 /* The entity of a table's columns by default: schema.table without public. */
-static char *
+char *
 default_entity(const char *schema, const char *table)
 {
 	return strcmp(schema, "public") == 0 ? pstrdup(table) : psprintf("%s.%s", schema, table);
@@ -966,13 +991,49 @@ excluded(List *patterns, const char *schema, const char *table, const char *colu
 	return false;
 }
 
+/* Errors: always. */
+void
+no_table_matches(const char *pattern)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no table matches \"%s\"", pattern),
+			 errhint(
+				 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+}
+
+/*
+ * Guard the tables whose lock is free at once; of the others a notice tells.
+ * Waiting for one table's lock while holding another's could make a running
+ * sync a deadlock's victim.
+ */
+void
+guard_free_tables(List *relids)
+{
+	int busy = 0;
+	ListCell *lc;
+
+	foreach(lc, relids)
+	{
+		Oid relid = lfirst_oid(lc);
+
+		if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
+		{
+			busy++;
+			continue;
+		}
+		guard_relation(relid, true);
+	}
+	if (busy > 0)
+		ereport(NOTICE, (errmsg_plural("%d table is in use and was not guarded",
+									   "%d tables are in use and were not guarded", busy, busy),
+						 errhint("CALL ownership.guard_all() guards them one at a time.")));
+}
+
 /*
  * add_tables(pattern, source, owner, readers, exclude)
  *
  * Columns that are on the map stay as they are.  A table whose lock is not
- * free at once is mapped but not guarded, with a notice: waiting for one
- * table's lock while holding another's could make a running sync a deadlock's
- * victim.
+ * free at once is mapped but not guarded.
  *
  * Errors: nothing matches; a system that does not exist; a matching table
  * that is not the caller's.
@@ -996,9 +1057,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	List *entities = NIL;
 	List *fields = NIL;
 	Parameters q = {0};
-	ListCell *lc;
 	uint64 n;
-	int busy = 0;
 	int64 added;
 
 	if (pattern == NULL)
@@ -1011,17 +1070,9 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	require_system(owner);
 	require_systems(readers);
 
-	/* partitions are covered by the table above them */
 	n = run_sql("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
 				"(a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) IS TRUE)::text "
-				"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-				"JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-				"AND NOT a.attisdropped AND a.attgenerated = '' "
-				"LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
-				"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' "
-				"AND NOT c.relispartition AND c.oid >= 16384 "
-				"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_' "
-				"ORDER BY n.nspname, c.relname, a.attnum",
+				"FROM " MAPPABLE_COLUMNS "ORDER BY n.nspname, c.relname, a.attnum",
 				&none);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -1045,10 +1096,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			relids = lappend_oid(relids, relid);
 	}
 	if (specs == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no table matches \"%s\"", pattern),
-				 errhint(
-					 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+		no_table_matches(pattern);
 
 	add_texts(&p, schemas);
 	add_texts(&p, tables);
@@ -1088,21 +1136,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
 			&q);
 
-	foreach(lc, relids)
-	{
-		Oid relid = lfirst_oid(lc);
-
-		if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
-		{
-			busy++;
-			continue;
-		}
-		guard_relation(relid, true);
-	}
-	if (busy > 0)
-		ereport(NOTICE, (errmsg_plural("%d table is in use and was not guarded",
-									   "%d tables are in use and were not guarded", busy, busy),
-						 errhint("CALL ownership.guard_all() guards them one at a time.")));
+	guard_free_tables(relids);
 	added = list_length(fresh);
 	SPI_finish(); /* frees the list */
 	PG_RETURN_INT64(added);

@@ -552,6 +552,7 @@ extern void add_texts(Parameters *p, List *values);
 extern void add_bool(Parameters *p, bool value);
 extern uint64 run_sql(const char *sql, Parameters *p);
 extern char *result_text(uint64 row, int column);
+extern List *result_texts(uint64 row, int column);
 extern void require_system(const char *name);
 extern void require_domain(const char *name);
 extern void require_policy(const char *name);
@@ -567,7 +568,26 @@ typedef struct ColumnSpec
 	bool key; /* marks the field, if it is new */
 } ColumnSpec;
 
+/*
+ * From where to read the columns that can be on the map: (n)amespace, (c)lass,
+ * (a)ttribute and the primary key's (i)ndex.  Partitions are covered by the
+ * table above them.
+ */
+#define MAPPABLE_COLUMNS                                              \
+	"(SELECT c.oid, c.relname, c.relnamespace FROM pg_class c "       \
+	"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' " \
+	"AND NOT c.relispartition AND c.oid >= 16384) c "                 \
+	"JOIN pg_namespace n ON n.oid = c.relnamespace "                  \
+	"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_' "           \
+	"JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "     \
+	"AND NOT a.attisdropped AND a.attgenerated = '' "                 \
+	"LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
+
 extern void check_relation(Oid relid);
+extern COMPAT_NORETURN void no_table_matches(const char *pattern);
+extern void guard_free_tables(List *relids);
+extern bool can_be_field(const char *column);
+extern char *default_entity(const char *schema, const char *table);
 extern COMPAT_NORETURN void undefined_column(Relation rel, const char *name);
 extern bool field_exists(const char *entity, const char *field);
 extern bool field_is_key(const char *entity, const char *field);
@@ -593,5 +613,8 @@ extern void split_column(const char *text, char **schema, char **table, char **c
 extern bool glob_match(const char *pattern, const char *text);
 extern bool glob_match_table(const char *pattern, const char *schema, const char *table);
 extern char *nearest_name(const char *wanted, List *names);
+
+/* suggest.c: proposals from the guide */
+extern bool pattern_hits(const char *pattern, const char *name);
 
 #endif /* OWNERSHIP_H */

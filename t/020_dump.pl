@@ -47,7 +47,7 @@ sql($hub, 'integration', q{
 	CREATE EXTENSION ownership;
 	SELECT ownership.add_system('erp', 'erp', role => 'erp_app', title => 'The "ERP"; all of it');
 	SELECT ownership.add_system('crm', 'crm', role => 'crm_app');
-	INSERT INTO ownership.domain (name, natural_owner, policy) VALUES ('price', '{erp}', 'keep');
+	UPDATE ownership.domain SET policy = 'keep' WHERE name = 'price';
 	SELECT ownership.assign('product', '{sku,price}', 'erp', readers => '{crm}', domain => 'price', rationale => E'decided,\n"at last"');
 	SELECT ownership.assign('product', '{note}', 'crm', writers => '{erp}');
 	SELECT ownership.assign('orders', '{id,status}', 'erp');

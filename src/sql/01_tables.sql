@@ -58,13 +58,20 @@ CREATE TABLE ownership.domain (
 	column_pattern	text,
 	table_pattern	text,
 	note			text,
+	position		integer,
+	shipped			boolean NOT NULL DEFAULT false,
 	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n')),
 	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
 );
 COMMENT ON TABLE ownership.domain IS 'Kinds of data, such as price or stock, and the kinds of systems that should own them';
-COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that naturally own it';
 COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own it';
+COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that naturally own it, the preferred first';
+COMMENT ON COLUMN ownership.domain.blurred IS 'People mean different things by it: its fields need a rationale';
 COMMENT ON COLUMN ownership.domain.policy IS 'For its fields that have no policy of their own';
+COMMENT ON COLUMN ownership.domain.column_pattern IS 'Words of a column''s name that say so, as a regular expression, for suggest()';
+COMMENT ON COLUMN ownership.domain.table_pattern IS 'Words of the names of tables where they are expected, or table\.column, likewise';
+COMMENT ON COLUMN ownership.domain.position IS 'The order in which patterns are tried; those without one come first';
+COMMENT ON COLUMN ownership.domain.shipped IS 'The row is as the extension ships it; such rows are not dumped';
 
 CREATE TABLE ownership.field (
 	entity		text NOT NULL,
@@ -218,7 +225,7 @@ COMMENT ON TABLE ownership.bound_role IS 'Internal: the OID that an identity''s 
 /* one call a statement: two in one would update the same catalog row twice */
 SELECT pg_catalog.pg_extension_config_dump('ownership.system', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.identity', '');
-SELECT pg_catalog.pg_extension_config_dump('ownership.domain', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.domain', 'WHERE NOT shipped');
 SELECT pg_catalog.pg_extension_config_dump('ownership.field', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.declared_access', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.mirrored_table', '');
