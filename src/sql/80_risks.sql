@@ -1,6 +1,9 @@
 /*
- * Risks.  No owner and several writers are the high ones, and a guard that
- * was there and lost its arms.
+ * Risks, by what would hurt most; doc/risks.md tells the order.  High: values
+ * can be lost at any time, because nobody owns a field, several systems write
+ * it, or a guard that people rely on has a gap.  Medium: a rule is not
+ * enforced, or is likely to be the wrong one.  Low: something is not written
+ * down.
  */
 CREATE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
@@ -19,7 +22,7 @@ WITH guard AS MATERIALIZED (
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
 		format('Nobody is the system of record of %s.%s%s.', f.entity, f.field,
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
-		'Decide which system owns it, and set its owner.'
+		'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.'
 	FROM ownership.field_access f
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
@@ -27,8 +30,8 @@ WITH guard AS MATERIALIZED (
 	SELECT 2, 'high', 'contested', f.entity, f.field, NULL, NULL, w.systems,
 		format('%s systems write %s.%s: %s%s.%s', cardinality(w.systems), f.entity, f.field, array_to_string(w.systems, ', '),
 			'; its system of record is ' || f.owner, ' Seen: ' || s.told || '.'),
-		CASE WHEN f.owner IS NULL THEN 'Decide which of them owns it; the others read it.'
-			ELSE 'Let only the system of record write it; the others read it.' END
+		CASE WHEN f.owner IS NULL THEN 'Whoever writes last wins. Decide which of them owns it; the others only read it.'
+			ELSE format('Ask the others why they write it, and have them stop: only %s owns it. What they must change, they change there.', f.owner) END
 	FROM ownership.field_access f
 	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.field
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(f.writers || f.owner || s.systems) x
@@ -38,13 +41,13 @@ WITH guard AS MATERIALIZED (
 	/* a guard that lost a trigger, or whose trigger is switched off */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
 		format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')),
-		format('SELECT ownership.guard(%L) arms it again.', g.relation)
+		format('Ask the database administrator who switched it off and why, then switch it on again: SELECT ownership.guard(%L)', g.relation)
 	FROM guard g
 	WHERE NOT g.guarded AND g.touched
 	UNION ALL
 	SELECT 4, 'medium', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
 		format('%s is on the map, but nothing enforces it.', g.relation),
-		format('SELECT ownership.guard(%L), or CALL ownership.guard_all().', g.relation)
+		format('Have it guarded when the owners are decided: SELECT ownership.guard(%L), or CALL ownership.guard_all() for all tables.', g.relation)
 	FROM guard g
 	WHERE NOT g.guarded AND NOT g.touched AND g.problems <> ARRAY['the table is not there']
 	UNION ALL
@@ -53,17 +56,37 @@ WITH guard AS MATERIALIZED (
 		CASE WHEN k.field IS NULL
 			THEN format('No mirrored column of %s is a key: every system may create and delete its rows.', ownership.relation_name(t.table_schema, t.table_name))
 			ELSE format('Key %s.%s has no system of record: every system may create and delete rows of %s.', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name)) END,
-		'Decide which system creates these records, and let it own the key.'
+		'Decide which system creates and deletes these records, and make it the owner of the key.'
 	FROM ownership.mirrored_table t
 	LEFT JOIN LATERAL (SELECT c.entity, c.field, c.column_name, f.owner FROM ownership.mirrored_column c
 		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
 		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
 	WHERE k.owner IS NULL AND t.source IS NULL
 	UNION ALL
+	/* a kind of system that must not own such data, everywhere or in some rows */
+	SELECT 9, 'medium', 'out_of_bounds', o.entity, o.field, o.relation, o.column_name, ARRAY[s.name],
+		format('%s owns %s.%s%s; %s %s.', ownership.system_label(s.name, s.kind), o.entity, o.field, ' where ' || o.row_filter,
+			lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2),
+			coalesce('belongs in ' || n.kinds, 'does not belong there')),
+		format('Ask whether %s should own it instead, and %s only read it. If this is meant, take %s out of the domain''s excluded_owner.',
+			coalesce(n.kinds, 'another system'), s.name, s.kind)
+	FROM (SELECT f.entity, f.name AS field, f.domain, f.owner, NULL::text AS relation, NULL::text AS column_name, NULL::text AS row_filter
+		FROM ownership.field f
+		UNION ALL
+		SELECT c.entity, c.field, f.domain, r.owner, ownership.relation_name(r.table_schema, r.table_name), r.column_name, r.row_filter
+		FROM ownership.row_owner r
+		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field) o
+	JOIN ownership.domain d ON d.name = o.domain
+	JOIN ownership.system s ON s.name = o.owner
+	CROSS JOIN LATERAL (SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i)
+		FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) n(kinds)
+	WHERE s.kind = ANY (d.excluded_owner)
+	UNION ALL
 	/* others write, the owner never does */
 	SELECT 10, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
 		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', f.owner, f.entity, f.name, w.told),
-		'Ask whether the owner is the right one.'
+		format('Ask the team of %s whether it still maintains this. If not, the owner should be who does.', f.owner)
 	FROM ownership.field f
 	JOIN seen_writers w ON w.entity = f.entity AND w.field = f.name
 	WHERE f.owner IS NOT NULL
@@ -81,18 +104,18 @@ WITH guard AS MATERIALIZED (
 				ELSE format('tried to write %s.%s', s.entity, s.field) END,
 				CASE WHEN s.refused > 0 THEN format('%s time%s', s.refused, CASE s.refused WHEN 1 THEN '' ELSE 's' END) END),
 			'; its system of record is ' || f.owner),
-		CASE WHEN s.system IS NULL THEN 'Tell who that is: ownership.identify() maps roles and feeds to systems.'
-			ELSE 'Declare it as a writer, make it the owner, or stop it.' END
+		CASE WHEN s.system IS NULL THEN 'Find out which system that is, and tell the database: ownership.identify() says which role or feed is which system.'
+			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, have it stopped.', s.system) END
 	FROM seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
 	WHERE (s.writes > 0 OR s.refused > 0) AND f.owner IS DISTINCT FROM s.system
 	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
 		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
 	UNION ALL
-	SELECT 12, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
+	SELECT 13, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
 		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
 			CASE s.reads WHEN 1 THEN '' ELSE 's' END),
-		'Declare it as a reader: it breaks when the field changes.'
+		format('Add %s to the readers of the field: then its team is asked before the field changes.', s.system)
 	FROM seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
 	WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
@@ -101,7 +124,7 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
 		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
-		format('SELECT ownership.identify(''…'', subscription => %L)', s)
+		format('Find out which system sends it, and tell the database: SELECT ownership.identify(''…'', subscription => %L)', s)
 	FROM guard g
 	CROSS JOIN LATERAL unnest(g.subscriptions) s
 	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
@@ -112,8 +135,8 @@ WITH guard AS MATERIALIZED (
 			THEN format('Role %s is another one than was identified; it writes as nobody.', i.name)
 			ELSE format('%s %s is not there.', initcap(i.kind), i.name) END,
 		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
-			THEN 'Check who made the role, then call ownership.identify() for it again.'
-			ELSE 'Create it, or delete its row from ownership.identity.' END
+			THEN 'Somebody dropped the role and made another of that name. Check who and why; if it is the same system, call ownership.identify() for it again.'
+			ELSE 'Correct the name, if it is misspelt; else create it, or delete its row from ownership.identity.' END
 	FROM ownership.identity i
 	LEFT JOIN pg_catalog.pg_roles r ON i.kind = 'role' AND r.rolname = i.name::name
 	LEFT JOIN ownership.bound_role b ON i.kind = 'role' AND b.name = i.name
@@ -125,7 +148,7 @@ WITH guard AS MATERIALIZED (
 	/* what the map names and the database does not have */
 	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, ownership.relation_name(t.table_schema, t.table_name), NULL, '{}',
 		format('Table %s is on the map, but not in the database.', ownership.relation_name(t.table_schema, t.table_name)),
-		'Create it, or delete its row from ownership.mirrored_table.'
+		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_table.'
 	FROM ownership.mirrored_table t
 	JOIN guard g USING (table_schema, table_name)
 	WHERE g.problems = ARRAY['the table is not there']
@@ -134,7 +157,7 @@ WITH guard AS MATERIALIZED (
 		CASE WHEN a.attnum IS NULL
 			THEN format('Column %s of %s is on the map, but not in the database.', m.column_name, ownership.relation_name(m.table_schema, m.table_name))
 			ELSE format('Column %s of %s cannot be guarded: it is a system or generated column.', m.column_name, ownership.relation_name(m.table_schema, m.table_name)) END,
-		'Correct or delete its row in ownership.mirrored_column.'
+		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_column.'
 	FROM ownership.mirrored_column m
 	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
@@ -144,16 +167,24 @@ WITH guard AS MATERIALIZED (
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
 		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
-		'Correct the filter in ownership.row_owner.'
+		'Ask whoever changed the table, and correct the filter in ownership.row_owner.'
 	FROM ownership.row_owner o
 	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
 	UNION ALL
-	SELECT 13, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
+	/* what means different things to different people */
+	SELECT 12, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
+		format('%s.%s is of the domain %s, by which people mean different things, and nobody wrote down what it is here.', f.entity, f.name, d.name),
+		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
+	FROM ownership.field f
+	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
+	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
+	UNION ALL
+	SELECT 14, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),
-		'Assign it to its system of record, or list it as local.'
+		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
 )
 SELECT severity, risk, entity, field, relation, column_name, systems, detail, advice
