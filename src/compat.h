@@ -9,6 +9,7 @@
 
 #include "access/genam.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
@@ -36,6 +37,17 @@ compat_table_ownercheck(Oid relid, Oid roleid)
 	return object_ownercheck(RelationRelationId, relid, roleid);
 #else
 	return pg_class_ownercheck(relid, roleid);
+#endif
+}
+
+/* 16: one function for the privileges on every kind of object */
+static inline bool
+compat_schema_usage(Oid schema, Oid roleid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, roleid, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, roleid, ACL_USAGE) == ACLCHECK_OK;
 #endif
 }
 

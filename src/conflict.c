@@ -118,18 +118,8 @@ is_refused(Verdict outcome)
 	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
 }
 
-/* The settings that text output depends on. */
-typedef struct OutputSettings
-{
-	int date_style;
-	int date_order;
-	int interval_style;
-	int float_digits;
-	int bytea;
-	pg_tz *timezone;
-} OutputSettings;
-
-static OutputSettings
+/* Text output must not depend on the session; undone by restore_output(). */
+OutputSettings
 fix_output(void)
 {
 	OutputSettings old = {DateStyle,		  DateOrder,	IntervalStyle,
@@ -144,7 +134,7 @@ fix_output(void)
 	return old;
 }
 
-static void
+void
 restore_output(const OutputSettings *old)
 {
 	DateStyle = old->date_style;

@@ -223,7 +223,7 @@ argument_relation(FunctionCallInfo fcinfo, int i)
 
 /* checks */
 
-static void
+void
 undefined(const char *message, const char *nearest, const char *what, const char *hint)
 {
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", message),
@@ -475,7 +475,7 @@ already_mapped(const char *schema, const char *table, const char *column, const 
 /*
  * Every copy of a field must be comparable with every other.
  *
- * Errors: there is no = between two columns' types.
+ * Errors: there is neither = nor a cast between two columns' types.
  */
 static void
 check_comparable(const char *entity, const char *field)
@@ -505,6 +505,8 @@ check_comparable(const char *entity, const char *field)
 			ReleaseSysCache(equal);
 			continue;
 		}
+		if (has_cast(other, first) || has_cast(first, other))
+			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot be compared with column \"%s\" of table \"%s\"",
@@ -1146,7 +1148,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
  * The field that was likely meant: one of the same entity with nearly that
  * name, or of the same name in an entity that is named nearly so.
  */
-static char *
+char *
 near_field(const char *entity, const char *field)
 {
 	Parameters p = {0};

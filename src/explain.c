@@ -29,15 +29,6 @@ ownership_current_system(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(writer->system));
 }
 
-typedef struct Answer
-{
-	int allowed; /* -1: depends on the row */
-	const char *outcome;
-	const char *owner;
-	const char *policy;
-	const char *reason;
-} Answer;
-
 /* Does the owner depend on the row, for this system? */
 static bool
 depends_on_row(const MappedColumn *col, const char *system)
@@ -54,7 +45,8 @@ depends_on_row(const MappedColumn *col, const char *system)
 	return false;
 }
 
-static Answer
+/* What happens when the system changes a stored value of the column. */
+Answer
 explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward)
 {
 	Answer a = {1, "allowed", NULL, NULL, NULL};

@@ -210,6 +210,7 @@ extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
+extern Oid writer_deputise(Oid role);
 extern void writer_invalidate(void);
 extern void writer_init(void);
 
@@ -315,6 +316,19 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
+/* What text output depends on. */
+typedef struct OutputSettings
+{
+	int date_style;
+	int date_order;
+	int interval_style;
+	int float_digits;
+	int bytea;
+	struct pg_tz *timezone;
+} OutputSettings;
+
+extern OutputSettings fix_output(void);
+extern void restore_output(const OutputSettings *old);
 extern void record_evidence(const Evidence *e);
 extern void close_inserter(Inserter *inserter);
 extern void record_rest(const Tally *tally);
@@ -538,6 +552,18 @@ extern void activity_init(void);
 /* worker.c: from the mailbox to the tables */
 extern bool activity_is_worker;
 
+/* explain.c: asking the rules without writing */
+typedef struct Answer
+{
+	int allowed; /* -1: depends on the row */
+	const char *outcome;
+	const char *owner;
+	const char *policy;
+	const char *reason;
+} Answer;
+
+extern Answer explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward);
+
 /* edit.c: SQL run for the functions that edit the map */
 typedef struct Parameters
 {
@@ -553,6 +579,8 @@ extern void add_bool(Parameters *p, bool value);
 extern uint64 run_sql(const char *sql, Parameters *p);
 extern char *result_text(uint64 row, int column);
 extern List *result_texts(uint64 row, int column);
+extern void undefined(const char *message, const char *nearest, const char *what, const char *hint);
+extern char *near_field(const char *entity, const char *field);
 extern void require_system(const char *name);
 extern void require_domain(const char *name);
 extern void require_policy(const char *name);
@@ -616,5 +644,71 @@ extern char *nearest_name(const char *wanted, List *names);
 
 /* suggest.c: proposals from the guide */
 extern bool pattern_hits(const char *pattern, const char *name);
+/* copies.c: the columns that hold one field, and how to compare them */
+typedef struct Holder
+{
+	char *schema;
+	char *table;
+	char *column;
+	Oid relid;		   /* InvalidOid: there is no such table */
+	AttrNumber attnum; /* InvalidAttrNumber: nor column */
+	Oid type;
+	int32 typmod;
+	Oid collation;
+} Holder;
+
+typedef struct KeyColumn
+{
+	char *field;
+	Holder holder;
+} KeyColumn;
+
+/* A copy of a field, and the authoritative one that it is compared with. */
+typedef struct Copy
+{
+	char *entity;
+	char *field;
+	bool key;
+	char *owner;
+	char *source; /* of the copy's table; NULL: it is shared */
+	Holder from;  /* the authoritative one; NULLs: undecided */
+	Holder to;
+	char *problem; /* why they cannot be compared; NULL: they can */
+	char *advice;
+	bool unlinked; /* the problem: the map leaves it open */
+	/* SQL, in which "a" is the authoritative table, "c" the copy's */
+	char *match;   /* a's row is c's */
+	char *join;	   /* FROM */
+	char *row_key; /* jsonb */
+	char *order;
+	char *key_columns; /* of "a" */
+	bool unique;	   /* they are known to tell its rows */
+	/* what came out */
+	bool unseen; /* the problem: the data could not be looked at */
+	int64 compared;
+	int64 differing;
+} Copy;
+
+extern bool has_cast(Oid from, Oid to);
+extern List *load_copies(const char *entity, const char *field);
+extern void find_holder(Holder *h);
+extern char *holder_label(const Holder *h);
+extern bool tells_row(Oid relid, List *attnums);
+extern bool any_foreign(Oid relid);
+extern char *owner_at(Oid relid, ItemPointer tid, const char *column);
+extern bool can_read(Oid relid, AttrNumber attnum);
+extern List *table_keys(const char *entity, const char *schema, const char *table);
+extern const KeyColumn *find_key(List *keys, const char *field);
+extern bool error_is_fatal(const ErrorData *error);
+extern char *sql_column(const char *alias, const char *column);
+extern char *sql_text(const char *expr);
+extern char *sql_key_value(const char *expr, Oid type);
+extern char *sql_operator(Oid operator);
+extern char *sql_differs(const Copy *copy);
+extern char *sql_join(const Copy *copy, const char *sample);
+
+/* drift.c: copies that hold different values */
+extern List *field_copies(const char *name);
+extern void report_incomparable(int level, const char *name, const Copy *copy);
 
 #endif /* OWNERSHIP_H */

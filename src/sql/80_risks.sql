@@ -17,6 +17,8 @@ WITH guard AS MATERIALIZED (
 	FROM seen
 	WHERE writes > 0
 	GROUP BY entity, field
+), copies AS MATERIALIZED (
+	SELECT * FROM ownership.compare_copies('*', false)
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* no system of record */
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
@@ -84,7 +86,7 @@ WITH guard AS MATERIALIZED (
 	WHERE s.kind = ANY (d.excluded_owner)
 	UNION ALL
 	/* others write, the owner never does */
-	SELECT 10, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
+	SELECT 11, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
 		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', f.owner, f.entity, f.name, w.told),
 		format('Ask the team of %s whether it still maintains this. If not, the owner should be who does.', f.owner)
 	FROM ownership.field f
@@ -95,7 +97,7 @@ WITH guard AS MATERIALIZED (
 		WHERE c.entity = f.entity AND c.field = f.name AND a.system = f.owner AND a.writes > 0)
 	UNION ALL
 	/* who writes, or tries to, and nobody said so */
-	SELECT 11, CASE WHEN s.system IS NULL THEN 'low' ELSE 'medium' END, 'undeclared_writer', s.entity, s.field, NULL, NULL,
+	SELECT 12, CASE WHEN s.system IS NULL THEN 'low' ELSE 'medium' END, 'undeclared_writer', s.entity, s.field, NULL, NULL,
 		CASE WHEN s.system IS NULL THEN '{}' ELSE ARRAY[s.system] END,
 		format('%s %s, and is not declared to write it%s.',
 			coalesce(s.system, 'Somebody unidentified'),
@@ -112,7 +114,7 @@ WITH guard AS MATERIALIZED (
 	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
 		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
 	UNION ALL
-	SELECT 13, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
+	SELECT 14, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
 		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
 			CASE s.reads WHEN 1 THEN '' ELSE 's' END),
 		format('Add %s to the readers of the field: then its team is asked before the field changes.', s.system)
@@ -175,14 +177,32 @@ WITH guard AS MATERIALIZED (
 	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
 	UNION ALL
 	/* what means different things to different people */
-	SELECT 12, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
+	SELECT 13, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
 		format('%s.%s is of the domain %s, by which people mean different things, and nobody wrote down what it is here.', f.entity, f.name, d.name),
 		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
 	FROM ownership.field f
 	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
 	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
 	UNION ALL
-	SELECT 14, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
+	/* copies that hold different values, as far as the reader may look at them */
+	SELECT 10, 'medium', 'drifting', c.entity, c.field, c.relation, c.column_name,
+		array_remove(ARRAY[c.owner, nullif(c.source, c.owner)], NULL),
+		format('Copies of %s.%s disagree: %s.%s is not everywhere what %s says.',
+			c.entity, c.field, c.relation, quote_ident(c.column_name), c.authoritative),
+		format('See which rows differ, and which value is right: SELECT * FROM ownership.drift(%L); ', c.entity || '.' || c.field)
+			|| CASE WHEN c.source IS NULL THEN format('SELECT ownership.reconcile(%L) makes this copy agree.', c.entity || '.' || c.field)
+				ELSE format('%s is to take them over.', c.source) END
+	FROM copies c
+	WHERE c.state = 'differ'
+	UNION ALL
+	SELECT DISTINCT 15, 'low', 'drifting', c.entity, c.field,
+		CASE WHEN c.authoritative IS NOT NULL THEN c.relation END, CASE WHEN c.authoritative IS NOT NULL THEN c.column_name END,
+		array_remove(ARRAY[c.owner, CASE WHEN c.authoritative IS NOT NULL THEN nullif(c.source, c.owner) END], NULL),
+		format('Whether the copies of %s.%s agree is not known: %s.', c.entity, c.field, c.problem), c.advice
+	FROM copies c
+	WHERE c.state = 'unlinked'
+	UNION ALL
+	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
