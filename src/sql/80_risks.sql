@@ -19,13 +19,20 @@ WITH guard AS MATERIALIZED (
 	GROUP BY entity, field
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
+), guide AS MATERIALIZED (
+	/* to be said in the middle of a sentence */
+	SELECT d.name, d.excluded_owner, lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2) AS subject,
+		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
+	FROM ownership.domain d
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* no system of record */
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
 		format('Nobody is the system of record of %s.%s%s.', f.entity, f.field,
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
-		'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.'
+		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
+			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
 	FROM ownership.field_access f
+	LEFT JOIN guide g ON g.name = f.domain
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, declared or seen, the owner among them or not */
@@ -68,10 +75,9 @@ WITH guard AS MATERIALIZED (
 	/* a kind of system that must not own such data, everywhere or in some rows */
 	SELECT 9, 'medium', 'out_of_bounds', o.entity, o.field, o.relation, o.column_name, ARRAY[s.name],
 		format('%s owns %s.%s%s; %s %s.', ownership.system_label(s.name, s.kind), o.entity, o.field, ' where ' || o.row_filter,
-			lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2),
-			coalesce('belongs in ' || n.kinds, 'does not belong there')),
+			g.subject, coalesce('belongs in ' || g.kinds, 'does not belong there')),
 		format('Ask whether %s should own it instead, and %s only read it. If this is meant, take %s out of the domain''s excluded_owner.',
-			coalesce(n.kinds, 'another system'), s.name, s.kind)
+			coalesce(g.kinds, 'another system'), s.name, s.kind)
 	FROM (SELECT f.entity, f.name AS field, f.domain, f.owner, NULL::text AS relation, NULL::text AS column_name, NULL::text AS row_filter
 		FROM ownership.field f
 		UNION ALL
@@ -79,11 +85,9 @@ WITH guard AS MATERIALIZED (
 		FROM ownership.row_owner r
 		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field) o
-	JOIN ownership.domain d ON d.name = o.domain
+	JOIN guide g ON g.name = o.domain
 	JOIN ownership.system s ON s.name = o.owner
-	CROSS JOIN LATERAL (SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i)
-		FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) n(kinds)
-	WHERE s.kind = ANY (d.excluded_owner)
+	WHERE s.kind = ANY (g.excluded_owner)
 	UNION ALL
 	/* others write, the owner never does */
 	SELECT 11, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
