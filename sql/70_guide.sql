@@ -57,6 +57,11 @@ CREATE EXTENSION ownership;
 SET check_function_bodies = off;
 INSERT INTO ownership.domain (name, natural_owner, policy) VALUES ('price', '{erp}', 'fill'), ('warranty', '{erp}', NULL);
 INSERT INTO ownership.deleted_domain VALUES ('loyalty'), ('mine');
+-- what a field is of stays
+INSERT INTO ownership.field (entity, name, domain) VALUES ('product', 'vat', 'tax');
+INSERT INTO ownership.deleted_domain VALUES ('tax');
+SELECT name FROM ownership.domain WHERE name = 'tax';
+DELETE FROM ownership.deleted_domain WHERE name = 'tax';
 -- the user's own row is no other's
 INSERT INTO ownership.deleted_domain VALUES ('warranty');
 INSERT INTO ownership.domain (name) VALUES ('price');

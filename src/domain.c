@@ -65,6 +65,18 @@ remove_shipped(const char *name)
 	table_close(rel, RowExclusiveLock);
 }
 
+/* Is a field of that domain?  Its row must stay, then. */
+static bool
+in_use(const char *name)
+{
+	const char *keys[1] = {name};
+	CatalogScan *scan = catalog_begin("field", "field_domain_idx", 1, keys, NULL);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	return found;
+}
+
 static void
 pattern_context(void *arg)
 {
@@ -135,7 +147,7 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	name = SPI_getvalue(td->tg_trigtuple, desc, DOMAIN_NAME);
 	if (TRIGGER_FIRED_AFTER(td->tg_event))
 	{
-		if (!check_function_bodies)
+		if (!check_function_bodies && !in_use(name))
 			remove_shipped(name);
 		return PointerGetDatum(NULL);
 	}
