@@ -256,6 +256,18 @@ SELECT relation, rows_compared, rows_differing FROM ownership.drift_summary('pro
 SELECT entity, field, relation FROM ownership.risks WHERE risk = 'drifting';
 RESET ROLE;
 ALTER TABLE product DISABLE ROW LEVEL SECURITY;
+-- nor what the planner would compute of indexes, constraints and the like, if it is not a superuser's
+CREATE FUNCTION folded(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE WARNING 'run by %', CASE WHEN current_user ~ '^regress_' THEN current_user ELSE 'the superuser' END; RETURN $1; END$$;
+SET client_min_messages = error;	-- how often it is run is no matter
+CREATE INDEX product_idx ON product ((1 + folded(1)));
+SELECT relation, state, problem FROM ownership.compare_copies('product.price', false);
+SET client_min_messages = warning;
+ALTER FUNCTION folded(int) OWNER TO regress_reader;
+SELECT relation, state, problem FROM ownership.compare_copies('product.price', false);
+DROP INDEX product_idx;
+ALTER TABLE product ADD CHECK (sku <> folded(0)::text) NOT VALID;
+SELECT relation, state, problem FROM ownership.compare_copies('product.price', false);
+DROP FUNCTION folded CASCADE;
 -- nobody's cast is run on behalf of who looks
 CREATE FUNCTION evil(colour) RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'run by %', CASE WHEN current_user ~ '^regress_' THEN current_user ELSE 'the superuser' END; RETURN 1; END$$;
 CREATE FUNCTION evil_text(colour) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'run by %', CASE WHEN current_user ~ '^regress_' THEN current_user ELSE 'the superuser' END; RETURN 'x'; END$$;

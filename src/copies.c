@@ -10,10 +10,10 @@
  * differ, the copy is cast, in the direction that loses nothing if there is
  * one; a value that cannot be cast is a difference and no error.
  *
- * Whoever looks at the risks must not run code of whoever made a table or a
- * type.  So the SQL that is made here names every operator with its schema,
- * casts by our own functions, and those use no cast function that is not
- * PostgreSQL's or a superuser's; what cannot be cast so is compared as text.
+ * Whoever looks at the risks must not run code of whoever made a type.  So the
+ * SQL that is made here names every operator with its schema, and casts use no
+ * function that is not trusted (trust.c); what cannot be cast so is compared
+ * as text.
  */
 #include "ownership.h"
 
@@ -22,13 +22,11 @@
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/tableam.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_operator.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/spi.h"
@@ -58,22 +56,6 @@ typedef struct Cast
 	FmgrInfo input;
 	Oid input_param;
 } Cast;
-
-static bool
-trusted_function(Oid function)
-{
-	HeapTuple tuple;
-	Oid owner;
-
-	if (function < FirstNormalObjectId)
-		return true;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return superuser_arg(owner);
-}
 
 /* The way from one base type to another, as far as it is trusted. */
 static CoercionPathType

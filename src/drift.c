@@ -6,7 +6,7 @@
  * Everything is read with the caller's privileges.  The risks ask whether any
  * row differs: that must neither fail nor wait, whatever is wrong with a
  * table, and must run nobody else's code, so it leaves out what the caller may
- * not read, what is locked, foreign tables and row-level security.
+ * not read, row-level security, and what is unfit (trust.c).
  */
 #include "ownership.h"
 
@@ -18,7 +18,6 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/rls.h"
 #include "utils/portal.h"
@@ -258,9 +257,14 @@ compare_group(List *group, bool thorough)
 	{
 		const Copy *first = linitial(group);
 
-		if (!thorough && (!ConditionalLockRelationOid(first->from.relid, AccessShareLock) ||
-						  !ConditionalLockRelationOid(first->to.relid, AccessShareLock)))
-			ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("the table is locked")));
+		const char *unfit = NULL;
+
+		if (!thorough)
+			unfit = unfit_to_read(first->from.relid);
+		if (!thorough && unfit == NULL)
+			unfit = unfit_to_read(first->to.relid);
+		if (unfit != NULL)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
 		if (thorough)
 			count_group(group);
 		else
@@ -307,9 +311,6 @@ out_of_sight(const Copy *copy, bool thorough)
 			return psprintf(_("permission denied for column %s"), holder_label(sides[i]));
 		if (!thorough && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 			return psprintf(_("table %s has row-level security"),
-							relation_label(sides[i]->schema, sides[i]->table));
-		if (!thorough && any_foreign(relid))
-			return psprintf(_("table %s is foreign"),
 							relation_label(sides[i]->schema, sides[i]->table));
 	}
 	return NULL;
