@@ -454,7 +454,7 @@ has_name(ArrayType *names, const char *name)
 }
 
 /* One key of a jsonb object, or NULL. */
-static JsonbValue *
+JsonbValue *
 object_value(Jsonb *object, const char *key)
 {
 	if (object == NULL || !JB_ROOT_IS_OBJECT(object))

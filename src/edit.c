@@ -43,7 +43,7 @@ PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
 /* SQL with parameters */
 
-static void
+void
 add_value(Parameters *p, Oid type, Datum value, bool isnull)
 {
 	Assert(p->n < (int) lengthof(p->types));
@@ -137,22 +137,45 @@ result_text(uint64 row, int column)
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
-/* The elements of a text[] of the last result; NIL when it is NULL. */
+/* The elements of a text[] of the last result but NULLs; NIL when it is NULL. */
 List *
 result_texts(uint64 row, int column)
 {
 	bool isnull;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 	Datum *elems;
+	bool *nulls;
 	int n;
 	List *list = NIL;
 
 	if (isnull)
 		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, NULL, &n);
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
+					  &n);
 	for (int i = 0; i < n; i++)
-		list = lappend(list, TextDatumGetCString(elems[i]));
+		if (!nulls[i])
+			list = lappend(list, TextDatumGetCString(elems[i]));
 	return list;
+}
+
+/* A jsonb of the last result; NULL when it is NULL. */
+Jsonb *
+result_jsonb(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbPCopy(value);
+}
+
+/* An integer of the last result; 0 when it is NULL. */
+int64
+result_int64(uint64 row, int column)
+{
+	bool isnull;
+
+	return DatumGetInt64(
+		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull));
 }
 
 /* The first column of a query without parameters. */

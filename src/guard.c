@@ -114,6 +114,7 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	call->system = writer_system(call->writer, call->map->source);
 	call->judge = guard_judges_before(td->tg_relation);
 	call->circumstances = guard_circumstances(call->writer);
+	call->circumstances.steward |= statement_is_mandated(call->map);
 	if (timing != TRIGGER_EVENT_BEFORE)
 		call->circumstances.cascade = false; /* BEFORE has seen to it */
 	else if (row && state->rows < 3 && ++state->rows < 3)

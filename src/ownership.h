@@ -17,6 +17,7 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
 
@@ -288,6 +289,15 @@ typedef enum Arbiters
 	ARBITERS_ANY
 } Arbiters;
 
+/* See statement_mandate(). */
+typedef struct Mandate
+{
+	Oid home; /* the table on the map */
+	const void *params;
+} Mandate;
+
+extern Mandate statement_mandate(Mandate next);
+extern bool statement_is_mandated(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
 extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
@@ -329,6 +339,7 @@ typedef struct OutputSettings
 
 extern OutputSettings fix_output(void);
 extern void restore_output(const OutputSettings *old);
+extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void record_evidence(const Evidence *e);
 extern void close_inserter(Inserter *inserter);
 extern void record_rest(const Tally *tally);
@@ -573,12 +584,15 @@ typedef struct Parameters
 	char nulls[12];
 } Parameters;
 
+extern void add_value(Parameters *p, Oid type, Datum value, bool isnull);
 extern void add_text(Parameters *p, const char *value);
 extern void add_texts(Parameters *p, List *values);
 extern void add_bool(Parameters *p, bool value);
 extern uint64 run_sql(const char *sql, Parameters *p);
 extern char *result_text(uint64 row, int column);
 extern List *result_texts(uint64 row, int column);
+extern Jsonb *result_jsonb(uint64 row, int column);
+extern int64 result_int64(uint64 row, int column);
 extern void undefined(const char *message, const char *nearest, const char *what, const char *hint);
 extern char *near_field(const char *entity, const char *field);
 extern void require_system(const char *name);
@@ -627,7 +641,44 @@ extern bool map_one_column(const char *schema, const char *table, const char *co
 extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
 
 /* sheet.c: the spreadsheet */
+typedef enum SheetCell
+{
+	SHEET_ENTITY,
+	SHEET_FIELD,
+	SHEET_DOMAIN,
+	SHEET_OWNER,
+	SHEET_READERS,
+	SHEET_WRITERS,
+	SHEET_COLUMNS,
+	SHEET_POLICY,
+	SHEET_KEY,
+	SHEET_LOCAL,
+	SHEET_RATIONALE,
+	SHEET_DECIDED_BY,
+	SHEET_DECIDED_ON
+} SheetCell;
+
+#define SHEET_CELLS (SHEET_DECIDED_ON + 1)
+
+typedef struct SheetRow
+{
+	char *cells[SHEET_CELLS]; /* as in the file; NULL: blank */
+	bool key_is_open;		  /* no cell says whether it is a key */
+	/* taken from the cells by sheet_store() */
+	char *entity;
+	char *field;
+	char *owner;
+	List *writers;
+} SheetRow;
+
+typedef void (*SheetCheck)(const SheetRow *row);
+
+extern const char *const sheet_headers[SHEET_CELLS];
+extern const SheetCheck sheet_checks[];
 extern bool means_nobody(const char *name);
+extern char *sheet_cell(const SheetRow *row, SheetCell cell);
+extern List *sheet_list(const SheetRow *row, SheetCell cell);
+extern void sheet_store(SheetRow *row);
 
 /* install.c: creating and dropping the guard */
 extern void guard_relation(Oid relid, bool quiet);
@@ -714,5 +765,45 @@ extern char *sql_join(const Copy *copy, const char *sample);
 /* drift.c: copies that hold different values */
 extern List *field_copies(const char *name);
 extern void report_incomparable(int level, const char *name, const Copy *copy);
+/* trial.c: running what may fail */
+extern ErrorData *trial(bool (*function)(void *), void *arg);
+
+/* rows.c: the rows that evidence tells of */
+typedef struct RowColumn
+{
+	char *name;
+	AttrNumber attnum;
+	Oid type;
+	bool generated;
+	bool identity;
+} RowColumn;
+
+/* What evidence holds of a value. */
+typedef enum ValueKind
+{
+	VALUE_ABSENT,
+	VALUE_NULL,
+	VALUE_TEXT,
+	VALUE_LENGTH /* its length only */
+} ValueKind;
+
+typedef struct StoredRow
+{
+	int n;		   /* how many rows have the key */
+	char **values; /* of the first; NULL is NULL */
+} StoredRow;
+
+extern int pin_search_path(void);
+extern void unpin_search_path(int level);
+extern Oid evidence_relation(const char *schema, const char *table);
+extern RowColumn *row_column(Oid relid, const char *name);
+extern List *object_names(Jsonb *object);
+extern ValueKind object_text(Jsonb *object, const char *name, char **text);
+extern bool same_text_value(Oid type, const char *a, const char *b);
+extern void read_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows);
+extern void write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
+
+/* decide.c: decisions on refused values */
+extern void require_decider(void);
 
 #endif /* OWNERSHIP_H */

@@ -1,7 +1,8 @@
 /*
  * sheet.c
  *		Rows of the spreadsheet, put on the map: INSTEAD OF INSERT on the view
- *		ownership.sheet, so that COPY parses and checks the file.
+ *		ownership.sheet, so that COPY parses and checks the file.  The rules here
+ *		are those of import_sheet() (import.c), too.
  *
  * A row replaces the field of that name.  Cells are as a workshop leaves
  * them: an owner cell that is blank, "?", "TBD" or "both", or that names
@@ -18,47 +19,38 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
-typedef struct SheetRow
-{
-	char *entity;
-	char *field;
-	char *owner;
-	List *writers;
-} SheetRow;
-
-static char *
-raw_cell(TriggerData *td, const char *column)
-{
-	TupleDesc desc = RelationGetDescr(td->tg_relation);
-
-	return SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, column));
-}
+/* by SheetCell: the columns of the view, and what the file's header calls them */
+const char *const sheet_headers[SHEET_CELLS] = {"entity",	 "field",	"domain",	 "owner",
+												"readers",	 "writers", "columns",	 "policy",
+												"key",		 "local",	"rationale", "decided_by",
+												"decided_on"};
 
 /* A cell without its surrounding blanks; NULL when nothing is left. */
-static char *
-cell(TriggerData *td, const char *column)
+char *
+sheet_cell(const SheetRow *row, SheetCell cell)
 {
-	char *value = raw_cell(td, column);
-	int len;
+	const char *start = row->cells[cell];
+	const char *end;
 
-	if (value == NULL)
+	if (start == NULL)
 		return NULL;
-	while (*value == ' ' || *value == '\t' || *value == '\r' || *value == '\n')
-		value++;
-	len = strlen(value);
-	while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
-		value[--len] = '\0';
-	return len == 0 ? NULL : value;
+	start += strspn(start, " \t\r\n");
+	end = start + strlen(start);
+	while (end > start && strchr(" \t\r\n", end[-1]) != NULL)
+		end--;
+	return end == start ? NULL : pnstrdup(start, end - start);
 }
 
 /* The elements of a cell that are separated by ";" outside double quotes. */
-static List *
-cell_list(char *value)
+List *
+sheet_list(const SheetRow *row, SheetCell cell)
 {
+	char *value = sheet_cell(row, cell);
 	List *list = NIL;
 	char *start = value;
 	bool quoted = false;
@@ -94,28 +86,148 @@ means_nobody(const char *name)
 		   pg_strcasecmp(name, "both") == 0;
 }
 
-/* Splits the owner cell: one system, or declared writers. */
-static void
-take_owner(SheetRow *row, char *value)
+/* The systems that an owner cell names, and whether it names nobody, too. */
+static List *
+named_owners(const SheetRow *row, bool *nobody)
 {
 	List *named = NIL;
-	bool nobody = false;
 	ListCell *lc;
 
-	foreach(lc, cell_list(value))
+	*nobody = false;
+	foreach(lc, sheet_list(row, SHEET_OWNER))
 	{
 		if (means_nobody(lfirst(lc)))
-			nobody = true;
+			*nobody = true;
 		else
 			named = lappend(named, lfirst(lc));
 	}
-	foreach(lc, named)
-		require_system(lfirst(lc));
+	return named;
+}
+
+/* Splits the owner cell: one system, or declared writers. */
+static void
+take_owner(SheetRow *row)
+{
+	bool nobody;
+	List *named = named_owners(row, &nobody);
+
+	row->owner = NULL;
+	row->writers = sheet_list(row, SHEET_WRITERS);
 	if (list_length(named) == 1 && !nobody)
 		row->owner = linitial(named);
 	else
 		row->writers = list_concat(row->writers, named);
 }
+
+/*
+ * A yes or no; blank is no.
+ *
+ * Errors: anything else.
+ */
+static bool
+cell_bool(const SheetRow *row, SheetCell cell)
+{
+	char *value = sheet_cell(row, cell);
+	bool result = false;
+
+	if (value != NULL && !parse_bool(value, &result))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("invalid value in column \"%s\": \"%s\"", sheet_headers[cell], value),
+						errhint("Write true or false, or leave the cell blank.")));
+	return result;
+}
+
+/* what must be so of a row's cells, each for itself: they raise errors */
+
+static void
+check_key(const SheetRow *row)
+{
+	(void) cell_bool(row, SHEET_KEY);
+}
+
+static void
+check_local(const SheetRow *row)
+{
+	(void) cell_bool(row, SHEET_LOCAL);
+}
+
+static void
+check_field(const SheetRow *row)
+{
+	if (strchr(sheet_cell(row, SHEET_FIELD), '.') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("a field's name must not contain a dot"),
+				 errhint("What comes before the last dot is the entity.")));
+}
+
+static void
+require_all(List *systems)
+{
+	ListCell *lc;
+
+	foreach(lc, systems)
+		require_system(lfirst(lc));
+}
+
+static void
+check_owner(const SheetRow *row)
+{
+	bool nobody;
+
+	require_all(named_owners(row, &nobody));
+}
+
+static void
+check_readers(const SheetRow *row)
+{
+	require_all(sheet_list(row, SHEET_READERS));
+}
+
+static void
+check_writers(const SheetRow *row)
+{
+	require_all(sheet_list(row, SHEET_WRITERS));
+}
+
+static void
+check_domain(const SheetRow *row)
+{
+	require_domain(sheet_cell(row, SHEET_DOMAIN));
+}
+
+static void
+check_policy(const SheetRow *row)
+{
+	require_policy(sheet_cell(row, SHEET_POLICY));
+}
+
+static void
+check_columns(const SheetRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, sheet_list(row, SHEET_COLUMNS))
+	{
+		char *schema;
+		char *table;
+		char *column;
+
+		split_column(lfirst(lc), &schema, &table, &column);
+	}
+}
+
+static void
+check_decided_on(const SheetRow *row)
+{
+	char *value = sheet_cell(row, SHEET_DECIDED_ON);
+
+	if (value != NULL)
+		(void) DirectFunctionCall1(date_in, CStringGetDatum(value));
+}
+
+const SheetCheck sheet_checks[] = {check_key,	  check_field,		check_owner,  check_readers,
+								   check_writers, check_domain,		check_policy, check_local,
+								   check_columns, check_decided_on, NULL};
 
 /* The column that a new field without columns is by default. */
 static List *
@@ -170,57 +282,38 @@ take_columns(const SheetRow *row, List *columns)
 }
 
 /*
- * A yes or no; blank is no.
+ * Puts a row of the sheet on the map, where it replaces the field of that name.
+ * Needs SPI.
  *
- * Errors: anything else.
+ * Errors: see sheet_checks; what the map does not take.
  */
-static bool
-cell_bool(TriggerData *td, const char *column)
-{
-	char *value = cell(td, column);
-	bool result = false;
-
-	if (value != NULL && !parse_bool(value, &result))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						errmsg("invalid value in column \"%s\": \"%s\"", column, value),
-						errhint("Write true or false, or leave the cell blank.")));
-	return result;
-}
-
-static void
-take_row(TriggerData *td, SheetRow *row)
+void
+sheet_store(SheetRow *row)
 {
 	Parameters p = {0};
-	List *readers = cell_list(cell(td, "readers"));
-	List *columns = cell_list(cell(td, "columns"));
-	char *policy = cell(td, "policy");
-	bool key = cell_bool(td, "key");
-	bool fresh = !field_exists(row->entity, row->field);
-	ListCell *lc;
+	List *readers = sheet_list(row, SHEET_READERS);
+	List *columns = sheet_list(row, SHEET_COLUMNS);
+	bool key;
+	bool fresh;
 
-	if (strchr(row->field, '.') != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME), errmsg("a field's name must not contain a dot"),
-				 errhint("What comes before the last dot is the entity.")));
-	row->writers = cell_list(cell(td, "writers"));
-	take_owner(row, cell(td, "owner"));
-	foreach(lc, readers)
-		require_system(lfirst(lc));
-	foreach(lc, row->writers)
-		require_system(lfirst(lc));
-	require_domain(cell(td, "domain"));
-	require_policy(policy);
+	row->entity = sheet_cell(row, SHEET_ENTITY);
+	row->field = sheet_cell(row, SHEET_FIELD);
+	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
+		(*check)(row);
+	take_owner(row);
+	key = cell_bool(row, SHEET_KEY);
+	fresh = !field_exists(row->entity, row->field);
 
 	add_text(&p, row->entity);
 	add_text(&p, row->field);
-	add_text(&p, cell(td, "domain"));
+	add_text(&p, sheet_cell(row, SHEET_DOMAIN));
 	add_text(&p, row->owner);
-	add_text(&p, policy);
+	add_text(&p, sheet_cell(row, SHEET_POLICY));
 	add_bool(&p, key);
-	add_bool(&p, cell_bool(td, "local"));
-	add_text(&p, raw_cell(td, "rationale"));
-	add_text(&p, raw_cell(td, "decided_by"));
-	add_text(&p, cell(td, "decided_on"));
+	add_bool(&p, cell_bool(row, SHEET_LOCAL));
+	add_text(&p, row->cells[SHEET_RATIONALE]);
+	add_text(&p, row->cells[SHEET_DECIDED_BY]);
+	add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
 	run_sql("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
 			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date) "
 			"ON CONFLICT (entity, name) DO UPDATE SET domain = excluded.domain, owner = excluded.owner, "
@@ -237,7 +330,7 @@ take_row(TriggerData *td, SheetRow *row)
 		take_columns(row, columns);
 
 	/* the cell counts, whatever the columns' former fields were marked */
-	if (field_is_key(row->entity, row->field) != key)
+	if (!row->key_is_open && field_is_key(row->entity, row->field) != key)
 	{
 		Parameters k = {0};
 
@@ -259,22 +352,30 @@ ownership_sheet_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	SheetRow row = {0};
+	char *entity;
+	char *field;
 	MemoryContext cxt = CurrentMemoryContext;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(td->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("function was not called by the sheet's trigger")));
 	SPI_connect();
-	row.entity = cell(td, "entity");
-	row.field = cell(td, "field");
-	if (row.entity == NULL || row.field == NULL)
+	for (int i = 0; i < SHEET_CELLS; i++)
+	{
+		TupleDesc desc = RelationGetDescr(td->tg_relation);
+
+		row.cells[i] = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, sheet_headers[i]));
+	}
+	entity = sheet_cell(&row, SHEET_ENTITY);
+	field = sheet_cell(&row, SHEET_FIELD);
+	if (entity == NULL || field == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("a row of the sheet needs entity and field"),
-						errdetail("Entity is \"%s\", field is \"%s\".",
-								  row.entity ? row.entity : "", row.field ? row.field : "")));
+						errdetail("Entity is \"%s\", field is \"%s\".", entity ? entity : "",
+								  field ? field : "")));
 	PG_TRY();
 	{
-		take_row(td, &row);
+		sheet_store(&row);
 	}
 	PG_CATCH();
 	{
@@ -285,7 +386,7 @@ ownership_sheet_row(PG_FUNCTION_ARGS)
 		error = CopyErrorData();
 		FlushErrorState();
 		error->message =
-			psprintf(_("field \"%s.%s\" of the sheet: %s"), row.entity, row.field, error->message);
+			psprintf(_("field \"%s.%s\" of the sheet: %s"), entity, field, error->message);
 		ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -45,6 +45,7 @@ typedef struct Frame
 static Frame current;							   /* all NULL: nothing is known */
 static List *tallies = NIL;						   /* of Tally *, in TopTransactionContext */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
+static Mandate mandate;							   /* home is InvalidOid: there is none */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 static PlannedStmt *
@@ -121,6 +122,29 @@ bool
 statement_is_action(void)
 {
 	return InNoForceRLSOperation() && (current.statement == NULL || current.action);
+}
+
+/*
+ * Let the execution of one query write one table of the map as a steward does.
+ * It is told by its parameters' address, which no other query can have: what
+ * triggers, rules and functions write meanwhile is judged as ever.  Returns
+ * what was before, to be put back.
+ */
+Mandate
+statement_mandate(Mandate next)
+{
+	Mandate outer = mandate;
+
+	mandate = next;
+	return outer;
+}
+
+/* Is it the query that was given the mandate, on its table? */
+bool
+statement_is_mandated(const RelationMap *map)
+{
+	return mandate.home == map->home && current.query != NULL &&
+		   current.query->params == mandate.params;
 }
 
 /*

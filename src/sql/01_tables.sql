@@ -166,6 +166,7 @@ CREATE TABLE ownership.conflict (
 	proposed			jsonb,
 	resolved_at			timestamptz,
 	resolution			text,
+	resolved_by			text,
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden'))
 );
@@ -180,6 +181,7 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'The columns in conflict';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Their values in the row before, as text output; the whole row where it was deleted';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'The values that the writer proposed, as text output; the whole row where it was discarded; a number where that many more observed rows were only counted';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'accepted or dismissed, by a steward';
+COMMENT ON COLUMN ownership.conflict.resolved_by IS 'The role that did; set by a trigger, as resolved_at is';
 
 /*
  * What was seen, written by the background worker.  Not dumped: it is about

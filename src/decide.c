@@ -1,0 +1,831 @@
+/*
+ * decide.c
+ *		A steward's decisions on refused values: accept() writes them, dismiss()
+ *		leaves them, and disagreements lists those that are still open.
+ *
+ * Who may decide is who may update ownership.conflict.resolution; whoever
+ * accepts also needs the table's privileges.  The evidence itself is locked
+ * first, in the order of its ids, so that of two who decide on the same one
+ * the second finds it resolved.
+ */
+#include "ownership.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ownership_accept);
+PG_FUNCTION_INFO_V1(ownership_accept_set);
+PG_FUNCTION_INFO_V1(ownership_dismiss);
+PG_FUNCTION_INFO_V1(ownership_dismiss_set);
+PG_FUNCTION_INFO_V1(ownership_disagreement);
+PG_FUNCTION_INFO_V1(ownership_resolve);
+
+/* What the same writer proposed of the same row's columns later, and was not dismissed. */
+#define LATER                                                                                                            \
+	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) " \
+	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                   \
+	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "   \
+	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                \
+	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                   \
+	"AND u.column_name = ANY (c.columns::text[])) l"
+
+typedef struct Refusal
+{
+	int64 id;
+	char *schema;
+	char *table;
+	Jsonb *row_key; /* NULL: it has none, as the following */
+	char *operation;
+	char *outcome;
+	List *columns;	  /* of char * */
+	List *superseded; /* of those: the writer proposed another value since */
+	int64 later;	  /* evidence of that which is not decided on now; 0: none */
+	Jsonb *stored;
+	Jsonb *proposed;
+	char *resolution;
+	char *resolved_by;
+	char *resolved_at;
+} Refusal;
+
+static Refusal *
+take_refusal(uint64 row)
+{
+	Refusal *r = palloc(sizeof(Refusal));
+
+	r->id = result_int64(row, 1);
+	r->schema = result_text(row, 2);
+	r->table = result_text(row, 3);
+	r->row_key = result_jsonb(row, 4);
+	r->operation = result_text(row, 5);
+	r->outcome = result_text(row, 6);
+	r->columns = result_texts(row, 7);
+	r->stored = result_jsonb(row, 8);
+	r->proposed = result_jsonb(row, 9);
+	r->resolution = result_text(row, 10);
+	r->resolved_by = result_text(row, 11);
+	r->resolved_at = result_text(row, 12);
+	r->superseded = result_texts(row, 13);
+	r->later = result_int64(row, 14);
+	return r;
+}
+
+/*
+ * Whoever may decide on evidence.
+ *
+ * Errors: insufficient_privilege.
+ */
+void
+require_decider(void)
+{
+	Oid conflict = catalog_table("conflict", false);
+
+	if (pg_attribute_aclcheck(conflict, get_attnum(conflict, "resolution"), GetUserId(),
+							  ACL_UPDATE) == ACLCHECK_OK ||
+		pg_class_aclcheck(conflict, GetUserId(), ACL_UPDATE) == ACLCHECK_OK)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to decide on evidence"),
+			 errhint("GRANT SELECT, UPDATE (resolution) ON ownership.conflict is what it takes.")));
+}
+
+/* The ids as an array without repetition. */
+static Datum
+conflict_ids(ArrayType *array)
+{
+	Datum *elems;
+	bool *nulls;
+	int n;
+
+	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &elems,
+					  &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("the id of a conflict must not be null")));
+	}
+	return PointerGetDatum(
+		construct_array(elems, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static Datum
+single_id(int64 id)
+{
+	Datum value = Int64GetDatum(id);
+
+	return PointerGetDatum(
+		construct_array(&value, 1, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/*
+ * Locks the evidence that is to be decided on, in the order of the ids.
+ *
+ * Errors: some is not there, or resolved already.
+ */
+static List *
+lock_refusals(Datum ids)
+{
+	Parameters p = {0};
+	Parameters q = {0};
+	List *refusals = NIL;
+	ListCell *lc;
+	uint64 n;
+
+	add_value(&p, INT8ARRAYOID, ids, false);
+	n = run_sql("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
+				"c.columns::text[], c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
+				"ARRAY(SELECT l.column_name FROM " LATER "), "
+				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0) "
+				"FROM ownership.conflict c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE OF c",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+		refusals = lappend(refusals, take_refusal(i));
+	add_value(&q, INT8ARRAYOID, ids, false);
+	if (run_sql("SELECT min(i) FROM unnest($1) i WHERE NOT EXISTS "
+				"(SELECT FROM ownership.conflict c WHERE c.id = i) HAVING min(i) IS NOT NULL",
+				&q) > 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("conflict %s does not exist", result_text(0, 1))));
+	foreach(lc, refusals)
+	{
+		Refusal *r = lfirst(lc);
+
+		if (r->resolution != NULL || r->resolved_at != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("conflict %lld is already resolved", (long long) r->id),
+					 errdetail("It was %s by %s.", r->resolution ? r->resolution : _("resolved"),
+							   r->resolved_by ? psprintf("\"%s\"", r->resolved_by)
+											  : _("somebody unknown"))));
+	}
+	return refusals;
+}
+
+static void
+mark(Datum ids, const char *resolution)
+{
+	Parameters p = {0};
+
+	add_value(&p, INT8ARRAYOID, ids, false);
+	add_text(&p, resolution);
+	run_sql("UPDATE ownership.conflict SET resolution = $2 WHERE id = ANY ($1)", &p);
+}
+
+/* accept() */
+
+/* Errors: there is nothing in the evidence that could be written. */
+static void
+check_refusal(const Refusal *r)
+{
+	if (r->proposed != NULL && JB_ROOT_IS_SCALAR(r->proposed))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("conflict %lld holds no values", (long long) r->id),
+				 errdetail("It counts the rows of a statement beyond ownership.observed_limit.")));
+	if (strcmp(r->outcome, "kept") != 0 && strcmp(r->outcome, "discarded") != 0 &&
+		strcmp(r->outcome, "rejected") != 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("conflict %lld was not refused", (long long) r->id),
+						errdetail("Its outcome is %s: the write went through.", r->outcome),
+						errhint("ownership.revert() takes such writes back.")));
+	if (strcmp(r->operation, "TRUNCATE") == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("conflict %lld is a refused TRUNCATE", (long long) r->id),
+						errhint("Truncate the table as the owner of its key, or as a steward.")));
+	if (r->row_key == NULL || !JB_ROOT_IS_OBJECT(r->row_key))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("conflict %lld does not tell its row", (long long) r->id),
+				 errdetail("Table \"%s\" had no key when it was recorded.",
+						   relation_label(r->schema, r->table)),
+				 errhint("Write the value as its system of record, and dismiss the conflict.")));
+}
+
+/*
+ * The columns to write, and their texts.  A new row is written without what
+ * is not stored any more.
+ *
+ * Errors: a column is not there, or is computed; its value was not kept.
+ */
+static void
+take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns, List **values)
+{
+	ListCell *lc;
+
+	*columns = NIL;
+	*values = NIL;
+	foreach(lc, names)
+	{
+		char *name = lfirst(lc);
+		RowColumn *col = row_column(relid, name);
+		char *text;
+
+		if (col == NULL || col->generated)
+		{
+			ereport(whole ? NOTICE : ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 col == NULL ? errmsg("column \"%s\" of table \"%s\" does not exist any more",
+										  name, relation_label(r->schema, r->table))
+								 : errmsg("column \"%s\" of table \"%s\" is a generated column",
+										  name, relation_label(r->schema, r->table)),
+					 whole ? errdetail("The row is created without it.") : 0));
+			continue;
+		}
+		switch (object_text(r->proposed, name, &text))
+		{
+			case VALUE_NULL:
+			case VALUE_TEXT:
+				break;
+			case VALUE_LENGTH:
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("conflict %lld does not hold the value of column \"%s\"",
+								(long long) r->id, name),
+						 errdetail("Of a rejected value of %s bytes only the length was recorded.",
+								   text ? text : "?"),
+						 errhint(
+							 "Ask the sender for it. ownership.value_limit says which values are too large.")));
+				break;
+			case VALUE_ABSENT:
+				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+								errmsg("conflict %lld does not hold the value of column \"%s\"",
+									   (long long) r->id, name)));
+		}
+		*columns = lappend(*columns, col);
+		*values = lappend(*values, text);
+	}
+	if (*columns == NIL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("conflict %lld holds no values", (long long) r->id)));
+}
+
+/* Is a column no longer what it was when the value was refused? */
+static bool
+changed_since(const Refusal *r, List *columns, const StoredRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, columns)
+	{
+		RowColumn *col = lfirst(lc);
+		char *text;
+		ValueKind kind = object_text(r->stored, col->name, &text);
+
+		if ((kind == VALUE_NULL || kind == VALUE_TEXT) &&
+			!same_text_value(col->type, text, row->values[foreach_current_index(lc)]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The row's key changes with what is accepted: further evidence of the row that
+ * is about to be accepted follows it.
+ */
+static void
+follow_key(const Refusal *r, List *columns, List *values, List *refusals)
+{
+	JsonbParseState *state = NULL;
+	Jsonb *key;
+	bool changes = false;
+	ListCell *lc;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, object_names(r->row_key))
+	{
+		char *name = lfirst(lc);
+		JsonbValue v = {0};
+		ListCell *column;
+
+		v.type = jbvString;
+		v.val.string.val = name;
+		v.val.string.len = strlen(name);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		v = *object_value(r->row_key, name);
+		foreach(column, columns)
+		{
+			char *value = list_nth(values, foreach_current_index(column));
+
+			if (strcmp(((RowColumn *) lfirst(column))->name, name) != 0)
+				continue;
+			changes = true;
+			v.type = value == NULL ? jbvNull : jbvString;
+			v.val.string.val = value;
+			v.val.string.len = value == NULL ? 0 : strlen(value);
+		}
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	key = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	if (!changes)
+		return;
+	foreach(lc, refusals)
+	{
+		Refusal *other = lfirst(lc);
+
+		if (other->id > r->id && other->row_key != NULL && strcmp(other->schema, r->schema) == 0 &&
+			strcmp(other->table, r->table) == 0 &&
+			compareJsonbContainers(&other->row_key->root, &r->row_key->root) == 0)
+			other->row_key = key;
+	}
+}
+
+/*
+ * Writes what was refused, but for what its writer has replaced since: who
+ * accepts a price does not bring back an old stock that came with it.  Returns
+ * whether the row had changed meanwhile.
+ *
+ * Errors: see check_refusal(), take_values() and write_row(); nothing is left;
+ * the table or the row is not there, or is there already.
+ */
+static bool
+accept_refusal(const Refusal *r, List *refusals)
+{
+	Oid relid;
+	bool creates;
+	bool deletes;
+	List *names = NIL;
+	List *columns = NIL;
+	List *values = NIL;
+	StoredRow row;
+	ListCell *lc;
+
+	check_refusal(r);
+	foreach(lc, r->columns)
+	{
+		if (!all_among(list_make1(lfirst(lc)), r->superseded))
+			names = lappend(names, lfirst(lc));
+	}
+	if (names == NIL && r->later == 0)
+		return false; /* what is accepted with it takes its place */
+	if (names == NIL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("conflict %lld is superseded by conflict %lld", (long long) r->id,
+							   (long long) r->later),
+						errdetail("The writer has proposed something else for the same row since."),
+						errhint("Decide on that one, or write the value as its system of record.")));
+	relid = evidence_relation(r->schema, r->table);
+	if (!OidIsValid(relid))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table \"%s\" does not exist", relation_label(r->schema, r->table))));
+	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
+	deletes = strcmp(r->operation, "DELETE") == 0;
+	if (creates && strcmp(r->outcome, "discarded") == 0)
+	{
+		take_values(r, relid, object_names(r->proposed), true, &columns, &values);
+		read_rows(relid, list_make1(r->row_key), NIL, false, &row);
+		if (row.n > 0)
+			ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+							errmsg("the row that conflict %lld would create is there already",
+								   (long long) r->id),
+							errdetail("Somebody else created it in table \"%s\" meanwhile.",
+									  relation_label(r->schema, r->table)),
+							errhint("Dismiss the conflict.")));
+		write_row(relid, OPERATION_INSERT, NULL, columns, values);
+		return false;
+	}
+
+	if (!deletes)
+		take_values(r, relid, names, false, &columns, &values);
+	read_rows(relid, list_make1(r->row_key), columns, true, &row);
+	if (row.n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("the row of conflict %lld is not in table \"%s\"", (long long) r->id,
+						relation_label(r->schema, r->table)),
+				 creates
+					 ? errdetail(
+						   "The INSERT was rejected with an error, and only the columns in conflict were recorded.")
+					 : errdetail("It was deleted, its key was changed, or you may not see it.")));
+	if (row.n > 1)
+		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+						errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
+							   (long long) r->id, row.n, relation_label(r->schema, r->table))));
+	write_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
+	follow_key(r, columns, values, refusals);
+	return !deletes && changed_since(r, columns, &row);
+}
+
+static void
+accept_context(void *arg)
+{
+	errcontext("accepting conflict %lld", (long long) ((Refusal *) arg)->id);
+}
+
+static int64
+accept_all(Datum ids)
+{
+	List *refusals;
+	ListCell *lc;
+	StringInfoData changed;
+	int nchanged = 0;
+	int64 n;
+	int level;
+
+	SPI_connect();
+	initStringInfo(&changed);
+	level = pin_search_path();
+	require_decider();
+	refusals = lock_refusals(ids);
+	unpin_search_path(level);
+	foreach(lc, refusals)
+	{
+		ErrorContextCallback context;
+		Refusal *r = lfirst(lc);
+
+		context.callback = accept_context;
+		context.arg = r;
+		context.previous = error_context_stack;
+		error_context_stack = &context;
+		if (accept_refusal(r, refusals) && nchanged++ < 10)
+			appendStringInfo(&changed, "%s%lld", nchanged > 1 ? ", " : "", (long long) r->id);
+		error_context_stack = context.previous;
+		CHECK_FOR_INTERRUPTS();
+	}
+	level = pin_search_path();
+	mark(ids, "accepted");
+	unpin_search_path(level);
+	if (nchanged > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%d accepted value replaced another than the one it had been refused for",
+							   "%d accepted values replaced others than those they had been refused for",
+							   nchanged, nchanged),
+				 errdetail("Conflicts: %s%s.", changed.data, nchanged > 10 ? _(" and more") : "")));
+	n = list_length(refusals);
+	SPI_finish();
+	return n;
+}
+
+static int64
+dismiss_all(Datum ids)
+{
+	List *refusals;
+	int64 n;
+
+	SPI_connect();
+	require_decider();
+	refusals = lock_refusals(ids);
+	mark(ids, "dismissed");
+	n = list_length(refusals);
+	SPI_finish();
+	return n;
+}
+
+/*
+ * accept(conflict_id), accept(conflict_ids): all or nothing; returns how many.
+ */
+Datum
+ownership_accept(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(accept_all(single_id(PG_GETARG_INT64(0))));
+}
+
+Datum
+ownership_accept_set(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(accept_all(conflict_ids(PG_GETARG_ARRAYTYPE_P(0))));
+}
+
+/* dismiss(conflict_id), dismiss(conflict_ids) */
+Datum
+ownership_dismiss(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(dismiss_all(single_id(PG_GETARG_INT64(0))));
+}
+
+Datum
+ownership_dismiss_set(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(dismiss_all(conflict_ids(PG_GETARG_ARRAYTYPE_P(0))));
+}
+
+/*
+ * BEFORE UPDATE on conflict: who resolved it, and when, is not for the
+ * statement to say.
+ */
+Datum
+ownership_resolve(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	TupleDesc desc;
+	int attnums[2];
+	Datum values[2] = {0, 0};
+	bool nulls[2] = {true, true};
+	char *before;
+	char *after;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(td->tg_event) ||
+		!TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function was not called by the trigger of ownership.conflict")));
+	desc = RelationGetDescr(td->tg_relation);
+	attnums[0] = SPI_fnumber(desc, "resolved_at");
+	attnums[1] = SPI_fnumber(desc, "resolved_by");
+	before = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, "resolution"));
+	after = SPI_getvalue(td->tg_newtuple, desc, SPI_fnumber(desc, "resolution"));
+	if (before != NULL && after != NULL && strcmp(before, after) == 0)
+	{
+		for (int i = 0; i < 2; i++)
+			values[i] = SPI_getbinval(td->tg_trigtuple, desc, attnums[i], &nulls[i]);
+	}
+	else if (after != NULL)
+	{
+		values[0] = TimestampTzGetDatum(GetCurrentTimestamp());
+		values[1] = CStringGetTextDatum(GetUserNameFromId(GetOuterUserId(), false));
+		nulls[0] = nulls[1] = false;
+	}
+	return PointerGetDatum(
+		heap_modify_tuple_by_cols(td->tg_newtuple, desc, 2, attnums, values, nulls));
+}
+
+/* disagreements */
+
+/* The last word of a system on a column of a row, which was refused. */
+typedef struct Word
+{
+	int64 id;
+	TimestampTz at;
+	char *schema;
+	char *table;
+	Jsonb *row_key;
+	char *shape; /* the names in row_key */
+	char *column;
+	char *system;
+	char *role;
+	char *operation;
+	char *outcome;
+	Jsonb *proposed;
+} Word;
+
+static Word *
+take_word(uint64 row)
+{
+	Word *w = palloc(sizeof(Word));
+
+	w->id = result_int64(row, 1);
+	w->at = (TimestampTz) result_int64(row, 2);
+	w->schema = result_text(row, 3);
+	w->table = result_text(row, 4);
+	w->row_key = result_jsonb(row, 5);
+	w->shape = result_text(row, 6);
+	w->column = result_text(row, 7);
+	w->system = result_text(row, 8);
+	w->role = result_text(row, 9);
+	w->operation = result_text(row, 10);
+	w->outcome = result_text(row, 11);
+	w->proposed = result_jsonb(row, 12);
+	return w;
+}
+
+/* Words on rows of one table, told by the same columns. */
+typedef struct Batch
+{
+	Oid relid;
+	List *words;   /* of Word * */
+	List *columns; /* of RowColumn *: those that are there and may be read */
+	StoredRow *rows;
+	const char **errors; /* why a row could not be read */
+} Batch;
+
+static bool
+read_batch(void *arg)
+{
+	Batch *batch = arg;
+	List *keys = NIL;
+	ListCell *lc;
+
+	foreach(lc, batch->words)
+		keys = lappend(keys, ((Word *) lfirst(lc))->row_key);
+	read_rows(batch->relid, keys, batch->columns, false, batch->rows);
+	return true;
+}
+
+/* Reads the rows by one query; if that fails, each by one of its own. */
+static void
+try_batch(Batch *batch)
+{
+	int n = list_length(batch->words);
+	ErrorData *error = trial(read_batch, batch);
+
+	for (int i = 0; i < n && error != NULL; i++)
+	{
+		Batch one = {batch->relid, list_make1(list_nth(batch->words, i)), batch->columns,
+					 &batch->rows[i], &batch->errors[i]};
+
+		if (n > 1 && error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+			try_batch(&one);
+		else
+			batch->errors[i] = error->message;
+	}
+}
+
+static bool
+may_read(Oid relid, AttrNumber attnum)
+{
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		   pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* The column's place among those of the batch, or -1. */
+static int
+batch_column(const Batch *batch, const char *name)
+{
+	ListCell *lc;
+
+	foreach(lc, batch->columns)
+	{
+		if (strcmp(((RowColumn *) lfirst(lc))->name, name) == 0)
+			return foreach_current_index(lc);
+	}
+	return -1;
+}
+
+/* column: NULL for the row as a whole. */
+static void
+tell(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refused,
+	 const char *stored, const char *note)
+{
+	const char *texts[] = {w->schema,	 w->table,	 NULL,	  column, w->system, w->role,
+						   w->operation, w->outcome, refused, stored, note};
+	Datum values[2 + lengthof(texts)];
+	bool nulls[2 + lengthof(texts)];
+
+	memset(nulls, false, sizeof(nulls));
+	values[0] = Int64GetDatum(w->id);
+	values[1] = TimestampTzGetDatum(w->at);
+	for (int i = 0; i < (int) lengthof(texts); i++)
+	{
+		nulls[i + 2] = texts[i] == NULL;
+		values[i + 2] = texts[i] == NULL ? (Datum) 0 : CStringGetTextDatum(texts[i]);
+	}
+	values[4] = JsonbPGetDatum(w->row_key);
+	nulls[4] = false;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/*
+ * Tells of one word, if what is stored is another.  row: NULL when it could
+ * not be read, for the reason in `note`.
+ */
+static void
+tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const StoredRow *row,
+		  const char *note)
+{
+	bool creates = strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0;
+	int c = batch_column(batch, w->column);
+	RowColumn *col;
+	char *text;
+	ValueKind kind;
+
+	if (strcmp(w->operation, "DELETE") == 0)
+	{
+		if (row == NULL || row->n > 0)
+			tell(rsinfo, w, NULL, NULL, NULL, note ? note : _("The row was to be deleted."));
+		return;
+	}
+	if (creates && (row == NULL || row->n == 0))
+	{
+		tell(rsinfo, w, NULL,
+			 w->proposed == NULL ? NULL
+								 : JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
+			 NULL, note ? note : _("The row was to be created."));
+		return;
+	}
+	if (row != NULL && row->n == 0)
+		return; /* gone: nothing is stored that could differ */
+
+	kind = object_text(w->proposed, w->column, &text);
+	if (kind == VALUE_ABSENT)
+		return;
+	if (kind == VALUE_LENGTH)
+	{
+		note = psprintf(_("Of the refused value only the length was recorded: %s bytes."),
+						text ? text : "?");
+		text = NULL;
+	}
+	if (row == NULL)
+		tell(rsinfo, w, w->column, text, NULL, note);
+	else if (c >= 0)
+	{
+		col = list_nth(batch->columns, c);
+		if (kind == VALUE_LENGTH || !same_text_value(col->type, text, row->values[c]))
+			tell(rsinfo, w, w->column, text, row->values[c], note);
+	}
+	else if (row_column(batch->relid, w->column) != NULL)
+		tell(rsinfo, w, w->column, text, NULL, _("You may not read the column."));
+}
+
+/* Compares the words of a batch with what is stored, read by one query. */
+static void
+tell_batch(ReturnSetInfo *rsinfo, List *words)
+{
+	const Word *first = linitial(words);
+	Batch batch = {evidence_relation(first->schema, first->table), words, NIL, NULL, NULL};
+	int64 told = 0;
+	ListCell *lc;
+
+	if (!OidIsValid(batch.relid))
+		return;
+	foreach(lc, words)
+	{
+		const Word *w = lfirst(lc);
+		RowColumn *col;
+
+		if (strcmp(w->operation, "DELETE") == 0 || batch_column(&batch, w->column) >= 0)
+			continue;
+		col = row_column(batch.relid, w->column);
+		if (col != NULL && may_read(batch.relid, col->attnum))
+			batch.columns = lappend(batch.columns, col);
+	}
+	batch.rows = palloc0(list_length(words) * sizeof(StoredRow));
+	batch.errors = palloc0(list_length(words) * sizeof(char *));
+	try_batch(&batch);
+	foreach(lc, words)
+	{
+		const Word *w = lfirst(lc);
+		int i = foreach_current_index(lc);
+		bool whole = strcmp(w->operation, "DELETE") == 0 ||
+					 (strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0);
+
+		/* a row as a whole is told once; its columns follow each other */
+		if (whole && w->id == told)
+			continue;
+		told = whole ? w->id : 0;
+		tell_word(rsinfo, &batch, w, batch.errors[i] ? NULL : &batch.rows[i], batch.errors[i]);
+	}
+}
+
+#define WORDS_A_BATCH 1000
+
+/*
+ * For the view disagreements.  What a system said last of a column is what
+ * counts, also if that went through, or was resolved.
+ */
+Datum
+ownership_disagreement(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Parameters none = {0};
+	MemoryContext cxt;
+	List *all = NIL;
+	List *words = NIL;
+	ListCell *lc;
+	uint64 n;
+	int level;
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	level = pin_search_path();
+	n = run_sql("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
+				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
+				"w.role, w.operation, w.outcome, w.proposed "
+				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, u.column_name, c.system, o.who) "
+				"c.*, u.column_name::text FROM ownership.conflict c "
+				"CROSS JOIN LATERAL unnest(c.columns) u(column_name) "
+				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END) o(who) "
+				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' "
+				"ORDER BY c.table_schema, c.table_name, c.row_key, u.column_name, c.system, o.who, "
+				"c.recorded_at DESC, c.id DESC) w "
+				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
+				"AND w.resolved_at IS NULL AND w.resolution IS NULL "
+				"ORDER BY w.table_schema, w.table_name, shape, w.id",
+				&none);
+	for (uint64 i = 0; i < n; i++)
+		all = lappend(all, take_word(i));
+	unpin_search_path(level);
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership batch", ALLOCSET_DEFAULT_SIZES);
+	foreach(lc, all)
+	{
+		const Word *w = lfirst(lc);
+		const Word *next = lnext(all, lc) != NULL ? (const Word *) lfirst(lnext(all, lc)) : NULL;
+
+		words = lappend(words, lfirst(lc));
+		if (next == NULL || list_length(words) >= WORDS_A_BATCH ||
+			strcmp(next->schema, w->schema) != 0 || strcmp(next->table, w->table) != 0 ||
+			strcmp(next->shape, w->shape) != 0)
+		{
+			MemoryContext old = MemoryContextSwitchTo(cxt);
+
+			tell_batch(rsinfo, words);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(cxt);
+			list_free(words);
+			words = NIL;
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+	SPI_finish();
+	return (Datum) 0;
+}

@@ -1,0 +1,485 @@
+/*
+ * rows.c
+ *		The rows that evidence tells of: finding them by key, reading values as
+ *		evidence has them, writing values from it.
+ *
+ * This is dynamic SQL, run with the caller's privileges, so that GRANT and row
+ * security decide what is seen and written.  It names everything with its
+ * schema and runs under the caller's search_path, because the tables' own
+ * triggers run, and may need it.  Values travel as parameters of the columns'
+ * types, read from their text under the settings that evidence is written
+ * under; so what is written is what was refused.
+ *
+ * Writes are made under a mandate (statement.c): the guard takes them for a
+ * steward's, and records them as such, with the role that asked for them.
+ */
+#include "ownership.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/*
+ * For SQL on our own tables, whose operators are not named with their schema.
+ * Returns what unpin_search_path() takes; errors undo it, too.
+ */
+int
+pin_search_path(void)
+{
+	int level = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+unpin_search_path(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
+/* The table that evidence names, or InvalidOid. */
+Oid
+evidence_relation(const char *schema, const char *table)
+{
+	Oid nsp = get_namespace_oid(schema, true);
+	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+
+	if (!OidIsValid(relid))
+		return InvalidOid;
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+			return relid;
+		default:
+			return InvalidOid;
+	}
+}
+
+/* A column of a table, or NULL. */
+RowColumn *
+row_column(Oid relid, const char *name)
+{
+	HeapTuple tuple = SearchSysCacheAttName(relid, name);
+	Form_pg_attribute att;
+	RowColumn *col;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	if (att->attnum <= 0)
+	{
+		ReleaseSysCache(tuple);
+		return NULL;
+	}
+	col = palloc(sizeof(RowColumn));
+	col->name = pstrdup(NameStr(att->attname));
+	col->attnum = att->attnum;
+	col->type = att->atttypid;
+	col->generated = att->attgenerated != '\0';
+	col->identity = att->attidentity != '\0';
+	ReleaseSysCache(tuple);
+	return col;
+}
+
+/* The names of an object's keys. */
+List *
+object_names(Jsonb *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue v;
+	List *names = NIL;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			names = lappend(names, pnstrdup(v.val.string.val, v.val.string.len));
+	}
+	return names;
+}
+
+/* What evidence holds of a column. */
+ValueKind
+object_text(Jsonb *object, const char *name, char **text)
+{
+	JsonbValue *v = object_value(object, name);
+
+	*text = NULL;
+	if (v == NULL)
+		return VALUE_ABSENT;
+	switch (v->type)
+	{
+		case jbvNull:
+			return VALUE_NULL;
+		case jbvString:
+			*text = pnstrdup(v->val.string.val, v->val.string.len);
+			return VALUE_TEXT;
+		case jbvNumeric:
+			*text =
+				DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
+			return VALUE_TEXT;
+		case jbvBinary:
+		{
+			JsonbValue *length =
+				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
+
+			if (length != NULL && length->type == jbvNumeric)
+				*text = DatumGetCString(
+					DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
+			return VALUE_LENGTH;
+		}
+		default:
+			return VALUE_ABSENT;
+	}
+}
+
+static char *
+value_to_text(Oid type, Datum value)
+{
+	OutputSettings settings = fix_output();
+	char *text = NULL;
+	Oid output;
+	bool varlena;
+
+	PG_TRY();
+	{
+		getTypeOutputInfo(type, &output, &varlena);
+		text = OidOutputFunctionCall(output, value);
+	}
+	PG_FINALLY();
+	{
+		restore_output(&settings);
+	}
+	PG_END_TRY();
+	return text;
+}
+
+static Datum
+value_from_text(Oid type, char *text)
+{
+	OutputSettings settings = fix_output();
+	Datum value = (Datum) 0;
+	Oid input;
+	Oid param;
+
+	PG_TRY();
+	{
+		getTypeInputInfo(type, &input, &param);
+		value = OidInputFunctionCall(input, text, param, -1);
+	}
+	PG_FINALLY();
+	{
+		restore_output(&settings);
+	}
+	PG_END_TRY();
+	return value;
+}
+
+/* Is it what numeric puts out, but for NaN and the infinities? */
+static bool
+is_plain_number(const char *text)
+{
+	if (*text == '-')
+		text++;
+	return *text != '\0' && strspn(text, "0123456789.") == strlen(text) &&
+		   strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0;
+}
+
+/* Are two texts of a column the same value?  NULL is a value. */
+bool
+same_text_value(Oid type, const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (strcmp(a, b) == 0)
+		return true;
+	if (getBaseType(type) != NUMERICOID || !is_plain_number(a) || !is_plain_number(b))
+		return false;
+	return DatumGetBool(
+		DirectFunctionCall2(numeric_eq,
+							DirectFunctionCall3(numeric_in, CStringGetDatum(a),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+							DirectFunctionCall3(numeric_in, CStringGetDatum(b),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+}
+
+/*
+ * The columns that a key names.
+ *
+ * Errors: one is not there any more.
+ */
+static List *
+key_columns(Oid relid, Jsonb *key)
+{
+	List *columns = NIL;
+	ListCell *lc;
+
+	foreach(lc, object_names(key))
+	{
+		RowColumn *col = row_column(relid, lfirst(lc));
+
+		if (col == NULL)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("key column \"%s\" of table \"%s\" does not exist any more",
+								   (char *) lfirst(lc), relation_label_oid(relid))));
+		columns = lappend(columns, col);
+	}
+	if (columns == NIL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the evidence does not tell the row's key")));
+	return columns;
+}
+
+/*
+ * A column of the key as a value of its base type: whether it obeys a domain
+ * is not asked.
+ *
+ * Errors: it has no value.
+ */
+static Datum
+key_datum(Jsonb *key, const RowColumn *col)
+{
+	char *text;
+
+	if (object_text(key, col->name, &text) != VALUE_TEXT)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the row cannot be found: its key column \"%s\" holds no value",
+							   col->name)));
+	return value_from_text(getBaseType(col->type), text);
+}
+
+/* t.column = operand, by the type's own equality. */
+static void
+append_match(StringInfo buf, const RowColumn *col, const char *operand)
+{
+	Oid type = getBaseType(col->type);
+	Oid equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+	HeapTuple tuple;
+
+	if (!OidIsValid(equal))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("type %s of key column \"%s\" has no equality operator",
+							   format_type_be(type), col->name)));
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equal));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", equal);
+	appendStringInfo(buf, "t.%s OPERATOR(%s.%s) %s", quote_identifier(col->name),
+					 quote_identifier(
+						 get_namespace_name(((Form_pg_operator) GETSTRUCT(tuple))->oprnamespace)),
+					 NameStr(((Form_pg_operator) GETSTRUCT(tuple))->oprname), operand);
+	ReleaseSysCache(tuple);
+}
+
+static char *
+table_sql(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/* One array for each column of the keys. */
+static Datum
+key_array(List *keys, const RowColumn *col, Oid *array_type)
+{
+	Oid type = getBaseType(col->type);
+	Datum *datums = palloc(list_length(keys) * sizeof(Datum));
+	int16 len;
+	bool byval;
+	char align;
+	ListCell *lc;
+	int n = 0;
+
+	*array_type = get_array_type(type);
+	if (!OidIsValid(*array_type))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("type %s of key column \"%s\" has no array type",
+							   format_type_be(type), col->name)));
+	foreach(lc, keys)
+		datums[n++] = key_datum(lfirst(lc), col);
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_array(datums, n, type, len, byval, align));
+}
+
+/*
+ * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
+ * name the same columns; rows has one element a key.  Needs SPI.
+ *
+ * Errors: a key that cannot be looked for; what the caller may not read.
+ */
+void
+read_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows)
+{
+	List *key_cols = key_columns(relid, linitial(keys));
+	int nkeys = list_length(key_cols);
+	Oid *types = palloc(nkeys * sizeof(Oid));
+	Datum *values = palloc(nkeys * sizeof(Datum));
+	StringInfoData sql;
+	StringInfoData arrays;
+	StringInfoData names;
+	StringInfoData match;
+	ListCell *lc;
+	int rc;
+
+	initStringInfo(&sql);
+	initStringInfo(&arrays);
+	initStringInfo(&names);
+	initStringInfo(&match);
+	foreach(lc, key_cols)
+	{
+		RowColumn *col = lfirst(lc);
+		int i = foreach_current_index(lc);
+
+		values[i] = key_array(keys, col, &types[i]);
+		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", i + 1);
+		appendStringInfo(&names, "k%d, ", i + 1);
+		appendStringInfoString(&match, i > 0 ? " AND " : "");
+		append_match(&match, col, psprintf("k.k%d", i + 1));
+	}
+	appendStringInfoString(&sql, "SELECT k.n");
+	foreach(lc, columns)
+		appendStringInfo(&sql, ", t.%s", quote_identifier(((RowColumn *) lfirst(lc))->name));
+	appendStringInfo(&sql,
+					 " FROM ROWS FROM (%s) WITH ORDINALITY AS k(%sn) "
+					 "JOIN %s AS t ON %s%s",
+					 arrays.data, names.data, table_sql(relid), match.data,
+					 lock ? " FOR UPDATE OF t" : "");
+
+	memset(rows, 0, list_length(keys) * sizeof(StoredRow));
+	rc = SPI_execute_with_args(sql.data, nkeys, types, values, NULL, false, 0);
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
+	for (uint64 r = 0; r < SPI_processed; r++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[r];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool isnull;
+		StoredRow *row = &rows[DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)) - 1];
+
+		if (row->n++ > 0)
+			continue;
+		row->values = palloc0((list_length(columns) + 1) * sizeof(char *));
+		for (int c = 0; c < list_length(columns); c++)
+		{
+			Datum value = SPI_getbinval(tuple, desc, c + 2, &isnull);
+
+			if (!isnull)
+				row->values[c] = value_to_text(SPI_gettypeid(desc, c + 2), value);
+		}
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+static void
+add_parameter(ParamListInfo params, Oid *types, Oid type, char *text)
+{
+	ParamExternData *p = &params->params[params->numParams];
+
+	p->ptype = type;
+	p->pflags = PARAM_FLAG_CONST;
+	p->isnull = text == NULL;
+	p->value = text == NULL ? (Datum) 0 : value_from_text(type, text);
+	types[params->numParams++] = type;
+}
+
+/*
+ * Inserts, updates or deletes one row, with a mandate.  values: of char *,
+ * texts of the columns; NULL is NULL.  Needs SPI.
+ *
+ * Errors: whatever the write runs into; nothing was written.
+ */
+void
+write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
+{
+	List *key_cols = operation == OPERATION_INSERT ? NIL : key_columns(relid, key);
+	int n = list_length(columns) + list_length(key_cols);
+	ParamListInfo params = makeParamList(n);
+	Oid *types = palloc(n * sizeof(Oid));
+	SPIExecuteOptions options = {0};
+	Mandate mandate = {relid, params};
+	Mandate outer;
+	StringInfoData sql;
+	StringInfoData list;
+	bool overriding = false;
+	SPIPlanPtr plan;
+	ListCell *lc;
+	ListCell *lv;
+	int rc = 0;
+
+	params->numParams = 0;
+	initStringInfo(&sql);
+	initStringInfo(&list);
+	if (operation == OPERATION_INSERT)
+		appendStringInfo(&sql, "INSERT INTO %s (", table_sql(relid));
+	else if (operation == OPERATION_UPDATE)
+		appendStringInfo(&sql, "UPDATE %s AS t SET ", table_sql(relid));
+	else
+		appendStringInfo(&sql, "DELETE FROM %s AS t", table_sql(relid));
+	forboth(lc, columns, lv, values)
+	{
+		RowColumn *col = lfirst(lc);
+		const char *comma = foreach_current_index(lc) > 0 ? ", " : "";
+
+		add_parameter(params, types, col->type, lfirst(lv));
+		overriding |= col->identity;
+		appendStringInfo(&sql, "%s%s", comma, quote_identifier(col->name));
+		if (operation == OPERATION_UPDATE)
+			appendStringInfo(&sql, " = $%d", params->numParams);
+		else
+			appendStringInfo(&list, "%s$%d", comma, params->numParams);
+	}
+	if (operation == OPERATION_INSERT)
+		appendStringInfo(&sql, ")%s VALUES (%s)", overriding ? " OVERRIDING SYSTEM VALUE" : "",
+						 list.data);
+	foreach(lc, key_cols)
+	{
+		RowColumn *col = lfirst(lc);
+		char *text;
+
+		(void) key_datum(key, col);
+		(void) object_text(key, col->name, &text);
+		add_parameter(params, types, getBaseType(col->type), text);
+		appendStringInfoString(&sql, foreach_current_index(lc) > 0 ? " AND " : " WHERE ");
+		append_match(&sql, col, psprintf("$%d", params->numParams));
+	}
+
+	plan = SPI_prepare(sql.data, n, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	options.params = params;
+	outer = statement_mandate(mandate);
+	PG_TRY();
+	{
+		rc = SPI_execute_plan_extended(plan, &options);
+	}
+	PG_FINALLY();
+	{
+		(void) statement_mandate(outer);
+	}
+	PG_END_TRY();
+	SPI_freeplan(plan);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(rc));
+	if (SPI_processed != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the row of table \"%s\" was not written", relation_label_oid(relid)),
+				 errdetail("A trigger, a rule or a row security policy of the table prevented it.")));
+}
