@@ -211,7 +211,6 @@ extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
-extern Oid writer_deputise(Oid role);
 extern void writer_invalidate(void);
 extern void writer_init(void);
 
@@ -801,6 +800,7 @@ extern List *object_names(Jsonb *object);
 extern ValueKind object_text(Jsonb *object, const char *name, char **text);
 extern bool same_text_value(Oid type, const char *a, const char *b);
 extern void read_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows);
+extern uint64 run_mandated(Oid home, const char *sql, ParamListInfo params);
 extern void write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
 
 /* decide.c: decisions on refused values */

@@ -62,6 +62,7 @@ typedef struct Run
 	int64 limit; /* rows to write; negative: all */
 	bool commits;
 	bool dry_run;
+	bool mandated; /* see run_mandated() */
 	/* the rows that differ */
 	int npairs;
 	Pair *pairs;
@@ -72,12 +73,12 @@ typedef struct Run
 
 /*
  * Who may: the owner, a steward, a superuser; everyone where nobody owns the
- * field, as everyone may write it.  Returns the role to be made a steward
- * meanwhile, or InvalidOid.
+ * field, as everyone may write it.  Returns whether he writes with a mandate: a
+ * superuser, who may make himself a steward.
  *
  * Errors: insufficient_privilege.
  */
-static Oid
+static bool
 check_caller(const char *name, const Copy *copy)
 {
 	const Writer *writer = current_writer();
@@ -85,9 +86,9 @@ check_caller(const char *name, const Copy *copy)
 
 	if (copy->owner == NULL || writer->steward ||
 		(system != NULL && strcmp(system, copy->owner) == 0))
-		return InvalidOid;
+		return false;
 	if (superuser_arg(writer->role))
-		return writer->role;
+		return true;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("%s may not reconcile field \"%s\"", writer_label(writer, system), name),
 					errdetail("Its system of record is \"%s\".", copy->owner),
@@ -242,17 +243,24 @@ sql_batch(const Copy *copy)
 					copy->match);
 }
 
+/* Runs the SQL of a batch, as a steward where a table is to be written so. */
 static uint64
-run_batch(const char *sql, const Pair *pairs, int n)
+run_batch(const char *sql, const Pair *pairs, int n, Oid mandated)
 {
-	Oid types[4] = {TIDARRAYOID, OIDARRAYOID, TIDARRAYOID, OIDARRAYOID};
-	Datum values[4] = {tid_array(pairs, n, true), oid_array(pairs, n, true),
-					   tid_array(pairs, n, false), oid_array(pairs, n, false)};
-	int rc = SPI_execute_with_args(sql, 4, types, values, NULL, false, 0);
+	ParamListInfo params = makeParamList(4);
 
-	if (rc < 0)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
-	return SPI_processed;
+	for (int i = 0; i < 4; i++)
+	{
+		ParamExternData *param = &params->params[i];
+		bool tids = i % 2 == 0;
+		bool from = i < 2;
+
+		param->ptype = tids ? TIDARRAYOID : OIDARRAYOID;
+		param->pflags = PARAM_FLAG_CONST;
+		param->isnull = false;
+		param->value = tids ? tid_array(pairs, n, from) : oid_array(pairs, n, from);
+	}
+	return run_mandated(mandated, sql, params);
 }
 
 /*
@@ -261,7 +269,7 @@ run_batch(const char *sql, const Pair *pairs, int n)
  * only hold as it is there already is not written again and again.
  */
 static uint64
-write_rows(const Copy *copy, const Pair *pairs, int n)
+write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
 {
 	int level = NewGUCNestLevel();
 	char *column = sql_column("c", copy->to.column);
@@ -275,7 +283,7 @@ write_rows(const Copy *copy, const Pair *pairs, int n)
 							 true, 0, false);
 	(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
 							 true, 0, false);
-	written = run_batch(sql, pairs, n);
+	written = run_batch(sql, pairs, n, mandated ? copy->to.relid : InvalidOid);
 	AtEOXact_GUC(true, level);
 	return written;
 }
@@ -288,26 +296,23 @@ tell_row(const Copy *copy, const Pair *pair)
 		psprintf("SELECT %s FROM %s c, %s", copy->row_key,
 				 quote_qualified_identifier(copy->to.schema, copy->to.table), sql_batch(copy));
 
-	return run_batch(sql, pair, 1) == 0 ? pstrdup("?") : result_text(0, 1);
+	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : result_text(0, 1);
 }
 
 /* Writes rows in a subtransaction; false, and the error, if that failed. */
 static bool
-try_rows(Run *run, Oid deputy, const Pair *pairs, int n, ErrorData **error)
+try_rows(Run *run, const Pair *pairs, int n, ErrorData **error)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile uint64 written = 0;
 	volatile bool success = false;
-	Oid old;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(cxt);
-	old = writer_deputise(deputy);
 	PG_TRY();
 	{
-		written = write_rows(run->copy, pairs, n);
-		writer_deputise(old);
+		written = write_rows(run->copy, pairs, n, run->mandated);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
@@ -315,7 +320,6 @@ try_rows(Run *run, Oid deputy, const Pair *pairs, int n, ErrorData **error)
 	}
 	PG_CATCH();
 	{
-		writer_deputise(old);
 		MemoryContextSwitchTo(cxt);
 		*error = CopyErrorData();
 		FlushErrorState();
@@ -336,19 +340,19 @@ try_rows(Run *run, Oid deputy, const Pair *pairs, int n, ErrorData **error)
  * Errors: the last, when too many rows failed.
  */
 static void
-write_batch(Run *run, Oid deputy, const Pair *pairs, int n)
+write_batch(Run *run, const Pair *pairs, int n)
 {
 	const Copy *copy = run->copy;
 	ErrorData *error = NULL;
 
-	if (try_rows(run, deputy, pairs, n, &error))
+	if (try_rows(run, pairs, n, &error))
 		return;
 	/* what all rows have in common fails at once */
 	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	for (int i = 0; i < n; i++)
 	{
-		if (try_rows(run, deputy, &pairs[i], 1, &error))
+		if (try_rows(run, &pairs[i], 1, &error))
 			continue;
 		if (++run->failed > MAX_FAILED)
 			ReThrowError(error);
@@ -400,7 +404,8 @@ reconcile_copy(Run *run)
 			if (batch == 0)
 				return;
 			MemoryContextSwitchTo(batch_cxt);
-			write_batch(run, check_caller(run->name, copy), &run->pairs[i], batch);
+			run->mandated = check_caller(run->name, copy);
+			write_batch(run, &run->pairs[i], batch);
 			MemoryContextSwitchTo(cxt);
 			MemoryContextReset(batch_cxt);
 			if (run->commits)

@@ -400,6 +400,33 @@ add_parameter(ParamListInfo params, Oid *types, Oid type, char *text)
 }
 
 /*
+ * Runs a statement that may write the table on the map as a steward does, and
+ * returns how many rows it did; see statement_mandate().  Needs SPI.
+ */
+uint64
+run_mandated(Oid home, const char *sql, ParamListInfo params)
+{
+	SPIExecuteOptions options = {0};
+	Mandate mandate = {home, params};
+	Mandate outer = statement_mandate(mandate);
+	int rc;
+
+	options.params = params;
+	PG_TRY();
+	{
+		rc = SPI_execute_extended(sql, &options);
+	}
+	PG_FINALLY();
+	{
+		(void) statement_mandate(outer);
+	}
+	PG_END_TRY();
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_extended failed: %s", SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+/*
  * Inserts, updates or deletes one row, with a mandate.  values: of char *,
  * texts of the columns; NULL is NULL.  Needs SPI.
  *
@@ -412,16 +439,11 @@ write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *value
 	int n = list_length(columns) + list_length(key_cols);
 	ParamListInfo params = makeParamList(n);
 	Oid *types = palloc(n * sizeof(Oid));
-	SPIExecuteOptions options = {0};
-	Mandate mandate = {relid, params};
-	Mandate outer;
 	StringInfoData sql;
 	StringInfoData list;
 	bool overriding = false;
-	SPIPlanPtr plan;
 	ListCell *lc;
 	ListCell *lv;
-	int rc = 0;
 
 	params->numParams = 0;
 	initStringInfo(&sql);
@@ -460,24 +482,7 @@ write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *value
 		append_match(&sql, col, psprintf("$%d", params->numParams));
 	}
 
-	plan = SPI_prepare(sql.data, n, types);
-	if (plan == NULL)
-		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	options.params = params;
-	outer = statement_mandate(mandate);
-	PG_TRY();
-	{
-		rc = SPI_execute_plan_extended(plan, &options);
-	}
-	PG_FINALLY();
-	{
-		(void) statement_mandate(outer);
-	}
-	PG_END_TRY();
-	SPI_freeplan(plan);
-	if (rc < 0)
-		elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(rc));
-	if (SPI_processed != 1)
+	if (run_mandated(relid, sql.data, params) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the row of table \"%s\" was not written", relation_label_oid(relid)),

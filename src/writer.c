@@ -53,7 +53,6 @@ static Oid cached_role;
 static MemoryContext cached_cxt = NULL;
 static uint64 serial = 0;
 static uint64 invalidations = 0;
-static Oid deputy = InvalidOid;
 
 void
 writer_invalidate(void)
@@ -61,24 +60,6 @@ writer_invalidate(void)
 	cached_valid = false;
 	invalidations++;
 	lift_undo();
-}
-
-/*
- * The role writes as a steward from now on: for a superuser, who may make
- * himself one, while a function of ours writes.  InvalidOid: nobody does.
- * Returns who did before, to be given back.
- */
-Oid
-writer_deputise(Oid role)
-{
-	Oid old = deputy;
-
-	if (role != old)
-	{
-		deputy = role;
-		writer_invalidate();
-	}
-	return old;
 }
 
 static void
@@ -332,7 +313,6 @@ resolve(RepOriginId origin, Oid role)
 			resolve_role(&w, role, snapshot);
 		if (w.carrier)
 			w.system = w.carried;
-		w.steward |= OidIsValid(deputy) && role == deputy && superuser_arg(role);
 		catalog_release(snapshot);
 		MemoryContextSwitchTo(old);
 
