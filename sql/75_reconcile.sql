@@ -77,7 +77,7 @@ SET ROLE regress_steward;
 SELECT ownership.reconcile('product.price');
 RESET ROLE;
 GRANT UPDATE ON product TO regress_steward;
--- a superuser is a steward for nothing else: afterwards he is nobody again, and what a trigger writes meanwhile is evidence, too
+-- a superuser is a steward for nothing else: afterwards he is nobody again, and what a trigger writes meanwhile is judged as ever
 CREATE FUNCTION also() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE product SET title = upper(title) WHERE sku = NEW.sku; RETURN NEW; END$$;
 CREATE TRIGGER also AFTER UPDATE OF price ON product FOR EACH ROW EXECUTE FUNCTION also();
 SELECT ownership.reconcile('product.price');

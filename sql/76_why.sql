@@ -20,7 +20,7 @@ SELECT ownership.link('product.price', '{erp.item.list_price, shop.variant.price
 GRANT ALL ON product TO regress_crm;
 -- leaves out what is another answer with the library preloaded
 CREATE FUNCTION why(field text, key jsonb) RETURNS TABLE (place text, event text, system text, value text, detail text, dated boolean) LANGUAGE SQL AS $$
-	SELECT place, event, system, value, replace(detail, 'kept out (what was rejected is in the server log only)', 'refused'), at IS NOT NULL FROM ownership.why(field, key) WHERE event <> 'last write'
+	SELECT place, event, system, value, replace(detail, 'kept out (what was rejected is in the server log only)', 'refused'), at IS NOT NULL AND event <> 'value' FROM ownership.why(field, key) WHERE event <> 'last write'
 $$;
 
 --

@@ -279,10 +279,14 @@ write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
 						 quote_identifier(copy->to.column), sql_new_value(copy, false),
 						 sql_batch(copy), sql_differs(copy), sql_new_value(copy, true), column);
 
-	(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
-	(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	/* a foreign table has no tuples to be found by where they are stored */
+	if (!any_foreign(copy->from.relid))
+	{
+		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+		(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	}
 	written = run_batch(sql, pairs, n, mandated ? copy->to.relid : InvalidOid);
 	AtEOXact_GUC(true, level);
 	return written;

@@ -409,7 +409,7 @@ run_mandated(Oid home, const char *sql, ParamListInfo params)
 	SPIExecuteOptions options = {0};
 	Mandate mandate = {home, params};
 	Mandate outer = statement_mandate(mandate);
-	int rc;
+	volatile int rc = 0;
 
 	options.params = params;
 	PG_TRY();
