@@ -126,12 +126,20 @@ INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, sy
 	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'crm', 'kept', '{title}', '{"title": "much too long"}'),
 	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'crm', 'kept', '{stock}', '{"stock": "many"}'),
 	('public', 'product', '{"sku": "A1"}', 'INSERT', 'crm', 'discarded', '{sku}', '{"sku": "A1"}'),
-	('public', 'product', '{"sku": "C1"}', 'INSERT', 'crm', 'rejected', '{sku}', '{"sku": "C1"}');
+	('public', 'product', '{"sku": "C1"}', 'INSERT', 'crm', 'rejected', '{sku}', '{"sku": "C1"}'),
+	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'crm', 'kept', '{NULL}', NULL),
+	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'crm', 'kept', NULL, '[1]'),
+	('public', 'product', '{"sku": "Y"}', 'INSERT', 'crm', 'discarded', NULL, NULL),
+	('public', 'product', '["sku"]', 'UPDATE', 'crm', 'kept', '{price}', '{"price": ["1"]}'),
+	('public', 'product', '{}', 'UPDATE', 'crm', 'kept', '{price}', '{"price": "1"}'),
+	('public', 'product', '{"sku": null}', 'UPDATE', 'crm', 'kept', '{price}', '{"price": "1"}'),
+	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'erp', 'kept', '{price}', '{"price": {"x": "1"}}'),
+	('public', 'product', '{"sku": "A1"}', 'UPDATE', 'erp', 'kept', '{title}', '{"title": true}');
 UPDATE product SET stock = 5;
 SET ROLE regress_erp;
 UPDATE product SET stock = 5;
 RESET ROLE;
-SELECT format('SELECT ownership.accept(%s)', n) FROM generate_series(:last + 1, :last + 17) n \gexec
+SELECT format('SELECT ownership.accept(%s)', n) FROM generate_series(:last + 1, :last + 25) n \gexec
 SELECT ownership.accept(12345);
 -- nothing of it happened
 SELECT count(*) FROM evidence WHERE id > :last AND resolution IS NOT NULL;

@@ -145,7 +145,7 @@ lock_refusals(Datum ids)
 
 	add_value(&p, INT8ARRAYOID, ids, false);
 	n = run_sql("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
-				"c.columns::text[], c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
+				"array_remove(c.columns::text[], NULL), c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
 				"ARRAY(SELECT l.column_name FROM " LATER "), "
 				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0) "
 				"FROM ownership.conflict c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE OF c",
@@ -189,11 +189,13 @@ mark(Datum ids, const char *resolution)
 static void
 check_refusal(const Refusal *r)
 {
-	if (r->proposed != NULL && JB_ROOT_IS_SCALAR(r->proposed))
+	if (r->proposed != NULL && !JB_ROOT_IS_OBJECT(r->proposed))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("conflict %lld holds no values", (long long) r->id),
-				 errdetail("It counts the rows of a statement beyond ownership.observed_limit.")));
+				 JB_ROOT_IS_SCALAR(r->proposed)
+					 ? errdetail("It counts the rows of a statement beyond ownership.observed_limit.")
+					 : 0));
 	if (strcmp(r->outcome, "kept") != 0 && strcmp(r->outcome, "discarded") != 0 &&
 		strcmp(r->outcome, "rejected") != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -211,6 +213,9 @@ check_refusal(const Refusal *r)
 				 errdetail("Table \"%s\" had no key when it was recorded.",
 						   relation_label(r->schema, r->table)),
 				 errhint("Write the value as its system of record, and dismiss the conflict.")));
+	if (r->proposed == NULL && strcmp(r->operation, "DELETE") != 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("conflict %lld holds no values", (long long) r->id)));
 }
 
 /*
@@ -254,7 +259,7 @@ take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns
 						 errmsg("conflict %lld does not hold the value of column \"%s\"",
 								(long long) r->id, name),
 						 errdetail("Of a rejected value of %s bytes only the length was recorded.",
-								   text ? text : "?"),
+								   text),
 						 errhint(
 							 "Ask the sender for it. ownership.value_limit says which values are too large.")));
 				break;
@@ -346,7 +351,7 @@ follow_key(const Refusal *r, List *columns, List *values, List *refusals)
  * accepts a price does not bring back an old stock that came with it.  Returns
  * whether the row had changed meanwhile.
  *
- * Errors: see check_refusal(), take_values() and write_row(); nothing is left;
+ * Errors: see check_refusal(), take_values() and write_evidence_row(); nothing is left;
  * the table or the row is not there, or is there already.
  */
 static bool
@@ -367,9 +372,9 @@ accept_refusal(const Refusal *r, List *refusals)
 		if (!all_among(list_make1(lfirst(lc)), r->superseded))
 			names = lappend(names, lfirst(lc));
 	}
-	if (names == NIL && r->later == 0)
+	if (r->columns != NIL && names == NIL && r->later == 0)
 		return false; /* what is accepted with it takes its place */
-	if (names == NIL)
+	if (r->columns != NIL && names == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("conflict %lld is superseded by conflict %lld", (long long) r->id,
 							   (long long) r->later),
@@ -384,7 +389,7 @@ accept_refusal(const Refusal *r, List *refusals)
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
 		take_values(r, relid, object_names(r->proposed), true, &columns, &values);
-		read_rows(relid, list_make1(r->row_key), NIL, false, &row);
+		read_evidence_rows(relid, list_make1(r->row_key), NIL, false, &row);
 		if (row.n > 0)
 			ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 							errmsg("the row that conflict %lld would create is there already",
@@ -392,13 +397,13 @@ accept_refusal(const Refusal *r, List *refusals)
 							errdetail("Somebody else created it in table \"%s\" meanwhile.",
 									  relation_label(r->schema, r->table)),
 							errhint("Dismiss the conflict.")));
-		write_row(relid, OPERATION_INSERT, NULL, columns, values);
+		write_evidence_row(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
 	}
 
 	if (!deletes)
 		take_values(r, relid, names, false, &columns, &values);
-	read_rows(relid, list_make1(r->row_key), columns, true, &row);
+	read_evidence_rows(relid, list_make1(r->row_key), columns, true, &row);
 	if (row.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -412,7 +417,8 @@ accept_refusal(const Refusal *r, List *refusals)
 		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
 						errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
 							   (long long) r->id, row.n, relation_label(r->schema, r->table))));
-	write_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
+	write_evidence_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns,
+					   values);
 	follow_key(r, columns, values, refusals);
 	return !deletes && changed_since(r, columns, &row);
 }
@@ -607,7 +613,7 @@ read_batch(void *arg)
 
 	foreach(lc, batch->words)
 		keys = lappend(keys, ((Word *) lfirst(lc))->row_key);
-	read_rows(batch->relid, keys, batch->columns, false, batch->rows);
+	read_evidence_rows(batch->relid, keys, batch->columns, false, batch->rows);
 	return true;
 }
 
@@ -628,13 +634,6 @@ try_batch(Batch *batch)
 		else
 			batch->errors[i] = error->message;
 	}
-}
-
-static bool
-may_read(Oid relid, AttrNumber attnum)
-{
-	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-		   pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
 /* The column's place among those of the batch, or -1. */
@@ -710,8 +709,7 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 		return;
 	if (kind == VALUE_LENGTH)
 	{
-		note = psprintf(_("Of the refused value only the length was recorded: %s bytes."),
-						text ? text : "?");
+		note = psprintf(_("Of the refused value only the length was recorded: %s bytes."), text);
 		text = NULL;
 	}
 	if (row == NULL)
@@ -745,7 +743,7 @@ tell_batch(ReturnSetInfo *rsinfo, List *words)
 		if (strcmp(w->operation, "DELETE") == 0 || batch_column(&batch, w->column) >= 0)
 			continue;
 		col = row_column(batch.relid, w->column);
-		if (col != NULL && may_read(batch.relid, col->attnum))
+		if (col != NULL && can_read(batch.relid, col->attnum))
 			batch.columns = lappend(batch.columns, col);
 	}
 	batch.rows = palloc0(list_length(words) * sizeof(StoredRow));
@@ -794,7 +792,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 				"c.*, u.column_name::text FROM ownership.conflict c "
 				"CROSS JOIN LATERAL unnest(c.columns) u(column_name) "
 				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END) o(who) "
-				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' "
+				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
 				"ORDER BY c.table_schema, c.table_name, c.row_key, u.column_name, c.system, o.who, "
 				"c.recorded_at DESC, c.id DESC) w "
 				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "

@@ -799,9 +799,10 @@ extern RowColumn *row_column(Oid relid, const char *name);
 extern List *object_names(Jsonb *object);
 extern ValueKind object_text(Jsonb *object, const char *name, char **text);
 extern bool same_text_value(Oid type, const char *a, const char *b);
-extern void read_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows);
+extern void read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows);
 extern uint64 run_mandated(Oid home, const char *sql, ParamListInfo params);
-extern void write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
+extern void
+write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
 
 /* decide.c: decisions on refused values */
 extern void require_decider(void);

@@ -145,7 +145,7 @@ read_history(Revert *run)
 			cols = lappend(cols, col);
 		}
 	}
-	read_rows(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, &row);
+	read_evidence_rows(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, &row);
 	foreach(lc, run->columns)
 	{
 		Unwinding *u = lfirst(lc);
@@ -305,8 +305,8 @@ write_back(Revert *run)
 		values = lappend(values, u->to);
 	}
 	if (columns != NIL)
-		write_row(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
-				  run->history->row_key, columns, values);
+		write_evidence_row(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
+						   run->history->row_key, columns, values);
 }
 
 static bool
@@ -411,7 +411,7 @@ load_histories(const char *system, TimestampTz since, TimestampTz until)
 	add_text(&p, system);
 	add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
 	add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
-	n = run_sql("SELECT id, table_schema, table_name, row_key, operation, columns::text[], stored, proposed, "
+	n = run_sql("SELECT id, table_schema, table_name, row_key, operation, array_remove(columns::text[], NULL), stored, proposed, "
 				"CASE WHEN jsonb_typeof(row_key) = 'object' "
 				"THEN max(id) OVER (PARTITION BY table_schema, table_name, row_key) ELSE id END AS latest "
 				"FROM ownership.conflict "

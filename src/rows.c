@@ -18,7 +18,6 @@
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -141,9 +140,10 @@ object_text(Jsonb *object, const char *name, char **text)
 			JsonbValue *length =
 				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
 
-			if (length != NULL && length->type == jbvNumeric)
-				*text = DatumGetCString(
-					DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
+			if (length == NULL || length->type != jbvNumeric)
+				return VALUE_ABSENT;
+			*text = DatumGetCString(
+				DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
 			return VALUE_LENGTH;
 		}
 		default:
@@ -272,20 +272,12 @@ append_match(StringInfo buf, const RowColumn *col, const char *operand)
 {
 	Oid type = getBaseType(col->type);
 	Oid equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
-	HeapTuple tuple;
 
 	if (!OidIsValid(equal))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 						errmsg("type %s of key column \"%s\" has no equality operator",
 							   format_type_be(type), col->name)));
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equal));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for operator %u", equal);
-	appendStringInfo(buf, "t.%s OPERATOR(%s.%s) %s", quote_identifier(col->name),
-					 quote_identifier(
-						 get_namespace_name(((Form_pg_operator) GETSTRUCT(tuple))->oprnamespace)),
-					 NameStr(((Form_pg_operator) GETSTRUCT(tuple))->oprname), operand);
-	ReleaseSysCache(tuple);
+	appendStringInfo(buf, "t.%s %s %s", quote_identifier(col->name), sql_operator(equal), operand);
 }
 
 static char *
@@ -325,7 +317,7 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
  * Errors: a key that cannot be looked for; what the caller may not read.
  */
 void
-read_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows)
+read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows)
 {
 	List *key_cols = key_columns(relid, linitial(keys));
 	int nkeys = list_length(key_cols);
@@ -433,7 +425,7 @@ run_mandated(Oid home, const char *sql, ParamListInfo params)
  * Errors: whatever the write runs into; nothing was written.
  */
 void
-write_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
+write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
 {
 	List *key_cols = operation == OPERATION_INSERT ? NIL : key_columns(relid, key);
 	int n = list_length(columns) + list_length(key_cols);

@@ -8,16 +8,6 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
-/* Nothing that happens to one row, but to the whole statement. */
-static bool
-is_fatal(const ErrorData *error)
-{
-	int class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-	return class == ERRCODE_OPERATOR_INTERVENTION || class == ERRCODE_TRANSACTION_ROLLBACK ||
-		   class == ERRCODE_INSUFFICIENT_RESOURCES || class == ERRCODE_INTERNAL_ERROR;
-}
-
 /*
  * Runs a function in a subtransaction, which is rolled back if it fails or
  * returns false.  Returns its error, or NULL.  What the function allocates in
@@ -51,7 +41,7 @@ trial(bool (*function)(void *), void *arg)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		if (is_fatal(error))
+		if (error_is_fatal(error))
 			ReThrowError(error);
 	}
 	PG_END_TRY();

@@ -517,7 +517,7 @@ wrong_key(Why *why, const Place *place, Names names)
  * if that is NIL yet.
  */
 static void
-read_places(Why *why, Place *place, const Place *best, List **bridge)
+read_rows(Why *why, Place *place, const Place *best, List **bridge)
 {
 	const Holder *h = &place->holder;
 	bool foreign = any_foreign(h->relid);
@@ -606,7 +606,7 @@ look_up(Why *why, Place *place, const Place *best, List **bridge)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
-		read_places(why, place, best, bridge);
+		read_rows(why, place, best, bridge);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
