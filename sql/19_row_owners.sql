@@ -73,6 +73,11 @@ UPDATE orders SET total = 3 WHERE id = 5 RETURNING *;
 TABLE evidence;
 TRUNCATE ownership.conflict;
 SELECT system, (e).* FROM (VALUES ('erp'), ('shop'), ('pim')) s(system), ownership.explain('orders', 'status', system) e;
+-- in a row it is known, and whether there is a value to be kept
+SELECT id, status, system, (e).* FROM orders, (VALUES ('erp'), ('shop')) s(system), ownership.explain('orders', 'status', system, jsonb_build_object('id', id)) e ORDER BY id, system;
+SELECT ownership.explain('orders', 'status', 'erp', '{"id": 999}');
+SELECT ownership.explain('orders', 'status', 'erp', '{"nokey": 1}');
+SELECT ownership.explain('orders', 'status', 'erp', '[]');
 
 -- Prices by market, a surrogate key for all.
 CREATE TABLE price (sku text, market text, amount int, PRIMARY KEY (sku, market));

@@ -389,7 +389,7 @@ accept_refusal(const Refusal *r, List *refusals)
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
 		take_values(r, relid, object_names(r->proposed), true, &columns, &values);
-		read_evidence_rows(relid, list_make1(r->row_key), NIL, false, &row);
+		read_evidence_rows(relid, list_make1(r->row_key), NIL, false, false, &row);
 		if (row.n > 0)
 			ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
 							errmsg("the row that conflict %lld would create is there already",
@@ -403,7 +403,7 @@ accept_refusal(const Refusal *r, List *refusals)
 
 	if (!deletes)
 		take_values(r, relid, names, false, &columns, &values);
-	read_evidence_rows(relid, list_make1(r->row_key), columns, true, &row);
+	read_evidence_rows(relid, list_make1(r->row_key), columns, true, false, &row);
 	if (row.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
@@ -613,7 +613,7 @@ read_batch(void *arg)
 
 	foreach(lc, batch->words)
 		keys = lappend(keys, ((Word *) lfirst(lc))->row_key);
-	read_evidence_rows(batch->relid, keys, batch->columns, false, batch->rows);
+	read_evidence_rows(batch->relid, keys, batch->columns, false, false, batch->rows);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "compat.h"
+#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -45,9 +46,10 @@ depends_on_row(const MappedColumn *col, const char *system)
 	return false;
 }
 
-/* What happens when the system changes a stored value of the column. */
+/* What happens when the system changes a stored value of the column, or a NULL. */
 Answer
-explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward)
+explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
+			   bool stored_null)
 {
 	Answer a = {1, "allowed", NULL, NULL, NULL};
 	Circumstances c = {0};
@@ -92,7 +94,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	c.operation = OPERATION_UPDATE;
 	c.steward = steward;
 	c.enforcement = (Enforcement) ownership_enforcement;
-	verdict = verdict_for(&c, col->policy, col->key, false, &softened);
+	verdict = verdict_for(&c, col->policy, col->key, stored_null, &softened);
 	a.allowed = verdict < VERDICT_KEEP;
 	a.outcome = outcome_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
@@ -112,11 +114,51 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 }
 
 /*
- * explain(relation, column_name, system): what happens when the system
- * changes a stored value there that is not NULL.  allowed is NULL where it
- * depends on the row.
+ * The column as its rules are in one stored row, which the caller must be able
+ * to read.
  *
- * Errors: no such column; no such system.
+ * Errors: no such row, or several; a key that cannot be looked for.
+ */
+static MappedColumn
+column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_null)
+{
+	MappedColumn in_row = *col;
+	bool by_row = col->nrules > 0;
+	List *columns = list_make1(row_column(RelationGetRelid(rel), col->name));
+	MemoryContext cxt = CurrentMemoryContext;
+	StoredRow row;
+
+	/* what is run to read the row may have the map loaded anew */
+	in_row.name = pstrdup(col->name);
+	in_row.field = pstrdup(col->field);
+	in_row.owner = col->owner == NULL ? NULL : pstrdup(col->owner);
+	in_row.nrules = 0;
+
+	SPI_connect();
+	read_evidence_rows(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
+	if (row.n != 1)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg(row.n == 0 ? "table \"%s\" has no row with key %s"
+										  : "table \"%s\" has several rows with key %s",
+							   RelationGetRelationName(rel),
+							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key)))));
+	*stored_null = row.values[0] == NULL;
+	if (by_row)
+	{
+		char *owner = owner_at(row.relid, &row.tid, in_row.name);
+
+		in_row.owner = owner == NULL ? NULL : MemoryContextStrdup(cxt, owner);
+	}
+	SPI_finish();
+	return in_row;
+}
+
+/*
+ * explain(relation, column_name, system, row_key): what happens when the
+ * system changes a stored value there: that of the row, or one that is not
+ * NULL.  allowed is NULL where it depends on the row.
+ *
+ * Errors: no such column; no such system; no such row.
  */
 Datum
 ownership_explain(PG_FUNCTION_ARGS)
@@ -126,9 +168,12 @@ ownership_explain(PG_FUNCTION_ARGS)
 	bool nulls[5];
 	Relation rel;
 	RelationMap *map;
+	MappedColumn *col;
+	MappedColumn in_row;
 	AttrNumber attnum;
 	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	const Writer *writer = current_writer();
+	const Writer *writer;
+	bool stored_null = false;
 	Answer a;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -142,11 +187,26 @@ ownership_explain(PG_FUNCTION_ARGS)
 	if (attnum == InvalidAttrNumber)
 		undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
 	map = map_get(rel);
-	a = explain_column(map, map_column(map, attnum), system,
-					   writer->steward &&
-						   (system == NULL
-								? writer->system == NULL
-								: writer->system != NULL && strcmp(system, writer->system) == 0));
+	col = map_column(map, attnum);
+	if (col != NULL && !PG_ARGISNULL(3))
+	{
+		Jsonb *key = PG_GETARG_JSONB_P(3);
+
+		if (!JB_ROOT_IS_OBJECT(key) || JB_ROOT_COUNT(key) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg(
+						 "row_key must be an object: the columns that tell the row, and their values")));
+		in_row = column_in_row(rel, col, key, &stored_null);
+		col = &in_row;
+		map = map_get(rel);
+	}
+	writer = current_writer();
+	a = explain_column(map, col, system,
+					   writer->steward && (system == NULL ? writer->system == NULL
+														  : writer->system != NULL &&
+																strcmp(system, writer->system) == 0),
+					   stored_null);
 	relation_close(rel, AccessShareLock);
 
 	memset(nulls, true, sizeof(nulls));

@@ -572,7 +572,8 @@ typedef struct Answer
 	const char *reason;
 } Answer;
 
-extern Answer explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward);
+extern Answer explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
+							 bool stored_null);
 
 /* edit.c: SQL run for the functions that edit the map */
 typedef struct Parameters
@@ -788,8 +789,10 @@ typedef enum ValueKind
 
 typedef struct StoredRow
 {
-	int n;		   /* how many rows have the key */
-	char **values; /* of the first; NULL is NULL */
+	int n;	   /* how many rows have the key; of the first: */
+	Oid relid; /* where it is stored, if that was asked for */
+	ItemPointerData tid;
+	char **values; /* NULL is NULL */
 } StoredRow;
 
 extern int pin_search_path(void);
@@ -799,7 +802,8 @@ extern RowColumn *row_column(Oid relid, const char *name);
 extern List *object_names(Jsonb *object);
 extern ValueKind object_text(Jsonb *object, const char *name, char **text);
 extern bool same_text_value(Oid type, const char *a, const char *b);
-extern void read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows);
+extern void
+read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows);
 extern uint64 run_mandated(Oid home, const char *sql, ParamListInfo params);
 extern void
 write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);

@@ -145,7 +145,8 @@ read_history(Revert *run)
 			cols = lappend(cols, col);
 		}
 	}
-	read_evidence_rows(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, &row);
+	read_evidence_rows(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, false,
+					   &row);
 	foreach(lc, run->columns)
 	{
 		Unwinding *u = lfirst(lc);

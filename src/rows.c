@@ -238,7 +238,7 @@ key_columns(Oid relid, Jsonb *key)
 
 		if (col == NULL)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("key column \"%s\" of table \"%s\" does not exist any more",
+							errmsg("key column \"%s\" of table \"%s\" does not exist",
 								   (char *) lfirst(lc), relation_label_oid(relid))));
 		columns = lappend(columns, col);
 	}
@@ -312,12 +312,13 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 
 /*
  * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
- * name the same columns; rows has one element a key.  Needs SPI.
+ * name the same columns; rows has one element a key.  place: also where they
+ * are stored.  Needs SPI.
  *
  * Errors: a key that cannot be looked for; what the caller may not read.
  */
 void
-read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *rows)
+read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
 {
 	List *key_cols = key_columns(relid, linitial(keys));
 	int nkeys = list_length(key_cols);
@@ -348,6 +349,9 @@ read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *r
 	appendStringInfoString(&sql, "SELECT k.n");
 	foreach(lc, columns)
 		appendStringInfo(&sql, ", t.%s", quote_identifier(((RowColumn *) lfirst(lc))->name));
+	/* for which a privilege on columns is not enough */
+	if (place)
+		appendStringInfoString(&sql, ", t.tableoid, t.ctid");
 	appendStringInfo(&sql,
 					 " FROM ROWS FROM (%s) WITH ORDINALITY AS k(%sn) "
 					 "JOIN %s AS t ON %s%s",
@@ -375,20 +379,26 @@ read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, StoredRow *r
 			if (!isnull)
 				row->values[c] = value_to_text(SPI_gettypeid(desc, c + 2), value);
 		}
+		if (place)
+		{
+			int c = list_length(columns) + 2;
+
+			row->relid = DatumGetObjectId(SPI_getbinval(tuple, desc, c, &isnull));
+			row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, c + 1, &isnull));
+		}
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
 
 static void
-add_parameter(ParamListInfo params, Oid *types, Oid type, char *text)
+add_parameter(ParamListInfo params, Oid type, char *text)
 {
-	ParamExternData *p = &params->params[params->numParams];
+	ParamExternData *p = &params->params[params->numParams++];
 
 	p->ptype = type;
 	p->pflags = PARAM_FLAG_CONST;
 	p->isnull = text == NULL;
 	p->value = text == NULL ? (Datum) 0 : value_from_text(type, text);
-	types[params->numParams++] = type;
 }
 
 /*
@@ -430,7 +440,6 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 	List *key_cols = operation == OPERATION_INSERT ? NIL : key_columns(relid, key);
 	int n = list_length(columns) + list_length(key_cols);
 	ParamListInfo params = makeParamList(n);
-	Oid *types = palloc(n * sizeof(Oid));
 	StringInfoData sql;
 	StringInfoData list;
 	bool overriding = false;
@@ -451,7 +460,7 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 		RowColumn *col = lfirst(lc);
 		const char *comma = foreach_current_index(lc) > 0 ? ", " : "";
 
-		add_parameter(params, types, col->type, lfirst(lv));
+		add_parameter(params, col->type, lfirst(lv));
 		overriding |= col->identity;
 		appendStringInfo(&sql, "%s%s", comma, quote_identifier(col->name));
 		if (operation == OPERATION_UPDATE)
@@ -469,7 +478,7 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 
 		(void) key_datum(key, col);
 		(void) object_text(key, col->name, &text);
-		add_parameter(params, types, getBaseType(col->type), text);
+		add_parameter(params, getBaseType(col->type), text);
 		appendStringInfoString(&sql, foreach_current_index(lc) > 0 ? " AND " : " WHERE ");
 		append_match(&sql, col, psprintf("$%d", params->numParams));
 	}

@@ -917,14 +917,14 @@ tell_rules(Why *why)
 		col = map_column(map, place->holder.attnum);
 		foreach(l, systems)
 		{
-			Answer a = explain_column(map, col, lfirst(l), false);
+			Answer a = explain_column(map, col, lfirst(l), false, false);
 
 			tell(why, 0, place->label, "rule", lfirst(l),
 				 a.allowed < 0 ? _("depends on the row") : a.outcome, a.reason);
 		}
 		if (systems == NIL)
 			tell(why, 0, place->label, "rule", NULL, "allowed",
-				 explain_column(map, col, NULL, false).reason);
+				 explain_column(map, col, NULL, false, false).reason);
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);

@@ -67,9 +67,9 @@ CREATE FUNCTION ownership.current_system()
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_current_system' LANGUAGE C STABLE;
 COMMENT ON FUNCTION ownership.current_system() IS 'The system that this session writes as; NULL: unidentified, a steward or a carrier';
 
-CREATE FUNCTION ownership.explain(relation regclass, column_name name, system text DEFAULT ownership.current_system(), OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
+CREATE FUNCTION ownership.explain(relation regclass, column_name name, system text DEFAULT ownership.current_system(), row_key jsonb DEFAULT NULL, OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
 AS 'MODULE_PATHNAME', 'ownership_explain' LANGUAGE C STABLE;
-COMMENT ON FUNCTION ownership.explain(regclass, name, text) IS 'The rule for a system''s UPDATE of a column: whether it is allowed, what happens, and why';
+COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS 'The rule for a system''s UPDATE of a column, everywhere or in one row: whether it is allowed, what happens, and why';
 
 /* Says what is wrong with a filter, or NULL; for the views. */
 CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
