@@ -11,16 +11,21 @@
 #include "ownership.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #define MAX_KEYS 3
 
@@ -63,6 +68,21 @@ void
 catalog_watch(void)
 {
 	catalog_signal = catalog_table(CATALOG_SIGNAL, false);
+}
+
+/* Who owns the map's tables. */
+Oid
+catalog_owner(void)
+{
+	HeapTuple tuple =
+		SearchSysCache1(RELOID, ObjectIdGetDatum(catalog_table("mirrored_table", false)));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for the map's tables");
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
 }
 
 /* A snapshot for several scans that must agree; release it afterwards. */
@@ -111,6 +131,23 @@ catalog_begin(const char *table, const char *index, int nkeys, const char *const
 	return scan;
 }
 
+/* Scan `table` by an index on one column, an OID. */
+CatalogScan *
+catalog_begin_oid(const char *table, const char *index, Oid key)
+{
+	CatalogScan *scan = palloc0(sizeof(CatalogScan));
+	Oid indexid = catalog_table(index, false);
+	Relation indexrel = RelationIdGetRelation(indexid);
+	ScanKeyData skey;
+
+	ScanKeyInit(&skey, indexrel->rd_index->indkey.values[0], BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(key));
+	RelationClose(indexrel);
+	scan->rel = table_open(catalog_table(table, false), AccessShareLock);
+	scan->scan = systable_beginscan(scan->rel, indexid, true, NULL, 1, &skey);
+	return scan;
+}
+
 bool
 catalog_next(CatalogScan *scan)
 {
@@ -132,6 +169,24 @@ catalog_text(CatalogScan *scan, int attnum)
 	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* The elements of a text[] without nulls, as copies; NIL when it is NULL. */
+List *
+catalog_texts(CatalogScan *scan, int attnum)
+{
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
+	List *texts = NIL;
+	Datum *elems;
+	int n;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, NULL, &n);
+	for (int i = 0; i < n; i++)
+		texts = lappend(texts, TextDatumGetCString(elems[i]));
+	return texts;
 }
 
 /* NULL counts as false. */

@@ -232,47 +232,30 @@ ownership_explain(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+typedef struct FilterOf
+{
+	Oid relid;
+	char *filter;
+} FilterOf;
+
+static void
+parse_filter(void *arg)
+{
+	FilterOf *f = arg;
+	Relation rel = relation_open(f->relid, AccessShareLock);
+
+	(void) filter_parse(rel, f->filter);
+	relation_close(rel, AccessShareLock);
+}
+
 /* row_filter_problem(relation, row_filter): the error it would raise, or NULL. */
 Datum
 ownership_row_filter_problem(PG_FUNCTION_ARGS)
 {
-	Oid relid = PG_GETARG_OID(0);
-	char *filter = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char *volatile problem = NULL;
+	FilterOf f = {PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1))};
+	ErrorData *error = attempt(parse_filter, &f);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		Relation rel = relation_open(relid, AccessShareLock);
-
-		(void) filter_parse(rel, filter);
-		relation_close(rel, AccessShareLock);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(error);
-		problem = pstrdup(error->message);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-
-	if (problem == NULL)
+	if (error == NULL)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(problem));
+	PG_RETURN_TEXT_P(cstring_to_text(error->message));
 }

@@ -19,6 +19,7 @@
 #include "access/transam.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -44,6 +45,29 @@ deputy_begin(Relation rel)
 	GetUserIdAndSecContext(&caller.role, &caller.context);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, caller.context | SECURITY_RESTRICTED_OPERATION);
 	caller.nestlevel = NewGUCNestLevel();
+	return caller;
+}
+
+/*
+ * Runs as the owner of the map's tables: what follows DDL on the map must not
+ * depend on what the user who runs the DDL may write there, nor on settings of
+ * his session.  For statements on the map's own tables, whose code is the
+ * extension's.
+ */
+Deputy
+deputy_begin_extension(void)
+{
+	Deputy caller;
+
+	GetUserIdAndSecContext(&caller.role, &caller.context);
+	SetUserIdAndSecContext(catalog_owner(), caller.context | SECURITY_LOCAL_USERID_CHANGE);
+	caller.nestlevel = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	/* foreign keys must cascade */
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		(void) set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	return caller;
 }
 

@@ -28,8 +28,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ownership_guard);
@@ -270,49 +268,31 @@ matching_tables(const char *pattern)
 	return tables;
 }
 
+static void
+guard_named(void *arg)
+{
+	const TableName *name = arg;
+	RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
+	/* whoever may not guard it must not wait for its lock either */
+	Oid relid = RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0, RangeVarCallbackOwnsRelation,
+										 NULL);
+
+	guard_relation(relid, true);
+}
+
 /* Guard one table in a subtransaction; false, with a warning, if it failed. */
 static bool
-try_guard(const TableName *name)
+try_guard(TableName *name)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = false;
+	ErrorData *error = attempt(guard_named, name);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
-		/* whoever may not guard it must not wait for its lock either */
-		Oid relid = RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0,
-											 RangeVarCallbackOwnsRelation, NULL);
-
-		guard_relation(relid, true);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		done = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-			ReThrowError(error);
-		ereport(WARNING, (errcode(error->sqlerrcode),
-						  errmsg("table \"%s\" was not guarded: %s",
-								 relation_label(name->schema, name->table), error->message)));
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return done;
+	if (error == NULL)
+		return true;
+	ereport(WARNING, (errcode(error->sqlerrcode),
+					  errmsg("table \"%s\" was not guarded: %s",
+							 relation_label(name->schema, name->table), error->message)));
+	FreeErrorData(error);
+	return false;
 }
 
 /*

@@ -186,13 +186,18 @@ extern int ownership_queue_size;
 extern const char *policy_name(Policy policy);
 extern Policy policy_from_name(const char *name);
 
+/* attempt.c */
+extern ErrorData *attempt(void (*work)(void *), void *arg);
+
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
 extern Oid catalog_table(const char *name, bool missing_ok);
 extern CatalogScan *catalog_begin(const char *table, const char *index, int nkeys,
 								  const char *const *keys, Snapshot snapshot);
+extern CatalogScan *catalog_begin_oid(const char *table, const char *index, Oid key);
 extern bool catalog_next(CatalogScan *scan);
 extern char *catalog_text(CatalogScan *scan, int attnum);
+extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
@@ -201,6 +206,7 @@ extern void catalog_end(CatalogScan *scan);
 #define CATALOG_SIGNAL "bound_role"
 extern Oid catalog_signal;
 extern void catalog_watch(void);
+extern Oid catalog_owner(void);
 extern Snapshot catalog_snapshot(void);
 extern void catalog_release(Snapshot snapshot);
 
@@ -234,6 +240,7 @@ typedef struct Deputy
 } Deputy;
 
 extern Deputy deputy_begin(Relation rel);
+extern Deputy deputy_begin_extension(void);
 extern void deputy_end(const Deputy *caller);
 extern Expr *filter_parse(Relation rel, const char *text);
 
