@@ -299,10 +299,11 @@ INSERT INTO f (id, n, t) VALUES (1, 2, 'y');
 SET ownership.system = 'shop';
 UPDATE f SET t = 'z';
 RESET search_path;
--- columns and their names: renamed in the table, the filter must follow by hand
+-- columns and their names: the filter follows a rename
 ALTER TABLE f RENAME n TO m;
+SELECT row_filter FROM ownership.row_owner WHERE table_name = 'f';
 SET ownership.system = 'erp';
-UPDATE f SET t = 'z';
+UPDATE f SET t = 'y2';
 ALTER TABLE f RENAME m TO n;
 UPDATE f SET t = 'z' RETURNING t;
 -- another type of the column: the filter is compiled anew

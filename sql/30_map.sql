@@ -47,7 +47,7 @@ SELECT entity, name FROM ownership.field WHERE key ORDER BY entity COLLATE "C", 
 SELECT relation, column_name, data_type, source FROM ownership.unmapped;
 -- again: nothing is new
 SELECT ownership.add_tables('netsuite.*', source => 'netsuite', readers => '{crm,pim}', exclude => '{netsuite.raw_*,netsuite.*._synced,netsuite.log.line}');
--- a new column, a new table; what is on the map stays as it was decided
+-- a new column, a new table: on the map since they are there; what was decided stays
 ALTER TABLE netsuite.item ADD weight numeric;
 CREATE TABLE netsuite.vendor (id int PRIMARY KEY, name text);
 UPDATE ownership.field SET owner = 'erp', policy = 'keep' WHERE (entity, name) = ('netsuite.item', 'sku');
@@ -179,7 +179,7 @@ RESET ROLE;
 ALTER TABLE orders DISABLE TRIGGER USER;
 SELECT guarded, problems FROM ownership.guards WHERE relation = 'orders';
 SELECT ownership.guard('orders');
-ALTER TABLE orders ENABLE TRIGGER ALL;	-- as a restore with --disable-triggers ends
+ALTER TABLE orders ENABLE TRIGGER ALL;	-- as a restore with --disable-triggers ends: they are armed again
 SELECT guarded, problems FROM ownership.guards WHERE relation = 'orders';
 SELECT ownership.guard('orders');
 SELECT guarded, problems FROM ownership.guards WHERE relation = 'orders';
@@ -372,6 +372,7 @@ SELECT may('regress_pim', 'UPDATE orders SET total = 9 WHERE id = 2');
 -- a pattern's dot is between schema and table; without one it is of public
 CREATE SCHEMA product_archive;
 CREATE TABLE product_archive.old (id int PRIMARY KEY);
+-- (which the pattern of above has put on the map)
 CREATE TABLE product_pattern (id int PRIMARY KEY);
 SELECT ownership.add_tables('product_p*', owner => 'erp');
 SELECT ownership.add_tables('product_*.o*', owner => 'erp');

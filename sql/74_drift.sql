@@ -71,10 +71,12 @@ UPDATE ownership.mirrored_table SET source = table_schema WHERE table_schema IN 
 --
 -- A row of the authoritative table must be told by what both hold.
 --
+BEGIN;	-- under the patterns of above, on the map and guarded at commit
 CREATE TABLE erp.scale (code text, market text, since date, price numeric, PRIMARY KEY (code, market));
 CREATE TABLE shop.scale (market text, sku text, price numeric);
 INSERT INTO erp.scale VALUES ('A', 'de', '2024-01-01', 1), ('A', 'fr', '2024-01-01', 2), ('B', 'de', '2024-01-01', 3), ('C', '', '2024-01-01', 4);
 INSERT INTO shop.scale VALUES ('de', 'A', 1), ('fr', 'A', 1), ('de', 'B', 2), (NULL, 'C', 5), ('', 'C', NULL);
+COMMIT;
 INSERT INTO ownership.field (entity, name, owner, key) VALUES ('scale', 'sku', 'erp', true), ('scale', 'market', 'erp', true), ('scale', 'price', 'erp', false), ('scale', 'since', 'erp', true);
 SELECT ownership.add_tables('shop.scale', source => 'shop');
 SELECT ownership.link('scale.sku', '{erp.scale.code, shop.scale.sku}'), ownership.link('scale.price', '{erp.scale.price, shop.scale.price}', authoritative => 'erp.scale.price');

@@ -15,11 +15,14 @@
 #include "access/parallel.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -83,6 +86,51 @@ catalog_owner(void)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
+}
+
+/*
+ * Whoever was granted TRIGGER on a table of the map could have his code run as
+ * the owner of the map.
+ *
+ * Errors: a trigger whose function is neither that owner's nor a superuser's.
+ */
+void
+catalog_check_triggers(void)
+{
+	static const char *const tables[] = {"system",			"identity",			"field",
+										 "declared_access", "mirrored_pattern", "mirrored_table",
+										 "mirrored_column", "row_owner",		"conflict",
+										 "activity",		"former_table",		"former_column",
+										 "ddl_queue"};
+	Oid owner = catalog_owner();
+
+	for (size_t i = 0; i < lengthof(tables); i++)
+	{
+		Relation rel = table_open(catalog_table(tables[i], false), AccessShareLock);
+
+		for (int t = 0; rel->trigdesc != NULL && t < rel->trigdesc->numtriggers; t++)
+		{
+			Trigger *trigger = &rel->trigdesc->triggers[t];
+			HeapTuple tuple;
+			Oid author;
+
+			if (trigger->tgfoid < FirstNormalObjectId)
+				continue;
+			tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
+			if (!HeapTupleIsValid(tuple))
+				elog(ERROR, "cache lookup failed for function %u", trigger->tgfoid);
+			author = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+			ReleaseSysCache(tuple);
+			if (author != owner && !superuser_arg(author))
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("trigger \"%s\" of table \"%s.%s\" runs code of role \"%s\"",
+								trigger->tgname, OWNERSHIP_SCHEMA, tables[i],
+								GetUserNameFromId(author, false)),
+						 errhint("Drop the trigger, and revoke TRIGGER on the map's tables.")));
+		}
+		table_close(rel, AccessShareLock);
+	}
 }
 
 /* A snapshot for several scans that must agree; release it afterwards. */
@@ -171,22 +219,31 @@ catalog_text(CatalogScan *scan, int attnum)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* The elements of a text[] without nulls, as copies; NIL when it is NULL. */
+/* The elements of a text[] that are not null, as copies. */
+List *
+text_list(Datum array)
+{
+	List *texts = NIL;
+	Datum *elems;
+	bool *nulls;
+	int n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
+					  &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			texts = lappend(texts, TextDatumGetCString(elems[i]));
+	return texts;
+}
+
+/* The same of a column; NIL when it is NULL. */
 List *
 catalog_texts(CatalogScan *scan, int attnum)
 {
 	bool isnull;
 	Datum value = catalog_datum(scan, attnum, &isnull);
-	List *texts = NIL;
-	Datum *elems;
-	int n;
 
-	if (isnull)
-		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, NULL, &n);
-	for (int i = 0; i < n; i++)
-		texts = lappend(texts, TextDatumGetCString(elems[i]));
-	return texts;
+	return isnull ? NIL : text_list(value);
 }
 
 /* NULL counts as false. */

@@ -10,6 +10,7 @@
 #include "access/genam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
 #include "parser/parse_relation.h"
@@ -175,6 +176,17 @@ compat_shmem_hash(const char *name, long size, HASHCTL *ctl, int flags)
 	return ShmemInitHash(name, size, ctl, flags);
 #else
 	return ShmemInitHash(name, size, size, ctl, flags);
+#endif
+}
+
+/* 16: says which clone is meant, and whether partitions are, too */
+static inline void
+compat_enable_trigger(Relation rel, const char *name, char fires_when)
+{
+#if PG_VERSION_NUM >= 160000
+	EnableDisableTrigger(rel, name, InvalidOid, fires_when, true, false, ShareRowExclusiveLock);
+#else
+	EnableDisableTrigger(rel, name, fires_when, true, ShareRowExclusiveLock);
 #endif
 }
 

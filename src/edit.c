@@ -60,6 +60,12 @@ add_text(Parameters *p, const char *value)
 }
 
 void
+add_oid(Parameters *p, Oid value)
+{
+	add_value(p, OIDOID, ObjectIdGetDatum(value), false);
+}
+
+void
 add_bool(Parameters *p, bool value)
 {
 	add_value(p, BOOLOID, BoolGetDatum(value), false);
@@ -143,19 +149,8 @@ result_texts(uint64 row, int column)
 {
 	bool isnull;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
-	Datum *elems;
-	bool *nulls;
-	int n;
-	List *list = NIL;
 
-	if (isnull)
-		return NIL;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
-					  &n);
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			list = lappend(list, TextDatumGetCString(elems[i]));
-	return list;
+	return isnull ? NIL : text_list(value);
 }
 
 /* A jsonb of the last result; NULL when it is NULL. */
@@ -389,7 +384,8 @@ check_relation(Oid relid)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" belongs to the ownership map itself", label),
 						errhint("Who may edit the map is decided by GRANT.")));
-	relation_close(rel, AccessShareLock);
+	/* it keeps its name until the map has it */
+	relation_close(rel, NoLock);
 }
 
 /* Errors: always; suggests the nearest of the relation's columns. */
@@ -1054,6 +1050,144 @@ guard_free_tables(List *relids)
 						 errhint("CALL ownership.guard_all() guards them one at a time.")));
 }
 
+/* Put columns on the map that are not there, with their owner and readers. */
+static void
+map_fresh(List *specs, const char *owner, List *readers)
+{
+	List *entities = NIL;
+	List *fields = NIL;
+	Parameters p = {0};
+	ListCell *lc;
+
+	map_columns(specs);
+	foreach(lc, specs)
+	{
+		ColumnSpec *s = lfirst(lc);
+
+		entities = lappend(entities, unconstify(char *, s->entity));
+		fields = lappend(fields, unconstify(char *, s->field));
+	}
+	add_texts(&p, entities);
+	add_texts(&p, fields);
+	add_text(&p, owner);
+	add_texts(&p, readers);
+	run_sql("UPDATE ownership.field f SET owner = $3 FROM unnest($1, $2) g(entity, name) "
+			"WHERE (f.entity, f.name) = (g.entity, g.name) AND f.owner IS NULL AND $3 IS NOT NULL "
+			"AND $4 IS NOT NULL",
+			&p);
+	run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
+			"SELECT DISTINCT g.entity, g.name, r, 'read' FROM unnest($1, $2) g(entity, name), unnest($4) r "
+			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
+			&p);
+}
+
+/*
+ * A table got a primary key: mark its columns, as add_tables() would have done
+ * had the key been there, unless others were marked.
+ */
+void
+mark_primary_key(Oid relid)
+{
+	Bitmapset *key = primary_key(relid);
+	List *columns = NIL;
+	Parameters p = {0};
+	ListCell *lc;
+
+	foreach(lc, table_columns(relid))
+		if (in_key(key, get_attnum(relid, lfirst(lc))))
+			columns = lappend(columns, lfirst(lc));
+	add_text(&p, get_namespace_name(get_rel_namespace(relid)));
+	add_text(&p, get_rel_name(relid));
+	add_texts(&p, columns);
+	run_sql("UPDATE ownership.field f SET key = true FROM ownership.mirrored_column m "
+			"WHERE m.table_schema = $1 AND m.table_name = $2 AND m.column_name = ANY ($3) "
+			"AND f.entity = m.entity AND f.name = m.field AND NOT EXISTS ("
+			"SELECT FROM ownership.mirrored_column o JOIN ownership.field k ON k.entity = o.entity "
+			"AND k.name = o.field AND k.key WHERE o.table_schema = $1 AND o.table_name = $2)",
+			&p);
+}
+
+/* The entity of a table's columns, if that is theirs alone; else the default. */
+static char *
+table_entity(const char *schema, const char *table)
+{
+	Parameters p = {0};
+
+	add_text(&p, schema);
+	add_text(&p, table);
+	if (run_sql("SELECT min(entity) FROM ownership.mirrored_column m "
+				"WHERE table_schema = $1 AND table_name = $2 HAVING count(DISTINCT entity) = 1 "
+				"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.entity = min(m.entity) "
+				"AND (o.table_schema, o.table_name) <> ($1, $2))",
+				&p) == 0)
+		return default_entity(schema, table);
+	return result_text(0, 1);
+}
+
+/*
+ * Put one table's columns on the map as the pattern says: those that are not
+ * there, and among `only` if that is not NIL.  Returns whether there were any.
+ */
+bool
+map_by_pattern(Oid relid, const Pattern *pattern, List *only)
+{
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *table = get_rel_name(relid);
+	char *entity = table_entity(schema, table);
+	Bitmapset *key = primary_key(relid);
+	List *readers = NIL;
+	List *specs = NIL;
+	ListCell *lc;
+
+	foreach(lc, table_columns(relid))
+	{
+		ColumnSpec *s;
+		char *old_entity;
+		char *old_field;
+
+		if ((only != NIL && !has_name(only, lfirst(lc))) ||
+			excluded(pattern->exclude, schema, table, lfirst(lc)) ||
+			mapped_field(schema, table, lfirst(lc), &old_entity, &old_field))
+			continue;
+		if (!can_be_field(lfirst(lc)))
+		{
+			ereport(WARNING,
+					(errmsg("column \"%s\" of table \"%s\" is not put on the ownership map: its name holds a dot, or blanks around it",
+							(char *) lfirst(lc), relation_label(schema, table)),
+					 errhint(
+						 "Insert a field with another name into ownership.field and link() the column to it.")));
+			continue;
+		}
+		s = palloc0(sizeof(ColumnSpec));
+		s->schema = schema;
+		s->table = table;
+		s->column = lfirst(lc);
+		s->entity = entity;
+		s->field = s->column;
+		s->key = in_key(key, get_attnum(relid, s->column));
+		specs = lappend(specs, s);
+	}
+	if (specs == NIL)
+		return false;
+	/* nothing keeps their names right */
+	foreach(lc, pattern->readers)
+		if (system_exists(lfirst(lc)))
+			readers = lappend(readers, lfirst(lc));
+	map_fresh(specs, pattern->owner, readers);
+	if (only == NIL)
+	{
+		Parameters p = {0};
+
+		add_text(&p, schema);
+		add_text(&p, table);
+		add_text(&p, pattern->source);
+		run_sql("UPDATE ownership.mirrored_table SET source = $3 "
+				"WHERE table_schema = $1 AND table_name = $2 AND $3 IS NOT NULL",
+				&p);
+	}
+	return true;
+}
+
 /*
  * add_tables(pattern, source, owner, readers, exclude)
  *
@@ -1079,8 +1213,6 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	List *tables = NIL;
 	List *columns = NIL;
 	List *fresh = NIL;
-	List *entities = NIL;
-	List *fields = NIL;
 	Parameters q = {0};
 	uint64 n;
 	int64 added;
@@ -1136,10 +1268,8 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 		ColumnSpec *s = list_nth(specs, atoi(result_text(i, 1)) - 1);
 
 		fresh = lappend(fresh, s);
-		entities = lappend(entities, unconstify(char *, s->entity));
-		fields = lappend(fields, unconstify(char *, s->field));
 	}
-	map_columns(fresh);
+	map_fresh(fresh, owner, readers);
 
 	add_text(&p, source);
 	run_sql("UPDATE ownership.mirrored_table t SET source = $4 "
@@ -1148,17 +1278,16 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			"AND $4 IS NOT NULL AND t.source IS DISTINCT FROM $4",
 			&p);
 
-	add_texts(&q, entities);
-	add_texts(&q, fields);
+	/* for what appears later */
+	add_text(&q, pattern);
+	add_text(&q, source);
 	add_text(&q, owner);
 	add_texts(&q, readers);
-	run_sql("UPDATE ownership.field f SET owner = $3 FROM unnest($1, $2) g(entity, name) "
-			"WHERE (f.entity, f.name) = (g.entity, g.name) AND f.owner IS NULL AND $3 IS NOT NULL "
-			"AND $4 IS NOT NULL",
-			&q);
-	run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
-			"SELECT DISTINCT g.entity, g.name, r, 'read' FROM unnest($1, $2) g(entity, name), unnest($4) r "
-			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
+	add_texts(&q, exclude);
+	run_sql("INSERT INTO ownership.mirrored_pattern AS m (pattern, source, owner, readers, exclude) "
+			"VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pattern) DO UPDATE "
+			"SET source = $2, owner = $3, readers = $4, exclude = $5 "
+			"WHERE (m.source, m.owner, m.readers, m.exclude) IS DISTINCT FROM ($2, $3, $4, $5)",
 			&q);
 
 	guard_free_tables(relids);

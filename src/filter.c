@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/value.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_collate.h"
@@ -34,6 +35,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
 /* Runs as the table's owner, as PostgreSQL's own maintenance does. */
@@ -59,6 +61,7 @@ deputy_begin_extension(void)
 {
 	Deputy caller;
 
+	catalog_check_triggers();
 	GetUserIdAndSecContext(&caller.role, &caller.context);
 	SetUserIdAndSecContext(catalog_owner(), caller.context | SECURITY_LOCAL_USERID_CHANGE);
 	caller.nestlevel = NewGUCNestLevel();
@@ -232,6 +235,29 @@ parse_error_context(void *arg)
 }
 
 /*
+ * The filter over rel's columns, before it is planned; under the names that
+ * the table and its columns have in the alias, if there is one.
+ */
+static Node *
+transform_filter(Relation rel, const char *text, Alias *alias)
+{
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *nsitem;
+	Node *expr;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	pstate->p_sourcetext = text;
+	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, alias, false, true);
+	addNSItemToQuery(pstate, nsitem, false, true, true);
+	expr = transformExpr(pstate, raw_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
+	expr = coerce_to_boolean(pstate, expr, "row filter");
+	assign_expr_collations(pstate, expr);
+	free_parsestate(pstate);
+	return expr;
+}
+
+/*
  * Parse and plan a filter over rel's columns; rel is varno 1 of the result.
  *
  * Errors: anything that is not a boolean expression over the row, without
@@ -243,8 +269,6 @@ Expr *
 filter_parse(Relation rel, const char *text)
 {
 	ErrorContextCallback context;
-	ParseState *pstate = make_parsestate(NULL);
-	ParseNamespaceItem *nsitem;
 	Node *expr;
 	Deputy caller = deputy_begin(rel);
 
@@ -252,15 +276,7 @@ filter_parse(Relation rel, const char *text)
 	context.arg = unconstify(char *, text);
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-
-	pstate->p_sourcetext = text;
-	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, NULL, false, true);
-	addNSItemToQuery(pstate, nsitem, false, true, true);
-	expr = transformExpr(pstate, raw_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
-	expr = coerce_to_boolean(pstate, expr, "row filter");
-	assign_expr_collations(pstate, expr);
+	expr = transform_filter(rel, text, NULL);
 	check_columns(rel, expr);
 	(void) check_code(expr, rel);
 	expr = (Node *) expression_planner((Expr *) expr);
@@ -269,8 +285,59 @@ filter_parse(Relation rel, const char *text)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a row filter cannot use volatile functions"),
 				 errdetail("Who owns a row must not change from one look at it to the next.")));
-	free_parsestate(pstate);
 	deputy_end(&caller);
 	error_context_stack = context.previous;
 	return (Expr *) expr;
+}
+
+typedef struct Transformed
+{
+	Relation rel;
+	const char *text;
+	Node *expr;
+} Transformed;
+
+static void
+transform_as_is(void *arg)
+{
+	Transformed *t = arg;
+
+	t->expr = transform_filter(t->rel, t->text, NULL);
+}
+
+/*
+ * A filter's text now that the table or columns of it have other names than
+ * before, `table` and `columns` (by attribute number); NULL if the text means
+ * the same as ever.
+ *
+ * Errors: the filter did not work before either.
+ */
+char *
+filter_renamed(Relation rel, const char *text, const char *table, List *columns)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	Alias *before = makeAlias(table, NIL);
+	Deputy caller = deputy_begin(rel);
+	Transformed now = {rel, text, NULL};
+	char *renamed = NULL;
+	Node *expr;
+
+	/* the parser asks for no name of a dropped one */
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		char *name = i < list_length(columns) ? list_nth(columns, i) : "";
+
+		if (!att->attisdropped)
+			before->colnames = lappend(before->colnames,
+									   makeString(name[0] != '\0' ? name : NameStr(att->attname)));
+	}
+	expr = transform_filter(rel, text, before);
+	if (attempt(transform_as_is, &now) != NULL || !equal(expr, now.expr))
+		renamed = deparse_expression(expr,
+									 deparse_context_for(RelationGetRelationName(rel),
+														 RelationGetRelid(rel)),
+									 false, false);
+	deputy_end(&caller);
+	return renamed;
 }

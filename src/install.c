@@ -102,9 +102,21 @@ drop_from_partitions(Oid parent, const char *name)
 	}
 }
 
-/* Create what is missing on one relation, and arm what was disarmed. */
+/*
+ * Is a trigger, by what tgenabled says, less than what it must be?  One that
+ * was switched off is left alone unless the guard is armed on purpose.
+ */
+static bool
+must_arm(char enabled, char wanted, GuardMode mode)
+{
+	if (mode != GUARD_ARM && (enabled == TRIGGER_DISABLED || enabled == TRIGGER_FIRES_ON_REPLICA))
+		return false;
+	return enabled != wanted;
+}
+
+/* Bring the triggers of one relation to what they must be. */
 static void
-guard_one(Oid relid)
+guard_one(Oid relid, GuardMode mode)
 {
 	for (size_t i = 0; i < lengthof(guard_triggers); i++)
 	{
@@ -117,9 +129,14 @@ guard_one(Oid relid)
 		bool foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 		bool partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
-		table_close(rel, NoLock);
-		if (foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS && strcmp(t->name, TRIGGER_TRUNCATE) == 0)
-			continue; /* guards and risks show it */
+		if (missing && (mode == GUARD_REARM ||
+						/* guards and risks show it */
+						(foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
+						 strcmp(t->name, TRIGGER_TRUNCATE) == 0)))
+		{
+			table_close(rel, NoLock);
+			continue;
+		}
 		if (missing)
 		{
 			char *definition = psprintf(t->definition, table);
@@ -130,10 +147,54 @@ guard_one(Oid relid)
 			utility(
 				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 		}
-		if (enabled != t->enabled)
-			utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", table,
-							 t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : "", t->name));
+		/* not by ALTER TABLE, which refuses a table with deferred events */
+		if (must_arm(enabled, t->enabled, mode))
+			compat_enable_trigger(rel, t->name, t->enabled);
+		table_close(rel, NoLock);
 		CommandCounterIncrement();
+	}
+}
+
+/* The same for a relation and all below it.  Needs SPI. */
+void
+guard_tree(Oid relid, GuardMode mode)
+{
+	ListCell *lc;
+
+	foreach(lc, find_all_inheritors(relid, ShareRowExclusiveLock, NULL))
+		guard_one(lfirst_oid(lc), mode);
+}
+
+/* Is any part of the guard on the relation? */
+bool
+carries_guard(Oid relid)
+{
+	for (size_t i = 0; i < lengthof(guard_triggers); i++)
+	{
+		if (OidIsValid(get_trigger_oid(relid, guard_triggers[i].name, true)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Drop the triggers that a relation has of its own, and not by the table above
+ * it; the one for TRUNCATE only if told so.  Needs SPI.
+ */
+void
+drop_own_guard(Oid relid, bool truncate)
+{
+	for (size_t i = 0; i < lengthof(guard_triggers); i++)
+	{
+		Relation rel = table_open(relid, AccessExclusiveLock);
+		Trigger *trigger = find_trigger(rel, guard_triggers[i].name);
+		char *table = qualified_name(rel);
+		bool own = trigger != NULL && !trigger->tgisclone &&
+				   (truncate || strcmp(guard_triggers[i].name, TRIGGER_TRUNCATE) != 0);
+
+		table_close(rel, NoLock);
+		if (own)
+			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 	}
 }
 
@@ -165,7 +226,6 @@ guard_relation(Oid relid, bool quiet)
 {
 	Relation rel;
 	RelationMap *map;
-	ListCell *lc;
 
 	check_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
@@ -180,8 +240,8 @@ guard_relation(Oid relid, bool quiet)
 				 errhint("Put it there with ownership.assign() or ownership.add_tables().")));
 	table_close(rel, NoLock);
 
-	foreach(lc, find_all_inheritors(relid, ShareRowExclusiveLock, NULL))
-		guard_one(lfirst_oid(lc));
+	guard_tree(relid, GUARD_ARM);
+	bind_guarded(relid, true);
 
 	if (!quiet)
 	{
@@ -237,6 +297,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
 		}
+		bind_guarded(lfirst_oid(lc), false);
 	}
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -274,8 +335,8 @@ guard_named(void *arg)
 	const TableName *name = arg;
 	RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
 	/* whoever may not guard it must not wait for its lock either */
-	Oid relid = RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0, RangeVarCallbackOwnsRelation,
-										 NULL);
+	Oid relid =
+		RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0, RangeVarCallbackOwnsRelation, NULL);
 
 	guard_relation(relid, true);
 }

@@ -197,6 +197,7 @@ extern CatalogScan *catalog_begin(const char *table, const char *index, int nkey
 extern CatalogScan *catalog_begin_oid(const char *table, const char *index, Oid key);
 extern bool catalog_next(CatalogScan *scan);
 extern char *catalog_text(CatalogScan *scan, int attnum);
+extern List *text_list(Datum array);
 extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
@@ -207,6 +208,7 @@ extern void catalog_end(CatalogScan *scan);
 extern Oid catalog_signal;
 extern void catalog_watch(void);
 extern Oid catalog_owner(void);
+extern void catalog_check_triggers(void);
 extern Snapshot catalog_snapshot(void);
 extern void catalog_release(Snapshot snapshot);
 
@@ -243,6 +245,7 @@ extern Deputy deputy_begin(Relation rel);
 extern Deputy deputy_begin_extension(void);
 extern void deputy_end(const Deputy *caller);
 extern Expr *filter_parse(Relation rel, const char *text);
+extern char *filter_renamed(Relation rel, const char *text, const char *table, List *columns);
 
 /* compare.c */
 extern bool value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull);
@@ -594,6 +597,7 @@ typedef struct Parameters
 extern void add_value(Parameters *p, Oid type, Datum value, bool isnull);
 extern void add_text(Parameters *p, const char *value);
 extern void add_texts(Parameters *p, List *values);
+extern void add_oid(Parameters *p, Oid value);
 extern void add_bool(Parameters *p, bool value);
 extern uint64 run_sql(const char *sql, Parameters *p);
 extern char *result_text(uint64 row, int column);
@@ -643,6 +647,20 @@ extern bool field_is_key(const char *entity, const char *field);
 extern List *field_columns(const char *entity, const char *field);
 extern bool all_among(List *names, List *others);
 extern void map_columns(List *specs);
+extern char *default_entity(const char *schema, const char *table);
+
+/* What add_tables() was told; see mirrored_pattern. */
+typedef struct Pattern
+{
+	char *pattern;
+	char *source;
+	char *owner;
+	List *readers;
+	List *exclude;
+} Pattern;
+
+extern void mark_primary_key(Oid relid);
+extern bool map_by_pattern(Oid relid, const Pattern *pattern, List *only);
 extern bool map_one_column(const char *schema, const char *table, const char *column,
 						   const char *entity, const char *field, bool authoritative);
 extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
@@ -687,8 +705,75 @@ extern char *sheet_cell(const SheetRow *row, SheetCell cell);
 extern List *sheet_list(const SheetRow *row, SheetCell cell);
 extern void sheet_store(SheetRow *row);
 
+/* signal.c: triggers on the map's tables */
+extern TriggerData *check_trigger(FunctionCallInfo fcinfo);
+extern bool restoring(void);
+
 /* install.c: creating and dropping the guard */
+typedef enum GuardMode
+{
+	GUARD_ARM,		/* create what is missing, arm what is not armed */
+	GUARD_COMPLETE, /* create what is missing; what was switched off stays so */
+	GUARD_REARM		/* only arm what was switched on again, but not fully */
+} GuardMode;
+
 extern void guard_relation(Oid relid, bool quiet);
+extern void guard_tree(Oid relid, GuardMode mode);
+extern bool carries_guard(Oid relid);
+extern void drop_own_guard(Oid relid, bool truncate);
+
+/* bind.c: what the map's names are bound to */
+typedef struct TablePlace
+{
+	char *schema;
+	char *table;
+	bool partition;
+} TablePlace;
+
+typedef struct Binding
+{
+	char *schema; /* as on the map */
+	char *table;
+	Oid relid;	   /* InvalidOid: the map waits for a table of that name */
+	List *columns; /* names by attribute number; "" where one was dropped */
+	bool guarded;  /* the guard belongs on it */
+} Binding;
+
+extern bool table_place(Oid relid, TablePlace *place);
+extern Oid table_of_name(const char *schema, const char *table);
+extern List *table_columns_by_number(Oid relid);
+extern bool is_mirrored(const char *schema, const char *table);
+extern Binding *binding_of(Oid relid);
+extern Binding *binding_named(const char *schema, const char *table);
+extern void bind_table(const char *schema, const char *table, Oid relid, bool guarded);
+extern void bind_unbound(void);
+extern void bind_nothing(const Binding *binding);
+extern void bind_guarded(Oid relid, bool guarded);
+
+/* follow.c: the map follows its tables and columns */
+#define FOLLOW_ARRIVAL 1 /* it may have come to its name, or to be a table of its own */
+#define FOLLOW_GUARD 2	 /* what lies above it, or its triggers, may have changed */
+#define FOLLOW_KEY 4	 /* it got a primary key */
+
+extern bool same_place(const TablePlace *a, const TablePlace *b);
+extern void add_place(Parameters *p, const TablePlace *place);
+extern bool below_mirrored(Oid relid);
+extern bool concerns_map(Oid relid, int flags);
+extern void follow_table(Oid relid, int flags);
+extern void follow_schema(const char *old, const char *new);
+extern void follow_subscription(const char *old, const char *new);
+extern void follow_dropped(Oid relid);
+
+/* column.c: the map follows columns */
+extern COMPAT_NORETURN void changed_meanwhile(void);
+extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
+extern void follow_columns(const Binding *b, const TablePlace *place);
+
+/* settle.c: what DDL leaves to be done at commit */
+extern void
+queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
+extern Pattern *pattern_for(const TablePlace *place);
+extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);

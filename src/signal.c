@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -25,14 +26,27 @@ PG_FUNCTION_INFO_V1(ownership_map_changed);
 PG_FUNCTION_INFO_V1(ownership_identity_bind);
 PG_FUNCTION_INFO_V1(ownership_mirrored_column_table);
 PG_FUNCTION_INFO_V1(ownership_row_owner_check);
+PG_FUNCTION_INFO_V1(ownership_map_restored);
+PG_FUNCTION_INFO_V1(ownership_pattern_readers);
 
-static TriggerData *
+/* Errors: the function was called by other means than a trigger. */
+TriggerData *
 check_trigger(FunctionCallInfo fcinfo)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("function was not called as a trigger")));
 	return (TriggerData *) fcinfo->context;
+}
+
+/*
+ * Is a dump being restored?  Scripts of pg_dump, and pg_restore, say so by
+ * this setting.
+ */
+bool
+restoring(void)
+{
+	return !check_function_bodies;
 }
 
 /* A text value of the row that is written, or NULL. */
@@ -133,26 +147,20 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
 
-	if (schema != NULL && table != NULL && !InNoForceRLSOperation())
+	/* a dump has a row of its own for the table, before or after this one */
+	if (schema != NULL && table != NULL && !InNoForceRLSOperation() && !restoring() &&
+		!is_mirrored(schema, table))
 	{
-		const char *keys[2] = {schema, table};
-		CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
-		bool found = catalog_next(scan);
+		Oid types[2] = {TEXTOID, TEXTOID};
+		Datum values[2];
 
-		catalog_end(scan);
-		if (!found)
-		{
-			Oid types[2] = {TEXTOID, TEXTOID};
-			Datum values[2];
-
-			values[0] = CStringGetTextDatum(schema);
-			values[1] = CStringGetTextDatum(table);
-			SPI_connect();
-			SPI_execute_with_args("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
-								  "VALUES ($1, $2) ON CONFLICT DO NOTHING",
-								  2, types, values, NULL, false, 0);
-			SPI_finish();
-		}
+		values[0] = CStringGetTextDatum(schema);
+		values[1] = CStringGetTextDatum(table);
+		SPI_connect();
+		SPI_execute_with_args("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
+							  "VALUES ($1, $2) ON CONFLICT DO NOTHING",
+							  2, types, values, NULL, false, 0);
+		SPI_finish();
 	}
 	return PointerGetDatum(tuple);
 }
@@ -175,7 +183,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 	Oid nsp;
 	Oid relid;
 
-	if (schema == NULL || table == NULL || filter == NULL || !check_function_bodies)
+	if (schema == NULL || table == NULL || filter == NULL || restoring())
 		return PointerGetDatum(tuple);
 	nsp = get_namespace_oid(schema, true);
 	relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
@@ -187,4 +195,50 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 		table_close(rel, AccessShareLock);
 	}
 	return PointerGetDatum(tuple);
+}
+
+/*
+ * BEFORE, a statement that inserts into the map: while a dump is restored, its
+ * foreign keys are not checked.  They are switched off in the statement's own
+ * list of triggers, in which tg_trigger stands.
+ */
+Datum
+ownership_map_restored(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	TriggerDesc *known = td->tg_relation->trigdesc;
+	Trigger *list = td->tg_trigger;
+
+	if (!restoring())
+		return PointerGetDatum(NULL);
+	for (int i = 0; i < known->numtriggers && known->triggers[i].tgoid != td->tg_trigger->tgoid; i++)
+		list--;
+	for (int i = 0; i < known->numtriggers; i++)
+		if (list[i].tgfoid == F_RI_FKEY_CHECK_INS)
+			list[i].tgenabled = TRIGGER_DISABLED;
+	return PointerGetDatum(NULL);
+}
+
+/* AFTER, on a system's name: patterns list readers where no foreign key can be. */
+Datum
+ownership_pattern_readers(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	char *old = row_text(td, td->tg_trigtuple, "name");
+	char *new = row_text(td, td->tg_newtuple, "name");
+	Parameters p = {0};
+	Deputy caller;
+
+	if (strcmp(old, new) == 0)
+		return PointerGetDatum(NULL);
+	caller = deputy_begin_extension();
+	SPI_connect();
+	add_text(&p, old);
+	add_text(&p, new);
+	run_sql("UPDATE ownership.mirrored_pattern SET readers = array_replace(readers, $1, $2) "
+			"WHERE $1 = ANY (readers)",
+			&p);
+	SPI_finish();
+	deputy_end(&caller);
+	return PointerGetDatum(NULL);
 }

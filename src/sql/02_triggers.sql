@@ -69,3 +69,7 @@ CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.row_owner
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal;
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal_truncate;
+
+/* identity_bind() writes what nobody may write otherwise: none of them is for triggers on other tables */
+REVOKE ALL ON FUNCTION ownership.map_changed(), ownership.identity_bind(), ownership.mirrored_column_table(),
+	ownership.row_owner_check() FROM PUBLIC;

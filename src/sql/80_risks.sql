@@ -59,6 +59,7 @@ WITH guard AS MATERIALIZED (
 		format('Have it guarded when the owners are decided: SELECT ownership.guard(%L), or CALL ownership.guard_all() for all tables.', g.relation)
 	FROM guard g
 	WHERE NOT g.guarded AND NOT g.touched AND g.problems <> ARRAY['the table is not there']
+	  AND NOT EXISTS (SELECT FROM ownership.bound_table b WHERE b.table_schema = g.table_schema AND b.table_name = g.table_name AND b.guarded)
 	UNION ALL
 	/* rows that anyone may create and delete */
 	SELECT 5, 'medium', 'unowned_key', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name), k.column_name, '{}',
@@ -205,6 +206,9 @@ WITH guard AS MATERIALIZED (
 		format('Whether the copies of %s.%s agree is not known: %s.', c.entity, c.field, c.problem), c.advice
 	FROM copies c
 	WHERE c.state = 'unlinked'
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.ddl_risk
 	UNION ALL
 	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),

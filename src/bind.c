@@ -1,0 +1,329 @@
+/*
+ * bind.c
+ *		What the names of the map are bound to.
+ *
+ * The map names tables and columns as text.  bound_table holds, for each
+ * mirrored table, the OID that carried the name and its columns' names by
+ * attribute number when DDL was last looked at.  Who decides about writes
+ * does not read it: the map's names do.  It only tells a rename from a new
+ * table, and whether a guard belongs on what comes to carry a name.
+ *
+ * Rows are written as PostgreSQL writes its catalogs, by whoever may run the
+ * DDL or edit the map.  A trigger on mirrored_table keeps them with its rows;
+ * one that a TRUNCATE left behind means nothing.
+ */
+#include "ownership.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
+
+enum
+{
+	Anum_bound_schema = 1,
+	Anum_bound_table,
+	Anum_bound_relid,
+	Anum_bound_columns,
+	Anum_bound_guarded
+};
+#define NATTS_BOUND 5
+
+/*
+ * Where a relation is now.  False for what cannot be on the map: other
+ * relations than tables, temporary ones, and the extension's own.
+ */
+bool
+table_place(Oid relid, TablePlace *place)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class class;
+	bool table;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	class = (Form_pg_class) GETSTRUCT(tuple);
+	table = (class->relkind == RELKIND_RELATION || class->relkind == RELKIND_PARTITIONED_TABLE ||
+			 class->relkind == RELKIND_FOREIGN_TABLE) &&
+			class->relpersistence != RELPERSISTENCE_TEMP;
+	if (table)
+	{
+		place->schema = get_namespace_name(class->relnamespace);
+		place->table = pstrdup(NameStr(class->relname));
+		place->partition = class->relispartition;
+		table = place->schema != NULL && strcmp(place->schema, OWNERSHIP_SCHEMA) != 0;
+	}
+	ReleaseSysCache(tuple);
+	return table;
+}
+
+/* The table that carries a name, or InvalidOid. */
+Oid
+table_of_name(const char *schema, const char *table)
+{
+	Oid nsp = get_namespace_oid(schema, true);
+	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	TablePlace place;
+
+	return OidIsValid(relid) && table_place(relid, &place) ? relid : InvalidOid;
+}
+
+/* Its columns' names by attribute number; empty where one was dropped. */
+List *
+table_columns_by_number(Oid relid)
+{
+	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	AttrNumber natts = 0;
+	List *columns = NIL;
+
+	if (HeapTupleIsValid(class))
+	{
+		natts = ((Form_pg_class) GETSTRUCT(class))->relnatts;
+		ReleaseSysCache(class);
+	}
+
+	for (AttrNumber i = 1; i <= natts; i++)
+	{
+		HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(i));
+		char *name = "";
+
+		if (HeapTupleIsValid(tuple))
+		{
+			Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+
+			if (!att->attisdropped)
+				name = pstrdup(NameStr(att->attname));
+			ReleaseSysCache(tuple);
+		}
+		columns = lappend(columns, name);
+	}
+	return columns;
+}
+
+/* Is a table of that name on the map? */
+bool
+is_mirrored(const char *schema, const char *table)
+{
+	const char *keys[2] = {schema, table};
+	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	return found;
+}
+
+/* The first row; of several, one whose name is still on the map. */
+static Binding *
+read_binding(CatalogScan *scan, bool several)
+{
+	Binding *found = NULL;
+
+	while (found == NULL && catalog_next(scan))
+	{
+		Binding *binding = palloc0(sizeof(Binding));
+
+		binding->schema = catalog_text(scan, Anum_bound_schema);
+		binding->table = catalog_text(scan, Anum_bound_table);
+		binding->relid = catalog_oid(scan, Anum_bound_relid);
+		binding->columns = catalog_texts(scan, Anum_bound_columns);
+		binding->guarded = catalog_bool(scan, Anum_bound_guarded);
+		if (!several || is_mirrored(binding->schema, binding->table))
+			found = binding;
+	}
+	catalog_end(scan);
+	return found;
+}
+
+/* The name on the map that a table is bound to, or NULL. */
+Binding *
+binding_of(Oid relid)
+{
+	return read_binding(catalog_begin_oid("bound_table", "bound_table_relid_idx", relid), true);
+}
+
+/* What a name on the map is bound to, or NULL when it never was. */
+Binding *
+binding_named(const char *schema, const char *table)
+{
+	const char *keys[2] = {schema, table};
+
+	return read_binding(catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL), false);
+}
+
+static void
+store_binding(const Binding *b)
+{
+	const char *keys[2] = {b->schema, b->table};
+	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
+	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
+	Datum values[NATTS_BOUND];
+	bool nulls[NATTS_BOUND] = {false};
+	Datum *names = palloc(Max(list_length(b->columns), 1) * sizeof(Datum));
+	HeapTuple tuple;
+	ListCell *lc;
+	int n = 0;
+
+	foreach(lc, b->columns)
+		names[n++] = CStringGetTextDatum((char *) lfirst(lc));
+	values[Anum_bound_schema - 1] = CStringGetTextDatum(b->schema);
+	values[Anum_bound_table - 1] = CStringGetTextDatum(b->table);
+	values[Anum_bound_relid - 1] = ObjectIdGetDatum(b->relid);
+	values[Anum_bound_columns - 1] =
+		PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[Anum_bound_guarded - 1] = BoolGetDatum(b->guarded);
+	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
+	if (catalog_next(scan))
+		CatalogTupleUpdate(bound, catalog_tid(scan), tuple);
+	else
+		CatalogTupleInsert(bound, tuple);
+	catalog_end(scan);
+	table_close(bound, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Bind a name on the map to a table as it is now. */
+void
+bind_table(const char *schema, const char *table, Oid relid, bool guarded)
+{
+	Binding b = {unconstify(char *, schema), unconstify(char *, table), relid,
+				 table_columns_by_number(relid), guarded};
+
+	store_binding(&b);
+}
+
+/* The table of that name is gone: the map waits.  What it was is remembered. */
+void
+bind_nothing(const Binding *binding)
+{
+	Binding b = *binding;
+
+	b.relid = InvalidOid;
+	store_binding(&b);
+}
+
+static void
+bind_place(void *arg)
+{
+	const TablePlace *place = arg;
+	Oid relid = table_of_name(place->schema, place->table);
+
+	bind_table(place->schema, place->table, relid, OidIsValid(relid) && carries_guard(relid));
+}
+
+/* Bind the names on the map that were never bound. */
+void
+bind_unbound(void)
+{
+	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 0, NULL, NULL);
+	List *places = NIL;
+	ListCell *lc;
+
+	while (catalog_next(scan))
+	{
+		TablePlace *place = palloc0(sizeof(TablePlace));
+
+		place->schema = catalog_text(scan, 1);
+		place->table = catalog_text(scan, 2);
+		if (binding_named(place->schema, place->table) == NULL)
+			places = lappend(places, place);
+	}
+	catalog_end(scan);
+	foreach(lc, places)
+	{
+		/* another session may bind it now */
+		ErrorData *error = attempt(bind_place, lfirst(lc));
+
+		if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
+			ReThrowError(error);
+	}
+}
+
+/* Tell whether the guard belongs on a table; nothing if it has no map of its own. */
+void
+bind_guarded(Oid relid, bool guarded)
+{
+	TablePlace place;
+	Binding *b;
+
+	if (!table_place(relid, &place) || !is_mirrored(place.schema, place.table))
+		return;
+	b = binding_named(place.schema, place.table);
+	if (b == NULL || b->relid != relid)
+		bind_table(place.schema, place.table, relid, guarded);
+	else if (b->guarded != guarded)
+	{
+		b->guarded = guarded;
+		store_binding(b);
+	}
+}
+
+static void
+unbind(const char *schema, const char *table)
+{
+	const char *keys[2] = {schema, table};
+	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
+	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
+
+	while (catalog_next(scan))
+		CatalogTupleDelete(bound, catalog_tid(scan));
+	catalog_end(scan);
+	table_close(bound, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * AFTER, on mirrored_table: bind the name of a new row, or one that was given
+ * another name.
+ */
+Datum
+ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo);
+	HeapTuple tuple = TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
+	char *schema = SPI_getvalue(tuple, desc, 1);
+	char *table = SPI_getvalue(tuple, desc, 2);
+	Binding *b;
+	Oid relid;
+
+	if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
+	{
+		unbind(schema, table);
+		return PointerGetDatum(NULL);
+	}
+	b = binding_named(schema, table);
+	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+	{
+		char *old_schema = SPI_getvalue(td->tg_trigtuple, desc, 1);
+		char *old_table = SPI_getvalue(td->tg_trigtuple, desc, 2);
+
+		if (strcmp(schema, old_schema) == 0 && strcmp(table, old_table) == 0)
+			return PointerGetDatum(NULL);
+		b = binding_named(old_schema, old_table);
+		unbind(old_schema, old_table);
+	}
+	relid = table_of_name(schema, table);
+	if (b == NULL)
+		bind_table(schema, table, relid, OidIsValid(relid) && carries_guard(relid));
+	else if (OidIsValid(relid) && b->relid != relid)
+		bind_table(schema, table, relid, b->guarded);
+	else
+	{
+		/* with the columns that it was last seen with */
+		b->schema = schema;
+		b->table = table;
+		b->relid = relid;
+		store_binding(b);
+	}
+	return PointerGetDatum(NULL);
+}

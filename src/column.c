@@ -1,0 +1,252 @@
+/*
+ * column.c
+ *		The map follows the columns of a mirrored table.
+ *
+ * What the table's columns were called when it was last looked at is compared
+ * with what they are called now, by attribute number: nothing is asked of the
+ * command.  The rules are those of follow.c.
+ */
+#include "ownership.h"
+
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+/* This transaction's snapshot does not see what is on the map now. */
+void
+changed_meanwhile(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("the map was changed after this transaction began")));
+}
+
+typedef struct Filter
+{
+	Relation rel;
+	const char *text;
+	const char *table;
+	List *columns;
+	char *renamed;
+} Filter;
+
+static void
+rename_filter(void *arg)
+{
+	Filter *f = arg;
+
+	f->renamed = filter_renamed(f->rel, f->text, f->table, f->columns);
+}
+
+/* Filters that do not mean the same under new names are written anew. */
+void
+rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
+{
+	Relation rel = table_open(relid, NoLock);
+	Parameters p = {0};
+	uint64 n;
+	SPITupleTable *rules;
+
+	add_place(&p, place);
+	n = run_sql("SELECT column_name, position::text, row_filter FROM ownership.row_owner "
+				"WHERE table_schema = $1 AND table_name = $2",
+				&p);
+	rules = SPI_tuptable;
+	for (uint64 i = 0; i < n; i++)
+	{
+		char *column = SPI_getvalue(rules->vals[i], rules->tupdesc, 1);
+		char *position = SPI_getvalue(rules->vals[i], rules->tupdesc, 2);
+		Filter f = {rel, SPI_getvalue(rules->vals[i], rules->tupdesc, 3), table, columns, NULL};
+		Parameters q = {0};
+
+		/* what did not work before is a risk already */
+		if (attempt(rename_filter, &f) != NULL || f.renamed == NULL)
+			continue;
+		add_place(&q, place);
+		add_text(&q, column);
+		add_text(&q, position);
+		add_text(&q, f.renamed);
+		run_sql("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
+				"AND table_name = $2 AND column_name = $3 AND position = $4::integer",
+				&q);
+	}
+	table_close(rel, NoLock);
+}
+
+static void
+rename_column_evidence(const TablePlace *place, const char *from, const char *to)
+{
+	Parameters p = {0};
+
+	add_place(&p, place);
+	add_text(&p, from);
+	add_text(&p, to);
+#define RENAMED(values)                                                            \
+	values " = CASE WHEN jsonb_typeof(" values ") = 'object' AND " values " ? $3 " \
+		   "THEN (" values " - $3) || jsonb_build_object($4, " values " -> $3) ELSE " values " END"
+	run_sql("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), " RENAMED(
+				"row_key") ", " RENAMED("stored") ", " RENAMED("proposed") " WHERE table_schema = $1 AND table_name = $2 "
+																		   "AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
+			&p);
+#undef RENAMED
+	run_sql("UPDATE ownership.activity a SET column_name = $4 "
+			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
+			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "
+			"AND b.table_name = $2 AND b.column_name = $4 AND b.system IS NOT DISTINCT FROM a.system)",
+			&p);
+}
+
+static bool
+column_is_mirrored(const TablePlace *place, const char *column)
+{
+	const char *keys[3] = {place->schema, place->table, column};
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	return found;
+}
+
+static void
+rename_column_on_map(const TablePlace *place, const char *from, const char *to)
+{
+	Parameters p = {0};
+
+	add_place(&p, place);
+	add_text(&p, from);
+	add_text(&p, to);
+	if (run_sql("UPDATE ownership.mirrored_column SET column_name = $4 "
+				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
+				&p) == 0)
+		changed_meanwhile();
+	run_sql("UPDATE ownership.former_column SET column_name = $4 "
+			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
+			&p);
+	run_sql("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
+			"AND former_name = $4 AND $3 IS NOT NULL",
+			&p);
+	rename_column_evidence(place, from, to);
+}
+
+/* A mirrored column left its name for another one: its map goes with it. */
+static void
+column_leaves(const TablePlace *place, const char *from, const char *to)
+{
+	Parameters p = {0};
+	bool back;
+
+	add_place(&p, place);
+	add_text(&p, from);
+	add_text(&p, to);
+	back = run_sql("SELECT FROM ownership.former_column WHERE table_schema = $1 "
+				   "AND table_name = $2 AND column_name = $3 AND former_name = $4",
+				   &p) > 0;
+	rename_column_on_map(place, from, to);
+	if (back)
+		return; /* to where it came from */
+	run_sql("INSERT INTO ownership.former_column (table_schema, table_name, former_name, column_name, left_in) "
+			"VALUES ($1, $2, $3, $4, pg_current_xact_id()) ON CONFLICT (table_schema, table_name, former_name) "
+			"DO UPDATE SET column_name = $4, left_in = pg_current_xact_id()",
+			&p);
+}
+
+/* A column came to a name that is not on the map; adds to `fresh`. */
+static void
+column_arrives(Oid relid, const TablePlace *place, char *name, List **fresh)
+{
+	Parameters p = {0};
+	char *now;
+
+	add_place(&p, place);
+	add_text(&p, name);
+	if (run_sql("SELECT column_name, left_in = pg_current_xact_id() FROM ownership.former_column "
+				"JOIN ownership.mirrored_column USING (table_schema, table_name, column_name) "
+				"WHERE table_schema = $1 AND table_name = $2 AND former_name = $3",
+				&p) == 0)
+	{
+		*fresh = lappend(*fresh, name);
+		return;
+	}
+	now = result_text(0, 1);
+	if (strcmp(result_text(0, 2), "t") == 0 || get_attnum(relid, now) == InvalidAttrNumber)
+		rename_column_on_map(place, now, name);
+	else
+		ereport(WARNING,
+				(errmsg("column \"%s\" of table \"%s\" is not on the ownership map", name,
+						relation_label(place->schema, place->table)),
+				 errdetail("The map of that name followed its column, which is called \"%s\" now.",
+						   now)));
+}
+
+/* A mirrored column is gone: another one may have its former name. */
+static void
+column_goes(Oid relid, const TablePlace *place, const char *name)
+{
+	Parameters p = {0};
+	uint64 n;
+	SPITupleTable *names;
+
+	add_place(&p, place);
+	add_text(&p, name);
+	n = run_sql("SELECT former_name FROM ownership.former_column WHERE table_schema = $1 "
+				"AND table_name = $2 AND column_name = $3 ORDER BY left_in DESC",
+				&p);
+	names = SPI_tuptable;
+	for (uint64 i = 0; i < n; i++)
+	{
+		char *former = SPI_getvalue(names->vals[i], names->tupdesc, 1);
+
+		if (get_attnum(relid, former) == InvalidAttrNumber || column_is_mirrored(place, former))
+			continue;
+		rename_column_on_map(place, name, former);
+		return;
+	}
+}
+
+static char *
+name_at(List *columns, int i)
+{
+	return i < list_length(columns) ? list_nth(columns, i) : "";
+}
+
+/* Columns were renamed, dropped or added since the table was last looked at. */
+void
+follow_columns(const Binding *b, const TablePlace *place)
+{
+	List *columns = table_columns_by_number(b->relid);
+	List *fresh = NIL;
+	bool changed = false;
+	bool renamed = false;
+
+	for (int i = 0; i < Max(list_length(columns), list_length(b->columns)); i++)
+	{
+		const char *old = name_at(b->columns, i);
+		char *now = name_at(columns, i);
+
+		if (strcmp(old, now) == 0)
+			continue;
+		changed = true;
+		renamed |= old[0] != '\0' && now[0] != '\0';
+		if (now[0] == '\0')
+		{
+			if (column_is_mirrored(place, old))
+				column_goes(b->relid, place, old);
+		}
+		/* the map of a name belongs to what carries it: then the old one waits */
+		else if (!column_is_mirrored(place, now))
+		{
+			if (old[0] != '\0' && column_is_mirrored(place, old))
+				column_leaves(place, old, now);
+			else
+				column_arrives(b->relid, place, now, &fresh);
+		}
+	}
+	if (!changed)
+		return;
+	bind_table(b->schema, b->table, b->relid, b->guarded);
+	if (renamed)
+		rename_in_filters(b->relid, place, place->table, b->columns);
+	if (fresh != NIL && pattern_for(place) != NULL)
+		queue_ddl(RelationRelationId, b->relid, NULL, false, false, fresh);
+}

@@ -1,0 +1,410 @@
+/*
+ * ddl.c
+ *		Event triggers: which DDL may matter to the map, and to which tables.
+ *
+ * The event triggers name the few commands that can rename, create or drop a
+ * table or a column, or change what lies above a table; no other DDL comes
+ * here.  Of those, most are about tables off the map: that is found out by a
+ * few index lookups, before anything is written or locked.
+ *
+ * Nobody's DDL fails because of the map.  What could not be done for it is a
+ * warning, and shows as a risk.
+ *
+ * A binary upgrade brings OIDs and rows as they were, and nothing is followed.
+ */
+#include "ownership.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_ddl_start);
+PG_FUNCTION_INFO_V1(ownership_ddl_end);
+PG_FUNCTION_INFO_V1(ownership_ddl_drop);
+
+/* What one command did. */
+typedef struct Followed
+{
+	List *relids;
+	int flags;
+	List *parts; /* of relids: what was attached or detached */
+	const char *old;
+	const char *new;
+	bool subscription; /* old and new are a subscription's names, not a schema's */
+	List *dropped;	   /* OIDs of tables */
+	Oid guarded;	   /* got a trigger of the guard */
+} Followed;
+
+/* The command, or NULL where nothing is to be done. */
+static Node *
+event_command(FunctionCallInfo fcinfo)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function was not called as an event trigger")));
+	/* the extension is half there while it is created, changed or dropped */
+	if (IsBinaryUpgrade || !OidIsValid(catalog_table("ddl_queue", true)) ||
+		!OidIsValid(catalog_table(CATALOG_SIGNAL, true)))
+		return NULL;
+	return ((EventTriggerData *) fcinfo->context)->parsetree;
+}
+
+static void
+tell(ErrorData *error)
+{
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("the ownership map does not follow this command: %s", error->message),
+				 errhint("ownership.risks shows what is broken.")));
+}
+
+/* The relations of a command's list, from a query on it. */
+static List *
+event_relations(const char *sql)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	MemoryContext old;
+	Parameters p = {0};
+	List *relids = NIL;
+	int nestlevel = NewGUCNestLevel();
+	uint64 n;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	SPI_connect();
+	n = run_sql(sql, &p);
+	old = MemoryContextSwitchTo(cxt);
+	for (uint64 i = 0; i < n; i++)
+		relids = lappend_oid(relids, atooid(result_text(i, 1)));
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	AtEOXact_GUC(false, nestlevel);
+	return relids;
+}
+
+/* Does ALTER TABLE do one of these, and to which partition? */
+static bool
+has_subcommand(AlterTableStmt *stmt, const AlterTableType *types, int n, PartitionCmd **partition)
+{
+	ListCell *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (cmd->subtype != types[i])
+				continue;
+			if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
+				*partition = (PartitionCmd *) cmd->def;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Does it add a primary key? */
+static bool
+adds_primary_key(AlterTableStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->def != NULL && IsA(cmd->def, Constraint) &&
+			((Constraint *) cmd->def)->contype == CONSTR_PRIMARY)
+			return true;
+	}
+	return false;
+}
+
+static void
+drop_before_attach(void *arg)
+{
+	SPI_connect();
+	drop_own_guard(*(Oid *) arg, false);
+	SPI_finish();
+}
+
+/*
+ * ddl_command_start: a table that is guarded for itself cannot take the row
+ * triggers of the partitioned table that it is attached to; they replace its
+ * own.  If the command fails, nothing has happened.
+ */
+Datum
+ownership_ddl_start(PG_FUNCTION_ARGS)
+{
+	static const AlterTableType attach[] = {AT_AttachPartition};
+	Node *command = event_command(fcinfo);
+	PartitionCmd *partition = NULL;
+	Oid parent;
+	Oid child;
+
+	if (command == NULL || !IsA(command, AlterTableStmt) ||
+		!has_subcommand((AlterTableStmt *) command, attach, lengthof(attach), &partition) ||
+		partition == NULL)
+		PG_RETURN_NULL();
+	parent = RangeVarGetRelid(((AlterTableStmt *) command)->relation, NoLock, true);
+	child = RangeVarGetRelid(partition->name, NoLock, true);
+	if (!OidIsValid(parent) || !OidIsValid(child) || !carries_guard(parent) ||
+		!carries_guard(child) || get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE ||
+		get_rel_relispartition(child) || !compat_table_ownercheck(parent, GetUserId()) ||
+		!compat_table_ownercheck(child, GetUserId()))
+		PG_RETURN_NULL();
+	/* as ATTACH does, in this order */
+	LockRelationOid(parent, ShareUpdateExclusiveLock);
+	tell(attempt(drop_before_attach, &child));
+	PG_RETURN_NULL();
+}
+
+/*
+ * Triggers of the map's own tables were switched on.  They must fire in every
+ * replication role; and a restore of data may have brought rows while they
+ * were off.
+ */
+static void
+rearm_own(Oid relid)
+{
+	Parameters p = {0};
+	uint64 n;
+
+	if (relid == catalog_table("mirrored_table", false))
+		bind_unbound();
+
+	add_oid(&p, relid);
+	n = run_sql("SELECT format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tgrelid::regclass, tgname) "
+				"FROM pg_trigger WHERE tgrelid = $1 AND tgenabled = 'O' AND tgfoid IN ("
+				"'ownership.map_changed()'::regprocedure, 'ownership.ddl_settle()'::regprocedure, "
+				"'ownership.mirrored_table_bind()'::regprocedure)",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		SPITupleTable *commands = SPI_tuptable;
+
+		SPI_execute(result_text(i, 1), false, 0);
+		SPI_tuptable = commands;
+	}
+}
+
+static void
+follow(void *arg)
+{
+	Followed *f = arg;
+	Deputy caller = deputy_begin_extension();
+	ListCell *lc;
+
+	SPI_connect();
+	if (OidIsValid(f->guarded))
+		bind_guarded(f->guarded, true);
+	foreach(lc, f->dropped)
+		follow_dropped(lfirst_oid(lc));
+	foreach(lc, f->relids)
+	{
+		if (get_rel_namespace(lfirst_oid(lc)) == get_namespace_oid(OWNERSHIP_SCHEMA, true))
+			rearm_own(lfirst_oid(lc));
+		else
+			follow_table(lfirst_oid(lc), f->flags);
+	}
+	foreach(lc, f->parts)
+		follow_table(lfirst_oid(lc), FOLLOW_ARRIVAL | FOLLOW_GUARD);
+	if (f->new != NULL && f->subscription)
+		follow_subscription(f->old, f->new);
+	else if (f->new != NULL)
+		follow_schema(f->old, f->new);
+	SPI_finish();
+	deputy_end(&caller);
+}
+
+/* A relation and what inherits its columns. */
+static List *
+with_inheritors(List *relids)
+{
+	List *all = NIL;
+	ListCell *lc;
+
+	foreach(lc, relids)
+		all = list_concat_unique_oid(all, has_subclass(lfirst_oid(lc))
+											  ? find_all_inheritors(lfirst_oid(lc), NoLock, NULL)
+											  : list_make1_oid(lfirst_oid(lc)));
+	return all;
+}
+
+/* Only those that the map is about. */
+static List *
+concerned(List *relids, int flags)
+{
+	Oid own = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+	List *some = NIL;
+	ListCell *lc;
+
+	foreach(lc, relids)
+	{
+		bool rearm = flags & FOLLOW_GUARD && get_rel_namespace(lfirst_oid(lc)) == own;
+
+		if (rearm || concerns_map(lfirst_oid(lc), flags))
+			some = lappend_oid(some, lfirst_oid(lc));
+	}
+	return some;
+}
+
+#define DDL_TABLES                                                          \
+	"SELECT DISTINCT d.objid::text FROM pg_event_trigger_ddl_commands() d " \
+	"WHERE d.classid = 'pg_class'::regclass"
+/* those that a composite type's columns are in */
+#define TYPED_TABLES                                                                 \
+	"SELECT t.oid::text FROM pg_event_trigger_ddl_commands() d "                     \
+	"JOIN pg_class c ON c.oid = d.objid JOIN pg_class t ON t.reloftype = c.reltype " \
+	"WHERE d.classid = 'pg_class'::regclass"
+
+/*
+ * ddl_command_end: follow what was renamed or moved, and queue what is new.
+ */
+Datum
+ownership_ddl_end(PG_FUNCTION_ARGS)
+{
+	static const AlterTableType apart[] = {AT_DropInherit};
+	static const AlterTableType about_guard[] = {AT_EnableTrig,		 AT_EnableTrigAll,
+												 AT_EnableTrigUser,	 AT_AddInherit,
+												 AT_DropInherit,	 AT_AttachPartition,
+												 AT_DetachPartition, AT_DetachPartitionFinalize};
+	Node *command = event_command(fcinfo);
+	Followed f = {0};
+	PartitionCmd *partition = NULL;
+
+	if (command == NULL)
+		PG_RETURN_NULL();
+	switch (nodeTag(command))
+	{
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
+			if (((CreateStmt *) command)->relation->relpersistence == RELPERSISTENCE_TEMP)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL | FOLLOW_GUARD;
+			break;
+		case T_CreateTableAsStmt:
+			if (((CreateTableAsStmt *) command)->into->rel->relpersistence == RELPERSISTENCE_TEMP)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL;
+			break;
+		case T_CreateSchemaStmt:
+			if (((CreateSchemaStmt *) command)->schemaElts == NIL)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL | FOLLOW_GUARD;
+			break;
+		case T_ImportForeignSchemaStmt:
+		case T_AlterObjectSchemaStmt:
+			f.flags = FOLLOW_ARRIVAL;
+			break;
+		case T_RenameStmt:
+		{
+			RenameStmt *stmt = (RenameStmt *) command;
+
+			switch (stmt->renameType)
+			{
+				case OBJECT_SUBSCRIPTION:
+					f.subscription = true;
+					f.old = strVal(stmt->object);
+					f.new = stmt->newname;
+					break;
+				case OBJECT_SCHEMA:
+					f.old = stmt->subname;
+					f.new = stmt->newname;
+					break;
+				case OBJECT_TABLE:
+				case OBJECT_FOREIGN_TABLE:
+				case OBJECT_INDEX:
+					f.flags = FOLLOW_ARRIVAL;
+					break;
+				case OBJECT_COLUMN:
+				case OBJECT_ATTRIBUTE:
+					break;
+				default:
+					PG_RETURN_NULL();
+			}
+			break;
+		}
+		case T_AlterTableStmt:
+			if (has_subcommand((AlterTableStmt *) command, about_guard, lengthof(about_guard),
+							   &partition))
+				f.flags = FOLLOW_GUARD;
+			if (has_subcommand((AlterTableStmt *) command, apart, lengthof(apart), &partition))
+				f.flags |= FOLLOW_ARRIVAL;
+			if (adds_primary_key((AlterTableStmt *) command))
+				f.flags |= FOLLOW_KEY;
+			break;
+		case T_CreateTrigStmt:
+			/* a dump restores the guard so */
+			if (strcmp(((CreateTrigStmt *) command)->trigname, TRIGGER_JUDGE) != 0)
+				PG_RETURN_NULL();
+			f.guarded = RangeVarGetRelid(((CreateTrigStmt *) command)->relation, NoLock, true);
+			break;
+		default:
+			PG_RETURN_NULL();
+	}
+	if (partition != NULL)
+	{
+		Oid part = RangeVarGetRelid(partition->name, NoLock, true);
+
+		if (OidIsValid(part) && concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
+			f.parts = list_make1_oid(part);
+		/* the table above it is as it was */
+	}
+	else if (f.new == NULL && !OidIsValid(f.guarded))
+	{
+		bool type = ((EventTriggerData *) fcinfo->context)->tag == CMDTAG_ALTER_TYPE;
+		List *relids = event_relations(type ? TYPED_TABLES : DDL_TABLES);
+
+		/* columns are renamed and dropped in all of them */
+		if (!(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
+			relids = with_inheritors(relids);
+		f.relids = concerned(relids, f.flags);
+	}
+	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
+		tell(attempt(follow, &f));
+	PG_RETURN_NULL();
+}
+
+/*
+ * sql_drop: the map of what was dropped waits for its name.
+ */
+Datum
+ownership_ddl_drop(PG_FUNCTION_ARGS)
+{
+	Node *command = event_command(fcinfo);
+	Followed f = {0};
+	ListCell *lc;
+
+	if (command == NULL)
+		PG_RETURN_NULL();
+	foreach(lc,
+			event_relations(
+				"SELECT objid::text FROM pg_event_trigger_dropped_objects() "
+				"WHERE classid = 'pg_class'::regclass AND NOT is_temporary "
+				"AND object_type IN ('table', 'foreign table', 'table column', 'foreign table column')"))
+	{
+		Oid relid = lfirst_oid(lc);
+
+		if (binding_of(relid) == NULL)
+			continue;
+		if (get_rel_name(relid) == NULL)
+			f.dropped = list_append_unique_oid(f.dropped, relid);
+		else
+			f.relids = list_append_unique_oid(f.relids, relid);
+	}
+	if (f.dropped != NIL || f.relids != NIL)
+		tell(attempt(follow, &f));
+	PG_RETURN_NULL();
+}

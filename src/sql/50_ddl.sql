@@ -1,0 +1,208 @@
+/*
+ * The map follows DDL.
+ *
+ * The map names tables and columns as text.  What those names are bound to in
+ * this database is remembered here, so that a rename is told from a new table;
+ * none of it is dumped: OIDs mean nothing elsewhere.  Nothing here refers to
+ * the map by a foreign key, which would be in the way of a TRUNCATE there; a
+ * row about what is not on the map means nothing.
+ */
+CREATE TABLE ownership.mirrored_pattern (
+	pattern	text PRIMARY KEY,
+	source	text REFERENCES ownership.system ON UPDATE CASCADE,
+	owner	text REFERENCES ownership.system ON UPDATE CASCADE,
+	readers	text[] NOT NULL DEFAULT '{}',
+	exclude	text[] NOT NULL DEFAULT '{}',
+	CONSTRAINT mirrored_pattern_pattern_check CHECK (pattern <> ''),
+	CONSTRAINT mirrored_pattern_readers_check CHECK (array_position(readers, NULL) IS NULL),
+	CONSTRAINT mirrored_pattern_exclude_check CHECK (array_position(exclude, NULL) IS NULL)
+);
+COMMENT ON TABLE ownership.mirrored_pattern IS 'What add_tables() was told: tables and columns that appear later under a pattern are put on the map and guarded';
+COMMENT ON COLUMN ownership.mirrored_pattern.pattern IS 'As for add_tables(): "netsuite.*" is a schema; where several match a table, the most specific one counts';
+COMMENT ON COLUMN ownership.mirrored_pattern.owner IS 'System of record of the fields; NULL: the source, if there is one';
+COMMENT ON COLUMN ownership.mirrored_pattern.exclude IS 'Patterns of tables and columns that stay off the map';
+SELECT pg_catalog.pg_extension_config_dump('ownership.mirrored_pattern', '');
+
+CREATE TABLE ownership.bound_table (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	relid			oid NOT NULL,
+	columns			text[] NOT NULL,
+	guarded			boolean NOT NULL,
+	PRIMARY KEY (table_schema, table_name)
+);
+CREATE INDEX bound_table_relid_idx ON ownership.bound_table (relid);
+COMMENT ON TABLE ownership.bound_table IS 'Internal: the table and the columns that a name on the map was bound to when last looked at';
+COMMENT ON COLUMN ownership.bound_table.relid IS 'Its OID; 0: the map waits for a table of that name';
+COMMENT ON COLUMN ownership.bound_table.columns IS 'Its columns'' names by attribute number; empty where one was dropped';
+COMMENT ON COLUMN ownership.bound_table.guarded IS 'The guard belongs on the table that carries the name';
+
+CREATE TABLE ownership.former_table (
+	former_schema	text NOT NULL,
+	former_name		text NOT NULL,
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	left_in			xid8 NOT NULL,
+	twin			boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (former_schema, former_name)
+);
+COMMENT ON TABLE ownership.former_table IS 'Internal: names that mirrored tables had before they were renamed';
+COMMENT ON COLUMN ownership.former_table.left_in IS 'The transaction that renamed it';
+COMMENT ON COLUMN ownership.former_table.twin IS 'The map was copied to another table that took that name';
+
+CREATE TABLE ownership.former_column (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	former_name		text NOT NULL,
+	column_name		text NOT NULL,
+	left_in			xid8 NOT NULL,
+	PRIMARY KEY (table_schema, table_name, former_name)
+);
+COMMENT ON TABLE ownership.former_column IS 'Internal: names that mirrored columns had before they were renamed';
+COMMENT ON COLUMN ownership.former_column.left_in IS 'The transaction that renamed it';
+
+/*
+ * What is to be done when the transaction commits: only then is it known
+ * which table carries a name.  Rows live no longer than their transaction.
+ */
+CREATE UNLOGGED TABLE ownership.ddl_queue (
+	classid			oid NOT NULL,
+	objid			oid NOT NULL,
+	table_schema	text,
+	table_name		text,
+	arrived			boolean NOT NULL,
+	guard			boolean NOT NULL,
+	fresh			text[] NOT NULL,
+	PRIMARY KEY (classid, objid)
+);
+COMMENT ON TABLE ownership.ddl_queue IS 'Internal: what DDL of this transaction leaves to be done at its commit';
+COMMENT ON COLUMN ownership.ddl_queue.classid IS 'Of a table or of a schema';
+COMMENT ON COLUMN ownership.ddl_queue.table_schema IS 'Where the map named it at the beginning of the transaction';
+COMMENT ON COLUMN ownership.ddl_queue.arrived IS 'It came to its name in this transaction';
+COMMENT ON COLUMN ownership.ddl_queue.guard IS 'Its triggers are to be looked at';
+COMMENT ON COLUMN ownership.ddl_queue.fresh IS 'Columns that came in this transaction';
+
+CREATE FUNCTION ownership.ddl_settle() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_ddl_settle' LANGUAGE C;
+COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards what came under its patterns and names';
+CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON ownership.ddl_queue DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION ownership.ddl_settle();
+ALTER TABLE ownership.ddl_queue ENABLE ALWAYS TRIGGER settle;
+
+CREATE FUNCTION ownership.mirrored_table_bind() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_mirrored_table_bind' LANGUAGE C;
+COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: remembers which table is meant';
+CREATE TRIGGER bind AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_table_bind();
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER bind;
+
+CREATE FUNCTION ownership.pattern_readers() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_pattern_readers' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames a system among the readers of patterns, too';
+CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
+	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
+
+/*
+ * A dump's map is right in itself, and comes in any order.  pg_restore does
+ * not tell its parallel workers which table of the map refers to which, so
+ * foreign keys are not checked while it is restored.
+ */
+CREATE FUNCTION ownership.map_restored() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_map_restored' LANGUAGE C;
+COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the map''s tables: lets a dump be restored in any order';
+CREATE TRIGGER restored BEFORE INSERT ON ownership.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.field
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.declared_access
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_pattern
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.row_owner
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+
+/*
+ * Event triggers, on the commands that can change what a table or a column is
+ * called or what lies below it; all other DDL does not come here.  They fire
+ * in every session_replication_role.
+ */
+CREATE FUNCTION ownership.ddl_start() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'ownership_ddl_start' LANGUAGE C;
+COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table that is guarded for itself be attached as a partition';
+CREATE FUNCTION ownership.ddl_end() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'ownership_ddl_end' LANGUAGE C;
+COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows what was renamed, and takes in what is new';
+CREATE FUNCTION ownership.ddl_drop() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'ownership_ddl_drop' LANGUAGE C;
+COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of what was dropped waits for its name';
+
+CREATE EVENT TRIGGER ownership_start ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE')
+	EXECUTE FUNCTION ownership.ddl_start();
+/* ALTER INDEX renames tables, too */
+CREATE EVENT TRIGGER ownership_end ON ddl_command_end
+	WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER SUBSCRIPTION', 'ALTER TABLE', 'ALTER TYPE',
+		'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'CREATE TRIGGER',
+		'IMPORT FOREIGN SCHEMA', 'SELECT INTO')
+	EXECUTE FUNCTION ownership.ddl_end();
+/* columns go with what they depend on */
+CREATE EVENT TRIGGER ownership_drop ON sql_drop
+	WHEN TAG IN ('DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FOREIGN DATA WRAPPER', 'DROP FOREIGN TABLE',
+		'DROP FUNCTION', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP SERVER', 'DROP TABLE', 'DROP TYPE')
+	EXECUTE FUNCTION ownership.ddl_drop();
+ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
+ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+
+/* What DDL broke, or could; part of ownership.risks. */
+CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	/* the guard belongs there, and none of it is left */
+	SELECT 3, 'high', 'unguarded', NULL::text, NULL::text, ownership.relation_name(b.table_schema, b.table_name), NULL::text, '{}'::text[],
+		format('The guard of %s is gone: nothing enforces its map.', ownership.relation_name(b.table_schema, b.table_name)),
+		format('SELECT ownership.guard(%L) guards it again; ownership.unguard() tells that it shall not be guarded.',
+			ownership.relation_name(b.table_schema, b.table_name))
+	FROM ownership.bound_table b
+	JOIN ownership.mirrored_table m USING (table_schema, table_name)
+	JOIN pg_catalog.pg_class c ON c.oid = b.relid
+	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
+		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
+	UNION ALL
+	/* names do not follow */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, NULL, NULL, '{}',
+		format('Event trigger %I is disabled: tables that are created or renamed can lose their map and their guard.', e.evtname),
+		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', e.evtname)
+	FROM pg_catalog.pg_event_trigger e
+	WHERE e.evtfoid IN ('ownership.ddl_start()'::regprocedure, 'ownership.ddl_end()'::regprocedure, 'ownership.ddl_drop()'::regprocedure)
+	  AND e.evtenabled <> 'A'
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, ownership.relation_name(f.former_schema, f.former_name), NULL, '{}',
+		format('Table %1$s is not on the map: the map of that name followed its table, which is called %2$s now.',
+			ownership.relation_name(f.former_schema, f.former_name), ownership.relation_name(f.table_schema, f.table_name)),
+		format('If %1$s took its place, rename the row of %2$s in ownership.mirrored_table and guard it; else assign the columns of %1$s.',
+			ownership.relation_name(f.former_schema, f.former_name), ownership.relation_name(f.table_schema, f.table_name))
+	FROM ownership.former_table f
+	JOIN ownership.mirrored_table m USING (table_schema, table_name)
+	JOIN pg_catalog.pg_namespace n ON n.nspname = f.former_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = f.former_name::name AND c.relkind IN ('r', 'p', 'f')
+	WHERE NOT EXISTS (SELECT FROM ownership.mirrored_table t
+		WHERE t.table_schema = f.former_schema AND t.table_name = f.former_name)
+	  AND EXISTS (SELECT FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
+		WHERE s.nspname = f.table_schema::name AND o.relname = f.table_name::name AND o.relkind IN ('r', 'p', 'f'))
+	UNION ALL
+	/* of a dump that was restored in part */
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
+		format('Column %s of %s holds field %s.%s, which is not there.', m.column_name, ownership.relation_name(m.table_schema, m.table_name), m.entity, m.field),
+		'Insert the field into ownership.field, or delete the column''s row from ownership.mirrored_column.'
+	FROM ownership.mirrored_column m
+	WHERE NOT EXISTS (SELECT FROM ownership.field f WHERE f.entity = m.entity AND f.name = m.field);
+COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL';
+
+/* they write what nobody may write otherwise: not for triggers on other tables */
+REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.pattern_readers(),
+	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
+GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.former_table, ownership.former_column,
+	ownership.ddl_risk TO PUBLIC;
