@@ -1,6 +1,7 @@
 /*
  * attempt.c
- *		What may fail without failing the statement that it is done for.
+ *		What may fail without failing the statement that it is done for, or is
+ *		only tried.
  */
 #include "ownership.h"
 
@@ -9,12 +10,11 @@
 #include "utils/resowner.h"
 
 /*
- * Runs work(arg) in a subtransaction.  Returns NULL, or the error, in the
- * caller's memory context; then nothing of what it did remains.  Only a
- * cancelled statement and the end of the session are not held up.
+ * Runs a function in a subtransaction, which is rolled back if it fails or
+ * returns false.  Returns its error, in the caller's memory context, or NULL.
  */
-ErrorData *
-attempt(void (*work)(void *), void *arg)
+static ErrorData *
+run(bool (*function)(void *), void *arg, bool (*is_fatal)(const ErrorData *))
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -24,8 +24,10 @@ attempt(void (*work)(void *), void *arg)
 	MemoryContextSwitchTo(cxt);
 	PG_TRY();
 	{
-		work(arg);
-		ReleaseCurrentSubTransaction();
+		if (function(arg))
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
 	}
@@ -37,10 +39,56 @@ attempt(void (*work)(void *), void *arg)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-			error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
+		if (is_fatal(error))
 			ReThrowError(error);
 	}
 	PG_END_TRY();
 	return error;
+}
+
+static bool
+ends_statement(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+		   error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+}
+
+typedef struct Work
+{
+	void (*work)(void *);
+	void *arg;
+} Work;
+
+static bool
+do_work(void *arg)
+{
+	Work *w = arg;
+
+	w->work(w->arg);
+	return true;
+}
+
+/*
+ * What must not stop what it comes after: only a cancelled statement and the
+ * end of the session are not held up.  Returns NULL, or the error; then nothing
+ * of what the work did remains.
+ */
+ErrorData *
+attempt(void (*work)(void *), void *arg)
+{
+	Work w = {work, arg};
+
+	return run(do_work, &w, ends_statement);
+}
+
+/*
+ * What is about one row of data: rolled back, too, when the function returns
+ * false.
+ *
+ * Errors: those that are not about the data, such as a deadlock.
+ */
+ErrorData *
+trial(bool (*function)(void *), void *arg)
+{
+	return run(function, arg, error_is_fatal);
 }

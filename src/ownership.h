@@ -188,6 +188,7 @@ extern Policy policy_from_name(const char *name);
 
 /* attempt.c */
 extern ErrorData *attempt(void (*work)(void *), void *arg);
+extern ErrorData *trial(bool (*function)(void *), void *arg);
 
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
@@ -857,9 +858,6 @@ extern char *sql_join(const Copy *copy, const char *sample);
 /* drift.c: copies that hold different values */
 extern List *field_copies(const char *name);
 extern void report_incomparable(int level, const char *name, const Copy *copy);
-/* trial.c: running what may fail */
-extern ErrorData *trial(bool (*function)(void *), void *arg);
-
 /* rows.c: the rows that evidence tells of */
 typedef struct RowColumn
 {
