@@ -36,11 +36,12 @@ foreach my $preload (1, 0)
 		SELECT ownership.add_system('erp', 'erp'), ownership.add_system('crm', 'crm')});
 	my $conn = connstr($pub, 'crm');
 	sql($hub, 'integration', "CREATE SUBSCRIPTION s CONNECTION '$conn' PUBLICATION p WITH (slot_name = '$slot')");
+	# before there is a guard
+	wait_for($hub, 'integration', q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel});
 	sql($hub, 'integration', q{
 		SELECT ownership.identify('crm', subscription => 's');
 		SELECT ownership.assign('item', '{price}', 'erp', policy => 'keep'), ownership.assign('item', '{id,title}', 'crm');
 		SELECT ownership.assign('stock', '{qty}', 'erp', policy => 'keep'), ownership.assign('stock', '{site,sku}', 'crm')});
-	wait_for($hub, 'integration', q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel});
 
 	my $send = sub {
 		sql($pub, 'crm', $_[0]);
