@@ -204,6 +204,27 @@ SELECT count(*) FROM public.open WHERE relation OPERATOR(pg_catalog.=) 'product'
 SELECT ownership.dismiss(conflict_id) FROM public.open WHERE relation OPERATOR(pg_catalog.=) 'product';
 RESET search_path;
 
+-- A superuser who looks runs nobody's functions, such as those that the planner
+-- computes for an index; whoever else looks does what a SELECT does.
+SET ROLE regress_crm;
+UPDATE product SET price = 8;
+RESET ROLE;
+GRANT CREATE ON SCHEMA public TO regress_anna;
+SET ROLE regress_anna;
+CREATE FUNCTION public.trap(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'run as %', current_user; RETURN 1; END $$;
+RESET ROLE;
+SET client_min_messages = error;
+CREATE INDEX trap ON product ((trap(1) + length(sku)));
+SET client_min_messages = warning;
+SELECT row_key, column_name, refused, stored, note FROM open WHERE relation = 'product';
+SET ROLE regress_anna;
+SELECT row_key, column_name, refused, stored, note FROM open WHERE relation = 'product';
+RESET ROLE;
+DROP INDEX trap;
+DROP FUNCTION trap;
+REVOKE CREATE ON SCHEMA public FROM regress_anna;
+SELECT ownership.dismiss(conflict_id) FROM open WHERE relation = 'product';
+
 -- row security: who does not see a row cannot accept it
 SET ownership.enforcement = off;
 INSERT INTO product VALUES ('C1', 1, 't', 'x'), ('D1', 1, 't', 'y');

@@ -790,6 +790,7 @@ extern char *nearest_name(const char *wanted, List *names);
 extern bool pattern_hits(const char *pattern, const char *name);
 /* trust.c: whose code runs when a table is read */
 extern bool trusted_function(Oid function);
+extern bool reading_runs_code(Oid relid);
 extern const char *unfit_to_read(Oid relid);
 
 /* copies.c: the columns that hold one field, and how to compare them */

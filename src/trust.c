@@ -103,6 +103,23 @@ table_runs_code(Relation rel)
 							   Anum_pg_partitioned_table_partexprs);
 }
 
+/* Does reading the table, or any below it, run what is not trusted? */
+bool
+reading_runs_code(Oid relid)
+{
+	bool runs_code = false;
+	ListCell *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
+
+		runs_code |= table_runs_code(rel);
+		table_close(rel, NoLock);
+	}
+	return runs_code;
+}
+
 /*
  * May the table, and all below it, be read now, on behalf of somebody who did
  * not ask for it?  Else why not.
