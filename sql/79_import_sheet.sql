@@ -51,6 +51,10 @@ SELECT * FROM ownership.import_sheet(E' \n\n');
 SELECT * FROM ownership.import_sheet(E'name,owner\nx,erp\n');
 SELECT * FROM ownership.import_sheet(E'\n\nfield,owner,Master,SYSTEM_OF_RECORD\nproduct.price,erp,crm,pim\n');
 SELECT * FROM ownership.import_sheet('field,owner');
+-- Lines above it, and texts with the other separators and with line breaks.
+SELECT * FROM ownership.import_sheet(E'"The\nmap"\nNote;"System,\nof record";"Field\n(name)"\n;erpp;product.weight\n');
+SELECT * FROM ownership.import_sheet(E'Who owns what, as of May, 2024;;\n;;\n"Entity";"Field (name, in short)";"Owner"\nproduct;weight, in kg;erp\n');
+SELECT * FROM ownership.import_sheet(E'a;b;c\nfield,owner\nproduct.weight,erpp\n');
 -- The file: a byte order mark, line ends of all kinds, no line end at the end.
 SELECT * FROM ownership.import_sheet(U&'\FEFFfield,owner' || E'\r\nproduct.x,erp');
 SELECT * FROM ownership.import_sheet(U&'\FEFF"field","owner"' || E'\rproduct.x,erp\rproduct.y,foo');

@@ -64,13 +64,17 @@ static const struct
 	{"master system", SHEET_OWNER},
 	{"leading system", SHEET_OWNER},
 	{"golden source", SHEET_OWNER},
+	{"authoritative source", SHEET_OWNER},
 	{"reader", SHEET_READERS},
 	{"readers", SHEET_READERS},
 	{"read by", SHEET_READERS},
 	{"consumer", SHEET_READERS},
 	{"consumers", SHEET_READERS},
 	{"consumed by", SHEET_READERS},
+	{"consuming system", SHEET_READERS},
 	{"consuming systems", SHEET_READERS},
+	{"target systems", SHEET_READERS},
+	{"downstream systems", SHEET_READERS},
 	{"used by", SHEET_READERS},
 	{"subscribers", SHEET_READERS},
 	{"writer", SHEET_WRITERS},
@@ -137,6 +141,7 @@ typedef struct Finding
 typedef struct Import
 {
 	bool dry_run;
+	int header_line; /* 0: the first that is not blank */
 	char delimiter;
 	int line;				 /* where the record begins that is being read */
 	bool given[SHEET_CELLS]; /* there is a column for it */
@@ -247,32 +252,6 @@ read_source(void *out, int minread, int maxread)
 	return n;
 }
 
-/* What separates the cells, by the first line that is not blank. */
-static char
-sniff_delimiter(const char *text)
-{
-	int commas = 0;
-	int semicolons = 0;
-	int tabs = 0;
-	bool quoted = false;
-
-	text += strspn(text, " \r\n");
-	for (; *text != '\0' && (quoted || (*text != '\n' && *text != '\r')); text++)
-	{
-		if (*text == '"')
-			quoted = !quoted;
-		else if (!quoted)
-		{
-			commas += *text == ',';
-			semicolons += *text == ';';
-			tabs += *text == '\t';
-		}
-	}
-	if (tabs > commas && tabs > semicolons)
-		return '\t';
-	return semicolons > commas ? ';' : ',';
-}
-
 /* A header as the synonyms have it: words in lower case, no parentheses. */
 static char *
 normal_header(const char *text)
@@ -297,23 +276,99 @@ normal_header(const char *text)
 	return buf.data;
 }
 
+/* Which cell a header means, or -1. */
+static int
+header_cell(const char *text)
+{
+	char *name = normal_header(text);
+
+	for (int i = 0; i < (int) lengthof(synonyms); i++)
+	{
+		if (strcmp(name, synonyms[i].name) == 0)
+			return synonyms[i].cell;
+	}
+	return -1;
+}
+
+/* How many headers there are in a line; zero if none is the field's. */
+static int
+count_headers(const char *line, const char *end, char delimiter)
+{
+	bool any_field = false;
+	bool quoted = false;
+	int n = 0;
+
+	for (const char *c = line; c <= end; c++)
+	{
+		int cell;
+
+		if (c < end && *c == '"')
+			quoted = !quoted;
+		if (c < end && (*c != delimiter || quoted))
+			continue;
+		cell = header_cell(pnstrdup(line, c - line));
+		n += cell >= 0;
+		any_field |= cell == SHEET_FIELD;
+		line = c + 1;
+	}
+	return any_field ? n : 0;
+}
+
+/* lines above the header, such as a title */
+#define MAX_TITLE_LINES 20
+
+/*
+ * Finds the line with the headers, and what separates them.  If there is none,
+ * it is the first that is not blank.
+ */
+static void
+find_header(Import *import, const char *text)
+{
+	static const char delimiters[] = {',', ';', '\t'};
+	int line = 1;
+
+	import->header_line = 0;
+	import->delimiter = ',';
+	while (*text != '\0' && line <= MAX_TITLE_LINES)
+	{
+		const char *end = text;
+		bool quoted = false;
+		int most = 0;
+		int next = line + 1;
+
+		/* a header may have line breaks, too */
+		for (; *end != '\0' && (quoted || *end != '\n'); end++)
+		{
+			quoted ^= *end == '"';
+			next += *end == '\n';
+		}
+		for (int d = 0; d < (int) lengthof(delimiters); d++)
+		{
+			int n = count_headers(text, end, delimiters[d]);
+
+			if (n <= most)
+				continue;
+			most = n;
+			import->delimiter = delimiters[d];
+			import->header_line = line;
+		}
+		if (most > 0)
+			return;
+		text = end + (*end == '\n');
+		line = next;
+	}
+}
+
 /* Which of the file's columns is which cell: places holds their numbers, or -1. */
 static void
 read_header(Import *import, int line, char **fields, int nfields, int *places)
 {
 	for (int i = 0; i < nfields; i++)
 	{
-		char *name;
+		int cell = is_blank(fields[i]) ? -1 : header_cell(fields[i]);
 
-		if (is_blank(fields[i]))
-			continue;
-		name = normal_header(fields[i]);
-		for (int s = 0; s < (int) lengthof(synonyms); s++)
+		if (cell >= 0)
 		{
-			SheetCell cell = synonyms[s].cell;
-
-			if (strcmp(name, synonyms[s].name) != 0)
-				continue;
 			if (places[cell] >= 0)
 				import->problems =
 					lappend(import->problems,
@@ -392,7 +447,7 @@ read_records(void *arg)
 	{
 		if (width > 0)
 			read_record(import, import->line, fields, nfields, places, width);
-		else
+		else if (import->line >= import->header_line)
 		{
 			for (int i = 0; i < nfields; i++)
 				if (!is_blank(fields[i]))
@@ -974,7 +1029,7 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 			if (*c == '\r')
 				*c = '\n';
 	}
-	import.delimiter = sniff_delimiter(csv);
+	find_header(&import, csv);
 	source.next = csv;
 	source.end = csv + strlen(csv);
 	source.lines = 0;
