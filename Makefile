@@ -78,7 +78,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) .built-for tmp_check tmp_bench
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_tools
 
 include $(PGXS)
 
@@ -86,6 +86,12 @@ include $(PGXS)
 $(DATA_built): $(SQL_PARTS) src/sql ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@
+
+# The page's stylesheet, as strings of C.
+src/page_style.inc: src/page.css
+	sed -e 's/^[[:blank:]]*//' -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@.tmp
+	mv $@.tmp $@
+src/page.o src/page.bc: src/page_style.inc
 
 # PGXS tracks neither headers nor the server that an object was built for.
 BUILT_FOR := $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server)

@@ -3,6 +3,7 @@
 # every answer: "make demo".  KEEP=1 leaves the servers running.
 set -eu
 cd "$(dirname "$0")/.." || exit 1
+checkout=$(pwd)
 . .ci/private.sh
 # the servers are ours, and so is what psql shows
 for variable in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$variable"; done
@@ -425,9 +426,19 @@ say 'They are told, change their checkout, and the map is enforced again:'
 ask integration postgres "ALTER DATABASE integration RESET ownership.enforcement;"
 refused integration storefront_app "UPDATE shop.customer SET phone = NULL WHERE customer_no = 'C-0015';"
 
+step '9. For everybody else: a page.'
+say 'Risks, picture, matrix, conflicts and decisions in one file, which needs neither network nor script:'
+paragraph
+echo "    psql -XAtc 'SELECT ownership.page()' integration > ownership.html"
+value integration 'SELECT ownership.flush()' > /dev/null
+value integration 'SELECT ownership.page()' > "$checkout/ownership.html"
+holds 'the page says who intrudes, and what the CRM tried' integration \
+	"(SELECT page LIKE '%intrudes%' AND page LIKE '%SKU-00042%' AND page LIKE '%</html>%' FROM ownership.page())"
+ok "it is in $checkout/ownership.html: open it in a browser"
+
 done=yes
 echo
-echo "${bold}All eight hold. That took $(($(date +%s) - started)) seconds.${plain}"
+echo "${bold}All nine hold. That took $(($(date +%s) - started)) seconds.${plain}"
 if [ -n "${KEEP:-}" ]; then
 	psql="'$BINDIR/psql' -h $sockets -U postgres"
 	cat <<-END

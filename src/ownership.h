@@ -15,6 +15,7 @@
 #include "access/attnum.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
+#include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 #include "utils/jsonb.h"
@@ -901,5 +902,50 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 
 /* decide.c: decisions on refused values */
 extern void require_decider(void);
+
+/* diagram.c: what pictures show */
+typedef enum PicturePart
+{
+	PART_OWNER,
+	PART_WRITER,
+	PART_INTRUDER,
+	PART_READER
+} PicturePart;
+
+typedef struct PictureNode
+{
+	char *name; /* entities: NULL is all that have no node of their own */
+	char *label;
+	char *detail; /* or NULL */
+	bool alarming;
+} PictureNode;
+
+typedef struct PictureEdge
+{
+	int system;
+	int entity;
+	PicturePart part;
+	int fields;
+	char *label;
+} PictureEdge;
+
+/* In the order of names. */
+typedef struct Picture
+{
+	int nsystems;
+	PictureNode *systems;
+	int nentities;
+	PictureNode *entities;
+	int nedges;
+	PictureEdge *edges;
+} Picture;
+
+extern Picture *picture_load(void);
+
+/* svg.c */
+extern void svg_picture(StringInfo out, const Picture *picture);
+
+/* page.c */
+extern void html_text(StringInfo out, const char *text);
 
 #endif /* OWNERSHIP_H */

@@ -216,36 +216,57 @@ COMMENT ON COLUMN ownership.map.seen_readers IS 'As seen; ? is somebody unidenti
 COMMENT ON COLUMN ownership.map.seen_writers IS 'As seen; ? is somebody unidentified';
 COMMENT ON COLUMN ownership.map.row_owners IS 'Who owns it in which rows; elsewhere the owner does';
 
+/*
+ * What each system is to each field, one row a reason.  Who owns a field in
+ * some rows only is an owner, too; what it was refused in the others is not.
+ */
+CREATE VIEW ownership.part AS
+WITH row_part AS (
+	SELECT DISTINCT c.entity, c.field, o.owner AS system
+	FROM ownership.row_owner o
+	JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+	WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner
+)
+SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
+FROM ownership.field f
+WHERE f.owner IS NOT NULL
+UNION ALL
+SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
+FROM row_part r
+UNION ALL
+SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
+	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
+FROM ownership.declared d
+JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
+LEFT JOIN row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
+WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
+UNION ALL
+/* where nobody owns a field, nobody can intrude */
+SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
+	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
+FROM ownership.seen s
+JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+LEFT JOIN row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
+LEFT JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write'
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN f.owner = s.system OR r.system IS NOT NULL THEN 1 WHEN a.system IS NOT NULL OR f.owner IS NULL THEN 2 ELSE 3 END, false
+	WHERE s.writes > 0 OR (s.refused > 0 AND r.system IS NULL)
+	UNION ALL
+	SELECT 3, true
+	WHERE s.refused > 0 AND r.system IS NOT NULL
+) w(rank, refused)
+UNION ALL
+SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
+FROM ownership.seen s
+WHERE s.reads > 0;
+COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row a reason';
+
 CREATE VIEW ownership.matrix AS
-WITH part AS (
-	SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
-	FROM ownership.field f
-	WHERE f.owner IS NOT NULL
-	UNION ALL
-	SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
-		CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
-	FROM ownership.declared d
-	WHERE d.mode = 'read' OR d.system IS DISTINCT FROM (SELECT f.owner FROM ownership.field f
-		WHERE f.entity = d.entity AND f.name = d.field)
-	UNION ALL
-	/* where nobody owns a field, nobody can intrude */
-	SELECT s.entity, s.field, coalesce(s.system, '?'),
-		CASE WHEN f.owner = s.system THEN 1 WHEN declared OR f.owner IS NULL THEN 2 ELSE 3 END,
-		CASE WHEN f.owner = s.system THEN 'owner' WHEN declared OR f.owner IS NULL THEN 'writer' ELSE 'intruder' END,
-		CASE WHEN s.writes > 0 THEN 'seen' ELSE 'refused' END
-	FROM ownership.seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
-	CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM ownership.declared_access a
-		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')) w(declared)
-	WHERE s.writes > 0 OR s.refused > 0
-	UNION ALL
-	SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
-	FROM ownership.seen s
-	WHERE s.reads > 0
-), role AS (
+WITH role AS (
 	SELECT entity, field, system, rank, part,
 		concat_ws(' ', part, nullif('(' || string_agg(how, ', ' ORDER BY how) || ')', '')) AS role
-	FROM part
+	FROM ownership.part
 	GROUP BY entity, field, system, rank, part
 ), cell AS (
 	SELECT entity, field, system, string_agg(role, ', ' ORDER BY rank) AS roles
@@ -259,7 +280,7 @@ LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
 GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON VIEW ownership.matrix IS 'One row a field: what each system is to it';
-COMMENT ON COLUMN ownership.matrix.systems IS 'Of each system: owner, writer, reader or intruder (who writes what another system owns, and is not declared to); declared, seen or refused. ? is somebody unidentified';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Of each system: owner, writer, reader or intruder (who writes what another system owns, and is not declared to); declared, seen or refused, or only of some rows. ? is somebody unidentified';
 
 /*
  * Evidence tells rows, roles and applications; where there is none any more,

@@ -1,0 +1,315 @@
+/*
+ * history.c
+ *		What changed on the map: a trigger on each of its tables that writes
+ *		ownership.map_history.
+ *
+ * One row a changed row, with the columns that changed, whoever changed it:
+ * a function, the spreadsheet, plain SQL, or a rename that came down a
+ * foreign key.  Rows are written as PostgreSQL writes its catalogs, so that
+ * nobody needs a privilege on the history to have his edits in it, and with
+ * a few microseconds a row an import stays an import.
+ */
+#include "ownership.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "commands/sequence.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ownership_map_recorded);
+
+enum
+{
+	Anum_id = 1,
+	Anum_changed_at,
+	Anum_role,
+	Anum_login,
+	Anum_application_name,
+	Anum_map_table,
+	Anum_item,
+	Anum_entity,
+	Anum_field,
+	Anum_old,
+	Anum_new
+};
+#define Natts_history Anum_new
+
+/* One row of a map table, or NULL where there is none. */
+typedef struct MapRow
+{
+	HeapTuple tuple;
+	TupleDesc desc;
+} MapRow;
+
+/* A text value of the row, or NULL. */
+static char *
+column_text(const MapRow *row, const char *column)
+{
+	for (int i = 0; i < row->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(row->desc, i);
+		bool isnull;
+		Datum value;
+
+		if (att->attisdropped || att->atttypid != TEXTOID || namestrcmp(&att->attname, column) != 0)
+			continue;
+		value = heap_getattr(row->tuple, i + 1, row->desc, &isnull);
+		return isnull ? NULL : TextDatumGetCString(value);
+	}
+	return NULL;
+}
+
+/* The columns that item, entity and field tell of a row that comes or goes. */
+static bool
+is_told(const char *table, const char *column)
+{
+	static const char *const names[] = {"entity", "field", "table_schema", "table_name",
+										"column_name"};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (strcmp(column, names[i]) == 0)
+			return true;
+	if (strcmp(column, "name") == 0)
+		return true;
+	return strcmp(column, "kind") == 0 && strcmp(table, "identity") == 0;
+}
+
+/* What a row is about, as the views name it. */
+static char *
+item_name(const char *table, const MapRow *row)
+{
+	char *schema = column_text(row, "table_schema");
+	char *relation = column_text(row, "table_name");
+	char *column = column_text(row, "column_name");
+	char *entity = column_text(row, "entity");
+	char *name = column_text(row, "name");
+
+	if (strcmp(table, "identity") == 0)
+		return psprintf("%s %s", column_text(row, "kind"), name);
+	if (schema != NULL && relation != NULL)
+	{
+		char *label = relation_label(schema, relation);
+
+		return column == NULL ? label : psprintf("%s.%s", label, quote_identifier(column));
+	}
+	if (entity != NULL)
+		return psprintf("%s.%s", entity, name != NULL ? name : column_text(row, "field"));
+	if (name != NULL)
+		return name;
+	return column_text(row, NameStr(TupleDescAttr(row->desc, 0)->attname));
+}
+
+/* The field that a row belongs to; row owners know only their column. */
+static void
+find_field(const char *table, const MapRow *row, char **entity, char **field)
+{
+	const char *keys[3];
+	CatalogScan *scan;
+
+	*entity = column_text(row, "entity");
+	*field = column_text(row, strcmp(table, "field") == 0 ? "name" : "field");
+	if (strcmp(table, "row_owner") != 0)
+		return;
+	keys[0] = column_text(row, "table_schema");
+	keys[1] = column_text(row, "table_name");
+	keys[2] = column_text(row, "column_name");
+	scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
+	if (catalog_next(scan))
+	{
+		*entity = catalog_text(scan, 4);
+		*field = catalog_text(scan, 5);
+	}
+	catalog_end(scan);
+}
+
+/* A value as JSON: yes and no as such, a date as ISO, all else as its text output. */
+static JsonbValue
+json_value(Oid type, Datum value, bool isnull)
+{
+	JsonbValue json = {.type = jbvNull};
+	char *text;
+
+	if (isnull)
+		return json;
+	if (type == BOOLOID)
+	{
+		json.type = jbvBool;
+		json.val.boolean = DatumGetBool(value);
+		return json;
+	}
+	if (type == DATEOID)
+		text = JsonEncodeDateTime(NULL, value, type, NULL);
+	else
+	{
+		Oid output;
+		bool varlena;
+
+		getTypeOutputInfo(type, &output, &varlena);
+		text = OidOutputFunctionCall(output, value);
+	}
+	json.type = jbvString;
+	json.val.string.val = text;
+	json.val.string.len = strlen(text);
+	return json;
+}
+
+/*
+ * The columns of `row`, as a JSON object: those in which it differs from
+ * `other`, or, where there is no other, those that say something.  Returns
+ * whether there are any.
+ */
+static bool
+row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *object)
+{
+	JsonbParseState *state = NULL;
+	bool any = false;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < row->desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(row->desc, i);
+		bool isnull;
+		Datum value = heap_getattr(row->tuple, i + 1, row->desc, &isnull);
+		JsonbValue key;
+		JsonbValue json;
+
+		if (att->attisdropped)
+			continue;
+		if (other != NULL)
+		{
+			bool other_null;
+			Datum before = heap_getattr(other->tuple, i + 1, other->desc, &other_null);
+
+			if (isnull == other_null &&
+				(isnull || datum_image_eq(value, before, att->attbyval, att->attlen)))
+				continue;
+		}
+		else if (isnull || is_told(table, NameStr(att->attname)) ||
+				 (att->atttypid == BOOLOID && !DatumGetBool(value)))
+			continue;
+		key.type = jbvString;
+		key.val.string.val = NameStr(att->attname);
+		key.val.string.len = strlen(NameStr(att->attname));
+		pushJsonbValue(&state, WJB_KEY, &key);
+		json = json_value(att->atttypid, value, isnull);
+		pushJsonbValue(&state, WJB_VALUE, &json);
+		any = true;
+	}
+	*object = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	return any;
+}
+
+static void
+set_text(Datum *values, bool *nulls, int attnum, const char *text)
+{
+	nulls[attnum - 1] = text == NULL;
+	if (text != NULL)
+		values[attnum - 1] = CStringGetTextDatum(text);
+}
+
+/* Write one row of history; an UPDATE that changed nothing leaves none. */
+static void
+record_change(Relation history, const char *table, const MapRow *before, const MapRow *after)
+{
+	const MapRow *row = after != NULL ? after : before;
+	Datum values[Natts_history];
+	bool nulls[Natts_history];
+	char *entity;
+	char *field;
+
+	nulls[Anum_old - 1] = before == NULL;
+	nulls[Anum_new - 1] = after == NULL;
+	if (after != NULL && !row_columns(table, after, before, &values[Anum_new - 1]) && before != NULL)
+		return;
+	if (before != NULL)
+		(void) row_columns(table, before, after, &values[Anum_old - 1]);
+
+	values[Anum_id - 1] =
+		Int64GetDatum(nextval_internal(catalog_table("map_history_id_seq", false), false));
+	nulls[Anum_id - 1] = false;
+	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	nulls[Anum_changed_at - 1] = false;
+	set_text(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
+	set_text(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
+	set_text(values, nulls, Anum_application_name,
+			 application_name != NULL && application_name[0] != '\0' ? application_name : NULL);
+	set_text(values, nulls, Anum_map_table, table);
+	set_text(values, nulls, Anum_item, item_name(table, row));
+	find_field(table, row, &entity, &field);
+	set_text(values, nulls, Anum_entity, entity);
+	set_text(values, nulls, Anum_field, field);
+	CatalogTupleInsert(history, heap_form_tuple(RelationGetDescr(history), values, nulls));
+}
+
+/*
+ * Nothing is decided where the extension's own script fills its tables, nor
+ * where a dump is restored: it brings its history along.  pg_dump's files
+ * begin with check_function_bodies off.  Anyone may set that, so it counts
+ * only of those who could write the history as they please.
+ */
+static bool
+nobody_decides(Relation history)
+{
+	if (creating_extension && CurrentExtensionObject == get_extension_oid("ownership", true))
+		return true;
+	return !check_function_bodies && pg_class_aclcheck(RelationGetRelid(history), GetOuterUserId(),
+													   ACL_INSERT) == ACLCHECK_OK;
+}
+
+/* BEFORE TRUNCATE: every row goes. */
+static void
+record_truncate(Relation history, Relation rel)
+{
+	MapRow row = {.desc = RelationGetDescr(rel)};
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+
+	while (HeapTupleIsValid(row.tuple = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		record_change(history, RelationGetRelationName(rel), &row, NULL);
+	}
+	systable_endscan(scan);
+}
+
+/* AFTER each row, and before TRUNCATE, on every table of the map. */
+Datum
+ownership_map_recorded(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	Relation history;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("function was not called as a trigger")));
+	history = table_open(catalog_table("map_history", false), RowExclusiveLock);
+	if (!nobody_decides(history))
+	{
+		const char *table = RelationGetRelationName(td->tg_relation);
+		TupleDesc desc = RelationGetDescr(td->tg_relation);
+		MapRow first = {td->tg_trigtuple, desc};
+		MapRow second = {td->tg_newtuple, desc};
+
+		if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))
+			record_truncate(history, td->tg_relation);
+		else if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+			record_change(history, table, &first, &second);
+		else if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
+			record_change(history, table, NULL, &first);
+		else
+			record_change(history, table, &first, NULL);
+	}
+	table_close(history, RowExclusiveLock);
+	return PointerGetDatum(NULL);
+}

@@ -1,0 +1,129 @@
+/*
+ * The map's own history.  It is data that is nowhere else, so it is dumped.
+ */
+CREATE TABLE ownership.map_history (
+	id					bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	changed_at			timestamptz NOT NULL,
+	role				text,
+	login				text,
+	application_name	text,
+	map_table			text NOT NULL,
+	item				text NOT NULL,
+	entity				text,
+	field				text,
+	old					jsonb,
+	new					jsonb
+);
+COMMENT ON TABLE ownership.map_history IS 'Who changed what on the map, and when: one row a changed row';
+COMMENT ON COLUMN ownership.map_history.changed_at IS 'When the transaction began; its changes have it in common';
+COMMENT ON COLUMN ownership.map_history.role IS 'The role, as SET ROLE left it';
+COMMENT ON COLUMN ownership.map_history.login IS 'The role that the session was authorised as';
+COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map';
+COMMENT ON COLUMN ownership.map_history.item IS 'What the row is about, after the change: a system, a field, a table, a column …';
+COMMENT ON COLUMN ownership.map_history.entity IS 'The field''s, where it is about one';
+COMMENT ON COLUMN ownership.map_history.old IS 'What the changed columns held; NULL: the row is new';
+COMMENT ON COLUMN ownership.map_history.new IS 'What they hold now; NULL: the row is gone';
+
+CREATE FUNCTION ownership.map_recorded() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_map_recorded' LANGUAGE C;
+COMMENT ON FUNCTION ownership.map_recorded() IS 'Trigger on the map''s tables: writes ownership.map_history';
+/* on a table of somebody's own it would write what he likes */
+REVOKE EXECUTE ON FUNCTION ownership.map_recorded() FROM PUBLIC;
+
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.system
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.system
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.identity
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.domain
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.domain
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.field
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.declared_access
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.declared_access
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.declared_access ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.declared_access ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.mirrored_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.mirrored_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.row_owner
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.row_owner
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER history_truncate;
+
+SELECT pg_catalog.pg_extension_config_dump('ownership.map_history', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.map_history_id_seq', '');
+
+/*
+ * The same for people: one row a decision, however many fields it was about.
+ * What was only put on the map is no decision yet.
+ */
+CREATE VIEW ownership.decisions WITH (security_invoker = true) AS
+WITH told AS (
+	SELECT h.id, h.changed_at, h.role, h.login, h.application_name, h.map_table,
+		CASE WHEN h.entity IS NULL THEN h.item ELSE h.entity || '.' || h.field END AS item, t.decided, t.old, t.new
+	FROM ownership.map_history h
+	CROSS JOIN LATERAL (
+		SELECT CASE
+				WHEN h.map_table = 'declared_access' THEN CASE coalesce(h.new, h.old) ->> 'mode' WHEN 'read' THEN 'reader' ELSE 'writer' END
+				WHEN h.map_table = 'row_owner' THEN 'row owner' || coalesce(' where ' || (coalesce(h.new, h.old) ->> 'row_filter'), '')
+				WHEN h.map_table = 'system' AND k = 'kind' THEN 'system'
+				WHEN h.map_table = 'identity' AND k = 'system' THEN 'writes as'
+				WHEN k = 'owner' THEN 'owner'
+				ELSE replace(h.map_table, '_', ' ') || ' ' || k END AS decided,
+			/* a row owner that comes or goes may be nobody */
+			h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END AS old,
+			h.new ->> CASE WHEN h.map_table = 'row_owner' AND h.old IS NULL THEN 'owner' ELSE k END AS new
+		FROM jsonb_object_keys(coalesce(h.new, h.old)) k
+		WHERE CASE h.map_table
+			WHEN 'declared_access' THEN k = 'system'
+			WHEN 'row_owner' THEN k = 'owner' OR (k = 'row_filter' AND NOT coalesce(h.new, h.old) ? 'owner')
+			WHEN 'mirrored_column' THEN k = 'authoritative'
+			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
+			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
+		UNION ALL
+		SELECT 'off the map', h.item, NULL
+		WHERE h.map_table IN ('field', 'system', 'domain') AND h.new IS NULL AND h.old - '{key,decided_by,decided_on}'::text[] = '{}'
+	) t
+)
+SELECT changed_at, role, login, application_name, decided, old, new,
+	count(*) AS items,
+	(array_agg(item ORDER BY item COLLATE "C"))[:5] AS sample,
+	min(id) AS first_id
+FROM told
+GROUP BY changed_at, role, login, application_name, map_table, decided, old, new
+ORDER BY changed_at, min(id);
+COMMENT ON VIEW ownership.decisions IS 'The map''s history for people: one row a decision, however many fields it was about';
+COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided: owner, reader, writer, policy …';
+COMMENT ON COLUMN ownership.decisions.sample IS 'The first five of them';
+
+/* not the history: it names other people's roles and applications; the view shows it to who may read it */
+GRANT SELECT ON ownership.decisions TO PUBLIC;
