@@ -50,6 +50,11 @@ SELECT systems FROM ownership.matrix WHERE field = 'free';
 -- the owner never writes, others do
 UPDATE ownership.field SET owner = 'erp' WHERE name = 'free';
 SELECT * FROM found WHERE field = 'free';
+-- who owns some of the rows may write them, and is neither an intruder nor undeclared
+SELECT ownership.assign_rows('product', '{free}', 'crm', 'id > 5');
+SELECT * FROM found WHERE field = 'free';
+SELECT systems FROM ownership.matrix WHERE field = 'free';
+DELETE FROM ownership.row_owner;
 -- a renamed system keeps its activity
 UPDATE ownership.system SET name = 'crm2' WHERE name = 'crm';
 SELECT DISTINCT system FROM ownership.activity WHERE system LIKE 'crm%';

@@ -410,7 +410,7 @@ run_mandated(Oid home, const char *sql, ParamListInfo params)
 {
 	SPIExecuteOptions options = {0};
 	Mandate mandate = {home, params};
-	Mandate outer = statement_mandate(mandate);
+	volatile Mandate outer = statement_mandate(mandate);
 	volatile int rc = 0;
 
 	options.params = params;

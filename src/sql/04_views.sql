@@ -166,6 +166,15 @@ LEFT JOIN (
 ) a ON a.entity = f.entity AND a.field = f.name;
 COMMENT ON VIEW ownership.field_access IS 'Internal: one row a field, with its declared readers and writers';
 
+/* Who owns a field in some rows only. */
+CREATE VIEW ownership.row_part AS
+SELECT DISTINCT c.entity, c.field, o.owner AS system
+FROM ownership.row_owner o
+JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
+COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only';
+
 /*
  * Who was seen, field by field.  A source may write its own copy, and a
  * steward everything: neither is held against the field.
@@ -221,25 +230,18 @@ COMMENT ON COLUMN ownership.map.row_owners IS 'Who owns it in which rows; elsewh
  * some rows only is an owner, too; what it was refused in the others is not.
  */
 CREATE VIEW ownership.part AS
-WITH row_part AS (
-	SELECT DISTINCT c.entity, c.field, o.owner AS system
-	FROM ownership.row_owner o
-	JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
-	WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner
-)
 SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
 FROM ownership.field f
 WHERE f.owner IS NOT NULL
 UNION ALL
 SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
-FROM row_part r
+FROM ownership.row_part r
 UNION ALL
 SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
 	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
 FROM ownership.declared d
 JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
-LEFT JOIN row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
+LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
 WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
 UNION ALL
 /* where nobody owns a field, nobody can intrude */
@@ -247,7 +249,7 @@ SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writ
 	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
 FROM ownership.seen s
 JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
-LEFT JOIN row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
+LEFT JOIN ownership.row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
 LEFT JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write'
 CROSS JOIN LATERAL (
 	SELECT CASE WHEN f.owner = s.system OR r.system IS NOT NULL THEN 1 WHEN a.system IS NOT NULL OR f.owner IS NULL THEN 2 ELSE 3 END, false
@@ -308,6 +310,7 @@ WITH evidence AS (
 	FROM ownership.seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
 	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
 )
 SELECT f.entity, f.name AS field, f.owner,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,

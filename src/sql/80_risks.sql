@@ -14,8 +14,10 @@ WITH guard AS MATERIALIZED (
 	SELECT entity, field, array_agg(system) FILTER (WHERE system IS NOT NULL) AS systems,
 		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), writes,
 			CASE writes WHEN 1 THEN '' ELSE 's' END, to_char(last_write, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C") AS told
-	FROM seen
-	WHERE writes > 0
+	FROM seen s
+	/* who owns some of the rows may write them */
+	WHERE writes > 0 AND NOT EXISTS (SELECT FROM ownership.row_part r
+		WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
 	GROUP BY entity, field
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
@@ -116,6 +118,7 @@ WITH guard AS MATERIALIZED (
 	FROM seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
 	WHERE (s.writes > 0 OR s.refused > 0) AND f.owner IS DISTINCT FROM s.system
+	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
 	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
 		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
 	UNION ALL
