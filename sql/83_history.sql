@@ -47,6 +47,15 @@ TABLE latest;
 SELECT seen();
 
 --
+-- What later tables are to be.
+--
+INSERT INTO ownership.mirrored_pattern (pattern, source) VALUES ('land.*', 'erp');
+UPDATE ownership.mirrored_pattern SET owner = 'crm';
+DELETE FROM ownership.mirrored_pattern;
+TABLE latest;
+SELECT seen();
+
+--
 -- The spreadsheet: what differs, and no more.
 --
 COPY ownership.sheet FROM STDIN (FORMAT csv);

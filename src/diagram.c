@@ -30,27 +30,6 @@ find_node(const PictureNode *nodes, int n, const char *name)
 	return -1;
 }
 
-static int
-load_nodes(const char *kind, PictureNode **nodes)
-{
-	Parameters p = {0};
-	uint64 n;
-
-	add_text(&p, kind);
-	n = run_sql("SELECT node, label, detail, alarming FROM ownership.picture_node WHERE kind = $1 "
-				"ORDER BY node = '?', node COLLATE \"C\"",
-				&p);
-	*nodes = palloc0(Max(n, 1) * sizeof(PictureNode));
-	for (uint64 i = 0; i < n; i++)
-	{
-		(*nodes)[i].name = result_text(i, 1);
-		(*nodes)[i].label = result_text(i, 2);
-		(*nodes)[i].detail = result_text(i, 3);
-		(*nodes)[i].alarming = strcmp(result_text(i, 4), "t") == 0;
-	}
-	return (int) n;
-}
-
 /* The caller has connected to SPI. */
 Picture *
 picture_load(void)
@@ -60,26 +39,44 @@ picture_load(void)
 	Parameters p = {0};
 	uint64 n;
 
-	picture->nsystems = load_nodes("system", &picture->systems);
-	picture->nentities = load_nodes("entity", &picture->entities);
-	n = run_sql("SELECT system, node, part, fields, label FROM ownership.picture_edge "
-				"ORDER BY node COLLATE \"C\", system = '?', system COLLATE \"C\", "
+	/* nodes first: edges look them up */
+	n = run_sql("SELECT kind, system, node, part, fields, label, detail, alarming FROM ownership.picture "
+				"ORDER BY kind = 'edge', node COLLATE \"C\", system = '?', system COLLATE \"C\", "
 				"array_position('{owner,writer,intruder,reader}', part)",
 				&p);
+	picture->systems = palloc0(Max(n, 1) * sizeof(PictureNode));
+	picture->entities = palloc0(Max(n, 1) * sizeof(PictureNode));
 	picture->edges = palloc0(Max(n, 1) * sizeof(PictureEdge));
 	for (uint64 i = 0; i < n; i++)
 	{
-		PictureEdge *edge = &picture->edges[picture->nedges];
+		const char *kind = result_text(i, 1);
+		char *system = result_text(i, 2);
+		char *entity = result_text(i, 3);
 
-		edge->system = find_node(picture->systems, picture->nsystems, result_text(i, 1));
-		edge->entity = find_node(picture->entities, picture->nentities, result_text(i, 2));
-		for (edge->part = PART_OWNER; edge->part < PART_READER; edge->part++)
-			if (strcmp(parts[edge->part], result_text(i, 3)) == 0)
-				break;
-		edge->fields = atoi(result_text(i, 4));
-		edge->label = result_text(i, 5);
-		if (edge->system >= 0 && edge->entity >= 0)
-			picture->nedges++;
+		if (strcmp(kind, "edge") == 0)
+		{
+			PictureEdge *edge = &picture->edges[picture->nedges++];
+
+			edge->system = find_node(picture->systems, picture->nsystems, system);
+			edge->entity = find_node(picture->entities, picture->nentities, entity);
+			for (edge->part = PART_OWNER; edge->part < PART_READER; edge->part++)
+				if (strcmp(parts[edge->part], result_text(i, 4)) == 0)
+					break;
+			edge->fields = atoi(result_text(i, 5));
+			edge->label = result_text(i, 6);
+			Assert(edge->system >= 0 && edge->entity >= 0);
+		}
+		else
+		{
+			bool is_system = strcmp(kind, "system") == 0;
+			PictureNode *node = is_system ? &picture->systems[picture->nsystems++]
+										  : &picture->entities[picture->nentities++];
+
+			node->name = is_system ? system : entity;
+			node->label = result_text(i, 6);
+			node->detail = result_text(i, 7);
+			node->alarming = strcmp(result_text(i, 8), "t") == 0;
+		}
 	}
 	return picture;
 }

@@ -75,14 +75,12 @@ column_text(const MapRow *row, const char *column)
 static bool
 is_told(const char *table, const char *column)
 {
-	static const char *const names[] = {"entity", "field", "table_schema", "table_name",
-										"column_name"};
+	static const char *const names[] = {"entity",	   "field", "table_schema", "table_name",
+										"column_name", "name",	"pattern"};
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 		if (strcmp(column, names[i]) == 0)
 			return true;
-	if (strcmp(column, "name") == 0)
-		return true;
 	return strcmp(column, "kind") == 0 && strcmp(table, "identity") == 0;
 }
 

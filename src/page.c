@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(ownership_page);
 
@@ -106,6 +107,11 @@ time_cell(StringInfo out, const char *text)
 /* values in full are in the tables */
 #define SHORT(value) \
 	"CASE WHEN length(" value ") > 80 THEN left(" value ", 79) || '…' ELSE " value " END"
+
+/* A row's key as people write it. */
+#define ROW_KEY(column)                                                     \
+	"string_agg(key || ' ' || coalesce(value, 'null'), ', ' ORDER BY key) " \
+	"FROM jsonb_each_text(CASE jsonb_typeof(" column ") WHEN 'object' THEN " column " END)"
 
 static uint64
 query(const char *sql)
@@ -210,6 +216,45 @@ load_risks(void)
 	return risks;
 }
 
+/* disagreements, of which the head tells the number */
+
+typedef struct Disagreements
+{
+	bool readable; /* may the caller read evidence? */
+	bool listed;   /* false: there is too much of it */
+	SPITupleTable *table;
+	uint64 n;
+	int total;
+} Disagreements;
+
+static Disagreements
+load_disagreements(void)
+{
+	Disagreements d = {0};
+
+	d.readable =
+		pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	if (!d.readable)
+		return d;
+	(void) query("SELECT count(*) <= " MAX_EVIDENCE
+				 " FROM (SELECT FROM ownership.conflict LIMIT " MAX_EVIDENCE " + 1) c");
+	d.listed = strcmp(result_text(0, 1), "t") == 0;
+	if (!d.listed)
+		return d;
+	/* clang-format off */
+	d.n = query("SELECT " TIME("d.recorded_at") ", d.relation || coalesce('.' || d.column_name, ''), "
+				SHORT("k.row_key") ", coalesce(d.system, 'unidentified'), coalesce(d.owner, 'nobody'), d.outcome, "
+				SHORT("d.stored") ", " SHORT("d.refused") ", d.note, d.conflict_id, d.total "
+				"FROM (SELECT *, count(*) OVER () AS total FROM ownership.disagreements ORDER BY conflict_id DESC LIMIT " MAX_CONFLICTS ") d "
+				"CROSS JOIN LATERAL (SELECT " ROW_KEY("d.row_key") ") k(row_key) "
+				"ORDER BY d.conflict_id DESC, d.column_name COLLATE \"C\"");
+	/* clang-format on */
+	d.table = SPI_tuptable;
+	if (d.n > 0)
+		d.total = atoi(value_of(d.table, 0, 11));
+	return d;
+}
+
 /* the head */
 
 static void
@@ -220,7 +265,7 @@ fact(StringInfo out, const char *mood, const char *what, const char *value, cons
 }
 
 static void
-head_section(StringInfo out, const Risks *risks)
+head_section(StringInfo out, const Risks *risks, const Disagreements *disagreements)
 {
 	const char *database;
 	int fields;
@@ -266,18 +311,9 @@ head_section(StringInfo out, const Risks *risks)
 		 "High risks", psprintf(INT64_FORMAT, risks->high),
 		 psprintf("and " INT64_FORMAT " medium, " INT64_FORMAT " low", risks->medium, risks->low));
 
-	if (pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
-	{
-		int open;
-
-		(void) query(
-			"SELECT count(*) FROM (SELECT FROM ownership.conflict "
-			"WHERE resolved_at IS NULL AND outcome IN ('kept', 'discarded') LIMIT " MAX_EVIDENCE
-			") c");
-		open = atoi(result_text(0, 1));
-		fact(out, open > 0 ? "fair" : "good", "Open disagreements", psprintf("%d", open),
-			 "refused values that nobody has decided on");
-	}
+	if (disagreements->listed)
+		fact(out, disagreements->total > 0 ? "fair" : "good", "Disagreements",
+			 psprintf("%d", disagreements->total), "refused values that nobody has decided on");
 
 	(void) query("SELECT count(*), count(*) FILTER (WHERE guarded) FROM ownership.guards");
 	tables = atoi(result_text(0, 1));
@@ -287,7 +323,7 @@ head_section(StringInfo out, const Risks *risks)
 		 tables == guarded ? "the map is enforced on each" : "the others are on paper only");
 	appendStringInfoString(out,
 						   "</dl>\n<nav aria-label=\"Contents\"><ul><li><a href=\"#risks\">Risks</a><li><a href=\"#picture\">Picture</a><li><a href=\"#matrix\">Fields by systems</a>"
-						   "<li><a href=\"#conflicts\">Conflicts</a><li><a href=\"#age\">Age of the data</a><li><a href=\"#decisions\">Recent decisions</a><li><a href=\"#systems\">Systems</a></ul></nav>\n"
+						   "<li><a href=\"#disagreements\">Disagreements</a><li><a href=\"#conflicts\">Conflicts</a><li><a href=\"#age\">Age of the data</a><li><a href=\"#decisions\">Recent decisions</a><li><a href=\"#systems\">Systems</a></ul></nav>\n"
 						   "</header>\n<main>\n");
 }
 
@@ -377,7 +413,7 @@ risk_section(StringInfo out, const Risks *risks)
 /* picture */
 
 static void
-picture_section(StringInfo out)
+picture_section(StringInfo out, const Picture *picture)
 {
 	heading(out, "picture", "Picture");
 	appendStringInfoString(
@@ -386,7 +422,7 @@ picture_section(StringInfo out)
 		"<ul class=\"legend\"><li class=\"o\"><b>owns</b>, a solid line: the system of record<li class=\"w\"><b>writes</b>, a dashed line: writes what it does not own, and that is known"
 		"<li class=\"i\"><b>intrudes</b>, a thick dotted line: writes what another system owns<li><b>reads</b>, a thin line</ul>\n"
 		"<div class=\"wide\" role=\"region\" aria-label=\"Picture of systems and entities\" tabindex=\"0\">\n");
-	svg_picture(out, picture_load());
+	svg_picture(out, picture);
 	appendStringInfoString(out, "</div>\n");
 	section_end(out);
 }
@@ -400,7 +436,7 @@ typedef struct MatrixParts
 	uint64 next;
 } MatrixParts;
 
-/* Systems by name; who is unidentified comes last, as in the queries. */
+/* Systems by name, as in the picture; who is unidentified comes last. */
 static int
 compare_systems(const void *a, const void *b)
 {
@@ -514,10 +550,10 @@ matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, i
 }
 
 static void
-matrix_section(StringInfo out)
+matrix_section(StringInfo out, const Picture *picture)
 {
 	char **systems;
-	int nsystems;
+	int nsystems = picture->nsystems;
 	uint64 nfields;
 	int total;
 	SPITupleTable *fields;
@@ -525,13 +561,9 @@ matrix_section(StringInfo out)
 	const char *entity = NULL;
 
 	heading(out, "matrix", "Fields by systems");
-	nsystems = (int) query(
-		"SELECT name FROM ownership.system "
-		"UNION ALL SELECT '?' WHERE EXISTS (SELECT FROM ownership.part WHERE system = '?')");
 	systems = palloc(Max(nsystems, 1) * sizeof(char *));
-	for (int i = 0; i < nsystems; i++)
-		systems[i] = result_text(i, 1);
-	qsort(systems, nsystems, sizeof(char *), compare_systems);
+	for (int n = 0; n < nsystems; n++)
+		systems[n] = picture->systems[n].name;
 
 	(void) query("SELECT count(*) FROM ownership.field");
 	total = atoi(result_text(0, 1));
@@ -596,6 +628,54 @@ matrix_section(StringInfo out)
 /* evidence */
 
 static void
+disagreement_section(StringInfo out, const Disagreements *d)
+{
+	heading(out, "disagreements", "Disagreements");
+	if (!may_read(out, "conflict"))
+	{
+		section_end(out);
+		return;
+	}
+	if (!d->listed)
+		appendStringInfoString(
+			out,
+			"<p>There is too much evidence to be looked through here; <code>ownership.disagreements</code> has them.</p>\n");
+	else if (d->n == 0)
+		appendStringInfoString(out,
+							   "<p class=\"none\">No refused value waits for a decision.</p>\n");
+	else
+	{
+		appendStringInfo(out,
+						 "<p>Values that were refused, and still differ from what is stored. Decide with <code>ownership.accept(number)</code> or <code>ownership.dismiss(number)</code>.%s</p>\n",
+						 (uint64) d->total > d->n
+							 ? psprintf(" These are the latest " INT64_FORMAT " of %d.",
+										(int64) d->n, d->total)
+							 : "");
+		TABLE_HEAD(out, "Disagreements", "Number", "Column", "Row", "Stored", "Refused", "Owner",
+				   "Says otherwise", "Since", "What", "Note");
+		for (uint64 i = 0; i < d->n; i++)
+		{
+			appendStringInfoString(out, "<tr>");
+			number_cell(out, value_of(d->table, i, 10));
+			appendStringInfoString(out, "<th scope=\"row\">");
+			name(out, value_of(d->table, i, 2));
+			appendStringInfoString(out, "</th>");
+			cell(out, value_of(d->table, i, 3));
+			cell(out, value_of(d->table, i, 7));
+			cell(out, value_of(d->table, i, 8));
+			cell(out, value_of(d->table, i, 5));
+			cell(out, value_of(d->table, i, 4));
+			time_cell(out, value_of(d->table, i, 1));
+			cell(out, value_of(d->table, i, 6));
+			cell(out, value_of(d->table, i, 9));
+			appendStringInfoString(out, "</tr>\n");
+		}
+		table_end(out);
+	}
+	section_end(out);
+}
+
+static void
 conflict_section(StringInfo out)
 {
 	uint64 n;
@@ -609,11 +689,11 @@ conflict_section(StringInfo out)
 	appendStringInfoString(
 		out,
 		"<p>Writes to fields by systems that do not own them, and that nobody has decided on.</p>\n");
-	n = query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME(
-		"max(recorded_at)") " "
-							"FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_EVIDENCE
-							") c "
-							"GROUP BY system, outcome ORDER BY system COLLATE \"C\", outcome COLLATE \"C\"");
+	/* clang-format off */
+	n = query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME("max(recorded_at)") " "
+			  "FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_EVIDENCE ") c "
+			  "GROUP BY system, outcome ORDER BY system COLLATE \"C\", outcome COLLATE \"C\"");
+	/* clang-format on */
 	if (n == 0)
 	{
 		appendStringInfoString(out, "<p class=\"none\">There is no open conflict.</p>\n");
@@ -639,17 +719,18 @@ conflict_section(StringInfo out)
 		"<b>discarded</b>: a row was not created or not deleted. <b>rejected</b>: the writer got an error.</p>\n");
 
 	appendStringInfoString(out, "<h3>The latest</h3>\n");
-	n = query(
-		"SELECT " TIME("c.recorded_at") ", ownership.relation_name(c.table_schema, c.table_name) || coalesce('.' || u.name, ''), " SHORT("k.row_key") ", coalesce(c.system, 'unidentified'), concat_ws(', ', c.role, nullif(c.application_name, '')), lower(c.operation) || ' ' || c.outcome, " SHORT(
-			"v.stored") ", " SHORT("v.proposed") " "
-												 "FROM (SELECT * FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_CONFLICTS
-												 ") c "
-												 "LEFT JOIN LATERAL unnest(c.columns) u(name) ON true "
-												 "CROSS JOIN LATERAL (SELECT string_agg(key || ' ' || coalesce(value, 'null'), ', ' ORDER BY key) FROM jsonb_each_text(CASE jsonb_typeof(c.row_key) WHEN 'object' THEN c.row_key END)) k(row_key) "
-												 "CROSS JOIN LATERAL (SELECT CASE WHEN u.name IS NOT NULL AND c.stored ? u.name::text THEN coalesce(c.stored ->> u.name::text, 'null') END, "
-												 "CASE jsonb_typeof(c.proposed) WHEN 'number' THEN c.proposed::text || ' more rows' "
-												 "WHEN 'object' THEN CASE WHEN u.name IS NOT NULL AND c.proposed ? u.name::text THEN coalesce(c.proposed ->> u.name::text, 'null') END END) v(stored, proposed) "
-												 "ORDER BY c.id DESC, u.name COLLATE \"C\"");
+	/* clang-format off */
+	n = query("SELECT " TIME("c.recorded_at") ", ownership.relation_name(c.table_schema, c.table_name) || coalesce('.' || u.name, ''), "
+			  SHORT("k.row_key") ", coalesce(c.system, 'unidentified'), concat_ws(', ', c.role, nullif(c.application_name, '')), "
+			  "lower(c.operation) || ' ' || c.outcome, " SHORT("v.stored") ", " SHORT("v.proposed") " "
+			  "FROM (SELECT * FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_CONFLICTS ") c "
+			  "LEFT JOIN LATERAL unnest(c.columns) u(name) ON true "
+			  "CROSS JOIN LATERAL (SELECT " ROW_KEY("c.row_key") ") k(row_key) "
+			  "CROSS JOIN LATERAL (SELECT CASE WHEN u.name IS NOT NULL AND c.stored ? u.name::text THEN coalesce(c.stored ->> u.name::text, 'null') END, "
+			  "CASE jsonb_typeof(c.proposed) WHEN 'number' THEN c.proposed::text || ' more rows' "
+			  "WHEN 'object' THEN CASE WHEN u.name IS NOT NULL AND c.proposed ? u.name::text THEN coalesce(c.proposed ->> u.name::text, 'null') END END) v(stored, proposed) "
+			  "ORDER BY c.id DESC, u.name COLLATE \"C\"");
+	/* clang-format on */
 	TABLE_HEAD(out, "The latest open conflicts", "When", "Column", "Row", "System", "As", "What",
 			   "Stored", "Proposed");
 	for (uint64 i = 0; i < n; i++)
@@ -680,20 +761,19 @@ age_section(StringInfo out)
 		section_end(out);
 		return;
 	}
-	n = query(
-		"SELECT ownership.relation_name(t.table_schema, t.table_name), coalesce(t.source, ''), "
-		"CASE WHEN g.guarded THEN 'yes' ELSE 'no' END, array_to_string(g.subscriptions, ', '), "
-		"a.writers, a.first_seen, a.last_write, a.last_read, a.age "
-		"FROM ownership.mirrored_table t JOIN ownership.guards g USING (table_schema, table_name) "
-		"LEFT JOIN (SELECT table_schema, table_name, "
-		"string_agg(DISTINCT coalesce(system, 'unidentified'), ', ') FILTER (WHERE writes > 0) AS writers, " TIME("min(first_seen)") " AS first_seen, " TIME(
-			"max(last_write)") " AS last_write, " TIME("max(last_read)") " AS last_read, "
-																		 "CASE WHEN now() - max(last_write) >= interval '2 days' THEN format('%s days', extract(day FROM justify_hours(now() - max(last_write)))) "
-																		 "WHEN now() - max(last_write) >= interval '2 hours' THEN format('%s hours', floor(extract(epoch FROM now() - max(last_write)) / 3600)) "
-																		 "WHEN max(last_write) IS NOT NULL THEN format('%s min', greatest(0, floor(extract(epoch FROM now() - max(last_write)) / 60))) END AS age "
-																		 "FROM ownership.activity GROUP BY table_schema, table_name) a USING (table_schema, table_name) "
-																		 "ORDER BY t.table_schema COLLATE \"C\", t.table_name COLLATE \"C\" LIMIT " MAX_TABLES
-																		 " + 1");
+	/* clang-format off */
+	n = query("SELECT ownership.relation_name(t.table_schema, t.table_name), coalesce(t.source, ''), "
+			  "CASE WHEN g.guarded THEN 'yes' ELSE 'no' END, array_to_string(g.subscriptions, ', '), "
+			  "a.writers, " TIME("a.first_seen") ", " TIME("a.last_write") ", " TIME("a.last_read") ", "
+			  "CASE WHEN a.age >= 172800 THEN floor(a.age / 86400) || ' days' WHEN a.age >= 7200 THEN floor(a.age / 3600) || ' hours' ELSE floor(a.age / 60) || ' min' END "
+			  "FROM ownership.mirrored_table t JOIN ownership.guards g USING (table_schema, table_name) "
+			  "LEFT JOIN (SELECT table_schema, table_name, "
+			  "string_agg(DISTINCT coalesce(system, 'unidentified'), ', ') FILTER (WHERE writes > 0) AS writers, "
+			  "min(first_seen) AS first_seen, max(last_write) AS last_write, max(last_read) AS last_read, "
+			  "greatest(0, extract(epoch FROM now() - max(last_write))) AS age "
+			  "FROM ownership.activity GROUP BY table_schema, table_name) a USING (table_schema, table_name) "
+			  "ORDER BY t.table_schema COLLATE \"C\", t.table_name COLLATE \"C\" LIMIT " MAX_TABLES " + 1");
+	/* clang-format on */
 	if (!mailbox_exists())
 		appendStringInfoString(
 			out,
@@ -744,11 +824,12 @@ decision_section(StringInfo out)
 		section_end(out);
 		return;
 	}
-	n = query("SELECT " TIME("changed_at") ", concat_ws(', ', role, CASE WHEN login <> role THEN 'as ' || login END), decided, " SHORT(
-		"old") ", " SHORT("new") ", items, array_to_string(sample, ', ') FROM ownership.decisions "
-								 "WHERE changed_at >= coalesce((SELECT changed_at FROM ownership.map_history ORDER BY id DESC OFFSET " MAX_HISTORY
-								 " LIMIT 1), '-infinity') "
-								 "ORDER BY changed_at DESC, decided !~ 'owner', decided !~ 'policy|reader|writer', first_id LIMIT " MAX_DECISIONS);
+	/* clang-format off */
+	n = query("SELECT " TIME("changed_at") ", concat_ws(', ', role, CASE WHEN login <> role THEN 'logged in as ' || login END), decided, "
+			  SHORT("old") ", " SHORT("new") ", items, array_to_string(sample, ', ') FROM ownership.decisions "
+			  "WHERE changed_at >= coalesce((SELECT changed_at FROM ownership.map_history ORDER BY id DESC OFFSET " MAX_HISTORY " LIMIT 1), '-infinity') "
+			  "ORDER BY changed_at DESC, decided !~ 'owner', decided !~ 'policy|reader|writer', first_id LIMIT " MAX_DECISIONS);
+	/* clang-format on */
 	if (n == 0)
 		appendStringInfoString(out, "<p class=\"none\">The map has not been changed yet.</p>\n");
 	else
@@ -788,22 +869,28 @@ decision_section(StringInfo out)
 
 /* systems */
 
+static int
+count_fields(const Picture *picture, const char *system, PicturePart part)
+{
+	int fields = 0;
+
+	for (int i = 0; i < picture->nedges; i++)
+		if (picture->edges[i].part == part &&
+			strcmp(picture->systems[picture->edges[i].system].name, system) == 0)
+			fields += picture->edges[i].fields;
+	return fields;
+}
+
 static void
-system_section(StringInfo out)
+system_section(StringInfo out, const Picture *picture)
 {
 	uint64 n;
 
 	heading(out, "systems", "Systems");
 	n = query(
 		"SELECT s.name, s.title, s.kind, s.contact, s.note, "
-		"(SELECT string_agg(kind || ' ' || name || CASE WHEN steward THEN ' (steward)' ELSE '' END || CASE WHEN carrier THEN ' (carrier)' ELSE '' END, ', ' ORDER BY kind, name) FROM ownership.identity i WHERE i.system = s.name), "
-		"p.owns, p.writes, p.intrudes, p.reads "
-		"FROM ownership.system s LEFT JOIN (SELECT system, "
-		"count(DISTINCT (entity, field)) FILTER (WHERE part = 'owner') AS owns, "
-		"count(DISTINCT (entity, field)) FILTER (WHERE part = 'writer') AS writes, "
-		"count(DISTINCT (entity, field)) FILTER (WHERE part = 'intruder') AS intrudes, "
-		"count(DISTINCT (entity, field)) FILTER (WHERE part = 'reader') AS reads "
-		"FROM ownership.part GROUP BY system) p ON p.system = s.name ORDER BY s.name COLLATE \"C\"");
+		"(SELECT string_agg(kind || ' ' || name || CASE WHEN steward THEN ' (steward)' ELSE '' END || CASE WHEN carrier THEN ' (carrier)' ELSE '' END, ', ' ORDER BY kind, name) FROM ownership.identity i WHERE i.system = s.name) "
+		"FROM ownership.system s ORDER BY s.name COLLATE \"C\"");
 	if (n == 0)
 		appendStringInfoString(out, "<p class=\"none\">No system is registered yet.</p>\n");
 	else
@@ -817,8 +904,8 @@ system_section(StringInfo out)
 			appendStringInfoString(out, "</th>");
 			for (int column = 2; column <= 6; column++)
 				cell(out, result_text(i, column));
-			for (int column = 7; column <= 10; column++)
-				number_cell(out, result_text(i, column) == NULL ? "0" : result_text(i, column));
+			for (PicturePart part = PART_OWNER; part <= PART_READER; part++)
+				number_cell(out, psprintf("%d", count_fields(picture, result_text(i, 1), part)));
 			appendStringInfoString(out, "</tr>\n");
 		}
 		table_end(out);
@@ -832,19 +919,32 @@ ownership_page(PG_FUNCTION_ARGS)
 {
 	StringInfoData out;
 	Risks risks;
+	Disagreements disagreements;
+	Picture *picture;
 	Datum result;
+	int level;
 
+	/*
+	 * Looking for risks reads mirrored tables.  That is no system's reading,
+	 * and would show on the next page.  Errors undo it, too.
+	 */
+	level = NewGUCNestLevel();
+	(void) set_config_option("ownership.track_reads", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	initStringInfo(&out);
 	risks = load_risks();
-	head_section(&out, &risks);
+	disagreements = load_disagreements();
+	picture = picture_load();
+	head_section(&out, &risks, &disagreements);
 	risk_section(&out, &risks);
-	picture_section(&out);
-	matrix_section(&out);
+	picture_section(&out, picture);
+	matrix_section(&out, picture);
+	disagreement_section(&out, &disagreements);
 	conflict_section(&out);
 	age_section(&out);
 	decision_section(&out);
-	system_section(&out);
+	system_section(&out, picture);
 	appendStringInfoString(&out,
 						   "</main>\n<footer><p>Made by <code>SELECT ownership.page()</code>, version " OWNERSHIP_VERSION
 						   ", as role <code>");
@@ -854,5 +954,6 @@ ownership_page(PG_FUNCTION_ARGS)
 	result =
 		SPI_datumTransfer(PointerGetDatum(cstring_to_text_with_len(out.data, out.len)), false, -1);
 	SPI_finish();
+	AtEOXact_GUC(true, level);
 	return result;
 }

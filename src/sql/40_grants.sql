@@ -23,6 +23,16 @@ WITH holder AS (
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT o.owner FROM ownership.row_owner o
 		WHERE o.table_schema = m.table_schema AND o.table_name = m.table_name AND o.column_name = m.column_name AND o.owner IS NOT NULL
 		UNION SELECT f.owner WHERE f.owner IS NOT NULL) AS owners) w
+	UNION ALL
+	/* without its key nobody can name a row, on the map or not */
+	SELECT t.table_schema, t.table_name, a.attname::text, c.oid, a.attnum, '{}', false, true, '{}'
+	FROM ownership.mirrored_table t
+	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indisprimary
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (x.indkey)
+	WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name
+		AND m.column_name = a.attname::text COLLATE "default")
 ), rel AS (
 	SELECT t.table_schema, t.table_name, t.source, c.relid,
 		array_agg(c.attnum) FILTER (WHERE c.tells_row) AS row_key

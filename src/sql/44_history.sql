@@ -109,6 +109,8 @@ WITH told AS (
 			WHEN 'mirrored_column' THEN k = 'authoritative'
 			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
 			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
+		  /* a row that comes or goes tells of no lists that are empty */
+		  AND NOT ((h.old IS NULL OR h.new IS NULL) AND coalesce(h.new, h.old) ->> k = '{}')
 		UNION ALL
 		SELECT 'off the map', h.item, NULL
 		WHERE h.map_table IN ('field', 'system', 'domain') AND h.new IS NULL AND h.old - '{key,decided_by,decided_on}'::text[] = '{}'

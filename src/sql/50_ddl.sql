@@ -22,6 +22,12 @@ COMMENT ON COLUMN ownership.mirrored_pattern.pattern IS 'As for add_tables(): "n
 COMMENT ON COLUMN ownership.mirrored_pattern.owner IS 'System of record of the fields; NULL: the source, if there is one';
 COMMENT ON COLUMN ownership.mirrored_pattern.exclude IS 'Patterns of tables and columns that stay off the map';
 SELECT pg_catalog.pg_extension_config_dump('ownership.mirrored_pattern', '');
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_pattern
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.mirrored_pattern
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER history_truncate;
 
 CREATE TABLE ownership.bound_table (
 	table_schema	text NOT NULL,
