@@ -59,16 +59,16 @@ SELECT ownership.diagram('dot');
 DELETE FROM ownership.field;
 INSERT INTO ownership.system (name) VALUES ('a'), ('b');
 INSERT INTO ownership.field (entity, name, owner) SELECT format('%s.t%s', s, t), 'f' || f, s FROM unnest('{a,b}'::text[]) s, generate_series(1, 30) t, generate_series(1, 3) f;
-SELECT * FROM ownership.picture_node WHERE kind = 'entity' ORDER BY node COLLATE "C";
+SELECT node, label, detail, alarming FROM ownership.picture WHERE kind = 'entity' ORDER BY node COLLATE "C";
 CREATE SCHEMA a;
 CREATE TABLE a.t7 (f1 int);
 INSERT INTO ownership.mirrored_column VALUES ('a', 't7', 'f1', 'a.t7', 'f1');
 INSERT INTO ownership.activity (table_schema, table_name, column_name, system, writes) VALUES ('a', 't7', 'f1', 'b', 1);
-SELECT label, detail FROM ownership.picture_node WHERE kind = 'entity' ORDER BY node COLLATE "C";
-SELECT system, node, part, fields, label FROM ownership.picture_edge ORDER BY node COLLATE "C", system COLLATE "C", part;
+SELECT label, detail FROM ownership.picture WHERE kind = 'entity' ORDER BY node COLLATE "C";
+SELECT system, node, part, fields, label FROM ownership.picture WHERE kind = 'edge' ORDER BY node COLLATE "C", system COLLATE "C", part;
 INSERT INTO ownership.field (entity, name, owner) SELECT 'flat' || t, 'f', 'b' FROM generate_series(1, 100) t;
-SELECT count(*), sum((label ~ '^flat')::int), max(label) FILTER (WHERE node IS NULL), max(detail) FILTER (WHERE node IS NULL) FROM ownership.picture_node WHERE kind = 'entity';
-SELECT label FROM ownership.picture_edge WHERE node IS NULL;
+SELECT count(*), sum((label ~ '^flat')::int), max(label) FILTER (WHERE node IS NULL), max(detail) FILTER (WHERE node IS NULL) FROM ownership.picture WHERE kind = 'entity';
+SELECT label FROM ownership.picture WHERE kind = 'edge' AND node IS NULL;
 
 --
 -- The page is for everyone, and shows what its reader may see.
