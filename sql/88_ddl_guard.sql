@@ -96,6 +96,16 @@ UPDATE ownership.mirrored_pattern SET readers = '{nobody,sales}' WHERE pattern =
 CREATE TABLE land.orders (id int PRIMARY KEY);
 SELECT relation, readers FROM map WHERE relation = 'land.orders';
 UPDATE ownership.system SET name = 'crm' WHERE name = 'sales';
+-- a table that becomes a partition is covered by the table above it
+CREATE TABLE land.parted (id int PRIMARY KEY, x int) PARTITION BY RANGE (id);
+CREATE TABLE land.part (id int PRIMARY KEY, x int);
+CREATE TABLE land.decided (id int PRIMARY KEY, x int);
+UPDATE ownership.field SET policy = 'keep' WHERE entity = 'land.decided' AND name = 'x';
+ALTER TABLE land.parted ATTACH PARTITION land.part FOR VALUES FROM (0) TO (10);
+ALTER TABLE land.parted ATTACH PARTITION land.decided FOR VALUES FROM (10) TO (20);
+SELECT * FROM state WHERE relation IN ('land.parted', 'land.part', 'land.decided');
+ALTER TABLE land.parted DETACH PARTITION land.part;
+SELECT * FROM state WHERE relation IN ('land.parted', 'land.part', 'land.decided');
 -- a pattern that is deleted does nothing more
 DELETE FROM ownership.mirrored_pattern;
 CREATE TABLE land.off (id int PRIMARY KEY);

@@ -82,14 +82,13 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 	add_place(&p, place);
 	add_text(&p, from);
 	add_text(&p, to);
-#define RENAMED(values)                                                            \
-	values " = CASE WHEN jsonb_typeof(" values ") = 'object' AND " values " ? $3 " \
-		   "THEN (" values " - $3) || jsonb_build_object($4, " values " -> $3) ELSE " values " END"
-	run_sql("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), " RENAMED(
-				"row_key") ", " RENAMED("stored") ", " RENAMED("proposed") " WHERE table_schema = $1 AND table_name = $2 "
-																		   "AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
+	run_sql("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
+			"row_key = ownership.key_renamed(row_key, $3, $4), "
+			"stored = ownership.key_renamed(stored, $3, $4), "
+			"proposed = ownership.key_renamed(proposed, $3, $4) "
+			"WHERE table_schema = $1 AND table_name = $2 "
+			"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
 			&p);
-#undef RENAMED
 	run_sql("UPDATE ownership.activity a SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "

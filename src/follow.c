@@ -80,7 +80,7 @@ left_just_now(const TablePlace *name)
 				   &p) > 0;
 }
 
-/* Rename a table's rows on the map; its columns, rules and binding cascade. */
+/* Rename a table's rows on the map; columns, rules and the binding go with it. */
 static void
 rename_on_map(const TablePlace *from, const TablePlace *to)
 {
@@ -108,8 +108,8 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 }
 
 /*
- * A map that a pattern made and that nobody has decided anything about goes
- * when its table takes the place of another; it was a load's.
+ * Drop the map of a table if a pattern made it and nobody has decided anything
+ * about it: its table takes the place of another, or is a part of one now.
  */
 static bool
 drop_undecided(const TablePlace *place)
@@ -370,6 +370,10 @@ follow_table(Oid relid, int flags)
 			b = binding_of(relid);
 		}
 	}
+	/* a partition is covered by the table above it */
+	if (b != NULL && flags & FOLLOW_GUARD && place.partition && below_mirrored(relid) &&
+		drop_undecided(&place))
+		b = NULL;
 	if (b != NULL)
 		follow_columns(b, &place);
 	else if (is_mirrored(place.schema, place.table))

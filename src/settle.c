@@ -49,8 +49,6 @@ queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guar
 			&p);
 }
 
-/* the map's rows */
-
 /* How much of a pattern is said: its characters that are no wildcards. */
 static int
 said(const char *pattern)
@@ -143,15 +141,13 @@ settle_schema(const Task *task)
 	/* those that name the schema */
 	if (strpbrk(now, "*?.") != NULL)
 		return;
-#define FOLLOWED(pattern)                                                      \
-	"CASE WHEN starts_with(" pattern ", $1 || '.') THEN $2 || substr(" pattern \
-	", length($1) + 1) ELSE " pattern " END"
-	run_sql("UPDATE ownership.mirrored_pattern p SET pattern = " FOLLOWED("pattern") ", exclude = ARRAY(SELECT " FOLLOWED(
-				"e") " FROM unnest(exclude) e) "
-					 "WHERE starts_with(pattern, $1 || '.') AND NOT EXISTS (SELECT FROM ownership.mirrored_pattern o "
-					 "WHERE o.pattern = $2 || substr(p.pattern, length($1) + 1))",
+	run_sql("UPDATE ownership.mirrored_pattern p SET pattern = $2 || substr(pattern, length($1) + 1), "
+			"exclude = ARRAY(SELECT CASE WHEN starts_with(e, $1 || '.') "
+			"THEN $2 || substr(e, length($1) + 1) ELSE e END FROM unnest(exclude) e) "
+			"WHERE starts_with(pattern, $1 || '.') AND NOT EXISTS ("
+			"SELECT FROM ownership.mirrored_pattern o "
+			"WHERE o.pattern = $2 || substr(p.pattern, length($1) + 1))",
 			&p);
-#undef FOLLOWED
 }
 
 static void

@@ -95,6 +95,13 @@ CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON ownership.ddl_queue DEFERRABLE 
 	FOR EACH ROW EXECUTE FUNCTION ownership.ddl_settle();
 ALTER TABLE ownership.ddl_queue ENABLE ALWAYS TRIGGER settle;
 
+/* for evidence of a column that was renamed */
+CREATE FUNCTION ownership.key_renamed(object jsonb, old text, new text)
+RETURNS jsonb LANGUAGE SQL IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(object) = 'object' AND object ? old
+	THEN (object - old) || jsonb_build_object(new, object -> old) ELSE object END;
+COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object with another name for one of its keys';
+
 CREATE FUNCTION ownership.mirrored_table_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_table_bind' LANGUAGE C;
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: remembers which table is meant';
