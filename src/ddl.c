@@ -14,6 +14,7 @@
  */
 #include "ownership.h"
 
+#include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -42,6 +43,7 @@ typedef struct Followed
 	bool subscription; /* old and new are a subscription's names, not a schema's */
 	List *dropped;	   /* OIDs of tables */
 	Oid guarded;	   /* got a trigger of the guard */
+	bool own;		   /* triggers of the map's own tables may have changed */
 } Followed;
 
 /* The command, or NULL where nothing is to be done. */
@@ -170,33 +172,49 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+/* Must the trigger, of a table of the map, fire in every replication role? */
+static bool
+fires_always(const Trigger *trigger)
+{
+	static const char *const functions[] = {"map_changed", "domain_edit", "mirrored_table_bind",
+											"ddl_settle"};
+	const char *function = get_func_name(trigger->tgfoid);
+
+	for (size_t i = 0; i < lengthof(functions); i++)
+		if (strcmp(function, functions[i]) == 0)
+			return true;
+	return false;
+}
+
 /*
- * Triggers of the map's own tables were switched on.  They must fire in every
- * replication role; and a restore of data may have brought rows while they
- * were off.
+ * Triggers of one of the map's own tables were switched on: those that must
+ * fire in every replication role do so again.  While a dump is restored they
+ * are not switched off either: they let its rows come in any order, and beside
+ * those that the extension brings.
  */
 static void
 rearm_own(Oid relid)
 {
-	Parameters p = {0};
-	uint64 n;
+	Relation rel = table_open(relid, ShareRowExclusiveLock);
+	List *names[2] = {NIL, NIL};
+	ListCell *lc;
 
 	if (relid == catalog_table("mirrored_table", false))
 		bind_unbound();
-
-	add_oid(&p, relid);
-	n = run_sql("SELECT format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', tgrelid::regclass, tgname) "
-				"FROM pg_trigger WHERE tgrelid = $1 AND tgenabled = 'O' AND tgfoid IN ("
-				"'ownership.map_changed()'::regprocedure, 'ownership.ddl_settle()'::regprocedure, "
-				"'ownership.mirrored_table_bind()'::regprocedure)",
-				&p);
-	for (uint64 i = 0; i < n; i++)
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
-		SPITupleTable *commands = SPI_tuptable;
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		bool always = fires_always(trigger);
 
-		SPI_execute(result_text(i, 1), false, 0);
-		SPI_tuptable = commands;
+		if (!trigger->tgisinternal && ((trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN && always) ||
+									   (trigger->tgenabled == TRIGGER_DISABLED && restoring())))
+			names[always] = lappend(names[always], pstrdup(trigger->tgname));
 	}
+	foreach(lc, names[false])
+		compat_enable_trigger(rel, lfirst(lc), TRIGGER_FIRES_ON_ORIGIN);
+	foreach(lc, names[true])
+		compat_enable_trigger(rel, lfirst(lc), TRIGGER_FIRES_ALWAYS);
+	table_close(rel, NoLock);
 }
 
 static void
@@ -244,7 +262,7 @@ with_inheritors(List *relids)
 
 /* Only those that the map is about. */
 static List *
-concerned(List *relids, int flags)
+concerned(List *relids, const Followed *f)
 {
 	Oid own = get_namespace_oid(OWNERSHIP_SCHEMA, true);
 	List *some = NIL;
@@ -252,9 +270,9 @@ concerned(List *relids, int flags)
 
 	foreach(lc, relids)
 	{
-		bool rearm = flags & FOLLOW_GUARD && get_rel_namespace(lfirst_oid(lc)) == own;
+		bool rearm = f->own && get_rel_namespace(lfirst_oid(lc)) == own;
 
-		if (rearm || concerns_map(lfirst_oid(lc), flags))
+		if (rearm || concerns_map(lfirst_oid(lc), f->flags))
 			some = lappend_oid(some, lfirst_oid(lc));
 	}
 	return some;
@@ -276,6 +294,7 @@ Datum
 ownership_ddl_end(PG_FUNCTION_ARGS)
 {
 	static const AlterTableType apart[] = {AT_DropInherit};
+	static const AlterTableType off[] = {AT_DisableTrigAll, AT_DisableTrigUser};
 	static const AlterTableType about_guard[] = {AT_EnableTrig,		 AT_EnableTrigAll,
 												 AT_EnableTrigUser,	 AT_AddInherit,
 												 AT_DropInherit,	 AT_AttachPartition,
@@ -340,6 +359,8 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 			if (has_subcommand((AlterTableStmt *) command, about_guard, lengthof(about_guard),
 							   &partition))
 				f.flags = FOLLOW_GUARD;
+			f.own = f.flags != 0 ||
+					has_subcommand((AlterTableStmt *) command, off, lengthof(off), &partition);
 			if (has_subcommand((AlterTableStmt *) command, apart, lengthof(apart), &partition))
 				f.flags |= FOLLOW_ARRIVAL;
 			if (adds_primary_key((AlterTableStmt *) command))
@@ -370,7 +391,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 		/* columns are renamed and dropped in all of them */
 		if (!(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
 			relids = with_inheritors(relids);
-		f.relids = concerned(relids, f.flags);
+		f.relids = concerned(relids, &f);
 	}
 	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
 		tell(attempt(follow, &f));
