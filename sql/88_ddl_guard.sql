@@ -223,6 +223,10 @@ SELECT ownership.guard('product');
 SELECT ownership.unguard('product');
 TABLE found;
 SELECT ownership.guard('product');
+-- one that is renamed fires in another order
+ALTER TRIGGER zzzz_ownership_amend ON product RENAME TO a;
+TABLE found;
+ALTER TRIGGER a ON product RENAME TO zzzz_ownership_amend;
 -- the map's own triggers, too: as after a restore of data with --disable-triggers
 ALTER TABLE ownership.mirrored_table DISABLE TRIGGER ALL;
 ALTER TABLE ownership.mirrored_table ENABLE TRIGGER ALL;

@@ -184,6 +184,19 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
 		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
 	UNION ALL
+	/* a trigger of it has another name, and so another place in the order */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(n.nspname::text, c.relname::text), NULL, '{}',
+		format('Trigger %I of %s is the guard''s %I under another name: others may fire after it.', t.tgname,
+			ownership.relation_name(n.nspname::text, c.relname::text), 'zzzz_ownership_' || part.name),
+		format('ALTER TRIGGER %I ON %s RENAME TO %I', t.tgname,
+			ownership.relation_name(n.nspname::text, c.relname::text), 'zzzz_ownership_' || part.name)
+	FROM (VALUES ('amend', 'ownership.guard_amend()'::regprocedure), ('judge', 'ownership.guard_judge()'::regprocedure),
+		('truncate', 'ownership.guard_truncate()'::regprocedure)) AS part(name, function)
+	JOIN pg_catalog.pg_trigger t ON t.tgfoid = part.function AND t.tgname <> 'zzzz_ownership_' || part.name
+	JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE t.tgparentid = 0
+	UNION ALL
 	/* names do not follow */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, NULL, NULL, '{}',
 		format('Event trigger %I is disabled: tables that are created or renamed can lose their map and their guard.', e.evtname),
