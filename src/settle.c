@@ -122,7 +122,26 @@ typedef struct Task
 	bool extension; /* as the extension's owner */
 } Task;
 
-/* Maps that wait, and patterns, follow a schema unless another took its name. */
+/* Did the table move because its schema was renamed?  Then that is a task, too. */
+static bool
+moved_with_schema(const Task *task, const TablePlace *place)
+{
+	Parameters p = {0};
+
+	if (strcmp(task->was.table, place->table) != 0)
+		return false;
+	add_text(&p, task->was.schema);
+	add_oid(&p, get_namespace_oid(place->schema, false));
+	add_oid(&p, NamespaceRelationId);
+	return run_sql("SELECT FROM ownership.ddl_queue "
+				   "WHERE classid = $3 AND objid = $2 AND table_schema = $1",
+				   &p) > 0;
+}
+
+/*
+ * Evidence follows a schema, all of it at once; so do maps that wait, and
+ * patterns, unless another schema took the name.
+ */
 static void
 settle_schema(const Task *task)
 {
@@ -130,10 +149,25 @@ settle_schema(const Task *task)
 	char *now = get_namespace_name(task->objid);
 	Parameters p = {0};
 
-	if (now == NULL || strcmp(old, now) == 0 || OidIsValid(get_namespace_oid(old, true)))
+	if (now == NULL || strcmp(old, now) == 0)
 		return;
 	add_text(&p, old);
 	add_text(&p, now);
+#define HERE_NOT_THERE                                                                         \
+	"EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = $2 "                \
+	"AND t.table_name = e.table_name) AND NOT EXISTS (SELECT FROM ownership.mirrored_table t " \
+	"WHERE t.table_schema = $1 AND t.table_name = e.table_name)"
+	run_sql("UPDATE ownership.conflict e SET table_schema = $2 WHERE table_schema = $1 "
+			"AND " HERE_NOT_THERE,
+			&p);
+	run_sql("UPDATE ownership.activity e SET table_schema = $2 WHERE table_schema = $1 "
+			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $2 "
+			"AND b.table_name = e.table_name AND b.column_name = e.column_name "
+			"AND b.system IS NOT DISTINCT FROM e.system) AND " HERE_NOT_THERE,
+			&p);
+#undef HERE_NOT_THERE
+	if (OidIsValid(get_namespace_oid(old, true)))
+		return;
 	run_sql("UPDATE ownership.mirrored_table t SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_table o "
 			"WHERE o.table_schema = $2 AND o.table_name = t.table_name)",
@@ -176,7 +210,7 @@ settle_table(Task *task)
 	{
 		Parameters p = {0};
 
-		if (!same_place(&task->was, &place))
+		if (!same_place(&task->was, &place) && !moved_with_schema(task, &place))
 			rename_evidence(&task->was, &place);
 		/* names that it had only within the transaction */
 		add_place(&p, &place);
