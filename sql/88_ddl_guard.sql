@@ -228,9 +228,25 @@ ALTER TRIGGER zzzz_ownership_amend ON product RENAME TO a;
 TABLE found;
 ALTER TRIGGER a ON product RENAME TO zzzz_ownership_amend;
 -- the map's own triggers, too: as after a restore of data with --disable-triggers
+CREATE TABLE before AS SELECT tgrelid, tgname, tgenabled FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+	WHERE c.relnamespace = 'ownership'::regnamespace AND c.relkind = 'r' AND NOT tgisinternal;
+DO $$
+DECLARE r regclass;
+BEGIN
+	FOR r IN SELECT DISTINCT tgrelid::regclass FROM before LOOP
+		EXECUTE format('ALTER TABLE %s DISABLE TRIGGER ALL', r);
+		EXECUTE format('ALTER TABLE %s ENABLE TRIGGER ALL', r);
+	END LOOP;
+END $$;
+SELECT b.tgrelid::regclass, b.tgname, b.tgenabled, t.tgenabled AS now FROM before b JOIN pg_trigger t USING (tgrelid, tgname)
+WHERE t.tgenabled <> b.tgenabled ORDER BY 1, 2;
+-- and while a dump is restored they stay on
+SET check_function_bodies = off;
 ALTER TABLE ownership.mirrored_table DISABLE TRIGGER ALL;
+SELECT count(*) FROM before b JOIN pg_trigger t USING (tgrelid, tgname) WHERE t.tgenabled <> b.tgenabled;
+RESET check_function_bodies;
 ALTER TABLE ownership.mirrored_table ENABLE TRIGGER ALL;
-SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'ownership.mirrored_table'::regclass AND NOT tgisinternal ORDER BY tgname;
+DROP TABLE before;
 -- an event trigger that is switched off
 ALTER EVENT TRIGGER ownership_end DISABLE;
 TABLE found;
