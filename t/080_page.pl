@@ -251,7 +251,7 @@ END
 }
 
 #
-# Large maps: 5,000 fields within two seconds.
+# Large maps: 5,000 fields.
 #
 sql($node, 'postgres', 'CREATE DATABASE big');
 sql($node, 'big', q{
@@ -264,16 +264,7 @@ sql($node, 'big', q{
 	INSERT INTO ownership.mirrored_column SELECT split_part(entity, '.', 1), split_part(entity, '.', 2), name, entity, name FROM ownership.field;
 	INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes, first_seen, last_read, last_write)
 		SELECT table_schema, table_name, column_name, 'system ' || s, 5, 5 * (s % 2), now(), now(), now() FROM ownership.mirrored_column, generate_series(1, 2) s});
-my ($big, $best);
-foreach my $try (1 .. 3)
-{
-	my $began = time;
-	$big = write_out('big', 'SELECT ownership.page()', "big$try.html");
-	my $took = time - $began;
-	note(sprintf('a page of 5,000 fields takes %.2f s and %d bytes', $took, length($big)));
-	$best = $took if !defined $best || $took < $best;
-}
-cmp_ok($best, '<', 2, 'a page of 5,000 fields takes less than 2 s');
+my $big = write_out('big', 'SELECT ownership.page()', 'big.html');
 is(scalar(() = $big =~ /<tr><th scope="row">[^\n]*<small>/g), 5000, 'all of them are in it');
 is(scalar(() = $big =~ /<g class="entity/g), 5, 'the picture is of schemas');
 has($big, qr/… and \d+ more:/, 'the risks are the first of each kind');

@@ -3,10 +3,12 @@ begin_case map "The map as a whole, $FIELDS fields" \
 must absolute seconds risks '' '<=' 2 '`risks` ≤ 2 s'
 must absolute seconds map '' '<=' 2 '`map` ≤ 2 s'
 must absolute seconds export '' '<=' 2 'export of the sheet ≤ 2 s'
+must absolute seconds page '' '<=' 2 '`page()` of 5,000 fields ≤ 2 s'
 must absolute seconds import_again '' '<=' 20 'import, nothing changes ≤ 20 s'
 must absolute seconds import_all '' '<=' 20 'import of everything ≤ 20 s'
 
 map_database $((FIELDS / 10))
+map_database 500
 on hub postgres -c "CREATE DATABASE import TEMPLATE map_$((FIELDS / 10)) STRATEGY file_copy"
 
 # timed VARIANT DATABASE COPY-COMMAND
@@ -24,6 +26,7 @@ while [ "$round" -lt "$ROUNDS" ]; do
 	full=map_$((FIELDS / 10))
 	timed risks "$full" "(TABLE ownership.risks) to '/dev/null'"
 	timed map "$full" "(TABLE ownership.map) to '/dev/null'"
+	timed page map_500 "(SELECT ownership.page()) to '/dev/null'"
 	timed guards "$full" "(TABLE ownership.guards) to '/dev/null'"
 	timed export "$full" "(TABLE ownership.sheet) to '$RUN/map.csv' with (format csv, header)"
 	timed import_again "$full" "ownership.sheet from '$RUN/map.csv' $csv"
