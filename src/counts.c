@@ -130,20 +130,24 @@ count_system(const char *system)
 static Total *
 total_of(Oid home, int system, int natts)
 {
+	/* entries stay where they are, and most look-ups are for the same one */
+	static Total *total = NULL;
 	TotalKey key = {0};
-	Total *total;
 	bool found;
 
 	key.extension = sight_extension();
 	key.home = home;
 	key.system = system;
-	total = hash_search(totals, &key, HASH_ENTER, &found);
-	if (!found)
+	if (total == NULL || memcmp(&total->key, &key, sizeof(key)) != 0)
 	{
-		total->natts = 0;
-		total->counts = NULL;
-		total->stamps = NULL;
-		total->dirty = false;
+		total = hash_search(totals, &key, HASH_ENTER, &found);
+		if (!found)
+		{
+			total->natts = 0;
+			total->counts = NULL;
+			total->stamps = NULL;
+			total->dirty = false;
+		}
 	}
 	if (unlikely(total->natts < natts))
 	{

@@ -90,8 +90,12 @@ find_extension(void)
 static Sight *
 sight_entry(Oid relid)
 {
-	Sight *sight;
+	/* entries stay where they are, and most look-ups are for the same one */
+	static Sight *sight = NULL;
 	bool found;
+
+	if (sight != NULL && sight->relid == relid)
+		return sight;
 
 	if (sights == NULL)
 	{
