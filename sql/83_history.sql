@@ -136,6 +136,19 @@ TABLE latest;
 SELECT seen();
 
 --
+-- What a DBA puts on the table works.
+--
+CREATE INDEX by_owner ON ownership.map_history ((new ->> 'owner')) WHERE map_table = 'field';
+ALTER TABLE ownership.map_history ADD reviewed boolean DEFAULT false;
+UPDATE ownership.field SET owner = NULL WHERE name = 'title';
+UPDATE ownership.field SET owner = 'sap' WHERE name = 'title';
+SET enable_seqscan = off;
+SELECT item, old, new FROM ownership.map_history WHERE map_table = 'field' AND new ->> 'owner' = 'sap' AND id > current_setting('my.last')::bigint;
+RESET enable_seqscan;
+DROP INDEX ownership.by_owner;
+ALTER TABLE ownership.map_history DROP reviewed;
+
+--
 -- For people: one row a decision.
 --
 SELECT decided, old, new, items, sample FROM ownership.decisions ORDER BY decided COLLATE "C", old COLLATE "C", new COLLATE "C", sample;

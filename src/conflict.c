@@ -305,72 +305,6 @@ conflict_names(const Evidence *e)
 	return names;
 }
 
-/*
- * What inserts evidence.  Through the executor, so that whatever a DBA puts on
- * the table works: indexes of any kind, triggers, further columns.  No
- * privileges are asked for.
- */
-struct Inserter
-{
-	ResourceOwner owner; /* of the relation's references */
-	EState *estate;
-	Relation rel;
-	ResultRelInfo *rri;
-	TupleTableSlot *slot;
-	Oid sequence;
-};
-
-static Inserter *
-open_inserter(void)
-{
-	Inserter *inserter = palloc0(sizeof(Inserter));
-
-	inserter->owner = CurrentResourceOwner;
-	inserter->rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
-	inserter->sequence = catalog_table("conflict_id_seq", false);
-	inserter->estate = CreateExecutorState();
-	inserter->rri = makeNode(ResultRelInfo);
-	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
-	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
-	ExecOpenIndices(inserter->rri, false);
-	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
-	return inserter;
-}
-
-void
-close_inserter(Inserter *inserter)
-{
-	ResourceOwner owner = CurrentResourceOwner;
-
-	CurrentResourceOwner = inserter->owner;
-	ExecCloseResultRelations(inserter->estate);
-	ExecResetTupleTable(inserter->estate->es_tupleTable, false);
-	ExecDropSingleTupleTableSlot(inserter->slot);
-	FreeExecutorState(inserter->estate);
-	table_close(inserter->rel, RowExclusiveLock);
-	CurrentResourceOwner = owner;
-	pfree(inserter);
-}
-
-static void
-insert_conflict(Inserter *inserter, const Datum *values, const bool *nulls)
-{
-	TupleTableSlot *slot = inserter->slot;
-
-	memset(slot->tts_isnull, true, RelationGetNumberOfAttributes(inserter->rel) * sizeof(bool));
-	memcpy(slot->tts_values, values, Natts_conflict * sizeof(Datum));
-	memcpy(slot->tts_isnull, nulls, Natts_conflict * sizeof(bool));
-	slot->tts_values[Anum_id - 1] = Int64GetDatum(nextval_internal(inserter->sequence, false));
-	slot->tts_isnull[Anum_id - 1] = false;
-	ExecStoreVirtualTuple(slot);
-
-	AfterTriggerBeginQuery();
-	ExecSimpleRelationInsert(inserter->rri, inserter->estate, slot);
-	AfterTriggerEndQuery(inserter->estate);
-	ExecClearTuple(slot);
-	ResetPerTupleExprContext(inserter->estate);
-}
-
 static void
 set_text(Datum *values, bool *nulls, int attnum, const char *text)
 {
@@ -669,7 +603,7 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 	PG_END_TRY();
 
 	if (draft->fresh)
-		insert_conflict(inserter, draft->values, draft->nulls);
+		insert_row(inserter, Natts_conflict, draft->values, draft->nulls);
 	if (draft->locked)
 		(void) LockRelease(&draft->lock, ExclusiveLock, false);
 }
@@ -725,7 +659,7 @@ record_evidence(const Evidence *e)
 		/* kept for the statement's other rows, where its end will be seen */
 		if (tally->statement != NULL)
 			MemoryContextSwitchTo(TopTransactionContext);
-		inserter = open_inserter();
+		inserter = open_inserter("conflict");
 		MemoryContextSwitchTo(cxt);
 		if (tally->statement != NULL)
 			tally->inserter = inserter;
@@ -744,7 +678,7 @@ record_evidence(const Evidence *e)
 void
 record_rest(const Tally *tally)
 {
-	Inserter *inserter = open_inserter();
+	Inserter *inserter = open_inserter("conflict");
 	const Writer *writer = current_writer();
 	Datum values[Natts_conflict];
 	bool nulls[Natts_conflict];
@@ -757,7 +691,7 @@ record_rest(const Tally *tally)
 	set_jsonb(values, nulls, Anum_proposed, JsonbValueToJsonb(&count));
 	values[Anum_columns - 1] = name_array(tally->rest_columns);
 	nulls[Anum_columns - 1] = false;
-	insert_conflict(inserter, values, nulls);
+	insert_row(inserter, Natts_conflict, values, nulls);
 	close_inserter(inserter);
 }
 

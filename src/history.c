@@ -5,19 +5,15 @@
  *
  * One row a changed row, with the columns that changed, whoever changed it:
  * a function, the spreadsheet, plain SQL, or a rename that came down a
- * foreign key.  Rows are written as PostgreSQL writes its catalogs, so that
- * nobody needs a privilege on the history to have his edits in it, and with
- * a few microseconds a row an import stays an import.
+ * foreign key.  Nobody needs a privilege on the history to have his edits in
+ * it, and with a few microseconds a row an import stays an import.
  */
 #include "ownership.h"
 
 #include "access/genam.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -219,7 +215,7 @@ set_text(Datum *values, bool *nulls, int attnum, const char *text)
 
 /* Write one row of history; an UPDATE that changed nothing leaves none. */
 static void
-record_change(Relation history, const char *table, const MapRow *before, const MapRow *after)
+record_change(Inserter *history, const char *table, const MapRow *before, const MapRow *after)
 {
 	const MapRow *row = after != NULL ? after : before;
 	Datum values[Natts_history];
@@ -227,6 +223,7 @@ record_change(Relation history, const char *table, const MapRow *before, const M
 	char *entity;
 	char *field;
 
+	memset(nulls, true, sizeof(nulls));
 	nulls[Anum_old - 1] = before == NULL;
 	nulls[Anum_new - 1] = after == NULL;
 	if (after != NULL && !row_columns(table, after, before, &values[Anum_new - 1]) && before != NULL)
@@ -234,9 +231,6 @@ record_change(Relation history, const char *table, const MapRow *before, const M
 	if (before != NULL)
 		(void) row_columns(table, before, after, &values[Anum_old - 1]);
 
-	values[Anum_id - 1] =
-		Int64GetDatum(nextval_internal(catalog_table("map_history_id_seq", false), false));
-	nulls[Anum_id - 1] = false;
 	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	nulls[Anum_changed_at - 1] = false;
 	set_text(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
@@ -248,7 +242,7 @@ record_change(Relation history, const char *table, const MapRow *before, const M
 	find_field(table, row, &entity, &field);
 	set_text(values, nulls, Anum_entity, entity);
 	set_text(values, nulls, Anum_field, field);
-	CatalogTupleInsert(history, heap_form_tuple(RelationGetDescr(history), values, nulls));
+	insert_row(history, Natts_history, values, nulls);
 }
 
 /*
@@ -258,17 +252,17 @@ record_change(Relation history, const char *table, const MapRow *before, const M
  * only of those who could write the history as they please.
  */
 static bool
-nobody_decides(Relation history)
+nobody_decides(void)
 {
 	if (creating_extension && CurrentExtensionObject == get_extension_oid("ownership", true))
 		return true;
-	return !check_function_bodies && pg_class_aclcheck(RelationGetRelid(history), GetOuterUserId(),
-													   ACL_INSERT) == ACLCHECK_OK;
+	return !check_function_bodies && pg_class_aclcheck(catalog_table("map_history", false),
+													   GetOuterUserId(), ACL_INSERT) == ACLCHECK_OK;
 }
 
 /* BEFORE TRUNCATE: every row goes. */
 static void
-record_truncate(Relation history, Relation rel)
+record_truncate(Inserter *history, Relation rel)
 {
 	MapRow row = {.desc = RelationGetDescr(rel)};
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
@@ -286,14 +280,13 @@ Datum
 ownership_map_recorded(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	Relation history;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 						errmsg("function was not called as a trigger")));
-	history = table_open(catalog_table("map_history", false), RowExclusiveLock);
-	if (!nobody_decides(history))
+	if (!nobody_decides())
 	{
+		Inserter *history = open_inserter("map_history");
 		const char *table = RelationGetRelationName(td->tg_relation);
 		TupleDesc desc = RelationGetDescr(td->tg_relation);
 		MapRow first = {td->tg_trigtuple, desc};
@@ -307,7 +300,7 @@ ownership_map_recorded(PG_FUNCTION_ARGS)
 			record_change(history, table, NULL, &first);
 		else
 			record_change(history, table, &first, NULL);
+		close_inserter(history);
 	}
-	table_close(history, RowExclusiveLock);
 	return PointerGetDatum(NULL);
 }

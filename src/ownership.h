@@ -269,7 +269,16 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 
 /* statement.c: what the running statement says of itself */
 
-typedef struct Inserter Inserter;
+/* Inserts rows into one of the extension's tables; see insert.c. */
+typedef struct Inserter
+{
+	struct ResourceOwnerData *owner; /* of the relation's references */
+	EState *estate;
+	Relation rel;
+	ResultRelInfo *rri;
+	TupleTableSlot *slot;
+	Oid sequence;
+} Inserter;
 
 /* What one statement did on one table of the map. */
 typedef struct Tally
@@ -352,7 +361,6 @@ extern OutputSettings fix_output(void);
 extern void restore_output(const OutputSettings *old);
 extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void record_evidence(const Evidence *e);
-extern void close_inserter(Inserter *inserter);
 extern void record_rest(const Tally *tally);
 extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
@@ -902,6 +910,11 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 
 /* decide.c: decisions on refused values */
 extern void require_decider(void);
+
+/* insert.c: rows that everybody's work leaves behind */
+extern Inserter *open_inserter(const char *table);
+extern void close_inserter(Inserter *inserter);
+extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
 
 /* diagram.c: what pictures show */
 typedef enum PicturePart
