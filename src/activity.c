@@ -25,6 +25,7 @@
 #include "parser/parsetree.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -61,6 +62,27 @@ typedef struct CopyFrame
 } CopyFrame;
 
 static CopyFrame *copying = NULL;
+
+/*
+ * What this extension looks up in mirrored tables to answer a question is no
+ * system's reading.  Returns what reads_count_again() takes; errors undo it,
+ * too.
+ */
+int
+reads_do_not_count(void)
+{
+	int level = NewGUCNestLevel();
+
+	(void) set_config_option("ownership.track_reads", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+reads_count_again(int level)
+{
+	AtEOXact_GUC(true, level);
+}
 
 /*
  * Is anything counted at all?  Not without the library preloaded, not on a

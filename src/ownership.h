@@ -571,6 +571,8 @@ typedef struct Attempt
 	const char *texts[ATTEMPT_TEXTS];
 } Attempt;
 
+extern int reads_do_not_count(void);
+extern void reads_count_again(int level);
 extern bool activity_counts(void);
 extern void activity_conflict(const Evidence *e);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,

@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(ownership_page);
 
@@ -924,13 +923,8 @@ ownership_page(PG_FUNCTION_ARGS)
 	Datum result;
 	int level;
 
-	/*
-	 * Looking for risks reads mirrored tables.  That is no system's reading,
-	 * and would show on the next page.  Errors undo it, too.
-	 */
-	level = NewGUCNestLevel();
-	(void) set_config_option("ownership.track_reads", "off", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	/* looking for risks and disagreements reads mirrored tables */
+	level = reads_do_not_count();
 	SPI_connect();
 	initStringInfo(&out);
 	risks = load_risks();
@@ -954,6 +948,6 @@ ownership_page(PG_FUNCTION_ARGS)
 	result =
 		SPI_datumTransfer(PointerGetDatum(cstring_to_text_with_len(out.data, out.len)), false, -1);
 	SPI_finish();
-	AtEOXact_GUC(true, level);
+	reads_count_again(level);
 	return result;
 }

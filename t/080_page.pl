@@ -120,6 +120,32 @@ has($page, qr/\Q&lt;script&gt;document.title=&#39;taken&#39;&lt;\/script&gt;\E/,
 sub timeless { return $_[0] =~ s/<time>[^<]*<\/time>|\d+ (?:min|hours)//gr }
 ok(timeless(write_out('hub', 'SELECT ownership.page()', 'again.html')) eq timeless($head . $page), 'and twice the same');
 
+# What is looked up to answer a question is no system's reading.
+sql($node, 'postgres', 'CREATE DATABASE looks');
+sql($node, 'looks', q{
+	CREATE EXTENSION ownership;
+	CREATE TABLE item (sku text PRIMARY KEY, price numeric);
+	CREATE TABLE product (sku text PRIMARY KEY, price numeric);
+	SELECT ownership.add_system('erp', 'erp'), ownership.add_system('crm', 'crm');
+	SELECT ownership.add_tables('item', source => 'erp'), ownership.assign('product', NULL, 'erp');
+	SELECT ownership.link('item.price', '{item.price,product.price}', authoritative => 'item.price'), ownership.link('item.sku', '{item.sku,product.sku}');
+	UPDATE ownership.field SET policy = 'keep';
+	SET ownership.system = 'erp';
+	INSERT INTO item VALUES ('A', 1);
+	INSERT INTO product VALUES ('A', 2);
+	SET ownership.system = 'crm';
+	UPDATE product SET price = 3});
+is(sql($node, 'looks', q{
+	SELECT ownership.flush();
+	SELECT row_key, copy_value FROM ownership.drift('item.price');
+	SELECT risk FROM ownership.risks WHERE risk = 'drifting';
+	SELECT refused FROM ownership.disagreements;
+	SELECT count(*) > 0 FROM ownership.why('item.price', '{"sku": "A"}');
+	SELECT length(ownership.page()) > 0}), qq(\n{"sku": "A"}|2\ndrifting\n3\nt\nt), 'questions are answered');
+is(sql($node, 'looks', q{SELECT ownership.flush(); SELECT count(*) FROM ownership.activity WHERE reads > 0 AND system IS NULL}), "\n0", 'and leave no reads');
+is(sql($node, 'looks', q{SELECT price FROM product; SELECT ownership.flush(); SELECT column_name FROM ownership.activity WHERE reads > 0 AND system IS NULL}), "2\n\nprice",
+	'as a look of somebody unidentified does');
+
 # grants() too: what it prints works for a role that connects
 sql($node, 'hub', q{
 	CREATE TABLE product (sku text PRIMARY KEY, price numeric, title text);
