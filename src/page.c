@@ -105,7 +105,7 @@ time_cell(StringInfo out, const char *text)
 #define TIME(column) "to_char(" column ", 'YYYY-MM-DD HH24:MI')"
 /* values in full are in the tables */
 #define SHORT(value) \
-	"CASE WHEN length(" value ") > 80 THEN left(" value ", 79) || '…' ELSE " value " END"
+	"CASE WHEN length(" value ") > 80 THEN left(" value ", 77) || '...' ELSE " value " END"
 
 /* A row's key as people write it. */
 #define ROW_KEY(column)                                                     \
@@ -298,7 +298,7 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 					 result_text(0, 4));
 	fact(out, fields == owned ? "good" : "bad", "Fields with an owner",
 		 fields == 0
-			 ? "–"
+			 ? "&ndash;"
 			 : psprintf("%d %%", owned == fields ? 100 : (int) (INT64CONST(100) * owned / fields)),
 		 fields == owned ? "every field has one system of record"
 						 : psprintf("%d of %d have no system of record", fields - owned, fields));
@@ -380,7 +380,7 @@ risk_section(StringInfo out, const Risks *risks)
 		if (atoi(value_of(risks->table, i, 8)) > atoi(MAX_RISKS))
 		{
 			appendStringInfo(out,
-							 "<li>… and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
+							 "<li>&hellip; and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
 							 atoi(value_of(risks->table, i, 7)) - atoi(MAX_RISKS));
 			html_text(out, kind);
 			appendStringInfoString(out, "&#39;</code></li>\n");
@@ -714,7 +714,7 @@ conflict_section(StringInfo out)
 	table_end(out);
 	appendStringInfoString(
 		out,
-		"<p class=\"quiet\"><b>observed</b>, <b>filled</b>, <b>overridden</b>: the write went through. <b>kept</b>: the owner’s value stayed. "
+		"<p class=\"quiet\"><b>observed</b>, <b>filled</b>, <b>overridden</b>: the write went through. <b>kept</b>: the owner&rsquo;s value stayed. "
 		"<b>discarded</b>: a row was not created or not deleted. <b>rejected</b>: the writer got an error.</p>\n");
 
 	appendStringInfoString(out, "<h3>The latest</h3>\n");

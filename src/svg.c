@@ -48,24 +48,20 @@ typedef struct Column
 static void
 svg_text(StringInfo out, const char *text, int cells)
 {
-	StringInfoData cut;
+	const char *end = text;
 	int used = 0;
 
-	initStringInfo(&cut);
-	for (const char *c = text; *c != '\0'; c += pg_mblen(c))
+	for (; *end != '\0'; end += pg_mblen(end))
 	{
-		int width = Max(pg_dsplen(c), 0);
+		int width = Max(pg_dsplen(end), 0);
 
-		if (used + width > cells - 1 && c[pg_mblen(c)] != '\0')
-		{
-			appendStringInfoString(&cut, "…");
+		if (used + width > cells - 1 && end[pg_mblen(end)] != '\0')
 			break;
-		}
-		appendBinaryStringInfo(&cut, c, pg_mblen(c));
 		used += width;
 	}
-	html_text(out, cut.data);
-	pfree(cut.data);
+	html_text(out, pnstrdup(text, end - text));
+	if (*end != '\0')
+		appendStringInfoString(out, "&hellip;");
 }
 
 static bool

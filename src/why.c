@@ -698,7 +698,7 @@ find_start(Why *why, const Holder *named)
 					 errmsg("row_key may mean rows of %s and of %s",
 							relation_label(start->holder.schema, start->holder.table),
 							relation_label(place->holder.schema, place->holder.table)),
-					 errhint("Name one column, as in ownership.why(%s, …), or give the key fields.",
+					 errhint("Name one column, as in ownership.why(%s, ...), or give the key fields.",
 							 quote_literal_cstr(start->label))));
 		start = place;
 	}

@@ -26,7 +26,7 @@ CREATE TABLE ownership.system (
 );
 COMMENT ON TABLE ownership.system IS 'Business applications that exchange data';
 COMMENT ON COLUMN ownership.system.name IS 'Short name; renaming it renames it everywhere on the map';
-COMMENT ON COLUMN ownership.system.kind IS 'erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other …';
+COMMENT ON COLUMN ownership.system.kind IS 'erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other ...';
 COMMENT ON COLUMN ownership.system.title IS 'The name that people use';
 COMMENT ON COLUMN ownership.system.contact IS 'Whom to ask';
 

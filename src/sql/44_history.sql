@@ -19,7 +19,7 @@ COMMENT ON COLUMN ownership.map_history.changed_at IS 'When the transaction bega
 COMMENT ON COLUMN ownership.map_history.role IS 'The role, as SET ROLE left it';
 COMMENT ON COLUMN ownership.map_history.login IS 'The role that the session was authorised as';
 COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map';
-COMMENT ON COLUMN ownership.map_history.item IS 'What the row is about, after the change: a system, a field, a table, a column …';
+COMMENT ON COLUMN ownership.map_history.item IS 'What the row is about, after the change: a system, a field, a table, a column ...';
 COMMENT ON COLUMN ownership.map_history.entity IS 'The field''s, where it is about one';
 COMMENT ON COLUMN ownership.map_history.old IS 'What the changed columns held; NULL: the row is new';
 COMMENT ON COLUMN ownership.map_history.new IS 'What they hold now; NULL: the row is gone';
@@ -124,7 +124,7 @@ FROM told
 GROUP BY changed_at, role, login, application_name, map_table, decided, old, new
 ORDER BY changed_at, min(id);
 COMMENT ON VIEW ownership.decisions IS 'The map''s history for people: one row a decision, however many fields it was about';
-COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided: owner, reader, writer, policy …';
+COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided: owner, reader, writer, policy ...';
 COMMENT ON COLUMN ownership.decisions.sample IS 'The first five of them';
 
 /* not the history: it names other people's roles and applications; the view shows it to who may read it */

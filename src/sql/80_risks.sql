@@ -134,7 +134,7 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
 		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
-		format('Find out which system sends it, and tell the database: SELECT ownership.identify(''…'', subscription => %L)', s)
+		format('Find out which system sends it, and tell the database: SELECT ownership.identify(''...'', subscription => %L)', s)
 	FROM guard g
 	CROSS JOIN LATERAL unnest(g.subscriptions) s
 	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
