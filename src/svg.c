@@ -180,12 +180,12 @@ draw_box(StringInfo out, const Box *box, const PictureNode *node, int x, int wid
 					 "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"%d\"/><text class=\"name\" x=\"%d\" y=\"%d\">",
 					 x, box->y, width, box->height, kind[0] == 'e' ? 10 : 3, x + width / 2,
 					 node->detail == NULL ? middle + 4 : middle - 3);
-	svg_text(out, node->label, width / 8);
+	svg_text(out, node->label, width / 9);
 	appendStringInfoString(out, "</text>");
 	if (node->detail != NULL)
 	{
 		appendStringInfo(out, "<text x=\"%d\" y=\"%d\">", x + width / 2, middle + 14);
-		svg_text(out, node->detail, width / 6);
+		svg_text(out, node->detail, width / 7);
 		appendStringInfoString(out, "</text>");
 	}
 	appendStringInfoString(out, "</g>\n");
