@@ -72,6 +72,12 @@ SELECT seen();
 UPDATE ownership.system SET name = 'sap' WHERE name = 'erp';
 TABLE latest;
 SELECT seen();
+-- a reader stays told from a writer
+BEGIN;
+UPDATE ownership.system SET name = 'sales' WHERE name = 'crm';
+TABLE latest;
+SELECT decided, old, new, items, sample FROM ownership.decisions WHERE new = 'sales' ORDER BY decided COLLATE "C";
+ROLLBACK;
 UPDATE ownership.field SET entity = 'article' WHERE name = 'title';
 DELETE FROM ownership.mirrored_table;
 TABLE latest;

@@ -80,6 +80,15 @@ is_told(const char *table, const char *column)
 	return strcmp(column, "kind") == 0 && strcmp(table, "identity") == 0;
 }
 
+/* What tells a row from others about the same item: it stands beside every change. */
+static bool
+tells_apart(const char *table, const char *column)
+{
+	if (strcmp(table, "declared_access") == 0)
+		return strcmp(column, "system") == 0 || strcmp(column, "mode") == 0;
+	return strcmp(table, "row_owner") == 0 && strcmp(column, "position") == 0;
+}
+
 /* What a row is about, as the views name it. */
 static char *
 item_name(const char *table, const MapRow *row)
@@ -162,13 +171,14 @@ json_value(Oid type, Datum value, bool isnull)
 /*
  * The columns of `row`, as a JSON object: those in which it differs from
  * `other`, or, where there is no other, those that say something.  Returns
- * whether there are any.
+ * whether there is anything to tell: a row that is new or gone is told in any
+ * case.
  */
 static bool
 row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *object)
 {
 	JsonbParseState *state = NULL;
-	bool any = false;
+	bool any = other == NULL;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < row->desc->natts; i++)
@@ -185,10 +195,12 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 		{
 			bool other_null;
 			Datum before = heap_getattr(other->tuple, i + 1, other->desc, &other_null);
+			bool same = isnull == other_null &&
+						(isnull || datum_image_eq(value, before, att->attbyval, att->attlen));
 
-			if (isnull == other_null &&
-				(isnull || datum_image_eq(value, before, att->attbyval, att->attlen)))
+			if (same && !tells_apart(table, NameStr(att->attname)))
 				continue;
+			any |= !same;
 		}
 		else if (isnull || is_told(table, NameStr(att->attname)) ||
 				 (att->atttypid == BOOLOID && !DatumGetBool(value)))
@@ -199,7 +211,6 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 		pushJsonbValue(&state, WJB_KEY, &key);
 		json = json_value(att->atttypid, value, isnull);
 		pushJsonbValue(&state, WJB_VALUE, &json);
-		any = true;
 	}
 	*object = JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 	return any;
