@@ -535,7 +535,9 @@ matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, i
 	appendStringInfoString(out,
 						   "</summary>\n<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"Fields of ");
 	html_text(out, entity);
-	appendStringInfoString(out, "\"><table class=\"matrix\"><caption class=\"unseen\">Fields of ");
+	appendStringInfo(out,
+					 "\"><table class=\"matrix\" style=\"--systems:%d\"><caption class=\"unseen\">Fields of ",
+					 nsystems);
 	name(out, entity);
 	appendStringInfoString(out,
 						   ", and what each system is to them</caption><thead><tr><th scope=\"col\">Field</th>");
@@ -650,8 +652,8 @@ disagreement_section(StringInfo out, const Disagreements *d)
 							 ? psprintf(" These are the latest " INT64_FORMAT " of %d.",
 										(int64) d->n, d->total)
 							 : "");
-		TABLE_HEAD(out, "Disagreements", "Number", "Column", "Row", "Stored", "Refused", "Owner",
-				   "Says otherwise", "Since", "What", "Note");
+		TABLE_HEAD(out, "Refused values that still differ", "Number", "Column", "Row", "Stored",
+				   "Refused", "Owner", "Says otherwise", "Since", "What", "Note");
 		for (uint64 i = 0; i < d->n; i++)
 		{
 			appendStringInfoString(out, "<tr>");
@@ -894,8 +896,8 @@ system_section(StringInfo out, const Picture *picture)
 		appendStringInfoString(out, "<p class=\"none\">No system is registered yet.</p>\n");
 	else
 	{
-		TABLE_HEAD(out, "Systems", "System", "Title", "Kind", "Contact", "Note", "Writes as",
-				   "Owns", "Writes", "Intrudes", "Reads");
+		TABLE_HEAD(out, "Systems and what they do", "System", "Title", "Kind", "Contact", "Note",
+				   "Writes as", "Owns", "Writes", "Intrudes", "Reads");
 		for (uint64 i = 0; i < n; i++)
 		{
 			appendStringInfoString(out, "<tr><th scope=\"row\">");

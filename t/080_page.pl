@@ -98,7 +98,7 @@ sub has { my ($text, $what, $name) = @_; ok($text =~ $what, $name) }
 my %tags = map { $_ => 1 } $page =~ /<\/?([a-z0-9!]+)/gi;
 is(join(' ', sort keys %tags), 'a b bdi body br caption code dd desc details div dl dt em footer g h1 h2 h3 header html li main nav p path rect section small span summary svg table tbody td text th thead time title tr ul',
 	'nothing of the names is markup');
-my (%attributes, @links);
+my (%attributes, @links, @styles);
 while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 {
 	my $attributes = $1;
@@ -106,10 +106,12 @@ while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 	{
 		$attributes{$1} = 1;
 		push @links, $2 if $1 eq 'href';
+		push @styles, $2 if $1 eq 'style';
 	}
 }
-is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope tabindex viewBox width x xmlns y', 'nor an attribute');
+is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope style tabindex viewBox width x xmlns y', 'nor an attribute');
 is(scalar(grep { !/^#\w+$/ } @links), 0, 'links go within the page');
+is(scalar(grep { !/^--systems:\d+$/ } @styles), 0, 'style is a number of columns');
 lacks($head, qr/url\s*\(|\@import|<link|<base/i, 'it asks for nothing from elsewhere');
 has($head, qr/default-src 'none'; style-src 'unsafe-inline'/, 'and would not get it');
 is(scalar(() = $page =~ /<$_[\s>]/g), scalar(() = $page =~ /<\/$_>/g), "every <$_> is closed")
