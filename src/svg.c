@@ -19,10 +19,15 @@
 #define SYSTEM_WIDTH 150
 #define ENTITY_WIDTH 210
 #define LINE_WIDTH 235 /* between two columns */
+#define FEW_LINES 40   /* that can be followed with the eye */
 #define LEFT_X 1
 #define ENTITY_X (LEFT_X + SYSTEM_WIDTH + LINE_WIDTH)
 #define RIGHT_X (ENTITY_X + ENTITY_WIDTH + LINE_WIDTH)
 #define WIDTH (RIGHT_X + SYSTEM_WIDTH + 1)
+
+/* A name of either direction between other words. */
+#define FIRST_STRONG_ISOLATE "\xe2\x81\xa8"
+#define POP_ISOLATE "\xe2\x81\xa9"
 
 /* A box of one of the three columns. */
 typedef struct Box
@@ -256,6 +261,13 @@ draw_side(StringInfo out, const Picture *picture, Column *systems, Column *entit
 									 x2, y2);
 				appendStringInfo(&labels, "<text class=\"%s label\" x=\"%d\" y=\"%d\">",
 								 classes[edge->part], readers ? x2 + 8 : x2 - 12, y2 - 4);
+				/* among many lines, nobody finds the other end of one */
+				if (picture->nedges > FEW_LINES)
+				{
+					appendStringInfoString(&labels, FIRST_STRONG_ISOLATE);
+					svg_text(&labels, picture->systems[system->node].label, 18);
+					appendStringInfoString(&labels, POP_ISOLATE " ");
+				}
 				html_text(&labels, edge->label);
 				appendStringInfoString(&labels, "</text>\n");
 			}
