@@ -46,7 +46,9 @@ WITH guard AS MATERIALIZED (
 	FROM ownership.field_access f
 	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.field
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(f.writers || f.owner || s.systems) x
-		WHERE x IS NOT NULL ORDER BY 1) AS systems) w
+		WHERE x IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.row_part r
+			WHERE r.entity = f.entity AND r.field = f.field AND r.system = x)
+		ORDER BY 1) AS systems) w
 	WHERE (f.writers <> '{}' OR s.systems IS NOT NULL) AND cardinality(w.systems) > 1
 	UNION ALL
 	/* a guard that lost a trigger, or whose trigger is switched off */
