@@ -46,8 +46,8 @@ WITH guard AS MATERIALIZED (
 	FROM ownership.field_access f
 	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.field
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(f.writers || f.owner || s.systems) x
-		WHERE x IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.row_part r
-			WHERE r.entity = f.entity AND r.field = f.field AND r.system = x)
+		WHERE x IS NOT NULL AND (f.owner IS NULL OR NOT EXISTS (SELECT FROM ownership.row_part r
+			WHERE r.entity = f.entity AND r.field = f.field AND r.system = x))
 		ORDER BY 1) AS systems) w
 	WHERE (f.writers <> '{}' OR s.systems IS NOT NULL) AND cardinality(w.systems) > 1
 	UNION ALL
