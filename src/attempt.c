@@ -81,11 +81,25 @@ attempt(void (*work)(void *), void *arg)
 	return run(do_work, &w, ends_statement);
 }
 
+/* Must an error be passed on, whatever it interrupted? */
+bool
+error_is_fatal(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
+		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
+			return true;
+		default:
+			return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+	}
+}
+
 /*
  * What is about one row of data: rolled back, too, when the function returns
  * false.
  *
- * Errors: those that are not about the data, such as a deadlock.
+ * Errors: those that are not about the data (error_is_fatal).
  */
 ErrorData *
 trial(bool (*function)(void *), void *arg)

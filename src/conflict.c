@@ -305,8 +305,9 @@ conflict_names(const Evidence *e)
 	return names;
 }
 
-static void
-set_text(Datum *values, bool *nulls, int attnum, const char *text)
+/* Gives a row that is being made a text, or NULL. */
+void
+set_text_value(Datum *values, bool *nulls, int attnum, const char *text)
 {
 	nulls[attnum - 1] = text == NULL;
 	if (text != NULL)
@@ -329,15 +330,16 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 	memset(nulls, true, Natts_conflict * sizeof(bool));
 	values[Anum_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	nulls[Anum_recorded_at - 1] = false;
-	set_text(values, nulls, Anum_schema, schema);
-	set_text(values, nulls, Anum_table, table);
-	set_text(values, nulls, Anum_operation, operation_name(operation));
-	set_text(values, nulls, Anum_system, system);
-	set_text(values, nulls, Anum_role, GetUserNameFromId(writer->role, true));
-	set_text(values, nulls, Anum_origin, writer->origin);
-	set_text(values, nulls, Anum_application,
-			 application_name != NULL && application_name[0] != '\0' ? application_name : NULL);
-	set_text(values, nulls, Anum_outcome, outcome_name(outcome));
+	set_text_value(values, nulls, Anum_schema, schema);
+	set_text_value(values, nulls, Anum_table, table);
+	set_text_value(values, nulls, Anum_operation, operation_name(operation));
+	set_text_value(values, nulls, Anum_system, system);
+	set_text_value(values, nulls, Anum_role, GetUserNameFromId(writer->role, true));
+	set_text_value(values, nulls, Anum_origin, writer->origin);
+	set_text_value(values, nulls, Anum_application,
+				   application_name != NULL && application_name[0] != '\0' ? application_name
+																		   : NULL);
+	set_text_value(values, nulls, Anum_outcome, outcome_name(outcome));
 }
 
 static bool

@@ -171,20 +171,6 @@ run_cast(Cast *cast, Datum value, Oid collation)
 	}
 }
 
-/* Must an error be passed on, whatever it interrupted? */
-bool
-error_is_fatal(const ErrorData *error)
-{
-	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
-	{
-		case ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES):
-		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
-			return true;
-		default:
-			return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
-	}
-}
-
 /* What is known of the types of one copy_differs() in a query. */
 typedef struct Comparer
 {

@@ -12,14 +12,12 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_collation.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(ownership_domain_edit);
 
@@ -123,16 +121,10 @@ mark(TriggerData *td, HeapTuple tuple)
 Datum
 ownership_domain_edit(PG_FUNCTION_ARGS)
 {
-	TriggerData *td;
-	TupleDesc desc;
+	TriggerData *td = check_trigger(fcinfo);
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	HeapTuple tuple;
 	char *name;
-
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called as a trigger")));
-	td = (TriggerData *) fcinfo->context;
-	desc = RelationGetDescr(td->tg_relation);
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))
 	{
@@ -147,7 +139,7 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	name = SPI_getvalue(td->tg_trigtuple, desc, DOMAIN_NAME);
 	if (TRIGGER_FIRED_AFTER(td->tg_event))
 	{
-		if (!check_function_bodies && !in_use(name))
+		if (restoring() && !in_use(name))
 			remove_shipped(name);
 		return PointerGetDatum(NULL);
 	}
@@ -166,7 +158,7 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	tuple = mark(td, tuple);
 	if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 	{
-		if (name != NULL && !check_function_bodies)
+		if (name != NULL && restoring())
 			remove_shipped(name);
 	}
 	else

@@ -11,7 +11,6 @@
 #include "ownership.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -21,7 +20,6 @@
 #include "utils/builtins.h"
 #include "utils/rls.h"
 #include "utils/portal.h"
-#include "utils/resowner.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -245,58 +243,51 @@ look_at_group(List *group)
 	SPI_cursor_close(portal);
 }
 
+typedef struct Comparison
+{
+	List *group;
+	bool thorough;
+} Comparison;
+
+static bool
+compare(void *arg)
+{
+	const Comparison *c = arg;
+	const Copy *first = linitial(c->group);
+
+	if (c->thorough)
+		count_group(c->group);
+	else
+	{
+		const char *unfit = unfit_to_read(first->from.relid);
+
+		if (unfit == NULL)
+			unfit = unfit_to_read(first->to.relid);
+		if (unfit != NULL)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
+		look_at_group(c->group);
+	}
+	return true;
+}
+
 /* Compares; what goes wrong becomes the copies' problem. */
 static void
 compare_group(List *group, bool thorough)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Comparison comparison = {group, thorough};
+	ErrorData *error = trial(compare, &comparison);
 	ListCell *lc;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
+	if (error == NULL)
+		return;
+	foreach(lc, group)
 	{
-		const Copy *first = linitial(group);
+		Copy *copy = lfirst(lc);
 
-		const char *unfit = NULL;
-
-		if (!thorough)
-			unfit = unfit_to_read(first->from.relid);
-		if (!thorough && unfit == NULL)
-			unfit = unfit_to_read(first->to.relid);
-		if (unfit != NULL)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
-		if (thorough)
-			count_group(group);
-		else
-			look_at_group(group);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
+		copy->problem = pstrdup(error->message);
+		copy->unseen = true;
 	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (error_is_fatal(error))
-			ReThrowError(error);
-		foreach(lc, group)
-		{
-			Copy *copy = lfirst(lc);
-
-			copy->problem = pstrdup(error->message);
-			copy->unseen = true;
-		}
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
+	FreeErrorData(error);
 }
 
 /* Why a copy is not looked at, although it could be compared; or NULL. */

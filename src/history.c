@@ -11,14 +11,12 @@
 #include "ownership.h"
 
 #include "access/genam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -216,14 +214,6 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 	return any;
 }
 
-static void
-set_text(Datum *values, bool *nulls, int attnum, const char *text)
-{
-	nulls[attnum - 1] = text == NULL;
-	if (text != NULL)
-		values[attnum - 1] = CStringGetTextDatum(text);
-}
-
 /* Write one row of history; an UPDATE that changed nothing leaves none. */
 static void
 record_change(Inserter *history, const char *table, const MapRow *before, const MapRow *after)
@@ -244,15 +234,16 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 
 	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	nulls[Anum_changed_at - 1] = false;
-	set_text(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
-	set_text(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
-	set_text(values, nulls, Anum_application_name,
-			 application_name != NULL && application_name[0] != '\0' ? application_name : NULL);
-	set_text(values, nulls, Anum_map_table, table);
-	set_text(values, nulls, Anum_item, item_name(table, row));
+	set_text_value(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
+	set_text_value(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
+	set_text_value(values, nulls, Anum_application_name,
+				   application_name != NULL && application_name[0] != '\0' ? application_name
+																		   : NULL);
+	set_text_value(values, nulls, Anum_map_table, table);
+	set_text_value(values, nulls, Anum_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
-	set_text(values, nulls, Anum_entity, entity);
-	set_text(values, nulls, Anum_field, field);
+	set_text_value(values, nulls, Anum_entity, entity);
+	set_text_value(values, nulls, Anum_field, field);
 	insert_row(history, Natts_history, values, nulls);
 }
 
@@ -267,8 +258,8 @@ nobody_decides(void)
 {
 	if (creating_extension && CurrentExtensionObject == get_extension_oid("ownership", true))
 		return true;
-	return !check_function_bodies && pg_class_aclcheck(catalog_table("map_history", false),
-													   GetOuterUserId(), ACL_INSERT) == ACLCHECK_OK;
+	return restoring() && pg_class_aclcheck(catalog_table("map_history", false), GetOuterUserId(),
+											ACL_INSERT) == ACLCHECK_OK;
 }
 
 /* BEFORE TRUNCATE: every row goes. */
@@ -290,11 +281,8 @@ record_truncate(Inserter *history, Relation rel)
 Datum
 ownership_map_recorded(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = (TriggerData *) fcinfo->context;
+	TriggerData *td = check_trigger(fcinfo);
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called as a trigger")));
 	if (!nobody_decides())
 	{
 		Inserter *history = open_inserter("map_history");

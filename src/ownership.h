@@ -190,6 +190,7 @@ extern Policy policy_from_name(const char *name);
 /* attempt.c */
 extern ErrorData *attempt(void (*work)(void *), void *arg);
 extern ErrorData *trial(bool (*function)(void *), void *arg);
+extern bool error_is_fatal(const ErrorData *error);
 
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
@@ -360,6 +361,7 @@ typedef struct OutputSettings
 extern OutputSettings fix_output(void);
 extern void restore_output(const OutputSettings *old);
 extern JsonbValue *object_value(Jsonb *object, const char *key);
+extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
 extern void record_evidence(const Evidence *e);
 extern void record_rest(const Tally *tally);
 extern void record_rejected(const Evidence *e);
@@ -859,7 +861,6 @@ extern char *owner_at(Oid relid, ItemPointer tid, const char *column);
 extern bool can_read(Oid relid, AttrNumber attnum);
 extern List *table_keys(const char *entity, const char *schema, const char *table);
 extern const KeyColumn *find_key(List *keys, const char *field);
-extern bool error_is_fatal(const ErrorData *error);
 extern char *sql_column(const char *alias, const char *column);
 extern char *sql_text(const char *expr);
 extern char *sql_key_value(const char *expr, Oid type);

@@ -18,7 +18,6 @@
  */
 #include "ownership.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/spi.h"
@@ -30,7 +29,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(ownership_reconcile);
@@ -303,39 +301,37 @@ tell_row(const Copy *copy, const Pair *pair)
 	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : result_text(0, 1);
 }
 
-/* Writes rows in a subtransaction; false, and the error, if that failed. */
-static bool
-try_rows(Run *run, const Pair *pairs, int n, ErrorData **error)
+typedef struct Rows
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile uint64 written = 0;
-	volatile bool success = false;
+	Run *run;
+	const Pair *pairs;
+	int n;
+	uint64 written;
+} Rows;
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		written = write_rows(run->copy, pairs, n, run->mandated);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		success = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cxt);
-		*error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (error_is_fatal(*error))
-			ReThrowError(*error);
-	}
-	PG_END_TRY();
-	run->done += written;
-	return success;
+static bool
+do_write_rows(void *arg)
+{
+	Rows *rows = arg;
+
+	rows->written = write_rows(rows->run->copy, rows->pairs, rows->n, rows->run->mandated);
+	return true;
+}
+
+/*
+ * Writes some rows, or none of them if one fails; then returns the error.
+ *
+ * Errors: those that are not about the rows.
+ */
+static ErrorData *
+try_rows(Run *run, const Pair *pairs, int n)
+{
+	Rows rows = {run, pairs, n, 0};
+	ErrorData *error = trial(do_write_rows, &rows);
+
+	if (error == NULL)
+		run->done += rows.written;
+	return error;
 }
 
 /*
@@ -347,16 +343,17 @@ static void
 write_batch(Run *run, const Pair *pairs, int n)
 {
 	const Copy *copy = run->copy;
-	ErrorData *error = NULL;
+	ErrorData *error = try_rows(run, pairs, n);
 
-	if (try_rows(run, pairs, n, &error))
+	if (error == NULL)
 		return;
 	/* what all rows have in common fails at once */
 	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	for (int i = 0; i < n; i++)
 	{
-		if (try_rows(run, &pairs[i], 1, &error))
+		error = try_rows(run, &pairs[i], 1);
+		if (error == NULL)
 			continue;
 		if (++run->failed > MAX_FAILED)
 			ReThrowError(error);

@@ -15,7 +15,6 @@
 
 #include "access/commit_ts.h"
 #include "access/relation.h"
-#include "access/xact.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -29,7 +28,6 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
@@ -590,6 +588,23 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 	}
 }
 
+typedef struct LookUp
+{
+	Why *why;
+	Place *place;
+	const Place *best;
+	List **bridge;
+} LookUp;
+
+static bool
+run_look_up(void *arg)
+{
+	LookUp *l = arg;
+
+	read_rows(l->why, l->place, l->best, l->bridge);
+	return true;
+}
+
 /*
  * The same in a subtransaction: what the caller may not read, or what else
  * goes wrong, is the place's problem.
@@ -599,40 +614,19 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 static void
 look_up(Why *why, Place *place, const Place *best, List **bridge)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	LookUp l = {why, place, best, bridge};
+	ErrorData *error = trial(run_look_up, &l);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		read_rows(why, place, best, bridge);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (error_is_fatal(error))
-			ReThrowError(error);
-		place->rows = NIL;
-		place->problem = psprintf(_("It could not be read: %s."), error->message);
-		if (place->given && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
-			ereport(ERROR, (errcode(error->sqlerrcode),
-							errmsg("row_key does not fit the key of %s: %s",
-								   relation_label(place->holder.schema, place->holder.table),
-								   error->message)));
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
+	if (error == NULL)
+		return;
+	place->rows = NIL;
+	place->problem = psprintf(_("It could not be read: %s."), error->message);
+	if (place->given && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("row_key does not fit the key of %s: %s",
+						relation_label(place->holder.schema, place->holder.table), error->message)));
+	FreeErrorData(error);
 }
 
 /* The part of the bridge that a place has keys for. */
