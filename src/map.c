@@ -269,6 +269,7 @@ load_column_type(Relation rel, MappedColumn *col)
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
 	Oid base = getBaseType(att->atttypid);
 	Node *expr;
+	Node *constant;
 
 	any_domains |= base != att->atttypid;
 	col->numeric = base == NUMERICOID;
@@ -284,19 +285,21 @@ load_column_type(Relation rel, MappedColumn *col)
 		return;
 	any_functions |= !IsA(expr, Const);
 	expr = (Node *) expression_planner((Expr *) expr);
-	if (IsA(expr, Const))
+	/* a domain's constraints are checked when it is used; they do not change it */
+	constant = expr;
+	while (IsA(constant, CoerceToDomain))
+		constant = (Node *) castNode(CoerceToDomain, constant)->arg;
+	col->constant_default = IsA(constant, Const);
+	if (col->constant_default)
 	{
-		Const *value = (Const *) expr;
+		const Const *value = castNode(Const, constant);
 
 		col->default_isnull = value->constisnull;
 		if (!value->constisnull)
 			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
-	else
-	{
-		col->constant_default = false;
+	if (constant != expr || !col->constant_default)
 		col->default_expr = ExecInitExpr((Expr *) expr, NULL);
-	}
 }
 
 /* Marks columns by which a partitioned ancestor is partitioned. */
@@ -703,11 +706,11 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 void
 map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull)
 {
-	if (col->constant_default)
+	if (col->default_expr != NULL)
+		*value = ExecEvalExpr(col->default_expr, map->econtext, isnull);
+	else
 	{
 		*value = col->default_value;
 		*isnull = col->default_isnull;
 	}
-	else
-		*value = ExecEvalExpr(col->default_expr, map->econtext, isnull);
 }

@@ -116,7 +116,7 @@ typedef struct MappedColumn
 	bool constant_default; /* also when there is no default: NULL */
 	bool default_isnull;
 	Datum default_value;
-	struct ExprState *default_expr; /* when it is not constant */
+	struct ExprState *default_expr; /* NULL: default_value, as it is */
 	bool not_null;					/* of the column or its domain */
 	bool partition_key;				/* of any ancestor */
 	bool foreign;					/* to the writer of the map's view_serial */

@@ -149,6 +149,8 @@ sub make_map
 				[ "k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
 				[ "k IS NULL", sub { !defined $_[0]{k} } ]);
 			$c->{rules}[-1][2] = pick(@systems);
+			# the same filter again would replace the owner
+			pop @{ $c->{rules} } if grep { $_->[0] eq $c->{rules}[-1][0] } @{ $c->{rules} }[ 0 .. $#{ $c->{rules} } - 1 ];
 		}
 	}
 	$self->{source} = chance(0.2) ? pick(@systems) : undef;
@@ -277,7 +279,7 @@ SET client_min_messages = error;
 CREATE EXTENSION ownership;
 CREATE SCHEMA fz;
 GRANT USAGE ON SCHEMA fz TO PUBLIC;
-CREATE FUNCTION fz.seven() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 7';
+CREATE FUNCTION fz.seven() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 7; END';
 CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);
 CREATE TYPE fz.pair AS (n int, t text);
 CREATE FUNCTION fz.run(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END';
@@ -481,12 +483,16 @@ sub differs
 	return undef;
 }
 
-# Columns in no order; numbers in keys are numbers on both sides.
+# Columns in no order; values are texts on both sides.
 sub tidy
 {
 	my ($e) = @_;
 	$e->[4] = [ sort @{ $e->[4] } ] if ref $e->[4];
-	$e->[5] = { map { $_ => "$e->[5]{$_}" } keys %{ $e->[5] } } if ref $e->[5];
+	for my $i (5 .. 7)
+	{
+		my $values = $e->[$i];
+		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
+	}
 	return $e;
 }
 
@@ -643,7 +649,7 @@ sub untold
 sub values_of
 {
 	my ($row, @columns) = @_;
-	return { map { $_ => $row->{$_} } @columns };
+	return { map { $_ => defined $row->{$_} ? "$row->{$_}" : undef } @columns };
 }
 
 # The row as evidence shows it whole.
@@ -732,9 +738,10 @@ sub update
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
 	return if %{ $self->{errors} };
 
-	$self->allowed($s, 'UPDATE', $stored, $stored, \%new, %verdicts);
-	my @kept = $self->untold($s, 'kept', $stored, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
-	$self->evidence($s, 'UPDATE', 'kept', \@kept, $stored, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
+	# evidence goes by the key that the row has now
+	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts);
+	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
 	$self->{rows}{$is} = \%final;
 	return;
