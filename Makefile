@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check demo bench lint format
+FRONT = help deps check demo bench fuzz lint format
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -21,6 +21,7 @@ help:
 	@echo 'make check         install what is missing, build, run every test privately'
 	@echo 'make installcheck  run the tests against the installed extension'
 	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
+	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1'
 	@echo 'make bench         measure it'
 	@echo 'make lint          warnings as errors, cppcheck, formatting'
 	@echo 'make format        reformat src/ in place'
@@ -41,6 +42,10 @@ demo:
 bench:
 	@.ci/install-deps bench
 	@MAKE='$(MAKE)' bench/run.sh
+
+fuzz:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' SECONDS='$(SECONDS)' SEED='$(SEED)' .ci/fuzz
 
 lint:
 	@.ci/install-deps lint

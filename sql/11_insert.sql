@@ -265,6 +265,20 @@ SELECT * FROM event OFFSET 2;
 SELECT outcome, stored, proposed FROM evidence;
 TRUNCATE ownership.conflict;
 
+-- so is that of a domain; its constraints are checked where it stands in
+CREATE DOMAIN price AS numeric CHECK (VALUE < 100);
+CREATE TABLE offer (id int PRIMARY KEY, price price DEFAULT 5.0);
+SELECT ownership.assign('offer', '{price}', 'erp', policy => 'keep');
+SET ownership.system = 'pim';
+INSERT INTO offer VALUES (1, 5), (2, 6);
+SELECT * FROM offer ORDER BY id;
+SELECT outcome, row_key, stored, proposed FROM evidence;
+ALTER TABLE offer ALTER price SET DEFAULT 500;
+INSERT INTO offer VALUES (3, 7);
+TRUNCATE ownership.conflict;
+DROP TABLE offer;
+DROP DOMAIN price;
+
 -- the source of a table may write all of its own copy
 UPDATE ownership.mirrored_table SET source = 'pim' WHERE table_name = 'event';
 INSERT INTO event VALUES ('dusk', 2);
