@@ -139,12 +139,15 @@ statement_mandate(Mandate next)
 	return outer;
 }
 
-/* Is it the query that was given the mandate, on its table? */
+/*
+ * Is it the query that was given the mandate, on its table?  Those that rules
+ * add to it have its parameters, but are not what the caller's SQL says.
+ */
 bool
 statement_is_mandated(const RelationMap *map)
 {
-	return mandate.home == map->home && current.query != NULL &&
-		   current.query->params == mandate.params;
+	return OidIsValid(mandate.home) && mandate.home == map->home && current.query != NULL &&
+		   current.query->params == mandate.params && current.query->plannedstmt->canSetTag;
 }
 
 /*
