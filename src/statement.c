@@ -171,12 +171,19 @@ statement_arbiters(const RelationMap *map, List **indexes)
 	foreach(lc, plans)
 	{
 		ModifyTable *plan = lfirst(lc);
-		Oid target;
+		bool targets = false;
+		ListCell *target;
 
 		if (plan == NULL || !IsA(plan, ModifyTable))
 			continue;
-		target = rt_fetch(linitial_int(plan->resultRelations), statement->rtable)->relid;
-		if (target != map->relid && !list_member_oid(map->ancestors, target))
+		/* an INSERT names one table; UPDATE and MERGE list its partitions */
+		foreach(target, plan->resultRelations)
+		{
+			Oid relid = rt_fetch(lfirst_int(target), statement->rtable)->relid;
+
+			targets |= relid == map->relid || list_member_oid(map->ancestors, relid);
+		}
+		if (!targets)
 			continue;
 		known = true;
 		any |= plan->onConflictAction != ONCONFLICT_NONE && plan->arbiterIndexes == NIL;
