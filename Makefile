@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check demo bench lint format
+FRONT = help deps check coverage sanitize valgrind demo bench lint format
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -20,6 +20,9 @@ help:
 	@echo 'make install       install into that server'
 	@echo 'make check         install what is missing, build, run every test privately'
 	@echo 'make installcheck  run the tests against the installed extension'
+	@echo 'make coverage      which lines the tests reach, by gcov'
+	@echo 'make sanitize      the regress tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make valgrind      tests of the path of rows under valgrind'
 	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
 	@echo 'make bench         measure it'
 	@echo 'make lint          warnings as errors, cppcheck, formatting'
@@ -33,6 +36,18 @@ deps:
 check:
 	@.ci/install-deps
 	@MAKE='$(MAKE)' .ci/check
+
+coverage:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/coverage
+
+sanitize:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/sanitize
+
+valgrind:
+	@.ci/install-deps valgrind
+	@MAKE='$(MAKE)' .ci/valgrind
 
 demo:
 	@.ci/install-deps
@@ -78,7 +93,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_tools
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
 
 include $(PGXS)
 
