@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check demo bench fuzz lint format
+FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench lint format
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -20,8 +20,14 @@ help:
 	@echo 'make install       install into that server'
 	@echo 'make check         install what is missing, build, run every test privately'
 	@echo 'make installcheck  run the tests against the installed extension'
+	@echo 'make coverage      which lines the tests reach, by gcov'
+	@echo 'make sanitize      the regress tests under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make valgrind      tests of the path of rows under valgrind'
 	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
 	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1'
+	@echo 'make mutate        do the tests of the row path see what they should?'
+	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
+	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
 	@echo 'make bench         measure it'
 	@echo 'make lint          warnings as errors, cppcheck, formatting'
 	@echo 'make format        reformat src/ in place'
@@ -35,6 +41,18 @@ check:
 	@.ci/install-deps
 	@MAKE='$(MAKE)' .ci/check
 
+coverage:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/coverage
+
+sanitize:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/sanitize
+
+valgrind:
+	@.ci/install-deps valgrind
+	@MAKE='$(MAKE)' .ci/valgrind
+
 demo:
 	@.ci/install-deps
 	@MAKE='$(MAKE)' KEEP='$(KEEP)' examples/demo.sh
@@ -46,6 +64,18 @@ bench:
 fuzz:
 	@.ci/install-deps
 	@MAKE='$(MAKE)' SECONDS='$(SECONDS)' SEED='$(SEED)' .ci/fuzz
+
+mutate:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/mutate
+
+soak:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' SECONDS='$(SECONDS)' SEED='$(SEED)' .ci/soak
+
+strangers:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/strangers
 
 lint:
 	@.ci/install-deps lint
@@ -83,7 +113,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_tools
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
 
 include $(PGXS)
 
