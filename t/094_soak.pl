@@ -111,6 +111,8 @@ sub run
 	while (defined(my $line = readline $s->{out}))
 	{
 		chomp $line;
+		# psql may well go on to its next line of input
+		last if $line =~ /^server closed the connection/;
 		return ($state, @lines) if $line eq "=end $s->{n}";
 		if ($line =~ /(?:ERROR|FATAL):\s+([0-9A-Z]{5})/) { $state ||= $1 }
 		elsif ($line !~ /^(?:NOTICE|WARNING|INFO|psql|server closed|connection to|\s)/) { push @lines, $line }
