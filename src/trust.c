@@ -110,10 +110,13 @@ reading_runs_code(Oid relid)
 	bool runs_code = false;
 	ListCell *lc;
 
+	LockRelationOid(relid, AccessShareLock); /* those below it are locked with the list */
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		Relation rel = table_open(lfirst_oid(lc), NoLock);
+		Relation rel = try_table_open(lfirst_oid(lc), NoLock);
 
+		if (rel == NULL)
+			continue; /* dropped meanwhile */
 		runs_code |= table_runs_code(rel);
 		table_close(rel, NoLock);
 	}
