@@ -224,6 +224,23 @@ SELECT ownership.identify('crm', origin => 'regress_feed');
 SELECT ownership.current_system();
 UPDATE product SET price = price + 1;
 UPDATE product SET title = title || 1;
+-- where it applies a replicated stream, as the initial copy of pglogical does,
+-- an error would stop that, or be overheard
+BEGIN;
+SET LOCAL session_replication_role = replica;
+UPDATE product SET price = price + 1, title = title || 2;
+SET LOCAL client_min_messages = error;
+UPDATE product SET id = 2 WHERE id = 1;
+UPDATE ownership.field SET owner = 'crm' WHERE (entity, name) = ('product', 'id');
+COPY product FROM stdin;
+2	20	two	n
+\.
+INSERT INTO product VALUES (3, 30, 'three');
+SELECT * FROM product ORDER BY id;
+SELECT operation, outcome, columns, row_key, proposed, origin FROM ownership.conflict WHERE outcome = 'kept' ORDER BY id;
+SELECT ownership.identify('crm', origin => 'regress_feed', strict => true);
+UPDATE product SET price = price + 1;
+ROLLBACK;
 SELECT pg_replication_origin_session_reset();
 SELECT ownership.current_system();
 RESET ownership.system;

@@ -53,7 +53,7 @@ guard_circumstances(const Writer *writer)
 	Circumstances c = {0};
 
 	c.steward = writer->steward;
-	c.worker = writer->worker;
+	c.applies = writer_applies(writer);
 	c.strict = writer->strict;
 	c.cascade = statement_is_action();
 	c.enforcement = (Enforcement) ownership_enforcement;
@@ -354,9 +354,8 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 
 	e.final = final;
 	record_evidence(&e);
-	if (call->writer->worker)
-		report_softened(&e);
-	else
+	report_softened(&e);
+	if (!call->writer->worker)
 		statement_tally(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);
 }
@@ -368,9 +367,8 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 	Evidence e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
 
 	record_evidence(&e);
-	if (call->writer->worker)
-		report_softened(&e);
-	else
+	report_softened(&e);
+	if (!call->writer->worker)
 		statement_tally(call->map)->discarded++;
 }
 
@@ -726,7 +724,7 @@ amend_insert(Call *call)
 	reject_early(call, &set, NULL, proposed);
 	if (keeps && !discards && stuck != NULL)
 	{
-		if (!call->writer->worker)
+		if (!call->circumstances.applies)
 			reject(call, &set, VERDICT_KEEP, NULL, proposed,
 				   psprintf(_("No default can stand in for column \"%s\"."), stuck->name));
 		for (int i = 0; i < set.n; i++)

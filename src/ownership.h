@@ -80,8 +80,8 @@ typedef struct Writer
 	char *system; /* NULL: unidentified, or a steward without */
 	bool steward;
 	bool carrier;  /* writes as the source of the table it touches */
-	bool strict;   /* rejects even in a replication worker */
-	bool worker;   /* applies a replicated stream */
+	bool strict;   /* rejects even what a replicated stream brings */
+	bool worker;   /* a process that applies a replicated stream */
 	char *carried; /* carrier: what ownership.system says, or NULL */
 	char *origin;  /* name of the replication origin, or NULL */
 	Oid role;	   /* GetOuterUserId() */
@@ -163,7 +163,7 @@ typedef struct Conflict
 	MappedColumn *col;
 	const char *owner; /* by the row's rules */
 	Verdict verdict;
-	bool softened; /* reject, acting as keep in a worker */
+	bool softened; /* reject, acting as keep in a replicated stream */
 } Conflict;
 
 typedef struct ConflictSet
@@ -219,6 +219,7 @@ extern void catalog_release(Snapshot snapshot);
 extern const Writer *current_writer(void);
 extern const Writer *known_writer(void);
 extern const char *writer_system(const Writer *writer, const char *source);
+extern bool writer_applies(const Writer *writer);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
@@ -258,7 +259,7 @@ typedef struct Circumstances
 {
 	Operation operation;
 	bool steward;
-	bool worker;
+	bool applies; /* a replicated stream */
 	bool strict;
 	bool cascade; /* a foreign-key action */
 	Enforcement enforcement;

@@ -65,7 +65,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 			break;
 	}
 
-	if (c->worker && !c->strict && c->operation != OPERATION_TRUNCATE)
+	if (c->applies && !c->strict && c->operation != OPERATION_TRUNCATE)
 	{
 		*softened = true;
 		return keep(c, key);

@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_subscription.h"
+#include "commands/trigger.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -275,6 +276,18 @@ static bool
 in_replication_worker(RepOriginId origin)
 {
 	return IsLogicalWorker() || (MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
+}
+
+/*
+ * Does the writer apply a replicated stream?  A worker does, and a session that
+ * says so by its origin and its replication role: the initial copy of
+ * pglogical is one, which takes no notice of errors.
+ */
+bool
+writer_applies(const Writer *writer)
+{
+	return writer->worker ||
+		   (writer->origin != NULL && SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA);
 }
 
 static void
