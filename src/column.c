@@ -43,7 +43,7 @@ rename_filter(void *arg)
 void
 rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
 {
-	Relation rel = table_open(relid, NoLock);
+	Relation rel;
 	Parameters p = {0};
 	uint64 n;
 	SPITupleTable *rules;
@@ -53,6 +53,12 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 				"WHERE table_schema = $1 AND table_name = $2",
 				&p);
 	rules = SPI_tuptable;
+	if (n == 0)
+		return;
+	/* the command may be about another table, whose name this one takes */
+	rel = try_table_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return; /* dropped meanwhile */
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *column = SPI_getvalue(rules->vals[i], rules->tupdesc, 1);
