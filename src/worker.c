@@ -268,6 +268,8 @@ write_once(Oid database)
 		conflict = open_table("conflict", &locked);
 	if (locked)
 	{
+		if (activity != NULL)
+			table_close(activity, NoLock);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(cxt);

@@ -113,6 +113,7 @@ my $start = time;
 $node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', int($per_client / 10) || 1, '-f', $script, '-U', 'crm', 'postgres' ], 'clients while the worker is locked out');
 my $locked = 8 * (int($per_client / 10) || 1);
 cmp_ok(super(q{SELECT value FROM ownership.status WHERE fact = 'waiting'}), '>', 0, 'attempts wait');
+unlike(slurp_file($node->logfile), qr/WARNING:  .*(leak|not closed)/, 'the worker leaves nothing open');
 $lock->query('COMMIT');
 $lock->quit;
 $node->command_ok([ 'pgbench', '-n', '-c', 8, '-j', 2, '-t', $per_client, '-f', $script, '-U', 'crm', 'postgres' ], 'clients');
