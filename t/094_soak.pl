@@ -395,10 +395,11 @@ sub sample
 my @disturbed;
 my ($kills, $restarts) = (0, 0);
 my $next = $start + $disturb_every;
-while (time < $end)
+# one of each at least, however slow the machine is
+while (time < $end || (time < $end + 60 && !($kills && $restarts)))
 {
 	sample() if -d '/proc/self';
-	if (time >= $next && time < $start + $calm)
+	if (time >= $next && (time < $start + $calm || !($kills && $restarts)))
 	{
 		push @disturbed, time;
 		if (@disturbed % 2)
