@@ -258,6 +258,20 @@ SELECT relation, risk FROM found WHERE risk = 'broken_mirror';
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER TABLE article SET (fillfactor = 90);
 SELECT column_name, field, guarded FROM map WHERE relation = 'article';
+-- so is a new table, and that it is without its guard shows
+ALTER EVENT TRIGGER ownership_end DISABLE;
+ALTER EVENT TRIGGER ownership_drop DISABLE;
+DROP TABLE article;
+CREATE TABLE article (id int PRIMARY KEY, cost numeric, title text);
+ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+TABLE found;
+ALTER TABLE article SET (fillfactor = 90);
+SELECT * FROM state WHERE relation = 'article';
+-- no event trigger fires for this
+DROP TABLE article;
+DO $$BEGIN EXECUTE 'EXPLAIN ANALYZE CREATE TABLE article AS SELECT 1 AS id, 2.0 AS cost'; END$$;
+TABLE found;
 
 --
 -- Foreign tables

@@ -770,6 +770,7 @@ extern void bind_guarded(Oid relid, bool guarded);
 #define FOLLOW_KEY 4	 /* it got a primary key */
 
 extern bool same_place(const TablePlace *a, const TablePlace *b);
+extern bool drop_undecided(const TablePlace *place, const char *column);
 extern void add_place(Parameters *p, const TablePlace *place);
 extern bool below_mirrored(Oid relid);
 extern bool concerns_map(Oid relid, int flags);

@@ -180,7 +180,9 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 			ownership.relation_name(b.table_schema, b.table_name))
 	FROM ownership.bound_table b
 	JOIN ownership.mirrored_table m USING (table_schema, table_name)
-	JOIN pg_catalog.pg_class c ON c.oid = b.relid
+	/* by its name: not all tables come by a command that event triggers see */
+	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
 		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
 	UNION ALL
