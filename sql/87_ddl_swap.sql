@@ -395,6 +395,19 @@ COMMIT;
 SELECT * FROM state WHERE relation LIKE 'netsuite.item%';
 TABLE found;
 
+-- a schema is swapped in several transactions: its patterns went with the old one, which shows when that is gone
+DELETE FROM ownership.mirrored_table WHERE table_name = 'item_tmp';
+DELETE FROM ownership.mirrored_column WHERE column_name = 'added';
+CREATE SCHEMA next;
+CALL make('next.item');
+ALTER SCHEMA netsuite RENAME TO past;
+ALTER SCHEMA next RENAME TO netsuite;
+DROP SCHEMA past CASCADE;
+SELECT * FROM state WHERE relation = 'netsuite.item';
+SELECT risk, detail FROM found WHERE relation IS NULL;
+UPDATE ownership.mirrored_pattern SET pattern = 'netsuite.*';
+SELECT risk, detail FROM found WHERE relation IS NULL;
+
 DROP EXTENSION ownership CASCADE;
 DROP SCHEMA netsuite, staging CASCADE;
 DROP TABLE item, site;

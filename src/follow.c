@@ -16,7 +16,10 @@
  *	 guard, until the old one is dropped.
  * - A dropped table's map waits for its name, unless another table carries a
  *	 name that the dropped one had before.
- * - For columns it is the same, without the copy.
+ * - What a pattern put on the map, and nobody decided about, gives way to the
+ *	 map of a name that it comes to, and to a copy of it.
+ * - For columns it is the same, without the copy.  A column that is on the map
+ *	 itself keeps that until the one that had its name is gone.
  *
  * What needs to know how things stand in the end waits for the commit
  * (ddl_queue): what comes under a pattern is put on the map, the guard is
