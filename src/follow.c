@@ -391,6 +391,8 @@ follow_table(Oid relid, int flags)
 			else if (!may_be_vacant(relid, &place, &was) || !drop_undecided(&was, NULL))
 				table_leaves(relid, &was, &place, b->columns);
 			b = binding_of(relid);
+			if (b == NULL)
+				flags |= FOLLOW_ARRIVAL;
 		}
 	}
 	/* a partition is covered by the table above it */
@@ -401,7 +403,7 @@ follow_table(Oid relid, int flags)
 		follow_columns(b, &place);
 	else if (is_mirrored(place.schema, place.table))
 		table_takes(relid, &place);
-	else if (flags & FOLLOW_ARRIVAL && !place.partition)
+	else if (flags & FOLLOW_ARRIVAL)
 		table_arrives(relid, &place);
 	if (flags & FOLLOW_KEY && b != NULL && !restoring() && pattern_for(&place) != NULL)
 		mark_primary_key(relid);
