@@ -43,11 +43,14 @@ rename_filter(void *arg)
 void
 rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
 {
-	Relation rel = table_open(relid, NoLock);
+	/* it may be another one than the command is about */
+	Relation rel = try_table_open(relid, AccessShareLock);
 	Parameters p = {0};
 	uint64 n;
 	SPITupleTable *rules;
 
+	if (rel == NULL)
+		return;
 	add_place(&p, place);
 	n = run_sql("SELECT column_name, position::text, row_filter FROM ownership.row_owner "
 				"WHERE table_schema = $1 AND table_name = $2",
