@@ -82,7 +82,7 @@ TABLE found;
 -- in another way, which PostgreSQL allows
 ALTER INDEX article RENAME TO product;
 TABLE bound;
--- there and back again in one transaction is nothing
+-- there and back again in one transaction is nothing; the name of an earlier one is remembered
 BEGIN;
 ALTER TABLE product RENAME TO x;
 ALTER TABLE x RENAME TO y;

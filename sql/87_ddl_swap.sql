@@ -237,6 +237,87 @@ TABLE state;
 SELECT may('crm', 'UPDATE item SET price = 0');
 SELECT row_filter FROM ownership.row_owner;
 
+-- filters that name the column go with the name, not with the old column
+ALTER TABLE item ADD qty int;
+SELECT ownership.assign('item', '{qty}', 'erp');
+SELECT ownership.assign_rows('item', '{title}', 'erp', 'qty > 5');
+BEGIN;
+ALTER TABLE item RENAME qty TO qty_old;
+ALTER TABLE item ADD qty bigint;
+ALTER TABLE item DROP qty_old;
+COMMIT;
+SELECT row_filter FROM ownership.row_owner WHERE column_name = 'title';
+ALTER TABLE item RENAME qty TO qty_old;
+ALTER TABLE item ADD qty numeric;
+SELECT row_filter FROM ownership.row_owner WHERE column_name = 'title';
+ALTER TABLE item DROP qty_old;
+SELECT row_filter FROM ownership.row_owner WHERE column_name = 'title';
+TABLE state;
+TABLE found;
+-- two mirrored columns swap their names
+ALTER TABLE item ADD gross numeric;
+SELECT ownership.assign('item', '{gross}', 'crm');
+BEGIN;
+ALTER TABLE item RENAME qty TO tmp;
+ALTER TABLE item RENAME gross TO qty;
+ALTER TABLE item RENAME tmp TO gross;
+COMMIT;
+SELECT column_name, field FROM ownership.mirrored_column WHERE column_name IN ('qty', 'gross') ORDER BY 1;
+DELETE FROM ownership.row_owner WHERE column_name = 'title';
+DELETE FROM ownership.field WHERE name IN ('qty', 'gross');
+ALTER TABLE item DROP gross, DROP qty;
+
+--
+-- Names that are used again: two tables take turns
+--
+ALTER TABLE item RENAME TO item_blue;
+CALL make('item_green');
+ALTER TABLE item_blue RENAME TO item;
+BEGIN;
+ALTER TABLE item RENAME TO item_blue;
+ALTER TABLE item_green RENAME TO item;
+COMMIT;
+TABLE state;
+BEGIN;
+ALTER TABLE item RENAME TO item_green;
+ALTER TABLE item_blue RENAME TO item;
+COMMIT;
+TABLE state;
+ALTER TABLE item RENAME TO item_blue;
+ALTER TABLE item_green RENAME TO item;
+TABLE state;
+DROP TABLE item_blue;
+TABLE state;
+TABLE found;
+-- columns, too
+ALTER TABLE item ADD price_b numeric;
+ALTER TABLE item RENAME price TO price_a;
+ALTER TABLE item RENAME price_a TO price;
+BEGIN;
+ALTER TABLE item RENAME price TO price_a;
+ALTER TABLE item RENAME price_b TO price;
+COMMIT;
+TABLE state;
+ALTER TABLE item DROP price_a;
+-- two mirrored tables swap their names
+CALL make('other');
+SELECT ownership.assign('other', '{id}', 'crm');
+BEGIN;
+ALTER TABLE item RENAME TO tmp;
+ALTER TABLE other RENAME TO item;
+ALTER TABLE tmp RENAME TO other;
+COMMIT;
+TABLE state;
+DELETE FROM ownership.mirrored_table WHERE table_name = 'other';
+DROP TABLE other;
+-- the drop of the old one was not seen
+ALTER TABLE item RENAME TO item_old;
+ALTER EVENT TRIGGER ownership_drop DISABLE;
+DROP TABLE item_old;
+ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+CALL make('item');
+TABLE state;
+
 --
 -- Schemas
 --
@@ -280,6 +361,30 @@ DROP TABLE netsuite.item_old;
 COMMIT;
 SELECT * FROM state WHERE relation LIKE 'netsuite.item%';
 SELECT entity, name FROM ownership.field WHERE entity LIKE 'netsuite.item%' ORDER BY 1, 2;
+-- in several transactions: what was decided about the name stays with it
+UPDATE ownership.field SET policy = 'keep' WHERE entity = 'netsuite.item' AND name = 'title';
+CALL make('netsuite.item_tmp');
+ALTER TABLE netsuite.item RENAME TO item_old;
+ALTER TABLE netsuite.item_tmp RENAME TO item;
+SELECT * FROM state WHERE relation LIKE 'netsuite.item%';
+DROP TABLE netsuite.item_old;
+SELECT * FROM state WHERE relation LIKE 'netsuite.item%';
+SELECT column_name, entity, field FROM ownership.mirrored_column WHERE table_schema = 'netsuite' AND table_name = 'item' ORDER BY 1;
+-- columns
+ALTER TABLE netsuite.item ADD title_new text;
+BEGIN;
+ALTER TABLE netsuite.item RENAME title TO title_old;
+ALTER TABLE netsuite.item RENAME title_new TO title;
+ALTER TABLE netsuite.item DROP title_old;
+COMMIT;
+SELECT column_name, entity, field FROM ownership.mirrored_column WHERE table_schema = 'netsuite' AND table_name = 'item' ORDER BY 1;
+ALTER TABLE netsuite.item ADD title_new text;
+ALTER TABLE netsuite.item RENAME title TO title_old;
+ALTER TABLE netsuite.item RENAME title_new TO title;
+SELECT column_name, entity, field FROM ownership.mirrored_column WHERE table_schema = 'netsuite' AND table_name = 'item' ORDER BY 1;
+ALTER TABLE netsuite.item DROP title_old;
+SELECT column_name, entity, field FROM ownership.mirrored_column WHERE table_schema = 'netsuite' AND table_name = 'item' ORDER BY 1;
+TABLE found;
 -- what somebody decided stays, and waits
 CALL make('netsuite.item_tmp');
 UPDATE ownership.field SET policy = 'keep' WHERE entity = 'netsuite.item_tmp' AND name = 'price';
@@ -289,6 +394,19 @@ ALTER TABLE netsuite.item_tmp RENAME TO item;
 COMMIT;
 SELECT * FROM state WHERE relation LIKE 'netsuite.item%';
 TABLE found;
+
+-- a schema is swapped in several transactions: its patterns went with the old one, which shows when that is gone
+DELETE FROM ownership.mirrored_table WHERE table_name = 'item_tmp';
+DELETE FROM ownership.mirrored_column WHERE column_name = 'added';
+CREATE SCHEMA next;
+CALL make('next.item');
+ALTER SCHEMA netsuite RENAME TO past;
+ALTER SCHEMA next RENAME TO netsuite;
+DROP SCHEMA past CASCADE;
+SELECT * FROM state WHERE relation = 'netsuite.item';
+SELECT risk, detail FROM found WHERE relation IS NULL;
+UPDATE ownership.mirrored_pattern SET pattern = 'netsuite.*';
+SELECT risk, detail FROM found WHERE relation IS NULL;
 
 DROP EXTENSION ownership CASCADE;
 DROP SCHEMA netsuite, staging CASCADE;

@@ -175,6 +175,21 @@ CREATE TABLE stock_l (LIKE stock_level INCLUDING ALL);
 ALTER TABLE stock_l OWNER TO regress_loader;
 ALTER TABLE stock_level ATTACH PARTITION stock_l FOR VALUES IN ('l');
 SELECT * FROM state WHERE relation = 'stock_level';
+-- one that is on the map itself, of a table that is not, is swapped
+CREATE TABLE level (site text, qty int) PARTITION BY LIST (site);
+CREATE TABLE level_a PARTITION OF level FOR VALUES IN ('a');
+SELECT ownership.assign('level_a', '{qty}', 'erp');
+BEGIN;
+CREATE TABLE level_new (LIKE level);
+ALTER TABLE level DETACH PARTITION level_a;
+ALTER TABLE level ATTACH PARTITION level_new FOR VALUES IN ('a');
+ALTER TABLE level_a RENAME TO level_old;
+ALTER TABLE level_new RENAME TO level_a;
+COMMIT;
+SELECT * FROM state WHERE relation LIKE 'level%';
+SELECT relation, tgname FROM triggers WHERE relation::text LIKE 'level%';
+DELETE FROM ownership.mirrored_table WHERE table_name = 'level_a';
+DROP TABLE level, level_old;
 -- an unguarded table's partitions are left alone
 SELECT ownership.unguard('stock_level');
 CREATE TABLE stock_x PARTITION OF stock_level FOR VALUES IN ('x');
@@ -258,6 +273,32 @@ SELECT relation, risk FROM found WHERE risk = 'broken_mirror';
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER TABLE article SET (fillfactor = 90);
 SELECT column_name, field, guarded FROM map WHERE relation = 'article';
+-- also when it took a name that another one had left
+INSERT INTO ownership.mirrored_pattern (pattern, source) VALUES ('land.*', 'erp');
+CREATE TABLE land.article (id int PRIMARY KEY, cost numeric);
+ALTER TABLE article RENAME TO article_old;
+ALTER EVENT TRIGGER ownership_end DISABLE;
+ALTER TABLE land.article SET SCHEMA public;
+ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
+ALTER TABLE article ADD note text;
+SELECT column_name, field, guarded FROM map WHERE relation = 'article';
+DROP TABLE article_old;
+SELECT column_name, field, guarded FROM map WHERE relation LIKE 'article%';
+DELETE FROM ownership.mirrored_pattern;
+-- so is a new table, and that it is without its guard shows
+ALTER EVENT TRIGGER ownership_end DISABLE;
+ALTER EVENT TRIGGER ownership_drop DISABLE;
+DROP TABLE article;
+CREATE TABLE article (id int PRIMARY KEY, cost numeric, title text);
+ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
+ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+TABLE found;
+ALTER TABLE article SET (fillfactor = 90);
+SELECT * FROM state WHERE relation = 'article';
+-- no event trigger fires for this
+DROP TABLE article;
+DO $$BEGIN EXECUTE 'EXPLAIN ANALYZE CREATE TABLE article AS SELECT 1 AS id, 2.0 AS cost'; END$$;
+TABLE found;
 
 --
 -- Foreign tables

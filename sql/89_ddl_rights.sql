@@ -102,6 +102,17 @@ CREATE EVENT TRIGGER regress_forbid ON ddl_command_start WHEN TAG IN ('CREATE TR
 DROP TABLE land.item;
 CREATE TABLE land.item (id int PRIMARY KEY, price numeric);
 TABLE found;
+-- several tables: each is told about, and what can be done is
+DROP TABLE land.item;
+DO $$BEGIN
+	CREATE TABLE land.item (id int PRIMARY KEY, price numeric);
+	CREATE TABLE land.second (id int PRIMARY KEY, ". " int);
+END$$;
+TABLE state;
+SELECT relation, column_name FROM ownership.map WHERE relation IN ('land.item', 'land.second');
+SELECT count(*) FROM ownership.ddl_queue;
+DROP TABLE land.second;
+DELETE FROM ownership.mirrored_table WHERE table_name = 'second';
 DROP EVENT TRIGGER regress_forbid;
 SELECT ownership.guard('land.item');
 -- one that looks on sees what happens, as the table's owner

@@ -148,7 +148,7 @@ read_binding(CatalogScan *scan, bool several)
 Binding *
 binding_of(Oid relid)
 {
-	return read_binding(catalog_begin_oid("bound_table", "bound_table_relid_idx", relid), true);
+	return read_binding(catalog_begin_oids("bound_table", "bound_table_relid_idx", 1, &relid), true);
 }
 
 /* What a name on the map is bound to, or NULL when it never was. */

@@ -179,20 +179,22 @@ catalog_begin(const char *table, const char *index, int nkeys, const char *const
 	return scan;
 }
 
-/* Scan `table` by an index on one column, an OID. */
+/* Scan `table` by an index whose first nkeys columns are OIDs. */
 CatalogScan *
-catalog_begin_oid(const char *table, const char *index, Oid key)
+catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys)
 {
 	CatalogScan *scan = palloc0(sizeof(CatalogScan));
 	Oid indexid = catalog_table(index, false);
 	Relation indexrel = RelationIdGetRelation(indexid);
-	ScanKeyData skey;
+	ScanKeyData skey[MAX_KEYS];
 
-	ScanKeyInit(&skey, indexrel->rd_index->indkey.values[0], BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(key));
+	Assert(nkeys <= MAX_KEYS);
+	for (int i = 0; i < nkeys; i++)
+		ScanKeyInit(&skey[i], indexrel->rd_index->indkey.values[i], BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(keys[i]));
 	RelationClose(indexrel);
 	scan->rel = table_open(catalog_table(table, false), AccessShareLock);
-	scan->scan = systable_beginscan(scan->rel, indexid, true, NULL, 1, &skey);
+	scan->scan = systable_beginscan(scan->rel, indexid, true, NULL, nkeys, skey);
 	return scan;
 }
 

@@ -128,8 +128,9 @@ rename_column_on_map(const TablePlace *place, const char *from, const char *to)
 	run_sql("UPDATE ownership.former_column SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 			&p);
+	/* it is back */
 	run_sql("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
-			"AND former_name = $4 AND $3 IS NOT NULL",
+			"AND former_name = $4 AND column_name = $4 AND $3 IS NOT NULL",
 			&p);
 	rename_column_evidence(place, from, to);
 }
@@ -139,60 +140,103 @@ static void
 column_leaves(const TablePlace *place, const char *from, const char *to)
 {
 	Parameters p = {0};
-	bool back;
 
 	add_place(&p, place);
 	add_text(&p, from);
 	add_text(&p, to);
-	back = run_sql("SELECT FROM ownership.former_column WHERE table_schema = $1 "
-				   "AND table_name = $2 AND column_name = $3 AND former_name = $4",
-				   &p) > 0;
 	rename_column_on_map(place, from, to);
-	if (back)
-		return; /* to where it came from */
 	run_sql("INSERT INTO ownership.former_column (table_schema, table_name, former_name, column_name, left_in) "
 			"VALUES ($1, $2, $3, $4, pg_current_xact_id()) ON CONFLICT (table_schema, table_name, former_name) "
 			"DO UPDATE SET column_name = $4, left_in = pg_current_xact_id()",
 			&p);
 }
 
-/* A column came to a name that is not on the map; adds to `fresh`. */
-static void
-column_arrives(Oid relid, const TablePlace *place, char *name, List **fresh)
+/* A table of which columns were renamed, dropped or added. */
+typedef struct Changes
+{
+	Oid relid;
+	const TablePlace *place;
+	List *names;  /* by attribute number, as filters may say them */
+	List *fresh;  /* columns that are new and not on the map */
+	bool renamed; /* filters may say other names than there are */
+} Changes;
+
+/* The mirrored column that had a name before, and whether it surely made room. */
+static char *
+column_left_from(const Changes *c, const char *name, bool *vacant)
 {
 	Parameters p = {0};
 	char *now;
 
-	add_place(&p, place);
+	add_place(&p, c->place);
 	add_text(&p, name);
 	if (run_sql("SELECT column_name, left_in = pg_current_xact_id() FROM ownership.former_column "
 				"JOIN ownership.mirrored_column USING (table_schema, table_name, column_name) "
 				"WHERE table_schema = $1 AND table_name = $2 AND former_name = $3",
 				&p) == 0)
+		return NULL;
+	now = result_text(0, 1);
+	*vacant = strcmp(result_text(0, 2), "t") == 0 || get_attnum(c->relid, now) == InvalidAttrNumber;
+	return now;
+}
+
+static void
+set_name(List *names, AttrNumber attnum, const char *name)
+{
+	if (attnum > 0 && attnum <= list_length(names))
+		lfirst(list_nth_cell(names, attnum - 1)) = pstrdup(name);
+}
+
+/*
+ * The map of a column comes to the one that has its name now.  Filters say
+ * `from`, as they followed it, and mean the name.
+ */
+static void
+column_map_returns(Changes *c, const char *from, const char *to)
+{
+	rename_column_on_map(c->place, from, to);
+	set_name(c->names, get_attnum(c->relid, from), to);
+	set_name(c->names, get_attnum(c->relid, to), from);
+	c->renamed = true;
+}
+
+/* A column came to a name that is not on the map. */
+static void
+column_arrives(Changes *c, const char *old, char *name)
+{
+	bool vacant = false;
+	char *from = column_left_from(c, name, &vacant);
+	bool mirrored = old[0] != '\0' && column_is_mirrored(c->place, old);
+
+	if (mirrored && !(vacant && strcmp(from, old) != 0))
 	{
-		*fresh = lappend(*fresh, name);
+		column_leaves(c->place, old, name);
 		return;
 	}
-	now = result_text(0, 1);
-	if (strcmp(result_text(0, 2), "t") == 0 || get_attnum(relid, now) == InvalidAttrNumber)
-		rename_column_on_map(place, now, name);
+	/* the map of the name comes before its own, which waits */
+	if (mirrored)
+		(void) drop_undecided(c->place, old);
+	if (from == NULL)
+		c->fresh = lappend(c->fresh, name);
+	else if (vacant)
+		column_map_returns(c, from, name);
 	else
 		ereport(WARNING,
 				(errmsg("column \"%s\" of table \"%s\" is not on the ownership map", name,
-						relation_label(place->schema, place->table)),
+						relation_label(c->place->schema, c->place->table)),
 				 errdetail("The map of that name followed its column, which is called \"%s\" now.",
-						   now)));
+						   from)));
 }
 
 /* A mirrored column is gone: another one may have its former name. */
 static void
-column_goes(Oid relid, const TablePlace *place, const char *name)
+column_goes(Changes *c, const char *name)
 {
 	Parameters p = {0};
 	uint64 n;
 	SPITupleTable *names;
 
-	add_place(&p, place);
+	add_place(&p, c->place);
 	add_text(&p, name);
 	n = run_sql("SELECT former_name FROM ownership.former_column WHERE table_schema = $1 "
 				"AND table_name = $2 AND column_name = $3 ORDER BY left_in DESC",
@@ -202,9 +246,10 @@ column_goes(Oid relid, const TablePlace *place, const char *name)
 	{
 		char *former = SPI_getvalue(names->vals[i], names->tupdesc, 1);
 
-		if (get_attnum(relid, former) == InvalidAttrNumber || column_is_mirrored(place, former))
+		if (get_attnum(c->relid, former) == InvalidAttrNumber ||
+			(column_is_mirrored(c->place, former) && !drop_undecided(c->place, former)))
 			continue;
-		rename_column_on_map(place, name, former);
+		column_map_returns(c, name, former);
 		return;
 	}
 }
@@ -220,11 +265,13 @@ void
 follow_columns(const Binding *b, const TablePlace *place)
 {
 	List *columns = table_columns_by_number(b->relid);
-	List *fresh = NIL;
+	Changes c = {b->relid, place, NIL, NIL, false};
 	bool changed = false;
-	bool renamed = false;
+	int n = Max(list_length(columns), list_length(b->columns));
 
-	for (int i = 0; i < Max(list_length(columns), list_length(b->columns)); i++)
+	for (int i = 0; i < n; i++)
+		c.names = lappend(c.names, name_at(b->columns, i));
+	for (int i = 0; i < n; i++)
 	{
 		const char *old = name_at(b->columns, i);
 		char *now = name_at(columns, i);
@@ -232,26 +279,21 @@ follow_columns(const Binding *b, const TablePlace *place)
 		if (strcmp(old, now) == 0)
 			continue;
 		changed = true;
-		renamed |= old[0] != '\0' && now[0] != '\0';
-		if (now[0] == '\0')
+		c.renamed |= old[0] != '\0' && now[0] != '\0';
+		if (now[0] != '\0')
 		{
-			if (column_is_mirrored(place, old))
-				column_goes(b->relid, place, old);
+			/* the map of a name belongs to what carries it: then the old one waits */
+			if (!column_is_mirrored(place, now))
+				column_arrives(&c, old, now);
 		}
-		/* the map of a name belongs to what carries it: then the old one waits */
-		else if (!column_is_mirrored(place, now))
-		{
-			if (old[0] != '\0' && column_is_mirrored(place, old))
-				column_leaves(place, old, now);
-			else
-				column_arrives(b->relid, place, now, &fresh);
-		}
+		else if (column_is_mirrored(place, old))
+			column_goes(&c, old);
 	}
 	if (!changed)
 		return;
 	bind_table(b->schema, b->table, b->relid, b->guarded);
-	if (renamed)
-		rename_in_filters(b->relid, place, place->table, b->columns);
-	if (fresh != NIL && pattern_for(place) != NULL)
-		queue_ddl(RelationRelationId, b->relid, NULL, false, false, fresh);
+	if (c.renamed)
+		rename_in_filters(b->relid, place, place->table, c.names);
+	if (c.fresh != NIL && pattern_for(place) != NULL)
+		queue_ddl(RelationRelationId, b->relid, NULL, false, false, c.fresh);
 }

@@ -383,7 +383,14 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 			f.parts = list_make1_oid(part);
 		/* the table above it is as it was */
 	}
-	else if (f.new == NULL && !OidIsValid(f.guarded))
+	else if (OidIsValid(f.guarded))
+	{
+		Binding *b = binding_of(f.guarded);
+
+		if (b != NULL && b->guarded)
+			f.guarded = InvalidOid; /* that is known */
+	}
+	else if (f.new == NULL)
 	{
 		bool type = ((EventTriggerData *) fcinfo->context)->tag == CMDTAG_ALTER_TYPE;
 		List *relids = event_relations(type ? TYPED_TABLES : DDL_TABLES);

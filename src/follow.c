@@ -16,7 +16,10 @@
  *	 guard, until the old one is dropped.
  * - A dropped table's map waits for its name, unless another table carries a
  *	 name that the dropped one had before.
- * - For columns it is the same, without the copy.
+ * - What a pattern put on the map, and nobody decided about, gives way to the
+ *	 map of a name that it comes to, and to a copy of it.
+ * - For columns it is the same, without the copy.  A column that is on the map
+ *	 itself keeps that until the one that had its name is gone.
  *
  * What needs to know how things stand in the end waits for the commit
  * (ddl_queue): what comes under a pattern is put on the map, the guard is
@@ -108,11 +111,12 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 }
 
 /*
- * Drop the map of a table if a pattern made it and nobody has decided anything
- * about it: its table takes the place of another, or is a part of one now.
+ * Drop the map of a table, or of one column of it, if a pattern made it and
+ * nobody has decided anything about it: another map comes to the name, or the
+ * table is a part of one now.
  */
-static bool
-drop_undecided(const TablePlace *place)
+bool
+drop_undecided(const TablePlace *place, const char *column)
 {
 	Pattern *pattern = pattern_for(place);
 	Parameters p = {0};
@@ -121,23 +125,32 @@ drop_undecided(const TablePlace *place)
 	if (pattern == NULL)
 		return false;
 	add_place(&p, place);
+	add_text(&p, column);
 	add_text(&p, default_entity(place->schema, place->table));
 	add_text(&p, pattern->owner);
 	if (run_sql("SELECT FROM ownership.mirrored_column m "
 				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
-				"WHERE m.table_schema = $1 AND m.table_name = $2 AND (m.entity <> $3 "
-				"OR m.field <> m.column_name OR m.authoritative OR f.owner IS DISTINCT FROM $4 "
+				"WHERE m.table_schema = $1 AND m.table_name = $2 AND ($3 IS NULL OR m.column_name = $3) "
+				/* the field of a column may be called as the table and the column once were */
+				"AND (($3 IS NULL AND m.entity <> $4) OR ($3 IS NOT NULL AND f.key) "
+				"OR ($3 IS NULL AND m.field <> m.column_name) OR m.authoritative OR f.owner IS DISTINCT FROM $5 "
 				"OR f.local OR num_nonnulls(f.domain, f.policy, f.rationale, f.decided_by, f.decided_on) > 0 "
-				"OR EXISTS (SELECT FROM ownership.row_owner r WHERE (r.table_schema, r.table_name) = ($1, $2)) "
+				"OR EXISTS (SELECT FROM ownership.row_owner r WHERE (r.table_schema, r.table_name) = ($1, $2) "
+				"AND ($3 IS NULL OR r.column_name = $3)) "
 				"OR EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.entity = m.entity "
-				"AND o.field = m.field AND (o.table_schema, o.table_name) <> ($1, $2)))",
+				"AND o.field = m.field AND (o.table_schema, o.table_name, o.column_name) <> ($1, $2, m.column_name)))",
 				&p) > 0)
 		return false;
 	add_place(&q, place);
+	add_text(&q, column);
 	run_sql("DELETE FROM ownership.field f USING ownership.mirrored_column m "
-			"WHERE (m.table_schema, m.table_name) = ($1, $2) AND (f.entity, f.name) = (m.entity, m.field)",
+			"WHERE (m.table_schema, m.table_name) = ($1, $2) AND ($3 IS NULL OR m.column_name = $3) "
+			"AND (f.entity, f.name) = (m.entity, m.field)",
 			&q);
-	run_sql("DELETE FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2)", &q);
+	if (column == NULL)
+		run_sql("DELETE FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2) "
+				"AND $3 IS NULL",
+				&q);
 	return true;
 }
 
@@ -145,16 +158,12 @@ drop_undecided(const TablePlace *place)
 static void
 table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *columns)
 {
-	TablePlace *before = left_from(to);
-	bool back = before != NULL && same_place(before, from);
 	Parameters p = {0};
 
 	rename_on_map(from, to);
 	if (strcmp(from->table, to->table) != 0)
 		rename_in_filters(relid, to, from->table, columns);
 	queue_ddl(RelationRelationId, relid, from, false, false, NIL);
-	if (back)
-		return; /* to where it came from */
 	add_place(&p, from);
 	add_place(&p, to);
 	run_sql("INSERT INTO ownership.former_table (former_schema, former_name, table_schema, table_name, left_in) "
@@ -205,15 +214,14 @@ looks_like(Oid relid, const Binding *other)
 
 /* A table carries a name on the map: bind it, and guard it if its like was guarded. */
 static void
-table_takes(Oid relid, const TablePlace *place, bool arrived)
+table_takes(Oid relid, const TablePlace *place)
 {
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
 
 	bind_table(place->schema, place->table, relid,
 			   before != NULL ? before->guarded : carries_guard(relid));
-	if (arrived)
-		queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
+	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
 /* The map of a table that is, or was, at `from` comes to the one that is at `to`. */
@@ -273,7 +281,18 @@ is_vacant(const TablePlace *place, const TablePlace *but)
 	if (from == NULL || same_place(from, but))
 		return false;
 	other = binding_named(from->schema, from->table);
-	return other == NULL || !OidIsValid(other->relid) || left_just_now(place);
+	/* its drop may not have been seen */
+	return other == NULL || get_rel_name(other->relid) == NULL || left_just_now(place);
+}
+
+/* The same, or could the table be there to take its place? */
+static bool
+may_be_vacant(Oid relid, const TablePlace *place, const TablePlace *but)
+{
+	TablePlace *from = left_from(place);
+
+	return from != NULL && !same_place(from, but) &&
+		   (is_vacant(place, but) || looks_like(relid, binding_named(from->schema, from->table)));
 }
 
 /* A table that is not on the map came to a name. */
@@ -362,23 +381,29 @@ follow_table(Oid relid, int flags)
 
 		if (!same_place(&was, &place))
 		{
-			if (!is_mirrored(place.schema, place.table) && !is_vacant(&place, &was))
-				table_leaves(relid, &was, &place, b->columns);
 			/* the map of the name comes before its own */
-			else if (!drop_undecided(&was))
-				bind_nothing(b);
+			if (is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
+			{
+				if (!drop_undecided(&was, NULL))
+					bind_nothing(b);
+			}
+			/* its own is worth something, unless a copy of the other comes */
+			else if (!may_be_vacant(relid, &place, &was) || !drop_undecided(&was, NULL))
+				table_leaves(relid, &was, &place, b->columns);
 			b = binding_of(relid);
+			if (b == NULL)
+				flags |= FOLLOW_ARRIVAL;
 		}
 	}
 	/* a partition is covered by the table above it */
 	if (b != NULL && flags & FOLLOW_GUARD && place.partition && below_mirrored(relid) &&
-		drop_undecided(&place))
+		drop_undecided(&place, NULL))
 		b = NULL;
 	if (b != NULL)
 		follow_columns(b, &place);
 	else if (is_mirrored(place.schema, place.table))
-		table_takes(relid, &place, (flags & FOLLOW_ARRIVAL) != 0);
-	else if (flags & FOLLOW_ARRIVAL && !place.partition)
+		table_takes(relid, &place);
+	else if (flags & FOLLOW_ARRIVAL)
 		table_arrives(relid, &place);
 	if (flags & FOLLOW_KEY && b != NULL && !restoring() && pattern_for(&place) != NULL)
 		mark_primary_key(relid);
@@ -392,7 +417,17 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 {
 	Parameters p = {0};
 	Parameters q = {0};
+	Parameters r = {0};
 
+	/* columns that the copy's table does not have wait for it */
+	add_place(&r, gone);
+	add_place(&r, twin);
+	add_texts(&r, table_columns_by_number(table_of_name(twin->schema, twin->table)));
+	run_sql("UPDATE ownership.mirrored_column m SET table_schema = $3, table_name = $4 "
+			"WHERE table_schema = $1 AND table_name = $2 AND column_name <> ALL ($5) "
+			"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.table_schema = $3 "
+			"AND o.table_name = $4 AND o.column_name = m.column_name)",
+			&r);
 	add_place(&p, gone);
 	if (run_sql("SELECT array_agg(column_name) FROM ownership.mirrored_column "
 				"WHERE table_schema = $1 AND table_name = $2 AND authoritative",

@@ -197,7 +197,8 @@ typedef struct CatalogScan CatalogScan;
 extern Oid catalog_table(const char *name, bool missing_ok);
 extern CatalogScan *catalog_begin(const char *table, const char *index, int nkeys,
 								  const char *const *keys, Snapshot snapshot);
-extern CatalogScan *catalog_begin_oid(const char *table, const char *index, Oid key);
+extern CatalogScan *
+catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys);
 extern bool catalog_next(CatalogScan *scan);
 extern char *catalog_text(CatalogScan *scan, int attnum);
 extern List *text_list(Datum array);
@@ -771,6 +772,7 @@ extern void bind_guarded(Oid relid, bool guarded);
 #define FOLLOW_KEY 4	 /* it got a primary key */
 
 extern bool same_place(const TablePlace *a, const TablePlace *b);
+extern bool drop_undecided(const TablePlace *place, const char *column);
 extern void add_place(Parameters *p, const TablePlace *place);
 extern bool below_mirrored(Oid relid);
 extern bool concerns_map(Oid relid, int flags);

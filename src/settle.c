@@ -9,11 +9,14 @@
  * missing of the guard.
  *
  * Each step is a subtransaction of its own.  One that fails is a warning, and
- * shows as a risk: the transaction commits all the same.
+ * shows as a risk: the transaction commits all the same.  The end of a
+ * subtransaction costs PostgreSQL as much as the transaction has created, so
+ * everything is tried in a single one first.
  */
 #include "ownership.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -336,16 +339,75 @@ tell_unsettled(Oid relid, ErrorData *error, const char *what)
 				 "ownership.risks shows what is open; SELECT ownership.guard() guards a table.")));
 }
 
+/* What is in the queue, as tasks. */
+static List *
+queued_tasks(void)
+{
+	CatalogScan *scan = catalog_begin("ddl_queue", NULL, 0, NULL, NULL);
+	List *tasks = NIL;
+
+	while (catalog_next(scan))
+	{
+		Task *task = palloc0(sizeof(Task));
+
+		task->classid = catalog_oid(scan, 1);
+		task->objid = catalog_oid(scan, 2);
+		tasks = lappend(tasks, task);
+	}
+	catalog_end(scan);
+	return tasks;
+}
+
+static bool
+is_queued(const Task *task)
+{
+	Oid keys[2] = {task->classid, task->objid};
+	CatalogScan *scan = catalog_begin_oids("ddl_queue", "ddl_queue_pkey", 2, keys);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	return found;
+}
+
+static void
+settle_all(void *arg)
+{
+	ListCell *lc;
+
+	foreach(lc, (List *) arg)
+	{
+		Task *task = lfirst(lc);
+
+		settle_map(task);
+		if (task->guard)
+			settle_guard(task);
+	}
+}
+
 /* AFTER, deferred, on ddl_queue: the transaction is about to commit. */
 Datum
 ownership_ddl_settle(PG_FUNCTION_ARGS)
 {
+	static TransactionId tried = InvalidTransactionId;
 	TriggerData *td = check_trigger(fcinfo);
 	Task task = {0};
 	ErrorData *error;
 
+	/* what was queued by the statement that is ending, if constraints are not deferred */
+	CommandCounterIncrement();
+	if (!TransactionIdEquals(tried, GetTopTransactionId()))
+	{
+		List *tasks = queued_tasks();
+
+		tried = GetTopTransactionId();
+		/* an error comes again below, where it is known what it is about */
+		if (list_length(tasks) > 1)
+			(void) attempt(settle_all, tasks);
+	}
 	task.classid = atooid(SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 1));
 	task.objid = atooid(SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 2));
+	if (!is_queued(&task))
+		return PointerGetDatum(NULL);
 	error = attempt(settle_map, &task);
 	if (error != NULL)
 		tell_unsettled(task.objid, error, _("the ownership map was not brought up to date for"));
