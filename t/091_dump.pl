@@ -117,6 +117,14 @@ sub check
 
 	sql($hub, $db, 'DROP EXTENSION ownership');
 	is(guards($hub, $db), '', "$what: the extension goes with its guard");
+	is(sql($hub, $db, q{SELECT to_regnamespace('ownership'), count(*) FROM pg_event_trigger}), '|0', "$what: and with all that was its own");
+	is(sql($hub, $db, q{
+		SELECT 'function', proname FROM pg_proc WHERE probin LIKE '%ownership'
+		UNION ALL SELECT 'dependency', pg_describe_object(classid, objid, objsubid) FROM pg_depend d
+			WHERE refclassid = 'pg_extension'::regclass AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.oid = refobjid)
+		UNION ALL SELECT 'privilege', objoid::text FROM pg_init_privs
+			WHERE classoid = 'pg_class'::regclass AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = objoid)
+		UNION ALL SELECT 'setting', setconfig::text FROM pg_db_role_setting WHERE setconfig::text LIKE '%ownership%'}), '', "$what: nothing is left");
 	is(sql($hub, $db, 'SELECT count(*) FROM orders'), '2', "$what: and leaves the tables") unless grep { $_ eq 'orders' } @without;
 	sql($hub, 'postgres', "DROP DATABASE $db");
 }

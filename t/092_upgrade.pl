@@ -1,7 +1,7 @@
 # pg_upgrade keeps OIDs and rows: bindings, map, guard and evidence are as they
 # were, and follow DDL.  From an older server, where there is one; else between
 # two clusters of the same version: what happens in binary-upgrade mode is the
-# same.
+# same.  The extension may become a newer one, too.
 #
 # The older server is the one that OWNERSHIP_OLD_PG_CONFIG names, or the oldest
 # in /usr/lib/postgresql.  The extension is built and installed privately for
@@ -79,7 +79,7 @@ my $events = q{SELECT string_agg(format('%s %s', evtname, evtenabled), ', ' ORDE
 
 sub upgrade
 {
-	my ($preload_old, $preload_new) = @_;
+	my ($preload_old, $preload_new, $version) = @_;
 	my $what = 'preloaded ' . join ' and ', $preload_old ? 'before' : 'not before', $preload_new ? 'after' : 'not after';
 	my $old = new_node("old_$preload_old$preload_new", preload => $preload_old, activity => 1, %old);
 	# of what initdb does otherwise since 18
@@ -90,8 +90,8 @@ sub upgrade
 		CREATE DATABASE integration;
 		CREATE ROLE erp_app LOGIN;
 		CREATE ROLE crm_app LOGIN});
+	sql($old, 'integration', 'CREATE EXTENSION ownership' . ($version ? " VERSION '$version'" : ''));
 	sql($old, 'integration', q{
-		CREATE EXTENSION ownership;
 		CREATE TABLE product (dropped int, sku text PRIMARY KEY, price numeric);
 		CREATE SCHEMA land;
 		CREATE TABLE land.item (id int PRIMARY KEY);
@@ -154,6 +154,11 @@ sub upgrade
 	is(sql($new, 'integration', $events), 'ownership_drop A, ownership_end A, ownership_start A', "$what: the event triggers are armed");
 	sql($new, 'postgres', 'CREATE DATABASE fresh');
 	sql($new, 'fresh', 'CREATE EXTENSION ownership');
+	if ($version)
+	{
+		is(sql($new, 'integration', q{SELECT extversion FROM pg_extension WHERE extname = 'ownership'}), $version, "$what: its objects are still of $version");
+		sql($new, 'integration', 'ALTER EXTENSION ownership UPDATE');
+	}
 	# views are as pg_dump prints them, which is not always as they are printed here
 	my @different = grep { !/: (?:view|rule):\n/ } differences(extension_catalog($new, 'fresh'), extension_catalog($new, 'integration'), 'fresh', 'upgraded');
 	is(scalar @different, 0, "$what: the extension is as it would be made here") or diag(join "\n", @different);
@@ -200,7 +205,8 @@ sub upgrade
 }
 
 upgrade(0, 0);
-upgrade(1, 1);
+# and to a newer version of the extension
+upgrade(1, 1, '0.1.0');
 if ($old_version < $new_version)
 {
 	upgrade(1, 0);
