@@ -84,6 +84,7 @@ foreach my $change (
 	[ 'ALTER EVENT TRIGGER ownership_end ENABLE', 'event trigger ownership_end: enabled' ],
 	[ q{UPDATE pg_event_trigger SET evttags = '{ALTER TABLE}' WHERE evtname = 'ownership_end'}, 'event trigger ownership_end: tags' ],
 	[ q{UPDATE pg_extension SET extcondition[1] = 'WHERE false' WHERE extname = 'ownership'}, 'the extension: dumps ownership\.system' ],
+	[ q{UPDATE pg_extension SET extconfig = extconfig[2:], extcondition = extcondition[2:] WHERE extname = 'ownership'}, 'the extension: dumps ownership\.system' ],
 	[ 'ALTER VIEW ownership.map SET (security_invoker = true)', 'view ownership.map: options' ],
 	[ 'ALTER TABLE ownership.field ALTER rationale SET STORAGE EXTERNAL', 'column rationale of table ownership.field: storage' ],
 	[ 'ALTER SEQUENCE ownership.conflict_id_seq INCREMENT 2', 'sequence ownership.conflict_id_seq: sequence' ])
@@ -92,6 +93,8 @@ foreach my $change (
 	my @lines = differences($fresh, extension_catalog($node, 'fresh', "SET LOCAL allow_system_table_mods = on; $sql"), 'left', 'right');
 	ok(scalar(grep { /^(?:$expected)/ } @lines), "seen: $sql") or diag(join "\n", "expected: $expected", @lines);
 }
+ok(!eval { extension_catalog($node, 'fresh', 'CREATE CAST (ownership.system AS text) WITH INOUT; ALTER EXTENSION ownership ADD CAST (ownership.system AS text)') },
+	'what it does not know how to look at is an error') && like($@, qr/^cast .* is of pg_cast/, 'which tells what that is');
 run('fresh', q{UPDATE ownership.domain SET note = 'else' WHERE name = 'price'});
 cmp_ok(scalar(differences($fresh_rows, extension_rows($node, 'fresh'), 'left', 'right')), '>=', 1, 'seen: a row');
 

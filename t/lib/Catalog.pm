@@ -103,7 +103,7 @@ sub catalog_query
 			CROSS JOIN LATERAL (VALUES ('version', extversion), ('relocatable', extrelocatable::text),
 				('schema', extnamespace::regnamespace::text), ('owner', extowner::regrole::text),
 				('comment', obj_description(oid, 'pg_extension'))) AS t(aspect, value)},
-		q{SELECT 'the extension', 'dumps ' || c.t::regclass, w.condition FROM extension, unnest(extconfig) WITH ORDINALITY AS c(t, n)
+		q{SELECT 'the extension', 'dumps ' || c.t::regclass, format('(%s)', w.condition) FROM extension, unnest(extconfig) WITH ORDINALITY AS c(t, n)
 			JOIN LATERAL unnest(extcondition) WITH ORDINALITY AS w(condition, n) USING (n)}
 	);
 	foreach my $class (sort keys %aspects)
@@ -117,7 +117,7 @@ sub catalog_query
 	}
 	# nothing is passed over because nobody thought of it
 	my $known = join ',', sort keys %aspects;
-	push @parts, "SELECT object, 'its catalog is not known to t/lib/Catalog.pm', classid::regclass::text FROM m
+	push @parts, "SELECT object, 'unknown', classid::regclass::text FROM m
 		WHERE classid <> ALL ('{$known}'::regclass[])";
 	return "$members SELECT string_agg(concat_ws(chr(31), object, aspect, value), chr(30)) FROM ("
 	  . join(' UNION ALL ', @parts) . ") AS r(object, aspect, value) WHERE value <> ''";
@@ -136,6 +136,7 @@ sub extension_catalog
 	{
 		next if $seen{$line}++;
 		my ($object, $aspect, $value) = split /\x1f/, $line, 3;
+		die "$object is of $value, which t/lib/Catalog.pm does not know how to look at\n" if $aspect eq 'unknown';
 		push @{ $catalog{$object}{$aspect} }, $value;
 	}
 	# in any order
