@@ -32,8 +32,8 @@ my $new_version = version($probe->config_data('--bindir') . '/pg_config');
 my $old_config = $ENV{OWNERSHIP_OLD_PG_CONFIG};
 if (defined $old_config)
 {
-	my $version = version($old_config) // BAIL_OUT("OWNERSHIP_OLD_PG_CONFIG=$old_config tells no version");
-	BAIL_OUT("$old_config is of PostgreSQL $version, which is not older than $new_version") if $version >= $new_version;
+	my $version = version($old_config) // die("OWNERSHIP_OLD_PG_CONFIG=$old_config tells no version");
+	die("$old_config is of PostgreSQL $version, which is not older than $new_version") if $version >= $new_version;
 }
 else
 {
@@ -62,11 +62,20 @@ if (defined $old_config)
 	mkdir $src;
 	system(qq{cd '$FindBin::RealBin/..' && tar -cf - --exclude='./.git' --exclude='./tmp_*' --exclude='*.o' --exclude='*.bc' } .
 		qq{--exclude='*.so' --exclude=./.built-for . | tar -xf - -C '$src' --no-same-owner}) == 0
-	  or BAIL_OUT('the sources cannot be copied');
+	  or die('the sources cannot be copied');
 	my $made = run_log([ 'sh', '-c', 'cd "$1" && unset MAKEFLAGS MAKELEVEL && PG_CONFIG=$2 && export PG_CONFIG && . .ci/private.sh && private_setup old',
 			'sh', $src, $old_config ]);
-	ok($made, "the extension is built and installed for PostgreSQL $old_version") or BAIL_OUT('no old server');
-	%old = (install => config($old_config, 'bindir') =~ s{/bin$}{}r, conf => "$src/tmp_old/private.conf");
+	if ($made)
+	{
+		%old = (install => config($old_config, 'bindir') =~ s{/bin$}{}r, conf => "$src/tmp_old/private.conf");
+	}
+	else
+	{
+		# what was asked for must be; what was found may be of no use
+		fail("the extension is built and installed for PostgreSQL $old_version") if $ENV{OWNERSHIP_OLD_PG_CONFIG};
+		diag("NOT TESTED: pg_upgrade from PostgreSQL $old_version, for which the extension cannot be built and installed");
+		$old_version = $new_version;
+	}
 }
 note("from PostgreSQL $old_version to $new_version");
 
