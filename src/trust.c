@@ -112,7 +112,8 @@ reading_runs_code(Oid relid)
 
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
-		Relation rel = table_open(lfirst_oid(lc), NoLock);
+		/* all but the relation itself are locked already */
+		Relation rel = table_open(lfirst_oid(lc), AccessShareLock);
 
 		runs_code |= table_runs_code(rel);
 		table_close(rel, NoLock);
