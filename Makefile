@@ -107,6 +107,8 @@ PG_CFLAGS = -Wextra -Wno-unused-parameter
 # The install script is the concatenation of its parts, by number.
 SQL_PARTS = $(sort $(wildcard src/sql/*.sql))
 DATA_built = ownership--$(EXTVERSION).sql
+# Those of released versions, and the ways from one to the next.
+DATA = $(sort $(wildcard src/sql/versions/ownership--*.sql))
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))

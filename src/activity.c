@@ -95,6 +95,17 @@ activity_counts(void)
 }
 
 /*
+ * Is what a statement reads and writes some system's doing?  What is restored
+ * from a dump is not.  Anyone may say that he restores one, so it counts only
+ * of a superuser, who has other ways not to be counted.
+ */
+static bool
+traffic_counts(void)
+{
+	return activity_counts() && !(restoring() && superuser_arg(GetOuterUserId()));
+}
+
+/*
  * Who is reading or writing, for a table: a number.  A setting that names no
  * system is an error to the guard, but not to us.
  */
@@ -157,7 +168,7 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 	if (next_ExecutorCheckPerms && !next_ExecutorCheckPerms(CHECK_PERMS_PASS))
 		return false;
 	/* foreign-key checks read on nobody's behalf */
-	if (explaining || !activity_counts() || InNoForceRLSOperation() || !IsTransactionState())
+	if (explaining || InNoForceRLSOperation() || !IsTransactionState() || !traffic_counts())
 		return true;
 	count_new_statement();
 	foreach(lc, CHECK_PERMS_LIST)
@@ -281,7 +292,7 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 	Written *written = NULL;
 	const Sight *sight;
 
-	if (!activity_counts() || (sight = sight_of(map->relid)) == NULL)
+	if (!traffic_counts() || (sight = sight_of(map->relid)) == NULL)
 		return;
 	count_begin();
 	if (statement != NULL)
@@ -411,7 +422,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 		next_ExecutorFinish(queryDesc);
 	else
 		standard_ExecutorFinish(queryDesc);
-	if (queryDesc->plannedstmt->resultRelations != NIL && activity_counts())
+	if (queryDesc->plannedstmt->resultRelations != NIL && traffic_counts())
 		count_statement(queryDesc);
 }
 
@@ -443,7 +454,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	CopyFrame *outer = copying;
 	CopyFrame frame = {0};
 	bool copy = IsA(pstmt->utilityStmt, CopyStmt) && ((CopyStmt *) pstmt->utilityStmt)->is_from &&
-				activity_counts();
+				traffic_counts();
 
 	if (!copy)
 	{

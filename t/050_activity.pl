@@ -277,6 +277,21 @@ is(super($readers), 'product.price product.sku', 'the subscriber of published co
 is(psql_as($node, 'postgres', 'nobody', $readers), 'product.price product.sku', 'as everyone may know');
 is(super(q{SELECT systems ->> 'crm' FROM ownership.matrix WHERE entity = 'product' AND field = 'price'}) =~ /reader \(declared/ ? 1 : 0, 1, 'the matrix says so, too');
 sql($source, 'postgres', 'DROP SUBSCRIPTION back');
+
+#
+# What a dump is restored by is no system; but whoever is no superuser cannot
+# hide by saying that he restores one.
+#
+my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump';
+super('CREATE DATABASE restored');
+$node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, 'postgres' ], 'pg_dump');
+$node->command_ok([ 'pg_restore', '-e', "--section=$_", '-d', 'restored', $dump ], "pg_restore, $_") foreach qw(pre-data data post-data);
+my $seen = q{SELECT ownership.flush(); SELECT string_agg(concat_ws(' ', table_name, column_name, system, 'w' || writes), ', ') FROM ownership.activity};
+is(sql($node, 'restored', $seen) =~ s/^\n//r, '', 'restored rows were written by nobody');
+sql($node, 'restored', q{SET ownership.enforcement = off; TRUNCATE product CASCADE; SELECT ownership.flush(); TRUNCATE ownership.activity});
+psql_as($node, 'restored', 'erp', q{SET check_function_bodies = off; INSERT INTO product (sku) VALUES ('hidden?')});
+is(sql($node, 'restored', $seen) =~ s/^\n//r, 'product sku erp w1', 'this one was seen');
+
 $source->stop;
 $node->stop;
 done_testing();

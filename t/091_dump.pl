@@ -117,6 +117,14 @@ sub check
 
 	sql($hub, $db, 'DROP EXTENSION ownership');
 	is(guards($hub, $db), '', "$what: the extension goes with its guard");
+	is(sql($hub, $db, q{SELECT to_regnamespace('ownership'), count(*) FROM pg_event_trigger}), '|0', "$what: and with all that was its own");
+	is(sql($hub, $db, q{
+		SELECT 'function', proname FROM pg_proc WHERE probin LIKE '%ownership'
+		UNION ALL SELECT 'dependency', pg_describe_object(classid, objid, objsubid) FROM pg_depend d
+			WHERE refclassid = 'pg_extension'::regclass AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.oid = refobjid)
+		UNION ALL SELECT 'privilege', objoid::text FROM pg_init_privs
+			WHERE classoid = 'pg_class'::regclass AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = objoid)
+		UNION ALL SELECT 'setting', setconfig::text FROM pg_db_role_setting WHERE setconfig::text LIKE '%ownership%'}), '', "$what: nothing is left");
 	is(sql($hub, $db, 'SELECT count(*) FROM orders'), '2', "$what: and leaves the tables") unless grep { $_ eq 'orders' } @without;
 	sql($hub, 'postgres', "DROP DATABASE $db");
 }
@@ -232,6 +240,44 @@ psql_file($hub, 'replaced', "$dir/bare.sql", 'one table restored, without its gu
 is(sql($hub, 'replaced', q{SELECT severity, risk FROM ownership.risks WHERE relation = 'orders' AND risk <> 'unmapped'}), 'high|unguarded', 'a high risk tells');
 sql($hub, 'replaced', q{SELECT ownership.guard('orders')});
 check('replaced', 'guarded again');
+
+# Over a map that is there: what does not fit is an error of pg_restore, and
+# what was left out for that is a risk, because the rest names it.
+sql($hub, fresh('occupied'), q{
+	CREATE EXTENSION ownership;
+	SELECT ownership.add_system('crm', 'mdm');
+	CREATE TABLE other (id int PRIMARY KEY);
+	SELECT ownership.assign('other', NULL, 'crm')});
+{
+	my (undef, $stderr) = run_command([ 'pg_restore', '-d', $hub->connstr('occupied'), "$dir/custom.dump" ]);
+	my %failed = map { /COPY failed for table "(\w+)"/ ? ($1 => 1) : () } split /\n/, $stderr;
+	is(join(' ', sort keys %failed), 'map_history system', 'a restore over a map tells what is there already');
+}
+sql($hub, 'occupied', q{SET check_function_bodies = off; INSERT INTO ownership.field (entity, name, domain) VALUES ('a', 'b', 'gone')});
+is(sql($hub, 'occupied', q{SELECT severity, systems, detail FROM ownership.risks WHERE risk = 'broken_mirror' AND relation IS NULL ORDER BY detail}),
+	"medium|{}|Domain gone has 1 field, but is not in ownership.domain: its policy is not known.\n" .
+	"medium|{erp}|System erp is named in ownership.declared_access, ownership.field, ownership.identity, ownership.mirrored_pattern, "
+	. 'ownership.mirrored_table, but is not in ownership.system.', 'risks tell what is missing');
+like(error_as($hub, 'occupied', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 1}), qr/ERROR:  42501: system "crm"/, 'the guard holds all the same');
+is(psql_as($hub, 'occupied', 'erp_app', q{UPDATE orders SET status = 'x' WHERE id = 1 RETURNING status}), 'x', 'for everyone');
+sql($hub, 'occupied', q{DELETE FROM ownership.field WHERE entity = 'a'; SELECT ownership.add_system('erp', 'erp')});
+is(sql($hub, 'occupied', q{SELECT detail FROM ownership.risks WHERE risk = 'broken_mirror' AND relation IS NULL}), '', 'once it is there, all is well');
+
+# As the owner of the database, who is no superuser: one made the extension,
+# and let the owner fill it.
+sql($hub, 'postgres', 'CREATE ROLE hub_owner LOGIN');
+sql($hub, fresh('owned'), q{
+	ALTER DATABASE owned OWNER TO hub_owner;
+	CREATE EXTENSION ownership;
+	GRANT ALL ON ALL TABLES IN SCHEMA ownership TO hub_owner;
+	GRANT ALL ON ALL SEQUENCES IN SCHEMA ownership TO hub_owner});
+{
+	my (undef, $stderr) = run_command([ 'pg_restore', '-U', 'hub_owner', '-O', '-x', '-d', $hub->connstr('owned'), "$dir/custom.dump" ]);
+	my @errors = map { s/.*ERROR:  //r } grep { /ERROR/ } split /\n/, $stderr;
+	is("@errors", 'must be owner of extension ownership', 'restored by the database owner, but for the comment on the extension');
+}
+sql($hub, 'owned', 'GRANT ALL ON ALL TABLES IN SCHEMA public TO erp_app, crm_app');
+check('owned', 'by the database owner');
 
 # Inside the database, a copy of it has the same OIDs
 sql($hub, 'postgres', 'CREATE DATABASE copied TEMPLATE integration');

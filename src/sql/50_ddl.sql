@@ -234,7 +234,25 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 		format('Column %s of %s holds field %s.%s, which is not there.', m.column_name, ownership.relation_name(m.table_schema, m.table_name), m.entity, m.field),
 		'Insert the field into ownership.field, or delete the column''s row from ownership.mirrored_column.'
 	FROM ownership.mirrored_column m
-	WHERE NOT EXISTS (SELECT FROM ownership.field f WHERE f.entity = m.entity AND f.name = m.field);
+	WHERE NOT EXISTS (SELECT FROM ownership.field f WHERE f.entity = m.entity AND f.name = m.field)
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, ARRAY[n.name],
+		format('System %s is named in %s, but is not in ownership.system.', n.name, string_agg(DISTINCT 'ownership.' || n.place, ', ')),
+		'Insert it into ownership.system, or correct what names it.'
+	FROM (SELECT system, 'identity' FROM ownership.identity UNION ALL SELECT owner, 'field' FROM ownership.field
+		UNION ALL SELECT system, 'declared_access' FROM ownership.declared_access
+		UNION ALL SELECT source, 'mirrored_table' FROM ownership.mirrored_table
+		UNION ALL SELECT owner, 'row_owner' FROM ownership.row_owner
+		UNION ALL SELECT unnest(ARRAY[source, owner]), 'mirrored_pattern' FROM ownership.mirrored_pattern) AS n(name, place)
+	WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.system s WHERE s.name = n.name)
+	GROUP BY n.name
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, '{}',
+		format('Domain %s has %s field%s, but is not in ownership.domain: its policy is not known.', f.domain, count(*), CASE count(*) WHEN 1 THEN '' ELSE 's' END),
+		'Insert it into ownership.domain, or correct the fields.'
+	FROM ownership.field f
+	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
+	GROUP BY f.domain;
 COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL';
 
 /* they write what nobody may write otherwise: not for triggers on other tables */

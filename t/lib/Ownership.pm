@@ -11,7 +11,8 @@ use Test::More;
 
 our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for);
 
-# new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf")
+# new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf",
+#	initdb => [ options ], install => another server's prefix, conf => file of lines by which that finds the extension)
 #
 # Without activity, rejected attempts do not come to ownership.conflict while a
 # test looks at other evidence there.
@@ -21,11 +22,14 @@ our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for);
 sub new_node
 {
 	my ($name, %opt) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name, $opt{install} ? (install_path => $opt{install}) : ());
+	my $conf = $opt{conf} // $ENV{OWNERSHIP_CONF};
 
 	$node->init(
 		allows_streaming => 'logical',
-		extra => [ '--no-locale', '--encoding=UTF8' ]);
+		extra => [ '--no-locale', '--encoding=UTF8', @{ $opt{initdb} // [] } ]);
+	# the test programs' own configuration may be too new for another server
+	$node->adjust_conf('postgresql.conf', 'autovacuum_worker_slots', undef) if $opt{install} && $node->pg_version < 18;
 	$node->append_conf('postgresql.conf', <<'END');
 fsync = off
 max_connections = 40
@@ -36,8 +40,7 @@ max_prepared_transactions = 10
 shared_buffers = 16MB
 END
 	# where "make check" has installed the extension; nothing with installcheck
-	$node->append_conf('postgresql.conf', slurp_file($ENV{OWNERSHIP_CONF}))
-	  if $ENV{OWNERSHIP_CONF};
+	$node->append_conf('postgresql.conf', slurp_file($conf)) if $conf;
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'ownership'\n")
 	  if $opt{preload};
