@@ -635,7 +635,7 @@ record_evidence(const Evidence *e)
 			tally->rest++;
 			tally->rest_operation = e->operation;
 			if (tally->rest_system == NULL && e->system != NULL)
-				tally->rest_system = MemoryContextStrdup(TopTransactionContext, e->system);
+				tally->rest_system = MemoryContextStrdup(tally->cxt, e->system);
 			foreach(lc, conflict_names(e))
 			{
 				ListCell *known;
@@ -645,7 +645,7 @@ record_evidence(const Evidence *e)
 					found |= strcmp(lfirst(known), lfirst(lc)) == 0;
 				if (!found)
 				{
-					old = MemoryContextSwitchTo(TopTransactionContext);
+					old = MemoryContextSwitchTo(tally->cxt);
 					tally->rest_columns = lappend(tally->rest_columns, pstrdup(lfirst(lc)));
 					MemoryContextSwitchTo(old);
 				}
@@ -660,7 +660,7 @@ record_evidence(const Evidence *e)
 	{
 		/* kept for the statement's other rows, where its end will be seen */
 		if (tally->statement != NULL)
-			MemoryContextSwitchTo(TopTransactionContext);
+			MemoryContextSwitchTo(tally->cxt);
 		inserter = open_inserter("conflict");
 		MemoryContextSwitchTo(cxt);
 		if (tally->statement != NULL)

@@ -299,7 +299,7 @@ load_column_type(Relation rel, MappedColumn *col)
 			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
 	if (constant != expr || !col->constant_default)
-		col->default_expr = ExecInitExpr((Expr *) expr, NULL);
+		col->default_expr = (Expr *) expr;
 }
 
 /* Marks columns by which a partitioned ancestor is partitioned. */
@@ -664,6 +664,22 @@ map_foreign(RelationMap *map, const Writer *writer)
 }
 
 /*
+ * Is a row filter being asked?  What it calls must not ask in its turn: a
+ * compiled expression is not made to be entered twice, and who owns a row must
+ * not depend on what is written meanwhile.  Errors unwind the stack.
+ */
+bool
+map_is_asking(void)
+{
+	for (ErrorContextCallback *c = error_context_stack; c != NULL; c = c->previous)
+	{
+		if (c->callback == filter_error_context)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Who owns the column in the stored row: the first rule that holds, else the
  * field's owner; NULL is nobody.
  *
@@ -679,6 +695,9 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	if (col->nrules == 0)
 		return owner;
 
+	if (map_is_asking())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+						errmsg("a row filter cannot ask who owns a row")));
 	context.callback = filter_error_context;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
@@ -702,12 +721,20 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	return owner;
 }
 
-/* The column's default, evaluated now, in the current memory context. */
+/*
+ * The column's default, evaluated now, in the current memory context.  It is
+ * compiled each time: a function in it may write the table, too.
+ */
 void
-map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull)
+map_default(const MappedColumn *col, Datum *value, bool *isnull)
 {
 	if (col->default_expr != NULL)
-		*value = ExecEvalExpr(col->default_expr, map->econtext, isnull);
+	{
+		ExprContext *econtext = CreateStandaloneExprContext();
+
+		*value = ExecEvalExpr(ExecInitExpr(col->default_expr, NULL), econtext, isnull);
+		FreeExprContext(econtext, true);
+	}
 	else
 	{
 		*value = col->default_value;

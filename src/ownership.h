@@ -116,7 +116,7 @@ typedef struct MappedColumn
 	bool constant_default; /* also when there is no default: NULL */
 	bool default_isnull;
 	Datum default_value;
-	struct ExprState *default_expr; /* NULL: default_value, as it is */
+	Expr *default_expr;				/* NULL: default_value, as it is */
 	bool not_null;					/* of the column or its domain */
 	bool partition_key;				/* of any ancestor */
 	bool foreign;					/* to the writer of the map's view_serial */
@@ -151,7 +151,7 @@ typedef struct RelationMap
 	int nkeys;			/* mirrored columns that are key */
 	int nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
-	struct ExprContext *econtext; /* for filters and defaults */
+	struct ExprContext *econtext; /* for filters */
 	/* the columns that the writer of this serial may not freely write */
 	uint64 view_serial;
 	Bitmapset *foreign; /* offset FirstLowInvalidHeapAttributeNumber */
@@ -231,7 +231,8 @@ extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
-extern void map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull);
+extern bool map_is_asking(void);
+extern void map_default(const MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
@@ -273,6 +274,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 /* Inserts rows into one of the extension's tables; see insert.c. */
 typedef struct Inserter
 {
+	MemoryContext cxt;				 /* holds all of it */
 	struct ResourceOwnerData *owner; /* of the relation's references */
 	EState *estate;
 	Relation rel;
@@ -284,6 +286,7 @@ typedef struct Inserter
 /* What one statement did on one table of the map. */
 typedef struct Tally
 {
+	MemoryContext cxt;	   /* holds all of it */
 	const void *statement; /* its key; NULL when it is not known */
 	int level;			   /* transaction nesting level */
 	Oid home;
@@ -803,6 +806,7 @@ extern char *nearest_name(const char *wanted, List *names);
 extern bool pattern_hits(const char *pattern, const char *name);
 /* trust.c: whose code runs when a table is read */
 extern bool trusted_function(Oid function);
+extern bool runs_code_of_others(const char *expr, Oid role);
 extern bool reading_runs_code(Oid relid);
 extern const char *unfit_to_read(Oid relid);
 

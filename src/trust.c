@@ -25,9 +25,9 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-/* Is it PostgreSQL's, a superuser's or the current user's own? */
-bool
-trusted_function(Oid function)
+/* Is it PostgreSQL's, a superuser's or that role's own? */
+static bool
+trusted_by(Oid role, Oid function)
 {
 	HeapTuple tuple;
 	Oid owner;
@@ -39,13 +39,20 @@ trusted_function(Oid function)
 		return false;
 	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
 	ReleaseSysCache(tuple);
-	return owner == GetUserId() || superuser_arg(owner);
+	return owner == role || superuser_arg(owner);
+}
+
+/* The same of the current user. */
+bool
+trusted_function(Oid function)
+{
+	return trusted_by(GetUserId(), function);
 }
 
 static bool
 untrusted_function(Oid function, void *context)
 {
-	return !trusted_function(function);
+	return !trusted_by(*(Oid *) context, function);
 }
 
 static bool
@@ -57,6 +64,13 @@ untrusted_code(Node *node, void *context)
 	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, untrusted_function, context))
 		return true;
 	return expression_tree_walker(node, untrusted_code, context);
+}
+
+/* Does an expression, as catalogs hold it, run code that a role has no reason to trust? */
+bool
+runs_code_of_others(const char *expr, Oid role)
+{
+	return untrusted_code(stringToNode(expr), &role);
 }
 
 /* Is there any in an expression that a catalog row holds? */
@@ -72,7 +86,7 @@ untrusted_attribute(int cache, Oid oid, AttrNumber attnum)
 		return false;
 	value = SysCacheGetAttr(cache, tuple, attnum, &isnull);
 	if (!isnull)
-		untrusted = untrusted_code(stringToNode(TextDatumGetCString(value)), NULL);
+		untrusted = runs_code_of_others(TextDatumGetCString(value), GetUserId());
 	ReleaseSysCache(tuple);
 	return untrusted;
 }
@@ -96,7 +110,7 @@ table_runs_code(Relation rel)
 	}
 	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
 	{
-		if (untrusted_code(stringToNode(constraints->check[i].ccbin), NULL))
+		if (runs_code_of_others(constraints->check[i].ccbin, GetUserId()))
 			return true;
 	}
 	return untrusted_attribute(PARTRELID, RelationGetRelid(rel),
