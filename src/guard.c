@@ -509,7 +509,7 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, Mappe
 		if (set->items[i].verdict != VERDICT_KEEP)
 			continue;
 		attnums[n] = col->attnum;
-		map_default(col, &values[n], &nulls[n]);
+		map_default(call->map, col, &values[n], &nulls[n]);
 		if (col->partition_key || (col->not_null && nulls[n]))
 		{
 			*stuck = col;

@@ -92,6 +92,7 @@ typedef struct Writer
 typedef struct RowRule
 {
 	char *text;
+	Expr *expr;
 	struct ExprState *filter;
 	char *owner; /* NULL: nobody */
 } RowRule;
@@ -141,6 +142,7 @@ typedef struct RelationMap
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
 	Oid root;					/* topmost ancestor, or relid */
+	Oid role;					/* who owns the relation */
 	List *ancestors;			/* OIDs of all that is above, nearest first */
 	Bitmapset *partition_attrs; /* what those are partitioned by, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
@@ -152,6 +154,8 @@ typedef struct RelationMap
 	int nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
 	struct ExprContext *econtext; /* for filters */
+	MemoryContext filter_cxt;	  /* what they were compiled to */
+	uint64 filters_of;			  /* then; see compile_filters() */
 	/* the columns that the writer of this serial may not freely write */
 	uint64 view_serial;
 	Bitmapset *foreign; /* offset FirstLowInvalidHeapAttributeNumber */
@@ -232,7 +236,8 @@ extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
-extern void map_default(const MappedColumn *col, Datum *value, bool *isnull);
+extern void
+map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
