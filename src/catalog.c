@@ -98,10 +98,11 @@ catalog_owner(void)
 void
 catalog_check_triggers(void)
 {
-	static const char *const tables[] =
-		{"system",		 "identity",		"domain",		  "field",		   "declared_access",
-		 "mirrored_pattern", "mirrored_table", "mirrored_column", "row_owner",	   "map_history",
-		 "conflict",	 "activity",		"former_table",	  "former_column", "ddl_queue"};
+	static const char *const tables[] = {"system",		   "identity",		  "domain",
+										 "field",		   "declared_access", "mirrored_pattern",
+										 "mirrored_table", "mirrored_column", "row_owner",
+										 "map_history",	   "conflict",		  "activity",
+										 "former_table",   "former_column",	  "ddl_queue"};
 	Oid owner = catalog_owner();
 
 	for (size_t i = 0; i < lengthof(tables); i++)

@@ -117,10 +117,10 @@ typedef struct MappedColumn
 	bool constant_default; /* also when there is no default: NULL */
 	bool default_isnull;
 	Datum default_value;
-	Expr *default_expr;				/* NULL: default_value, as it is */
-	bool not_null;					/* of the column or its domain */
-	bool partition_key;				/* of any ancestor */
-	bool foreign;					/* to the writer of the map's view_serial */
+	Expr *default_expr; /* NULL: default_value, as it is */
+	bool not_null;		/* of the column or its domain */
+	bool partition_key; /* of any ancestor */
+	bool foreign;		/* to the writer of the map's view_serial */
 } MappedColumn;
 
 /*
@@ -236,8 +236,7 @@ extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
-extern void
-map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
+extern void map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
