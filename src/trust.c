@@ -124,6 +124,8 @@ reading_runs_code(Oid relid)
 	bool runs_code = false;
 	ListCell *lc;
 
+	/* only what lies below is locked by the search */
+	LockRelationOid(relid, AccessShareLock);
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
