@@ -100,6 +100,78 @@ RESET search_path;
 RESET ROLE;
 
 --
+-- What a view puts into a new row is what its maker wrote, also where the
+-- table has a default that is computed, and the statement does not name it
+--
+CREATE TABLE offer (sku text PRIMARY KEY, price numeric DEFAULT random(), at timestamptz DEFAULT now(), title text);
+GRANT ALL ON offer TO regress_crm;
+SELECT ownership.assign('offer', '{sku,title}', 'crm'), ownership.assign('offer', '{price,at}', 'erp', policy => 'reject');
+SET ROLE regress_crm;
+CREATE TEMP VIEW v AS SELECT sku, price AS cost, at, title FROM offer;
+INSERT INTO v (sku) VALUES ('plain');
+ALTER VIEW v ALTER cost SET DEFAULT 666;
+INSERT INTO v (sku) VALUES ('by default');
+ALTER VIEW v ALTER cost DROP DEFAULT, ALTER title SET DEFAULT 'mine';
+INSERT INTO v (sku) VALUES ('own default');
+CREATE TEMP VIEW w AS SELECT title, at AS moment, sku FROM v;
+ALTER VIEW w ALTER moment SET DEFAULT '2000-01-01';
+INSERT INTO w (sku) VALUES ('by default of a view on a view');
+INSERT INTO w (sku) VALUES ('plain') ON CONFLICT (sku) DO UPDATE SET title = excluded.title;
+MERGE INTO offer o USING (SELECT 'merged' AS sku) s ON o.sku = s.sku WHEN NOT MATCHED THEN INSERT (sku) VALUES (s.sku);
+RESET ROLE;
+SELECT sku, price < 1 AS computed, at > '2000-01-02' AS now, title FROM offer ORDER BY sku;
+DROP VIEW w, v;
+DROP TABLE offer;
+
+--
+-- A row filter asks; what it calls writes nothing that is guarded
+--
+CREATE TABLE item (id int PRIMARY KEY, name text, price int);
+INSERT INTO item SELECT i, 'row' || i, i FROM generate_series(1, 4) i;
+GRANT ALL ON item TO regress_crm;
+SELECT ownership.assign('item', '{id,name}', 'erp', policy => 'keep'), ownership.assign('item', '{price}', 'crm');
+CREATE FUNCTION writes(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	UPDATE public.item SET price = price + 1, name = repeat('other', 1000) WHERE id = i + 1;
+	RETURN '!';
+END $$;
+CREATE FUNCTION writes_own(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	UPDATE public.item SET price = price + 1 WHERE id = i + 1;
+	RETURN '!';
+END $$;
+CREATE FUNCTION asks(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+	PERFORM ownership.explain('public.item', 'name', row_key => jsonb_build_object('id', i + 1));
+	RETURN '!';
+END $$;
+CREATE FUNCTION stable(what regproc, i int) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	answer text;
+BEGIN
+	EXECUTE format('SELECT %s(%s)', what, i) INTO answer;
+	RETURN answer;
+END $$;
+SELECT ownership.assign_rows('item', '{name}', 'crm', $$name || public.stable('public.writes', id) = 'row' || id || '!'$$);
+SET ROLE regress_crm;
+UPDATE item SET name = 'mine' WHERE id = 1;
+RESET ROLE;
+UPDATE ownership.row_owner SET row_filter = replace(row_filter, 'writes', 'writes_own');
+SET ROLE regress_crm;
+UPDATE item SET name = 'mine' WHERE id = 1;
+UPDATE item SET price = 0 WHERE id = 1;
+UPDATE item SET name = 'mine' WHERE id = 1;
+RESET ROLE;
+UPDATE ownership.row_owner SET row_filter = replace(row_filter, 'writes_own', 'asks');
+SET ROLE regress_crm;
+UPDATE item SET name = 'mine' WHERE id = 1;
+RESET ROLE;
+UPDATE ownership.row_owner SET row_filter = $$name = 'row1'$$;
+SET ROLE regress_crm;
+UPDATE item SET name = 'mine' WHERE id <= 2;
+RESET ROLE;
+SELECT * FROM item ORDER BY id;
+DROP TABLE item;
+DROP FUNCTION writes, writes_own, asks, stable;
+
+--
 -- A mandate is for the statement that accept() makes, not for what a rule of
 -- the table adds to it, which has the same parameters
 --

@@ -91,6 +91,21 @@ RESET ROLE;
 ALTER TABLE land.article RENAME TO item;
 TABLE found;
 DROP TRIGGER grab ON ownership.mirrored_table;
+-- nor in a trigger's condition, nor on the history that his edits leave
+SET ROLE regress_editor;
+CREATE FUNCTION evil.look(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE WARNING 'evil as %', current_user; RETURN false; END$$;
+CREATE TRIGGER look BEFORE INSERT ON ownership.mirrored_table FOR EACH ROW WHEN (evil.look(NEW.table_name)) EXECUTE FUNCTION suppress_redundant_updates_trigger();
+RESET ROLE;
+CREATE TABLE land.condition (id int PRIMARY KEY);
+DROP TRIGGER look ON ownership.mirrored_table;
+SET ROLE regress_editor;
+CREATE TRIGGER grab BEFORE INSERT ON ownership.map_history FOR EACH ROW EXECUTE FUNCTION evil.grab();
+RESET ROLE;
+ALTER TABLE land.condition RENAME TO condition_2;
+DROP TRIGGER grab ON ownership.map_history;
+DROP TABLE land.condition_2;
+DELETE FROM ownership.mirrored_table WHERE table_name LIKE 'condition%';
+DELETE FROM ownership.field WHERE entity LIKE 'land.condition%';
 ALTER TABLE land.item RENAME cost TO price;	-- and it catches up
 TABLE state;
 

@@ -92,16 +92,17 @@ catalog_owner(void)
  * Whoever was granted TRIGGER on a table of the map could have his code run as
  * the owner of the map.
  *
- * Errors: a trigger whose function is neither that owner's nor a superuser's.
+ * Errors: a trigger whose function, or a function in whose condition, is
+ * neither that owner's nor a superuser's.
  */
 void
 catalog_check_triggers(void)
 {
-	static const char *const tables[] = {"system",			"identity",			"field",
-										 "declared_access", "mirrored_pattern", "mirrored_table",
-										 "mirrored_column", "row_owner",		"conflict",
-										 "activity",		"former_table",		"former_column",
-										 "ddl_queue"};
+	static const char *const tables[] = {"system",		   "identity",		  "domain",
+										 "field",		   "declared_access", "mirrored_pattern",
+										 "mirrored_table", "mirrored_column", "row_owner",
+										 "map_history",	   "conflict",		  "activity",
+										 "former_table",   "former_column",	  "ddl_queue"};
 	Oid owner = catalog_owner();
 
 	for (size_t i = 0; i < lengthof(tables); i++)
@@ -114,6 +115,12 @@ catalog_check_triggers(void)
 			HeapTuple tuple;
 			Oid author;
 
+			if (trigger->tgqual != NULL && runs_code_of_others(trigger->tgqual, owner))
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("the condition of trigger \"%s\" of table \"%s.%s\" calls functions of others",
+								trigger->tgname, OWNERSHIP_SCHEMA, tables[i]),
+						 errhint("Drop the trigger, and revoke TRIGGER on the map's tables.")));
 			if (trigger->tgfoid < FirstNormalObjectId)
 				continue;
 			tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));

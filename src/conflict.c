@@ -6,7 +6,7 @@
  * Values are recorded as their text output under fixed settings, so that one
  * value has one text whoever writes it.  A refused value is recorded once: it
  * is compared with the latest evidence for that row, column and writer, found
- * through a hash index on row_key with a dirty snapshot, which also sees what
+ * through an index on a hash of them with a dirty snapshot, which also sees what
  * concurrent transactions have not committed yet, and takes no predicate
  * locks.  A refused UPDATE or DELETE holds the row's lock; a refused INSERT
  * has no row to lock, so look-up and insertion are one critical section there
@@ -21,6 +21,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "common/hashfn.h"
@@ -36,6 +37,7 @@
 #include "utils/datetime.h"
 #include "utils/float.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -420,6 +422,17 @@ same_jsonb(Jsonb *a, Jsonb *b)
 	return compareJsonbContainers(&a->root, &b->root) == 0;
 }
 
+/* What conflict_latest_idx has of the evidence for this row and writer. */
+static Datum
+latest_hash(const Evidence *e, Jsonb *key)
+{
+	char *place = psprintf("%s.%s.%s", e->map->schema, e->map->table, e->system ? e->system : "");
+	Datum seed = DirectFunctionCall2Coll(hashtextextended, DEFAULT_COLLATION_OID,
+										 CStringGetTextDatum(place), Int64GetDatum(0));
+
+	return DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), seed);
+}
+
 /*
  * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
  * latest evidence for this row and writer already tells.  Returns a
@@ -428,9 +441,10 @@ same_jsonb(Jsonb *a, Jsonb *b)
 static TransactionId
 forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key, Jsonb *proposed)
 {
-	Relation index = index_open(catalog_table("conflict_row_key_idx", false), AccessShareLock);
+	Relation index = index_open(catalog_table("conflict_latest_idx", false), AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	int64 *latest = palloc0(fresh->n * sizeof(int64));
+	bool *found = palloc0(fresh->n * sizeof(bool));
+	int missing = 0;
 	bool *told = palloc0(fresh->n * sizeof(bool));
 	TransactionId pending = InvalidTransactionId;
 	SnapshotData dirty;
@@ -438,14 +452,16 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key,
 	IndexScanDesc scan;
 
 	InitDirtySnapshot(dirty);
-	ScanKeyInit(&skey, 1, HTEqualStrategyNumber, F_JSONB_EQ, JsonbPGetDatum(key));
+	for (int i = 0; i < fresh->n; i++)
+		missing += fresh->items[i].verdict == e->outcome;
+	ScanKeyInit(&skey, 1, BTEqualStrategyNumber, F_INT8EQ, latest_hash(e, key));
 	scan = compat_index_beginscan(rel, index, &dirty, 1);
 	index_rescan(scan, &skey, 1, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	/* the latest first */
+	while (missing > 0 && index_getnext_slot(scan, BackwardScanDirection, slot))
 	{
 		bool isnull;
 		Datum value;
-		int64 id;
 		ArrayType *columns;
 		Jsonb *was_proposed;
 		bool accepted;
@@ -465,7 +481,6 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key,
 		if (discarded && strcmp(operation, operation_name(e->operation)) != 0)
 			continue;
 
-		id = DatumGetInt64(slot_getattr(slot, Anum_id, &isnull));
 		value = slot_getattr(slot, Anum_columns, &isnull);
 		if (isnull)
 			continue; /* written by hand */
@@ -479,9 +494,10 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key,
 		{
 			const char *name = fresh->items[i].col->name;
 
-			if (fresh->items[i].verdict != e->outcome || id < latest[i] || !has_name(columns, name))
+			if (fresh->items[i].verdict != e->outcome || found[i] || !has_name(columns, name))
 				continue;
-			latest[i] = id;
+			found[i] = true;
+			missing--;
 			told[i] = !accepted && (discarded ? same_jsonb(was_proposed, proposed)
 											  : same_scalar(object_value(was_proposed, name),
 															object_value(proposed, name)));
@@ -635,7 +651,7 @@ record_evidence(const Evidence *e)
 			tally->rest++;
 			tally->rest_operation = e->operation;
 			if (tally->rest_system == NULL && e->system != NULL)
-				tally->rest_system = MemoryContextStrdup(TopTransactionContext, e->system);
+				tally->rest_system = MemoryContextStrdup(tally->cxt, e->system);
 			foreach(lc, conflict_names(e))
 			{
 				ListCell *known;
@@ -645,7 +661,7 @@ record_evidence(const Evidence *e)
 					found |= strcmp(lfirst(known), lfirst(lc)) == 0;
 				if (!found)
 				{
-					old = MemoryContextSwitchTo(TopTransactionContext);
+					old = MemoryContextSwitchTo(tally->cxt);
 					tally->rest_columns = lappend(tally->rest_columns, pstrdup(lfirst(lc)));
 					MemoryContextSwitchTo(old);
 				}
@@ -660,7 +676,7 @@ record_evidence(const Evidence *e)
 	{
 		/* kept for the statement's other rows, where its end will be seen */
 		if (tally->statement != NULL)
-			MemoryContextSwitchTo(TopTransactionContext);
+			MemoryContextSwitchTo(tally->cxt);
 		inserter = open_inserter("conflict");
 		MemoryContextSwitchTo(cxt);
 		if (tally->statement != NULL)

@@ -41,6 +41,7 @@ typedef struct Call
 	GuardState *state;
 	RelationMap *map;
 	const Writer *writer;
+	Writer as; /* its copy: code of users may write as somebody else meanwhile */
 	const char *system;
 	Circumstances circumstances;
 	bool judge; /* in BEFORE: AFTER will not */
@@ -92,6 +93,9 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 		 * an open transaction would miss what others committed.
 		 */
 		AcceptInvalidationMessages();
+		if (map_is_asking())
+			ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+							errmsg("a row filter cannot write tables of the ownership map")));
 		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
 		state->cxt = fcinfo->flinfo->fn_mcxt;
 		fcinfo->flinfo->fn_extra = state;
@@ -110,6 +114,8 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 		call->writer = current_writer();
 		/* who is writing may be read from a newer map: both from the newest */
 	} while (!state->map->valid);
+	call->as = *call->writer;
+	call->writer = &call->as;
 	call->map = state->map;
 	call->system = writer_system(call->writer, call->map->source);
 	call->judge = guard_judges_before(td->tg_relation);

@@ -12,16 +12,21 @@
 #include "access/table.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 /* For a table whose first column is drawn from the sequence TABLE_id_seq. */
 Inserter *
 open_inserter(const char *table)
 {
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership inserter", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
 	Inserter *inserter = palloc0(sizeof(Inserter));
 	char sequence[NAMEDATALEN];
 
 	snprintf(sequence, sizeof(sequence), "%s_id_seq", table);
+	inserter->cxt = cxt;
 	inserter->owner = CurrentResourceOwner;
 	inserter->rel = table_open(catalog_table(table, false), RowExclusiveLock);
 	inserter->sequence = catalog_table(sequence, false);
@@ -31,6 +36,7 @@ open_inserter(const char *table)
 	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
 	ExecOpenIndices(inserter->rri, false);
 	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
+	MemoryContextSwitchTo(old);
 	return inserter;
 }
 
@@ -46,7 +52,7 @@ close_inserter(Inserter *inserter)
 	FreeExecutorState(inserter->estate);
 	table_close(inserter->rel, RowExclusiveLock);
 	CurrentResourceOwner = owner;
-	pfree(inserter);
+	MemoryContextDelete(inserter->cxt);
 }
 
 /* The first `natts` columns, of which the first is drawn; further ones are NULL. */

@@ -407,7 +407,7 @@ lift_statement(QueryDesc *query)
 	ListCell *lc;
 
 	if (estate->es_opened_result_relations == NIL || !ownership_lift ||
-		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
+		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || map_is_asking())
 		return;
 
 	foreach(lc, writing_nodes(query))

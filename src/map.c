@@ -23,6 +23,7 @@
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -77,6 +78,7 @@ static bool any_valid = false; /* entries to be marked; edits of the map mark of
 static uint64 relation_changes = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
+static uint64 aborts = 1; /* of transactions and subtransactions */
 
 static void
 mark_all(void)
@@ -155,9 +157,26 @@ type_callback(Datum arg, int cacheid, uint32 hashvalue)
 		mark_all();
 }
 
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		aborts++;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
+				 void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		aborts++;
+}
+
 void
 map_init(void)
 {
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
@@ -299,7 +318,7 @@ load_column_type(Relation rel, MappedColumn *col)
 			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
 	if (constant != expr || !col->constant_default)
-		col->default_expr = ExecInitExpr((Expr *) expr, NULL);
+		col->default_expr = (Expr *) expr;
 }
 
 /* Marks columns by which a partitioned ancestor is partitioned. */
@@ -450,6 +469,8 @@ load_rules(RelationMap *map, Relation rel, const char *schema, const char *table
 			n += strcmp(((LoadedRule *) lfirst(lc))->column, col->name) == 0;
 		if (n == 0)
 			continue;
+		/* before the first body of a function is taken in */
+		any_functions = true;
 		col->rules = palloc(n * sizeof(RowRule));
 		foreach(lc, rules)
 		{
@@ -457,10 +478,9 @@ load_rules(RelationMap *map, Relation rel, const char *schema, const char *table
 
 			if (strcmp(loaded->column, col->name) != 0)
 				continue;
-			loaded->rule.filter = ExecInitExpr(filter_parse(rel, loaded->rule.text), NULL);
+			loaded->rule.expr = filter_parse(rel, loaded->rule.text);
 			col->rules[col->nrules++] = loaded->rule;
 		}
-		any_functions = true;
 	}
 }
 
@@ -518,6 +538,7 @@ load_map(RelationMap *map, Relation rel)
 	/* after the entries are there to be marked: nothing can slip between */
 	catalog_watch();
 	snapshot = catalog_snapshot();
+	map->role = rel->rd_rel->relowner;
 	map->root = llast_oid(relids);
 	map->ancestors = ancestors;
 	map->cols = palloc0(Max(RelationGetNumberOfAttributes(rel), 1) * sizeof(MappedColumn));
@@ -553,6 +574,8 @@ load_map(RelationMap *map, Relation rel)
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
 		map->econtext = CreateStandaloneExprContext();
+		map->filter_cxt =
+			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
 	}
 	catalog_release(snapshot);
 	deputy_end(&caller);
@@ -664,6 +687,56 @@ map_foreign(RelationMap *map, const Writer *writer)
 }
 
 /*
+ * Is a row filter being asked?  What it calls must not ask in its turn: a
+ * compiled expression is not made to be entered twice, and who owns a row must
+ * not depend on what is written meanwhile.  Errors unwind the stack.
+ */
+bool
+map_is_asking(void)
+{
+	for (ErrorContextCallback *c = error_context_stack; c != NULL; c = c->previous)
+	{
+		if (c->callback == filter_error_context)
+			return true;
+	}
+	return false;
+}
+
+/* Compiled as the table's owner: he must be allowed to call the functions in it. */
+static ExprState *
+compile(const RelationMap *map, Expr *expr)
+{
+	Oid role;
+	int context;
+	ExprState *state;
+
+	GetUserIdAndSecContext(&role, &context);
+	SetUserIdAndSecContext(map->role, context | SECURITY_RESTRICTED_OPERATION);
+	state = ExecInitExpr(expr, NULL);
+	SetUserIdAndSecContext(role, context);
+	return state;
+}
+
+/*
+ * A function in a filter may have been left in the middle of its work by an
+ * error, and does not know it when it is called again: then filters are
+ * compiled anew.
+ */
+static void
+compile_filters(RelationMap *map)
+{
+	MemoryContext old;
+
+	MemoryContextReset(map->filter_cxt);
+	old = MemoryContextSwitchTo(map->filter_cxt);
+	for (int i = 0; i < map->ncols; i++)
+		for (int r = 0; r < map->cols[i].nrules; r++)
+			map->cols[i].rules[r].filter = compile(map, map->cols[i].rules[r].expr);
+	MemoryContextSwitchTo(old);
+	map->filters_of = aborts;
+}
+
+/*
  * Who owns the column in the stored row: the first rule that holds, else the
  * field's owner; NULL is nobody.
  *
@@ -679,6 +752,11 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	if (col->nrules == 0)
 		return owner;
 
+	if (map_is_asking())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+						errmsg("a row filter cannot ask who owns a row")));
+	if (unlikely(map->filters_of != aborts))
+		compile_filters(map);
 	context.callback = filter_error_context;
 	context.previous = error_context_stack;
 	error_context_stack = &context;
@@ -702,12 +780,20 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	return owner;
 }
 
-/* The column's default, evaluated now, in the current memory context. */
+/*
+ * The column's default, evaluated now, in the current memory context.  It is
+ * compiled each time: a function in it may write the table, too.
+ */
 void
-map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull)
+map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull)
 {
 	if (col->default_expr != NULL)
-		*value = ExecEvalExpr(col->default_expr, map->econtext, isnull);
+	{
+		ExprContext *econtext = CreateStandaloneExprContext();
+
+		*value = ExecEvalExpr(compile(map, col->default_expr), econtext, isnull);
+		FreeExprContext(econtext, true);
+	}
 	else
 	{
 		*value = col->default_value;

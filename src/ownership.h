@@ -92,6 +92,7 @@ typedef struct Writer
 typedef struct RowRule
 {
 	char *text;
+	Expr *expr;
 	struct ExprState *filter;
 	char *owner; /* NULL: nobody */
 } RowRule;
@@ -116,10 +117,10 @@ typedef struct MappedColumn
 	bool constant_default; /* also when there is no default: NULL */
 	bool default_isnull;
 	Datum default_value;
-	struct ExprState *default_expr; /* NULL: default_value, as it is */
-	bool not_null;					/* of the column or its domain */
-	bool partition_key;				/* of any ancestor */
-	bool foreign;					/* to the writer of the map's view_serial */
+	Expr *default_expr; /* NULL: default_value, as it is */
+	bool not_null;		/* of the column or its domain */
+	bool partition_key; /* of any ancestor */
+	bool foreign;		/* to the writer of the map's view_serial */
 } MappedColumn;
 
 /*
@@ -141,6 +142,7 @@ typedef struct RelationMap
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
 	Oid root;					/* topmost ancestor, or relid */
+	Oid role;					/* who owns the relation */
 	List *ancestors;			/* OIDs of all that is above, nearest first */
 	Bitmapset *partition_attrs; /* what those are partitioned by, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
@@ -151,7 +153,9 @@ typedef struct RelationMap
 	int nkeys;			/* mirrored columns that are key */
 	int nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
-	struct ExprContext *econtext; /* for filters and defaults */
+	struct ExprContext *econtext; /* for filters */
+	MemoryContext filter_cxt;	  /* what they were compiled to */
+	uint64 filters_of;			  /* then; see compile_filters() */
 	/* the columns that the writer of this serial may not freely write */
 	uint64 view_serial;
 	Bitmapset *foreign; /* offset FirstLowInvalidHeapAttributeNumber */
@@ -233,7 +237,8 @@ extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
-extern void map_default(RelationMap *map, MappedColumn *col, Datum *value, bool *isnull);
+extern bool map_is_asking(void);
+extern void map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
@@ -275,6 +280,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 /* Inserts rows into one of the extension's tables; see insert.c. */
 typedef struct Inserter
 {
+	MemoryContext cxt;				 /* holds all of it */
 	struct ResourceOwnerData *owner; /* of the relation's references */
 	EState *estate;
 	Relation rel;
@@ -286,6 +292,7 @@ typedef struct Inserter
 /* What one statement did on one table of the map. */
 typedef struct Tally
 {
+	MemoryContext cxt;	   /* holds all of it */
 	const void *statement; /* its key; NULL when it is not known */
 	int level;			   /* transaction nesting level */
 	Oid home;
@@ -806,6 +813,7 @@ extern char *nearest_name(const char *wanted, List *names);
 extern bool pattern_hits(const char *pattern, const char *name);
 /* trust.c: whose code runs when a table is read */
 extern bool trusted_function(Oid function);
+extern bool runs_code_of_others(const char *expr, Oid role);
 extern bool reading_runs_code(Oid relid);
 extern const char *unfit_to_read(Oid relid);
 

@@ -13,13 +13,16 @@
  */
 #include "ownership.h"
 
+#include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/hsearch.h"
@@ -43,7 +46,7 @@ typedef struct Frame
 } Frame;
 
 static Frame current;							   /* all NULL: nothing is known */
-static List *tallies = NIL;						   /* of Tally *, in TopTransactionContext */
+static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
 
@@ -195,6 +198,57 @@ statement_arbiters(const RelationMap *map, List **indexes)
 	return *indexes != NIL ? ARBITERS_LISTED : ARBITERS_NONE;
 }
 
+/* Is a view's column, by way of views below it, that column of the table? */
+static bool
+leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
+{
+	Query *query = get_view_query(view);
+	TargetEntry *target = get_tle_by_resno(query->targetList, from);
+	Var *var = target == NULL ? NULL : (Var *) target->expr;
+	RangeTblEntry *rte;
+	Relation below;
+	bool leads;
+
+	if (var == NULL || !IsA(var, Var))
+		return false;
+	rte = rt_fetch(var->varno, query->rtable);
+	if (rte->relid == relid)
+		return var->varattno == attnum;
+	if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
+		return false;
+	below = relation_open(rte->relid, AccessShareLock);
+	leads = leads_to(below, var->varattno, relid, attnum);
+	relation_close(below, AccessShareLock);
+	return leads;
+}
+
+/*
+ * Does a view that the statement inserts through have a default of its own for
+ * the column?  PostgreSQL does not count such a column as named, but whoever
+ * made the view chose the value, and anybody may make one.
+ */
+static bool
+view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
+{
+	bool has = false;
+	ListCell *lc;
+
+	foreach(lc, statement->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		Relation view;
+
+		if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
+			continue;
+		view = relation_open(rte->relid, AccessShareLock);
+		for (int i = 0; i < RelationGetNumberOfAttributes(view) && !has; i++)
+			has = TupleDescAttr(RelationGetDescr(view), i)->atthasdef &&
+				  leads_to(view, i + 1, relid, attnum);
+		relation_close(view, AccessShareLock);
+	}
+	return has;
+}
+
 /* Is the statement known to name the column in an INSERT or COPY? */
 bool
 statement_names_insert(const RelationMap *map, const MappedColumn *col)
@@ -226,8 +280,9 @@ statement_names_insert(const RelationMap *map, const MappedColumn *col)
 			continue;
 		found = true;
 		attnum = rte->relid == map->relid ? col->attnum : get_attnum(rte->relid, col->name);
-		if (attnum > 0 && bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
-										compat_inserted_columns(statement, rte)))
+		if (attnum > 0 && (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
+										 compat_inserted_columns(statement, rte)) ||
+						   view_has_default(statement, rte->relid, attnum)))
 			return true;
 	}
 	/* a statement within the one that loads the library */
@@ -240,6 +295,7 @@ statement_names_insert(const RelationMap *map, const MappedColumn *col)
 Tally *
 statement_tally(const RelationMap *map)
 {
+	MemoryContext cxt;
 	MemoryContext old;
 	ListCell *lc;
 	Tally *tally;
@@ -250,13 +306,16 @@ statement_tally(const RelationMap *map)
 		if (tally->statement == current.key && tally->home == map->home)
 			return tally;
 	}
-	old = MemoryContextSwitchTo(TopTransactionContext);
+	cxt = AllocSetContextCreate(TopTransactionContext, "ownership tally", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(cxt);
 	tally = palloc0(sizeof(Tally));
+	tally->cxt = cxt;
 	tally->statement = current.key;
 	tally->level = GetCurrentTransactionNestLevel();
 	tally->home = map->home;
 	tally->schema = pstrdup(map->schema);
 	tally->table = pstrdup(map->table);
+	MemoryContextSwitchTo(TopTransactionContext);
 	tallies = lappend(tallies, tally);
 	MemoryContextSwitchTo(old);
 	return tally;
@@ -273,7 +332,7 @@ statement_remember(const RelationMap *map, uint64 stand_in)
 		HASHCTL ctl = {0};
 
 		ctl.keysize = ctl.entrysize = sizeof(uint64);
-		ctl.hcxt = TopTransactionContext;
+		ctl.hcxt = tally->cxt;
 		tally->stand_ins =
 			hash_create("ownership stand-ins", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
@@ -340,12 +399,8 @@ settle(const void *key, bool all)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->discarded > 0)
 			report_kept(tally);
-		if (tally->stand_ins != NULL)
-			hash_destroy(tally->stand_ins);
 		/* a long transaction may see many statements */
-		pfree(tally->schema);
-		pfree(tally->table);
-		pfree(tally);
+		MemoryContextDelete(tally->cxt);
 	}
 	list_free(due);
 }
@@ -495,7 +550,11 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 		if (tally->level < level)
 			continue;
 		if (event == SUBXACT_EVENT_ABORT_SUB)
+		{
+			/* what its inserter has open goes with the resource owner */
 			tallies = foreach_delete_current(tallies, lc);
+			MemoryContextDelete(tally->cxt);
+		}
 		else
 			tally->level = level - 1;
 	}

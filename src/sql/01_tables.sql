@@ -170,8 +170,12 @@ CREATE TABLE ownership.conflict (
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden'))
 );
-/* finds the latest evidence for a row; a hash has no limit to the key's size */
+/* finds the evidence for a row; a hash has no limit to the key's size */
 CREATE INDEX conflict_row_key_idx ON ownership.conflict USING hash (row_key);
+/* finds what was kept out of a row last, of one writer, however much evidence there is; see conflict.c */
+CREATE INDEX conflict_latest_idx ON ownership.conflict
+	(jsonb_hash_extended(row_key, hashtextextended(table_schema || '.' || table_name || '.' || coalesce(system, ''), 0)), id)
+	WHERE outcome IN ('kept', 'discarded');
 COMMENT ON TABLE ownership.conflict IS 'Evidence: writes to fields by systems that do not own them';
 COMMENT ON COLUMN ownership.conflict.row_key IS 'The row''s key columns and their values; NULL where the table has no key';
 COMMENT ON COLUMN ownership.conflict.operation IS 'INSERT, UPDATE, DELETE or TRUNCATE';
