@@ -270,14 +270,7 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
 		after = slot_getattr(row, col->attnum, &after_null);
 		return value_changed(col, before, before_null, after, after_null);
 	}
-	if (col->key)
-		return true;
-	after = slot_getattr(row, col->attnum, &after_null);
-	if (after_null)
-		return false;
-	if (!col->constant_default)
-		return statement_names_insert(map, col);
-	return value_changed(col, after, false, col->default_value, col->default_isnull);
+	return insert_writes(map, col, row);
 }
 
 /*

@@ -441,8 +441,9 @@ latest_hash(const Evidence *e, Jsonb *key)
 static TransactionId
 forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key, Jsonb *proposed)
 {
-	Relation index = index_open(catalog_table("conflict_latest_idx", false), AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Oid indexid = catalog_table("conflict_latest_idx", true);
+	Relation index;
+	TupleTableSlot *slot;
 	bool *found = palloc0(fresh->n * sizeof(bool));
 	int missing = 0;
 	bool *told = palloc0(fresh->n * sizeof(bool));
@@ -451,6 +452,11 @@ forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key,
 	ScanKeyData skey;
 	IndexScanDesc scan;
 
+	/* until ALTER EXTENSION UPDATE from 0.1.0 everything is told each time */
+	if (!OidIsValid(indexid))
+		return InvalidTransactionId;
+	index = index_open(indexid, AccessShareLock);
+	slot = table_slot_create(rel, NULL);
 	InitDirtySnapshot(dirty);
 	for (int i = 0; i < fresh->n; i++)
 		missing += fresh->items[i].verdict == e->outcome;

@@ -216,11 +216,6 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 	}
 }
 
-/*
- * INSERT writes the key, and every column whose value is neither NULL nor the
- * constant default; one with another default only if the statement is known
- * to name it.
- */
 static void
 insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 {
@@ -235,22 +230,9 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	for (int i = 0; i < ncols; i++)
 	{
 		MappedColumn *col = &cols[i];
-		Datum value;
-		bool isnull;
 
-		if (!col->foreign)
-			continue;
-		if (!col->key)
-		{
-			value = slot_getattr(proposed, col->attnum, &isnull);
-			if (isnull)
-				continue;
-			if (col->constant_default
-					? !value_changed(col, value, isnull, col->default_value, col->default_isnull)
-					: !statement_names_insert(map, col))
-				continue;
-		}
-		add_conflict(call, set, col, map_owner(map, col, proposed), false);
+		if (col->foreign && insert_writes(map, col, proposed))
+			add_conflict(call, set, col, map_owner(map, col, proposed), false);
 	}
 }
 
@@ -300,11 +282,26 @@ reject(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSlot
 	report_rejected(&e, why);
 }
 
-/* Records the writes that went through. */
+/* The tuple as a slot, for reading while the call lasts. */
+static TupleTableSlot *
+tuple_slot(Relation rel, HeapTuple tuple)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+
+	ExecStoreHeapTuple(tuple, slot, false);
+	return slot;
+}
+
+/*
+ * Records the writes that went through.  `amended` is the row that they went
+ * into, where that is known to be another one than was proposed.
+ */
 static void
 record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
-			   TupleTableSlot *proposed)
+			   TupleTableSlot *proposed, HeapTuple amended)
 {
+	TupleTableSlot *final = amended == NULL ? NULL : tuple_slot(call->td->tg_relation, amended);
+
 	for (Verdict v = VERDICT_OBSERVE; v <= VERDICT_OVERRIDE; v++)
 	{
 		for (int i = 0; i < set->n; i++)
@@ -313,11 +310,14 @@ record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 			{
 				Evidence e = evidence(call, set, v, stored, proposed);
 
+				e.final = final;
 				record_evidence(&e);
 				break;
 			}
 		}
 	}
+	if (final != NULL)
+		ExecDropSingleTupleTableSlot(final);
 }
 
 /* Why a rejection in a foreign-key action may differ from the policy. */
@@ -338,16 +338,6 @@ reject_early(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 {
 	if (set->strictest == VERDICT_REJECT && (call->judge || call->circumstances.cascade))
 		reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
-}
-
-/* The tuple as a slot, for reading while the call lasts. */
-static TupleTableSlot *
-tuple_slot(Relation rel, HeapTuple tuple)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
-
-	ExecStoreHeapTuple(tuple, slot, false);
-	return slot;
 }
 
 /* Evidence of kept values, once the amended row is known. */
@@ -446,6 +436,17 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 	}
 }
 
+static bool
+has_verdict(const ConflictSet *set, Verdict verdict)
+{
+	for (int i = 0; i < set->n; i++)
+	{
+		if (set->items[i].verdict == verdict)
+			return true;
+	}
+	return false;
+}
+
 static HeapTuple
 amend_update(Call *call)
 {
@@ -454,6 +455,7 @@ amend_update(Call *call)
 	HeapTuple tuple = td->tg_newtuple;
 	ConflictSet set;
 	List *arbiters;
+	bool keeps;
 
 	if (state->amended_insert && !call->writer->worker &&
 		statement_arbiters(call->map, &arbiters) != ARBITERS_NONE)
@@ -471,19 +473,16 @@ amend_update(Call *call)
 		return tuple;
 
 	reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
+	keeps = has_verdict(&set, VERDICT_KEEP);
+	if (keeps)
+		tuple = restore_values(call, &set, tuple, td->tg_trigslot);
 	if (call->judge)
-		record_allowed(call, &set, td->tg_trigslot, td->tg_newslot);
-
-	for (int i = 0; i < set.n; i++)
+		record_allowed(call, &set, td->tg_trigslot, td->tg_newslot, keeps ? tuple : NULL);
+	if (keeps)
 	{
-		if (set.items[i].verdict == VERDICT_KEEP)
-		{
-			tuple = restore_values(call, &set, tuple, td->tg_trigslot);
-			record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
-			if (call->writer->worker && !anything_left(td->tg_relation, td->tg_trigtuple, tuple))
-				return NULL;
-			break;
-		}
+		record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
+		if (call->writer->worker && !anything_left(td->tg_relation, td->tg_trigtuple, tuple))
+			return NULL;
 	}
 	return tuple;
 }
@@ -644,17 +643,6 @@ add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
 	return set->n > before;
 }
 
-static bool
-has_verdict(const ConflictSet *set, Verdict verdict)
-{
-	for (int i = 0; i < set->n; i++)
-	{
-		if (set->items[i].verdict == verdict)
-			return true;
-	}
-	return false;
-}
-
 /* A column's value in a row, as a number that is told to nobody. */
 static uint64
 stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
@@ -752,7 +740,7 @@ amend_insert(Call *call)
 		return NULL;
 	}
 	if (call->judge)
-		record_allowed(call, &set, NULL, proposed);
+		record_allowed(call, &set, NULL, proposed, keeps ? tuple : NULL);
 	if (keeps)
 	{
 		record_kept(call, &set, NULL, proposed, tuple);
@@ -780,7 +768,7 @@ amend_delete(Call *call)
 		return NULL;
 	}
 	if (call->judge)
-		record_allowed(call, &set, td->tg_trigslot, NULL);
+		record_allowed(call, &set, td->tg_trigslot, NULL, NULL);
 	return td->tg_trigtuple;
 }
 
@@ -802,35 +790,36 @@ judge_move(Call *call)
 	if (set.strictest == VERDICT_KEEP)
 		reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
 			   _("A trigger that fires after the guard changed it again."));
-	record_allowed(call, &set, td->tg_trigslot, proposed);
+	record_allowed(call, &set, td->tg_trigslot, proposed, NULL);
 }
 
-/*
- * The columns that keep the writer from moving the row to another partition,
- * added to `set`: those which a table above is partitioned by.
- */
+/* Adds a conflict of each of the columns that is the writer's not to write. */
 static void
-partition_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
+column_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored, const List *names)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
 	int ncols = map->ncols;
+	ListCell *lc;
 
 	(void) map_foreign(map, call->writer);
 	call->circumstances.operation = OPERATION_UPDATE;
 	for (int i = 0; i < ncols; i++)
 	{
-		bool known = false;
+		bool known = !cols[i].foreign;
 		bool isnull;
 
-		if (!cols[i].partition_key || !cols[i].foreign)
-			continue;
 		for (int c = 0; c < set->n; c++)
 			known |= set->items[c].col == &cols[i];
 		if (known)
 			continue;
-		(void) slot_getattr(stored, cols[i].attnum, &isnull);
-		add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
+		foreach(lc, names)
+		{
+			if (strcmp(lfirst(lc), cols[i].name) != 0)
+				continue;
+			(void) slot_getattr(stored, cols[i].attnum, &isnull);
+			add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
+		}
 	}
 }
 
@@ -838,14 +827,28 @@ partition_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
  * BEFORE DELETE of the half of a replicated UPDATE that moves a row: nothing
  * else announces it.  A writer that may write the columns which the tables
  * above are partitioned by may move the row; the other half is judged then.
+ * Returns the names of those that it may not write.
  */
-static bool
-may_move(Call *call, TupleTableSlot *stored)
+static List *
+move_obstacles(Call *call, TupleTableSlot *stored)
 {
+	RelationMap *map = call->map;
 	ConflictSet set = {0};
+	List *keys = NIL;
+	List *obstacles = NIL;
 
-	partition_conflicts(call, &set, stored);
-	return set.strictest < VERDICT_KEEP;
+	for (int i = 0; i < map->ncols; i++)
+	{
+		if (map->cols[i].partition_key)
+			keys = lappend(keys, map->cols[i].name);
+	}
+	column_conflicts(call, &set, stored, keys);
+	for (int i = 0; i < set.n; i++)
+	{
+		if (set.items[i].verdict >= VERDICT_KEEP)
+			obstacles = lappend(obstacles, set.items[i].col->name);
+	}
+	return obstacles;
 }
 
 /*
@@ -863,10 +866,11 @@ amend_replicated_move(Call *call, const Move *move)
 
 	update_conflicts(call, &set, NULL, stored, td->tg_trigslot);
 	reject_early(call, &set, stored, td->tg_trigslot);
-	if (!move->allowed)
+	if (move->obstacles != NIL)
 	{
 		/* what stood in the way is in conflict even if it did not change */
-		partition_conflicts(call, &set, stored);
+		column_conflicts(call, &set, stored, move->obstacles);
+		reject_early(call, &set, stored, td->tg_trigslot);
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
@@ -875,12 +879,13 @@ amend_replicated_move(Call *call, const Move *move)
 	}
 	else if (set.n > 0)
 	{
-		record_allowed(call, &set, stored, td->tg_trigslot);
-		if (set.strictest == VERDICT_KEEP)
-		{
+		bool keeps = set.strictest == VERDICT_KEEP;
+
+		if (keeps)
 			tuple = restore_values(call, &set, tuple, stored);
+		record_allowed(call, &set, stored, td->tg_trigslot, keeps ? tuple : NULL);
+		if (keeps)
 			record_kept(call, &set, stored, td->tg_trigslot, tuple);
-		}
 	}
 	count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
 			  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
@@ -921,10 +926,10 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 		}
 		else if (move_is_replicated(td, call.writer))
 		{
-			bool allowed = may_move(&call, td->tg_trigslot);
+			List *obstacles = move_obstacles(&call, td->tg_trigslot);
 
-			move_expect_replicated(td, call.map, allowed);
-			tuple = allowed ? td->tg_trigtuple : NULL;
+			move_expect_replicated(td, call.map, obstacles);
+			tuple = obstacles == NIL ? td->tg_trigtuple : NULL;
 		}
 		else
 		{
@@ -1036,7 +1041,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 		reject(&call, &set, c->verdict, stored, proposed,
 			   _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
 	}
-	record_allowed(&call, &set, stored, proposed);
+	record_allowed(&call, &set, stored, proposed, NULL);
 	return PointerGetDatum(NULL);
 }
 
@@ -1078,7 +1083,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	if (truncate_is_new(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL);
-		record_allowed(&call, &set, NULL, NULL);
+		record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
 }

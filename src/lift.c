@@ -286,7 +286,8 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 			consider(&need, &circumstances, col, OPERATION_UPDATE, judge_in_before);
 		if (writes->deletes && col->key)
 			consider(&need, &circumstances, col, OPERATION_DELETE, judge_in_before);
-		if (writes->inserts && (col->key || writes->derives || statement_names_insert(map, col)))
+		if (writes->inserts &&
+			(col->key || writes->derives || statement_names_insert(map, col) != NAMED_NO))
 			consider(&need, &circumstances, col, OPERATION_INSERT, judge_in_before);
 	}
 	return need;

@@ -317,6 +317,7 @@ load_column_type(Relation rel, MappedColumn *col)
 		if (!value->constisnull)
 			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
+	col->volatile_default = contain_volatile_functions(expr);
 	if (constant != expr || !col->constant_default)
 		col->default_expr = (Expr *) expr;
 }

@@ -27,8 +27,9 @@
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 
-static Move before_insert; /* BEFORE INSERT is to follow */
-static Move after_insert;  /* AFTER INSERT is to follow */
+static Move before_insert;			 /* BEFORE INSERT is to follow */
+static Move after_insert;			 /* AFTER INSERT is to follow */
+static MemoryContext replicated_cxt; /* of a replicated move; NULL: none yet in this transaction */
 
 static Oid truncated_home;
 static CommandId truncated_command;
@@ -190,14 +191,22 @@ move_is_replicated(TriggerData *td, const Writer *writer)
 }
 
 void
-move_expect_replicated(TriggerData *td, const RelationMap *map, bool allowed)
+move_expect_replicated(TriggerData *td, const RelationMap *map, const List *obstacles)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContext old;
+	ListCell *lc;
 
+	if (replicated_cxt == NULL)
+		replicated_cxt = AllocSetContextCreate(TopTransactionContext, "ownership replicated move",
+											   ALLOCSET_DEFAULT_SIZES);
+	else
+		MemoryContextReset(replicated_cxt);
+	old = MemoryContextSwitchTo(replicated_cxt);
 	expect(&before_insert, map);
 	before_insert.old_relid = RelationGetRelid(td->tg_relation);
 	before_insert.old_tuple = heap_copytuple(td->tg_trigtuple);
-	before_insert.allowed = allowed;
+	foreach(lc, obstacles)
+		before_insert.obstacles = lappend(before_insert.obstacles, pstrdup(lfirst(lc)));
 	MemoryContextSwitchTo(old);
 }
 
@@ -279,6 +288,7 @@ xact_callback(XactEvent event, void *arg)
 {
 	before_insert.root = InvalidOid;
 	after_insert.root = InvalidOid;
+	replicated_cxt = NULL;
 	xact_counter++;
 }
 

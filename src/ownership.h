@@ -115,6 +115,7 @@ typedef struct MappedColumn
 	int16 typlen;
 	/* the default that stands in for a refused value, and tells a write */
 	bool constant_default; /* also when there is no default: NULL */
+	bool volatile_default;
 	bool default_isnull;
 	Datum default_value;
 	Expr *default_expr; /* NULL: default_value, as it is */
@@ -259,6 +260,7 @@ extern char *filter_renamed(Relation rel, const char *text, const char *table, L
 
 /* compare.c */
 extern bool value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull);
+extern bool insert_writes(const RelationMap *map, const MappedColumn *col, TupleTableSlot *row);
 
 /* verdict.c */
 typedef struct Circumstances
@@ -319,6 +321,14 @@ typedef enum Arbiters
 	ARBITERS_ANY
 } Arbiters;
 
+/* Does a statement name a column in an INSERT or COPY? */
+typedef enum Naming
+{
+	NAMED_NO,
+	NAMED_YES,
+	NAMED_UNKNOWN /* a replicated INSERT */
+} Naming;
+
 /* See statement_mandate(). */
 typedef struct Mandate
 {
@@ -330,7 +340,7 @@ extern Mandate statement_mandate(Mandate next);
 extern bool statement_is_mandated(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
-extern bool statement_names_insert(const RelationMap *map, const MappedColumn *col);
+extern Naming statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
 extern bool statement_relations_hold(void);
 extern bool statement_is_copy(const RelationMap *map);
@@ -415,14 +425,14 @@ typedef struct Move
 	/* of a replicated move */
 	Oid old_relid;
 	HeapTuple old_tuple; /* NULL: it was judged already */
-	bool allowed;		 /* its first half was let through */
+	List *obstacles;	 /* char *: columns for which its first half was not let through */
 } Move;
 
 extern void move_remember_update(GuardState *state, TriggerData *td);
 extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
 extern void move_expect_insert(TriggerData *td, const RelationMap *map);
 extern bool move_is_replicated(TriggerData *td, const Writer *writer);
-extern void move_expect_replicated(TriggerData *td, const RelationMap *map, bool allowed);
+extern void move_expect_replicated(TriggerData *td, const RelationMap *map, const List *obstacles);
 extern const Move *move_arrives(const RelationMap *map);
 extern HeapTuple move_old_tuple(const Move *move, Relation rel);
 extern bool move_left(TriggerData *td, const RelationMap *map);
@@ -670,7 +680,6 @@ extern bool field_is_key(const char *entity, const char *field);
 extern List *field_columns(const char *entity, const char *field);
 extern bool all_among(List *names, List *others);
 extern void map_columns(List *specs);
-extern char *default_entity(const char *schema, const char *table);
 
 /* What add_tables() was told; see mirrored_pattern. */
 typedef struct Pattern

@@ -18,6 +18,8 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "commands/copy.h"
+#include "commands/copyfrom_internal.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -198,6 +200,27 @@ statement_arbiters(const RelationMap *map, List **indexes)
 	return *indexes != NIL ? ARBITERS_LISTED : ARBITERS_NONE;
 }
 
+/*
+ * The table sync worker's COPY is no statement.  But while it copies, where an
+ * error would look for its context, there it is.
+ */
+static CopyFromState
+table_sync(const RelationMap *map)
+{
+	for (ErrorContextCallback *context = error_context_stack; context != NULL;
+		 context = context->previous)
+	{
+		if (context->callback == CopyFromErrorCallback)
+		{
+			CopyFromState copy = context->arg;
+			Oid relid = RelationGetRelid(copy->rel);
+
+			return relid == map->relid || list_member_oid(map->ancestors, relid) ? copy : NULL;
+		}
+	}
+	return NULL;
+}
+
 /* Is a view's column, by way of views below it, that column of the table? */
 static bool
 leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
@@ -249,8 +272,8 @@ view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
 	return has;
 }
 
-/* Is the statement known to name the column in an INSERT or COPY? */
-bool
+/* Does the running INSERT or COPY name the column? */
+Naming
 statement_names_insert(const RelationMap *map, const MappedColumn *col)
 {
 	PlannedStmt *statement = running_statement();
@@ -260,17 +283,22 @@ statement_names_insert(const RelationMap *map, const MappedColumn *col)
 
 	if (copy != NULL)
 	{
-		if (copy->attlist == NIL)
-			return copy->is_from;
+		bool named = copy->attlist == NIL;
+
 		foreach(lc, copy->attlist)
-		{
-			if (strcmp(strVal(lfirst(lc)), col->name) == 0)
-				return copy->is_from;
-		}
-		return false;
+			named |= strcmp(strVal(lfirst(lc)), col->name) == 0;
+		return named && copy->is_from ? NAMED_YES : NAMED_NO;
 	}
 	if (statement == NULL)
-		return false;
+	{
+		CopyFromState sync = table_sync(map);
+
+		if (sync == NULL)
+			return NAMED_UNKNOWN;
+		return list_member_int(sync->attnumlist, get_attnum(RelationGetRelid(sync->rel), col->name))
+				   ? NAMED_YES
+				   : NAMED_NO;
+	}
 	foreach(lc, statement->resultRelations)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
@@ -283,12 +311,12 @@ statement_names_insert(const RelationMap *map, const MappedColumn *col)
 		if (attnum > 0 && (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
 										 compat_inserted_columns(statement, rte)) ||
 						   view_has_default(statement, rte->relid, attnum)))
-			return true;
+			return NAMED_YES;
 	}
 	/* a statement within the one that loads the library */
 	if (!found && current.statement == NULL)
 		statement_tally(map)->blind = true;
-	return false;
+	return NAMED_NO;
 }
 
 /* The tally of the running statement on a table of the map. */

@@ -152,8 +152,13 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 		return;
 	}
 	subscription = origin_subscription(w->origin);
-	if (subscription != NULL && find_identity(w, "subscription", subscription, snapshot))
-		return;
+	if (subscription != NULL)
+	{
+		/* the first copy of a table and what follows come from one writer */
+		w->origin[strcspn(w->origin + 3, "_") + 3] = '\0';
+		if (find_identity(w, "subscription", subscription, snapshot))
+			return;
+	}
 	(void) find_identity(w, "origin", w->origin, snapshot);
 }
 

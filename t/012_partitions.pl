@@ -291,6 +291,22 @@ hub(q{
 $pub->wait_for_catchup('hub_crm_root');
 is(moving('id = 1'), 'moving_eu|eu|1|70|back|filled', 'and goes through without it when no longer strict');
 
+# also where what stands in the way is a partition key that does not change
+send_from('crm', q{INSERT INTO deep VALUES ('us', 50, 50, 'n50', 's50')});
+hub(q{
+	SET ownership.enforcement = off;
+	INSERT INTO deep (region, id, price, note, state) VALUES ('us', 50, 50, 'n50', 's50');
+	UPDATE ownership.identity SET strict = true WHERE name = 'hub_crm_root'});
+evidence();
+source('crm', q{UPDATE deep SET region = 'eu' WHERE id = 50});
+wait_for($hub, 'integration', q{SELECT NOT subenabled FROM pg_subscription WHERE subname = 'hub_crm_root'});
+is(deep('id = 50'), 'deep_us_low|us|50|50|n50|s50', 'strict: who may not write all partition keys above the row gets an error');
+hub(q{
+	UPDATE ownership.identity SET strict = false WHERE name = 'hub_crm_root';
+	ALTER SUBSCRIPTION hub_crm_root ENABLE});
+$pub->wait_for_catchup('hub_crm_root');
+like(evidence(), qr/^crm\|UPDATE\|discarded\|deep\|\{id\}\|\{"id": 50\}\|.*"region": "eu"/, 'and evidence when no longer strict');
+
 # A move of which a trigger suppresses the arrival: the INSERT that comes next
 # is one.
 evidence();

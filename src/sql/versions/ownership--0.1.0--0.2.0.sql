@@ -2,7 +2,12 @@
 
 \echo Use "ALTER EXTENSION ownership UPDATE" to load this file. \quit
 
-/* tells what a dump that was restored in part left out */
+/* finds what was kept out of a row last, of one writer, however much evidence there is; see conflict.c */
+CREATE INDEX conflict_latest_idx ON ownership.conflict
+	(jsonb_hash_extended(row_key, hashtextextended(table_schema || '.' || table_name || '.' || coalesce(system, ''), 0)), id)
+	WHERE outcome IN ('kept', 'discarded');
+
+/* tells what a dump that was restored in part left out, of guards that went unseen, and of patterns whose schema is gone */
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs there, and none of it is left */
 	SELECT 3, 'high', 'unguarded', NULL::text, NULL::text, ownership.relation_name(b.table_schema, b.table_name), NULL::text, '{}'::text[],
@@ -11,7 +16,9 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 			ownership.relation_name(b.table_schema, b.table_name))
 	FROM ownership.bound_table b
 	JOIN ownership.mirrored_table m USING (table_schema, table_name)
-	JOIN pg_catalog.pg_class c ON c.oid = b.relid
+	/* by its name: not all tables come by a command that event triggers see */
+	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
 		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
 	UNION ALL
@@ -49,6 +56,14 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 		WHERE t.table_schema = f.former_schema AND t.table_name = f.former_name)
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
 		WHERE s.nspname = f.table_schema::name AND o.relname = f.table_name::name AND o.relkind IN ('r', 'p', 'f'))
+	UNION ALL
+	/* its schema was dropped, or another one took the name after it was renamed */
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, CASE WHEN p.source IS NULL THEN '{}' ELSE ARRAY[p.source] END,
+		format('Pattern %s is of schema %s, which is not in the database: no table comes under it.', p.pattern, split_part(p.pattern, '.', 1)),
+		'If another schema took its place, name that one in ownership.mirrored_pattern; if it is gone for good, delete the row.'
+	FROM ownership.mirrored_pattern p
+	WHERE p.pattern ~ '^[^*?.]+\.'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = split_part(p.pattern, '.', 1)::name)
 	UNION ALL
 	/* of a dump that was restored in part */
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
