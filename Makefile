@@ -24,7 +24,7 @@ help:
 	@echo 'make sanitize      the regress tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make valgrind      tests of the path of rows under valgrind'
 	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
-	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1'
+	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1 KIND=Round|Concurrent|Replicated'
 	@echo 'make mutate        do the tests of the row path see what they should?'
 	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
 	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
@@ -63,7 +63,7 @@ bench:
 
 fuzz:
 	@.ci/install-deps
-	@MAKE='$(MAKE)' SECONDS='$(SECONDS)' SEED='$(SEED)' .ci/fuzz
+	@MAKE='$(MAKE)' SECONDS='$(SECONDS)' SEED='$(SEED)' KIND='$(KIND)' .ci/fuzz
 
 mutate:
 	@.ci/install-deps

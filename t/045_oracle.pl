@@ -1,18 +1,30 @@
 # Random statements against an independent model of the contract (t/lib/Oracle.pm).
 #
-# OWNERSHIP_FUZZ_SECONDS and OWNERSHIP_FUZZ_SEED: "make fuzz" sets them.
+# OWNERSHIP_FUZZ_SECONDS, OWNERSHIP_FUZZ_SEED and OWNERSHIP_FUZZ_KIND: "make
+# fuzz" sets them.
 use strict;
 use warnings;
 
 use Ownership;
 use Oracle;
+use Oracle::Concurrent;
+use Oracle::Replicated;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seconds = $ENV{OWNERSHIP_FUZZ_SECONDS};
 my $seed = $ENV{OWNERSHIP_FUZZ_SEED} // 1;
-my $node = new_node('oracle', preload => 1);
+# for how long a smaller script is looked for
+my $shrink = $ENV{OWNERSHIP_FUZZ_SHRINK} // 300;
+# the prefix tells errors of replication workers, which no client sees
+my $node = new_node('oracle', preload => 1, extra => <<'END');
+log_line_prefix = '%b|%d|%e|'
+wal_retrieve_retry_interval = '10ms'
+END
+# most rounds are of one session: they take the least time
+my @kinds = (('Oracle::Round') x 3, 'Oracle::Concurrent', 'Oracle::Replicated');
+@kinds = ("Oracle::$ENV{OWNERSHIP_FUZZ_KIND}") if $ENV{OWNERSHIP_FUZZ_KIND};
 my $statements = 0;
 my $rounds = 0;
 my $end = time() + ($seconds // 0);
@@ -23,16 +35,16 @@ sql($node, 'postgres', 'GRANT fz_s1 TO fz_member');
 # what make check runs is always the same; a campaign takes its time
 while (defined $seconds ? time() < $end : $rounds < 25)
 {
-	my $round = Oracle::Round->new($seed + $rounds);
+	my $round = $kinds[ ($seed + $rounds) % @kinds ]->new($seed + $rounds);
 	my $diff = $round->run($node);
 
 	$rounds++;
-	$statements += @{ $round->{statements} };
+	$statements += $round->size;
 	next if !defined $diff;
 	my $seed = $round->{seed};
 	fail("seed $seed");
 	diag("OWNERSHIP_FUZZ_SEED=$seed: $diff");
-	diag($round->smallest($node));
+	diag($round->smallest($node, $shrink)) if $shrink;
 	last;
 }
 cmp_ok($rounds, '>', 0, 'there were rounds');

@@ -29,7 +29,7 @@ our %types = (
 	'text[]' => { values => [ '{}', '{a,b}', '{b,a}', '{NULL}' ], default => '{}' },
 	jsonb => { values => [ '{"a": 1}', '[]', '{"a": 2, "b": null}' ], default => '[]' },
 	'fz.pair' => { values => [ '(1,x)', '(2,x)', '(,)' ], default => '(1,x)' },
-	bytea => { values => [ '\\x00ff', '\\x', '\\x' . ('ab' x 1500) ], default => '\\x' },
+	bytea => { values => [ '\\x00ff', '\\x', '\\x' . ('ab' x 3000) ], default => '\\x' },
 );
 
 sub quote
@@ -48,36 +48,61 @@ package Oracle::Round;
 use strict;
 use warnings;
 
+use Oracle::Model;
+
 use PostgreSQL::Test::Utils;
 
-my @systems = qw(s1 s2 s3);
+our @systems = qw(s1 s2 s3);
 
-# who => [role that writes, setting ownership.system, system, is it a steward?]
+# The setting is that of ownership.system.
 my %writers = (
-	(map { $_ => [ "fz_$_", undef, $_, 0 ] } @systems),
-	member => [ 'fz_member', undef, 's1', 0 ],
-	nobody => [ 'fz_nobody', undef, undef, 0 ],
-	steward => [ 'fz_steward', undef, undef, 1 ],
-	superuser => [ 'postgres', undef, undef, 0 ],
-	middleware => [ 'postgres', 's2', 's2', 0 ]);
+	(map { $_ => { role => "fz_$_", system => $_ } } @systems),
+	member => { role => 'fz_member', system => 's1' },
+	nobody => { role => 'fz_nobody' },
+	steward => { role => 'fz_steward', steward => 1 },
+	superuser => { role => 'postgres' },
+	middleware => { role => 'postgres', setting => 's2', system => 's2' });
 
 sub new
 {
 	my ($class, $seed, %opt) = @_;
-	my $self = bless { seed => $seed, opt => \%opt }, $class;
+	my $self = bless { seed => $seed, opt => \%opt, writers => \%writers }, $class;
 
 	srand($seed);
 	$self->make_table;
 	$self->make_map;
 	$self->{statements} = [];
-	my $model = Oracle::Model->new($self);
-	for (1 .. $opt{statements} // 60)
-	{
-		my $statement = $self->make_statement($model);
-		push @{ $self->{statements} }, $statement;
-		$model->predict($statement);
-	}
+	$self->make_statements($self->make_model);
 	return $self;
+}
+
+# How many statements there are.
+sub size
+{
+	my ($self) = @_;
+	my $n = 0;
+
+	$n += $_->{parts} ? @{ $_->{parts} } : $_->{first} ? 1 + @{ $_->{first} } : 1 for @{ $self->{statements} };
+	return $n;
+}
+
+sub make_model { return Oracle::Model->new($_[0]); }
+
+sub make_statements
+{
+	my ($self, $model) = @_;
+
+	$self->add_statement($model, $self->make_statement($model)) for 1 .. $self->{opt}{statements} // 60;
+	return;
+}
+
+sub add_statement
+{
+	my ($self, $model, $statement) = @_;
+
+	push @{ $self->{statements} }, $statement;
+	$model->predict($statement);
+	return;
 }
 
 sub pick { return $_[ int(rand(@_)) ]; }
@@ -95,26 +120,29 @@ sub some
 # What is made up
 #
 
+sub layouts { return qw(plain plain range list nested); }
+
 sub make_table
 {
 	my ($self) = @_;
 	my @columns;
 
-	$self->{layout} = pick(qw(plain plain range list));
+	$self->{layout} = pick($self->layouts);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
-	  if $self->{layout} eq 'list';
+	  if $self->{layout} =~ /^(list|nested)$/;
 	# what row filters look at
 	push @columns, { name => 'k', type => 'int', unowned => 1 };
 	for my $i (1 .. 2 + int(rand(5)))
 	{
-		my $type = pick(sort keys %types);
+		# integers can have computed defaults
+		my $type = pick(sort(keys %types), qw(int int));
 		my $c = { name => chance(0.1) ? "Column $i" : "c$i", type => $type };
-		my $kind = pick(qw(none none constant volatile));
+		my $kind = pick(qw(none none constant computed computed));
 
-		$kind = 'constant' if $kind eq 'volatile' && $type ne 'int';
-		$c->{default} = $kind eq 'none' ? undef : $kind eq 'volatile' ? '7' : $types{$type}{default};
-		$c->{volatile} = 1 if $kind eq 'volatile';
+		$kind = 'constant' if $kind eq 'computed' && $type ne 'int';
+		$c->{default} = $kind eq 'none' ? undef : $kind eq 'computed' ? '7' : $types{$type}{default};
+		$c->{computed} = pick(qw(volatile stable)) if $kind eq 'computed';
 		$c->{not_null} = 1 if $kind eq 'constant' && chance(0.3);
 		push @columns, $c;
 	}
@@ -249,6 +277,20 @@ sub make_statement
 	return \%s;
 }
 
+# The partition where a row is, and the columns that the tables above it are partitioned by.
+sub partition
+{
+	my ($self, $row) = @_;
+	my ($id, $r) = @{ $self->{column} }{qw(id r)};
+	my $layout = $self->{layout};
+
+	return '' if $layout eq 'plain';
+	return ($row->{id} < 5 ? 'low' : $row->{id} < 8 ? 'rest' : $row->{id} < 10 ? 'high_1' : 'high_2', $id) if $layout eq 'range';
+	return ('rest', $r) if $row->{r} ne 'de';
+	return ('de', $r) if $layout eq 'list';
+	return ($row->{id} < 5 ? 'de_low' : 'de_rest', $r, $id);
+}
+
 sub key_of
 {
 	my ($self, $row) = @_;
@@ -261,6 +303,11 @@ sub key_of
 
 sub identifier { return qq("$_[0]"); }
 
+sub types_sql
+{
+	return "CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);\nCREATE TYPE fz.pair AS (n int, t text);\n";
+}
+
 sub setup_sql
 {
 	my ($self) = @_;
@@ -269,22 +316,23 @@ sub setup_sql
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
 	my @defs = map {
 			identifier($_->{name}) . " $_->{type}"
-		  . ($_->{volatile} ? ' DEFAULT fz.seven()' : defined $_->{default} ? ' DEFAULT ' . Oracle::quote($_->{default}) : '')
-		  . ($_->{not_null} ? ' NOT NULL' : '')
+		  . ($_->{computed} ? " DEFAULT fz.$_->{computed}_seven()" : defined $_->{default} ? ' DEFAULT ' . Oracle::quote($_->{default}) : '')
+		  . ($_->{not_null} || $_->{key} ? ' NOT NULL' : '')
 	} @columns;
 	my @extra = $self->{generated} ? ('g int GENERATED ALWAYS AS (id * 2) STORED') : ();
-	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout eq 'list' ? 'PARTITION BY LIST (r)' : '';
+	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout =~ /^(list|nested)$/ ? 'PARTITION BY LIST (r)' : '';
 	my $sql = <<"END";
+\\set ON_ERROR_STOP on
 SET client_min_messages = error;
 CREATE EXTENSION ownership;
 CREATE SCHEMA fz;
 GRANT USAGE ON SCHEMA fz TO PUBLIC;
-CREATE FUNCTION fz.seven() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 7; END';
-CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);
-CREATE TYPE fz.pair AS (n int, t text);
+CREATE FUNCTION fz.volatile_seven() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 7; END';
+CREATE FUNCTION fz.stable_seven() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN 7; END';
 CREATE FUNCTION fz.run(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END';
 CREATE FUNCTION fz.run_as_owner(q text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE q; END';
 END
+	$sql .= $self->types_sql;
 	$sql .= 'CREATE TABLE fz.t (' . ($self->{dropped} ? 'gone int, ' : '') . join(', ', @defs, @extra)
 	  . ", PRIMARY KEY ($key)) $by;\n";
 	if ($layout eq 'range')
@@ -298,6 +346,10 @@ END
 	}
 	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de');\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
 	  if $layout eq 'list';
+	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de') PARTITION BY RANGE (id);\n"
+	  . "CREATE TABLE fz.t_de_low PARTITION OF fz.t_de FOR VALUES FROM (0) TO (5);\n"
+	  . "CREATE TABLE fz.t_de_rest PARTITION OF fz.t_de DEFAULT;\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
+	  if $layout eq 'nested';
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
 	$sql .= "ALTER TABLE fz.t ATTACH PARTITION fz.t_low FOR VALUES FROM (0) TO (5);\n" if $layout eq 'range';
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
@@ -315,6 +367,7 @@ END
 	}
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
+	$sql .= "SELECT format('ALTER DATABASE %I SET ownership.default_policy = %L', current_database(), '$self->{default_policy}') \\gexec\n";
 	return $sql;
 }
 
@@ -395,32 +448,50 @@ sub to_sql
 	return "$sql;\n";
 }
 
-# The statement as its writer, and what there is to see afterwards.
-sub step_sql
+# The statement as its writer.
+sub act_sql
 {
 	my ($self, $s) = @_;
 	my $sql = $self->to_sql($s);
 
 	return "$sql\\echo \@S :SQLSTATE\n" if $s->{kind} =~ /^(map|transaction)$/;
-	my ($role, $setting) = @{ $writers{ $s->{writer} } };
-	my $order = join(', ', 1 .. @{ $self->{keys} });
-	my $columns = join(', ', map { identifier($_->{name}) } @{ $self->{columns} });
+	my ($role, $setting) = @{ $self->{writers}{ $s->{writer} } }{qw(role setting)};
 	return
-		"SELECT coalesce(max(id), 0) AS last FROM ownership.conflict \\gset\n"
-	  . "SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
+		"SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
 	  . ($setting ? "SET ownership.system = '$setting';\n" : '')
 	  . ($role eq 'postgres' ? '' : "SET ROLE $role;\n")
 	  . "\\echo \@X\n$sql\\echo \@S :SQLSTATE\n"
 	  . ($s->{wrap} eq 'prepared' ? "DEALLOCATE p;\n" : '')
-	  . "RESET ROLE; RESET ownership.system;\n"
-	  . "\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
+	  . "RESET ROLE; RESET ownership.system;\n";
+}
+
+# The same, and what there is to see afterwards.
+sub step_sql
+{
+	my ($self, $s) = @_;
+
+	return $self->act_sql($s) if $s->{kind} =~ /^(map|transaction)$/;
+	return $self->mark_sql . $self->act_sql($s) . $self->look_sql;
+}
+
+sub mark_sql { return "SELECT coalesce(max(id), 0) AS last FROM ownership.conflict \\gset\n"; }
+
+# The rows, and the evidence since :last.
+sub look_sql
+{
+	my ($self) = @_;
+	my $order = join(', ', 1 .. @{ $self->{keys} });
+	my $columns = join(', ', map { identifier($_->{name}) } @{ $self->{columns} });
+
+	return
+		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
 	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
 }
 
 sub script
 {
 	my ($self, @statements) = @_;
-	return "\\pset null '\\\\N'\n" . $self->setup_sql . "\\set ON_ERROR_ROLLBACK on\n\\echo \@START\n"
+	return "\\pset null '\\\\N'\n" . $self->setup_sql . "\\set ON_ERROR_STOP off\n\\set ON_ERROR_ROLLBACK on\n\\echo \@START\n"
 	  . join('', map { $self->step_sql($_) } @statements);
 }
 
@@ -430,55 +501,82 @@ sub script
 
 my $serial = 0;
 
+sub open_database
+{
+	my ($self, $node) = @_;
+	my $db = 'fz_' . $serial++;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	return $db;
+}
+
+sub close_databases
+{
+	my ($self, $node, $db) = @_;
+
+	$node->safe_psql('postgres', "DROP DATABASE $db WITH (FORCE)");
+	return;
+}
+
+# What the server's log tells of errors that no client sees.
+sub errors_in { return []; }
+
+# What is wrong with how a statement ended; undef if nothing.
+sub same_error
+{
+	my ($self, $s, $state, $errors) = @_;
+
+	return $state eq '00000' ? undef : "expected success, got SQLSTATE $state" if !%$errors;
+	return undef if $errors->{$state} || $s->{kind} eq 'copy';    # psql does not say there
+	return 'expected SQLSTATE ' . join(' or ', sort keys %$errors) . ", got $state";
+}
+
+# What is wrong with rows and evidence, as look_sql() showed them.
+sub same_state
+{
+	my ($self, $model, $evidence, $seen) = @_;
+	my ($rows, $told) = $seen =~ /^\@R\n(.*?)^\@E\n(.*?)(?:^\@|\z)/ms;
+	my $want = $model->dump;
+
+	return "expected rows\n$want\ngot\n$rows" if $want ne $rows;
+	my @got = sort map { Oracle::encode(tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
+	my @want = sort map { Oracle::encode(tidy($_)) } @$evidence;
+	return "@got" eq "@want" ? undef : "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
+}
+
 # What differed first, as text; undef if nothing.  `last` becomes the number of
 # statements up to there.
 sub differs
 {
 	my ($self, $node, @statements) = @_;
-	my $db = 'fz_' . $serial++;
 	my $file = "$PostgreSQL::Test::Utils::tmp_check/oracle.sql";
+	my $offset = -s $node->logfile;
 	my ($out, $err);
 
 	open(my $fh, '>:encoding(UTF-8)', $file) or die "$file: $!";
 	print $fh $self->script(@statements);
 	close($fh);
-	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	my $db = $self->open_database($node);
 	my @command = ('psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-d', $node->connstr($db), '-f', $file);
 	IPC::Run::run(\@command, '>', \$out, '2>', \$err);
-	$node->safe_psql('postgres', "DROP DATABASE $db WITH (FORCE)");
+	$self->close_databases($node, $db);
 	utf8::decode($out);
 	my ($before, @parts) = split(/^\@S /m, $out);
-	return "the set-up failed:\n$err" if $before !~ /\@START\n/ || $before =~ /ERROR/ || $err =~ /set-up/;
+	return "the set-up failed:\n$err" if $before !~ /\@START\n/;
 
-	my $model = Oracle::Model->new($self);
+	my $model = $self->make_model;
+	my $log = $self->errors_in($node, $db, $offset);
 	for my $i (0 .. $#statements)
 	{
 		my $s = $statements[$i];
 		my $expected = $model->predict($s);
-		my $diff;
 
 		$self->{last} = $i + 1;
 		return "statement $i was not run:\n$err" if !defined $parts[$i];
 		my ($state) = $parts[$i] =~ /^(\w+)/;
-		if (ref $expected->{errors} && %{ $expected->{errors} })
-		{
-			$diff = "expected SQLSTATE " . join(' or ', sort keys %{ $expected->{errors} }) . ", got $state"
-			  if !$expected->{errors}{$state} && $s->{kind} ne 'copy';    # psql does not say there
-		}
-		elsif ($state ne '00000') { $diff = "expected success, got SQLSTATE $state"; }
-		if (!$diff && $s->{kind} !~ /^(map|transaction)$/)
-		{
-			my ($rows, $evidence) = $parts[$i] =~ /^\@R\n(.*?)^\@E\n(.*?)(?:^\@|\z)/ms;
-			my $want = $model->dump;
-			$diff = "expected rows\n$want\ngot\n$rows" if $want ne $rows;
-			if (!$diff)
-			{
-				my @got = sort map { Oracle::encode(tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $evidence);
-				my @want = sort map { Oracle::encode(tidy($_)) } @{ $expected->{evidence} };
-				$diff = "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got) if "@got" ne "@want";
-			}
-		}
-		return "$diff\n(writer " . ($s->{writer} // '-') . ', ' . $self->to_sql($s) . ")\n" if $diff;
+		my $diff = $self->same_error($s, $state, $expected->{errors}, $log);
+		$diff //= $self->same_state($model, $expected->{evidence}, $parts[$i]) if $s->{kind} !~ /^(map|transaction)$/;
+		return "$diff\n(writer " . ($s->{writer} // '-') . ', ' . $self->step_sql($s) . ")\n" if defined $diff;
 	}
 	return undef;
 }
@@ -502,17 +600,19 @@ sub run
 	return $self->differs($node, @{ $self->{statements} });
 }
 
-# The fewest statements that still differ, as a script to run by psql.
+# The fewest statements that still differ, as a script to run by psql; as far as
+# they are found in so many seconds.
 sub smallest
 {
-	my ($self, $node) = @_;
+	my ($self, $node, $seconds) = @_;
 	my @statements = @{ $self->{statements} };
+	my $end = time() + $seconds;
 
 	return '-- it does not differ again' if !defined $self->differs($node, @statements);
 	splice(@statements, $self->{last});
 	for (my $n = @statements >> 1; $n >= 1; $n = $n >> 1)
 	{
-		for (my $i = 0; $i < @statements - 1;)
+		for (my $i = $self->{always} // 0; $i < @statements - 1 && time() < $end;)
 		{
 			my @fewer = @statements;
 			my $m = $i + $n > @statements - 1 ? @statements - 1 - $i : $n;
@@ -523,339 +623,6 @@ sub smallest
 	}
 	my $diff = $self->differs($node, @statements);
 	return "-- seed $self->{seed}\n" . join('', map { "CREATE ROLE fz_$_;\n" } @systems, qw(member nobody steward)) . $self->script(@statements) . "\n/*\n$diff*/\n";
-}
-
-package Oracle::Model;
-
-use strict;
-use warnings;
-
-sub new
-{
-	my ($class, $round) = @_;
-	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], inside => 0 }, $class;
-	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy} } for @{ $round->{columns} };
-	return $self;
-}
-
-sub copy_state
-{
-	my ($self) = @_;
-	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
-	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map };
-}
-
-sub restore
-{
-	my ($self, $state) = @_;
-	$self->{rows} = $state->{rows};
-	$self->{memory} = $state->{memory};
-	$self->{map} = $state->{map};
-	return;
-}
-
-sub dump
-{
-	my ($self) = @_;
-	my $r = $self->{round};
-	my @keys = @{ $r->{keys} };
-	my $out = '';
-
-	for my $row (sort { $a->{id} <=> $b->{id} || ($a->{r} // '') cmp($b->{r} // '') } values %{ $self->{rows} })
-	{
-		$out .= join('|', map { $row->{ $_->{name} } // '\\N' } @{ $r->{columns} }) . "\n";
-	}
-	return $out;
-}
-
-# Does a value differ from another?  Numerics by number, all else by image.
-sub changed
-{
-	my ($c, $a, $b) = @_;
-	return defined $a != defined $b if !defined $a || !defined $b;
-	return $c->{numeric} ? $a != $b : $a ne $b;
-}
-
-# The system of record of a column in a row; undef if there is none.
-sub owner
-{
-	my ($self, $c, $row) = @_;
-	for my $rule (@{ $c->{rules} // [] })
-	{
-		return $rule->[2] if $row && $rule->[1]->($row);
-	}
-	return $self->{map}{ $c->{name} }{owner};
-}
-
-# What becomes of a write that is not the owner's.
-sub verdict
-{
-	my ($self, $s, $operation, $c, $stored) = @_;
-	my $policy = $self->{map}{ $c->{name} }{policy} // $self->{round}{default_policy};
-
-	return 'overridden' if $writers{ $s->{writer} }[3];
-	return 'observed' if $s->{enforcement} eq 'observe';
-	return 'observed' if $policy eq 'observe';
-	return 'rejected' if $policy eq 'reject';
-	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && !defined $stored));
-	return 'rejected' if $operation eq 'TRUNCATE';
-	return 'discarded' if $operation eq 'DELETE' || ($operation eq 'INSERT' && $c->{key});
-	return 'kept';
-}
-
-# Is the column somebody else's for the writer?
-sub foreign
-{
-	my ($self, $s, $c, $row) = @_;
-	my $system = $writers{ $s->{writer} }[2];
-	my $owner = $self->owner($c, $row);
-
-	return 0 if $s->{enforcement} eq 'off' || !defined $owner;
-	return 0 if defined $system && ($system eq $owner || ($self->{round}{source} // '') eq $system);
-	return 1;
-}
-
-sub evidence
-{
-	my ($self, $s, $operation, $outcome, $columns, $key, $stored, $proposed) = @_;
-	my ($role, undef, $system) = @{ $writers{ $s->{writer} } };
-	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } @{ $self->{round}{keys} } };
-
-	push @{ $self->{evidence} }, [ $operation, $system, $role, $outcome, $columns, $row_key, $stored, $proposed ];
-	return;
-}
-
-# A refused value is told once: returns those of the columns that were not.
-sub untold
-{
-	my ($self, $s, $what, $key, $proposed, @columns) = @_;
-	my ($role, undef, $system) = @{ $writers{ $s->{writer} } };
-	my $who = defined $system ? $system : "role $role";
-	my @fresh;
-
-	for my $c (@columns)
-	{
-		my $at = join("\0", $what, $self->{round}->key_of($key), $who, $c);
-		my $value = ref $proposed && $what eq 'kept' ? Oracle::encode($proposed->{$c}) : Oracle::encode($proposed);
-
-		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
-		$self->{memory}{$at} = $value;
-		push @fresh, $c;
-	}
-	return @fresh;
-}
-
-sub values_of
-{
-	my ($row, @columns) = @_;
-	return { map { $_ => defined $row->{$_} ? "$row->{$_}" : undef } @columns };
-}
-
-# The row as evidence shows it whole.
-sub whole
-{
-	my ($self, $row) = @_;
-	return values_of($row, map { $_->{name} } @{ $self->{round}{columns} });
-}
-
-sub allowed
-{
-	my ($self, $s, $operation, $key, $stored, $proposed, %verdicts) = @_;
-	for my $outcome (qw(observed filled overridden))
-	{
-		my @columns = grep { $verdicts{$_} eq $outcome } keys %verdicts or next;
-		$self->evidence($s, $operation, $outcome, \@columns, $key,
-			$operation eq 'DELETE' ? $self->whole($stored) : $stored && values_of($stored, @columns),
-			$proposed && values_of($proposed, @columns));
-	}
-	return;
-}
-
-sub insert
-{
-	my ($self, $s, $given, %opt) = @_;
-	my $r = $self->{round};
-	my %named = map { $_->{name} => 1 } @{ $s->{named} };
-	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{columns} };
-	my $there = $self->{rows}{ $r->key_of(\%row) };
-	my %verdicts;
-	my @kept;
-
-	for my $c (@{ $r->{columns} })
-	{
-		my $value = $row{ $c->{name} };
-
-		next if !$self->foreign($s, $c, \%row);
-		next if !$c->{key} && (!defined $value || ($c->{volatile} ? !$named{ $c->{name} } : !changed($c, $value, $c->{default})));
-		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
-	}
-	if ($there && !$opt{copy}) { $self->{errors}{23505} = 1; return; }
-	if (grep { $_ eq 'rejected' } values %verdicts)
-	{
-		$self->{errors}{42501} = 1;
-		$self->{errors}{23505} = 1 if $there;
-		return;
-	}
-	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
-	{
-		my $whole = $self->whole(\%row);
-		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
-		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
-		return;
-	}
-	if ($there) { $self->{errors}{23505} = 1; return; }
-	@kept = grep { $verdicts{$_} eq 'kept' } keys %verdicts;
-	my %final = (%row, map { $_ => $r->{column}{$_}{default} } @kept);
-	for (@kept)
-	{
-		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
-	}
-	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts);
-	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
-	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
-	$self->{rows}{ $r->key_of(\%final) } = \%final;
-	return;
-}
-
-sub update
-{
-	my ($self, $s, $stored, $to, @set) = @_;
-	my $r = $self->{round};
-	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
-	my %final = %new;
-	my %verdicts;
-
-	for my $c (@set)
-	{
-		my $name = $c->{name};
-		next if !changed($c, $stored->{$name}, $new{$name}) || !$self->foreign($s, $c, $stored);
-		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored->{$name});
-		$final{$name} = $stored->{$name} if $verdicts{$name} eq 'kept';
-	}
-	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
-	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
-	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
-	return if %{ $self->{errors} };
-
-	# evidence goes by the key that the row has now
-	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts);
-	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
-	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
-	delete $self->{rows}{$was};
-	$self->{rows}{$is} = \%final;
-	return;
-}
-
-sub delete
-{
-	my ($self, $s, $stored) = @_;
-	my %verdicts;
-
-	for my $c (@{ $self->{round}{keys} })
-	{
-		$verdicts{ $c->{name} } = $self->verdict($s, 'DELETE', $c) if $self->foreign($s, $c, $stored);
-	}
-	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
-	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
-	{
-		@columns = $self->untold($s, 'discarded DELETE', $stored, undef, @columns);
-		$self->evidence($s, 'DELETE', 'discarded', \@columns, $stored, values_of($stored, @columns), undef) if @columns;
-		return;
-	}
-	$self->allowed($s, 'DELETE', $stored, $stored, undef, %verdicts);
-	delete $self->{rows}{ $self->{round}->key_of($stored) };
-	return;
-}
-
-sub truncate
-{
-	my ($self, $s) = @_;
-	my %verdicts;
-
-	for my $c (@{ $self->{round}{keys} })
-	{
-		$verdicts{ $c->{name} } = $self->verdict($s, 'TRUNCATE', $c) if $self->foreign($s, $c, undef);
-	}
-	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
-	for my $outcome (qw(observed overridden))
-	{
-		my @columns = grep { $verdicts{$_} eq $outcome } keys %verdicts;
-		$self->evidence($s, 'TRUNCATE', $outcome, \@columns, undef, undef, undef) if @columns;
-	}
-	$self->{rows} = {};
-	return;
-}
-
-# Takes a statement; returns the errors it may end with, and its evidence.
-sub predict
-{
-	my ($self, $s) = @_;
-	my $before = $self->copy_state;
-	my $r = $self->{round};
-
-	$self->{errors} = {};
-	$self->{evidence} = [];
-	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
-	elsif ($s->{kind} eq 'map')
-	{
-		$self->{map}{ $s->{column} } = { owner => $s->{owner}, policy => $s->{policy} };
-	}
-	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
-	elsif ($s->{rows})
-	{
-		for my $row (@{ $s->{rows} })
-		{
-			my $stored = $before->{rows}{ $r->key_of($row) };
-			my $action = !$stored || $s->{kind} =~ /^(insert|copy)$/ ? 'insert'
-			  : $s->{kind} eq 'upsert' ? 'update' : $s->{kind} eq 'nothing' ? 'nothing' : $s->{matched};
-
-			$self->insert($s, $row, copy => $s->{kind} eq 'copy') if $action eq 'insert';
-			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update';
-			$self->delete($s, $stored) if $action eq 'delete';
-		}
-	}
-	else
-	{
-		for my $key (sort keys %{ $before->{rows} })
-		{
-			my $stored = $before->{rows}{$key};
-			next if !grep { $_ == $stored->{id} } @{ $s->{ids} };
-			next if $s->{r} && $s->{r} ne $stored->{r};
-			$s->{kind} eq 'delete' ? $self->delete($s, $stored) : $self->update($s, $stored, $s->{to}, @{ $s->{set} });
-		}
-	}
-	if (%{ $self->{errors} })
-	{
-		$self->restore($before);
-		$self->{evidence} = [];
-	}
-	return { errors => $self->{errors}, evidence => $self->{evidence} };
-}
-
-# psql's ON_ERROR_ROLLBACK lets a transaction go on after an error.
-sub transaction
-{
-	my ($self, $action) = @_;
-	my $saved = $self->{saved};
-
-	if ($action eq 'begin') { push @$saved, $self->copy_state if !@$saved; }
-	elsif ($action eq 'savepoint')
-	{
-		if (@$saved) { $saved->[1] = $self->copy_state; }
-		else { $self->{errors}{'25P01'} = 1; }
-	}
-	elsif ($action eq 'rollback_to')
-	{
-		if (@$saved > 1) { $self->restore($saved->[1]); $saved->[1] = $self->copy_state; }
-		else { $self->{errors}{ @$saved ? '3B001' : '25P01' } = 1; }
-	}
-	else
-	{
-		$self->restore($saved->[0]) if $action eq 'rollback' && @$saved;
-		@$saved = ();
-	}
-	return;
 }
 
 1;

@@ -1,0 +1,324 @@
+# Rounds of races: a transaction writes, another session's statement comes in
+# its way, the transaction ends.  What waits for what is PostgreSQL's affair;
+# what must come of it is in the model.
+package Oracle::Concurrent;
+
+use strict;
+use warnings;
+
+use IPC::Open2;
+use Oracle;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep);
+
+our @ISA = qw(Oracle::Round);
+
+sub chance { return Oracle::Round::chance(@_); }
+sub pick { return Oracle::Round::pick(@_); }
+
+sub make_model { return Oracle::Races->new($_[0]); }
+
+sub make_statements
+{
+	my ($self, $model) = @_;
+
+	for (1 .. $self->{opt}{statements} // 40)
+	{
+		$self->add_statement($model, chance(0.3) ? $self->make_statement($model) : $self->make_race($model));
+	}
+	return;
+}
+
+# A race:
+#   first      statements of a transaction, all of them of the map or none
+#   second     the statement that comes in its way
+#   end        of the transaction
+#   isolation  of the second
+sub make_race
+{
+	my ($self, $model) = @_;
+	my $of_map = chance(0.15);
+	my @first = map { $self->make_one($model, sub { $_[0] eq 'map' ? $of_map : !$of_map && $_[0] ne 'truncate' }) } 1 .. pick(1, 1, 2, 3);
+	my $second = $self->make_one($model, sub { $_[0] ne 'map' });
+	my $isolation = chance(0.25) ? 'repeatable read' : 'read committed';
+
+	# the same rows, mostly
+	my %ids = map { $_ => 1 } map { $_->{rows} ? map { $_->{id} } @{ $_->{rows} } : @{ $_->{ids} // [] } } @first;
+	if (%ids && chance(0.8))
+	{
+		my @ids = sort { $a <=> $b } keys %ids;
+		$second->{ids} = [ Oracle::Round::some(@ids) ] if $second->{ids};
+		if ($second->{rows})
+		{
+			my %taken = map { $_->{id} => 1 } @{ $second->{rows} };
+			for my $row (@{ $second->{rows} })
+			{
+				my $id = pick(@ids);
+				next if $taken{$id}++;
+				$row->{id} = $id;
+			}
+		}
+	}
+	return { kind => 'race', first => \@first, second => $second, isolation => $isolation, end => chance(0.7) ? 'COMMIT' : 'ROLLBACK' };
+}
+
+sub make_one
+{
+	my ($self, $model, $wanted) = @_;
+	my $s;
+
+	do { $s = $self->make_statement($model); } while (!$wanted->($s->{kind}));
+	return $s;
+}
+
+sub make_statement
+{
+	my ($self, $model) = @_;
+	my $s;
+
+	do { $s = $self->SUPER::make_statement($model); } while ($s->{kind} eq 'transaction');
+	return $s;
+}
+
+# What to do by hand, in two sessions.
+sub step_sql
+{
+	my ($self, $s) = @_;
+
+	return $self->SUPER::step_sql($s) if $s->{kind} ne 'race';
+	return "-- one session\nBEGIN;\n" . join('', map { $self->act_sql($_) } @{ $s->{first} })
+	  . "-- another session\nSET default_transaction_isolation = '$s->{isolation}';\n" . $self->act_sql($s->{second})
+	  . "-- the first\n$s->{end};\n";
+}
+
+#
+# Running it
+#
+
+sub differs
+{
+	my ($self, $node, @statements) = @_;
+	my $db = $self->open_database($node);
+	my $diff = $self->race($node, $db, @statements);
+
+	$self->close_databases($node, $db);
+	return $diff;
+}
+
+sub race
+{
+	my ($self, $node, $db, @statements) = @_;
+	my $model = $self->make_model;
+	my $setup = eval { Oracle::Session->new($node, $db)->run($self->setup_sql . "\\echo \@START\n") } // $@;
+	my ($one, $other, $look) = map { Oracle::Session->new($node, $db) } 1 .. 3;
+	my ($pid, $blocker) = map { $_->run("SELECT pg_backend_pid();\n") =~ s/\s//gr } $other, $one;
+
+	return "the set-up failed: $setup" if $setup !~ /\@START\n/;
+	for my $i (0 .. $#statements)
+	{
+		my $s = $statements[$i];
+		my @acts = $s->{kind} eq 'race' ? (@{ $s->{first} }, $s->{second}) : ($s);
+		my ($said, $waited);
+
+		$self->{last} = $i + 1;
+		$look->run($self->mark_sql);
+		if ($s->{kind} eq 'race')
+		{
+			my $isolation = "SET default_transaction_isolation = '$s->{isolation}';\n";
+
+			$said = $one->run("BEGIN;\n" . join('', map { $self->act_sql($_) } @{ $s->{first} }));
+			$other->send($isolation . $self->act_sql($s->{second}));
+			until ($other->done(0.01) || $waited)
+			{
+				$waited = $look->run("SELECT $blocker = ANY (pg_blocking_pids($pid));\n") =~ /^t/;
+			}
+			$one->run("$s->{end};\n");
+			$said .= $other->wait;
+		}
+		else { $said = $one->run($self->act_sql($s)); }
+
+		my $expected = $model->predict($s, $waited);
+		my @states = $said =~ /^\@S (\w+)/mg;
+		my @errors = $s->{kind} eq 'race' ? @{ $expected->{errors} } : $expected->{errors};
+		my $diff = @states == @acts ? undef : "only " . scalar(@states) . " statements were run";
+		$diff //= $self->same_error($acts[$_], $states[$_], $errors[$_]) for 0 .. $#acts;
+		$diff //= $self->same_state($model, $expected->{evidence}, $look->run($self->look_sql));
+		return "$diff\n(" . ($waited ? 'the second waited' : 'nobody waited') . ")\n" . $self->step_sql($s) if defined $diff;
+	}
+	return undef;
+}
+
+# psql, which goes on while we do something else.
+package Oracle::Session;
+
+use strict;
+use warnings;
+
+use IPC::Open2;
+
+sub new
+{
+	my ($class, $node, $db) = @_;
+	my $self = bless { output => '', n => 0 }, $class;
+	my @command = ('psql', '-XAtq', '-v', 'ON_ERROR_STOP=0', '-P', 'null=\\N', '-d', $node->connstr($db));
+
+	$self->{pid} = open2($self->{out}, $self->{in}, 'sh', '-c', 'exec "$@" 2>/dev/null', 'sh', @command);
+	binmode($self->{in}, ':utf8');
+	$self->{in}->autoflush(1);
+	$self->run("SET client_min_messages = error;\n\\set ON_ERROR_ROLLBACK on\n");
+	return $self;
+}
+
+sub send
+{
+	my ($self, $sql) = @_;
+
+	$self->{n}++;
+	print { $self->{in} } "$sql\\echo \@END $self->{n}\n";
+	return;
+}
+
+# Is everything done that was sent?  Waits for so many seconds.
+sub done
+{
+	my ($self, $seconds) = @_;
+	my $end = "\@END $self->{n}\n";
+
+	for (;;)
+	{
+		return 1 if $self->{output} =~ /^\Q$end\E\z/m;
+		my $in = '';
+		vec($in, fileno($self->{out}), 1) = 1;
+		return 0 if !select($in, undef, undef, $seconds);
+		die "psql ended" if !sysread($self->{out}, $self->{output}, 65536, length $self->{output});
+	}
+}
+
+# What it said.
+sub wait
+{
+	my ($self) = @_;
+
+	die "psql does not answer" if !$self->done(180);
+	my $output = $self->{output};
+	$self->{output} = '';
+	$output =~ s/^\@END \d+\n\z//m;
+	utf8::decode($output);
+	return $output;
+}
+
+sub run
+{
+	my ($self, $sql) = @_;
+
+	$self->send($sql);
+	return $self->wait;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+
+	local $?;
+	close $self->{in};
+	close $self->{out};
+	waitpid($self->{pid}, 0);
+	return;
+}
+
+package Oracle::Races;
+
+use strict;
+use warnings;
+
+our @ISA = qw(Oracle::Model);
+
+sub predict
+{
+	my ($self, $s, $waited) = @_;
+	my $before = $self->copy_state;
+	my (@errors, @evidence);
+
+	return $self->SUPER::predict($s) if $s->{kind} ne 'race';
+	for my $first (@{ $s->{first} })
+	{
+		my $result = $self->SUPER::predict($first);
+		push @errors, $result->{errors};
+		push @evidence, @{ $result->{evidence} };
+	}
+	my $after = $self->copy_state;
+	if ($s->{end} eq 'ROLLBACK')
+	{
+		$self->restore($before);
+		$before = $self->copy_state;
+		@evidence = ();
+	}
+	# who does not wait goes by the map that was there
+	$self->{map} = $before->{map} if !$waited;
+	my $result = $self->trial(sub { $self->follow($s->{second}, $before, $s->{isolation} ne 'read committed') });
+	$self->{map} = $after->{map} if $s->{end} eq 'COMMIT';
+	return { errors => [ @errors, $result->{errors} ], evidence => [ @evidence, @{ $result->{evidence} } ] };
+}
+
+# The statement sees the rows of `seen`, waits for whoever changes them, and
+# goes on with what that left; unless its snapshot is to hold.
+sub follow
+{
+	my ($self, $s, $seen, $holds) = @_;
+	my $r = $self->{round};
+	my $before = $self->copy_state;
+	my %now = map { $_->{rid} => $_ } values %{ $before->{rows} };
+
+	return $self->statement($s) if $s->{kind} eq 'truncate';
+	if ($s->{rows})
+	{
+		for my $row (@{ $s->{rows} })
+		{
+			my $was = $seen->{rows}{ $r->key_of($row) };
+			my $there = $before->{rows}{ $r->key_of($row) };
+			my $kind = $s->{kind};
+
+			if ($kind eq 'merge' && $was)
+			{
+				next if $s->{matched} eq 'nothing';
+				my $is = $self->met($was, $now{ $was->{rid} }, $holds);
+				next if %{ $self->{errors} };
+				if ($is && $r->key_of($is) eq $r->key_of($row))
+				{
+					$s->{matched} eq 'update' ? $self->update($s, $is, $row, @{ $s->{set} }) : $self->delete($s, $is);
+					next;
+				}
+			}
+			elsif ($kind =~ /^(upsert|nothing)$/ && $there)
+			{
+				if ($holds && !($was && $was->{version} == $there->{version})) { $self->{errors}{40001} = 1; }
+				elsif ($kind eq 'upsert') { $self->update($s, $there, $row, @{ $s->{set} }); }
+				next;
+			}
+			$self->insert($s, $row, unprobed => $kind eq 'copy');
+		}
+		return;
+	}
+	my @found = $self->found($s, $seen);
+	for my $was (@found)
+	{
+		my $is = $self->met($was, $now{ $was->{rid} }, $holds);
+		next if !$is || !$self->found($s, { rows => { it => $is } });
+		$s->{kind} eq 'delete' ? $self->delete($s, $is) : $self->update($s, $is, $s->{to}, @{ $s->{set} });
+	}
+	# two rows that are to have one key may meet before it comes to the other error
+	$self->{errors}{23505} = 1 if $s->{kind} eq 'rekey' && @found > 1 && %{ $self->{errors} };
+	return;
+}
+
+# The row that was seen as it is now, if it is.
+sub met
+{
+	my ($self, $was, $is, $holds) = @_;
+
+	$self->{errors}{40001} = 1 if $holds && !($is && $is->{version} == $was->{version});
+	$self->{errors}{40001} = 1 if !$is && $self->{moved}{ $was->{rid} };
+	return %{ $self->{errors} } ? undef : $is;
+}
+
+1;

@@ -1,0 +1,435 @@
+# The contract, as said in the documentation: what a statement does to the rows
+# of fz.t, which error it ends with, and the evidence that it leaves.
+#
+# A row is a hash by column; {rid} tells it from other rows while its key
+# changes, {version} its versions.
+package Oracle::Model;
+
+use strict;
+use warnings;
+
+my $serial = 0;
+
+sub new
+{
+	my ($class, $round) = @_;
+	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
+	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy} } for @{ $round->{columns} };
+	return $self;
+}
+
+sub copy_state
+{
+	my ($self) = @_;
+	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
+	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map };
+}
+
+sub restore
+{
+	my ($self, $state) = @_;
+	$self->{rows} = $state->{rows};
+	$self->{memory} = $state->{memory};
+	$self->{map} = $state->{map};
+	return;
+}
+
+sub dump
+{
+	my ($self) = @_;
+	my $r = $self->{round};
+	my @keys = @{ $r->{keys} };
+	my $out = '';
+
+	for my $row (sort { $a->{id} <=> $b->{id} || ($a->{r} // '') cmp($b->{r} // '') } values %{ $self->{rows} })
+	{
+		$out .= join('|', map { $row->{ $_->{name} } // '\\N' } @{ $r->{columns} }) . "\n";
+	}
+	return $out;
+}
+
+# Does a value differ from another?  Numerics by number, all else by image.
+sub changed
+{
+	my ($c, $a, $b) = @_;
+	return defined $a != defined $b if !defined $a || !defined $b;
+	return $c->{numeric} ? $a != $b : $a ne $b;
+}
+
+# The system of record of a column in a row; undef if there is none.
+sub owner
+{
+	my ($self, $c, $row) = @_;
+	for my $rule (@{ $c->{rules} // [] })
+	{
+		return $rule->[2] if $row && $rule->[1]->($row);
+	}
+	return $self->{map}{ $c->{name} }{owner};
+}
+
+# Who writes: role, setting, system, steward; of a feed, also worker and strict.
+sub writer
+{
+	my ($self, $s) = @_;
+	return $self->{round}{writers}{ $s->{writer} };
+}
+
+# What becomes of a write that is not the owner's.
+sub verdict
+{
+	my ($self, $s, $operation, $c, $stored) = @_;
+	my $policy = $self->{map}{ $c->{name} }{policy} // $self->{round}{default_policy};
+	my $writer = $self->writer($s);
+
+	return 'overridden' if $writer->{steward};
+	return 'observed' if $s->{enforcement} eq 'observe';
+	return 'observed' if $policy eq 'observe';
+	# an error would stop the stream
+	$policy = 'keep' if $policy eq 'reject' && $writer->{worker} && !$writer->{strict} && $operation ne 'TRUNCATE';
+	return 'rejected' if $policy eq 'reject';
+	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && !defined $stored));
+	return 'rejected' if $operation eq 'TRUNCATE';
+	return 'discarded' if $operation eq 'DELETE' || ($operation eq 'INSERT' && $c->{key});
+	return 'kept';
+}
+
+# Is the column somebody else's for the writer?
+sub foreign
+{
+	my ($self, $s, $c, $row) = @_;
+	my $system = $self->writer($s)->{system};
+	my $owner = $self->owner($c, $row);
+
+	return 0 if $s->{enforcement} eq 'off' || !defined $owner;
+	return 0 if defined $system && ($system eq $owner || ($self->{round}{source} // '') eq $system);
+	return 1;
+}
+
+sub evidence
+{
+	my ($self, $s, $operation, $outcome, $columns, $key, $stored, $proposed) = @_;
+	my $writer = $self->writer($s);
+	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } @{ $self->{round}{keys} } };
+
+	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed ];
+	return;
+}
+
+# A refused value is told once: returns those of the columns that were not.
+sub untold
+{
+	my ($self, $s, $what, $key, $proposed, @columns) = @_;
+	my $writer = $self->writer($s);
+	my $who = $writer->{system} // ($writer->{worker} ? 'feed' : "role $writer->{role}");
+	my @fresh;
+
+	for my $c (@columns)
+	{
+		my $at = join("\0", $what, $self->{round}->key_of($key), $who, $c);
+		my $value = ref $proposed && $what eq 'kept' ? Oracle::encode($proposed->{$c}) : Oracle::encode($proposed);
+
+		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
+		$self->{memory}{$at} = $value;
+		push @fresh, $c;
+	}
+	return @fresh;
+}
+
+sub values_of
+{
+	my ($row, @columns) = @_;
+	return { map { $_ => defined $row->{$_} ? "$row->{$_}" : undef } @columns };
+}
+
+# The row as evidence shows it whole.
+sub whole
+{
+	my ($self, $row) = @_;
+	return values_of($row, map { $_->{name} } @{ $self->{round}{columns} });
+}
+
+sub allowed
+{
+	my ($self, $s, $operation, $key, $stored, $proposed, %verdicts) = @_;
+	for my $outcome (qw(observed filled overridden))
+	{
+		my @columns = grep { $verdicts{$_} eq $outcome } keys %verdicts or next;
+		$self->evidence($s, $operation, $outcome, \@columns, $key,
+			$operation eq 'DELETE' ? $self->whole($stored) : $stored && values_of($stored, @columns),
+			$proposed && values_of($proposed, @columns));
+	}
+	return;
+}
+
+# Does a new row with a value write the column?
+sub writes
+{
+	my ($self, $s, $c, $value, $named) = @_;
+
+	# a replicated INSERT does not say what it names: a volatile default is not
+	# known from a value, a stable one is
+	return changed($c, $value, $c->{default}) if !$c->{computed} || ($c->{computed} eq 'stable' && $s->{kind} eq 'feed');
+	return $named && $s->{kind} ne 'feed';
+}
+
+sub insert
+{
+	my ($self, $s, $given, %opt) = @_;
+	my $r = $self->{round};
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{columns} };
+	my $there = $self->{rows}{ $r->key_of(\%row) };
+	my %verdicts;
+	my @kept;
+
+	for my $c (@{ $r->{columns} })
+	{
+		my $value = $row{ $c->{name} };
+
+		next if !$self->foreign($s, $c, \%row);
+		next if !$c->{key} && !(defined $value && $self->writes($s, $c, $value, $named{ $c->{name} }));
+		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
+	}
+	# before an INSERT is amended or discarded, the guard looks whether it will fail
+	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1; return; }
+	if (grep { $_ eq 'rejected' } values %verdicts)
+	{
+		$self->{errors}{42501} = 1;
+		$self->{errors}{23505} = 1 if $there;
+		return;
+	}
+	@kept = grep { $verdicts{$_} eq 'kept' } keys %verdicts;
+	if ($self->writer($s)->{worker} && !grep { $_ eq 'discarded' } values %verdicts)
+	{
+		# no default can stand in: over SQL that is an error, see below
+		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->{column}{$_}{default} } @kept;
+		@verdicts{@kept} = ('discarded') x @kept if @stuck;
+	}
+	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
+	{
+		my $whole = $self->whole(\%row);
+		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
+		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
+		return;
+	}
+	if ($there) { $self->{errors}{23505} = 1; return; }
+	my %final = (%row, map { $_ => $r->{column}{$_}{default} } @kept);
+	for (@kept)
+	{
+		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
+	}
+	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts);
+	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
+	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
+	$final{rid} = $final{version} = ++$serial;
+	$self->{rows}{ $r->key_of(\%final) } = \%final;
+	return;
+}
+
+sub update
+{
+	my ($self, $s, $stored, $to, @set) = @_;
+	my $r = $self->{round};
+	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
+	my %final = %new;
+	my %verdicts;
+
+	for my $c (@set)
+	{
+		my $name = $c->{name};
+		next if !changed($c, $stored->{$name}, $new{$name}) || !$self->foreign($s, $c, $stored);
+		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored->{$name});
+		$final{$name} = $stored->{$name} if $verdicts{$name} eq 'kept';
+	}
+	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
+	{
+		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
+		my $whole = $self->whole(\%new);
+		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
+		return;
+	}
+	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
+	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
+	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
+	return if %{ $self->{errors} };
+
+	# evidence goes by the key that the row has now
+	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts);
+	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
+	delete $self->{rows}{$was};
+	$self->{rows}{$is} = \%final;
+	$final{version} = ++$serial;
+	if (($r->partition($stored))[0] ne ($r->partition(\%final))[0])
+	{
+		# whoever waits for it will not find it
+		$self->{moved}{ $stored->{rid} } = 1;
+		$final{rid} = ++$serial;
+	}
+	return;
+}
+
+# A replicated UPDATE that moves a row to another partition takes a writer who
+# may write all columns of the partition keys above the row, changed or not.
+# Adds the verdicts on these; true: the move may not be.
+sub stands_in_the_way
+{
+	my ($self, $s, $stored, $new, $verdicts) = @_;
+	my ($from, @by) = $self->{round}->partition($stored);
+	my ($to) = $self->{round}->partition($new);
+	my %refused;
+
+	return 0 if $from eq $to;
+	for my $c (@by)
+	{
+		my $verdict = $verdicts->{ $c->{name} };
+		$verdict //= $self->verdict($s, 'UPDATE', $c, $stored->{ $c->{name} }) if $self->foreign($s, $c, $stored);
+		$refused{ $c->{name} } = $verdict if defined $verdict && $verdict =~ /^(kept|rejected)$/;
+	}
+	%$verdicts = (%$verdicts, %refused);
+	return scalar %refused;
+}
+
+sub delete
+{
+	my ($self, $s, $stored) = @_;
+	my %verdicts;
+
+	for my $c (@{ $self->{round}{keys} })
+	{
+		$verdicts{ $c->{name} } = $self->verdict($s, 'DELETE', $c) if $self->foreign($s, $c, $stored);
+	}
+	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
+	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
+	{
+		@columns = $self->untold($s, 'discarded DELETE', $stored, undef, @columns);
+		$self->evidence($s, 'DELETE', 'discarded', \@columns, $stored, values_of($stored, @columns), undef) if @columns;
+		return;
+	}
+	$self->allowed($s, 'DELETE', $stored, $stored, undef, %verdicts);
+	delete $self->{rows}{ $self->{round}->key_of($stored) };
+	return;
+}
+
+sub truncate
+{
+	my ($self, $s) = @_;
+	my %verdicts;
+
+	for my $c (@{ $self->{round}{keys} })
+	{
+		$verdicts{ $c->{name} } = $self->verdict($s, 'TRUNCATE', $c) if $self->foreign($s, $c, undef);
+	}
+	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
+	for my $outcome (qw(observed overridden))
+	{
+		my @columns = grep { $verdicts{$_} eq $outcome } keys %verdicts;
+		$self->evidence($s, 'TRUNCATE', $outcome, \@columns, undef, undef, undef) if @columns;
+	}
+	$self->{rows} = {};
+	return;
+}
+
+# Takes a statement; returns the errors it may end with, and its evidence.
+sub predict
+{
+	my ($self, $s) = @_;
+	return $self->trial(sub { $self->statement($s) });
+}
+
+# An error undoes everything.
+sub trial
+{
+	my ($self, $work) = @_;
+	my $before = $self->copy_state;
+
+	$self->{errors} = {};
+	$self->{evidence} = [];
+	$work->();
+	if (%{ $self->{errors} })
+	{
+		$self->restore($before);
+		$self->{evidence} = [];
+	}
+	return { errors => $self->{errors}, evidence => $self->{evidence} };
+}
+
+sub statement
+{
+	my ($self, $s) = @_;
+	my $before = $self->copy_state;
+	my $r = $self->{round};
+
+	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
+	elsif ($s->{kind} eq 'map')
+	{
+		$self->{map}{ $s->{column} } = { owner => $s->{owner}, policy => $s->{policy} };
+	}
+	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
+	elsif ($s->{rows})
+	{
+		for my $row (@{ $s->{rows} })
+		{
+			my $stored = $before->{rows}{ $r->key_of($row) };
+			my $action = !$stored || $s->{kind} =~ /^(insert|copy)$/ ? 'insert'
+			  : $s->{kind} eq 'upsert' ? 'update' : $s->{kind} eq 'nothing' ? 'nothing' : $s->{matched};
+
+			$self->insert($s, $row, unprobed => $s->{kind} eq 'copy') if $action eq 'insert';
+			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update';
+			$self->delete($s, $stored) if $action eq 'delete';
+		}
+	}
+	else
+	{
+		my @found = $self->found($s, $before);
+
+		for my $stored (@found)
+		{
+			$s->{kind} eq 'delete' ? $self->delete($s, $stored) : $self->update($s, $stored, $s->{to}, @{ $s->{set} });
+		}
+		# two rows that are to have one key may meet before it comes to the other error
+		$self->{errors}{23505} = 1 if $s->{kind} eq 'rekey' && @found > 1 && %{ $self->{errors} };
+	}
+	return;
+}
+
+# The rows that an UPDATE or DELETE looks for.
+sub found
+{
+	my ($self, $s, $state) = @_;
+	my @rows = map { $state->{rows}{$_} } sort keys %{ $state->{rows} };
+
+	return grep {
+		my $row = $_;
+		(grep { $_ == $row->{id} } @{ $s->{ids} }) && (!$s->{r} || $s->{r} eq $row->{r})
+	} @rows;
+}
+
+# psql's ON_ERROR_ROLLBACK lets a transaction go on after an error.
+sub transaction
+{
+	my ($self, $action) = @_;
+	my $saved = $self->{saved};
+
+	if ($action eq 'begin') { push @$saved, $self->copy_state if !@$saved; }
+	elsif ($action eq 'savepoint')
+	{
+		if (@$saved) { $saved->[1] = $self->copy_state; }
+		else { $self->{errors}{'25P01'} = 1; }
+	}
+	elsif ($action eq 'rollback_to')
+	{
+		if (@$saved > 1) { $self->restore($saved->[1]); $saved->[1] = $self->copy_state; }
+		else { $self->{errors}{ @$saved ? '3B001' : '25P01' } = 1; }
+	}
+	else
+	{
+		$self->restore($saved->[0]) if $action eq 'rollback' && @$saved;
+		@$saved = ();
+	}
+	return;
+}
+
+1;

@@ -1,0 +1,379 @@
+# Rounds over replication: a source that nobody guards publishes fz.t, and a
+# hub with a map subscribes to it.  Statements are transactions of the source,
+# and ordinary statements of others on the hub.
+package Oracle::Replicated;
+
+use strict;
+use warnings;
+
+use Oracle;
+use PostgreSQL::Test::Utils;
+
+our @ISA = qw(Oracle::Round);
+
+sub chance { return Oracle::Round::chance(@_); }
+sub pick { return Oracle::Round::pick(@_); }
+
+sub layouts { return qw(plain range list nested nested); }
+
+# Who the feed is, and what it sends.
+sub make_map
+{
+	my ($self) = @_;
+
+	$self->SUPER::make_map;
+	my $kind = pick(qw(system system system nobody steward carrier));
+	my $feed = $self->{feed} = { role => 'postgres', worker => 1, kind => $kind, strict => chance(0.25) };
+	$feed->{system} = $feed->{named} = pick(@Oracle::Round::systems) if $kind eq 'system';
+	$feed->{system} = $self->{source} if $kind eq 'carrier';
+	$feed->{steward} = 1 if $kind eq 'steward';
+	$feed->{strict} = 0 if $kind eq 'nobody';
+	$self->{writers} = { %{ $self->{writers} }, feed => $feed };
+
+	$self->{published} = [ grep { $_->{key} || $_->{not_null} || chance(0.8) } @{ $self->{columns} } ];
+	$self->{truncates} = chance(0.5);
+	$self->{options} = join(', ', (chance(0.3) ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
+	$self->{full} = chance(0.3);
+	return;
+}
+
+sub make_model { return Oracle::Hub->new($_[0]); }
+
+# The first statement is the subscription, which copies what is there, or finds
+# it there already: also rows that the feed might not create.
+sub make_statements
+{
+	my ($self, $model) = @_;
+	my %sync = (kind => 'sync', writer => 'feed', enforcement => 'on', rows => [], named => $self->{published});
+
+	# an error in the first copy would come again for ever
+	$self->{seeded} = $self->{feed}{strict} || chance(0.5);
+	$sync{enforcement} = 'off' if $self->{seeded};
+	$sync{rows} = [ map { $self->new_row($_, $sync{named}) } $self->ids($model, int(rand(8))) ];
+	$self->{always} = 1;
+	$self->add_statement($model, \%sync);
+	for (2 .. $self->{opt}{statements} // 40)
+	{
+		$self->add_statement($model, chance(0.7) ? $self->make_feed($model) : $self->make_statement($model));
+	}
+	return;
+}
+
+# A transaction of the source.
+sub make_feed
+{
+	my ($self, $model) = @_;
+	my @parts;
+
+	local $self->{columns} = $self->{published};
+	for (1 .. pick(1, 1, 1, 2, 3))
+	{
+		my $part;
+		# moves between partitions are what replication does in its own way
+		# most of all where there are two levels of them
+		my @rows = map { $model->{source}{rows}{$_} } sort keys %{ $model->{source}{rows} };
+		my @deep = grep { ($self->partition($_))[0] =~ /^de_/ } @rows;
+		my $move = @rows && chance(0.3);
+
+		do { $part = $self->make_statement($model->{source}); } while ($move && $part->{kind} ne 'rekey');
+		if ($move)
+		{
+			my $row = pick(@deep && chance(0.7) ? @deep : @rows);
+			$part->{ids} = [ $row->{id} ];
+			$part->{r} = $row->{r} if defined $row->{r};
+		}
+		$part->{wrap} = 'plain';
+		push @parts, $part;
+	}
+	return { kind => 'feed', writer => 'feed', enforcement => 'on', parts => \@parts };
+}
+
+# No transactions, in which the feed would wait for a row.
+sub make_statement
+{
+	my ($self, $model) = @_;
+	my $s;
+
+	do { $s = $self->SUPER::make_statement($model); }
+	  while ($s->{kind} eq 'transaction'
+		|| ($s->{kind} eq 'map' && ref $model eq 'Oracle::Source')
+		|| ($s->{kind} eq 'truncate' && ref $model eq 'Oracle::Source' && !$self->{truncates}));
+	return $s;
+}
+
+#
+# As SQL
+#
+
+# Each step is a session of its own.
+sub hub_session
+{
+	return "\\connect :\"hub\"\nSET client_min_messages = error;\n\\set ON_ERROR_ROLLBACK off\n";
+}
+
+sub setup_sql
+{
+	my ($self) = @_;
+	my @published = @{ $self->{published} };
+	my $sql = "SELECT current_database() AS hub, current_database() || '_source' AS source \\gset\n" . $self->SUPER::setup_sql;
+
+	$sql .= <<'END';
+CREATE TABLE fz.mark (n int PRIMARY KEY);
+-- waits until the tables are copied
+CREATE PROCEDURE fz.settle(INOUT outcome text) LANGUAGE plpgsql AS '
+BEGIN
+	outcome := ''00000'';
+	WHILE EXISTS (SELECT FROM pg_subscription_rel WHERE srsubstate <> ''r'') LOOP
+		IF NOT (SELECT subenabled FROM pg_subscription WHERE subname = ''fz_'' || current_database()) THEN
+			outcome := ''stopped'';
+			RETURN;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END';
+-- waits until what the source has sent is here; what stops the stream is skipped
+CREATE PROCEDURE fz.arrive(sent int, finished pg_lsn, INOUT outcome text) LANGUAGE plpgsql AS '
+DECLARE
+	feed oid := (SELECT oid FROM pg_subscription WHERE subname = ''fz_'' || current_database());
+	patience timestamptz := clock_timestamp() + ''3 min'';
+BEGIN
+	outcome := ''00000'';
+	WHILE NOT EXISTS (SELECT FROM fz.mark WHERE n = sent) LOOP
+		IF clock_timestamp() > patience THEN
+			outcome := ''late'';
+			RETURN;
+		END IF;
+		IF NOT (SELECT subenabled FROM pg_subscription WHERE oid = feed) THEN
+			outcome := ''stopped'';
+			WHILE EXISTS (SELECT FROM pg_stat_subscription WHERE subid = feed AND pid IS NOT NULL)
+				OR EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = current_database() || ''_source'' AND active) LOOP
+				COMMIT;
+				PERFORM pg_sleep(0.001);
+			END LOOP;
+			BEGIN
+				PERFORM pg_replication_origin_advance(''pg_'' || feed, finished);
+				EXECUTE format(''ALTER SUBSCRIPTION %I ENABLE'', ''fz_'' || current_database());
+			EXCEPTION WHEN object_in_use THEN
+				NULL; -- the worker is about to end
+			END;
+		END IF;
+		COMMIT;
+		PERFORM pg_sleep(0.001);
+	END LOOP;
+END';
+END
+
+	# the source: the columns that it publishes, and no guard
+	my @defs = map {
+			Oracle::Round::identifier($_->{name}) . " $_->{type}"
+		  . (defined $_->{default} ? ' DEFAULT ' . Oracle::quote($_->{default}) : '')
+		  . ($_->{not_null} ? ' NOT NULL' : '')
+	} @published;
+	my $key = join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $self->{keys} });
+	$sql .= "CREATE DATABASE :\"source\";\n\\connect :\"source\"\nCREATE SCHEMA fz;\n" . $self->types_sql;
+	$sql .= 'CREATE TABLE fz.t (' . join(', ', @defs, "PRIMARY KEY ($key)") . ");\n";
+	$sql .= 'ALTER TABLE fz.t ALTER ' . Oracle::Round::identifier($_->{name}) . " SET STORAGE EXTERNAL;\n"
+	  for grep { $_->{type} eq 'bytea' } @published;
+	$sql .= "ALTER TABLE fz.t REPLICA IDENTITY FULL;\n" if $self->{full};
+	$sql .= "CREATE TABLE fz.mark (n serial PRIMARY KEY);\n";
+	$sql .= sprintf("CREATE PUBLICATION fz FOR TABLE fz.t, fz.mark WITH (publish = '%s');\n",
+		'insert, update, delete' . ($self->{truncates} ? ', truncate' : ''));
+	return $sql;
+}
+
+sub sync_sql
+{
+	my ($self, $s) = @_;
+	my $feed = $self->{feed};
+	my $rows = !@{ $s->{rows} } ? ''
+	  : 'INSERT INTO fz.t (' . join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $s->{named} }) . ') VALUES '
+	  . join(', ', map { Oracle::Round::tuple($_, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
+	my $sql = $rows . "SELECT count(*) FROM pg_create_logical_replication_slot(:'source', 'pgoutput');\n" . hub_session();
+
+	$sql .= "SET ownership.enforcement = off;\n${rows}RESET ownership.enforcement;\n" if $self->{seeded};
+	$sql .= "SELECT format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION fz WITH (%s)', 'fz_' || :'hub', "
+	  . "format('host=%s port=%s user=%s dbname=%s', :'HOST', :'PORT', :'USER', :'source'), "
+	  . "'slot_name = ' || :'source' || ', create_slot = false, enabled = false, disable_on_error = true"
+	  . ($self->{seeded} ? ', copy_data = false' : '')
+	  . ($self->{options} ? ", $self->{options}" : '') . "') \\gexec\n";
+	$sql .= sprintf("SELECT ownership.identify(%s, subscription => 'fz_' || :'hub', strict => %s, steward => %s, carrier => %s) \\g /dev/null\n",
+		Oracle::quote($feed->{named}), map { $_ ? 'true' : 'false' } $feed->{strict}, $feed->{steward}, $feed->{kind} eq 'carrier')
+	  if $feed->{kind} ne 'nobody';
+	return $sql . "SELECT format('ALTER SUBSCRIPTION %I ENABLE', 'fz_' || :'hub') \\gexec\nCALL fz.settle(NULL) \\gset\n";
+}
+
+sub step_sql
+{
+	my ($self, $s) = @_;
+
+	return hub_session() . $self->SUPER::step_sql($s) if $s->{kind} !~ /^(feed|sync)$/;
+	# where the copy failed there is no stream to look at
+	return $self->sync_sql($s) . "\\set last 0\n\\echo \@S :outcome\n" . $self->look_sql
+	  . "SELECT :'outcome' <> '00000' AS failed \\gset\n\\if :failed\n\\quit\n\\endif\n" if $s->{kind} eq 'sync';
+	return
+		hub_session()
+	  . $self->mark_sql
+	  . "\\connect :\"source\"\n\\set ON_ERROR_ROLLBACK on\nBEGIN;\n"
+	  . join('', map { $self->to_sql($_) } @{ $s->{parts} })
+	  . "COMMIT;\nSELECT pg_current_wal_lsn() AS finished \\gset\nINSERT INTO fz.mark DEFAULT VALUES RETURNING n AS mark \\gset\n"
+	  . hub_session()
+	  . "\\set outcome failed\nCALL fz.arrive(:mark, :'finished', NULL) \\gset\n\\echo \@S :outcome\n" . $self->look_sql;
+}
+
+#
+# Running it
+#
+
+sub close_databases
+{
+	my ($self, $node, $db) = @_;
+
+	$node->psql($db, "ALTER SUBSCRIPTION fz_$db DISABLE; ALTER SUBSCRIPTION fz_$db SET (slot_name = NONE); DROP SUBSCRIPTION fz_$db");
+	$node->safe_psql('postgres', <<"END");
+DO \$\$
+DECLARE
+	slot record;
+BEGIN
+	WHILE EXISTS (SELECT FROM pg_replication_slots WHERE database = '${db}_source') LOOP
+		PERFORM pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '${db}_source' AND active;
+		PERFORM pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '${db}_source' AND NOT active;
+	END LOOP;
+END\$\$
+END
+	$self->SUPER::close_databases($node, $db);
+	$node->safe_psql('postgres', "DROP DATABASE IF EXISTS ${db}_source WITH (FORCE)");
+	return;
+}
+
+# The worker's errors, in their order, are what stopped the stream.
+sub errors_in
+{
+	my ($self, $node, $db, $offset) = @_;
+	return [ slurp_file($node->logfile, $offset) =~ /^logical replication [^|]*\|\|(\w{5})\|ERROR/mg ];
+}
+
+sub same_error
+{
+	my ($self, $s, $state, $errors, $log) = @_;
+
+	return $self->SUPER::same_error($s, $state, $errors, $log) if $s->{kind} ne 'feed';
+	return undef if $state eq '00000' && !%$errors;
+	$state = shift @$log // '?' if $state eq 'stopped';
+	return $errors->{$state} ? undef : 'expected the stream ' . (%$errors ? 'to stop by ' . join(' or ', sort keys %$errors) : 'to go on') . ", got $state";
+}
+
+# A table that nobody guards, and what changes in it.
+package Oracle::Source;
+
+use strict;
+use warnings;
+
+our @ISA = qw(Oracle::Model);
+
+sub insert
+{
+	my ($self, $s, $given) = @_;
+	my $r = $self->{round};
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{published} };
+
+	if ($self->{rows}{ $r->key_of(\%row) }) { $self->{errors}{23505} = 1; return; }
+	$self->{rows}{ $r->key_of(\%row) } = \%row;
+	push @{ $self->{changes} }, { operation => 'insert', new => \%row, sent => $r->{published} };
+	return;
+}
+
+sub update
+{
+	my ($self, $s, $stored, $to, @set) = @_;
+	my $r = $self->{round};
+	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
+	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%new));
+	my %set = map { $_->{name} => 1 } @set;
+
+	if ($was ne $is && $self->{rows}{$is}) { $self->{errors}{23505} = 1; return; }
+	delete $self->{rows}{$was};
+	$self->{rows}{$is} = \%new;
+	# a value out of line that was not touched is not sent
+	my @sent = grep { $set{ $_->{name} } || $_->{type} ne 'bytea' || length($new{ $_->{name} } // '') < 4000 } @{ $r->{published} };
+	push @{ $self->{changes} }, { operation => 'update', old => $stored, new => \%new, sent => \@sent };
+	return;
+}
+
+sub delete
+{
+	my ($self, $s, $stored) = @_;
+
+	delete $self->{rows}{ $self->{round}->key_of($stored) };
+	push @{ $self->{changes} }, { operation => 'delete', old => $stored };
+	return;
+}
+
+sub truncate
+{
+	my ($self) = @_;
+
+	$self->{rows} = {};
+	push @{ $self->{changes} }, { operation => 'truncate' };
+	return;
+}
+
+# What a transaction sends; a statement that fails sends nothing.
+sub changes
+{
+	my ($self, @parts) = @_;
+	my @changes;
+
+	for my $part (@parts)
+	{
+		$self->{changes} = [];
+		my $result = $self->predict($part);
+		push @changes, @{ $self->{changes} } if !%{ $result->{errors} };
+	}
+	return @changes;
+}
+
+# What the hub makes of it.
+package Oracle::Hub;
+
+use strict;
+use warnings;
+
+our @ISA = qw(Oracle::Model);
+
+sub new
+{
+	my ($class, $round) = @_;
+	my $self = $class->SUPER::new($round);
+
+	$self->{source} = Oracle::Source->new($round);
+	return $self;
+}
+
+sub predict
+{
+	my ($self, $s) = @_;
+	my @changes;
+
+	return $self->SUPER::predict($s) if $s->{kind} !~ /^(feed|sync)$/;
+	@changes = $self->{source}->changes($s->{kind} eq 'feed' ? @{ $s->{parts} } : { %$s, kind => 'insert' });
+	return $self->trial(
+		sub {
+			for my $change (@changes)
+			{
+				my ($operation, $old, $new, $sent) = @$change{qw(operation old new sent)};
+				my $stored = $old && $self->{rows}{ $self->{round}->key_of($old) };
+
+				# a row that is not there is passed over
+				next if $old && !$stored;
+				if ($operation eq 'insert') { $self->insert({ %$s, named => $sent }, $new, unprobed => 1); }
+				elsif ($operation eq 'update') { $self->update($s, $stored, $new, @$sent); }
+				elsif ($operation eq 'delete') { $self->delete($s, $stored); }
+				else { $self->truncate($s); }
+				return if %{ $self->{errors} };
+			}
+		});
+}
+
+1;
