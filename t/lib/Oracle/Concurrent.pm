@@ -42,6 +42,10 @@ sub make_race
 	my $second = $self->make_one($model, sub { $_[0] ne 'map' });
 	my $isolation = chance(0.25) ? 'repeatable read' : 'read committed';
 
+	# the very same, sent twice
+	return { kind => 'race', first => \@first, second => pick(@first), isolation => $isolation, end => chance(0.5) ? 'COMMIT' : 'ROLLBACK' }
+	  if !$of_map && chance(0.2);
+
 	# the same rows, mostly
 	my %ids = map { $_ => 1 } map { $_->{rows} ? map { $_->{id} } @{ $_->{rows} } : @{ $_->{ids} // [] } } @first;
 	if (%ids && chance(0.8))

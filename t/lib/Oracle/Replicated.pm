@@ -16,6 +16,18 @@ sub pick { return Oracle::Round::pick(@_); }
 
 sub layouts { return qw(plain range list nested nested); }
 
+# A default that is computed tells what a feed wrote in its own way.
+sub make_table
+{
+	my ($self) = @_;
+	my $stamp = { name => 'stamp', type => 'int', values => $Oracle::types{int}{values}, default => '7', computed => pick(qw(volatile stable)) };
+
+	$self->SUPER::make_table;
+	push @{ $self->{columns} }, $stamp;
+	$self->{column}{stamp} = $stamp;
+	return;
+}
+
 # Who the feed is, and what it sends.
 sub make_map
 {
