@@ -223,7 +223,7 @@ INSERT INTO ownership.sheet (entity, field, owner) VALUES ('product', 'title', '
 RESET ROLE;
 SELECT owner FROM ownership.field WHERE (entity, name) = ('product', 'title');
 
-SELECT format('COPY (SELECT) TO PROGRAM %L', 'rm ' || :'file') AS remove \gset
+SELECT format('COPY (SELECT) TO PROGRAM %L', 'cat; rm ' || :'file') AS remove \gset
 :remove;
 DROP EXTENSION ownership CASCADE;
 DROP OWNED BY regress_planner;

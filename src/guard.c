@@ -70,6 +70,29 @@ guard_judges_before(Relation rel)
 }
 
 /*
+ * Are rows of a dump on their way into a partition whose guard is not back?
+ *
+ * pg_restore -j may create the triggers of a partitioned table, and so their
+ * clones on its partitions, while it has yet to load a partition's rows: what
+ * is ordered after those is only what the dump has for the partition itself,
+ * and that is its trigger for TRUNCATE.  Until that is there, whoever owns the
+ * table and is no system restores what the dump holds.  Anyone may say that he
+ * restores a dump; the owner could as well have disabled the trigger.
+ */
+static bool
+is_being_restored(const Call *call)
+{
+	Relation rel = call->td->tg_relation;
+
+	return restoring() && call->td->tg_trigger->tgisclone &&
+		   rel->rd_rel->relkind == RELKIND_RELATION &&
+		   find_trigger(rel, TRIGGER_TRUNCATE) == NULL &&
+		   (superuser_arg(call->writer->role) ||
+			(call->system == NULL &&
+			 compat_table_ownercheck(RelationGetRelid(rel), call->writer->role)));
+}
+
+/*
  * Checks the trigger protocol, in one place, and prepares the call.  False:
  * there is nothing to guard.
  */
@@ -118,6 +141,8 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	call->writer = &call->as;
 	call->map = state->map;
 	call->system = writer_system(call->writer, call->map->source);
+	if (is_being_restored(call))
+		return false;
 	call->judge = guard_judges_before(td->tg_relation);
 	call->circumstances = guard_circumstances(call->writer);
 	call->circumstances.steward |= statement_is_mandated(call->map);

@@ -69,7 +69,8 @@ utility(const char *sql)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
 }
 
-static Trigger *
+/* A trigger of the relation by its name, or NULL. */
+Trigger *
 find_trigger(Relation rel, const char *name)
 {
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)

@@ -752,6 +752,7 @@ typedef enum GuardMode
 extern void guard_relation(Oid relid, bool quiet);
 extern void guard_tree(Oid relid, GuardMode mode);
 extern bool carries_guard(Oid relid);
+extern Trigger *find_trigger(Relation rel, const char *name);
 extern void drop_own_guard(Oid relid, bool truncate);
 
 /* bind.c: what the map's names are bound to */

@@ -176,6 +176,41 @@ foreach my $round (1 .. 2)
 	}
 }
 
+# pg_restore -j knows no order between the triggers of a partitioned table and
+# the data of its partitions
+sql($hub, 'postgres', 'CREATE ROLE table_owner LOGIN');
+{
+	my ($list) = run_command([ 'pg_restore', '-l', "$dir/custom.dump" ]);
+	my @list = grep { /^\d/ } split /\n/, $list;
+	my @late = grep { / TABLE DATA public stock_b / } @list;
+	my @triggers = grep { / TRIGGER public stock zzzz_ownership_/ } @list;
+	is(scalar @late, 1, 'a partition has data');
+	is(scalar @triggers, 3, 'the partitioned table has a guard');
+	my @rest = grep { my $line = $_; !grep { $_ eq $line } @late, @triggers } @list;
+	my ($post) = grep { $rest[$_] =~ / (CONSTRAINT|INDEX) / } 0 .. $#rest;
+	append_to_file("$dir/triggers.list", join("\n", @rest[ 0 .. $post - 1 ], @triggers, @late, @rest[ $post .. $#rest ]) . "\n");
+	$hub->command_ok([ 'pg_restore', '-e', '-L', "$dir/triggers.list", '-d', fresh('early'), "$dir/custom.dump" ], 'pg_restore, triggers before data');
+	check('early', 'triggers before data');
+
+	# half way: who restores may load the partition, everybody else meets the guard
+	append_to_file("$dir/half.list", join("\n", @rest[ 0 .. $post - 1 ], @triggers) . "\n");
+	$hub->command_ok([ 'pg_restore', '-e', '-L', "$dir/half.list", '-d', fresh('half'), "$dir/custom.dump" ], 'half of it');
+	sql($hub, 'half', 'ALTER TABLE stock_b OWNER TO table_owner; GRANT ALL ON stock_b TO crm_app');
+	is(sql($hub, 'half', q{SELECT severity, detail FROM ownership.risks WHERE risk = 'unguarded' AND relation LIKE 'stock%'}), 
+		'high|The guard of stock has a gap: zzzz_ownership_truncate of stock_a is missing; zzzz_ownership_truncate of stock_b is missing.', 'risks tell what is open');
+	my $load = q{INSERT INTO stock_b VALUES ('b', 'B', 2)};
+	my $restoring = 'SET check_function_bodies = off';
+	like(error_as($hub, 'half', 'table_owner', $load), qr/ERROR:  42501: unidentified role "table_owner"/, 'the owner is judged');
+	like(error_as($hub, 'half', 'crm_app', "$restoring; $load"), qr/ERROR:  42501: system "crm"/, 'who says that he restores a dump is judged');
+	psql_as($hub, 'half', 'table_owner', "$restoring; $load");
+	is(table($hub, 'half', 'stock_b'), 'b,B,2', 'the owner who restores a dump is not');
+	sql($hub, 'half', q{SELECT ownership.guard('stock')});
+	$load = q{INSERT INTO stock_b VALUES ('b', 'C', 3)};
+	like(error_as($hub, 'half', 'table_owner', "$restoring; $load"), qr/ERROR:  42501: unidentified role "table_owner"/, 'until the guard is whole');
+	like(error_as($hub, 'half', 'postgres', "$restoring; $load"), qr/ERROR:  42501: unidentified role "postgres"/, 'nor is a superuser any longer');
+	sql($hub, 'postgres', 'DROP DATABASE half');
+}
+
 # Sections: data last, too, if the guard is told to stand aside
 $hub->command_ok([ 'pg_restore', '-e', "--section=$_", '-j', '2', '-d', $_ eq 'pre-data' ? fresh('sections') : 'sections', "$dir/custom.dump" ], "pg_restore --section=$_")
   foreach qw(pre-data data post-data);
