@@ -225,6 +225,10 @@ SELECT ownership.assign('child', NULL, 'erp');
 ALTER TABLE base RENAME price TO amount;
 ALTER TABLE base DROP id;
 SELECT column_name, field FROM ownership.mirrored_column WHERE table_name = 'child' ORDER BY 1;
+-- beside a change of triggers, too
+ALTER TABLE base RENAME amount TO price;
+ALTER TABLE base DROP price, ENABLE TRIGGER ALL;
+SELECT column_name, field FROM ownership.mirrored_column WHERE table_name = 'child' ORDER BY 1;
 
 --
 -- Temporary tables and names that hide a mirrored table are no tables of the map

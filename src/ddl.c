@@ -395,8 +395,8 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 		bool type = ((EventTriggerData *) fcinfo->context)->tag == CMDTAG_ALTER_TYPE;
 		List *relids = event_relations(type ? TYPED_TABLES : DDL_TABLES);
 
-		/* columns are renamed and dropped in all of them */
-		if (!(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
+		/* columns come, go and are renamed in all of them */
+		if (nodeTag(command) == T_AlterTableStmt || !(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
 			relids = with_inheritors(relids);
 		f.relids = concerned(relids, &f);
 	}

@@ -137,6 +137,21 @@ $hub->wait_for_subscription_sync($pub, 'hub_open', 'integration');
 is(hub('SELECT id, code FROM open'), '1|', 'nobody may create the row, but not write the field');
 is(hub(q{SELECT system IS NULL, row_key IS NULL, proposed FROM ownership.conflict WHERE table_name = 'open'}), 't|t|{"code": "x"}', 'evidence of a table without a key');
 
+# The copy and the stream after it are one writer: what both bring is told once.
+sql($pub, 'crm', q{
+	CREATE TABLE again (id int PRIMARY KEY, title text, code text);
+	INSERT INTO again VALUES (1, 'a', 'x'), (2, 'b', 'x');
+	CREATE PUBLICATION again FOR TABLE again});
+hub(q{CREATE TABLE again (id int PRIMARY KEY, title text, code text); SELECT ownership.assign('again', '{code}', 'erp', policy => 'keep')});
+subscribe('hub_again', 'crm', 'again', 'copy_data = true');
+$hub->wait_for_subscription_sync($pub, 'hub_again', 'integration');
+sql($pub, 'crm', q{UPDATE again SET title = title || '!'; UPDATE again SET code = 'y' WHERE id = 2});
+$pub->wait_for_catchup('hub_again');
+is(hub('SELECT * FROM again ORDER BY id'), "1|a!|\n2|b!|", 'copy and stream are kept out');
+is(hub(q{SELECT operation, row_key, proposed, origin ~ '^pg_[0-9]+$' FROM ownership.conflict WHERE table_name = 'again' ORDER BY id}),
+	qq(INSERT|{"id": 1}|{"code": "x"}|t\nINSERT|{"id": 2}|{"code": "x"}|t\nUPDATE|{"id": 2}|{"code": "y"}|t), 'by one writer, each value once');
+hub('DROP SUBSCRIPTION hub_again');
+
 #
 # Going live while many tables are copied.
 #
