@@ -85,10 +85,9 @@ is_being_restored(const Call *call)
 	Relation rel = call->td->tg_relation;
 
 	return restoring() && call->td->tg_trigger->tgisclone &&
-		   rel->rd_rel->relkind == RELKIND_RELATION && find_trigger(rel, TRIGGER_TRUNCATE) == NULL &&
-		   (superuser_arg(call->writer->role) ||
-			(call->system == NULL &&
-			 compat_table_ownercheck(RelationGetRelid(rel), call->writer->role)));
+		   rel->rd_rel->relkind == RELKIND_RELATION &&
+		   find_trigger(rel, TRIGGER_TRUNCATE) == NULL && call->system == NULL &&
+		   compat_table_ownercheck(RelationGetRelid(rel), call->writer->role);
 }
 
 /*

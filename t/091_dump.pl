@@ -176,6 +176,46 @@ foreach my $round (1 .. 2)
 	}
 }
 
+# Any order of data and what comes after it that pg_restore -j may come to:
+# an entry waits for what it depends on, and for the data of a table that it
+# depends on.
+sub shuffled
+{
+	my ($seed) = @_;
+	my ($list) = run_command([ 'pg_restore', '-l', '-v', "$dir/custom.dump" ]);
+	my (%entry, @before, @waiting, %data);
+
+	foreach (split /\n/, $list)
+	{
+		if (/^(\d+); /) { push @waiting, { id => $1, line => $_, needs => [] } }
+		elsif (/^;\s+depends on: (.*)/) { $waiting[-1]{needs} = [ split / /, $1 ] }
+	}
+	push @before, (shift @waiting)->{line} while $waiting[0]{line} !~ / TABLE DATA /;
+	foreach my $e (@waiting)
+	{
+		$data{ $e->{needs}[0] } = $e->{id} if $e->{line} =~ / TABLE DATA /;
+	}
+	foreach my $e (@waiting)
+	{
+		next if $e->{line} =~ / TABLE DATA /;
+		push @{ $e->{needs} }, grep { defined } map { $data{$_} } @{ $e->{needs} };
+	}
+	srand($seed);
+	while (@waiting)
+	{
+		my %open = map { $_->{id} => 1 } @waiting;
+		my @ready = grep { !grep { $open{$_} } @{ $waiting[$_]{needs} } } 0 .. $#waiting;
+		push @before, splice(@waiting, $ready[ rand @ready ], 1)->{line};
+	}
+	return join("\n", @before) . "\n";
+}
+foreach my $seed (split / /, $ENV{OWNERSHIP_ORDERS} // '1 2 3')
+{
+	append_to_file("$dir/order$seed.list", shuffled($seed));
+	$hub->command_ok([ 'pg_restore', '-e', '-L', "$dir/order$seed.list", '-d', fresh('shuffled'), "$dir/custom.dump" ], "pg_restore, order $seed");
+	check('shuffled', "order $seed");
+}
+
 # pg_restore -j knows no order between the triggers of a partitioned table and
 # the data of its partitions
 sql($hub, 'postgres', 'CREATE ROLE table_owner LOGIN');
