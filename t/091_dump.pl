@@ -236,12 +236,13 @@ sql($hub, 'postgres', 'CREATE ROLE table_owner LOGIN');
 	append_to_file("$dir/half.list", join("\n", @rest[ 0 .. $post - 1 ], @triggers) . "\n");
 	$hub->command_ok([ 'pg_restore', '-e', '-L', "$dir/half.list", '-d', fresh('half'), "$dir/custom.dump" ], 'half of it');
 	sql($hub, 'half', 'ALTER TABLE stock_b OWNER TO table_owner; GRANT ALL ON stock_b TO crm_app');
-	is(sql($hub, 'half', q{SELECT severity, detail FROM ownership.risks WHERE risk = 'unguarded' AND relation LIKE 'stock%'}), 
+	is(sql($hub, 'half', q{SELECT severity, detail FROM ownership.risks WHERE risk = 'unguarded' AND relation LIKE 'stock%'}),
 		'high|The guard of stock has a gap: zzzz_ownership_truncate of stock_a is missing; zzzz_ownership_truncate of stock_b is missing.', 'risks tell what is open');
 	my $load = q{INSERT INTO stock_b VALUES ('b', 'B', 2)};
 	my $restoring = 'SET check_function_bodies = off';
 	like(error_as($hub, 'half', 'table_owner', $load), qr/ERROR:  42501: unidentified role "table_owner"/, 'the owner is judged');
 	like(error_as($hub, 'half', 'crm_app', "$restoring; $load"), qr/ERROR:  42501: system "crm"/, 'who says that he restores a dump is judged');
+	like(error_as($hub, 'half', 'postgres', "$restoring; SET ownership.system = crm; $load"), qr/ERROR:  42501: system "crm"/, 'so is a superuser who is a system');
 	psql_as($hub, 'half', 'table_owner', "$restoring; $load");
 	is(table($hub, 'half', 'stock_b'), 'b,B,2', 'the owner who restores a dump is not');
 	sql($hub, 'half', q{SELECT ownership.guard('stock')});
