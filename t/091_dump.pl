@@ -209,7 +209,7 @@ sub shuffled
 	}
 	return join("\n", @before) . "\n";
 }
-foreach my $seed (split / /, $ENV{OWNERSHIP_ORDERS} // '1 2 3')
+foreach my $seed (split / /, $ENV{OWNERSHIP_ORDERS} || '1 2 3')
 {
 	append_to_file("$dir/order$seed.list", shuffled($seed));
 	$hub->command_ok([ 'pg_restore', '-e', '-L', "$dir/order$seed.list", '-d', fresh('shuffled'), "$dir/custom.dump" ], "pg_restore, order $seed");
