@@ -288,7 +288,7 @@ unbind(const char *schema, const char *table)
 Datum
 ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "mirrored_table_bind");
 	HeapTuple tuple = TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
 	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	char *schema = SPI_getvalue(tuple, desc, 1);

@@ -46,13 +46,20 @@ typedef struct Followed
 	bool own;		   /* triggers of the map's own tables may have changed */
 } Followed;
 
-/* The command, or NULL where nothing is to be done. */
+/*
+ * The command, or NULL where nothing is to be done.
+ *
+ * Errors: the function was called otherwise than by an event trigger of this
+ * event.
+ */
 static Node *
-event_command(FunctionCallInfo fcinfo)
+event_command(FunctionCallInfo fcinfo, const char *event)
 {
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called as an event trigger")));
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) ||
+		strcmp(((EventTriggerData *) fcinfo->context)->event, event) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by an event trigger of event \"%s\"", event)));
 	/* the extension is half there while it is created, changed or dropped */
 	if (IsBinaryUpgrade || !OidIsValid(catalog_table("ddl_queue", true)) ||
 		!OidIsValid(catalog_table(CATALOG_SIGNAL, true)))
@@ -150,7 +157,7 @@ Datum
 ownership_ddl_start(PG_FUNCTION_ARGS)
 {
 	static const AlterTableType attach[] = {AT_AttachPartition};
-	Node *command = event_command(fcinfo);
+	Node *command = event_command(fcinfo, "ddl_command_start");
 	PartitionCmd *partition = NULL;
 	Oid parent;
 	Oid child;
@@ -299,7 +306,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 												 AT_EnableTrigUser,	 AT_AddInherit,
 												 AT_DropInherit,	 AT_AttachPartition,
 												 AT_DetachPartition, AT_DetachPartitionFinalize};
-	Node *command = event_command(fcinfo);
+	Node *command = event_command(fcinfo, "ddl_command_end");
 	Followed f = {0};
 	PartitionCmd *partition = NULL;
 
@@ -411,7 +418,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 Datum
 ownership_ddl_drop(PG_FUNCTION_ARGS)
 {
-	Node *command = event_command(fcinfo);
+	Node *command = event_command(fcinfo, "sql_drop");
 	Followed f = {0};
 	ListCell *lc;
 

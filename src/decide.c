@@ -523,19 +523,14 @@ ownership_dismiss_set(PG_FUNCTION_ARGS)
 Datum
 ownership_resolve(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = (TriggerData *) fcinfo->context;
-	TupleDesc desc;
+	TriggerData *td = check_trigger(fcinfo, "resolve");
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	int attnums[2];
 	Datum values[2] = {0, 0};
 	bool nulls[2] = {true, true};
 	char *before;
 	char *after;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(td->tg_event) ||
-		!TRIGGER_FIRED_BY_UPDATE(td->tg_event))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called by the trigger of ownership.conflict")));
-	desc = RelationGetDescr(td->tg_relation);
 	attnums[0] = SPI_fnumber(desc, "resolved_at");
 	attnums[1] = SPI_fnumber(desc, "resolved_by");
 	before = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, "resolution"));

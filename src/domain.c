@@ -121,7 +121,7 @@ mark(TriggerData *td, HeapTuple tuple)
 Datum
 ownership_domain_edit(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "domain_edit");
 	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	HeapTuple tuple;
 	char *name;

@@ -91,19 +91,50 @@ is_being_restored(const Call *call)
 }
 
 /*
+ * Is the trigger that fires made as ownership.guard() makes them?  Anybody may
+ * attach the guard's functions to a table of his own in any other way: with a
+ * condition, for some columns, as a constraint, with transition tables.
+ */
+static bool
+is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
+{
+	const Trigger *trigger = td->tg_trigger;
+
+	return (td->tg_event & TRIGGER_EVENT_TIMINGMASK) == timing &&
+		   (TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) == row &&
+		   (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event) != 0) == !row && trigger->tgqual == NULL &&
+		   trigger->tgnattr == 0 && trigger->tgnargs == 0 && !OidIsValid(trigger->tgconstraint) &&
+		   trigger->tgoldtable == NULL && trigger->tgnewtable == NULL;
+}
+
+/* Does the guard's own trigger of that name see to what this other one fires for? */
+static bool
+is_second(const TriggerData *td, const char *name)
+{
+	const Trigger *own;
+
+	if (strcmp(td->tg_trigger->tgname, name) == 0)
+		return false;
+	own = find_trigger(td->tg_relation, name);
+	return own != NULL && own->tgfoid == td->tg_trigger->tgfoid &&
+		   own->tgtype == td->tg_trigger->tgtype && own->tgqual == NULL && own->tgnattr == 0 &&
+		   (own->tgenabled == TRIGGER_FIRES_ALWAYS || own->tgenabled == td->tg_trigger->tgenabled);
+}
+
+/*
  * Checks the trigger protocol, in one place, and prepares the call.  False:
  * there is nothing to guard.
  */
 static bool
-begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, bool row, Call *call)
+begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool row, Call *call)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	GuardState *state = fcinfo->flinfo->fn_extra;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || (td->tg_event & TRIGGER_EVENT_TIMINGMASK) != timing ||
-		(TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) != row)
+	if (!CALLED_AS_TRIGGER(fcinfo) || !is_guard_trigger(td, timing, row))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function \"%s\" was not called by a trigger of the guard", function),
+						errmsg("function \"guard_%s\" was not called by a trigger of the guard",
+							   strrchr(name, '_') + 1),
 						errhint("ownership.guard() creates the triggers.")));
 
 	if (state == NULL)
@@ -119,9 +150,10 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 							errmsg("a row filter cannot write tables of the ownership map")));
 		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
 		state->cxt = fcinfo->flinfo->fn_mcxt;
+		state->second = is_second(td, name);
 		fcinfo->flinfo->fn_extra = state;
 	}
-	if (ownership_enforcement == ENFORCEMENT_OFF)
+	if (ownership_enforcement == ENFORCEMENT_OFF || state->second)
 		return false;
 	call->td = td;
 	call->state = state;
@@ -929,7 +961,7 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 	Call call;
 	HeapTuple tuple;
 
-	if (!begin_call(fcinfo, "guard_amend", TRIGGER_EVENT_BEFORE, true, &call))
+	if (!begin_call(fcinfo, TRIGGER_AMEND, TRIGGER_EVENT_BEFORE, true, &call))
 		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
 																	 : td->tg_trigtuple);
 
@@ -994,7 +1026,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 	TupleTableSlot *stored = NULL;
 	TupleTableSlot *proposed = NULL;
 
-	if (!begin_call(fcinfo, "guard_judge", TRIGGER_EVENT_AFTER, true, &call))
+	if (!begin_call(fcinfo, TRIGGER_JUDGE, TRIGGER_EVENT_AFTER, true, &call))
 		return PointerGetDatum(NULL);
 	if (call.judge)
 	{
@@ -1082,7 +1114,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	Call call;
 	ConflictSet set = {0};
 
-	if (!begin_call(fcinfo, "guard_truncate", TRIGGER_EVENT_BEFORE, false, &call))
+	if (!begin_call(fcinfo, TRIGGER_TRUNCATE, TRIGGER_EVENT_BEFORE, false, &call))
 		return PointerGetDatum(NULL);
 
 	call.circumstances.operation = OPERATION_TRUNCATE;

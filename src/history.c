@@ -282,7 +282,7 @@ record_truncate(Inserter *history, Relation rel)
 Datum
 ownership_map_recorded(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "map_recorded");
 
 	if (!nobody_decides())
 	{

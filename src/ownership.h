@@ -392,6 +392,7 @@ typedef struct GuardState
 {
 	MemoryContext cxt; /* lives as long as the statement */
 	RelationMap *map;
+	bool second;		 /* the guard's own trigger is there, beside this one */
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
@@ -738,7 +739,7 @@ extern List *sheet_list(const SheetRow *row, SheetCell cell);
 extern void sheet_store(SheetRow *row);
 
 /* signal.c: triggers on the map's tables */
-extern TriggerData *check_trigger(FunctionCallInfo fcinfo);
+extern TriggerData *check_trigger(FunctionCallInfo fcinfo, const char *function);
 extern bool restoring(void);
 
 /* install.c: creating and dropping the guard */

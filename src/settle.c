@@ -389,7 +389,7 @@ Datum
 ownership_ddl_settle(PG_FUNCTION_ARGS)
 {
 	static TransactionId tried = InvalidTransactionId;
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "ddl_settle");
 	Task task = {0};
 	ErrorData *error;
 

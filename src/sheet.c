@@ -350,15 +350,12 @@ sheet_store(SheetRow *row)
 Datum
 ownership_sheet_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = (TriggerData *) fcinfo->context;
+	TriggerData *td = check_trigger(fcinfo, "sheet_row");
 	SheetRow row = {0};
 	char *entity;
 	char *field;
 	MemoryContext cxt = CurrentMemoryContext;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_INSTEAD(td->tg_event))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called by the sheet's trigger")));
 	SPI_connect();
 	for (int i = 0; i < SHEET_CELLS; i++)
 	{

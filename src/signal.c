@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -29,14 +30,117 @@ PG_FUNCTION_INFO_V1(ownership_row_owner_check);
 PG_FUNCTION_INFO_V1(ownership_map_restored);
 PG_FUNCTION_INFO_V1(ownership_pattern_readers);
 
-/* Errors: the function was called by other means than a trigger. */
-TriggerData *
-check_trigger(FunctionCallInfo fcinfo)
+/* The tables whose rows are the map. */
+static const char *const map_tables[] = {"system",		   "identity",		  "domain",
+										 "field",		   "declared_access", "mirrored_pattern",
+										 "mirrored_table", "mirrored_column", "row_owner"};
+
+#define ANY_CHANGE (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
+
+/*
+ * Where each trigger function of the extension may fire: timing, level and
+ * events as in pg_trigger.tgtype, and the extension's own tables.  A trigger
+ * that a new version adds is listed here.
+ */
+static const struct
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("function was not called as a trigger")));
-	return (TriggerData *) fcinfo->context;
+	const char *function;
+	int16 type;
+	const char *table; /* NULL: each table of the map */
+} own_triggers[] = {
+	{"map_changed", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
+	{"map_changed", TRIGGER_TYPE_TRUNCATE, NULL},
+	{"map_recorded", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
+	{"map_recorded", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, NULL},
+	{"map_restored", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT, NULL},
+	{"identity_bind", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | ANY_CHANGE, "identity"},
+	{"domain_edit", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | ANY_CHANGE, "domain"},
+	{"domain_edit", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, "domain"},
+	{"domain_edit", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "deleted_domain"},
+	{"mirrored_table_bind", TRIGGER_TYPE_ROW | ANY_CHANGE, "mirrored_table"},
+	{"mirrored_column_table",
+	 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
+	 "mirrored_column"},
+	{"row_owner_check",
+	 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "row_owner"},
+	{"pattern_readers", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "system"},
+	{"sheet_row", TRIGGER_TYPE_INSTEAD | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "sheet"},
+	{"resolve", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "conflict"},
+	{"ddl_settle", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "ddl_queue"},
+};
+
+/* Timing, level and event of a trigger's call, as in pg_trigger.tgtype. */
+static int16
+trigger_type(TriggerEvent event)
+{
+	int16 type = TRIGGER_FIRED_FOR_ROW(event) ? TRIGGER_TYPE_ROW : 0;
+
+	if (TRIGGER_FIRED_BEFORE(event))
+		type |= TRIGGER_TYPE_BEFORE;
+	else if (TRIGGER_FIRED_INSTEAD(event))
+		type |= TRIGGER_TYPE_INSTEAD;
+	if (TRIGGER_FIRED_BY_INSERT(event))
+		return type | TRIGGER_TYPE_INSERT;
+	if (TRIGGER_FIRED_BY_UPDATE(event))
+		return type | TRIGGER_TYPE_UPDATE;
+	if (TRIGGER_FIRED_BY_DELETE(event))
+		return type | TRIGGER_TYPE_DELETE;
+	return type | TRIGGER_TYPE_TRUNCATE;
+}
+
+/* Is it the extension's table of that name?  Not one of somebody's that is called so. */
+static bool
+is_own_table(Relation rel, const char *name)
+{
+	return strcmp(RelationGetRelationName(rel), name) == 0 &&
+		   catalog_table(name, true) == RelationGetRelid(rel);
+}
+
+static bool
+is_map_table(Relation rel)
+{
+	for (size_t i = 0; i < lengthof(map_tables); i++)
+	{
+		if (is_own_table(rel, map_tables[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * All that a trigger function of the extension's own tables trusts about how it
+ * is called.  Whoever may execute it can attach it to a table of his own, a
+ * superuser to any: it runs for the tables that it serves, at the timing,
+ * level and events that it was made for, and nowhere else.  The guard's
+ * functions, which serve everybody's tables, check theirs in guard.c.
+ *
+ * Errors: the function was called in any other way.
+ */
+TriggerData *
+check_trigger(FunctionCallInfo fcinfo, const char *function)
+{
+	const int16 kind = TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSTEAD;
+	TriggerData *td = (TriggerData *) fcinfo->context;
+
+	if (CALLED_AS_TRIGGER(fcinfo))
+	{
+		int16 type = trigger_type(td->tg_event);
+
+		for (size_t i = 0; i < lengthof(own_triggers); i++)
+		{
+			if (strcmp(own_triggers[i].function, function) == 0 &&
+				(own_triggers[i].type & kind) == (type & kind) &&
+				(own_triggers[i].type & type & ~kind) != 0 &&
+				(own_triggers[i].table == NULL
+					 ? is_map_table(td->tg_relation)
+					 : is_own_table(td->tg_relation, own_triggers[i].table)))
+				return td;
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("function \"%s\" was not called by a trigger of the extension", function),
+			 errhint("It is for the triggers that CREATE EXTENSION makes, and for no others.")));
 }
 
 /*
@@ -72,7 +176,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 {
 	Oid relid;
 
-	(void) check_trigger(fcinfo);
+	(void) check_trigger(fcinfo, "map_changed");
 	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
@@ -98,7 +202,7 @@ unbind_role(Relation bound, const char *name)
 Datum
 ownership_identity_bind(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "identity_bind");
 	bool delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
 	HeapTuple tuple = written_tuple(td);
 	Relation bound;
@@ -142,7 +246,7 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 Datum
 ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "mirrored_column_table");
 	HeapTuple tuple = written_tuple(td);
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
@@ -175,7 +279,7 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 Datum
 ownership_row_owner_check(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "row_owner_check");
 	HeapTuple tuple = written_tuple(td);
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
@@ -205,7 +309,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 Datum
 ownership_map_restored(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "map_restored");
 	TriggerDesc *known = td->tg_relation->trigdesc;
 	Trigger *list = td->tg_trigger;
 
@@ -223,7 +327,7 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 Datum
 ownership_pattern_readers(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "pattern_readers");
 	char *old = row_text(td, td->tg_trigtuple, "name");
 	char *new = row_text(td, td->tg_newtuple, "name");
 	Parameters p = {0};

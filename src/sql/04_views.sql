@@ -27,9 +27,13 @@ SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind,
 	judge.tgenabled = 'O' AS judges,
 	truncate.tgenabled = 'A' AS refuses_truncate
 FROM member m
+/* as guard() makes them: one with a condition, or for some events or columns, does not guard */
 LEFT JOIN pg_catalog.pg_trigger amend ON amend.tgrelid = m.relid AND amend.tgfoid = 'ownership.guard_amend()'::regprocedure
+	AND amend.tgtype = 31 AND amend.tgqual IS NULL AND cardinality(amend.tgattr) = 0
 LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoid = 'ownership.guard_judge()'::regprocedure
-LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure;
+	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
+LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
+	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
 COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children';
 
 CREATE VIEW ownership.guards AS
@@ -360,6 +364,8 @@ CREATE FUNCTION ownership.sheet_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map';
+/* it is for the trigger that follows, and no other */
+REVOKE ALL ON FUNCTION ownership.sheet_row() FROM PUBLIC;
 CREATE TRIGGER sheet_row INSTEAD OF INSERT ON ownership.sheet
 	FOR EACH ROW EXECUTE FUNCTION ownership.sheet_row();
 

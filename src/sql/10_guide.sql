@@ -16,6 +16,8 @@ SELECT pg_catalog.pg_extension_config_dump('ownership.deleted_domain', '');
 CREATE FUNCTION ownership.domain_edit() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_domain_edit' LANGUAGE C;
 COMMENT ON FUNCTION ownership.domain_edit() IS 'Trigger on ownership.domain and ownership.deleted_domain: checks patterns, and tells what users did from what is shipped';
+/* it deletes domains, whoever calls it: not for triggers on other tables */
+REVOKE ALL ON FUNCTION ownership.domain_edit() FROM PUBLIC;
 
 /* also where a restore runs as a replica */
 CREATE TRIGGER edit BEFORE INSERT OR UPDATE OR DELETE ON ownership.domain

@@ -6,6 +6,8 @@
 CREATE FUNCTION ownership.resolve() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_resolve' LANGUAGE C;
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: says who resolved it, and when';
+/* it is for the trigger that follows, and no other */
+REVOKE ALL ON FUNCTION ownership.resolve() FROM PUBLIC;
 CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
 	FOR EACH ROW EXECUTE FUNCTION ownership.resolve();
 

@@ -184,7 +184,8 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
-		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
+		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0)
 	UNION ALL
 	/* a trigger of it has another name, and so another place in the order */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(n.nspname::text, c.relname::text), NULL, '{}',

@@ -20,7 +20,8 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
-		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure))
+		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0)
 	UNION ALL
 	/* a trigger of it has another name, and so another place in the order */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(n.nspname::text, c.relname::text), NULL, '{}',
@@ -89,3 +90,32 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	FROM ownership.field f
 	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
 	GROUP BY f.domain;
+
+/* they are for the extension's own triggers, and no others */
+REVOKE ALL ON FUNCTION ownership.sheet_row(), ownership.domain_edit(), ownership.resolve() FROM PUBLIC;
+
+/* a trigger of the guard with a condition, or for some events or columns, does not guard */
+CREATE OR REPLACE VIEW ownership.guarded_relation AS
+WITH RECURSIVE member AS (
+	SELECT t.table_schema, t.table_name, c.oid AS root, c.oid AS relid, c.relkind, c.relhastriggers
+	FROM ownership.mirrored_table t
+	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	UNION
+	SELECT m.table_schema, m.table_name, m.root, c.oid, c.relkind, c.relhastriggers
+	FROM member m
+	JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relid
+	JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+)
+SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind,
+	amend.tgenabled = 'A' AS amends,
+	judge.tgenabled = 'O' AS judges,
+	truncate.tgenabled = 'A' AS refuses_truncate
+FROM member m
+/* as guard() makes them: one with a condition, or for some events or columns, does not guard */
+LEFT JOIN pg_catalog.pg_trigger amend ON amend.tgrelid = m.relid AND amend.tgfoid = 'ownership.guard_amend()'::regprocedure
+	AND amend.tgtype = 31 AND amend.tgqual IS NULL AND cardinality(amend.tgattr) = 0
+LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoid = 'ownership.guard_judge()'::regprocedure
+	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
+LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
+	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
