@@ -7,6 +7,31 @@ CREATE INDEX conflict_latest_idx ON ownership.conflict
 	(jsonb_hash_extended(row_key, hashtextextended(table_schema || '.' || table_name || '.' || coalesce(system, ''), 0)), id)
 	WHERE outcome IN ('kept', 'discarded');
 
+/* What the extension itself lacks; part of ownership.risks. */
+CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 3, 'high', 'unrecorded', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		CASE
+			WHEN s.fact = 'dropped' THEN format('%s rejected attempt%s found no room in shared memory since the server started, and left no evidence.',
+				s.value, CASE s.value WHEN '1' THEN '' ELSE 's' END)
+			WHEN s.value LIKE 'failed%' THEN format('Rejected attempts and activity do not come to the tables: the worker that writes them fails. %s', s.note)
+			WHEN s.value LIKE 'cannot%' THEN 'Rejected attempts and activity do not come to the tables: there is no process for the worker that writes them.'
+			ELSE 'Rejected attempts and activity have waited for more than a minute to be written to the tables.' END,
+		CASE
+			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. Its log has the errors that the clients were told.'
+			WHEN s.value LIKE 'failed%' THEN 'Mend what the error names; SELECT ownership.flush() shows whether it works again. Until then all of it waits in shared memory, of which there is so much.'
+			WHEN s.value LIKE 'cannot%' THEN 'Raise max_worker_processes, and restart the server.'
+			ELSE 'See in pg_locks which session locks ownership.activity or ownership.conflict, and have it end its transaction; SELECT ownership.flush() starts the worker where there is none.' END
+	FROM ownership.status() s
+	WHERE (s.fact = 'worker' AND s.value ~ '^(failed|cannot|behind)') OR (s.fact = 'dropped' AND s.value <> '0')
+	UNION ALL
+	SELECT 11, 'medium', 'unrecorded', NULL, NULL, NULL, NULL, '{}',
+		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
+		'Raise ownership.activity_size, and restart the server.'
+	FROM ownership.status() s
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
+COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
+GRANT SELECT ON ownership.own_risk TO PUBLIC;
+
 /* tells what a dump that was restored in part left out, of guards that went unseen, and of patterns whose schema is gone */
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs there, and none of it is left */
@@ -88,7 +113,10 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 		'Insert it into ownership.domain, or correct the fields.'
 	FROM ownership.field f
 	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
-	GROUP BY f.domain;
+	GROUP BY f.domain
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.own_risk;
 
 /* tells the row in a publication */
 ALTER TABLE ownership.activity ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
