@@ -34,6 +34,7 @@ open_inserter(const char *table)
 	inserter->rri = makeNode(ResultRelInfo);
 	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
 	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
+	publish_own_rows(inserter->rel, inserter->rri->ri_TrigDesc);
 	ExecOpenIndices(inserter->rri, false);
 	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
 	MemoryContextSwitchTo(old);

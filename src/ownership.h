@@ -229,6 +229,7 @@ extern bool writer_applies(const Writer *writer);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
+extern bool writer_is_worker(void);
 extern void writer_invalidate(void);
 extern void writer_init(void);
 
@@ -940,6 +941,9 @@ extern void require_decider(void);
 extern Inserter *open_inserter(const char *table);
 extern void close_inserter(Inserter *inserter);
 extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
+
+/* publish.c: the extension's tables in publications and subscriptions */
+extern void publish_own_rows(Relation rel, TriggerDesc *triggers);
 
 /* diagram.c: what pictures show */
 typedef enum PicturePart

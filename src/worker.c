@@ -7,7 +7,8 @@
  * none.  It writes in short transactions, and ends soon after nothing comes
  * any more, because a connected process is in the way of DROP DATABASE and of
  * CREATE DATABASE ... TEMPLATE.  On an error it ends, too; the mailbox says
- * when the next one may try.
+ * when the next one may try.  Attempts are written before counters, and in
+ * other transactions: what stands in the way of activity keeps no evidence back.
  *
  * It is a superuser's process.  So that nobody can have code of his own run by
  * it, it writes as the owner of the table, restricted as maintenance is, and
@@ -46,6 +47,7 @@
 #define LOCKED_MS 100			 /* a table is locked: looks again */
 #define MAX_DELAY_MS (60 * 1000) /* after many failures */
 #define LAST_MS 1000			 /* waits for sessions that end with it */
+#define BEHIND_MS (60 * 1000)	 /* waiting longer than that is told */
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_ATTEMPTS 1000
 
@@ -239,63 +241,83 @@ open_table(const char *name, bool *locked)
 	return try_table_open(relid, NoLock);
 }
 
-/*
- * Write one batch, in a transaction of its own.  Returns how many attempts are
- * in it, or -1: a table is locked.
- */
-static int
-write_once(Oid database)
+/* The transaction of a batch; its allocations are left to the caller. */
+static void
+begin_batch(void)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	uint32 *lengths = palloc(BATCH_ATTEMPTS * sizeof(uint32));
-	Counter *counters;
-	char *messages;
-	int ncounters;
-	int nmessages = 0;
-	bool locked;
-	Relation activity;
-	Relation conflict = NULL;
-
-	counters = mailbox_counters(database, &ncounters);
-	messages = mailbox_attempts(database, BATCH_BYTES, BATCH_ATTEMPTS, lengths, &nmessages);
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(cxt);
-	activity = open_table("activity", &locked);
-	if (activity != NULL)
-		conflict = open_table("conflict", &locked);
-	if (locked)
-	{
-		if (activity != NULL)
-			table_close(activity, NoLock);
-		PopActiveSnapshot();
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(cxt);
-		return -1;
-	}
-	/* without the extension nobody wants it any more */
-	if (activity != NULL && conflict != NULL)
-	{
-		store_counters(activity, counters, ncounters);
-		if (messages != NULL)
-			store_attempts(conflict, RelationGetRelid(activity), messages, lengths, nmessages);
-	}
-	if (conflict != NULL)
-		table_close(conflict, NoLock);
-	if (activity != NULL)
-		table_close(activity, NoLock);
-	PopActiveSnapshot();
+}
 
-	/* once it is committed, it must be taken out */
+/* After a commit the batch must be taken out: the caller lets interrupts in again. */
+static void
+end_batch(Relation rel)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	if (rel != NULL)
+		table_close(rel, NoLock);
+	PopActiveSnapshot();
 	HOLD_INTERRUPTS();
 	CommitTransactionCommand();
-	mailbox_counters_written(counters, ncounters);
-	mailbox_attempts_written(database, nmessages);
-	RESUME_INTERRUPTS();
 	MemoryContextSwitchTo(cxt);
-	return nmessages;
+}
+
+/*
+ * Write a batch of attempts.  Returns how many are in it, or -1: the table is
+ * locked.  Without the extension nobody wants them any more.
+ */
+static int
+write_attempts_once(Oid database)
+{
+	uint32 *lengths = palloc(BATCH_ATTEMPTS * sizeof(uint32));
+	int n = 0;
+	char *messages = mailbox_attempts(database, BATCH_BYTES, BATCH_ATTEMPTS, lengths, &n);
+	Relation conflict;
+	bool locked;
+
+	if (messages == NULL)
+		return 0;
+	begin_batch();
+	conflict = open_table("conflict", &locked);
+	if (conflict != NULL)
+	{
+		Oid extension = catalog_table("activity", true);
+
+		if (OidIsValid(extension))
+			store_attempts(conflict, extension, messages, lengths, n);
+	}
+	end_batch(conflict);
+	if (!locked)
+		mailbox_attempts_written(database, n);
+	RESUME_INTERRUPTS();
+	return locked ? -1 : n;
+}
+
+/* The same of all counters.  False: the table is locked. */
+static bool
+write_counters_once(Oid database)
+{
+	int n;
+	Counter *counters = mailbox_counters(database, &n);
+	Relation activity;
+	bool locked;
+
+	if (n == 0)
+		return true;
+	begin_batch();
+	activity = open_table("activity", &locked);
+	if (activity != NULL)
+		store_counters(activity, counters, n);
+	end_batch(activity);
+	if (!locked)
+		mailbox_counters_written(counters, n);
+	RESUME_INTERRUPTS();
+	return !locked;
 }
 
 /* Write all that was handed over by now.  False: a table is locked. */
@@ -312,11 +334,11 @@ write_all(Oid database, uint64 number, int64 attempts)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = write_once(database);
-		done = n >= 0;
+		n = write_attempts_once(database);
 		attempts -= n;
 		MemoryContextReset(cxt);
 	} while (n > 0 && attempts > 0);
+	done = write_counters_once(database) && n >= 0;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 	if (done)
@@ -392,8 +414,13 @@ fix_settings(void)
 	set("default_transaction_deferrable", "off");
 	set("row_security", "on");
 	set("statement_timeout", "0");
+	/* from 17 on; it would end the process */
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		set("transaction_timeout", "0");
 	set("lock_timeout", "2s");
 	set("idle_in_transaction_session_timeout", "0");
+	set("temp_file_limit", "-1");
+	set("check_function_bodies", "on"); /* see restoring() */
 	set("jit", "off");
 	/* on disk when flush() says so, but waiting for no standby */
 	set("synchronous_commit", "local");
@@ -487,9 +514,13 @@ work(Oid database)
 	work_last(database);
 }
 
+/* Errors are caught; what ends the process all the same is known to the log alone. */
 static void
 release(int code, Datum database)
 {
+	if (code != 0)
+		mailbox_failed(DatumGetObjectId(database),
+					   "its process was ended; the server's log says why", MAX_DELAY_MS);
 	(void) mailbox_release(DatumGetObjectId(database), false);
 }
 
@@ -549,28 +580,39 @@ add_fact(ReturnSetInfo *rsinfo, const char *fact, const char *value, const char 
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/*
+ * What ownership.own_risk goes by: it begins with "failed", "cannot" or
+ * "behind" where what was handed over does not come to the tables.
+ */
 static const char *
 worker_state(const MailboxStatus *status)
 {
+	const char *state = NULL;
+
+	if (status->failed)
+		state = "failed";
+	else if (status->no_process)
+		state = "cannot be started";
+	else if (status->oldest != 0 &&
+			 TimestampDifferenceExceeds(status->oldest, GetCurrentTimestamp(), BEHIND_MS))
+		state = "behind";
 	if (status->worker != 0)
-		return psprintf(_("running (process %d)"), (int) status->worker);
-	if (status->no_process)
-		return _("cannot be started");
-	if (status->starting)
-		return _("starting");
-	return status->failed ? _("failed") : _("not running");
+		return psprintf("%s (process %d)", state != NULL ? state : "running", (int) status->worker);
+	if (state != NULL)
+		return state;
+	return status->starting ? "starting" : "not running";
 }
 
 static const char *
 worker_note(const MailboxStatus *status)
 {
+	if (status->failed)
+		return psprintf("It is tried again. The last error: %s", status->error);
+	if (status->no_process)
+		return "Raise max_worker_processes. It is tried again.";
 	if (status->worker != 0)
 		return NULL;
-	if (status->no_process)
-		return _("Raise max_worker_processes. It is tried again.");
-	if (status->failed)
-		return psprintf(_("It is tried again. The last error: %s"), status->error);
-	return _("It is started when there is something to write.");
+	return "It is started when there is something to write.";
 }
 
 /* status(): one row a fact. */

@@ -369,6 +369,13 @@ session_origin(void)
 														 : replorigin_session_origin;
 }
 
+/* Is this process one that applies a replicated stream, whoever it writes as? */
+bool
+writer_is_worker(void)
+{
+	return in_replication_worker(session_origin());
+}
+
 /* The same as current_writer() if it need not be looked up, else NULL. */
 const Writer *
 known_writer(void)

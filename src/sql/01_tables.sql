@@ -206,6 +206,8 @@ CREATE TABLE ownership.activity (
 	first_seen		timestamptz,
 	last_read		timestamptz,
 	last_write		timestamptz,
+	/* a publication needs a key without NULLs */
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, column_name, system)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ownership.activity IS 'Which system reads and writes which mirrored column, as seen since the library was preloaded';
@@ -217,6 +219,7 @@ COMMENT ON COLUMN ownership.activity.filled IS 'Rows in which it filled a blank,
 COMMENT ON COLUMN ownership.activity.kept IS 'Rows in which its value was kept out, or that were discarded';
 COMMENT ON COLUMN ownership.activity.rejected IS 'Attempts that failed with an error';
 COMMENT ON COLUMN ownership.activity.overridden IS 'Rows in which a steward wrote it';
+COMMENT ON COLUMN ownership.activity.id IS 'Tells the row in a publication';
 
 /*
  * The roles that bore an identity's name when it was identified.  Not dumped:

@@ -341,6 +341,31 @@ CREATE VIEW ownership.status AS
 SELECT fact, value, note FROM ownership.status();
 COMMENT ON VIEW ownership.status IS 'One row a fact: whether activity is remembered, and how its worker and its shared memory stand';
 
+/* What the extension itself lacks; part of ownership.risks. */
+CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 3, 'high', 'unrecorded', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		CASE
+			WHEN s.fact = 'dropped' THEN format('%s rejected attempt%s found no room in shared memory since the server started, and left no evidence.',
+				s.value, CASE s.value WHEN '1' THEN '' ELSE 's' END)
+			WHEN s.value LIKE 'failed%' THEN format('Rejected attempts and activity do not come to the tables: the worker that writes them fails. %s', s.note)
+			WHEN s.value LIKE 'cannot%' THEN 'Rejected attempts and activity do not come to the tables: there is no process for the worker that writes them.'
+			ELSE 'Rejected attempts and activity have waited for more than a minute to be written to the tables.' END,
+		CASE
+			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. Its log has the errors that the clients were told.'
+			WHEN s.value LIKE 'failed%' THEN 'Mend what the error names; SELECT ownership.flush() shows whether it works again. Until then all of it waits in shared memory, of which there is so much.'
+			WHEN s.value LIKE 'cannot%' THEN 'Raise max_worker_processes, and restart the server.'
+			ELSE 'See in pg_locks which session locks ownership.activity or ownership.conflict, and have it end its transaction; SELECT ownership.flush() starts the worker where there is none.' END
+	FROM ownership.status() s
+	WHERE (s.fact = 'worker' AND s.value ~ '^(failed|cannot|behind)') OR (s.fact = 'dropped' AND s.value <> '0')
+	UNION ALL
+	SELECT 11, 'medium', 'unrecorded', NULL, NULL, NULL, NULL, '{}',
+		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
+		'Raise ownership.activity_size, and restart the server.'
+	FROM ownership.status() s
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
+COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
+GRANT SELECT ON ownership.own_risk TO PUBLIC;
+
 /*
  * Its cells are text, so that what is wrong with a row is found where its
  * field is known; dates are ISO, whatever the session's DateStyle.

@@ -171,7 +171,7 @@ ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
 
-/* What DDL broke, or could; part of ownership.risks. */
+/* What DDL broke, or could, and what the extension itself lacks; part of ownership.risks. */
 CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs there, and none of it is left */
 	SELECT 3, 'high', 'unguarded', NULL::text, NULL::text, ownership.relation_name(b.table_schema, b.table_name), NULL::text, '{}'::text[],
@@ -253,7 +253,10 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 		'Insert it into ownership.domain, or correct the fields.'
 	FROM ownership.field f
 	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
-	GROUP BY f.domain;
+	GROUP BY f.domain
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.own_risk;
 COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL';
 
 /* they write what nobody may write otherwise: not for triggers on other tables */

@@ -7,6 +7,31 @@ CREATE INDEX conflict_latest_idx ON ownership.conflict
 	(jsonb_hash_extended(row_key, hashtextextended(table_schema || '.' || table_name || '.' || coalesce(system, ''), 0)), id)
 	WHERE outcome IN ('kept', 'discarded');
 
+/* What the extension itself lacks; part of ownership.risks. */
+CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 3, 'high', 'unrecorded', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		CASE
+			WHEN s.fact = 'dropped' THEN format('%s rejected attempt%s found no room in shared memory since the server started, and left no evidence.',
+				s.value, CASE s.value WHEN '1' THEN '' ELSE 's' END)
+			WHEN s.value LIKE 'failed%' THEN format('Rejected attempts and activity do not come to the tables: the worker that writes them fails. %s', s.note)
+			WHEN s.value LIKE 'cannot%' THEN 'Rejected attempts and activity do not come to the tables: there is no process for the worker that writes them.'
+			ELSE 'Rejected attempts and activity have waited for more than a minute to be written to the tables.' END,
+		CASE
+			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. Its log has the errors that the clients were told.'
+			WHEN s.value LIKE 'failed%' THEN 'Mend what the error names; SELECT ownership.flush() shows whether it works again. Until then all of it waits in shared memory, of which there is so much.'
+			WHEN s.value LIKE 'cannot%' THEN 'Raise max_worker_processes, and restart the server.'
+			ELSE 'See in pg_locks which session locks ownership.activity or ownership.conflict, and have it end its transaction; SELECT ownership.flush() starts the worker where there is none.' END
+	FROM ownership.status() s
+	WHERE (s.fact = 'worker' AND s.value ~ '^(failed|cannot|behind)') OR (s.fact = 'dropped' AND s.value <> '0')
+	UNION ALL
+	SELECT 11, 'medium', 'unrecorded', NULL, NULL, NULL, NULL, '{}',
+		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
+		'Raise ownership.activity_size, and restart the server.'
+	FROM ownership.status() s
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
+COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
+GRANT SELECT ON ownership.own_risk TO PUBLIC;
+
 /* tells what a dump that was restored in part left out, of guards that went unseen, and of patterns whose schema is gone */
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs there, and none of it is left */
@@ -119,3 +144,120 @@ LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoi
 	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
 LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
 	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
+	GROUP BY f.domain
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.own_risk;
+
+/* tells the row in a publication */
+ALTER TABLE ownership.activity ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
+COMMENT ON COLUMN ownership.activity.id IS 'Tells the row in a publication';
+
+/* leaves out what a subscription brings of another hub's tables */
+CREATE FUNCTION ownership.another_hub() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_another_hub' LANGUAGE C;
+COMMENT ON FUNCTION ownership.another_hub() IS 'Trigger on the extension''s tables: leaves out what a subscription brings of another hub''s';
+REVOKE ALL ON FUNCTION ownership.another_hub() FROM PUBLIC;
+
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.system
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.system
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.system ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.identity
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.identity
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.identity ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.domain
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.domain
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.field
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.field ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.declared_access
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.declared_access
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.declared_access ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.declared_access ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.mirrored_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.mirrored_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.mirrored_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.mirrored_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.mirrored_column ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.row_owner
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.row_owner
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.conflict
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.conflict
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.conflict ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.conflict ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.activity
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.activity
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.activity ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.activity ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.bound_role
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.bound_role
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.bound_role ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.bound_role ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.deleted_domain
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.deleted_domain
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.deleted_domain ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.deleted_domain ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.map_history
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.map_history
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.map_history ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.map_history ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.mirrored_pattern
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.mirrored_pattern
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.bound_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.bound_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.bound_table ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.bound_table ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.former_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.former_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.former_table ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.former_table ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.former_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.former_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.former_column ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.former_column ENABLE ALWAYS TRIGGER another_hub_truncate;
