@@ -281,20 +281,28 @@ type_not_null(Oid typid)
 	return not_null;
 }
 
-/* What is needed to compare values of the column, and to replace them. */
-static void
-load_column_type(Relation rel, MappedColumn *col)
+/* What is needed to compare values of a column, on the map or not. */
+void
+map_column_type(MappedColumn *col, Form_pg_attribute att)
 {
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
 	Oid base = getBaseType(att->atttypid);
-	Node *expr;
-	Node *constant;
 
-	any_domains |= base != att->atttypid;
 	col->numeric = base == NUMERICOID;
 	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
 	col->byval = att->attbyval;
 	col->typlen = att->attlen;
+}
+
+/* And what is needed to replace them. */
+static void
+load_column_type(Relation rel, MappedColumn *col)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
+	Node *expr;
+	Node *constant;
+
+	any_domains |= getBaseType(att->atttypid) != att->atttypid;
+	map_column_type(col, att);
 	col->not_null = att->attnotnull || type_not_null(att->atttypid);
 	col->constant_default = true;
 	col->default_isnull = true;
@@ -437,9 +445,10 @@ filter_error_context(void *arg)
 	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
 }
 
-/* Adds the row owners of one table on the map. */
+/* Adds the row owners of one table on the map, `home`. */
 static void
-load_rules(RelationMap *map, Relation rel, const char *schema, const char *table, Snapshot snapshot)
+load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const char *table,
+		   Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("row_owner", "row_owner_pkey", 2, keys, snapshot);
@@ -479,7 +488,7 @@ load_rules(RelationMap *map, Relation rel, const char *schema, const char *table
 
 			if (strcmp(loaded->column, col->name) != 0)
 				continue;
-			loaded->rule.expr = filter_parse(rel, loaded->rule.text);
+			loaded->rule.expr = filter_parse(rel, home, loaded->rule.text);
 			col->rules[col->nrules++] = loaded->rule;
 		}
 	}
@@ -564,7 +573,7 @@ load_map(RelationMap *map, Relation rel)
 			}
 			map->mapped = true;
 			load_columns(map, rel, schema, table, snapshot);
-			load_rules(map, rel, schema, table, snapshot);
+			load_rules(map, rel, lfirst_oid(lc), schema, table, snapshot);
 		}
 		catalog_end(scan);
 	}

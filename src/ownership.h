@@ -236,6 +236,7 @@ extern void writer_init(void);
 extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
+extern void map_column_type(MappedColumn *col, Form_pg_attribute att);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
@@ -255,7 +256,7 @@ typedef struct Deputy
 extern Deputy deputy_begin(Relation rel);
 extern Deputy deputy_begin_extension(void);
 extern void deputy_end(const Deputy *caller);
-extern Expr *filter_parse(Relation rel, const char *text);
+extern Expr *filter_parse(Relation rel, Oid home, const char *text);
 extern char *filter_renamed(Relation rel, const char *text, const char *table, List *columns);
 
 /* compare.c */
@@ -302,7 +303,9 @@ typedef struct Tally
 	char *table;
 	uint64 observed;		/* rows */
 	uint64 kept;			/* rows with values kept out */
-	uint64 discarded;		/* rows not created or not deleted */
+	uint64 unchanged;		/* of them: rows of which nothing was left */
+	uint64 not_created;		/* rows */
+	uint64 discarded;		/* rows not deleted */
 	uint64 untouched;		/* inserts left alone for an upsert */
 	bool blind;				/* its names were not known */
 	struct HTAB *stand_ins; /* uint64: defaults put into new rows, see guard.c */
@@ -812,6 +815,8 @@ extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
 extern char *relation_label_oid(Oid relid);
+extern char *message_relation(const char *schema, const char *table);
+extern char *message_relation_oid(Oid relid);
 extern char *column_label(const char *schema, const char *table, const char *column);
 extern void split_field(const char *text, char **entity, char **name);
 extern void split_column(const char *text, char **schema, char **table, char **column);
