@@ -388,12 +388,23 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 	record_evidence(&e);
 	report_softened(&e);
 	if (!call->writer->worker)
-		statement_tally(call->map)->discarded++;
+	{
+		Tally *tally = statement_tally(call->map);
+
+		if (e.operation == OPERATION_INSERT)
+			tally->not_created++;
+		else
+			tally->discarded++;
+	}
 }
 
-/* Is any stored column of the amended row another than before? */
+/*
+ * Is a column that the UPDATE names (NULL: any) another in the amended row than
+ * before?  What triggers derive from values that are kept out is no reason to
+ * write the row.
+ */
 static bool
-anything_left(Relation rel, HeapTuple before, HeapTuple after)
+anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple after)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 
@@ -406,10 +417,11 @@ anything_left(Relation rel, HeapTuple before, HeapTuple after)
 		bool anull;
 		bool bnull;
 
-		if (att->attisdropped || att->attgenerated != '\0')
+		if (att->attisdropped || att->attgenerated != '\0' ||
+			(named != NULL &&
+			 !bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			continue;
-		col.byval = att->attbyval;
-		col.typlen = att->attlen;
+		map_column_type(&col, att);
 		a = heap_getattr(before, att->attnum, desc, &anull);
 		b = heap_getattr(after, att->attnum, desc, &bnull);
 		if (value_changed(&col, a, anull, b, bnull))
@@ -485,7 +497,7 @@ amend_update(Call *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
-						relation_label(call->map->schema, call->map->table)),
+						message_relation(call->map->schema, call->map->table)),
 				 errdetail(
 					 "The row was inserted by another transaction after values of it had been kept out."),
 				 errhint("The transaction might succeed if retried.")));
@@ -504,8 +516,14 @@ amend_update(Call *call)
 	if (keeps)
 	{
 		record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
-		if (call->writer->worker && !anything_left(td->tg_relation, td->tg_trigtuple, tuple))
-			return NULL;
+		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
+		{
+			/* over SQL it still counts as a row that was updated */
+			if (call->writer->worker)
+				return NULL;
+			statement_tally(call->map)->unchanged++;
+			tuple = td->tg_trigtuple;
+		}
 	}
 	return tuple;
 }
@@ -1048,7 +1066,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 					ereport(ERROR,
 							(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 							 errmsg("could not tell in time which columns of table \"%s\" the statement names",
-									relation_label(call.map->schema, call.map->table)),
+									message_relation(call.map->schema, call.map->table)),
 							 errdetail("The ownership library was loaded by this statement."),
 							 errhint(
 								 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
@@ -1057,7 +1075,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-								relation_label(call.map->schema, call.map->table)),
+								message_relation(call.map->schema, call.map->table)),
 						 errdetail("The row that the statement would have updated went away."),
 						 errhint("The transaction might succeed if retried.")));
 		}

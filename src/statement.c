@@ -425,7 +425,7 @@ settle(const void *key, bool all)
 			close_inserter(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
-		if (tally->kept > 0 || tally->discarded > 0)
+		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
 			report_kept(tally);
 		/* a long transaction may see many statements */
 		MemoryContextDelete(tally->cxt);
