@@ -43,6 +43,7 @@ typedef struct Call
 	const Writer *writer;
 	Writer as; /* its copy: code of users may write as somebody else meanwhile */
 	const char *system;
+	const Insertion *insertion; /* INSERT: what brings the row */
 	Circumstances circumstances;
 	bool judge; /* in BEFORE: AFTER will not */
 } Call;
@@ -138,6 +139,8 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	call->as = *call->writer;
 	call->writer = &call->as;
 	call->map = state->map;
+	call->insertion =
+		row && TRIGGER_FIRED_BY_INSERT(td->tg_event) ? insertion_of(state, td, call->map) : NULL;
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
@@ -239,6 +242,33 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 	}
 }
 
+/* A column's value in a row, as a number that is told to nobody. */
+static uint64
+stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+{
+	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
+
+	for (int i = -1; i < call->map->nkey_attrs; i++)
+	{
+		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
+		bool isnull;
+		Datum value = slot_getattr(row, attnum, &isnull);
+
+		hash =
+			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
+	}
+	return hash;
+}
+
+/* AFTER: did BEFORE see that the row takes the column's default? */
+static bool
+took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+{
+	return !call->insertion->before && insertion_is_open(call->insertion, call->map, col) &&
+		   statement_remembers(call->map, stand_in(call, col, row));
+}
+
 static void
 insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 {
@@ -254,7 +284,8 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	{
 		MappedColumn *col = &cols[i];
 
-		if (col->foreign && insert_writes(map, col, proposed))
+		if (col->foreign && insert_writes(call->insertion, map, col, proposed) &&
+			!took_default(call, col, proposed))
 			add_conflict(call, set, col, map_owner(map, col, proposed), false);
 	}
 }
@@ -462,11 +493,11 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 	if (!call->judge || tuple == NULL || !activity_counts())
 		return;
 	if (row != NULL)
-		activity_row(call->map, call->system, operation, named, stored, row);
+		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
 	else
 	{
 		row = tuple_slot(call->td->tg_relation, tuple);
-		activity_row(call->map, call->system, operation, named, stored, row);
+		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 }
@@ -493,7 +524,7 @@ amend_update(Call *call)
 	bool keeps;
 
 	if (state->amended_insert && !call->writer->worker &&
-		statement_arbiters(call->map, &arbiters) != ARBITERS_NONE)
+		insertion_arbiters(insertion_of(state, td, call->map), &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
@@ -547,7 +578,7 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, Mappe
 		if (set->items[i].verdict != VERDICT_KEEP)
 			continue;
 		attnums[n] = col->attnum;
-		map_default(call->map, col, &values[n], &nulls[n]);
+		map_default(insertion_default(call->insertion, col), &values[n], &nulls[n]);
 		if (col->partition_key || (col->not_null && nulls[n]))
 		{
 			*stuck = col;
@@ -617,7 +648,7 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
 	EState *estate;
 	ResultRelInfo *rri;
 	List *listed;
-	Arbiters where = statement_arbiters(call->map, &listed);
+	Arbiters where = insertion_arbiters(call->insertion, &listed);
 	List *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
@@ -684,25 +715,6 @@ add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
 	return set->n > before;
 }
 
-/* A column's value in a row, as a number that is told to nobody. */
-static uint64
-stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
-{
-	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
-
-	for (int i = -1; i < call->map->nkey_attrs; i++)
-	{
-		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
-		bool isnull;
-		Datum value = slot_getattr(row, attnum, &isnull);
-
-		hash =
-			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
-	}
-	return hash;
-}
-
 /*
  * A default that is not constant, in the place of a refused value, looks to
  * AFTER like a write of that value.  It is remembered by what it is.
@@ -716,10 +728,34 @@ remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
 	{
 		const Conflict *c = &set->items[i];
 
-		if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+		if (c->verdict == VERDICT_KEEP && !insertion_default(call->insertion, c->col)->constant)
 			statement_remember(call->map, stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
+}
+
+/* Remembers which columns of a row took their default, where AFTER cannot tell. */
+static void
+remember_defaults(Call *call, HeapTuple tuple)
+{
+	RelationMap *map = call->map;
+	TupleTableSlot *row = NULL;
+
+	if (call->judge || map_foreign(map, call->writer) == NULL)
+		return;
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *col = &map->cols[i];
+
+		if (!col->foreign || !insertion_is_open(call->insertion, map, col))
+			continue;
+		if (row == NULL)
+			row = tuple_slot(call->td->tg_relation, tuple);
+		if (!insert_writes(call->insertion, map, col, row))
+			statement_remember(map, stand_in(call, col, row));
+	}
+	if (row != NULL)
+		ExecDropSingleTupleTableSlot(row);
 }
 
 static HeapTuple
@@ -824,7 +860,7 @@ judge_move(Call *call)
 	if (call->judge)
 		return; /* BEFORE UPDATE did */
 	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
-	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named,
+	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named, NULL,
 				 td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
@@ -985,6 +1021,8 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 		if (move == NULL)
 		{
 			tuple = amend_insert(&call);
+			if (tuple != NULL)
+				remember_defaults(&call, tuple);
 			count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 		}
@@ -1042,8 +1080,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 		proposed = td->tg_trigslot;
 		insert_conflicts(&call, &set, proposed);
 	}
-	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols, stored,
-				 proposed);
+	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols,
+				 call.insertion, stored, proposed);
 	if (set.n == 0)
 		return PointerGetDatum(NULL);
 
@@ -1058,7 +1096,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 			continue;
 		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		{
-			if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call.insertion, c->col))
 			{
 				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
 					continue;
@@ -1123,7 +1161,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 				   : _("TRUNCATE leaves no rows to keep."));
 	if (truncate_is_new(call.map))
 	{
-		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL);
+		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
 		record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
