@@ -66,7 +66,7 @@ UPDATE orders SET status = 'paid', total = 1 WHERE id = 5 RETURNING *;
 -- a BEFORE trigger cannot make the row another's
 CREATE FUNCTION to_paid() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.status := 'paid'; RETURN new; END $$;
 CREATE TRIGGER derive BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION to_paid();
-UPDATE orders SET total = 2 WHERE id = 5 RETURNING *;
+UPDATE orders SET total = 2, note = 'paid' WHERE id = 5 RETURNING *;
 DROP TRIGGER derive ON orders;
 -- and now it was paid
 UPDATE orders SET total = 3 WHERE id = 5 RETURNING *;

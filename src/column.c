@@ -223,7 +223,7 @@ column_arrives(Changes *c, const char *old, char *name)
 	else
 		ereport(WARNING,
 				(errmsg("column \"%s\" of table \"%s\" is not on the ownership map", name,
-						relation_label(c->place->schema, c->place->table)),
+						message_relation(c->place->schema, c->place->table)),
 				 errdetail("The map of that name followed its column, which is called \"%s\" now.",
 						   from)));
 }

@@ -50,35 +50,3 @@ value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull)
 		return !DatumGetBool(OidFunctionCall2(F_RECORD_IMAGE_EQ, a, b));
 	return true;
 }
-
-/*
- * Does a new row write the column?  The key always; otherwise a value that is
- * neither NULL nor the constant default, and with another default one that the
- * statement is known to name.
- *
- * A replicated INSERT does not say which columns it brought.  But one that has
- * another value than its default has now did not get it from there, unless the
- * default is volatile.
- */
-bool
-insert_writes(const RelationMap *map, const MappedColumn *col, TupleTableSlot *row)
-{
-	Datum value;
-	Datum standard;
-	bool isnull;
-	bool standard_isnull;
-	Naming named;
-
-	if (col->key)
-		return true;
-	value = slot_getattr(row, col->attnum, &isnull);
-	if (isnull)
-		return false;
-	if (col->constant_default)
-		return value_changed(col, value, false, col->default_value, col->default_isnull);
-	named = statement_names_insert(map, col);
-	if (named != NAMED_UNKNOWN || col->volatile_default)
-		return named == NAMED_YES;
-	map_default(map, col, &standard, &standard_isnull);
-	return value_changed(col, value, false, standard, standard_isnull);
-}

@@ -10,6 +10,7 @@
 #include "access/genam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "commands/copyfrom_internal.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "nodes/plannodes.h"
@@ -63,6 +64,30 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 #else
 	(void) statement;
 	return rte->insertedCols;
+#endif
+}
+
+/* 16: a text in the file of a COPY can stand for the default */
+static inline bool
+compat_copy_took_default(const struct CopyFromStateData *copy, AttrNumber attnum)
+{
+#if PG_VERSION_NUM >= 160000
+	return attnum > 0 && copy->defaults != NULL && copy->defaults[attnum - 1];
+#else
+	(void) copy;
+	(void) attnum;
+	return false;
+#endif
+}
+
+/* 17: the actions of a MERGE are kept in one array */
+static inline List *
+compat_not_matched_actions(const ResultRelInfo *rri)
+{
+#if PG_VERSION_NUM >= 170000
+	return rri->ri_MergeActions[MERGE_WHEN_NOT_MATCHED_BY_TARGET];
+#else
+	return rri->ri_notMatchedMergeAction;
 #endif
 }
 

@@ -211,7 +211,7 @@ check_refusal(const Refusal *r)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("conflict %lld does not tell its row", (long long) r->id),
 				 errdetail("Table \"%s\" had no key when it was recorded.",
-						   relation_label(r->schema, r->table)),
+						   message_relation(r->schema, r->table)),
 				 errhint("Write the value as its system of record, and dismiss the conflict.")));
 	if (r->proposed == NULL && strcmp(r->operation, "DELETE") != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -242,9 +242,9 @@ take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns
 			ereport(whole ? NOTICE : ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 col == NULL ? errmsg("column \"%s\" of table \"%s\" does not exist any more",
-										  name, relation_label(r->schema, r->table))
+										  name, message_relation(r->schema, r->table))
 								 : errmsg("column \"%s\" of table \"%s\" is a generated column",
-										  name, relation_label(r->schema, r->table)),
+										  name, message_relation(r->schema, r->table)),
 					 whole ? errdetail("The row is created without it.") : 0));
 			continue;
 		}
@@ -382,8 +382,9 @@ accept_refusal(const Refusal *r, List *refusals)
 						errhint("Decide on that one, or write the value as its system of record.")));
 	relid = evidence_relation(r->schema, r->table);
 	if (!OidIsValid(relid))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("table \"%s\" does not exist", relation_label(r->schema, r->table))));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"%s\" does not exist", message_relation(r->schema, r->table))));
 	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
 	deletes = strcmp(r->operation, "DELETE") == 0;
 	if (creates && strcmp(r->outcome, "discarded") == 0)
@@ -395,7 +396,7 @@ accept_refusal(const Refusal *r, List *refusals)
 							errmsg("the row that conflict %lld would create is there already",
 								   (long long) r->id),
 							errdetail("Somebody else created it in table \"%s\" meanwhile.",
-									  relation_label(r->schema, r->table)),
+									  message_relation(r->schema, r->table)),
 							errhint("Dismiss the conflict.")));
 		write_evidence_row(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
@@ -408,7 +409,7 @@ accept_refusal(const Refusal *r, List *refusals)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the row of conflict %lld is not in table \"%s\"", (long long) r->id,
-						relation_label(r->schema, r->table)),
+						message_relation(r->schema, r->table)),
 				 creates
 					 ? errdetail(
 						   "The INSERT was rejected with an error, and only the columns in conflict were recorded.")
@@ -416,7 +417,7 @@ accept_refusal(const Refusal *r, List *refusals)
 	if (row.n > 1)
 		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
 						errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
-							   (long long) r->id, row.n, relation_label(r->schema, r->table))));
+							   (long long) r->id, row.n, message_relation(r->schema, r->table))));
 	write_evidence_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns,
 					   values);
 	follow_key(r, columns, values, refusals);

@@ -343,7 +343,7 @@ require_field_name(const ColumnSpec *s)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
-						s->column, relation_label(s->schema, s->table)),
+						s->column, message_relation(s->schema, s->table)),
 				 errhint(
 					 "Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
 }
@@ -365,7 +365,7 @@ check_relation(Oid relid)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation with OID %u does not exist", relid)));
 	kind = rel->rd_rel->relkind;
-	label = relation_label_oid(relid);
+	label = message_relation_oid(relid);
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
 		kind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
@@ -405,7 +405,7 @@ undefined_column(Relation rel, const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" of table \"%s\" does not exist", name,
-					relation_label_oid(RelationGetRelid(rel))),
+					message_relation_oid(RelationGetRelid(rel))),
 			 nearest != NULL ? errhint("Perhaps you meant column \"%s\".", nearest)
 							 : errhint("Columns are named as in pg_attribute, without quotes.")));
 }
@@ -427,7 +427,7 @@ check_column(Oid relid, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 				 errmsg("column \"%s\" of table \"%s\" is a generated column", name,
-						relation_label_oid(relid)),
+						message_relation_oid(relid)),
 				 errhint(
 					 "The database computes it; put the columns that it is computed from on the map.")));
 	relation_close(rel, AccessShareLock);
@@ -448,14 +448,14 @@ require_table(const char *schema, const char *table)
 		return relid;
 	}
 	nearest =
-		nearest_name(relation_label(schema, table),
-					 query_names("SELECT CASE n.nspname WHEN 'public' THEN quote_ident(c.relname) "
-								 "ELSE format('%I.%I', n.nspname, c.relname) END "
+		nearest_name(message_relation(schema, table),
+					 query_names("SELECT CASE n.nspname WHEN 'public' THEN c.relname::text "
+								 "ELSE n.nspname || '.' || c.relname END "
 								 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 								 "WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'"));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("table \"%s\" does not exist", relation_label(schema, table)),
+			 errmsg("table \"%s\" does not exist", message_relation(schema, table)),
 			 nearest != NULL
 				 ? errhint("Perhaps you meant table \"%s\".", nearest)
 				 : errhint(
@@ -486,7 +486,7 @@ already_mapped(const char *schema, const char *table, const char *column, const 
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
 			 errmsg("column \"%s\" of table \"%s\" already holds field \"%s.%s\"", column,
-					relation_label(schema, table), entity, field),
+					message_relation(schema, table), entity, field),
 			 errhint(
 				 "Delete it from ownership.mirrored_column first, or leave it with that field.")));
 }
@@ -529,8 +529,8 @@ check_comparable(const char *entity, const char *field)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot be compared with column \"%s\" of table \"%s\"",
-						result_text(i, 3), relation_label(result_text(i, 1), result_text(i, 2)),
-						result_text(0, 3), relation_label(result_text(0, 1), result_text(0, 2))),
+						result_text(i, 3), message_relation(result_text(i, 1), result_text(i, 2)),
+						result_text(0, 3), message_relation(result_text(0, 1), result_text(0, 2))),
 				 errdetail("Their types are %s and %s; copies of field \"%s.%s\" must have types that can be compared.",
 						   format_type_be(other), format_type_be(first), entity, field),
 				 errhint("Change a type, or keep them as fields of their own.")));
@@ -1153,7 +1153,7 @@ map_by_pattern(Oid relid, const Pattern *pattern, List *only)
 		{
 			ereport(WARNING,
 					(errmsg("column \"%s\" of table \"%s\" is not put on the ownership map: its name holds a dot, or blanks around it",
-							(char *) lfirst(lc), relation_label(schema, table)),
+							(char *) lfirst(lc), message_relation(schema, table)),
 					 errhint(
 						 "Insert a field with another name into ownership.field and link() the column to it.")));
 			continue;
@@ -1516,7 +1516,7 @@ ownership_assign_rows(PG_FUNCTION_ARGS)
 		if (!mapped_field(schema, table, column, &entity, &field))
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 							errmsg("column \"%s\" of table \"%s\" is not on the ownership map",
-								   column, relation_label(schema, table)),
+								   column, message_relation(schema, table)),
 							errhint("Assign it first; that owner holds where no filter does.")));
 		add_text(&p, schema);
 		add_text(&p, table);

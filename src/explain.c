@@ -244,7 +244,7 @@ parse_filter(void *arg)
 	FilterOf *f = arg;
 	Relation rel = relation_open(f->relid, AccessShareLock);
 
-	(void) filter_parse(rel, f->filter);
+	(void) filter_parse(rel, f->relid, f->filter);
 	relation_close(rel, AccessShareLock);
 }
 

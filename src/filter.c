@@ -15,8 +15,10 @@
 #include "ownership.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/transam.h"
+#include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -258,7 +260,9 @@ transform_filter(Relation rel, const char *text, Alias *alias)
 }
 
 /*
- * Parse and plan a filter over rel's columns; rel is varno 1 of the result.
+ * Parse and plan a filter over the columns of `home`, the table that it is on,
+ * for rel, which is that table or lies below it; rel is varno 1 of the result.
+ * The table's name in it stands for the row, also of a partition.
  *
  * Errors: anything that is not a boolean expression over the row, without
  * subqueries, aggregates, volatile functions, system and generated columns,
@@ -266,9 +270,10 @@ transform_filter(Relation rel, const char *text, Alias *alias)
  * parts raise.
  */
 Expr *
-filter_parse(Relation rel, const char *text)
+filter_parse(Relation rel, Oid home, const char *text)
 {
 	ErrorContextCallback context;
+	Relation above = rel;
 	Node *expr;
 	Deputy caller = deputy_begin(rel);
 
@@ -276,9 +281,16 @@ filter_parse(Relation rel, const char *text)
 	context.arg = unconstify(char *, text);
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	expr = transform_filter(rel, text, NULL);
-	check_columns(rel, expr);
+	if (home != RelationGetRelid(rel))
+		above = relation_open(home, AccessShareLock);
+	expr = transform_filter(above, text, NULL);
 	(void) check_code(expr, rel);
+	if (above != rel)
+	{
+		expr = linitial(map_partition_varattnos(list_make1(expr), 1, rel, above));
+		relation_close(above, AccessShareLock);
+	}
+	check_columns(rel, expr);
 	expr = (Node *) expression_planner((Expr *) expr);
 	if (contain_volatile_functions(expr))
 		ereport(ERROR,

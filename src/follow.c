@@ -300,7 +300,7 @@ static void
 table_arrives(Oid relid, const TablePlace *place)
 {
 	TablePlace *from = left_from(place);
-	char *label = relation_label(place->schema, place->table);
+	char *label = message_relation(place->schema, place->table);
 	Binding *other;
 
 	if (from == NULL)
@@ -316,9 +316,9 @@ table_arrives(Oid relid, const TablePlace *place)
 		copy_map(relid, from, place, other->guarded);
 		ereport(WARNING,
 				(errmsg("table \"%s\" is on the ownership map as \"%s\" is", label,
-						relation_label(from->schema, from->table)),
+						message_relation(from->schema, from->table)),
 				 errdetail("That one had this name, and this one has its columns: a load may be swapping them. When \"%s\" is dropped, the map stays here.",
-						   relation_label(from->schema, from->table)),
+						   message_relation(from->schema, from->table)),
 				 errhint(
 					 "Delete the row of the one that is not mirrored from ownership.mirrored_table.")));
 	}
@@ -327,7 +327,7 @@ table_arrives(Oid relid, const TablePlace *place)
 		ereport(WARNING,
 				(errmsg("table \"%s\" is not on the ownership map", label),
 				 errdetail("The map of that name followed its table, which is called \"%s\" now.",
-						   relation_label(from->schema, from->table))));
+						   message_relation(from->schema, from->table))));
 		queue_ddl(RelationRelationId, relid, NULL, true, true, NIL);
 	}
 }

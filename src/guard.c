@@ -43,6 +43,7 @@ typedef struct Call
 	const Writer *writer;
 	Writer as; /* its copy: code of users may write as somebody else meanwhile */
 	const char *system;
+	const Insertion *insertion; /* INSERT: what brings the row */
 	Circumstances circumstances;
 	bool judge; /* in BEFORE: AFTER will not */
 } Call;
@@ -170,6 +171,8 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	call->as = *call->writer;
 	call->writer = &call->as;
 	call->map = state->map;
+	call->insertion =
+		row && TRIGGER_FIRED_BY_INSERT(td->tg_event) ? insertion_of(state, td, call->map) : NULL;
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
@@ -271,6 +274,33 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 	}
 }
 
+/* A column's value in a row, as a number that is told to nobody. */
+static uint64
+stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+{
+	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
+
+	for (int i = -1; i < call->map->nkey_attrs; i++)
+	{
+		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
+		bool isnull;
+		Datum value = slot_getattr(row, attnum, &isnull);
+
+		hash =
+			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
+	}
+	return hash;
+}
+
+/* AFTER: did BEFORE see that the row takes the column's default? */
+static bool
+took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+{
+	return !call->insertion->before && insertion_is_open(call->insertion, call->map, col) &&
+		   statement_remembers(call->map, stand_in(call, col, row));
+}
+
 static void
 insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 {
@@ -286,7 +316,8 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	{
 		MappedColumn *col = &cols[i];
 
-		if (col->foreign && insert_writes(map, col, proposed))
+		if (col->foreign && insert_writes(call->insertion, map, col, proposed) &&
+			!took_default(call, col, proposed))
 			add_conflict(call, set, col, map_owner(map, col, proposed), false);
 	}
 }
@@ -420,12 +451,23 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 	record_evidence(&e);
 	report_softened(&e);
 	if (!call->writer->worker)
-		statement_tally(call->map)->discarded++;
+	{
+		Tally *tally = statement_tally(call->map);
+
+		if (e.operation == OPERATION_INSERT)
+			tally->not_created++;
+		else
+			tally->discarded++;
+	}
 }
 
-/* Is any stored column of the amended row another than before? */
+/*
+ * Is a column that the UPDATE names (NULL: any) another in the amended row than
+ * before?  What triggers derive from values that are kept out is no reason to
+ * write the row.
+ */
 static bool
-anything_left(Relation rel, HeapTuple before, HeapTuple after)
+anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple after)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 
@@ -438,10 +480,11 @@ anything_left(Relation rel, HeapTuple before, HeapTuple after)
 		bool anull;
 		bool bnull;
 
-		if (att->attisdropped || att->attgenerated != '\0')
+		if (att->attisdropped || att->attgenerated != '\0' ||
+			(named != NULL &&
+			 !bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			continue;
-		col.byval = att->attbyval;
-		col.typlen = att->attlen;
+		map_column_type(&col, att);
 		a = heap_getattr(before, att->attnum, desc, &anull);
 		b = heap_getattr(after, att->attnum, desc, &bnull);
 		if (value_changed(&col, a, anull, b, bnull))
@@ -482,11 +525,11 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 	if (!call->judge || tuple == NULL || !activity_counts())
 		return;
 	if (row != NULL)
-		activity_row(call->map, call->system, operation, named, stored, row);
+		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
 	else
 	{
 		row = tuple_slot(call->td->tg_relation, tuple);
-		activity_row(call->map, call->system, operation, named, stored, row);
+		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 }
@@ -513,11 +556,11 @@ amend_update(Call *call)
 	bool keeps;
 
 	if (state->amended_insert && !call->writer->worker &&
-		statement_arbiters(call->map, &arbiters) != ARBITERS_NONE)
+		insertion_arbiters(insertion_of(state, td, call->map), &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
-						relation_label(call->map->schema, call->map->table)),
+						message_relation(call->map->schema, call->map->table)),
 				 errdetail(
 					 "The row was inserted by another transaction after values of it had been kept out."),
 				 errhint("The transaction might succeed if retried.")));
@@ -536,8 +579,14 @@ amend_update(Call *call)
 	if (keeps)
 	{
 		record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
-		if (call->writer->worker && !anything_left(td->tg_relation, td->tg_trigtuple, tuple))
-			return NULL;
+		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
+		{
+			/* over SQL it still counts as a row that was updated */
+			if (call->writer->worker)
+				return NULL;
+			statement_tally(call->map)->unchanged++;
+			tuple = td->tg_trigtuple;
+		}
 	}
 	return tuple;
 }
@@ -561,7 +610,7 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, Mappe
 		if (set->items[i].verdict != VERDICT_KEEP)
 			continue;
 		attnums[n] = col->attnum;
-		map_default(call->map, col, &values[n], &nulls[n]);
+		map_default(insertion_default(call->insertion, col), &values[n], &nulls[n]);
 		if (col->partition_key || (col->not_null && nulls[n]))
 		{
 			*stuck = col;
@@ -631,7 +680,7 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
 	EState *estate;
 	ResultRelInfo *rri;
 	List *listed;
-	Arbiters where = statement_arbiters(call->map, &listed);
+	Arbiters where = insertion_arbiters(call->insertion, &listed);
 	List *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
@@ -698,25 +747,6 @@ add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
 	return set->n > before;
 }
 
-/* A column's value in a row, as a number that is told to nobody. */
-static uint64
-stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
-{
-	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
-
-	for (int i = -1; i < call->map->nkey_attrs; i++)
-	{
-		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
-		bool isnull;
-		Datum value = slot_getattr(row, attnum, &isnull);
-
-		hash =
-			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
-	}
-	return hash;
-}
-
 /*
  * A default that is not constant, in the place of a refused value, looks to
  * AFTER like a write of that value.  It is remembered by what it is.
@@ -730,10 +760,34 @@ remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
 	{
 		const Conflict *c = &set->items[i];
 
-		if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+		if (c->verdict == VERDICT_KEEP && !insertion_default(call->insertion, c->col)->constant)
 			statement_remember(call->map, stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
+}
+
+/* Remembers which columns of a row took their default, where AFTER cannot tell. */
+static void
+remember_defaults(Call *call, HeapTuple tuple)
+{
+	RelationMap *map = call->map;
+	TupleTableSlot *row = NULL;
+
+	if (call->judge || map_foreign(map, call->writer) == NULL)
+		return;
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *col = &map->cols[i];
+
+		if (!col->foreign || !insertion_is_open(call->insertion, map, col))
+			continue;
+		if (row == NULL)
+			row = tuple_slot(call->td->tg_relation, tuple);
+		if (!insert_writes(call->insertion, map, col, row))
+			statement_remember(map, stand_in(call, col, row));
+	}
+	if (row != NULL)
+		ExecDropSingleTupleTableSlot(row);
 }
 
 static HeapTuple
@@ -838,7 +892,7 @@ judge_move(Call *call)
 	if (call->judge)
 		return; /* BEFORE UPDATE did */
 	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
-	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named,
+	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named, NULL,
 				 td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
@@ -999,6 +1053,8 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 		if (move == NULL)
 		{
 			tuple = amend_insert(&call);
+			if (tuple != NULL)
+				remember_defaults(&call, tuple);
 			count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 		}
@@ -1056,8 +1112,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 		proposed = td->tg_trigslot;
 		insert_conflicts(&call, &set, proposed);
 	}
-	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols, stored,
-				 proposed);
+	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols,
+				 call.insertion, stored, proposed);
 	if (set.n == 0)
 		return PointerGetDatum(NULL);
 
@@ -1072,7 +1128,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 			continue;
 		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		{
-			if (c->verdict == VERDICT_KEEP && !c->col->constant_default)
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call.insertion, c->col))
 			{
 				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
 					continue;
@@ -1080,7 +1136,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 					ereport(ERROR,
 							(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 							 errmsg("could not tell in time which columns of table \"%s\" the statement names",
-									relation_label(call.map->schema, call.map->table)),
+									message_relation(call.map->schema, call.map->table)),
 							 errdetail("The ownership library was loaded by this statement."),
 							 errhint(
 								 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
@@ -1089,7 +1145,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-								relation_label(call.map->schema, call.map->table)),
+								message_relation(call.map->schema, call.map->table)),
 						 errdetail("The row that the statement would have updated went away."),
 						 errhint("The transaction might succeed if retried.")));
 		}
@@ -1137,7 +1193,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 				   : _("TRUNCATE leaves no rows to keep."));
 	if (truncate_is_new(call.map))
 	{
-		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL);
+		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
 		record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);

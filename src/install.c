@@ -237,7 +237,7 @@ guard_relation(Oid relid, bool quiet)
 	if (!map->mapped)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" is not on the ownership map", relation_label_oid(relid)),
+				 errmsg("table \"%s\" is not on the ownership map", message_relation_oid(relid)),
 				 errhint("Put it there with ownership.assign() or ownership.add_tables().")));
 	table_close(rel, NoLock);
 
@@ -247,7 +247,7 @@ guard_relation(Oid relid, bool quiet)
 	if (!quiet)
 	{
 		rel = table_open(relid, NoLock);
-		tell_keyless(map_get(rel), relation_label_oid(relid));
+		tell_keyless(map_get(rel), message_relation_oid(relid));
 		table_close(rel, NoLock);
 	}
 }
@@ -293,7 +293,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 			if (clone)
 				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 								errmsg("the guard of partition \"%s\" belongs to the table above it",
-									   relation_label_oid(lfirst_oid(lc))),
+									   message_relation_oid(lfirst_oid(lc))),
 								errhint("Unguard the partitioned table.")));
 			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
@@ -352,7 +352,7 @@ try_guard(TableName *name)
 		return true;
 	ereport(WARNING, (errcode(error->sqlerrcode),
 					  errmsg("table \"%s\" was not guarded: %s",
-							 relation_label(name->schema, name->table), error->message)));
+							 message_relation(name->schema, name->table), error->message)));
 	FreeErrorData(error);
 	return false;
 }

@@ -259,6 +259,7 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 {
 	Need need = {false, false};
 	Circumstances circumstances;
+	Insertion insertion;
 	bool judge_in_before;
 
 	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped)
@@ -274,6 +275,8 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 		return need;
 	circumstances = guard_circumstances(writer);
 	judge_in_before = guard_judges_before(rel);
+	if (writes->inserts)
+		insertion_find(&insertion, map, NULL, false);
 	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
 	{
 		const MappedColumn *col = &map->cols[i];
@@ -286,9 +289,12 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 			consider(&need, &circumstances, col, OPERATION_UPDATE, judge_in_before);
 		if (writes->deletes && col->key)
 			consider(&need, &circumstances, col, OPERATION_DELETE, judge_in_before);
-		if (writes->inserts &&
-			(col->key || writes->derives || statement_names_insert(map, col) != NAMED_NO))
+		if (!writes->inserts)
+			continue;
+		if (col->key || writes->derives || insertion_mentions(&insertion, map, col))
 			consider(&need, &circumstances, col, OPERATION_INSERT, judge_in_before);
+		/* AFTER is to know what only BEFORE can tell */
+		need.amend = need.amend || (need.judge && insertion_is_open(&insertion, map, col));
 	}
 	return need;
 }
@@ -487,6 +493,15 @@ node_of(QueryDesc *query, const ResultRelInfo *rri)
 			return node;
 	}
 	return NULL;
+}
+
+/* The node of a query that a trigger was called by, in BEFORE; NULL: not known. */
+ModifyTableState *
+lift_node(QueryDesc *query, const Trigger *trigger)
+{
+	ResultRelInfo *rri = relation_of(query->estate, trigger);
+
+	return rri == NULL ? NULL : node_of(query, rri);
 }
 
 /*

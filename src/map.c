@@ -281,25 +281,27 @@ type_not_null(Oid typid)
 	return not_null;
 }
 
-/* What is needed to compare values of the column, and to replace them. */
-static void
-load_column_type(Relation rel, MappedColumn *col)
+/* What is needed to compare values of a column, on the map or not. */
+void
+map_column_type(MappedColumn *col, Form_pg_attribute att)
 {
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
 	Oid base = getBaseType(att->atttypid);
-	Node *expr;
-	Node *constant;
 
-	any_domains |= base != att->atttypid;
 	col->numeric = base == NUMERICOID;
 	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
 	col->byval = att->attbyval;
 	col->typlen = att->attlen;
-	col->not_null = att->attnotnull || type_not_null(att->atttypid);
-	col->constant_default = true;
-	col->default_isnull = true;
+}
 
-	expr = build_column_default(rel, col->attnum);
+/* A column's default, as rel has it. */
+static void
+load_default(Relation rel, Node *expr, ColumnDefault *standard)
+{
+	Node *constant;
+
+	standard->constant = true;
+	standard->isnull = true;
+	standard->role = rel->rd_rel->relowner;
 	if (expr == NULL)
 		return;
 	any_functions |= !IsA(expr, Const);
@@ -308,18 +310,69 @@ load_column_type(Relation rel, MappedColumn *col)
 	constant = expr;
 	while (IsA(constant, CoerceToDomain))
 		constant = (Node *) castNode(CoerceToDomain, constant)->arg;
-	col->constant_default = IsA(constant, Const);
-	if (col->constant_default)
+	standard->constant = IsA(constant, Const);
+	if (standard->constant)
 	{
 		const Const *value = castNode(Const, constant);
 
-		col->default_isnull = value->constisnull;
+		standard->isnull = value->constisnull;
 		if (!value->constisnull)
-			col->default_value = datumCopy(value->constvalue, value->constbyval, value->constlen);
+			standard->value = datumCopy(value->constvalue, value->constbyval, value->constlen);
 	}
-	col->volatile_default = contain_volatile_functions(expr);
-	if (constant != expr || !col->constant_default)
-		col->default_expr = (Expr *) expr;
+	standard->is_volatile = contain_volatile_functions(expr);
+	if (constant != expr || !standard->constant)
+		standard->expr = (Expr *) expr;
+}
+
+/* What is needed to compare a column's values, and to replace them. */
+static void
+load_column_type(Relation rel, MappedColumn *col)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
+
+	any_domains |= getBaseType(att->atttypid) != att->atttypid;
+	map_column_type(col, att);
+	col->not_null = att->attnotnull || type_not_null(att->atttypid);
+	col->defaults = palloc0(sizeof(ColumnDefault));
+	load_default(rel, build_column_default(rel, col->attnum), col->defaults);
+}
+
+/*
+ * Adds the defaults of the tables from which rows are routed to a partition.
+ * What is constant in them is computed as each table's owner.
+ */
+static void
+load_defaults_above(RelationMap *map, Relation rel)
+{
+	int level = 0;
+	ListCell *lc;
+
+	map->routed = rel->rd_rel->relispartition;
+	if (!map->routed)
+		return;
+	for (int i = 0; i < map->ncols; i++)
+		map->cols[i].defaults = repalloc(map->cols[i].defaults,
+										 (1 + list_length(map->ancestors)) * sizeof(ColumnDefault));
+	foreach(lc, map->ancestors)
+	{
+		Relation above = relation_open(lfirst_oid(lc), AccessShareLock);
+		Deputy caller = deputy_begin(above);
+
+		level++;
+		for (int i = 0; i < map->ncols; i++)
+		{
+			MappedColumn *col = &map->cols[i];
+			AttrNumber attnum = column_attnum(RelationGetDescr(above), col->name);
+			Node *expr = attnum == InvalidAttrNumber ? NULL : build_column_default(above, attnum);
+
+			memset(&col->defaults[level], 0, sizeof(ColumnDefault));
+			load_default(above, expr, &col->defaults[level]);
+			map->defaults_differ =
+				map->defaults_differ || !equal(expr, build_column_default(rel, col->attnum));
+		}
+		deputy_end(&caller);
+		relation_close(above, AccessShareLock);
+	}
 }
 
 /* Marks columns by which a partitioned ancestor is partitioned. */
@@ -437,9 +490,10 @@ filter_error_context(void *arg)
 	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
 }
 
-/* Adds the row owners of one table on the map. */
+/* Adds the row owners of one table on the map, `home`. */
 static void
-load_rules(RelationMap *map, Relation rel, const char *schema, const char *table, Snapshot snapshot)
+load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const char *table,
+		   Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("row_owner", "row_owner_pkey", 2, keys, snapshot);
@@ -479,7 +533,7 @@ load_rules(RelationMap *map, Relation rel, const char *schema, const char *table
 
 			if (strcmp(loaded->column, col->name) != 0)
 				continue;
-			loaded->rule.expr = filter_parse(rel, loaded->rule.text);
+			loaded->rule.expr = filter_parse(rel, home, loaded->rule.text);
 			col->rules[col->nrules++] = loaded->rule;
 		}
 	}
@@ -564,7 +618,7 @@ load_map(RelationMap *map, Relation rel)
 			}
 			map->mapped = true;
 			load_columns(map, rel, schema, table, snapshot);
-			load_rules(map, rel, schema, table, snapshot);
+			load_rules(map, rel, lfirst_oid(lc), schema, table, snapshot);
 		}
 		catalog_end(scan);
 	}
@@ -574,6 +628,7 @@ load_map(RelationMap *map, Relation rel)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
+		load_defaults_above(map, rel);
 		map->econtext = CreateStandaloneExprContext();
 		map->filter_cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
@@ -705,14 +760,14 @@ map_is_asking(void)
 
 /* Compiled as the table's owner: he must be allowed to call the functions in it. */
 static ExprState *
-compile(const RelationMap *map, Expr *expr)
+compile(Oid owner, Expr *expr)
 {
 	Oid role;
 	int context;
 	ExprState *state;
 
 	GetUserIdAndSecContext(&role, &context);
-	SetUserIdAndSecContext(map->role, context | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(owner, context | SECURITY_RESTRICTED_OPERATION);
 	state = ExecInitExpr(expr, NULL);
 	SetUserIdAndSecContext(role, context);
 	return state;
@@ -732,7 +787,7 @@ compile_filters(RelationMap *map)
 	old = MemoryContextSwitchTo(map->filter_cxt);
 	for (int i = 0; i < map->ncols; i++)
 		for (int r = 0; r < map->cols[i].nrules; r++)
-			map->cols[i].rules[r].filter = compile(map, map->cols[i].rules[r].expr);
+			map->cols[i].rules[r].filter = compile(map->role, map->cols[i].rules[r].expr);
 	MemoryContextSwitchTo(old);
 	map->filters_of = aborts;
 }
@@ -782,22 +837,22 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 }
 
 /*
- * The column's default, evaluated now, in the current memory context.  It is
+ * A column's default, evaluated now, in the current memory context.  It is
  * compiled each time: a function in it may write the table, too.
  */
 void
-map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull)
+map_default(const ColumnDefault *standard, Datum *value, bool *isnull)
 {
-	if (col->default_expr != NULL)
+	if (standard->expr != NULL)
 	{
 		ExprContext *econtext = CreateStandaloneExprContext();
 
-		*value = ExecEvalExpr(compile(map, col->default_expr), econtext, isnull);
+		*value = ExecEvalExpr(compile(standard->role, standard->expr), econtext, isnull);
 		FreeExprContext(econtext, true);
 	}
 	else
 	{
-		*value = col->default_value;
-		*isnull = col->default_isnull;
+		*value = standard->value;
+		*isnull = standard->isnull;
 	}
 }

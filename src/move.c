@@ -147,8 +147,8 @@ move_expect_insert(TriggerData *td, const RelationMap *map)
 }
 
 /* What an error would have for context now, in untranslated messages. */
-static char *
-error_context(void)
+char *
+move_error_context(void)
 {
 	char *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
 	char *context = NULL;
@@ -174,7 +174,7 @@ error_context(void)
 static bool
 applies_update(void)
 {
-	char *context = error_context();
+	char *context = move_error_context();
 	bool update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 
 	if (context != NULL)

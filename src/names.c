@@ -27,6 +27,21 @@ relation_label_oid(Oid relid)
 	return relation_label(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
+/* The same for a message that puts quotes around it: without quotes of its own. */
+char *
+message_relation(const char *schema, const char *table)
+{
+	if (strcmp(schema, "public") == 0)
+		return pstrdup(table);
+	return psprintf("%s.%s", schema, table);
+}
+
+char *
+message_relation_oid(Oid relid)
+{
+	return message_relation(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
 /* schema.table.column, quoted where needed: what split_column() takes apart. */
 char *
 column_label(const char *schema, const char *table, const char *column)

@@ -97,6 +97,17 @@ typedef struct RowRule
 	char *owner; /* NULL: nobody */
 } RowRule;
 
+/* What a column has where a statement gives it no value. */
+typedef struct ColumnDefault
+{
+	bool constant; /* also when there is no default: NULL */
+	bool is_volatile;
+	bool isnull;
+	Datum value;
+	Expr *expr; /* NULL: value, as it is */
+	Oid role;	/* who owns the table that has it */
+} ColumnDefault;
+
 /* A mirrored column of one relation. */
 typedef struct MappedColumn
 {
@@ -113,12 +124,11 @@ typedef struct MappedColumn
 	bool composite;
 	bool byval;
 	int16 typlen;
-	/* the default that stands in for a refused value, and tells a write */
-	bool constant_default; /* also when there is no default: NULL */
-	bool volatile_default;
-	bool default_isnull;
-	Datum default_value;
-	Expr *default_expr; /* NULL: default_value, as it is */
+	/*
+	 * The default that stands in for a refused value, and tells a write: the
+	 * relation's own, and of a partition those of its ancestors.
+	 */
+	ColumnDefault *defaults;
 	bool not_null;		/* of the column or its domain */
 	bool partition_key; /* of any ancestor */
 	bool foreign;		/* to the writer of the map's view_serial */
@@ -145,6 +155,8 @@ typedef struct RelationMap
 	Oid root;					/* topmost ancestor, or relid */
 	Oid role;					/* who owns the relation */
 	List *ancestors;			/* OIDs of all that is above, nearest first */
+	bool routed;				/* a partition: rows may come from those */
+	bool defaults_differ;		/* and have other defaults then */
 	Bitmapset *partition_attrs; /* what those are partitioned by, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
 	char *table;
@@ -237,10 +249,11 @@ extern void writer_init(void);
 extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
+extern void map_column_type(MappedColumn *col, Form_pg_attribute att);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
-extern void map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
+extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
@@ -256,12 +269,11 @@ typedef struct Deputy
 extern Deputy deputy_begin(Relation rel);
 extern Deputy deputy_begin_extension(void);
 extern void deputy_end(const Deputy *caller);
-extern Expr *filter_parse(Relation rel, const char *text);
+extern Expr *filter_parse(Relation rel, Oid home, const char *text);
 extern char *filter_renamed(Relation rel, const char *text, const char *table, List *columns);
 
 /* compare.c */
 extern bool value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull);
-extern bool insert_writes(const RelationMap *map, const MappedColumn *col, TupleTableSlot *row);
 
 /* verdict.c */
 typedef struct Circumstances
@@ -303,7 +315,9 @@ typedef struct Tally
 	char *table;
 	uint64 observed;		/* rows */
 	uint64 kept;			/* rows with values kept out */
-	uint64 discarded;		/* rows not created or not deleted */
+	uint64 unchanged;		/* of them: rows of which nothing was left */
+	uint64 not_created;		/* rows */
+	uint64 discarded;		/* rows not deleted */
 	uint64 untouched;		/* inserts left alone for an upsert */
 	bool blind;				/* its names were not known */
 	struct HTAB *stand_ins; /* uint64: defaults put into new rows, see guard.c */
@@ -322,14 +336,6 @@ typedef enum Arbiters
 	ARBITERS_ANY
 } Arbiters;
 
-/* Does a statement name a column in an INSERT or COPY? */
-typedef enum Naming
-{
-	NAMED_NO,
-	NAMED_YES,
-	NAMED_UNKNOWN /* a replicated INSERT */
-} Naming;
-
 /* See statement_mandate(). */
 typedef struct Mandate
 {
@@ -341,8 +347,10 @@ extern Mandate statement_mandate(Mandate next);
 extern bool statement_is_mandated(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
-extern Naming statement_names_insert(const RelationMap *map, const MappedColumn *col);
-extern Arbiters statement_arbiters(const RelationMap *map, List **indexes);
+extern PlannedStmt *statement_planned(void);
+extern CopyStmt *statement_copy(const RelationMap *map);
+extern Oid statement_copied(void);
+extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 extern bool statement_relations_hold(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern bool statement_is_action(void);
@@ -351,6 +359,57 @@ extern void statement_remember(const RelationMap *map, uint64 stand_in);
 extern bool statement_was_blind(const RelationMap *map);
 extern bool statement_remembers(const RelationMap *map, uint64 stand_in);
 extern void statement_init(void);
+
+/* insertion.c: where the values of a new row come from */
+
+/* Does a statement name a column in an INSERT or COPY?  DEFAULT is no value. */
+typedef enum Naming
+{
+	NAMED_UNASKED,
+	NAMED_NO,
+	NAMED_YES,
+	NAMED_BY_ROW, /* in some rows */
+	NAMED_UNKNOWN /* a replicated INSERT */
+} Naming;
+
+/* A node of the statement's plan, or all there is of a COPY or a stream. */
+typedef struct InsertSource
+{
+	int level; /* whose defaults rows have: as in MappedColumn.defaults */
+	struct ModifyTable *plan;
+	Naming *naming; /* by column, as far as it was asked; NULL: not kept */
+} InsertSource;
+
+typedef struct Insertion
+{
+	const MappedColumn *of; /* the map's columns that it was found by */
+	bool before;			/* the row is the one that is being inserted */
+	bool several;			/* nodes of the statement bring rows of the relation */
+	bool stream;
+	bool blind;
+	PlannedStmt *statement; /* NULL: COPY, or a stream */
+	CopyStmt *copy_statement;
+	struct CopyFromStateData *copy; /* while rows are copied */
+	struct ModifyTableState *node;	/* that inserts the row; NULL: not known */
+	int nsources;					/* at least one */
+	InsertSource *sources;
+	InsertSource first;
+} Insertion;
+
+extern void insertion_find(Insertion *insertion, const RelationMap *map,
+						   struct ModifyTableState *node, bool before);
+extern const ColumnDefault *insertion_default(const Insertion *insertion, const MappedColumn *col);
+extern bool insertion_has_constant(const Insertion *insertion, const MappedColumn *col);
+extern bool
+insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
+extern Naming
+insertion_names(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
+extern Naming statement_names_insert(const RelationMap *map, const MappedColumn *col);
+extern bool
+insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
+extern Arbiters insertion_arbiters(const Insertion *insertion, List **indexes);
+extern bool insert_writes(const Insertion *insertion, const RelationMap *map,
+						  const MappedColumn *col, TupleTableSlot *row);
 
 /* conflict.c: evidence */
 typedef struct Evidence
@@ -396,6 +455,7 @@ typedef struct GuardState
 	bool second;		 /* the guard's own trigger is there, beside this one */
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
+	Insertion insertion; /* see insertion_of() */
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
 	int ncandidates;
 	MappedColumn **candidates;
@@ -409,12 +469,15 @@ typedef struct GuardState
 	struct ExprState *partition_check;
 } GuardState;
 
+extern const Insertion *
+insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map);
 extern Circumstances guard_circumstances(const Writer *writer);
 extern bool guard_judges_before(Relation rel);
 
 /* lift.c: statements that cannot violate the map */
 extern void lift_statement(struct QueryDesc *query);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row);
+extern struct ModifyTableState *lift_node(struct QueryDesc *query, const Trigger *trigger);
 extern void lift_undo(void);
 extern void lift_init(void);
 
@@ -430,6 +493,7 @@ typedef struct Move
 	List *obstacles;	 /* char *: columns for which its first half was not let through */
 } Move;
 
+extern char *move_error_context(void);
 extern void move_remember_update(GuardState *state, TriggerData *td);
 extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
 extern void move_expect_insert(TriggerData *td, const RelationMap *map);
@@ -599,7 +663,8 @@ extern void reads_count_again(int level);
 extern bool activity_counts(void);
 extern void activity_conflict(const Evidence *e);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
-						 const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written);
+						 const Bitmapset *named, const Insertion *insertion, TupleTableSlot *stored,
+						 TupleTableSlot *written);
 extern void activity_attempt(const Evidence *e, Attempt *attempt);
 extern Attempt attempt_read(const char *message);
 extern void activity_init(void);
@@ -814,6 +879,8 @@ extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
 extern char *relation_label_oid(Oid relid);
+extern char *message_relation(const char *schema, const char *table);
+extern char *message_relation_oid(Oid relid);
 extern char *column_label(const char *schema, const char *table, const char *column);
 extern void split_field(const char *text, char **entity, char **name);
 extern void split_column(const char *text, char **schema, char **table, char **column);

@@ -128,7 +128,7 @@ check_unique(const Copy *copy)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
 				 errmsg("the authoritative table \"%s\" has several rows with key %s",
-						relation_label(copy->from.schema, copy->from.table), result_text(0, 1)),
+						message_relation(copy->from.schema, copy->from.table), result_text(0, 1)),
 				 errhint("Link all columns that tell its rows, and mark their fields as key.")));
 }
 
@@ -360,7 +360,7 @@ write_batch(Run *run, const Pair *pairs, int n)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("row %s of table \"%s\" was not reconciled: %s", tell_row(copy, &pairs[i]),
-						relation_label(copy->to.schema, copy->to.table), error->message)));
+						message_relation(copy->to.schema, copy->to.table), error->message)));
 	}
 }
 
@@ -433,7 +433,7 @@ reconcile_shared(Run *run, Copy *copy)
 	if (any_foreign(copy->to.relid))
 	{
 		ereport(WARNING, (errmsg("foreign table \"%s\" is not written",
-								 relation_label(copy->to.schema, copy->to.table)),
+								 message_relation(copy->to.schema, copy->to.table)),
 						  errhint("ownership.drift() lists its corrections.")));
 		return;
 	}

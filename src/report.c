@@ -13,6 +13,9 @@
 /* One warning a minute for the same writer and column. */
 #define WARNING_INTERVAL_MS (60 * 1000)
 
+/* Columns that a message names; of more it gives the number. */
+#define COLUMNS_NAMED 5
+
 /* The columns with e's outcome, quoted, for a message. */
 static char *
 column_list(const Evidence *e, int *n)
@@ -25,9 +28,12 @@ column_list(const Evidence *e, int *n)
 	{
 		if (e->conflicts->items[i].verdict != e->outcome)
 			continue;
-		appendStringInfo(&buf, "%s\"%s\"", *n > 0 ? ", " : "", e->conflicts->items[i].col->name);
+		if (*n < COLUMNS_NAMED)
+			appendStringInfo(&buf, "%s\"%s\"", *n > 0 ? ", " : "", e->conflicts->items[i].col->name);
 		(*n)++;
 	}
+	if (*n > COLUMNS_NAMED)
+		appendStringInfo(&buf, _(" and %d more"), *n - COLUMNS_NAMED);
 	return buf.data;
 }
 
@@ -36,13 +42,14 @@ static char *
 owner_list(const Evidence *e)
 {
 	StringInfoData buf;
+	int n = 0;
 
 	initStringInfo(&buf);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		const Conflict *c = &e->conflicts->items[i];
 
-		if (c->verdict != e->outcome)
+		if (c->verdict != e->outcome || n++ >= COLUMNS_NAMED)
 			continue;
 		if (buf.len > 0)
 			appendStringInfoChar(&buf, ' ');
@@ -54,6 +61,11 @@ owner_list(const Evidence *e)
 							 : _("Field \"%s\" has system of record \"%s\"."),
 						 c->col->field, c->owner);
 	}
+	if (n > COLUMNS_NAMED)
+		appendStringInfo(&buf,
+						 ngettext(" So it is with %d more field.", " So it is with %d more fields.",
+								  n - COLUMNS_NAMED),
+						 n - COLUMNS_NAMED);
 	return buf.data;
 }
 
@@ -61,7 +73,7 @@ static char *
 reject_message(const Evidence *e, const char *columns, int ncolumns)
 {
 	const char *label = writer_label(e->writer, e->system);
-	const char *table = relation_label(e->map->schema, e->map->table);
+	const char *table = message_relation(e->map->schema, e->map->table);
 
 	switch (e->operation)
 	{
@@ -191,7 +203,7 @@ report_softened(const Evidence *e)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("%s may not write column \"%s\" of table \"%s\": the replicated value was kept out",
 						writer_label(e->writer, e->system), c->col->name,
-						relation_label(e->map->schema, e->map->table)),
+						message_relation(e->map->schema, e->map->table)),
 				 errdetail("%s", detail), errhint("The refused values are in ownership.conflict."),
 				 errhidecontext(true)));
 		w->at = now;
@@ -199,11 +211,28 @@ report_softened(const Evidence *e)
 	}
 }
 
-/* One notice a statement for what was kept out. */
+/* What became of the rows that values were kept out of. */
+static char *
+kept_detail(const Tally *tally)
+{
+	uint64 written = tally->kept - tally->unchanged;
+
+	if (tally->unchanged == 0)
+		return _("The rest of the row was written. The refused values are in ownership.conflict.");
+	if (written == 0)
+		return _("Nothing else was left to write. The refused values are in ownership.conflict.");
+	return psprintf(ngettext("Of %llu row nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
+							 "Of %llu rows nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
+							 (unsigned long) tally->unchanged),
+					(unsigned long long) tally->unchanged);
+}
+
+/* Notices at a statement's end for what was kept out. */
 void
 report_kept(const Tally *tally)
 {
-	const char *table = relation_label(tally->schema, tally->table);
+	const char *table = message_relation(tally->schema, tally->table);
+	const char *refused = _("What was refused is in ownership.conflict.");
 
 	if (MyBgworkerEntry != NULL)
 		return; /* there is no client */
@@ -212,13 +241,19 @@ report_kept(const Tally *tally)
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",
 							   "values of other systems' fields were kept out of %llu rows of table \"%s\"",
 							   (unsigned long) tally->kept, (unsigned long long) tally->kept, table),
-				 errdetail(
-					 "The rest of the row was written. The refused values are in ownership.conflict.")));
+				 errdetail("%s", kept_detail(tally))));
+	if (tally->not_created > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row of table \"%s\" was not created: another system owns the key",
+							   "%llu rows of table \"%s\" were not created: another system owns the key",
+							   (unsigned long) tally->not_created,
+							   (unsigned long long) tally->not_created, table),
+				 errdetail("%s", refused)));
 	if (tally->discarded > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row of table \"%s\" was left as it was: another system owns the key",
 							   "%llu rows of table \"%s\" were left as they were: another system owns the key",
 							   (unsigned long) tally->discarded,
 							   (unsigned long long) tally->discarded, table),
-				 errdetail("What was refused is in ownership.conflict.")));
+				 errdetail("%s", refused)));
 }

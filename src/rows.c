@@ -239,7 +239,7 @@ key_columns(Oid relid, Jsonb *key)
 		if (col == NULL)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 							errmsg("key column \"%s\" of table \"%s\" does not exist",
-								   (char *) lfirst(lc), relation_label_oid(relid))));
+								   (char *) lfirst(lc), message_relation_oid(relid))));
 		columns = lappend(columns, col);
 	}
 	if (columns == NIL)
@@ -486,6 +486,6 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 	if (run_mandated(relid, sql.data, params) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the row of table \"%s\" was not written", relation_label_oid(relid)),
+				 errmsg("the row of table \"%s\" was not written", message_relation_oid(relid)),
 				 errdetail("A trigger, a rule or a row security policy of the table prevented it.")));
 }

@@ -334,7 +334,7 @@ tell_unsettled(Oid relid, ErrorData *error, const char *what)
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("%s \"%s\": %s", what,
-					known ? relation_label(place.schema, place.table) : "schema", error->message),
+					known ? message_relation(place.schema, place.table) : "schema", error->message),
 			 errhint(
 				 "ownership.risks shows what is open; SELECT ownership.guard() guards a table.")));
 }

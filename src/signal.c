@@ -295,7 +295,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 	{
 		Relation rel = table_open(relid, AccessShareLock);
 
-		(void) filter_parse(rel, filter);
+		(void) filter_parse(rel, RelationGetRelid(rel), filter);
 		table_close(rel, AccessShareLock);
 	}
 	return PointerGetDatum(tuple);

@@ -1,7 +1,6 @@
 /*
  * statement.c
- *		What the running statement says of itself: the columns an INSERT or
- *		COPY names, what an upsert looks for, and its tally.
+ *		What the running statement is, and its tally.
  *
  * Row triggers are told none of this.  Hooks remember the statement that is
  * being executed, innermost first.  In the statement that loads the library
@@ -44,6 +43,7 @@ typedef struct Frame
 	const void *key;  /* tells executions apart */
 	QueryDesc *query; /* NULL: COPY */
 	uint64 changes;	  /* COPY: of relations, until it began */
+	Oid copied;		  /* the table that it names, once it was asked for */
 	bool action;	  /* its AFTER triggers are left to another statement */
 } Frame;
 
@@ -53,8 +53,8 @@ static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
 
 /* The statement under way, or NULL when nothing is known (apply). */
-static PlannedStmt *
-running_statement(void)
+PlannedStmt *
+statement_planned(void)
 {
 	if (current.statement != NULL)
 		return current.statement;
@@ -65,10 +65,10 @@ running_statement(void)
 }
 
 /* The COPY of a table of the map that is under way, or NULL. */
-static CopyStmt *
-running_copy(const RelationMap *map)
+CopyStmt *
+statement_copy(const RelationMap *map)
 {
-	PlannedStmt *statement = running_statement();
+	PlannedStmt *statement = statement_planned();
 	CopyStmt *copy;
 
 	if (statement == NULL || statement->utilityStmt == NULL ||
@@ -115,7 +115,7 @@ statement_relations_hold(void)
 bool
 statement_is_copy(const RelationMap *map)
 {
-	return running_copy(map) != NULL;
+	return statement_copy(map) != NULL;
 }
 
 /*
@@ -155,57 +155,30 @@ statement_is_mandated(const RelationMap *map)
 		   current.query->params == mandate.params && current.query->plannedstmt->canSetTag;
 }
 
-/*
- * The unique indexes in which an INSERT of the statement into the table looks
- * for a row that is there (ON CONFLICT): none, those in *indexes, of the table
- * that the statement names, or any.  Any, too, when the statement is not known.
- */
-Arbiters
-statement_arbiters(const RelationMap *map, List **indexes)
+/* The table that the COPY under way names; InvalidOid: it is not known. */
+Oid
+statement_copied(void)
 {
-	PlannedStmt *statement = running_statement();
-	List *plans;
-	ListCell *lc;
-	bool known = false;
-	bool any = false;
+	PlannedStmt *statement = statement_planned();
+	RangeVar *name;
 
-	*indexes = NIL;
-	if (statement == NULL)
-		return ARBITERS_ANY;
-	plans = lcons(statement->planTree, list_copy(statement->subplans));
-	foreach(lc, plans)
+	if (!OidIsValid(current.copied) && statement != NULL && statement->utilityStmt != NULL &&
+		IsA(statement->utilityStmt, CopyStmt))
 	{
-		ModifyTable *plan = lfirst(lc);
-		bool targets = false;
-		ListCell *target;
-
-		if (plan == NULL || !IsA(plan, ModifyTable))
-			continue;
-		/* an INSERT names one table; UPDATE and MERGE list its partitions */
-		foreach(target, plan->resultRelations)
-		{
-			Oid relid = rt_fetch(lfirst_int(target), statement->rtable)->relid;
-
-			targets |= relid == map->relid || list_member_oid(map->ancestors, relid);
-		}
-		if (!targets)
-			continue;
-		known = true;
-		any |= plan->onConflictAction != ONCONFLICT_NONE && plan->arbiterIndexes == NIL;
-		*indexes = list_concat(*indexes, plan->arbiterIndexes);
+		name = ((CopyStmt *) statement->utilityStmt)->relation;
+		if (name != NULL)
+			current.copied = RangeVarGetRelid(name, NoLock, true);
 	}
-	list_free(plans);
-	if (any || !known)
-		return ARBITERS_ANY;
-	return *indexes != NIL ? ARBITERS_LISTED : ARBITERS_NONE;
+	return current.copied;
 }
 
 /*
- * The table sync worker's COPY is no statement.  But while it copies, where an
- * error would look for its context, there it is.
+ * The COPY whose row is being inserted, or NULL.  That of the table sync worker
+ * is no statement.  But while it copies, where an error would look for its
+ * context, there it is.
  */
-static CopyFromState
-table_sync(const RelationMap *map)
+CopyFromState
+statement_copying(const RelationMap *map)
 {
 	for (ErrorContextCallback *context = error_context_stack; context != NULL;
 		 context = context->previous)
@@ -219,104 +192,6 @@ table_sync(const RelationMap *map)
 		}
 	}
 	return NULL;
-}
-
-/* Is a view's column, by way of views below it, that column of the table? */
-static bool
-leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
-{
-	Query *query = get_view_query(view);
-	TargetEntry *target = get_tle_by_resno(query->targetList, from);
-	Var *var = target == NULL ? NULL : (Var *) target->expr;
-	RangeTblEntry *rte;
-	Relation below;
-	bool leads;
-
-	if (var == NULL || !IsA(var, Var))
-		return false;
-	rte = rt_fetch(var->varno, query->rtable);
-	if (rte->relid == relid)
-		return var->varattno == attnum;
-	if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
-		return false;
-	below = relation_open(rte->relid, AccessShareLock);
-	leads = leads_to(below, var->varattno, relid, attnum);
-	relation_close(below, AccessShareLock);
-	return leads;
-}
-
-/*
- * Does a view that the statement inserts through have a default of its own for
- * the column?  PostgreSQL does not count such a column as named, but whoever
- * made the view chose the value, and anybody may make one.
- */
-static bool
-view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
-{
-	bool has = false;
-	ListCell *lc;
-
-	foreach(lc, statement->rtable)
-	{
-		RangeTblEntry *rte = lfirst(lc);
-		Relation view;
-
-		if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW)
-			continue;
-		view = relation_open(rte->relid, AccessShareLock);
-		for (int i = 0; i < RelationGetNumberOfAttributes(view) && !has; i++)
-			has = TupleDescAttr(RelationGetDescr(view), i)->atthasdef &&
-				  leads_to(view, i + 1, relid, attnum);
-		relation_close(view, AccessShareLock);
-	}
-	return has;
-}
-
-/* Does the running INSERT or COPY name the column? */
-Naming
-statement_names_insert(const RelationMap *map, const MappedColumn *col)
-{
-	PlannedStmt *statement = running_statement();
-	CopyStmt *copy = running_copy(map);
-	ListCell *lc;
-	bool found = false;
-
-	if (copy != NULL)
-	{
-		bool named = copy->attlist == NIL;
-
-		foreach(lc, copy->attlist)
-			named |= strcmp(strVal(lfirst(lc)), col->name) == 0;
-		return named && copy->is_from ? NAMED_YES : NAMED_NO;
-	}
-	if (statement == NULL)
-	{
-		CopyFromState sync = table_sync(map);
-
-		if (sync == NULL)
-			return NAMED_UNKNOWN;
-		return list_member_int(sync->attnumlist, get_attnum(RelationGetRelid(sync->rel), col->name))
-				   ? NAMED_YES
-				   : NAMED_NO;
-	}
-	foreach(lc, statement->resultRelations)
-	{
-		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
-		AttrNumber attnum;
-
-		if (rte->relid != map->relid && !list_member_oid(map->ancestors, rte->relid))
-			continue;
-		found = true;
-		attnum = rte->relid == map->relid ? col->attnum : get_attnum(rte->relid, col->name);
-		if (attnum > 0 && (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
-										 compat_inserted_columns(statement, rte)) ||
-						   view_has_default(statement, rte->relid, attnum)))
-			return NAMED_YES;
-	}
-	/* a statement within the one that loads the library */
-	if (!found && current.statement == NULL)
-		statement_tally(map)->blind = true;
-	return NAMED_NO;
 }
 
 /* The tally of the running statement on a table of the map. */
@@ -425,7 +300,7 @@ settle(const void *key, bool all)
 			close_inserter(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
-		if (tally->kept > 0 || tally->discarded > 0)
+		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
 			report_kept(tally);
 		/* a long transaction may see many statements */
 		MemoryContextDelete(tally->cxt);
@@ -525,6 +400,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		current.key = pstmt;
 		current.query = NULL;
 		current.changes = map_relation_changes();
+		current.copied = InvalidOid;
 		current.action = false;
 	}
 	PG_TRY();
