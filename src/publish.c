@@ -15,7 +15,6 @@
 #include "ownership.h"
 
 #include "access/xlog.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_trigger.h"
 #include "replication/logicalworker.h"
@@ -90,16 +89,9 @@ check_truncate(Relation rel)
 Datum
 ownership_another_hub(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo);
+	TriggerData *td = check_trigger(fcinfo, "another_hub");
 	Relation rel = td->tg_relation;
 
-	if (!TRIGGER_FIRED_BEFORE(td->tg_event) ||
-		(TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) == TRIGGER_FIRED_BY_TRUNCATE(td->tg_event) ||
-		RelationGetNamespace(rel) != get_namespace_oid(OWNERSHIP_SCHEMA, true))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by a trigger of the extension's tables",
-						"another_hub")));
 	if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))
 	{
 		check_truncate(rel);

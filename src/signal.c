@@ -35,6 +35,9 @@ static const char *const map_tables[] = {"system",		   "identity",		  "domain",
 										 "field",		   "declared_access", "mirrored_pattern",
 										 "mirrored_table", "mirrored_column", "row_owner"};
 
+/* A trigger function that serves all tables of the extension. */
+#define ANY_TABLE "*"
+
 #define ANY_CHANGE (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
 
 /*
@@ -48,6 +51,8 @@ static const struct
 	int16 type;
 	const char *table; /* NULL: each table of the map */
 } own_triggers[] = {
+	{"another_hub", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | ANY_CHANGE, ANY_TABLE},
+	{"another_hub", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, ANY_TABLE},
 	{"map_changed", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
 	{"map_changed", TRIGGER_TYPE_TRUNCATE, NULL},
 	{"map_recorded", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
@@ -107,6 +112,15 @@ is_map_table(Relation rel)
 	return false;
 }
 
+/* Is the relation one of the tables that are meant, as own_triggers names them? */
+static bool
+serves(const char *table, Relation rel)
+{
+	if (table == NULL)
+		return is_map_table(rel);
+	return is_own_table(rel, strcmp(table, ANY_TABLE) == 0 ? RelationGetRelationName(rel) : table);
+}
+
 /*
  * All that a trigger function of the extension's own tables trusts about how it
  * is called.  Whoever may execute it can attach it to a table of his own, a
@@ -131,9 +145,7 @@ check_trigger(FunctionCallInfo fcinfo, const char *function)
 			if (strcmp(own_triggers[i].function, function) == 0 &&
 				(own_triggers[i].type & kind) == (type & kind) &&
 				(own_triggers[i].type & type & ~kind) != 0 &&
-				(own_triggers[i].table == NULL
-					 ? is_map_table(td->tg_relation)
-					 : is_own_table(td->tg_relation, own_triggers[i].table)))
+				serves(own_triggers[i].table, td->tg_relation))
 				return td;
 		}
 	}
