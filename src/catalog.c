@@ -212,9 +212,15 @@ catalog_next(CatalogScan *scan)
 	return HeapTupleIsValid(scan->tuple);
 }
 
+/* A column that the objects of an older version do not have is NULL. */
 static Datum
 catalog_datum(CatalogScan *scan, int attnum, bool *isnull)
 {
+	if (attnum > RelationGetNumberOfAttributes(scan->rel))
+	{
+		*isnull = true;
+		return (Datum) 0;
+	}
 	return heap_getattr(scan->tuple, attnum, RelationGetDescr(scan->rel), isnull);
 }
 
