@@ -23,6 +23,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -154,6 +155,38 @@ void
 catalog_release(Snapshot snapshot)
 {
 	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * For those who only count: locks what is to be read, tables and indexes by
+ * name, without waiting for whoever has locked them.  False: one is not free,
+ * or not there, and none is locked.
+ */
+bool
+catalog_try_lock(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Oid relid = catalog_table(names[i], true);
+
+		if (OidIsValid(relid) && ConditionalLockRelationOid(relid, AccessShareLock))
+			continue;
+		catalog_unlock(names, i);
+		return false;
+	}
+	return true;
+}
+
+void
+catalog_unlock(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Oid relid = catalog_table(names[i], true);
+
+		if (OidIsValid(relid))
+			UnlockRelationOid(relid, AccessShareLock);
+	}
 }
 
 /*

@@ -201,6 +201,8 @@ extern bool error_is_fatal(const ErrorData *error);
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
 extern Oid catalog_table(const char *name, bool missing_ok);
+extern bool catalog_try_lock(const char *const *names, int n);
+extern void catalog_unlock(const char *const *names, int n);
 extern CatalogScan *catalog_begin(const char *table, const char *index, int nkeys,
 								  const char *const *keys, Snapshot snapshot);
 extern CatalogScan *
@@ -225,6 +227,7 @@ extern void catalog_release(Snapshot snapshot);
 /* writer.c */
 extern const Writer *current_writer(void);
 extern const Writer *known_writer(void);
+extern bool free_writer(const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern bool writer_applies(const Writer *writer);
 extern char *writer_label(const Writer *writer, const char *system);
