@@ -106,22 +106,18 @@ traffic_counts(void)
 }
 
 /*
- * Who is reading or writing, for a table: a number.  A setting that names no
- * system is an error to the guard, but not to us.
+ * Who is reading or writing a table, as a number.  False: that cannot be told
+ * now.  A setting that names no system is an error to the guard, but not to us.
  */
-static int
-who(const Sight *sight)
+static bool
+who(const Sight *sight, int *system)
 {
-	const Writer *writer = known_writer();
+	const Writer *writer;
 
-	if (writer == NULL)
-	{
-		if (ownership_system != NULL && ownership_system[0] != '\0' &&
-			!system_exists(ownership_system))
-			return 0;
-		writer = current_writer();
-	}
-	return count_system(writer_system(writer, sight->source));
+	if (!free_writer(&writer))
+		return false;
+	*system = writer == NULL ? 0 : count_system(writer_system(writer, sight->source));
+	return true;
 }
 
 /*
@@ -141,7 +137,8 @@ count_reads(const CompatPerms *perms)
 	if (sight == NULL)
 		return;
 	count_begin();
-	system = who(sight);
+	if (!who(sight, &system))
+		return;
 	/* finding out who may have made us forget what is on the map */
 	sight = sight_of(perms->relid);
 	if (sight == NULL)
@@ -314,11 +311,13 @@ static void
 count_named(const void *statement, const Sight *sight, const CompatPerms *perms)
 {
 	Written *written = find_written(statement, sight->home);
-	int system = who(sight);
+	int system;
 	bool inserts = (perms->required & ACL_INSERT) != 0;
 	bool updates = (perms->required & ACL_UPDATE) != 0;
 	bool deletes = (perms->required & ACL_DELETE) != 0;
 
+	if (!who(sight, &system))
+		return;
 	sight = sight_of(perms->relid);
 	if (sight == NULL)
 		return;
@@ -591,11 +590,12 @@ activity_attempt(const Evidence *e, Attempt *attempt)
 	StringInfoData message;
 	int system;
 
-	if (sight == NULL)
+	if (!OidIsValid(sight_extension()))
 		return;
 	count_begin();
 	system = count_system(e->system);
-	for (int i = 0; i < e->conflicts->n; i++)
+	/* an attempt is told even where it cannot be counted now */
+	for (int i = 0; sight != NULL && i < e->conflicts->n; i++)
 	{
 		AttrNumber home = conflict_attnum(e, sight, i);
 

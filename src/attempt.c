@@ -49,8 +49,21 @@ run(bool (*function)(void *), void *arg, bool (*is_fatal)(const ErrorData *))
 static bool
 ends_statement(const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED ||
-		   error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+		   ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION);
+}
+
+/*
+ * Is the error of this moment, and tells nothing of the work?  A lock that
+ * could not be had, or memory or disk space.
+ */
+static bool
+is_passing(const ErrorData *error)
+{
+	return ends_statement(error) || error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		   error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		   ERRCODE_TO_CATEGORY(error->sqlerrcode) ==
+			   ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES);
 }
 
 typedef struct Work
@@ -69,12 +82,23 @@ do_work(void *arg)
 }
 
 /*
- * What must not stop what it comes after: only a cancelled statement and the
- * end of the session are not held up.  Returns NULL, or the error; then nothing
- * of what the work did remains.
+ * What must not stop what it comes after because of what it finds.  Returns
+ * NULL, or the error; then nothing of what the work did remains.
+ *
+ * Errors: those that another moment would not bring: a cancelled statement, a
+ * lock that was not to be had in time, a deadlock.
  */
 ErrorData *
 attempt(void (*work)(void *), void *arg)
+{
+	Work w = {work, arg};
+
+	return run(do_work, &w, is_passing);
+}
+
+/* The same for a caller who tells of locks that were not to be had, and goes on. */
+ErrorData *
+attempt_locking(void (*work)(void *), void *arg)
 {
 	Work w = {work, arg};
 
@@ -91,7 +115,8 @@ error_is_fatal(const ErrorData *error)
 		case ERRCODE_TO_CATEGORY(ERRCODE_OPERATOR_INTERVENTION):
 			return true;
 		default:
-			return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE;
+			return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+				   error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 	}
 }
 

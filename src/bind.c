@@ -16,6 +16,7 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
@@ -28,6 +29,7 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
+PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
 
 enum
 {
@@ -35,9 +37,10 @@ enum
 	Anum_bound_table,
 	Anum_bound_relid,
 	Anum_bound_columns,
-	Anum_bound_guarded
+	Anum_bound_guarded,
+	Anum_bound_generated /* since 0.2.0 */
 };
-#define NATTS_BOUND 5
+#define NATTS_BOUND Anum_bound_generated
 
 /*
  * Where a relation is now.  False for what cannot be on the map: other
@@ -78,14 +81,15 @@ table_of_name(const char *schema, const char *table)
 	return OidIsValid(relid) && table_place(relid, &place) ? relid : InvalidOid;
 }
 
-/* Its columns' names by attribute number; empty where one was dropped. */
-List *
-table_columns_by_number(Oid relid)
+/* A table's columns' names by attribute number; `generated` are those that are. */
+static List *
+read_columns(Oid relid, List **generated)
 {
 	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	AttrNumber natts = 0;
 	List *columns = NIL;
 
+	*generated = NIL;
 	if (HeapTupleIsValid(class))
 	{
 		natts = ((Form_pg_class) GETSTRUCT(class))->relnatts;
@@ -103,11 +107,32 @@ table_columns_by_number(Oid relid)
 
 			if (!att->attisdropped)
 				name = pstrdup(NameStr(att->attname));
+			if (!att->attisdropped && att->attgenerated != '\0')
+				*generated = lappend(*generated, name);
 			ReleaseSysCache(tuple);
 		}
 		columns = lappend(columns, name);
 	}
 	return columns;
+}
+
+/* Its columns' names by attribute number; empty where one was dropped. */
+List *
+table_columns_by_number(Oid relid)
+{
+	List *generated;
+
+	return read_columns(relid, &generated);
+}
+
+/* The names of its generated columns, which cannot be on the map. */
+List *
+table_generated_columns(Oid relid)
+{
+	List *generated;
+
+	(void) read_columns(relid, &generated);
+	return generated;
 }
 
 /* Is a table of that name on the map? */
@@ -137,6 +162,7 @@ read_binding(CatalogScan *scan, bool several)
 		binding->relid = catalog_oid(scan, Anum_bound_relid);
 		binding->columns = catalog_texts(scan, Anum_bound_columns);
 		binding->guarded = catalog_bool(scan, Anum_bound_guarded);
+		binding->generated = catalog_texts(scan, Anum_bound_generated);
 		if (!several || is_mirrored(binding->schema, binding->table))
 			found = binding;
 	}
@@ -160,7 +186,76 @@ binding_named(const char *schema, const char *table)
 	return read_binding(catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL), false);
 }
 
+static Datum
+text_array(List *texts)
+{
+	Datum *elems = palloc(Max(list_length(texts), 1) * sizeof(Datum));
+	ListCell *lc;
+	int n = 0;
+
+	foreach(lc, texts)
+		elems[n++] = CStringGetTextDatum((char *) lfirst(lc));
+	return PointerGetDatum(construct_array(elems, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * Tables that came off the map, or stayed off it, with somebody's knowledge;
+ * else a table that comes under a pattern and is off the map is one that was
+ * missed.  What is known goes by the table, and the name that it had then.
+ */
+void
+forget_off(Oid relid)
+{
+	CatalogScan *scan;
+	Relation off;
+
+	/* not in 0.1.0 */
+	if (!OidIsValid(catalog_table("left_off", true)))
+		return;
+	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
+	if (catalog_next(scan))
+	{
+		off = table_open(catalog_table("left_off", false), RowExclusiveLock);
+		CatalogTupleDelete(off, catalog_tid(scan));
+		table_close(off, RowExclusiveLock);
+		CommandCounterIncrement();
+	}
+	catalog_end(scan);
+}
+
 static void
+know_off(Oid relid)
+{
+	Relation off;
+	TablePlace place;
+	Datum values[3];
+	bool nulls[3] = {false};
+
+	if (!OidIsValid(catalog_table("left_off", true)) || !table_place(relid, &place))
+		return;
+	forget_off(relid);
+	values[0] = ObjectIdGetDatum(relid);
+	values[1] = CStringGetTextDatum(place.schema);
+	values[2] = CStringGetTextDatum(place.table);
+	off = table_open(catalog_table("left_off", false), RowExclusiveLock);
+	CatalogTupleInsert(off, heap_form_tuple(RelationGetDescr(off), values, nulls));
+	table_close(off, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
+/* Is it known of a table that is off the map? */
+bool
+is_known_off(Oid relid, const TablePlace *place)
+{
+	CatalogScan *scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
+	bool known = catalog_next(scan) && strcmp(catalog_text(scan, 2), place->schema) == 0 &&
+				 strcmp(catalog_text(scan, 3), place->table) == 0;
+
+	catalog_end(scan);
+	return known;
+}
+
+void
 store_binding(const Binding *b)
 {
 	const char *keys[2] = {b->schema, b->table};
@@ -168,19 +263,15 @@ store_binding(const Binding *b)
 	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
 	Datum values[NATTS_BOUND];
 	bool nulls[NATTS_BOUND] = {false};
-	Datum *names = palloc(Max(list_length(b->columns), 1) * sizeof(Datum));
 	HeapTuple tuple;
-	ListCell *lc;
-	int n = 0;
 
-	foreach(lc, b->columns)
-		names[n++] = CStringGetTextDatum((char *) lfirst(lc));
 	values[Anum_bound_schema - 1] = CStringGetTextDatum(b->schema);
 	values[Anum_bound_table - 1] = CStringGetTextDatum(b->table);
 	values[Anum_bound_relid - 1] = ObjectIdGetDatum(b->relid);
-	values[Anum_bound_columns - 1] =
-		PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[Anum_bound_columns - 1] = text_array(b->columns);
 	values[Anum_bound_guarded - 1] = BoolGetDatum(b->guarded);
+	values[Anum_bound_generated - 1] = text_array(b->generated);
+	/* takes as many as the table has */
 	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
 	if (catalog_next(scan))
 		CatalogTupleUpdate(bound, catalog_tid(scan), tuple);
@@ -189,15 +280,21 @@ store_binding(const Binding *b)
 	catalog_end(scan);
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
+	if (OidIsValid(b->relid))
+		forget_off(b->relid);
 }
 
 /* Bind a name on the map to a table as it is now. */
 void
 bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 {
-	Binding b = {unconstify(char *, schema), unconstify(char *, table), relid,
-				 table_columns_by_number(relid), guarded};
+	Binding b = {0};
 
+	b.schema = unconstify(char *, schema);
+	b.table = unconstify(char *, table);
+	b.relid = relid;
+	b.columns = read_columns(relid, &b.generated);
+	b.guarded = guarded;
 	store_binding(&b);
 }
 
@@ -267,10 +364,12 @@ bind_guarded(Oid relid, bool guarded)
 	}
 }
 
+/* A name is off the map.  Where its table is there, that is known of it, then. */
 static void
 unbind(const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
+	Binding *b = binding_named(schema, table);
 	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
 	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
 
@@ -279,6 +378,8 @@ unbind(const char *schema, const char *table)
 	catalog_end(scan);
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
+	if (b != NULL && OidIsValid(b->relid) && table_of_name(schema, table) == b->relid)
+		know_off(b->relid);
 }
 
 /*
@@ -325,5 +426,37 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 		b->relid = relid;
 		store_binding(b);
 	}
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * AFTER INSERT, on mirrored_pattern: the tables of a dump that are off its map
+ * are not missed, and come back before it does.
+ */
+Datum
+ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = check_trigger(fcinfo, "mirrored_pattern_bind");
+	char *pattern = SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 1);
+	Parameters none = {0};
+	uint64 n;
+
+	if (!restoring())
+		return PointerGetDatum(NULL);
+	SPI_connect();
+	n = run_sql("SELECT c.oid::pg_catalog.text FROM pg_catalog.pg_class c "
+				"WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition",
+				&none);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Oid relid = atooid(result_text(i, 1));
+		TablePlace place;
+
+		if (relid >= FirstNormalObjectId && table_place(relid, &place) &&
+			glob_match_table(pattern, place.schema, place.table) &&
+			!is_mirrored(place.schema, place.table))
+			know_off(relid);
+	}
+	SPI_finish();
 	return PointerGetDatum(NULL);
 }

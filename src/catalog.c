@@ -23,6 +23,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -157,6 +158,38 @@ catalog_release(Snapshot snapshot)
 }
 
 /*
+ * For those who only count: locks what is to be read, tables and indexes by
+ * name, without waiting for whoever has locked them.  False: one is not free,
+ * or not there, and none is locked.
+ */
+bool
+catalog_try_lock(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Oid relid = catalog_table(names[i], true);
+
+		if (OidIsValid(relid) && ConditionalLockRelationOid(relid, AccessShareLock))
+			continue;
+		catalog_unlock(names, i);
+		return false;
+	}
+	return true;
+}
+
+void
+catalog_unlock(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Oid relid = catalog_table(names[i], true);
+
+		if (OidIsValid(relid))
+			UnlockRelationOid(relid, AccessShareLock);
+	}
+}
+
+/*
  * Scan `table`, whose first nkeys index columns equal `keys` (all of them
  * text), or all of it when index is NULL.
  */
@@ -212,9 +245,15 @@ catalog_next(CatalogScan *scan)
 	return HeapTupleIsValid(scan->tuple);
 }
 
+/* A column that the objects of an older version do not have is NULL. */
 static Datum
 catalog_datum(CatalogScan *scan, int attnum, bool *isnull)
 {
+	if (attnum > RelationGetNumberOfAttributes(scan->rel))
+	{
+		*isnull = true;
+		return (Datum) 0;
+	}
 	return heap_getattr(scan->tuple, attnum, RelationGetDescr(scan->rel), isnull);
 }
 

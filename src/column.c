@@ -102,7 +102,7 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 			&p);
 }
 
-static bool
+bool
 column_is_mirrored(const TablePlace *place, const char *column)
 {
 	const char *keys[3] = {place->schema, place->table, column};
@@ -265,6 +265,7 @@ void
 follow_columns(const Binding *b, const TablePlace *place)
 {
 	List *columns = table_columns_by_number(b->relid);
+	List *generated = b->generated == NIL ? NIL : table_generated_columns(b->relid);
 	Changes c = {b->relid, place, NIL, NIL, false};
 	bool changed = false;
 	int n = Max(list_length(columns), list_length(b->columns));
@@ -277,7 +278,15 @@ follow_columns(const Binding *b, const TablePlace *place)
 		char *now = name_at(columns, i);
 
 		if (strcmp(old, now) == 0)
+		{
+			/* a column that was generated, and can be on the map now */
+			if (now[0] == '\0' || !names_contain(b->generated, now) || names_contain(generated, now))
+				continue;
+			changed = true;
+			if (!column_is_mirrored(place, now))
+				c.fresh = lappend(c.fresh, now);
 			continue;
+		}
 		changed = true;
 		c.renamed |= old[0] != '\0' && now[0] != '\0';
 		if (now[0] != '\0')

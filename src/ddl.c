@@ -7,8 +7,9 @@
  * here.  Of those, most are about tables off the map: that is found out by a
  * few index lookups, before anything is written or locked.
  *
- * Nobody's DDL fails because of the map.  What could not be done for it is a
- * warning, and shows as a risk.
+ * No DDL fails because of what is on the map.  What could not be done for it is
+ * a warning, and shows as a risk.  Only a lock that was not to be had fails the
+ * DDL, as it would have failed on the table itself.
  *
  * A binary upgrade brings OIDs and rows as they were, and nothing is followed.
  */
@@ -183,8 +184,9 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 static bool
 fires_always(const Trigger *trigger)
 {
-	static const char *const functions[] = {"map_changed", "map_recorded", "domain_edit",
-											"mirrored_table_bind", "ddl_settle"};
+	static const char *const functions[] = {"map_changed",			 "map_recorded",
+											"domain_edit",			 "mirrored_table_bind",
+											"mirrored_pattern_bind", "ddl_settle"};
 	const char *function = get_func_name(trigger->tgfoid);
 
 	for (size_t i = 0; i < lengthof(functions); i++)
@@ -433,7 +435,11 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 		Oid relid = lfirst_oid(lc);
 
 		if (binding_of(relid) == NULL)
+		{
+			if (get_rel_name(relid) == NULL)
+				forget_off(relid);
 			continue;
+		}
 		if (get_rel_name(relid) == NULL)
 			f.dropped = list_append_unique_oid(f.dropped, relid);
 		else

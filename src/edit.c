@@ -597,8 +597,8 @@ declared_systems(const char *entity, const char *field, const char *mode)
 	return systems;
 }
 
-static bool
-has_name(List *names, const char *name)
+bool
+names_contain(List *names, const char *name)
 {
 	ListCell *lc;
 
@@ -615,7 +615,7 @@ all_among(List *names, List *others)
 	ListCell *lc;
 
 	foreach(lc, names)
-		if (!has_name(others, lfirst(lc)))
+		if (!names_contain(others, lfirst(lc)))
 			return false;
 	return true;
 }
@@ -991,7 +991,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 }
 
 /* Does a pattern name the table, or the column, with or without public? */
-static bool
+bool
 excluded(List *patterns, const char *schema, const char *table, const char *column)
 {
 	ListCell *lc;
@@ -1145,7 +1145,7 @@ map_by_pattern(Oid relid, const Pattern *pattern, List *only)
 		char *old_entity;
 		char *old_field;
 
-		if ((only != NIL && !has_name(only, lfirst(lc))) ||
+		if ((only != NIL && !names_contain(only, lfirst(lc))) ||
 			excluded(pattern->exclude, schema, table, lfirst(lc)) ||
 			mapped_field(schema, table, lfirst(lc), &old_entity, &old_field))
 			continue;

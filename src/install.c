@@ -256,6 +256,9 @@ Datum
 ownership_guard(PG_FUNCTION_ARGS)
 {
 	SPI_connect();
+	check_relation(PG_GETARG_OID(0));
+	if (compat_table_ownercheck(PG_GETARG_OID(0), GetUserId()))
+		catch_up(PG_GETARG_OID(0));
 	guard_relation(PG_GETARG_OID(0), false);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -346,7 +349,7 @@ guard_named(void *arg)
 static bool
 try_guard(TableName *name)
 {
-	ErrorData *error = attempt(guard_named, name);
+	ErrorData *error = attempt_locking(guard_named, name);
 
 	if (error == NULL)
 		return true;

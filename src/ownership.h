@@ -206,12 +206,15 @@ extern Policy policy_from_name(const char *name);
 
 /* attempt.c */
 extern ErrorData *attempt(void (*work)(void *), void *arg);
+extern ErrorData *attempt_locking(void (*work)(void *), void *arg);
 extern ErrorData *trial(bool (*function)(void *), void *arg);
 extern bool error_is_fatal(const ErrorData *error);
 
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
 extern Oid catalog_table(const char *name, bool missing_ok);
+extern bool catalog_try_lock(const char *const *names, int n);
+extern void catalog_unlock(const char *const *names, int n);
 extern CatalogScan *catalog_begin(const char *table, const char *index, int nkeys,
 								  const char *const *keys, Snapshot snapshot);
 extern CatalogScan *
@@ -236,6 +239,7 @@ extern void catalog_release(Snapshot snapshot);
 /* writer.c */
 extern const Writer *current_writer(void);
 extern const Writer *known_writer(void);
+extern bool free_writer(const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern bool writer_applies(const Writer *writer);
 extern char *writer_label(const Writer *writer, const char *system);
@@ -760,6 +764,8 @@ typedef struct Pattern
 
 extern void mark_primary_key(Oid relid);
 extern bool map_by_pattern(Oid relid, const Pattern *pattern, List *only);
+extern bool excluded(List *patterns, const char *schema, const char *table, const char *column);
+extern bool names_contain(List *names, const char *name);
 extern bool map_one_column(const char *schema, const char *table, const char *column,
 						   const char *entity, const char *field, bool authoritative);
 extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
@@ -834,14 +840,16 @@ typedef struct Binding
 {
 	char *schema; /* as on the map */
 	char *table;
-	Oid relid;	   /* InvalidOid: the map waits for a table of that name */
-	List *columns; /* names by attribute number; "" where one was dropped */
-	bool guarded;  /* the guard belongs on it */
+	Oid relid;		 /* InvalidOid: the map waits for a table of that name */
+	List *columns;	 /* names by attribute number; "" where one was dropped */
+	bool guarded;	 /* the guard belongs on it */
+	List *generated; /* names of columns that are */
 } Binding;
 
 extern bool table_place(Oid relid, TablePlace *place);
 extern Oid table_of_name(const char *schema, const char *table);
 extern List *table_columns_by_number(Oid relid);
+extern List *table_generated_columns(Oid relid);
 extern bool is_mirrored(const char *schema, const char *table);
 extern Binding *binding_of(Oid relid);
 extern Binding *binding_named(const char *schema, const char *table);
@@ -849,6 +857,9 @@ extern void bind_table(const char *schema, const char *table, Oid relid, bool gu
 extern void bind_unbound(void);
 extern void bind_nothing(const Binding *binding);
 extern void bind_guarded(Oid relid, bool guarded);
+extern void store_binding(const Binding *b);
+extern void forget_off(Oid relid);
+extern bool is_known_off(Oid relid, const TablePlace *place);
 
 /* follow.c: the map follows its tables and columns */
 #define FOLLOW_ARRIVAL 1 /* it may have come to its name, or to be a table of its own */
@@ -868,12 +879,19 @@ extern void follow_dropped(Oid relid);
 /* column.c: the map follows columns */
 extern COMPAT_NORETURN void changed_meanwhile(void);
 extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
+extern bool column_is_mirrored(const TablePlace *place, const char *column);
 extern void follow_columns(const Binding *b, const TablePlace *place);
 
 /* settle.c: what DDL leaves to be done at commit */
 extern void
 queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
+extern List *load_patterns(void);
+extern Pattern *best_pattern(List *patterns, const TablePlace *place);
 extern Pattern *pattern_for(const TablePlace *place);
+extern bool is_unsettled(Oid relid);
+
+/* behind.c: what the map missed */
+extern void catch_up(Oid relid);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 
 /* names.c: relations, columns and near misses */

@@ -9,7 +9,8 @@
  * missing of the guard.
  *
  * Each step is a subtransaction of its own.  One that fails is a warning, and
- * shows as a risk: the transaction commits all the same.  The end of a
+ * shows as a risk: the transaction commits all the same, unless what failed was
+ * a lock (attempt.c).  The end of a
  * subtransaction costs PostgreSQL as much as the transaction has created, so
  * everything is tried in a single one first.
  */
@@ -17,6 +18,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -63,34 +65,55 @@ said(const char *pattern)
 	return n;
 }
 
-/* The most specific pattern that matches a table, or NULL. */
-Pattern *
-pattern_for(const TablePlace *place)
+/* All of mirrored_pattern. */
+List *
+load_patterns(void)
 {
 	CatalogScan *scan = catalog_begin("mirrored_pattern", NULL, 0, NULL, NULL);
-	Pattern *best = NULL;
+	List *patterns = NIL;
 
 	while (catalog_next(scan))
 	{
-		char *pattern = catalog_text(scan, 1);
+		Pattern *pattern = palloc0(sizeof(Pattern));
 
-		if (!glob_match_table(pattern, place->schema, place->table))
-			continue;
-		if (best != NULL &&
-			(said(pattern) < said(best->pattern) ||
-			 (said(pattern) == said(best->pattern) && strcmp(pattern, best->pattern) > 0)))
-			continue;
-		best = palloc0(sizeof(Pattern));
-		best->pattern = pattern;
-		best->source = catalog_text(scan, 2);
-		best->owner = catalog_text(scan, 3);
-		if (best->owner == NULL)
-			best->owner = best->source;
-		best->readers = catalog_texts(scan, 4);
-		best->exclude = catalog_texts(scan, 5);
+		pattern->pattern = catalog_text(scan, 1);
+		pattern->source = catalog_text(scan, 2);
+		pattern->owner = catalog_text(scan, 3);
+		if (pattern->owner == NULL)
+			pattern->owner = pattern->source;
+		pattern->readers = catalog_texts(scan, 4);
+		pattern->exclude = catalog_texts(scan, 5);
+		patterns = lappend(patterns, pattern);
 	}
 	catalog_end(scan);
+	return patterns;
+}
+
+/* The most specific of them that matches a table, or NULL. */
+Pattern *
+best_pattern(List *patterns, const TablePlace *place)
+{
+	Pattern *best = NULL;
+	ListCell *lc;
+
+	foreach(lc, patterns)
+	{
+		Pattern *pattern = lfirst(lc);
+
+		if (!glob_match_table(pattern->pattern, place->schema, place->table))
+			continue;
+		if (best == NULL || said(pattern->pattern) > said(best->pattern) ||
+			(said(pattern->pattern) == said(best->pattern) &&
+			 strcmp(pattern->pattern, best->pattern) < 0))
+			best = pattern;
+	}
 	return best;
+}
+
+Pattern *
+pattern_for(const TablePlace *place)
+{
+	return best_pattern(load_patterns(), place);
 }
 
 /* Evidence and activity of a table are found under its name. */
@@ -369,6 +392,49 @@ is_queued(const Task *task)
 	return found;
 }
 
+/* Is a table to be looked at when this transaction commits? */
+bool
+is_unsettled(Oid relid)
+{
+	Task task = {0};
+
+	task.classid = RelationRelationId;
+	task.objid = relid;
+	/* nothing is ever queued on a standby, where the queue cannot be read */
+	return !RecoveryInProgress() && is_queued(&task);
+}
+
+/*
+ * A task failed.  It is not in the way of the next one for that table, and
+ * columns that should have come on the map stay unknown: so the risk is seen,
+ * and the next DDL tries again.
+ */
+static void
+give_up(const Task *task)
+{
+	Parameters p = {0};
+	Deputy caller = deputy_begin_extension();
+	Binding *b;
+
+	SPI_connect();
+	add_oid(&p, task->classid);
+	add_oid(&p, task->objid);
+	if (run_sql("DELETE FROM ownership.ddl_queue WHERE classid = $1 AND objid = $2 RETURNING fresh",
+				&p) > 0 &&
+		result_texts(0, 1) != NIL && (b = binding_of(task->objid)) != NULL)
+	{
+		List *fresh = result_texts(0, 1);
+		ListCell *lc;
+
+		foreach(lc, b->columns)
+			if (names_contain(fresh, lfirst(lc)))
+				lfirst(lc) = "";
+		store_binding(b);
+	}
+	SPI_finish();
+	deputy_end(&caller);
+}
+
 static void
 settle_all(void *arg)
 {
@@ -410,7 +476,10 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	error = attempt(settle_map, &task);
 	if (error != NULL)
+	{
+		give_up(&task);
 		tell_unsettled(task.objid, error, _("the ownership map was not brought up to date for"));
+	}
 	else if (task.guard)
 	{
 		error = attempt(settle_guard, &task);

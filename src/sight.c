@@ -3,9 +3,10 @@
  *		Which columns of a relation are on the map, for who only looks on.
  *
  * Like the map of a relation (map.c), but without what can fail: a SELECT must
- * not suffer from a row filter that does not work.  Entries are cached, also
- * of relations off the map; invalidations mark them.  Once a relation is known
- * there is no catalog access.
+ * not suffer from a row filter that does not work, nor wait for whoever has
+ * locked a table of the map: then nothing is known, and nothing is counted.
+ * Entries are cached, also of relations off the map; invalidations mark them.
+ * Once a relation is known there is no catalog access.
  */
 #include "ownership.h"
 
@@ -188,7 +189,15 @@ look(Sight *sight)
 	relation_close(rel, AccessShareLock);
 }
 
-/* The relation's columns on the map, or NULL where there are none. */
+/* What look() reads. */
+static const char *const read_tables[] = {"mirrored_table",	 "mirrored_table_pkey",
+										  "mirrored_column", "mirrored_column_pkey",
+										  "field",			 "field_pkey"};
+
+/*
+ * The relation's columns on the map, or NULL where there are none, or where
+ * that cannot be told now.
+ */
 const Sight *
 sight_of(Oid relid)
 {
@@ -206,7 +215,14 @@ sight_of(Oid relid)
 		Sight seen_now = {0};
 
 		seen_now.relid = relid;
+		if (!catalog_try_lock(read_tables, lengthof(read_tables)))
+		{
+			MemoryContextSwitchTo(old);
+			MemoryContextDelete(cxt);
+			return NULL;
+		}
 		look(&seen_now);
+		catalog_unlock(read_tables, lengthof(read_tables));
 		MemoryContextSwitchTo(old);
 		if (seen != generation)
 		{

@@ -63,6 +63,7 @@ static const struct
 	{"domain_edit", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, "domain"},
 	{"domain_edit", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "deleted_domain"},
 	{"mirrored_table_bind", TRIGGER_TYPE_ROW | ANY_CHANGE, "mirrored_table"},
+	{"mirrored_pattern_bind", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "mirrored_pattern"},
 	{"mirrored_column_table",
 	 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE,
 	 "mirrored_column"},

@@ -401,6 +401,27 @@ current_writer(void)
 }
 
 /*
+ * The same for those who only count: false where finding out would wait for a
+ * lock.  A setting that names no system is NULL, and no error.
+ */
+bool
+free_writer(const Writer **writer)
+{
+	static const char *const read[] = {"identity",	  "identity_pkey", "system",
+									   "system_pkey", "bound_role",	   "bound_role_pkey"};
+
+	*writer = known_writer();
+	if (*writer != NULL)
+		return true;
+	if (!catalog_try_lock(read, lengthof(read)))
+		return false;
+	if (ownership_system == NULL || ownership_system[0] == '\0' || system_exists(ownership_system))
+		*writer = current_writer();
+	catalog_unlock(read, lengthof(read));
+	return true;
+}
+
+/*
  * The system a writer is on a table: a carrier writes as the table's source,
  * and on a shared table as what ownership.system says, or as nobody.
  */

@@ -35,6 +35,7 @@ CREATE TABLE ownership.bound_table (
 	relid			oid NOT NULL,
 	columns			text[] NOT NULL,
 	guarded			boolean NOT NULL,
+	generated		text[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (table_schema, table_name)
 );
 CREATE INDEX bound_table_relid_idx ON ownership.bound_table (relid);
@@ -42,6 +43,15 @@ COMMENT ON TABLE ownership.bound_table IS 'Internal: the table and the columns t
 COMMENT ON COLUMN ownership.bound_table.relid IS 'Its OID; 0: the map waits for a table of that name';
 COMMENT ON COLUMN ownership.bound_table.columns IS 'Its columns'' names by attribute number; empty where one was dropped';
 COMMENT ON COLUMN ownership.bound_table.guarded IS 'The guard belongs on the table that carries the name';
+COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map';
+
+CREATE TABLE ownership.left_off (
+	relid			oid PRIMARY KEY,
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL
+);
+COMMENT ON TABLE ownership.left_off IS 'Internal: tables that were taken off the map, or were off it in a dump: no pattern missed them';
+COMMENT ON COLUMN ownership.left_off.table_schema IS 'The name that it had then';
 
 CREATE TABLE ownership.former_table (
 	former_schema	text NOT NULL,
@@ -115,6 +125,13 @@ COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system:
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 
+CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: while a dump is restored, remembers which tables are off the map';
+CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
+	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
+
 /*
  * A dump's map is right in itself, and comes in any order.  pg_restore does
  * not tell its parallel workers which table of the map refers to which, so
@@ -170,6 +187,12 @@ CREATE EVENT TRIGGER ownership_drop ON sql_drop
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+
+/* What the map missed, found in the catalogs, whatever event triggers saw. */
+CREATE FUNCTION ownership.map_behind(OUT relation text, OUT column_name text, OUT detail text, OUT advice text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_map_behind' LANGUAGE C STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow; for the view risks';
 
 /* What DDL broke, or could, and what the extension itself lacks; part of ownership.risks. */
 CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -256,11 +279,14 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	GROUP BY f.domain
 	UNION ALL
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
-	FROM ownership.own_risk;
+	FROM ownership.own_risk
+	UNION ALL
+	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
+	FROM ownership.map_behind() b;
 COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL';
 
 /* they write what nobody may write otherwise: not for triggers on other tables */
-REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.pattern_readers(),
+REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),
 	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
-GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.former_table, ownership.former_column,
+GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.left_off, ownership.former_table, ownership.former_column,
 	ownership.ddl_risk TO PUBLIC;

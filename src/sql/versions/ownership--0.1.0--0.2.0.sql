@@ -31,6 +31,11 @@ CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, c
 	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
 COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
 GRANT SELECT ON ownership.own_risk TO PUBLIC;
+/* what the map missed, found in the catalogs, whatever event triggers saw */
+CREATE FUNCTION ownership.map_behind(OUT relation text, OUT column_name text, OUT detail text, OUT advice text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_map_behind' LANGUAGE C STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow; for the view risks';
 
 /* tells what a dump that was restored in part left out, of guards that went unseen, and of patterns whose schema is gone */
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -114,7 +119,13 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 		'Insert it into ownership.domain, or correct the fields.'
 	FROM ownership.field f
 	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
-	GROUP BY f.domain;
+	GROUP BY f.domain
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.own_risk
+	UNION ALL
+	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
+	FROM ownership.map_behind() b;
 
 /* they are for the extension's own triggers, and no others */
 REVOKE ALL ON FUNCTION ownership.sheet_row(), ownership.domain_edit(), ownership.resolve() FROM PUBLIC;
@@ -144,10 +155,6 @@ LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoi
 	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
 LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
 	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
-	GROUP BY f.domain
-	UNION ALL
-	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
-	FROM ownership.own_risk;
 
 /* tells the row in a publication */
 ALTER TABLE ownership.activity ADD id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
@@ -261,3 +268,24 @@ CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.former_column
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
 ALTER TABLE ownership.former_column ENABLE ALWAYS TRIGGER another_hub;
 ALTER TABLE ownership.former_column ENABLE ALWAYS TRIGGER another_hub_truncate;
+
+/* a column that was generated can come under a pattern when it is no more; and what is off the map in a dump is known to be */
+ALTER TABLE ownership.bound_table ADD generated text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map';
+UPDATE ownership.bound_table b SET generated = ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+	WHERE a.attrelid = b.relid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '' ORDER BY a.attnum);
+CREATE TABLE ownership.left_off (
+	relid			oid PRIMARY KEY,
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL
+);
+COMMENT ON TABLE ownership.left_off IS 'Internal: tables that were taken off the map, or were off it in a dump: no pattern missed them';
+COMMENT ON COLUMN ownership.left_off.table_schema IS 'The name that it had then';
+GRANT SELECT ON ownership.left_off TO PUBLIC;
+CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: while a dump is restored, remembers which tables are off the map';
+CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
+	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
+ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
+REVOKE ALL ON FUNCTION ownership.mirrored_pattern_bind() FROM PUBLIC;

@@ -1,0 +1,216 @@
+/*
+ * behind.c
+ *		What the map missed, from the catalogs.
+ *
+ * Event triggers follow DDL.  They can be disabled, their work can fail, and
+ * some commands fire none.  So nothing here stands on their having fired: what
+ * the map was bound to when it was last looked at is compared with what is
+ * there, and tables and columns that a pattern should have put on the map are
+ * looked for.  What somebody took off the map is known (bind.c), and no miss.
+ *
+ * It is for everyone to look at: no privileges are asked for, tables are not
+ * opened, and no lock on them is waited for.
+ */
+#include "ownership.h"
+
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_map_behind);
+
+static char *
+name_at(List *columns, int i)
+{
+	return i < list_length(columns) ? list_nth(columns, i) : "";
+}
+
+/* Would the pattern put that column on the map? */
+static bool
+takes_column(const Pattern *pattern, const TablePlace *place, List *generated, const char *column)
+{
+	return column[0] != '\0' && can_be_field(column) && !names_contain(generated, column) &&
+		   !excluded(pattern->exclude, place->schema, place->table, column);
+}
+
+/* Did a table that is not on the map come under the pattern without its being seen? */
+static bool
+missed_table(Oid relid, const TablePlace *place, const Pattern *pattern)
+{
+	List *generated;
+	ListCell *lc;
+
+	if (pattern == NULL || place->partition || is_known_off(relid, place) || is_unsettled(relid) ||
+		binding_of(relid) != NULL)
+		return false;
+	generated = table_generated_columns(relid);
+	foreach(lc, table_columns_by_number(relid))
+	{
+		if (takes_column(pattern, place, generated, lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+static void
+put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const char *detail,
+	const char *advice)
+{
+	char *relation = relation_label(place->schema, place->table);
+	Datum values[4] = {0};
+	bool nulls[4] = {false, column == NULL, false, false};
+
+	values[0] = CStringGetTextDatum(relation);
+	if (column != NULL)
+		values[1] = CStringGetTextDatum(column);
+	values[2] = CStringGetTextDatum(detail);
+	values[3] = CStringGetTextDatum(advice);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* The call that has the map look at a table. */
+static char *
+look_at(const TablePlace *place)
+{
+	return psprintf("SELECT ownership.guard(%s)",
+					quote_literal_cstr(relation_label(place->schema, place->table)));
+}
+
+/* Columns that are called otherwise than the map knows them, or came under its pattern. */
+static void
+put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place, const Pattern *pattern)
+{
+	const char *label = relation_label(place->schema, place->table);
+	List *columns = table_columns_by_number(b->relid);
+	List *generated = table_generated_columns(b->relid);
+
+	for (int i = 0; i < list_length(columns); i++)
+	{
+		char *now = list_nth(columns, i);
+		char *was = name_at(b->columns, i);
+
+		if (now[0] != '\0' && was[0] != '\0' && strcmp(now, was) != 0 &&
+			column_is_mirrored(place, was))
+			put(rsinfo, place, now,
+				psprintf("Column %s of %s was called %s when the map last looked, and its map did not follow.",
+						 quote_identifier(now), label, quote_identifier(was)),
+				psprintf("Have the map look again: %s", look_at(place)));
+		else if (pattern != NULL && takes_column(pattern, place, generated, now) &&
+				 (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
+				 !column_is_mirrored(place, now))
+			put(rsinfo, place, now,
+				psprintf("Column %s of %s comes under pattern %s, and is not on the map.",
+						 quote_identifier(now), label, pattern->pattern),
+				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
+						 look_at(place)));
+	}
+}
+
+/* One table on the map. */
+static void
+put_mirrored(ReturnSetInfo *rsinfo, const TablePlace *place, List *patterns)
+{
+	Binding *b = binding_named(place->schema, place->table);
+	Oid relid = table_of_name(place->schema, place->table);
+	TablePlace now;
+
+	if (!OidIsValid(relid))
+	{
+		/* it waits for its name, unless its table is there under another one */
+		if (b != NULL && OidIsValid(b->relid) && table_place(b->relid, &now))
+			put(rsinfo, place, NULL,
+				psprintf("%s is called %s now, and its map did not follow.",
+						 relation_label(place->schema, place->table),
+						 relation_label(now.schema, now.table)),
+				psprintf("Have the map look again: %s", look_at(&now)));
+	}
+	else if (b != NULL && b->relid == relid)
+		put_columns(rsinfo, b, place, is_unsettled(relid) ? NULL : best_pattern(patterns, place));
+	else if (b == NULL || !b->guarded || carries_guard(relid))
+		put(rsinfo, place, NULL,
+			psprintf("%s is another table than the one that the map last saw under that name.",
+					 relation_label(place->schema, place->table)),
+			psprintf("Have the map look again: %s", look_at(place)));
+	/* else it is unguarded, which is told */
+}
+
+/* map_behind(): what DDL did and the map did not follow. */
+Datum
+ownership_map_behind(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List *patterns = load_patterns();
+	List *places = NIL;
+	CatalogScan *scan;
+	Parameters none = {0};
+	ListCell *lc;
+	uint64 n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	scan = catalog_begin("mirrored_table", NULL, 0, NULL, NULL);
+	while (catalog_next(scan))
+	{
+		TablePlace *place = palloc0(sizeof(TablePlace));
+
+		place->schema = catalog_text(scan, 1);
+		place->table = catalog_text(scan, 2);
+		places = lappend(places, place);
+	}
+	catalog_end(scan);
+	foreach(lc, places)
+		put_mirrored(rsinfo, lfirst(lc), patterns);
+	if (patterns == NIL)
+		return (Datum) 0;
+
+	SPI_connect();
+	n = run_sql("SELECT c.oid::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+				"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' "
+				"AND NOT c.relispartition AND c.oid >= 16384 "
+				"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_'",
+				&none);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Oid relid = atooid(result_text(i, 1));
+		TablePlace place;
+		Pattern *pattern;
+
+		if (!table_place(relid, &place) || is_mirrored(place.schema, place.table))
+			continue;
+		pattern = best_pattern(patterns, &place);
+		if (missed_table(relid, &place, pattern))
+			put(rsinfo, &place, NULL,
+				psprintf("%s comes under pattern %s, and is not on the map.",
+						 relation_label(place.schema, place.table), pattern->pattern),
+				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
+						 look_at(&place)));
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/*
+ * Follow what was missed of one table, as its next DDL would.  Needs SPI.  The
+ * caller has seen to it that the table is the user's.
+ */
+void
+catch_up(Oid relid)
+{
+	Deputy caller;
+	TablePlace place;
+
+	if (!table_place(relid, &place))
+		return;
+	caller = deputy_begin_extension();
+	if (binding_of(relid) != NULL)
+		follow_table(relid, 0);
+	else if (!is_mirrored(place.schema, place.table))
+	{
+		Pattern *pattern = pattern_for(&place);
+
+		if (missed_table(relid, &place, pattern) && map_by_pattern(relid, pattern, NIL))
+			CommandCounterIncrement();
+	}
+	deputy_end(&caller);
+}
