@@ -213,6 +213,23 @@ $hub->wait_for_catchup('from_hub');
 is(next_hub('SELECT note FROM item WHERE id = 3'), 'goes on', 'passed over, it goes on');
 
 #
+# A part of the tables, of their columns and rows
+#
+hub(q{CREATE PUBLICATION part FOR TABLE ownership.conflict (id, outcome), ownership.field (entity, name) WHERE (entity = 'item'), ownership.bound_table});
+($map, $own) = (map_of($next), evidence($next));
+$offset = -s $next->logfile;
+next_hub("CREATE SUBSCRIPTION part CONNECTION '$connection' PUBLICATION part");
+$next->wait_for_subscription_sync($hub, 'part');
+hub(q{INSERT INTO ownership.conflict (table_schema, table_name, operation, outcome) VALUES ('public', 'item', 'UPDATE', 'kept');
+	UPDATE ownership.field SET rationale = 'part'; DELETE FROM ownership.conflict});
+$hub->wait_for_catchup('part');
+is(evidence($next), $own, 'a part of the columns: evidence');
+is(map_of($next), $map, 'a part of the rows: the map');
+unlike(slurp_file($next->logfile, $offset), qr/ERROR/, 'nothing failed');
+next_hub('DROP SUBSCRIPTION part');
+hub('DROP PUBLICATION part');
+
+#
 # A clone, as pg_createsubscriber makes one: the same rows on both sides.
 #
 hub(q{UPDATE ownership.field SET policy = 'keep' WHERE name = 'price'});
