@@ -42,7 +42,8 @@ SELECT row_key, operation, system, outcome, columns, stored, proposed
 FROM ownership.conflict ORDER BY row_key, id;
 -- TRUNCATE triggers of foreign tables came with PostgreSQL 16
 SELECT relation, guarded, cardinality(triggers) = CASE WHEN current_setting('server_version_num')::int < 160000 THEN 2 ELSE 3 END AS triggers,
-	(problems <> '{}') = (current_setting('server_version_num')::int < 160000) AS told
+	(problems <> '{}') = (current_setting('server_version_num')::int < 160000
+		AND (SELECT value FROM ownership.status WHERE fact = 'preloaded') = 'no') AS told
 FROM ownership.guards;
 
 SET ownership.system = 'pim';
@@ -94,18 +95,9 @@ UPDATE near SET price = 22 FROM a WHERE near.id = a.id + 1;
 WITH a AS (UPDATE near SET price = 12 WHERE id = 1 RETURNING id)
 UPDATE near SET title = 'x' FROM a WHERE near.id = a.id + 1;
 SELECT id, price, title FROM far ORDER BY id;
--- TRUNCATE can be refused where there are triggers for it
+-- TRUNCATE is refused; see 25_foreign_truncate
 SET ownership.system = 'erp';
-DO $$ BEGIN
-	TRUNCATE near;
-	ASSERT current_setting('server_version_num')::int < 160000;
-	RAISE EXCEPTION 'take it back';
-EXCEPTION
-	WHEN insufficient_privilege THEN
-		ASSERT current_setting('server_version_num')::int >= 160000;
-	WHEN raise_exception THEN
-		NULL;
-END $$;
+TRUNCATE near;
 SELECT count(*) FROM far;
 
 -- A foreign partition: written through the root, straight, and by a move.

@@ -477,6 +477,10 @@ extern const Insertion *
 insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map);
 extern Circumstances guard_circumstances(const Writer *writer);
 extern bool guard_judges_before(Relation rel);
+extern PGDLLEXPORT Datum ownership_guard_truncate(PG_FUNCTION_ARGS);
+
+/* foreign.c: TRUNCATE of foreign tables before PostgreSQL 16 */
+extern void foreign_truncate(const TruncateStmt *statement);
 
 /* lift.c: statements that cannot violate the map */
 extern void lift_statement(struct QueryDesc *query);

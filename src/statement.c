@@ -405,6 +405,8 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	}
 	PG_TRY();
 	{
+		if (IsA(pstmt->utilityStmt, TruncateStmt))
+			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
 		if (next_ProcessUtility)
 			next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								qc);

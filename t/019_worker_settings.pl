@@ -53,7 +53,7 @@ my @settings = (
 	[ synchronous_commit => 'remote_apply', max_stack_depth => '100kB', plan_cache_mode => 'force_generic_plan', quote_all_identifiers => 'on' ],
 	[ 'ownership.enforcement' => 'observe', 'ownership.system' => 'no_such', 'ownership.default_policy' => 'observe' ],
 	[ role => 'crm' ]);
-push @settings, [ transaction_timeout => '1ms' ] if $node->pg_version >= 17;
+push @settings, [ transaction_timeout => '10ms' ] if $node->pg_version >= 17;
 my @places = ('DATABASE postgres', 'ROLE postgres', 'ROLE postgres IN DATABASE postgres');
 foreach my $set (@settings)
 {

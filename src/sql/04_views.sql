@@ -9,6 +9,10 @@ RETURN CASE table_schema WHEN 'public' THEN pg_catalog.quote_ident(table_name)
 	ELSE pg_catalog.quote_ident(table_schema) || '.' || pg_catalog.quote_ident(table_name) END;
 COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'A relation''s name as the views show it';
 
+CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
+COMMENT ON FUNCTION ownership.status() IS 'For the view of that name';
+
 /* The relations of the map that are there, and everything below them. */
 CREATE VIEW ownership.guarded_relation AS
 WITH RECURSIVE member AS (
@@ -75,9 +79,11 @@ WITH member AS MATERIALIZED (
 		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
 	WHERE NOT part.armed
 	UNION ALL
-	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version', g.relid::regclass)
+	/* without a trigger it is seen by a hook */
+	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version unless the library is preloaded', g.relid::regclass)
 	FROM member g
 	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no')
 	UNION ALL
 	/* row, before, and not for DELETE or TRUNCATE only */
 	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
@@ -333,10 +339,6 @@ COMMENT ON VIEW ownership.readiness IS 'One row a field and writer: what would b
 COMMENT ON COLUMN ownership.readiness.rows IS 'Rows in conflict, as recorded in ownership.conflict';
 COMMENT ON COLUMN ownership.readiness.writes IS 'Statements or replicated row changes that wrote it, as in ownership.activity';
 
-CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
-RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
-COMMENT ON FUNCTION ownership.status() IS 'For the view of that name';
-
 CREATE VIEW ownership.status AS
 SELECT fact, value, note FROM ownership.status();
 COMMENT ON VIEW ownership.status IS 'One row a fact: whether activity is remembered, and how its worker and its shared memory stand';
@@ -362,7 +364,16 @@ CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, c
 		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
 		'Raise ownership.activity_size, and restart the server.'
 	FROM ownership.status() s
-	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0'
+	UNION ALL
+	/* it has no trigger, and the hook that sees it is not there before the library is */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(g.table_schema, g.table_name), NULL, '{}',
+		format('The guard of %s has a gap: TRUNCATE of foreign table %s is not refused, nor recorded, in sessions that have not written a guarded table.',
+			ownership.relation_name(g.table_schema, g.table_name), g.relid::regclass),
+		'Set shared_preload_libraries = ''ownership'' and restart the server; from PostgreSQL 16 on a trigger does it.'
+	FROM ownership.guarded_relation g
+	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
 COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
 GRANT SELECT ON ownership.own_risk TO PUBLIC;
 

@@ -28,7 +28,16 @@ CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, c
 		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
 		'Raise ownership.activity_size, and restart the server.'
 	FROM ownership.status() s
-	WHERE s.fact = 'dropped_counts' AND s.value <> '0';
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0'
+	UNION ALL
+	/* it has no trigger, and the hook that sees it is not there before the library is */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(g.table_schema, g.table_name), NULL, '{}',
+		format('The guard of %s has a gap: TRUNCATE of foreign table %s is not refused, nor recorded, in sessions that have not written a guarded table.',
+			ownership.relation_name(g.table_schema, g.table_name), g.relid::regclass),
+		'Set shared_preload_libraries = ''ownership'' and restart the server; from PostgreSQL 16 on a trigger does it.'
+	FROM ownership.guarded_relation g
+	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
 COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
 GRANT SELECT ON ownership.own_risk TO PUBLIC;
 /* what the map missed, found in the catalogs, whatever event triggers saw */
@@ -289,3 +298,81 @@ CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
 	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
 ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
 REVOKE ALL ON FUNCTION ownership.mirrored_pattern_bind() FROM PUBLIC;
+/* tells of TRUNCATE of foreign tables where no hook sees it */
+CREATE OR REPLACE VIEW ownership.guards AS
+WITH member AS MATERIALIZED (
+	SELECT * FROM ownership.guarded_relation
+), feed AS (
+	SELECT g.root, array_agg(DISTINCT s.subname::text ORDER BY s.subname::text) AS subscriptions,
+		array_agg(DISTINCT p.publication ORDER BY p.publication) AS publications
+	FROM member g
+	JOIN pg_catalog.pg_subscription_rel r ON r.srrelid = g.relid
+	JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+	CROSS JOIN LATERAL unnest(s.subpublications) AS p(publication)
+	GROUP BY g.root
+), state AS (
+	SELECT g.root,
+		bool_and(g.amends IS TRUE AND g.judges IS TRUE
+			AND (g.refuses_truncate IS TRUE OR (g.relkind = 'f' AND current_setting('server_version_num')::int < 160000))) AS guarded,
+		bool_or(g.amends IS NOT NULL OR g.judges IS NOT NULL OR g.refuses_truncate IS NOT NULL) AS touched,
+		count(*) FILTER (WHERE g.relid <> g.root) AS partitions,
+		count(*) FILTER (WHERE g.relid <> g.root AND g.amends AND g.judges
+			AND (g.refuses_truncate OR g.relkind = 'f')) AS partitions_guarded
+	FROM member g
+	GROUP BY g.root
+), problem AS (
+	SELECT g.root, 1 AS rank, format('%s is not guarded', g.relid::regclass) AS problem
+	FROM member g
+	WHERE g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL
+	UNION ALL
+	SELECT g.root, 2, format('%s of %s is missing', part.name, g.relid::regclass)
+	FROM member g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE part.armed IS NULL AND NOT (g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL)
+	  AND NOT (part.name = 'zzzz_ownership_truncate' AND g.relkind = 'f' AND current_setting('server_version_num')::int < 160000)
+	UNION ALL
+	SELECT g.root, 3, format('%s of %s is not armed', part.name, g.relid::regclass)
+	FROM member g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE NOT part.armed
+	UNION ALL
+	/* without a trigger it is seen by a hook */
+	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version unless the library is preloaded', g.relid::regclass)
+	FROM member g
+	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no')
+	UNION ALL
+	/* row, before, and not for DELETE or TRUNCATE only */
+	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
+	FROM member g
+	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
+	WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D'
+	  AND t.tgname > 'zzzz_ownership_amend'
+), told AS (
+	SELECT p.root, array_agg(p.problem ORDER BY p.rank, p.problem COLLATE "C") AS problems
+	FROM problem p
+	GROUP BY p.root
+)
+SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
+	t.table_schema, t.table_name, t.source,
+	coalesce(s.guarded, false) AS guarded,
+	ARRAY(SELECT tg.tgname::text FROM pg_catalog.pg_trigger tg
+		WHERE tg.tgrelid = c.oid AND tg.tgfoid IN ('ownership.guard_amend()'::regprocedure,
+			'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		ORDER BY tg.tgname) AS triggers,
+	coalesce(s.partitions, 0) AS partitions,
+	coalesce(s.partitions_guarded, 0) AS partitions_guarded,
+	coalesce(f.subscriptions, '{}') AS subscriptions,
+	CASE WHEN f.root IS NOT NULL THEN format('A published TRUNCATE would stop the stream; at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
+		(SELECT string_agg(quote_literal(p), ', ') FROM unnest(f.publications) p)) END AS truncate_note,
+	CASE WHEN c.oid IS NULL THEN ARRAY['the table is not there']
+		ELSE coalesce(told.problems, '{}') END AS problems,
+	coalesce(s.touched, false) AS touched
+FROM ownership.mirrored_table t
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+LEFT JOIN state s ON s.root = c.oid
+LEFT JOIN feed f ON f.root = c.oid
+LEFT JOIN told ON told.root = c.oid;
