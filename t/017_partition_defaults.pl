@@ -176,7 +176,7 @@ check('leafed', 'root', 101, 'published by its root');
 # what a leaf's or a root's default is may change
 hub(q{
 	ALTER TABLE rooted_us_1 ALTER status SET DEFAULT 'open', ALTER fixed SET DEFAULT 'root';
-	ALTER TABLE rooted ALTER fixed SET DEFAULT 'changed'});
+	ALTER TABLE ONLY rooted ALTER fixed SET DEFAULT 'changed'});
 source(q{INSERT INTO rooted VALUES (151, 'us', 'n', 'open'), (152, 'us', 'n', 'leaf')});
 $pub->wait_for_catchup('hub');
 is(hub('SELECT id, status, fixed FROM rooted WHERE id > 150 ORDER BY id'), "151|open|changed\n152|open|changed", 'the root\'s, as they are now');
