@@ -131,10 +131,10 @@ RESET ownership.lift;
 PREPARE p(int, text) AS INSERT INTO orders (id, region, status) VALUES ($1, 'us', $2);
 EXECUTE p(5, 'open');
 EXECUTE p(6, 'leaf');
-ALTER TABLE orders ALTER status SET DEFAULT 'leaf';
+ALTER TABLE ONLY orders ALTER status SET DEFAULT 'leaf';
 EXECUTE p(7, 'open');
 EXECUTE p(8, 'leaf');
-ALTER TABLE orders ALTER status SET DEFAULT 'open';
+ALTER TABLE ONLY orders ALTER status SET DEFAULT 'open';
 SET session_replication_role = replica;
 INSERT INTO orders (id, region) VALUES (9, 'us');
 INSERT INTO orders (id, region, status) VALUES (10, 'us', 'leaf'), (11, 'us', 'open');
@@ -146,7 +146,7 @@ CALL clear();
 
 -- what is read of the root's defaults is the root's: a change of them, alone
 INSERT INTO orders (id, region, status) VALUES (1, 'us', 'open');
-ALTER TABLE orders ALTER status SET DEFAULT 'fresh', ALTER rank SET DEFAULT NULL;
+ALTER TABLE ONLY orders ALTER status SET DEFAULT 'fresh', ALTER rank SET DEFAULT NULL;
 INSERT INTO orders (id, region) VALUES (2, 'us');
 INSERT INTO orders (id, region, status, rank) VALUES (3, 'us', 'fresh', 3), (4, 'us', 'open', NULL);
 SELECT leaf, id, status, rank FROM rows;
