@@ -418,8 +418,8 @@ SELECT same('an error in the middle', $do$DO $$ BEGIN
 END $$$do$, 'UPDATE product SET price = 0');
 
 --
--- Who writes, and the map, change while the statement runs.  The rest of it is
--- judged by what holds then.
+-- Who writes, and settings, change while the statement runs: it is judged by
+-- its beginning.  When it edits the map, the rest of it is judged by that.
 --
 CREATE FUNCTION become(what text, x text DEFAULT 'x') RETURNS text LANGUAGE plpgsql AS $$
 BEGIN

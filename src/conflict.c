@@ -703,7 +703,7 @@ void
 record_rest(const Tally *tally)
 {
 	Inserter *inserter = open_inserter("conflict");
-	const Writer *writer = current_writer();
+	const Writer *writer = statement_writer();
 	Datum values[Natts_conflict];
 	bool nulls[Natts_conflict];
 	JsonbValue count;

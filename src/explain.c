@@ -62,7 +62,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 		return a;
 	}
 	a.owner = col->owner;
-	a.policy = policy_name(policy_effective(col->policy));
+	a.policy = policy_name(policy_effective(col->policy, (Policy) ownership_default_policy));
 	if (map->source != NULL && system != NULL && strcmp(map->source, system) == 0)
 	{
 		a.reason = psprintf(_("The table is the private copy of \"%s\", which may write all of it."),
@@ -94,6 +94,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	c.operation = OPERATION_UPDATE;
 	c.steward = steward;
 	c.enforcement = (Enforcement) ownership_enforcement;
+	c.default_policy = (Policy) ownership_default_policy;
 	verdict = verdict_for(&c, col->policy, col->key, stored_null, &softened);
 	a.allowed = verdict < VERDICT_KEEP;
 	a.outcome = outcome_name(verdict);

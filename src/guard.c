@@ -4,19 +4,22 @@
  *
  * BEFORE amends: it restores values that are kept out, and discards rows that
  * may not come or go.  AFTER judges what really happened: it rejects, and
- * records what was let through.  Where no AFTER trigger can judge, BEFORE
- * does: with session_replication_role = replica, because AFTER is enabled for
- * ordinary sessions only (on a partition it would leak a relcache reference
- * for each applied row), and on foreign tables, where AFTER comes too late.
+ * records what was let through.  Where it is not certain that AFTER comes,
+ * BEFORE judges, and AFTER knows: for row changes that are no statement's but a
+ * replication worker's own, where AFTER is not enabled (on a partition it would
+ * leak a relcache reference for each of them); in the statement that loads the
+ * library; and on foreign tables, where AFTER comes too late.  What SQL writes
+ * within a worker is judged as in a session of that writer, but that `reject`
+ * stays softened.
  *
  * An UPDATE that moves a row between partitions fires BEFORE UPDATE, BEFORE
  * DELETE of the same tuple, BEFORE INSERT at the destination, AFTER DELETE
- * and AFTER INSERT.  It is judged at BEFORE DELETE as the UPDATE it is; what
- * follows is let through (move.c).
+ * and AFTER INSERT.  It is judged as the UPDATE it is (move.c).
  */
 #include "ownership.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
@@ -39,35 +42,36 @@ typedef struct Call
 {
 	TriggerData *td;
 	GuardState *state;
+	Moment *moment;
+	Moment now; /* where there is none of a statement */
 	RelationMap *map;
 	const Writer *writer;
-	Writer as; /* its copy: code of users may write as somebody else meanwhile */
 	const char *system;
 	const Insertion *insertion; /* INSERT: what brings the row */
 	Circumstances circumstances;
-	bool judge; /* in BEFORE: AFTER will not */
+	bool applied; /* the row change is a replication worker's own */
+	bool judge;	  /* in BEFORE: AFTER will not */
 } Call;
 
 /* What decides on a conflict, as far as it is the same for all of a statement. */
 Circumstances
-guard_circumstances(const Writer *writer)
+guard_circumstances(const Moment *moment, const Writer *writer)
 {
 	Circumstances c = {0};
 
 	c.steward = writer->steward;
-	c.applies = writer_applies(writer);
+
+	/*
+	 * A worker applies a stream, and a session that says so by its origin and
+	 * its replication role: the initial copy of pglogical is one, which takes
+	 * no notice of errors.
+	 */
+	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
 	c.strict = writer->strict;
 	c.cascade = statement_is_action();
-	c.enforcement = (Enforcement) ownership_enforcement;
+	c.enforcement = moment->enforcement;
+	c.default_policy = moment->default_policy;
 	return c;
-}
-
-/* Is BEFORE to judge, because AFTER cannot?  See the file's head. */
-bool
-guard_judges_before(Relation rel)
-{
-	return SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ||
-		   rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 }
 
 /*
@@ -123,6 +127,44 @@ is_second(const TriggerData *td, const char *name)
 }
 
 /*
+ * The first row of a statement on this relation: what is the same for all of
+ * them.
+ */
+static GuardState *
+begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
+{
+	TriggerData *td = (TriggerData *) fcinfo->context;
+	Relation rel = td->tg_relation;
+	GuardState *state;
+
+	/*
+	 * Locks that are held already do not look for invalidations, so a prepared
+	 * statement in an open transaction would miss what others committed.
+	 */
+	AcceptInvalidationMessages();
+	if (map_is_asking())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+						errmsg("a row filter cannot write tables of the ownership map")));
+	state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
+	state->cxt = fcinfo->flinfo->fn_mcxt;
+	state->second = is_second(td, name);
+	if (TRIGGER_FIRED_FOR_ROW(td->tg_event))
+	{
+		state->moment = statement_moment();
+		if (before && state->moment != NULL && rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
+			!lift_arm(td))
+			moment_judge_before(state->moment, RelationGetRelid(rel));
+		state->judge = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ||
+					   moment_judges_before(state->moment, RelationGetRelid(rel));
+		state->applied = statement_applies();
+		if (state->moment == NULL)
+			state->moment = statement_copies(rel);
+	}
+	fcinfo->flinfo->fn_extra = state;
+	return state;
+}
+
+/*
  * Checks the trigger protocol, in one place, and prepares the call.  False:
  * there is nothing to guard.
  */
@@ -131,6 +173,7 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	GuardState *state = fcinfo->flinfo->fn_extra;
+	Moment *moment;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !is_guard_trigger(td, timing, row))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -139,50 +182,42 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 						errhint("ownership.guard() creates the triggers.")));
 
 	if (state == NULL)
+		state = begin_rows(fcinfo, name, timing == TRIGGER_EVENT_BEFORE);
+	moment = state->moment;
+	if (moment == NULL)
 	{
-		/*
-		 * The first row of a statement on this relation.  Locks that are held
-		 * already do not look for invalidations, so a prepared statement in
-		 * an open transaction would miss what others committed.
-		 */
-		AcceptInvalidationMessages();
-		if (map_is_asking())
-			ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-							errmsg("a row filter cannot write tables of the ownership map")));
-		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
-		state->cxt = fcinfo->flinfo->fn_mcxt;
-		state->second = is_second(td, name);
-		fcinfo->flinfo->fn_extra = state;
+		call->now = moment_now();
+		moment = &call->now;
+		state->map = NULL;
 	}
-	if (ownership_enforcement == ENFORCEMENT_OFF || state->second)
+	if (moment->enforcement == ENFORCEMENT_OFF || state->second)
 		return false;
 	call->td = td;
 	call->state = state;
-	/* an entry stays where it is, so only its content is asked for again */
-	do
+	call->moment = moment;
+	if (unlikely(state->map == NULL || moment->edits != map_edits ||
+				 state->map_serial != moment->serial))
 	{
-		if (state->map == NULL || !state->map->valid)
-			state->map = map_get(td->tg_relation);
-		if (!state->map->mapped)
-			return false;
-		call->writer = current_writer();
-		/* who is writing may be read from a newer map: both from the newest */
-	} while (!state->map->valid);
-	call->as = *call->writer;
-	call->writer = &call->as;
+		state->map = moment_map(moment, td->tg_relation);
+		state->map_serial = moment->serial;
+	}
+	if (!state->map->mapped)
+		return false;
 	call->map = state->map;
 	call->insertion =
 		row && TRIGGER_FIRED_BY_INSERT(td->tg_event) ? insertion_of(state, td, call->map) : NULL;
+	call->writer = &moment->writer;
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
-	call->judge = guard_judges_before(td->tg_relation);
-	call->circumstances = guard_circumstances(call->writer);
+	call->judge = state->judge;
+	call->applied = state->applied && call->writer->worker;
+	call->circumstances = guard_circumstances(moment, call->writer);
 	call->circumstances.steward |= statement_is_mandated(call->map);
 	if (timing != TRIGGER_EVENT_BEFORE)
 		call->circumstances.cascade = false; /* BEFORE has seen to it */
-	else if (row && state->rows < 3 && ++state->rows < 3)
-		lift_rest(td, call->map, call->writer, state->rows);
+	else if (row && state->rows < 3 && ++state->rows == (call->applied ? 2 : 1))
+		lift_rest(td, call->map, moment, call->writer, call->judge, call->applied);
 	return true;
 }
 
@@ -415,14 +450,23 @@ cascade_reason(const Call *call)
 }
 
 /*
- * BEFORE: what must be rejected now.  Elsewhere AFTER rejects, which sees the
- * final row; but it could not tell a foreign-key action.
+ * Is BEFORE to reject?  Elsewhere AFTER does, which sees the final row.  But it
+ * could not tell a foreign-key action, and beside rows that move it must take
+ * none for another.
  */
+static bool
+rejects_early(const Call *call)
+{
+	return call->judge || call->circumstances.cascade ||
+		   (call->circumstances.operation == OPERATION_INSERT && move_is_under_way());
+}
+
+/* BEFORE: what must be rejected now. */
 static void
 reject_early(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 			 TupleTableSlot *proposed)
 {
-	if (set->strictest == VERDICT_REJECT && (call->judge || call->circumstances.cascade))
+	if (set->strictest == VERDICT_REJECT && rejects_early(call))
 		reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
 }
 
@@ -437,7 +481,7 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 	e.final = final;
 	record_evidence(&e);
 	report_softened(&e);
-	if (!call->writer->worker)
+	if (!call->applied)
 		statement_tally(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);
 }
@@ -450,7 +494,7 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 
 	record_evidence(&e);
 	report_softened(&e);
-	if (!call->writer->worker)
+	if (!call->applied)
 	{
 		Tally *tally = statement_tally(call->map);
 
@@ -555,7 +599,7 @@ amend_update(Call *call)
 	List *arbiters;
 	bool keeps;
 
-	if (state->amended_insert && !call->writer->worker &&
+	if (state->amended_insert && !call->applied &&
 		insertion_arbiters(insertion_of(state, td, call->map), &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -582,7 +626,7 @@ amend_update(Call *call)
 		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
 		{
 			/* over SQL it still counts as a row that was updated */
-			if (call->writer->worker)
+			if (call->applied)
 				return NULL;
 			statement_tally(call->map)->unchanged++;
 			tuple = td->tg_trigtuple;
@@ -803,14 +847,22 @@ amend_insert(Call *call)
 
 	call->state->amended_insert = false;
 	insert_conflicts(call, &set, proposed);
+	if (call->judge && statement_was_blind(call->map))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not tell in time which columns of table \"%s\" the statement names",
+						message_relation(call->map->schema, call->map->table)),
+				 errdetail("The ownership library was loaded by this statement."),
+				 errhint(
+					 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
 	if (set.n == 0)
 		return tuple;
 	keeps = has_verdict(&set, VERDICT_KEEP);
 	discards = has_verdict(&set, VERDICT_DISCARD);
-	if (!keeps && !discards && !call->judge)
+	if (!keeps && !discards && !rejects_early(call))
 		return tuple;
 
-	if (!call->writer->worker && !statement_is_copy(call->map) &&
+	if (!call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, false))
 	{
@@ -835,7 +887,7 @@ amend_insert(Call *call)
 				set.items[i].verdict = VERDICT_DISCARD;
 		discards = true;
 	}
-	if (keeps && !discards && !call->writer->worker && !statement_is_copy(call->map) &&
+	if (keeps && !discards && !call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, true))
 		reject(call, &set, VERDICT_KEEP, NULL, proposed,
@@ -881,9 +933,12 @@ amend_delete(Call *call)
 	return td->tg_trigtuple;
 }
 
-/* BEFORE DELETE of a row that moves to another partition. */
+/*
+ * BEFORE DELETE of a row that moves to another partition: what would be
+ * rejected in the end is rejected before the row arrives.
+ */
 static void
-judge_move(Call *call)
+reject_move(Call *call)
 {
 	TriggerData *td = call->td;
 	TupleTableSlot *proposed = call->state->update_slot;
@@ -892,14 +947,11 @@ judge_move(Call *call)
 	if (call->judge)
 		return; /* BEFORE UPDATE did */
 	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
-	activity_row(call->map, call->system, OPERATION_UPDATE, call->state->update_named, NULL,
-				 td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
 		reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
 			   _("A trigger that fires after the guard changed it again."));
-	record_allowed(call, &set, td->tg_trigslot, proposed, NULL);
 }
 
 /* Adds a conflict of each of the columns that is the writer's not to write. */
@@ -970,7 +1022,8 @@ amend_replicated_move(Call *call, const Move *move)
 	TriggerData *td = call->td;
 	Relation rel = td->tg_relation;
 	HeapTuple tuple = td->tg_trigtuple;
-	TupleTableSlot *stored = tuple_slot(rel, move_old_tuple(move, rel));
+	TupleTableSlot *stored =
+		tuple_slot(rel, move_tuple(move->old_tuple, move->old_relid, RelationGetRelid(rel)));
 	ConflictSet set;
 
 	update_conflicts(call, &set, NULL, stored, td->tg_trigslot);
@@ -1003,6 +1056,71 @@ amend_replicated_move(Call *call, const Move *move)
 }
 
 /*
+ * A moved row is judged where it was stored, as every UPDATE is.  Makes a call
+ * of that partition; td and state are room for it.
+ */
+static Call
+call_at(const Call *call, Relation rel, TriggerData *td, GuardState *state)
+{
+	Call there = *call;
+
+	*td = *call->td;
+	td->tg_relation = rel;
+	memset(state, 0, sizeof(GuardState));
+	state->cxt = CurrentMemoryContext;
+	there.td = td;
+	there.state = state;
+	there.map = moment_map(call->moment, rel);
+	there.system = writer_system(call->writer, there.map->source);
+	return there;
+}
+
+/*
+ * BEFORE INSERT of the other half of a move over SQL.  BEFORE UPDATE has seen
+ * to what the statement says, AFTER will judge what comes of it; here is what
+ * triggers at the destination do.
+ */
+static HeapTuple
+amend_move(Call *call, const Move *move)
+{
+	TriggerData *td = call->td;
+	Relation rel = td->tg_relation;
+	HeapTuple tuple = td->tg_trigtuple;
+
+	if (move->touched || (call->judge && !move->judged))
+	{
+		Relation from = table_open(move->old_relid, NoLock);
+		TriggerData there_td;
+		GuardState there_state;
+		Call there = call_at(call, from, &there_td, &there_state);
+		HeapTuple row = move_tuple(tuple, RelationGetRelid(rel), move->old_relid);
+		TupleTableSlot *stored = tuple_slot(from, move->judged ? move->new_tuple : move->old_tuple);
+		TupleTableSlot *proposed = tuple_slot(from, row);
+		ConflictSet set;
+
+		update_conflicts(&there, &set, move->named, stored, proposed);
+		reject_early(&there, &set, stored, proposed);
+		if (has_verdict(&set, VERDICT_KEEP))
+		{
+			row = restore_values(&there, &set, row, stored);
+			tuple = move_tuple(row, move->old_relid, RelationGetRelid(rel));
+		}
+		if (call->judge)
+			record_allowed(&there, &set, stored, proposed, tuple == td->tg_trigtuple ? NULL : row);
+		if (tuple != td->tg_trigtuple)
+			record_kept(&there, &set, stored, proposed, row);
+		if (!move->judged)
+			count_row(&there, OPERATION_UPDATE, move->named, stored, row, NULL);
+		ExecDropSingleTupleTableSlot(stored);
+		ExecDropSingleTupleTableSlot(proposed);
+		table_close(from, NoLock);
+	}
+	if (!call->judge)
+		move_let_in(move, rel, call->map, tuple);
+	return tuple;
+}
+
+/*
  * ownership.guard_amend(): BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW.
  *
  * Errors: insufficient_privilege where AFTER cannot judge or no default can
@@ -1029,15 +1147,15 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 	{
 		if (move_begins(call.state, td, call.map))
 		{
-			judge_move(&call);
-			move_expect_insert(td, call.map);
+			reject_move(&call);
+			move_announce(call.state, td, call.map);
 			tuple = td->tg_trigtuple;
 		}
-		else if (move_is_replicated(td, call.writer))
+		else if (call.applied && move_is_replicated(td))
 		{
 			List *obstacles = move_obstacles(&call, td->tg_trigslot);
 
-			move_expect_replicated(td, call.map, obstacles);
+			move_announce_replicated(td, call.map, obstacles);
 			tuple = obstacles == NIL ? td->tg_trigtuple : NULL;
 		}
 		else
@@ -1048,9 +1166,12 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 	}
 	else
 	{
-		const Move *move = move_arrives(call.map);
+		Move *move = move_arrives(td, call.map);
 
-		if (move == NULL)
+		if (move != NULL)
+			tuple = move->new_tuple == NULL ? amend_replicated_move(&call, move)
+											: amend_move(&call, move);
+		else
 		{
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
@@ -1058,12 +1179,80 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
 			count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 		}
-		else if (move->old_tuple != NULL)
-			tuple = amend_replicated_move(&call, move);
-		else
-			tuple = td->tg_trigtuple;
 	}
 	return PointerGetDatum(tuple);
+}
+
+/* AFTER: judges a row that was written, as it was and as it is; NULL: there is none. */
+static void
+judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bitmapset *named,
+		  bool moved)
+{
+	ConflictSet set;
+
+	if (proposed == NULL)
+		delete_conflicts(call, &set, stored);
+	else if (stored == NULL)
+		insert_conflicts(call, &set, proposed);
+	else
+		update_conflicts(call, &set, named, stored, proposed);
+	activity_row(call->map, call->system, call->circumstances.operation, named, call->insertion,
+				 stored, proposed);
+
+	if (set.strictest == VERDICT_REJECT)
+		reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);
+
+	for (int i = 0; i < set.n; i++)
+	{
+		Conflict *c = &set.items[i];
+
+		if (c->verdict != VERDICT_KEEP && c->verdict != VERDICT_DISCARD)
+			continue;
+		if (call->circumstances.operation == OPERATION_INSERT)
+		{
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call->insertion, c->col) &&
+				statement_remembers(call->map, stand_in(call, c->col, proposed)))
+				continue;
+			if (statement_tally(call->map)->untouched > 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
+								message_relation(call->map->schema, call->map->table)),
+						 errdetail("The row that the statement would have updated went away."),
+						 errhint("The transaction might succeed if retried.")));
+		}
+		reject(call, &set, c->verdict, stored, proposed,
+			   moved ? _("A trigger that fires after the guard changed it again.")
+					 : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+	}
+	record_allowed(call, &set, stored, proposed, NULL);
+}
+
+/* AFTER INSERT: judges the row if it came from another partition. */
+static bool
+judge_move(Call *call)
+{
+	TriggerData *td = call->td;
+	TriggerData there_td;
+	GuardState there_state;
+	TupleTableSlot *stored;
+	TupleTableSlot *proposed;
+	Move move;
+	Relation from;
+	Call there;
+
+	if (!move_arrived(td, call->map, &move))
+		return false;
+	from = table_open(move.old_relid, NoLock);
+	there = call_at(call, from, &there_td, &there_state);
+	stored = tuple_slot(from, move.old_tuple);
+	proposed = tuple_slot(from, move_tuple(td->tg_trigtuple, RelationGetRelid(td->tg_relation),
+										   move.old_relid));
+	judge_row(&there, stored, proposed, move.named, true);
+	ExecDropSingleTupleTableSlot(stored);
+	ExecDropSingleTupleTableSlot(proposed);
+	table_close(from, NoLock);
+	return true;
 }
 
 /*
@@ -1078,81 +1267,19 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	Call call;
-	ConflictSet set;
-	TupleTableSlot *stored = NULL;
-	TupleTableSlot *proposed = NULL;
 
-	if (!begin_call(fcinfo, TRIGGER_JUDGE, TRIGGER_EVENT_AFTER, true, &call))
+	if (!begin_call(fcinfo, TRIGGER_JUDGE, TRIGGER_EVENT_AFTER, true, &call) || call.judge)
 		return PointerGetDatum(NULL);
-	if (call.judge)
-	{
-		/* a foreign table can be where a move ends */
-		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
-			(void) move_arrived(call.map);
-		return PointerGetDatum(NULL);
-	}
 
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
-	{
-		stored = td->tg_trigslot;
-		proposed = td->tg_newslot;
-		update_conflicts(&call, &set, td->tg_updatedcols, stored, proposed);
-	}
+		judge_row(&call, td->tg_trigslot, td->tg_newslot, td->tg_updatedcols, false);
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
-		if (move_left(td, call.map))
-			return PointerGetDatum(NULL);
-		stored = td->tg_trigslot;
-		delete_conflicts(&call, &set, stored);
+		if (!move_left(td))
+			judge_row(&call, td->tg_trigslot, NULL, NULL, false);
 	}
-	else
-	{
-		if (move_arrived(call.map))
-			return PointerGetDatum(NULL);
-		proposed = td->tg_trigslot;
-		insert_conflicts(&call, &set, proposed);
-	}
-	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols,
-				 call.insertion, stored, proposed);
-	if (set.n == 0)
-		return PointerGetDatum(NULL);
-
-	if (set.strictest == VERDICT_REJECT)
-		reject(&call, &set, VERDICT_REJECT, stored, proposed, NULL);
-
-	for (int i = 0; i < set.n; i++)
-	{
-		Conflict *c = &set.items[i];
-
-		if (c->verdict != VERDICT_KEEP && c->verdict != VERDICT_DISCARD)
-			continue;
-		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
-		{
-			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call.insertion, c->col))
-			{
-				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
-					continue;
-				if (statement_was_blind(call.map))
-					ereport(ERROR,
-							(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-							 errmsg("could not tell in time which columns of table \"%s\" the statement names",
-									message_relation(call.map->schema, call.map->table)),
-							 errdetail("The ownership library was loaded by this statement."),
-							 errhint(
-								 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
-			}
-			if (statement_tally(call.map)->untouched > 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-								message_relation(call.map->schema, call.map->table)),
-						 errdetail("The row that the statement would have updated went away."),
-						 errhint("The transaction might succeed if retried.")));
-		}
-		reject(&call, &set, c->verdict, stored, proposed,
-			   _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
-	}
-	record_allowed(&call, &set, stored, proposed, NULL);
+	else if (!judge_move(&call))
+		judge_row(&call, NULL, td->tg_trigslot, NULL, false);
 	return PointerGetDatum(NULL);
 }
 
@@ -1188,7 +1315,8 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	}
 	if (set.strictest == VERDICT_REJECT)
 		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
-			   policy_effective(set.items[0].col->policy) == POLICY_REJECT
+			   policy_effective(set.items[0].col->policy, call.circumstances.default_policy) ==
+						   POLICY_REJECT
 				   ? NULL
 				   : _("TRUNCATE leaves no rows to keep."));
 	if (truncate_is_new(call.map))

@@ -16,8 +16,15 @@
  * reads no catalogs.  Else, and for what the executor opens later (partitions
  * that rows are routed to) or elsewhere (COPY), at the relation's first row.
  *
- * When the map, the writer or a setting changes while the statement runs, the
- * guard is put back.
+ * A statement is judged by the moment of its beginning (moment.c), so what
+ * others change meanwhile is nothing to it.  Only when this session edits the
+ * map while the statement runs, the guard is put back.
+ *
+ * AFTER is enabled for ordinary sessions only, and looked up when a row was
+ * written: its entry in the private list is made to fire always, so that a
+ * switch of session_replication_role in between loses no row.  (For a worker's
+ * own row changes BEFORE judges: on a partition AFTER would leak a relcache
+ * reference for each of them.)
  */
 #include "ownership.h"
 
@@ -109,13 +116,19 @@ has_guard(const TriggerDesc *desc)
 		return false;
 	if (!OidIsValid(amend_function))
 	{
+		Oid amend;
+		Oid judge;
+
 		/* so that looking is cheap where there is no guard anywhere near */
 		for (int i = 0; i < desc->numtriggers && !found; i++)
 			found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
 		if (!found)
 			return false;
-		amend_function = guard_function("guard_amend");
-		judge_function = guard_function("guard_judge");
+		/* each look-up may let an invalidation in */
+		amend = guard_function("guard_amend");
+		judge = guard_function("guard_judge");
+		amend_function = amend;
+		judge_function = judge;
 		if (!OidIsValid(amend_function))
 			return false;
 		found = false;
@@ -149,6 +162,14 @@ others_fire_before(const TriggerDesc *desc, int event)
 			return true;
 	}
 	return false;
+}
+
+/* The same of the list that the called trigger is of, by the relation's own. */
+bool
+lift_others_before(TriggerData *td, int event)
+{
+	return !has_guard(td->tg_relation->trigdesc) ||
+		   others_fire_before(td->tg_relation->trigdesc, event);
 }
 
 /* The flags of the row triggers, from those that are enabled. */
@@ -253,16 +274,19 @@ consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Oper
 	}
 }
 
-/* The guard's triggers that a statement needs on one relation. */
+/*
+ * The guard's triggers that a statement needs on one relation.  map and writer
+ * may be unknown, NULL, with enforcement off.
+ */
 static Need
-need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *writes)
+need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Writes *writes,
+		 bool judge_in_before)
 {
 	Need need = {false, false};
 	Circumstances circumstances;
 	Insertion insertion;
-	bool judge_in_before;
 
-	if (ownership_enforcement == ENFORCEMENT_OFF || !map->mapped)
+	if (moment->enforcement == ENFORCEMENT_OFF || !map->mapped)
 		return need;
 	if (writes->moves || (writes->routes && (writes->updated == NULL ||
 											 bms_overlap(writes->updated, map->partition_attrs))))
@@ -273,8 +297,7 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 	}
 	if (map_foreign(map, writer) == NULL)
 		return need;
-	circumstances = guard_circumstances(writer);
-	judge_in_before = guard_judges_before(rel);
+	circumstances = guard_circumstances(moment, writer);
 	if (writes->inserts)
 		insertion_find(&insertion, map, NULL, false);
 	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
@@ -299,19 +322,14 @@ need_for(Relation rel, RelationMap *map, const Writer *writer, const Writes *wri
 	return need;
 }
 
-/*
- * Lift what can be lifted of one private trigger list.  map and writer may be
- * unknown, NULL, with enforcement off.
- */
+/* Make AFTER fire for all rows that are written from now on. */
 static void
-lift(Relation rel, TriggerDesc *desc, Trigger *triggers, int ntriggers, RelationMap *map,
-	 const Writer *writer, const Writes *writes)
+arm(Trigger *triggers, int ntriggers)
 {
-	Need need = need_for(rel, map, writer, writes);
-
-	/* a look at the catalogs may have let an invalidation in */
-	if (ownership_enforcement == ENFORCEMENT_OFF || (map->valid && known_writer() != NULL))
-		disable(desc, triggers, ntriggers, need);
+	for (int i = 0; i < ntriggers; i++)
+		if (triggers[i].tgfoid == judge_function &&
+			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
 }
 
 /* Does the statement write through a view?  It can have defaults of its own. */
@@ -379,16 +397,23 @@ writes_of(ModifyTableState *node)
 	return writes;
 }
 
+static bool
+is_foreign(Relation rel)
+{
+	return rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+}
+
 static void
 lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *map,
-			  const Writer *writer)
+			  const Moment *moment, const Writer *writer, bool judge_in_before)
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
 
 	writes.derives |= writes.inserts && others_fire_before(desc, TRIGGER_TYPE_INSERT);
 	if (writes.updates)
 		writes.updated = ExecGetUpdatedCols(rri, estate);
-	lift(rri->ri_RelationDesc, desc, desc->triggers, desc->numtriggers, map, writer, &writes);
+	disable(desc, desc->triggers, desc->numtriggers,
+			need_for(map, moment, writer, &writes, judge_in_before));
 }
 
 /* The nodes of a statement that write rows. */
@@ -407,14 +432,13 @@ writing_nodes(QueryDesc *query)
  * known by now.  Raises no error that a row of the statement would not.
  */
 void
-lift_statement(QueryDesc *query)
+lift_statement(QueryDesc *query, Moment *moment)
 {
 	EState *estate = query->estate;
 	bool fresh = false;
 	ListCell *lc;
 
-	if (estate->es_opened_result_relations == NIL || !ownership_lift ||
-		(estate->es_top_eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || map_is_asking())
+	if (estate->es_opened_result_relations == NIL)
 		return;
 
 	foreach(lc, writing_nodes(query))
@@ -431,22 +455,28 @@ lift_statement(QueryDesc *query)
 
 			if (!has_guard(rri->ri_TrigDesc))
 				continue;
+			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+			if (map_is_asking())
+				continue; /* which is an error, at the first row */
 			if (!fresh)
 			{
 				/* locks that are held already did not look for them */
 				AcceptInvalidationMessages();
 				fresh = true;
 			}
-			map = map_known(RelationGetRelid(rri->ri_RelationDesc));
-			writer = known_writer();
-			if ((map == NULL || writer == NULL) && ownership_enforcement != ENFORCEMENT_OFF)
+			/* whether it is lifted or not, this is the map of its beginning */
+			map = moment_known_map(moment, RelationGetRelid(rri->ri_RelationDesc));
+			writer = moment_known_writer(moment);
+			if (!ownership_lift ||
+				((map == NULL || writer == NULL) && moment->enforcement != ENFORCEMENT_OFF))
 				continue;
 			if (!known)
 			{
 				writes = writes_of(node);
 				known = true;
 			}
-			lift_relation(estate, rri, writes, map, writer);
+			lift_relation(estate, rri, writes, map, moment, writer,
+						  is_foreign(rri->ri_RelationDesc));
 		}
 	}
 }
@@ -507,27 +537,52 @@ lift_node(QueryDesc *query, const Trigger *trigger)
 /*
  * COPY: the executor's state is out of reach, but the triggers are an array
  * in the order of the relation's own, unless code of a user has meanwhile
- * created others.
+ * created others: NULL.
  */
-static void
-lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_known)
+static Trigger *
+triggers_of_copy(TriggerData *td)
 {
 	TriggerDesc *desc = td->tg_relation->trigdesc;
-	Trigger *triggers = NULL;
-	Writes writes = {0};
 
 	if (!statement_relations_hold())
-		return;
-	for (int i = 0; i < desc->numtriggers && triggers == NULL; i++)
+		return NULL;
+	for (int i = 0; i < desc->numtriggers; i++)
 	{
 		if (desc->triggers[i].tgoid == td->tg_trigger->tgoid)
-			triggers = td->tg_trigger - i;
+			return td->tg_trigger - i;
 	}
-	if (triggers == NULL)
-		return;
-	writes.inserts = true;
-	writes.derives = !names_known || others_fire_before(desc, TRIGGER_TYPE_INSERT);
-	lift(td->tg_relation, NULL, triggers, desc->numtriggers, map, writer, &writes);
+	return NULL;
+}
+
+/*
+ * BEFORE is called for the first row of a relation: will AFTER come for all of
+ * its rows, whatever is switched meanwhile?  What was open when the statement
+ * began is armed already.
+ */
+bool
+lift_arm(TriggerData *td)
+{
+	QueryDesc *query = statement_query();
+
+	if (!has_guard(td->tg_relation->trigdesc))
+		return false;
+	if (query != NULL)
+	{
+		ResultRelInfo *rri = relation_of(query->estate, td->tg_trigger);
+
+		if (rri == NULL)
+			return false;
+		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+	}
+	else
+	{
+		Trigger *triggers = triggers_of_copy(td);
+
+		if (triggers == NULL)
+			return false;
+		arm(triggers, td->tg_relation->trigdesc->numtriggers);
+	}
+	return true;
 }
 
 /*
@@ -536,12 +591,14 @@ lift_copy(TriggerData *td, RelationMap *map, const Writer *writer, bool names_kn
  * copy of a table has: each applied change has a list of its own.
  */
 void
-lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
+lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
+		  bool judge_in_before, bool applied)
 {
 	QueryDesc *query = statement_query();
+	Writes writes = {0};
+	Trigger *triggers;
 
-	if (!ownership_lift || row != (query == NULL && writer->worker ? 2 : 1) ||
-		!has_guard(td->tg_relation->trigdesc))
+	if (!ownership_lift || !has_guard(td->tg_relation->trigdesc))
 		return;
 	if (query != NULL)
 	{
@@ -549,12 +606,17 @@ lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row)
 		ModifyTableState *node = rri == NULL ? NULL : node_of(query, rri);
 
 		if (node != NULL)
-			lift_relation(query->estate, rri, writes_of(node), map, writer);
-	}
-	else if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
+			lift_relation(query->estate, rri, writes_of(node), map, moment, writer,
+						  judge_in_before);
 		return;
-	else if (writer->worker)
-		lift_copy(td, map, writer, false);
-	else if (statement_is_copy(map))
-		lift_copy(td, map, writer, true);
+	}
+	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) || !(applied || statement_is_copy(map)))
+		return;
+	triggers = triggers_of_copy(td);
+	if (triggers == NULL)
+		return;
+	writes.inserts = true;
+	writes.derives = applied || others_fire_before(td->tg_relation->trigdesc, TRIGGER_TYPE_INSERT);
+	disable(NULL, triggers, td->tg_relation->trigdesc->numtriggers,
+			need_for(map, moment, writer, &writes, judge_in_before));
 }

@@ -13,8 +13,12 @@
  * Callbacks only mark.  A load reads with one snapshot taken after the marks
  * were cleared, and starts again when a mark came in meanwhile.
  *
- * An entry is never freed.  What it pointed to before a reload belongs to the
- * transaction from then on, so a caller up the stack can go on reading it.
+ * An entry is never freed.  The map that it had before a reload belongs to the
+ * transaction from then on, so a caller up the stack can go on reading it, and
+ * a statement is judged by the map of its beginning (moment.c).
+ *
+ * Edits that this session makes are told from those of others: the former hold
+ * at once for the statements under way, too.
  */
 #include "ownership.h"
 
@@ -72,7 +76,14 @@ enum
 	Anum_rule_owner
 };
 
-static HTAB *maps = NULL;
+typedef struct MapEntry
+{
+	Oid relid; /* hash key */
+	bool ancestor; /* some other relation's map depends on it */
+	RelationMap *map; /* NULL: none was loaded yet */
+} MapEntry;
+
+static HTAB *maps = NULL; /* of MapEntry */
 static uint64 generation = 0;
 static bool any_valid = false; /* entries to be marked; edits of the map mark often */
 static uint64 relation_changes = 0;
@@ -80,26 +91,31 @@ static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 static uint64 aborts = 1; /* of transactions and subtransactions */
 
+/* How often this session has edited the map, or taken edits back. */
+uint64 map_edits = 0;
+static CommandId edit_command = InvalidCommandId; /* of the last edit of this transaction */
+static int edit_level = 0;						  /* the innermost that has edits */
+
 static void
 mark_all(void)
 {
 	HASH_SEQ_STATUS status;
-	RelationMap *map;
+	MapEntry *entry;
 
 	generation++;
-	lift_undo();
 	if (!any_valid)
 		return;
 	hash_seq_init(&status, maps);
-	while ((map = hash_seq_search(&status)) != NULL)
-		map->valid = false;
+	while ((entry = hash_seq_search(&status)) != NULL)
+		if (entry->map != NULL)
+			entry->map->valid = false;
 	any_valid = false;
 }
 
 static void
 relcache_callback(Datum arg, Oid relid)
 {
-	RelationMap *map;
+	MapEntry *entry;
 
 	(void) arg;
 	relation_changes++;
@@ -111,14 +127,36 @@ relcache_callback(Datum arg, Oid relid)
 	}
 	if (maps == NULL)
 		return;
-	map = hash_search(maps, &relid, HASH_FIND, NULL);
-	if (map == NULL)
+	entry = hash_search(maps, &relid, HASH_FIND, NULL);
+	if (entry == NULL)
 		return;
-	if (map->ancestor)
+	if (entry->ancestor)
 		mark_all();
-	map->valid = false;
+	if (entry->map != NULL)
+		entry->map->valid = false;
 	generation++;
+}
+
+/*
+ * This session edits the map.  Statements under way see it as soon as it sees
+ * its own rows: from the next command on.
+ */
+void
+map_edited(void)
+{
+	map_edits++;
+	edit_command = GetCurrentCommandId(false);
+	edit_level = Max(edit_level, GetCurrentTransactionNestLevel());
 	lift_undo();
+}
+
+/* The edits that a statement can have seen by now. */
+uint64
+map_edits_seen(void)
+{
+	if (edit_command == InvalidCommandId || GetCurrentCommandId(false) > edit_command)
+		return map_edits;
+	return map_edits - 1;
 }
 
 /* While this stays the same, so does what the relation cache tells. */
@@ -162,14 +200,31 @@ xact_callback(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
 		aborts++;
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+	{
+		edit_command = InvalidCommandId;
+		edit_level = 0;
+	}
 }
 
 static void
 subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
 				 void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		aborts++;
+	int level = GetCurrentTransactionNestLevel();
+	bool edited = edit_level >= level;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	edit_level = Min(edit_level, level - 1);
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	aborts++;
+	if (!edited)
+		return;
+	/* the map is again what it was before */
+	map_edits++;
+	lift_undo();
 }
 
 void
@@ -183,10 +238,10 @@ map_init(void)
 	CacheRegisterSyscacheCallback(TYPEOID, type_callback, (Datum) 0);
 }
 
-static RelationMap *
+static MapEntry *
 map_entry(Oid relid)
 {
-	RelationMap *map;
+	MapEntry *entry;
 	bool found;
 
 	if (maps == NULL)
@@ -194,17 +249,17 @@ map_entry(Oid relid)
 		HASHCTL ctl = {0};
 
 		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(RelationMap);
+		ctl.entrysize = sizeof(MapEntry);
 		ctl.hcxt = CacheMemoryContext;
 		maps = hash_create("ownership maps", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	map = hash_search(maps, &relid, HASH_ENTER, &found);
+	entry = hash_search(maps, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
-		memset(map, 0, sizeof(RelationMap));
-		map->relid = relid;
+		entry->ancestor = false;
+		entry->map = NULL;
 	}
-	return map;
+	return entry;
 }
 
 /*
@@ -574,7 +629,7 @@ compare_columns(const void *a, const void *b)
 }
 
 /*
- * Fills `map`, a local struct, in the current memory context.  Parts of
+ * Fills `map`, in the current memory context.  Parts of
  * filters and defaults are computed here, as the table's owner: explain() and
  * guard() must not run his code as their caller.
  */
@@ -646,19 +701,19 @@ load_map(RelationMap *map, Relation rel)
 RelationMap *
 map_get(Relation rel)
 {
-	RelationMap *map = map_entry(RelationGetRelid(rel));
+	MapEntry *entry = map_entry(RelationGetRelid(rel));
 
-	while (unlikely(!map->valid))
+	while (unlikely(entry->map == NULL || !entry->map->valid))
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
-		RelationMap loaded = {0};
+		RelationMap *loaded = palloc0(sizeof(RelationMap));
 		uint64 seen = generation;
 
-		loaded.relid = map->relid;
-		loaded.cxt = cxt;
-		load_map(&loaded, rel);
+		loaded->relid = entry->relid;
+		loaded->cxt = cxt;
+		load_map(loaded, rel);
 		MemoryContextSwitchTo(old);
 
 		if (seen != generation)
@@ -667,24 +722,23 @@ map_get(Relation rel)
 			CHECK_FOR_INTERRUPTS();
 			continue;
 		}
-		if (map->cxt != NULL)
-			MemoryContextSetParent(map->cxt, TopTransactionContext);
+		if (entry->map != NULL)
+			MemoryContextSetParent(entry->map->cxt, TopTransactionContext);
 		MemoryContextSetParent(cxt, CacheMemoryContext);
-		loaded.ancestor = map->ancestor;
-		loaded.valid = true;
+		loaded->valid = true;
 		any_valid = true;
-		*map = loaded;
+		entry->map = loaded;
 	}
-	return map;
+	return entry->map;
 }
 
 /* The map of a relation if that is in the cache and holds, else NULL. */
 RelationMap *
 map_known(Oid relid)
 {
-	RelationMap *map = maps == NULL ? NULL : hash_search(maps, &relid, HASH_FIND, NULL);
+	MapEntry *entry = maps == NULL ? NULL : hash_search(maps, &relid, HASH_FIND, NULL);
 
-	return map != NULL && map->valid ? map : NULL;
+	return entry != NULL && entry->map != NULL && entry->map->valid ? entry->map : NULL;
 }
 
 /* The mirrored column at an attribute number, or NULL. */

@@ -4,32 +4,77 @@
  *
  * Over SQL an UPDATE that moves a row deletes it in one partition and inserts
  * it in another; in a replication worker only these two halves fire, without
- * the UPDATE.  What is expected next is remembered here, by the root of the
- * partition tree and the trigger depth, from one half to the other.  It does
- * not survive the statement nor the (sub)transaction that it began in.
+ * the UPDATE.  The row's other half is known for what it is, not because it
+ * comes next:
+ *
+ * BEFORE DELETE announces a move.  Its BEFORE INSERT can only come while the
+ * executor works on that row: the announcement lives in the memory that the
+ * executor resets before it takes the next one.  Where a trigger suppresses
+ * the second half, no other row is taken for it.
+ *
+ * BEFORE INSERT remembers, by the tuple that was left, where the row goes and
+ * which key it has there.  AFTER DELETE finds that by its tuple, AFTER INSERT
+ * by the row.  A row that is nobody's other half is judged as the INSERT that
+ * it is.
  */
 #include "ownership.h"
 
 #include <locale.h>
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
+#include "common/hashfn.h"
 #include "compat.h"
 #include "executor/executor.h"
 #include "optimizer/optimizer.h"
 #include "nodes/makefuncs.h"
 #include "replication/logicalworker.h"
+#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
 
-static Move before_insert;			 /* BEFORE INSERT is to follow */
-static Move after_insert;			 /* AFTER INSERT is to follow */
-static MemoryContext replicated_cxt; /* of a replicated move; NULL: none yet in this transaction */
+static dlist_head announced = DLIST_STATIC_INIT(announced); /* of Move */
+
+/* Rows that were let into another partition; in moved_cxt. */
+typedef struct MovedKey
+{
+	Oid relid; /* the partition that was left, and the tuple there */
+	ItemPointerData ctid;
+} MovedKey;
+
+typedef struct Moved
+{
+	MovedKey key;
+	Oid to;
+	uint64 row; /* a hash of what tells the row */
+	const Bitmapset *named;
+} Moved;
+
+/* Those whose AFTER DELETE has come. */
+typedef struct Arrival
+{
+	dlist_node node;
+	const void *statement;
+	int level; /* of transactions */
+	Oid from;
+	Oid to;
+	uint64 row;
+	const Bitmapset *named; /* in `from` */
+	HeapTuple old_tuple;
+} Arrival;
+
+static MemoryContext moved_cxt = NULL;
+static HTAB *moved = NULL;
+static const Bitmapset *moved_named = NULL; /* the last that was copied */
+static dlist_head arrivals = DLIST_STATIC_INIT(arrivals);
 
 static Oid truncated_home;
 static CommandId truncated_command;
@@ -43,25 +88,34 @@ trigger_depth(void)
 }
 
 static void
-expect(Move *move, const RelationMap *map)
+withdraw(void *arg)
 {
-	memset(move, 0, sizeof(Move));
-	move->root = map->root;
-	move->depth = trigger_depth();
-	move->level = GetCurrentTransactionNestLevel();
+	Move *move = arg;
+
+	if (move->root != InvalidOid)
+		dlist_delete(&move->node);
+	move->root = InvalidOid;
 }
 
-/* Is it this row's turn?  Anything else at the same place ends the wait. */
-static bool
-arrives(Move *move, const RelationMap *map)
+/*
+ * Triggers are called in the executor's memory for one row, which is reset
+ * before the next.
+ */
+static Move *
+announce(TriggerData *td, const RelationMap *map)
 {
-	bool yes;
+	Move *move = palloc0(sizeof(Move));
 
-	if (!OidIsValid(move->root) || move->root != map->root || move->depth != trigger_depth())
-		return false;
-	yes = true;
-	move->root = InvalidOid;
-	return yes;
+	move->root = map->root;
+	move->statement = statement_key();
+	move->depth = trigger_depth();
+	move->old_relid = RelationGetRelid(td->tg_relation);
+	move->old_tuple = heap_copytuple(td->tg_trigtuple);
+	dlist_push_head(&announced, &move->node);
+	move->gone.func = withdraw;
+	move->gone.arg = move;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &move->gone);
+	return move;
 }
 
 /* BEFORE UPDATE: a BEFORE DELETE of the same tuple may follow. */
@@ -73,8 +127,6 @@ move_remember_update(GuardState *state, TriggerData *td)
 	state->update_ctid = td->tg_trigtuple->t_self;
 	state->update_slot = td->tg_newslot;
 	state->update_named = td->tg_updatedcols;
-	if (OidIsValid(before_insert.root))
-		before_insert.root = InvalidOid;
 }
 
 /* Does the remembered new row still belong to this partition? */
@@ -112,38 +164,35 @@ move_begins(GuardState *state, TriggerData *td, const RelationMap *map)
 
 	if (!begins)
 		state->update_slot = NULL;
-	before_insert.root = InvalidOid;
 	return begins;
 }
 
-/* Could another trigger still suppress the deletion? */
-static bool
-delete_may_fail(TriggerData *td)
+/* Hashed by its bytes, those between the members, too. */
+static void
+set_moved_key(MovedKey *key, Oid relid, HeapTuple tuple)
 {
-	TriggerDesc *desc = td->tg_relation->trigdesc;
-
-	for (int i = 0; i < desc->numtriggers; i++)
-	{
-		Trigger *trigger = &desc->triggers[i];
-
-		if (TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-								 TRIGGER_TYPE_DELETE) &&
-			strcmp(trigger->tgname, td->tg_trigger->tgname) > 0)
-			return true;
-	}
-	return false;
+	memset(key, 0, sizeof(MovedKey));
+	key->relid = relid;
+	key->ctid = tuple->t_self;
 }
 
-/*
- * The move was judged: its INSERT is let through.  Not where a trigger after
- * ours could yet suppress the deletion, and another INSERT slip in instead;
- * the INSERT is judged as one then.
- */
+/* BEFORE DELETE of a row that an UPDATE moves: its BEFORE INSERT may follow. */
 void
-move_expect_insert(TriggerData *td, const RelationMap *map)
+move_announce(GuardState *state, TriggerData *td, const RelationMap *map)
 {
-	if (!delete_may_fail(td))
-		expect(&before_insert, map);
+	Move *move = announce(td, map);
+
+	move->new_tuple = ExecCopySlotHeapTuple(state->update_slot);
+	move->named = bms_copy(state->update_named);
+	move->judged = state->judge;
+	if (moved != NULL)
+	{
+		/* of a transaction that was rolled back */
+		MovedKey key;
+
+		set_moved_key(&key, move->old_relid, td->tg_trigtuple);
+		(void) hash_search(moved, &key, HASH_REMOVE, NULL);
+	}
 }
 
 /* What an error would have for context now, in untranslated messages. */
@@ -182,88 +231,221 @@ applies_update(void)
 	return update;
 }
 
-/* BEFORE DELETE: is it the first half of a replicated move? */
+/* BEFORE DELETE by a worker itself: is it the first half of a replicated move? */
 bool
-move_is_replicated(TriggerData *td, const Writer *writer)
+move_is_replicated(TriggerData *td)
 {
-	return writer->worker && IsLogicalWorker() && td->tg_relation->rd_rel->relispartition &&
-		   trigger_depth() == 1 && applies_update();
+	return IsLogicalWorker() && td->tg_relation->rd_rel->relispartition && trigger_depth() == 1 &&
+		   applies_update();
 }
 
 void
-move_expect_replicated(TriggerData *td, const RelationMap *map, const List *obstacles)
+move_announce_replicated(TriggerData *td, const RelationMap *map, List *obstacles)
 {
-	MemoryContext old;
-	ListCell *lc;
+	announce(td, map)->obstacles = obstacles;
+}
 
-	if (replicated_cxt == NULL)
-		replicated_cxt = AllocSetContextCreate(TopTransactionContext, "ownership replicated move",
-											   ALLOCSET_DEFAULT_SIZES);
-	else
-		MemoryContextReset(replicated_cxt);
-	old = MemoryContextSwitchTo(replicated_cxt);
-	expect(&before_insert, map);
-	before_insert.old_relid = RelationGetRelid(td->tg_relation);
-	before_insert.old_tuple = heap_copytuple(td->tg_trigtuple);
-	foreach(lc, obstacles)
-		before_insert.obstacles = lappend(before_insert.obstacles, pstrdup(lfirst(lc)));
-	MemoryContextSwitchTo(old);
+/* The tuple of one partition, in the layout of another. */
+HeapTuple
+move_tuple(HeapTuple tuple, Oid from, Oid to)
+{
+	Relation source = table_open(from, NoLock);
+	Relation target = table_open(to, NoLock);
+	TupleConversionMap *conversion =
+		convert_tuples_by_name(RelationGetDescr(source), RelationGetDescr(target));
+
+	if (conversion != NULL)
+	{
+		tuple = execute_attr_map_tuple(tuple, conversion);
+		free_conversion_map(conversion);
+	}
+	table_close(source, NoLock);
+	table_close(target, NoLock);
+	return tuple;
 }
 
 /* BEFORE INSERT: the move whose second half it is, or NULL. */
-const Move *
-move_arrives(const RelationMap *map)
+Move *
+move_arrives(TriggerData *td, const RelationMap *map)
 {
-	if (!arrives(&before_insert, map))
-		return NULL;
-	/* of a replicated one, a trigger may have suppressed the second half */
-	if (before_insert.old_tuple != NULL && !applies_update())
-		return NULL;
-	return &before_insert;
+	dlist_iter iter;
+	int depth = -1;
+
+	dlist_foreach(iter, &announced)
+	{
+		Move *move = dlist_container(Move, node, iter.cur);
+
+		if (move->root != map->root || move->statement != statement_key())
+			continue;
+		if (depth < 0)
+			depth = trigger_depth();
+		if (move->depth != depth)
+			continue;
+		withdraw(move);
+		move->touched = lift_others_before(td, TRIGGER_TYPE_INSERT);
+		return move;
+	}
+	return NULL;
 }
 
-/* The row as it was, in the layout of the partition where it arrives. */
-HeapTuple
-move_old_tuple(const Move *move, Relation rel)
+/* What tells the row: its key, else all of its mirrored columns. */
+static uint64
+row_hash(Relation rel, const RelationMap *map, HeapTuple tuple)
 {
-	Relation old = table_open(move->old_relid, NoLock);
-	TupleConversionMap *conversion =
-		convert_tuples_by_name(RelationGetDescr(old), RelationGetDescr(rel));
-	HeapTuple tuple =
-		conversion == NULL ? move->old_tuple : execute_attr_map_tuple(move->old_tuple, conversion);
+	TupleDesc desc = RelationGetDescr(rel);
+	bool keyless = map->nkey_attrs == 0;
+	int n = keyless ? map->ncols : map->nkey_attrs;
+	uint64 hash = n;
 
-	table_close(old, NoLock);
-	return tuple;
+	for (int i = 0; i < n; i++)
+	{
+		AttrNumber attnum = keyless ? map->cols[i].attnum : map->key_attrs[i];
+		Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
+		bool isnull;
+		Datum value = heap_getattr(tuple, attnum, desc, &isnull);
+
+		hash =
+			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
+	}
+	return hash;
+}
+
+/* BEFORE INSERT lets the second half in; AFTER will judge it as the UPDATE it is. */
+void
+move_let_in(const Move *move, Relation rel, const RelationMap *map, HeapTuple tuple)
+{
+	MovedKey key;
+	Moved *entry;
+
+	if (moved == NULL)
+	{
+		HASHCTL ctl = {0};
+
+		moved_cxt = AllocSetContextCreate(TopTransactionContext, "ownership moved rows",
+										  ALLOCSET_DEFAULT_SIZES);
+		ctl.keysize = sizeof(MovedKey);
+		ctl.entrysize = sizeof(Moved);
+		ctl.hcxt = moved_cxt;
+		moved =
+			hash_create("ownership moved rows", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		moved_named = NULL;
+	}
+	if (moved_named == NULL || !bms_equal(moved_named, move->named))
+	{
+		MemoryContext old = MemoryContextSwitchTo(moved_cxt);
+
+		moved_named = bms_copy(move->named);
+		MemoryContextSwitchTo(old);
+	}
+	set_moved_key(&key, move->old_relid, move->old_tuple);
+	entry = hash_search(moved, &key, HASH_ENTER, NULL);
+	entry->to = RelationGetRelid(rel);
+	entry->row = row_hash(rel, map, tuple);
+	entry->named = moved_named;
+}
+
+/* May AFTER take an INSERT for the second half of a move? */
+bool
+move_is_under_way(void)
+{
+	return moved != NULL && (hash_get_num_entries(moved) > 0 || !dlist_is_empty(&arrivals));
+}
+
+static void
+drop_arrival(Arrival *arrival)
+{
+	dlist_delete(&arrival->node);
+	heap_freetuple(arrival->old_tuple);
+	pfree(arrival);
 }
 
 /* AFTER DELETE: is it the first half of a move? */
 bool
-move_left(TriggerData *td, const RelationMap *map)
+move_left(TriggerData *td)
 {
+	MovedKey key;
+	Moved *entry = NULL;
+	Arrival *arrival;
+	MemoryContext old;
+
 	if (!td->tg_relation->rd_rel->relispartition ||
 		!HeapTupleHeaderIndicatesMovedPartitions(td->tg_trigtuple->t_data))
 		return false;
-	expect(&after_insert, map);
+	set_moved_key(&key, RelationGetRelid(td->tg_relation), td->tg_trigtuple);
+	if (moved != NULL)
+		entry = hash_search(moved, &key, HASH_FIND, NULL);
+	if (entry == NULL)
+		return true; /* the second half did not come, or was judged */
+
+	old = MemoryContextSwitchTo(moved_cxt);
+	arrival = palloc0(sizeof(Arrival));
+	arrival->statement = statement_key();
+	arrival->level = GetCurrentTransactionNestLevel();
+	arrival->from = key.relid;
+	arrival->to = entry->to;
+	arrival->row = entry->row;
+	arrival->named = entry->named;
+	arrival->old_tuple = heap_copytuple(td->tg_trigtuple);
+	dlist_push_tail(&arrivals, &arrival->node);
+	MemoryContextSwitchTo(old);
+	(void) hash_search(moved, &key, HASH_REMOVE, NULL);
 	return true;
 }
 
-/* AFTER INSERT: is it the second half? */
+/*
+ * AFTER INSERT: is it the second half of a move?  Fills in *move where the row
+ * was, how it was, and what the UPDATE names.
+ */
 bool
-move_arrived(const RelationMap *map)
+move_arrived(TriggerData *td, const RelationMap *map, Move *move)
 {
-	return arrives(&after_insert, map);
+	Relation rel = td->tg_relation;
+	uint64 row = 0;
+	dlist_iter iter;
+
+	dlist_foreach(iter, &arrivals)
+	{
+		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
+
+		if (arrival->statement != statement_key() || arrival->to != RelationGetRelid(rel))
+			continue;
+		if (row == 0)
+			row = row_hash(rel, map, td->tg_trigtuple);
+		if (arrival->row != row)
+			continue;
+		memset(move, 0, sizeof(Move));
+		move->old_relid = arrival->from;
+		move->old_tuple = heap_copytuple(arrival->old_tuple);
+		move->named = arrival->named;
+		drop_arrival(arrival);
+		return true;
+	}
+	return false;
 }
 
 /* A statement ended: nothing is on its way in it any more. */
 void
-move_forget(void)
+move_forget(bool all)
 {
-	int depth = trigger_depth();
+	dlist_mutable_iter iter;
 
-	if (before_insert.depth > depth)
-		before_insert.root = InvalidOid;
-	if (after_insert.depth > depth)
-		after_insert.root = InvalidOid;
+	if (moved == NULL)
+		return;
+	if (all)
+	{
+		/* there is no statement around it */
+		dlist_init(&arrivals);
+		moved = NULL;
+		MemoryContextDelete(moved_cxt);
+		return;
+	}
+	dlist_foreach_modify(iter, &arrivals)
+	{
+		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
+
+		if (arrival->statement == statement_key())
+			drop_arrival(arrival);
+	}
 }
 
 /*
@@ -286,9 +468,9 @@ truncate_is_new(const RelationMap *map)
 static void
 xact_callback(XactEvent event, void *arg)
 {
-	before_insert.root = InvalidOid;
-	after_insert.root = InvalidOid;
-	replicated_cxt = NULL;
+	/* its memory goes with the transaction */
+	dlist_init(&arrivals);
+	moved = NULL;
 	xact_counter++;
 }
 
@@ -297,13 +479,17 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 				 void *arg)
 {
 	int level = GetCurrentTransactionNestLevel();
+	dlist_mutable_iter iter;
 
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
-	if (before_insert.level >= level)
-		before_insert.root = InvalidOid;
-	if (after_insert.level >= level)
-		after_insert.root = InvalidOid;
+	dlist_foreach_modify(iter, &arrivals)
+	{
+		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
+
+		if (arrival->level >= level)
+			drop_arrival(arrival);
+	}
 }
 
 void

@@ -83,24 +83,6 @@ policy_from_name(const char *name)
 	return POLICY_UNSET;
 }
 
-/* A session that says it is another system is another writer from now on. */
-static void
-assign_system(const char *newval, void *extra)
-{
-	(void) newval;
-	(void) extra;
-	writer_invalidate();
-}
-
-/* What a running statement was lifted for may not hold any more. */
-static void
-assign_enum(int newval, void *extra)
-{
-	(void) newval;
-	(void) extra;
-	lift_undo();
-}
-
 void
 _PG_init(void)
 {
@@ -109,19 +91,18 @@ _PG_init(void)
 	DefineCustomStringVariable("ownership.system", "The system on whose behalf this session writes.",
 							   "For middleware that carries several systems over one role. "
 							   "An unknown name is an error on the first guarded write.",
-							   &ownership_system, "", PGC_SUSET, GUC_REPORT, NULL, assign_system,
-							   NULL);
+							   &ownership_system, "", PGC_SUSET, GUC_REPORT, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("ownership.enforcement", "Whether the ownership map is enforced.",
 							 "\"observe\" lets every write through and keeps evidence; "
 							 "\"off\" is for maintenance.",
 							 &ownership_enforcement, ENFORCEMENT_ON, enforcement_options, PGC_SUSET,
-							 0, NULL, assign_enum, NULL);
+							 0, NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("ownership.default_policy",
 							 "The policy of fields that have none of their own or by their domain.",
 							 NULL, &ownership_default_policy, POLICY_REJECT, policy_options,
-							 PGC_SUSET, 0, NULL, assign_enum, NULL);
+							 PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomBoolVariable("ownership.lift",
 							 "Spares statements that cannot violate the map the guard's cost.",

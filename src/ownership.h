@@ -15,6 +15,7 @@
 #include "access/attnum.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
+#include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
@@ -88,6 +89,14 @@ typedef struct Writer
 	uint64 serial; /* changes whenever any of this changes */
 } Writer;
 
+/* What decides who is writing. */
+typedef struct WriterKey
+{
+	RepOriginId origin; /* InvalidRepOriginId: none */
+	Oid role;			/* at the outer level */
+	const char *system; /* the setting ownership.system; empty: none */
+} WriterKey;
+
 /* One rule of row_owner: in rows where the filter holds, this owner. */
 typedef struct RowRule
 {
@@ -139,16 +148,16 @@ typedef struct MappedColumn
  * partitioned tables or inheritance parents above it, by this relation's
  * attribute numbers.
  *
- * The struct itself is never freed; `cxt` holds all that it points to.  An
- * invalidation only clears `valid`.  Loading it anew hands the old context to
- * the transaction, so that what a caller up the stack still reads stays until
- * the transaction ends.
+ * It does not change, but for what is known of the writer who asked last and
+ * of the filters' state.  An invalidation only clears `valid`; what is loaded
+ * then is another struct.  `cxt` holds the old one and all that it points to,
+ * and belongs to the transaction from then on: callers up the stack and
+ * statements that began with it go on reading it.
  */
 typedef struct RelationMap
 {
-	Oid relid; /* hash key */
+	Oid relid;
 	bool valid;
-	bool ancestor; /* some other relation's map depends on it */
 	bool mapped;   /* false: a negative answer */
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
@@ -237,11 +246,13 @@ extern Snapshot catalog_snapshot(void);
 extern void catalog_release(Snapshot snapshot);
 
 /* writer.c */
+extern WriterKey writer_key(void);
+extern const Writer *writer_of(const WriterKey *key);
+extern const Writer *known_writer_of(const WriterKey *key);
 extern const Writer *current_writer(void);
 extern const Writer *known_writer(void);
 extern bool free_writer(const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
-extern bool writer_applies(const Writer *writer);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
@@ -259,8 +270,37 @@ extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot
 extern bool map_is_asking(void);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
+extern uint64 map_edits;
+extern void map_edited(void);
+extern uint64 map_edits_seen(void);
 extern uint64 map_relation_changes(void);
 extern void map_init(void);
+
+/* moment.c: what the rows of a statement are judged by */
+typedef struct MomentState MomentState;
+
+typedef struct Moment
+{
+	WriterKey key;
+	Enforcement enforcement;
+	Policy default_policy;
+	bool replica;	   /* session_replication_role */
+	bool identified;   /* `writer` is known */
+	Writer writer;	   /* see moment_writer() */
+	uint64 edits;	   /* of the map, that it knows of */
+	uint64 serial;	   /* changes when such an edit makes writer and maps others */
+	MomentState *state; /* NULL: of no statement, but of now */
+} Moment;
+
+extern Moment moment_now(void);
+extern Moment *moment_begin(const void *statement, MemoryContext cxt);
+extern Moment *moment_of(const void *statement);
+extern const Writer *moment_writer(Moment *m);
+extern const Writer *moment_known_writer(Moment *m);
+extern RelationMap *moment_map(Moment *m, Relation rel);
+extern RelationMap *moment_known_map(Moment *m, Oid relid);
+extern void moment_judge_before(Moment *m, Oid relid);
+extern bool moment_judges_before(const Moment *m, Oid relid);
 
 /* filter.c: row filters */
 typedef struct Deputy
@@ -288,9 +328,10 @@ typedef struct Circumstances
 	bool strict;
 	bool cascade; /* a foreign-key action */
 	Enforcement enforcement;
+	Policy default_policy;
 } Circumstances;
 
-extern Policy policy_effective(Policy policy);
+extern Policy policy_effective(Policy policy, Policy standard);
 extern Verdict
 verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened);
 
@@ -355,6 +396,10 @@ extern PlannedStmt *statement_planned(void);
 extern CopyStmt *statement_copy(const RelationMap *map);
 extern Oid statement_copied(void);
 extern struct CopyFromStateData *statement_copying(const RelationMap *map);
+extern Moment *statement_moment(void);
+extern Moment *statement_copies(Relation rel);
+extern bool statement_applies(void);
+extern const Writer *statement_writer(void);
 extern bool statement_relations_hold(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern bool statement_is_action(void);
@@ -455,8 +500,12 @@ extern const char *outcome_name(Verdict outcome);
 typedef struct GuardState
 {
 	MemoryContext cxt; /* lives as long as the statement */
-	RelationMap *map;
 	bool second;		 /* the guard's own trigger is there, beside this one */
+	Moment *moment;	   /* NULL: of each row change */
+	bool applied;	   /* the row changes are a worker's own */
+	bool judge;		   /* BEFORE judges */
+	RelationMap *map;  /* of the moment's serial */
+	uint64 map_serial;
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
 	Insertion insertion; /* see insertion_of() */
@@ -475,16 +524,18 @@ typedef struct GuardState
 
 extern const Insertion *
 insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map);
-extern Circumstances guard_circumstances(const Writer *writer);
-extern bool guard_judges_before(Relation rel);
 extern PGDLLEXPORT Datum ownership_guard_truncate(PG_FUNCTION_ARGS);
+extern Circumstances guard_circumstances(const Moment *moment, const Writer *writer);
 
 /* foreign.c: TRUNCATE of foreign tables before PostgreSQL 16 */
 extern void foreign_truncate(const TruncateStmt *statement);
 
 /* lift.c: statements that cannot violate the map */
-extern void lift_statement(struct QueryDesc *query);
-extern void lift_rest(TriggerData *td, RelationMap *map, const Writer *writer, int row);
+extern void lift_statement(struct QueryDesc *query, Moment *moment);
+extern bool lift_arm(TriggerData *td);
+extern bool lift_others_before(TriggerData *td, int event);
+extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
+					  bool judge_in_before, bool applied);
 extern struct ModifyTableState *lift_node(struct QueryDesc *query, const Trigger *trigger);
 extern void lift_undo(void);
 extern void lift_init(void);
@@ -492,26 +543,33 @@ extern void lift_init(void);
 /* move.c: rows on their way from one partition to another */
 typedef struct Move
 {
-	Oid root;  /* InvalidOid: none is expected */
+	dlist_node node;
+	MemoryContextCallback gone;
+	Oid root; /* InvalidOid: it is not expected any more */
+	const void *statement;
 	int depth; /* of triggers */
-	int level; /* of transactions */
-	/* of a replicated move */
 	Oid old_relid;
-	HeapTuple old_tuple; /* NULL: it was judged already */
-	List *obstacles;	 /* char *: columns for which its first half was not let through */
+	HeapTuple old_tuple;
+	HeapTuple new_tuple;	/* NULL: a replicated move */
+	bool judged;			/* BEFORE UPDATE has judged */
+	bool touched;			/* triggers may have changed the row where it arrives */
+	const Bitmapset *named; /* by the UPDATE, in old_relid */
+	List *obstacles;		/* char *: columns for which its first half was not let through */
 } Move;
 
 extern char *move_error_context(void);
 extern void move_remember_update(GuardState *state, TriggerData *td);
 extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
-extern void move_expect_insert(TriggerData *td, const RelationMap *map);
-extern bool move_is_replicated(TriggerData *td, const Writer *writer);
-extern void move_expect_replicated(TriggerData *td, const RelationMap *map, const List *obstacles);
-extern const Move *move_arrives(const RelationMap *map);
-extern HeapTuple move_old_tuple(const Move *move, Relation rel);
-extern bool move_left(TriggerData *td, const RelationMap *map);
-extern bool move_arrived(const RelationMap *map);
-extern void move_forget(void);
+extern void move_announce(GuardState *state, TriggerData *td, const RelationMap *map);
+extern bool move_is_replicated(TriggerData *td);
+extern void move_announce_replicated(TriggerData *td, const RelationMap *map, List *obstacles);
+extern Move *move_arrives(TriggerData *td, const RelationMap *map);
+extern HeapTuple move_tuple(HeapTuple tuple, Oid from, Oid to);
+extern void move_let_in(const Move *move, Relation rel, const RelationMap *map, HeapTuple tuple);
+extern bool move_is_under_way(void);
+extern bool move_left(TriggerData *td);
+extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
+extern void move_forget(bool all);
 extern bool truncate_is_new(const RelationMap *map);
 extern void move_init(void);
 

@@ -17,8 +17,6 @@
 #include "access/xlog.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_trigger.h"
-#include "replication/logicalworker.h"
-#include "utils/elog.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ownership_another_hub);
@@ -35,17 +33,12 @@ is_wanted(Relation rel)
 
 /*
  * Is the row change, or the TRUNCATE, what a replication worker applies or
- * copies, and not SQL that runs in it?  SQL has a statement.  The one that
- * loads the library has none that is known; but whatever runs SQL says so to
- * the errors that may occur in it, below what a worker itself says.
+ * copies, and not SQL that runs in it?
  */
 static bool
 is_applied(void)
 {
-	if (!writer_is_worker() || statement_key() != NULL)
-		return false;
-	return !IsLogicalWorker() || error_context_stack == NULL ||
-		   error_context_stack->previous == NULL;
+	return writer_is_worker() && statement_applies();
 }
 
 /*

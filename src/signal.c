@@ -193,6 +193,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
+	map_edited();
 	return PointerGetDatum(NULL);
 }
 

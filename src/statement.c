@@ -3,8 +3,12 @@
  *		What the running statement is, and its tally.
  *
  * Row triggers are told none of this.  Hooks remember the statement that is
- * being executed, innermost first.  In the statement that loads the library
- * the hooks come too late to see its start; the active portal knows it then.
+ * being executed, innermost first, and what its rows are judged by (moment.c).
+ * What a replication worker applies or copies is no statement; what triggers,
+ * defaults and constraints run meanwhile are statements as ever.
+ *
+ * In the statement that loads the library the hooks come too late to see its
+ * start; the active portal knows it then.
  *
  * A tally lives from the first row that counts until the statement ends.  If
  * its end is not seen (COPY in the statement that loads the library), it is
@@ -45,12 +49,14 @@ typedef struct Frame
 	uint64 changes;	  /* COPY: of relations, until it began */
 	Oid copied;		  /* the table that it names, once it was asked for */
 	bool action;	  /* its AFTER triggers are left to another statement */
+	Moment *moment;	  /* NULL: it writes nothing, or its start was not seen */
 } Frame;
 
 static Frame current;							   /* all NULL: nothing is known */
 static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
+static bool midway = false; /* the library was loaded in this transaction */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 PlannedStmt *
@@ -85,6 +91,55 @@ statement_copy(const RelationMap *map)
 			return NULL;
 	}
 	return copy;
+}
+
+/* What the running statement is judged by; NULL when its start was not seen. */
+Moment *
+statement_moment(void)
+{
+	return current.moment;
+}
+
+/*
+ * The same for a COPY that is no statement, the initial copy of a subscribed
+ * table: while it hands on a row, an error would look there for its context.
+ */
+Moment *
+statement_copies(Relation rel)
+{
+	ErrorContextCallback *context = error_context_stack;
+	CopyFromState copy;
+	Moment *moment;
+
+	if (current.statement != NULL || context == NULL || context->callback != CopyFromErrorCallback)
+		return NULL;
+	copy = context->arg;
+	moment = moment_of(copy);
+	return moment != NULL ? moment : moment_begin(copy, copy->copycontext);
+}
+
+/*
+ * In a replication worker: is the row change that is under way its own, and
+ * no statement's?  The statement that loads the library is not seen; but
+ * beside the worker's (or its COPY's) an error would find another context,
+ * that of what runs the statement.
+ */
+bool
+statement_applies(void)
+{
+	ErrorContextCallback *context = error_context_stack;
+
+	if (current.statement != NULL)
+		return false;
+	return !midway || context == NULL || context->previous == NULL ||
+		   context->callback == CopyFromErrorCallback;
+}
+
+/* Who writes in the running statement. */
+const Writer *
+statement_writer(void)
+{
+	return current.moment != NULL ? moment_writer(current.moment) : current_writer();
 }
 
 /* The query being executed, if it is one that the executor runs. */
@@ -242,7 +297,7 @@ statement_remember(const RelationMap *map, uint64 stand_in)
 	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
 }
 
-/* Was BEFORE not told the names, while AFTER is? */
+/* Are the names not known that the running statement, whose start was not seen, has? */
 bool
 statement_was_blind(const RelationMap *map)
 {
@@ -252,13 +307,12 @@ statement_was_blind(const RelationMap *map)
 	{
 		Tally *tally = lfirst(lc);
 
-		if (tally->blind && tally->home == map->home && current.key != NULL)
+		if (tally->blind && tally->home == map->home && tally->statement == current.key)
 			return true;
 	}
 	return false;
 }
 
-/* Also what was remembered before the hooks were there. */
 bool
 statement_remembers(const RelationMap *map, uint64 stand_in)
 {
@@ -268,8 +322,8 @@ statement_remembers(const RelationMap *map, uint64 stand_in)
 	{
 		Tally *tally = lfirst(lc);
 
-		if ((tally->statement == current.key || tally->statement == NULL) &&
-			tally->home == map->home && tally->stand_ins != NULL &&
+		if (tally->statement == current.key && tally->home == map->home &&
+			tally->stand_ins != NULL &&
 			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
 			return true;
 	}
@@ -318,6 +372,11 @@ enter(QueryDesc *queryDesc)
 	current.key = queryDesc;
 	current.query = queryDesc;
 	current.action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
+	if (queryDesc->plannedstmt->resultRelations == NIL)
+		current.moment = NULL;
+	else if (!current.action)
+		current.moment = moment_of(queryDesc);
+	/* else that of the statement which set it off */
 	return outer;
 }
 
@@ -331,10 +390,15 @@ hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	else
 		standard_ExecutorStart(queryDesc, eflags);
 
+	if (queryDesc->plannedstmt->resultRelations == NIL || (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
+		return;
+	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) == 0)
+		(void) moment_begin(queryDesc, queryDesc->estate->es_query_cxt);
 	outer = enter(queryDesc);
 	PG_TRY();
 	{
-		lift_statement(queryDesc);
+		if (current.moment != NULL)
+			lift_statement(queryDesc, current.moment);
 	}
 	PG_FINALLY();
 	{
@@ -373,7 +437,7 @@ hook_ExecutorFinish(QueryDesc *queryDesc)
 			next_ExecutorFinish(queryDesc);
 		else
 			standard_ExecutorFinish(queryDesc);
-		move_forget();
+		move_forget(outer.statement == NULL);
 		settle(queryDesc, false);
 		/* rows counted before the hooks were there */
 		if (outer.key == NULL)
@@ -393,9 +457,13 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 {
 	Frame outer = current;
 	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
+	MemoryContext cxt = !copy ? NULL
+							  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY",
+													  ALLOCSET_SMALL_SIZES);
 
 	if (copy)
 	{
+		current.moment = moment_begin(pstmt, cxt);
 		current.statement = pstmt;
 		current.key = pstmt;
 		current.query = NULL;
@@ -419,6 +487,8 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	PG_FINALLY();
 	{
 		current = outer;
+		if (cxt != NULL)
+			MemoryContextDelete(cxt);
 	}
 	PG_END_TRY();
 }
@@ -434,6 +504,7 @@ xact_callback(XactEvent event, void *arg)
 			settle(NULL, true);
 			break;
 		default:
+			midway = false;
 			tallies = NIL; /* its context goes with the transaction */
 			transaction_changes = map_relation_changes();
 			break;
@@ -469,6 +540,7 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 void
 statement_init(void)
 {
+	midway = !process_shared_preload_libraries_in_progress && IsTransactionState();
 	next_ExecutorStart = ExecutorStart_hook;
 	ExecutorStart_hook = hook_ExecutorStart;
 	next_ExecutorRun = ExecutorRun_hook;

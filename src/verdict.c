@@ -6,9 +6,9 @@
 
 /* A field without a policy, in a domain without one, has the default. */
 Policy
-policy_effective(Policy policy)
+policy_effective(Policy policy, Policy standard)
 {
-	return policy == POLICY_UNSET ? (Policy) ownership_default_policy : policy;
+	return policy == POLICY_UNSET ? standard : policy;
 }
 
 /* The owner's value stays, where it can. */
@@ -44,7 +44,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 	if (c->enforcement == ENFORCEMENT_OBSERVE)
 		return VERDICT_OBSERVE;
 
-	switch (policy_effective(policy))
+	switch (policy_effective(policy, c->default_policy))
 	{
 		case POLICY_OBSERVE:
 			return VERDICT_OBSERVE;

@@ -51,6 +51,7 @@ static Writer cached_writer;
 static bool cached_valid = false;
 static RepOriginId cached_origin;
 static Oid cached_role;
+static char *cached_setting;
 static MemoryContext cached_cxt = NULL;
 static uint64 serial = 0;
 static uint64 invalidations = 0;
@@ -60,7 +61,6 @@ writer_invalidate(void)
 {
 	cached_valid = false;
 	invalidations++;
-	lift_undo();
 }
 
 static void
@@ -259,17 +259,17 @@ system_names(void)
 }
 
 static void
-check_setting(void)
+check_setting(const char *name)
 {
 	char *nearest;
 
-	if (system_exists(ownership_system))
+	if (system_exists(name))
 		return;
-	nearest = nearest_name(ownership_system, system_names());
+	nearest = nearest_name(name, system_names());
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist",
-					ownership_system),
+					name),
 			 nearest != NULL
 				 ? errhint("Perhaps you meant system \"%s\".", nearest)
 				 : errhint(
@@ -283,22 +283,10 @@ in_replication_worker(RepOriginId origin)
 	return IsLogicalWorker() || (MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
 }
 
-/*
- * Does the writer apply a replicated stream?  A worker does, and a session that
- * says so by its origin and its replication role: the initial copy of
- * pglogical is one, which takes no notice of errors.
- */
-bool
-writer_applies(const Writer *writer)
-{
-	return writer->worker ||
-		   (writer->origin != NULL && SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA);
-}
-
 static void
-resolve(RepOriginId origin, Oid role)
+resolve(const WriterKey *key)
 {
-	bool setting = ownership_system != NULL && ownership_system[0] != '\0';
+	bool setting = key->system[0] != '\0';
 
 	for (;;)
 	{
@@ -311,24 +299,24 @@ resolve(RepOriginId origin, Oid role)
 
 		catalog_watch();
 		snapshot = catalog_snapshot();
-		w.role = role;
-		w.worker = in_replication_worker(origin);
-		if (origin != InvalidRepOriginId)
+		w.role = key->role;
+		w.worker = in_replication_worker(key->origin);
+		if (key->origin != InvalidRepOriginId)
 		{
-			resolve_origin(&w, origin, snapshot);
+			resolve_origin(&w, key->origin, snapshot);
 			if (w.carrier && setting)
 			{
-				check_setting();
-				w.carried = pstrdup(ownership_system);
+				check_setting(key->system);
+				w.carried = pstrdup(key->system);
 			}
 		}
 		else if (setting)
 		{
-			check_setting();
-			w.system = pstrdup(ownership_system);
+			check_setting(key->system);
+			w.system = pstrdup(key->system);
 		}
 		else
-			resolve_role(&w, role, snapshot);
+			resolve_role(&w, key->role, snapshot);
 		if (w.carrier)
 			w.system = w.carried;
 		catalog_release(snapshot);
@@ -348,56 +336,73 @@ resolve(RepOriginId origin, Oid role)
 		cached_cxt = cxt;
 		w.serial = ++serial;
 		cached_writer = w;
-		cached_origin = origin;
-		cached_role = role;
+		cached_origin = key->origin;
+		cached_role = key->role;
+		cached_setting = MemoryContextStrdup(cxt, key->system);
 		cached_valid = true;
 		return;
 	}
 }
 
-/* Is the writer of this origin and role in the cache? */
-static bool
-is_known(RepOriginId origin, Oid role)
+/* What decides who writes now; the setting's text is that of the session. */
+WriterKey
+writer_key(void)
 {
-	return likely(cached_valid && origin == cached_origin && role == cached_role);
-}
+	WriterKey key;
 
-static RepOriginId
-session_origin(void)
-{
-	return replorigin_session_origin == DoNotReplicateId ? InvalidRepOriginId
-														 : replorigin_session_origin;
+	key.origin = replorigin_session_origin == DoNotReplicateId ? InvalidRepOriginId
+															   : replorigin_session_origin;
+	key.role = GetOuterUserId();
+	key.system = ownership_system == NULL ? "" : ownership_system;
+	return key;
 }
 
 /* Is this process one that applies a replicated stream, whoever it writes as? */
 bool
 writer_is_worker(void)
 {
-	return in_replication_worker(session_origin());
+	return in_replication_worker(writer_key().origin);
 }
 
-/* The same as current_writer() if it need not be looked up, else NULL. */
+/* The same as writer_of() if it need not be looked up, else NULL. */
 const Writer *
-known_writer(void)
+known_writer_of(const WriterKey *key)
 {
-	return is_known(session_origin(), GetOuterUserId()) ? &cached_writer : NULL;
+	if (likely(cached_valid && key->origin == cached_origin && key->role == cached_role &&
+			   strcmp(key->system, cached_setting) == 0))
+		return &cached_writer;
+	return NULL;
 }
 
 /*
- * Who this session writes as, now.  The result stays readable until the
- * transaction ends, but may be another at the next call.
+ * Who writes by that key.  The result stays readable until the transaction
+ * ends, but may be another at the next call.
  *
- * Errors: ownership.system names no system.
+ * Errors: the setting names no system.
  */
+const Writer *
+writer_of(const WriterKey *key)
+{
+	if (known_writer_of(key) == NULL)
+		resolve(key);
+	return &cached_writer;
+}
+
+/* Who this session writes as, now. */
+const Writer *
+known_writer(void)
+{
+	WriterKey key = writer_key();
+
+	return known_writer_of(&key);
+}
+
 const Writer *
 current_writer(void)
 {
-	RepOriginId origin = session_origin();
-	Oid role = GetOuterUserId();
+	WriterKey key = writer_key();
 
-	if (!is_known(origin, role))
-		resolve(origin, role);
-	return &cached_writer;
+	return writer_of(&key);
 }
 
 /*

@@ -1,0 +1,296 @@
+/*
+ * moment.c
+ *		What the rows of a statement are judged by.
+ *
+ * One statement, one verdict: settings, role, origin and map are those of its
+ * beginning, whatever its own functions or other sessions switch meanwhile, in
+ * BEFORE as in AFTER.  Only an edit of the map that this session makes while
+ * the statement runs holds for its rows to come.
+ *
+ * A moment is taken when the executor has started a statement that writes, and
+ * when COPY begins.  It costs a few instructions; who writes is looked up, and
+ * maps are taken, when the first guarded row asks.  A foreign-key action is
+ * judged by the moment of the statement that set it off: its AFTER triggers
+ * fire in that one.
+ *
+ * Row changes without a statement (those that a replication worker applies)
+ * are judged by what holds then.
+ */
+#include "ownership.h"
+
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "lib/ilist.h"
+#include "utils/memutils.h"
+
+/* The map of one relation, as it was when the statement first met it. */
+typedef struct TakenMap
+{
+	Oid relid; /* InvalidOid: a free place */
+	RelationMap *map;
+} TakenMap;
+
+#define PLACES_AT_ONCE 4
+
+struct MomentState
+{
+	dlist_node node;
+	MemoryContextCallback gone;
+	const void *statement;
+	MemoryContext cxt;
+	int nmaps;
+	uint32 places;	/* a power of two, less than half of them taken */
+	TakenMap *maps; /* by a hash of their OIDs */
+	TakenMap first[PLACES_AT_ONCE];
+	List *judged_before; /* OIDs of relations that BEFORE judges */
+};
+
+static dlist_head moments = DLIST_STATIC_INIT(moments);
+
+/* What holds now. */
+Moment
+moment_now(void)
+{
+	Moment m = {0};
+
+	m.key = writer_key();
+	m.enforcement = (Enforcement) ownership_enforcement;
+	m.default_policy = (Policy) ownership_default_policy;
+	m.replica = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
+	return m;
+}
+
+static void
+forget_maps(MomentState *state)
+{
+	memset(state->maps, 0, state->places * sizeof(TakenMap));
+	state->nmaps = 0;
+}
+
+static void
+forget_moment(void *arg)
+{
+	MomentState *state = arg;
+
+	dlist_delete(&state->node);
+}
+
+/* A statement begins.  It ends with the memory context. */
+Moment *
+moment_begin(const void *statement, MemoryContext cxt)
+{
+	Moment *m = MemoryContextAlloc(cxt, sizeof(Moment) + sizeof(MomentState));
+	MomentState *state = (MomentState *) (m + 1);
+
+	*m = moment_now();
+	if (m->key.system[0] != '\0')
+		m->key.system = MemoryContextStrdup(cxt, m->key.system);
+	m->edits = map_edits_seen();
+	m->state = state;
+	state->statement = statement;
+	state->cxt = cxt;
+	state->judged_before = NIL;
+	state->places = PLACES_AT_ONCE;
+	state->maps = state->first;
+	forget_maps(state);
+	state->gone.func = forget_moment;
+	state->gone.arg = state;
+	MemoryContextRegisterResetCallback(cxt, &state->gone);
+	dlist_push_head(&moments, &state->node);
+	return m;
+}
+
+/* The moment of a statement that is under way, or NULL. */
+Moment *
+moment_of(const void *statement)
+{
+	dlist_iter iter;
+
+	/* the innermost first; of a statement whose end an error cut off, another */
+	dlist_foreach(iter, &moments)
+	{
+		MomentState *state = dlist_container(MomentState, node, iter.cur);
+
+		if (state->statement == statement)
+			return (Moment *) state - 1;
+	}
+	return NULL;
+}
+
+/* What this session has edited of the map since then holds at once. */
+static void
+hear_of_edits(Moment *m)
+{
+	if (likely(m->state == NULL || m->edits == map_edits))
+		return;
+	m->edits = map_edits_seen();
+	m->identified = false;
+	m->serial++;
+	forget_maps(m->state);
+}
+
+static char *
+copy_text(MemoryContext cxt, const char *text)
+{
+	return text == NULL ? NULL : MemoryContextStrdup(cxt, text);
+}
+
+static void
+identify(Moment *m, const Writer *writer)
+{
+	m->writer = *writer;
+	if (m->state != NULL)
+	{
+		m->writer.system = copy_text(m->state->cxt, writer->system);
+		m->writer.carried = copy_text(m->state->cxt, writer->carried);
+		m->writer.origin = copy_text(m->state->cxt, writer->origin);
+	}
+	m->identified = true;
+}
+
+/*
+ * Who writes.
+ *
+ * Errors: the setting names no system.
+ */
+const Writer *
+moment_writer(Moment *m)
+{
+	hear_of_edits(m);
+	if (!m->identified)
+		identify(m, writer_of(&m->key));
+	return &m->writer;
+}
+
+/* The same without looking anything up: NULL where that would be needed. */
+const Writer *
+moment_known_writer(Moment *m)
+{
+	const Writer *writer;
+
+	hear_of_edits(m);
+	if (!m->identified)
+	{
+		writer = known_writer_of(&m->key);
+		if (writer == NULL)
+			return NULL;
+		identify(m, writer);
+	}
+	return &m->writer;
+}
+
+/* The relation's place, which is free if its map was not taken. */
+static TakenMap *
+place_of(const MomentState *state, Oid relid)
+{
+	uint32 place = murmurhash32(relid);
+
+	for (;;)
+	{
+		TakenMap *taken = &state->maps[place & (state->places - 1)];
+
+		if (taken->relid == relid || !OidIsValid(taken->relid))
+			return taken;
+		place++;
+	}
+}
+
+static void
+take_map(MomentState *state, RelationMap *map)
+{
+	TakenMap *taken;
+
+	if (2 * (state->nmaps + 1) > (int) state->places)
+	{
+		MomentState more = *state;
+
+		more.places = 8 * state->places;
+		more.maps = MemoryContextAlloc(state->cxt, more.places * sizeof(TakenMap));
+		forget_maps(&more);
+		for (uint32 i = 0; i < state->places; i++)
+			if (OidIsValid(state->maps[i].relid))
+				*place_of(&more, state->maps[i].relid) = state->maps[i];
+		if (state->maps != state->first)
+			pfree(state->maps);
+		state->places = more.places;
+		state->maps = more.maps;
+	}
+	taken = place_of(state, map->relid);
+	state->nmaps += !OidIsValid(taken->relid);
+	taken->relid = map->relid;
+	taken->map = map;
+}
+
+/* The map of a relation, if it was taken or is in the cache, else NULL. */
+RelationMap *
+moment_known_map(Moment *m, Oid relid)
+{
+	RelationMap *map;
+
+	hear_of_edits(m);
+	map = place_of(m->state, relid)->map;
+	if (map == NULL)
+	{
+		map = map_known(relid);
+		if (map != NULL)
+			take_map(m->state, map);
+	}
+	return map;
+}
+
+/*
+ * The map of a relation, and in m->writer who writes.
+ *
+ * Errors: a row filter that cannot be compiled; the setting names no system.
+ */
+RelationMap *
+moment_map(Moment *m, Relation rel)
+{
+	RelationMap *map = NULL;
+	bool identified;
+
+	hear_of_edits(m);
+	if (m->state != NULL)
+		map = place_of(m->state, RelationGetRelid(rel))->map;
+	if (map != NULL)
+	{
+		if (map->mapped)
+			(void) moment_writer(m);
+		return map;
+	}
+
+	/*
+	 * Identities are part of the map: both from the newest.  Where something
+	 * comes in each time, what was read last will do.
+	 */
+	identified = m->identified;
+	for (int i = 0; i < 3; i++)
+	{
+		map = map_get(rel);
+		if (!map->mapped)
+			break;
+		m->identified = identified;
+		(void) moment_writer(m);
+		if (map->valid)
+			break;
+	}
+	if (m->state != NULL)
+		take_map(m->state, map);
+	return map;
+}
+
+/* BEFORE judges the rows of a relation, because AFTER may not come. */
+void
+moment_judge_before(Moment *m, Oid relid)
+{
+	MemoryContext old = MemoryContextSwitchTo(m->state->cxt);
+
+	m->state->judged_before = list_append_unique_oid(m->state->judged_before, relid);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+moment_judges_before(const Moment *m, Oid relid)
+{
+	return m == NULL || list_member_oid(m->state->judged_before, relid);
+}
