@@ -84,6 +84,10 @@ CREATE TABLE hub.salesorderline (id text PRIMARY KEY, orderquantity int, shippin
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.client') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.catalogitem') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.salesorderline');
+-- a system's name is found in them, too, of those that are registered and of others
+SELECT ownership.add_system('vendit', 'pos');
+CREATE TABLE hub.variant (id text PRIMARY KEY, venditprice numeric, netsuiteprice numeric, salesforceid text, saplingprice numeric);
+SELECT column_name, domain, system, sure, reason FROM ownership.suggest('hub.variant');
 -- by a user's words, too
 INSERT INTO ownership.domain (name, column_pattern, table_pattern) VALUES ('warranty', '(?:extended_)?(?:warranty|guarantee)[0-9]?|(?<!x)[[:alpha:]]{3}gar[]x]', 'clients?');
 ALTER TABLE hub.client ADD warrantydate date, ADD extendedwarranty text, ADD extendedwarrantyx text;

@@ -66,7 +66,8 @@ typedef struct System
 {
 	char *name;
 	char *kind;
-	char *word; /* the name, as a word of a column's name would be */
+	char *word;	  /* the name, as a word of a column's name would be */
+	char *normal; /* and split into words */
 } System;
 
 /* A column's name, and what it says alone (a domain's index; -1: nothing). */
@@ -165,7 +166,7 @@ read_domains(Words *words)
 }
 
 static List *
-read_systems(void)
+read_systems(Words *words)
 {
 	Parameters p = {0};
 	uint64 n = run_sql("SELECT name, kind FROM ownership.system ORDER BY name COLLATE \"C\"", &p);
@@ -178,6 +179,8 @@ read_systems(void)
 		s->name = result_text(i, 1);
 		s->kind = result_text(i, 2);
 		s->word = pattern_normal_name(s->name);
+		words_learn(words, s->word);
+		s->normal = words_split(words, s->word);
 		systems = lappend(systems, s);
 	}
 	return systems;
@@ -407,8 +410,6 @@ gather_names(List *domains, HTAB *table)
 	hit = pattern_hit_names(deletion, names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->deletes = hit[i];
-	for (int i = 0; i < n; i++)
-		names[i] = all[i]->spelled;
 	hit = pattern_hit_names(pattern_words(foreign_product), names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->foreign = hit[i];
@@ -574,7 +575,7 @@ named_system(Suggestion *s, List *systems)
 	{
 		System *system = lfirst(lc);
 
-		if (has_word(s->name->spelled, system->word))
+		if (has_word(s->name->spelled, system->word) || has_word(s->name->normal, system->normal))
 			return system;
 	}
 	return NULL;
@@ -827,16 +828,21 @@ static List *
 suggestions(const char *pattern)
 {
 	Words *words = words_create();
-	List *domains = read_domains(words);
-	List *systems = read_systems();
 	HASHCTL ctl = {.keysize = MAX_SPELLED,
 				   .entrysize = sizeof(ColumnName),
 				   .hcxt = CurrentMemoryContext};
 	HTAB *names = hash_create("ownership names of columns", 1024, &ctl,
 							  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-	List *columns = read_columns(pattern, words, names);
+	List *domains;
+	List *systems;
+	List *columns;
 	ListCell *lc;
 
+	/* all words are learnt before names are split by them */
+	words_learn(words, foreign_product);
+	domains = read_domains(words);
+	systems = read_systems(words);
+	columns = read_columns(pattern, words, names);
 	gather_expected(domains, gather_tables(columns, words));
 	gather_names(domains, names);
 	gather_columns(domains, columns);
