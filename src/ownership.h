@@ -968,8 +968,24 @@ extern bool glob_match(const char *pattern, const char *text);
 extern bool glob_match_table(const char *pattern, const char *schema, const char *table);
 extern char *nearest_name(const char *wanted, List *names);
 
-/* suggest.c: proposals from the guide */
+/* words.c: names that run together */
+typedef struct Words Words;
+
+extern Words *words_create(void);
+extern void words_learn(Words *words, const char *pattern);
+extern char *words_split(Words *words, const char *name);
+
+/* pattern.c: the patterns of the guide's domains */
+extern char *pattern_normal_name(const char *name);
+extern char *pattern_expand(const char *pattern);
+extern char *pattern_words(const char *pattern);
+extern char *pattern_qualified(const char *pattern);
+extern char *pattern_definite(const char *pattern);
+extern bool pattern_of_documents(const char *pattern);
 extern bool pattern_hits(const char *pattern, const char *name);
+extern const char *pattern_bracket_end(const char *c);
+extern bool *pattern_hit_names(const char *re, char **names, int n);
+
 /* trust.c: whose code runs when a table is read */
 extern bool trusted_function(Oid function);
 extern bool runs_code_of_others(const char *expr, Oid role);

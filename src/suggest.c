@@ -6,18 +6,16 @@
  * Evidence comes from names, comments, keys and traffic.  A proposal is sure
  * only where two pieces of evidence agree and none speaks against it; where
  * nothing is left but a guess, the answer is "unknown".  What a person decided
- * about a field is on the map and is not looked at.
+ * about a field is on the map and is not looked at; only what marks a row as
+ * deleted takes the system that owns the key there.
  */
 #include "ownership.h"
 
-#include "catalog/pg_collation.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "regex/regex.h"
 #include "utils/builtins.h"
-#include "utils/formatting.h"
 
 PG_FUNCTION_INFO_V1(ownership_suggest);
 PG_FUNCTION_INFO_V1(ownership_adopt);
@@ -27,39 +25,25 @@ PG_FUNCTION_INFO_V1(ownership_adopt);
  * value, or its key there, beside the systems that are registered.
  */
 static const char foreign_product[] =
-	"akeneo|amazon|dynamics|ebay|facebook|google|hubspot|klaviyo|magento|mailchimp|marketo|netsuite|"
-	"odoo|paypal|quickbooks|sage|salesforce|sap|sfdc|shopify|stripe|woocommerce|xero|zendesk";
+	"akeneo|amazon|big_?commerce|dynamics|ebay|face_?book|google|hub_?spot|klaviyo|linked_?in|magento|"
+	"mail_?chimp|marketo|net_?suite|odoo|pay_?pal|quick_?books|sage|sales_?force|sap|sfdc|shopify|"
+	"stripe|woo_?commerce|xero|zendesk";
 
-/* What may stand for many words in the guide's patterns. */
-static const struct
-{
-	const char *name;
-	const char *pattern;
-} placeholders[] = {
-	/* tables of products; but lines of a document name products, too */
-	{"{product}",
-	 "(?:(?<!(?:subscriptions?|returns?|wish_?lists?|invoices?|bills?|receipts?|transfers?|requests?|"
-	 "bundles?|lists?)_)(?:products?|variants?|skus?)|(?<!_)(?:items?|parts?))"},
-	/* tables of customers */
-	{"{customer}",
-	 "(?:customers?|clients?|contacts?|persons?|people|leads?|(?<!(?:mail|bank|payment)_)accounts?|"
-	 "address(?:es)?(?!_format)|compan(?:y|ies))"},
-	/* tables of orders; but not every order is a sale */
-	{"{order}",
-	 "(?:(?<!(?:purch|purchas(?:e|ing)|supplier|vendor|work|production|manufacturing|transfer|repair|"
-	 "service)_)(?:orders?|carts?(?!_rules?)|baskets?|checkouts?|quotes?|quotations?|line_?items?)"
-	 "(?![^.]*(?:invoice|payment|refund)))"},
-	/* columns of documents, whatever the document */
-	{"{document}",
-	 "(?:[^.]*_)?(?:no|num(?:ber)?|totals?|amount|value|rate|date|status|state|type|notes?|"
-	 "ref(?:erence)?|name|code|title|reason|method|instructions?)"},
-	/* what documents copy from products and customers: it is the document's */
-	{"{copies}",
-	 "[^.]*(?:price|quantity|qty|tax|discount|currency|weight|name|address|street|suburb|city|region|"
-	 "zip|post_?code|country|company|phone|e?mail)[^.]*"},
-	/* the rest of a table's name */
-	{"{part}", "(?:_[^.]*)?"},
-};
+/* Columns that say of a row that it is deleted, though it is there. */
+static const char deletion[] =
+	"^_*(?:(?:is|was|has_been|marked(?:_as)?|date|time|timestamp|soft|row|record|fivetran|sdc|cdc|"
+	"dlt|airbyte|ab)_+)*"
+	"(?:(?:deleted|archived|trashed|discarded|purged|tombstoned?)"
+	"(?:_(?:at|on|by|date|time|datetime|timestamp|ts|utc|gmt|flag|id|user|uid))*|"
+	"(?:deletion|delete|del|archival|archive)_"
+	"(?:at|on|by|date|time|datetime|timestamp|ts|flag|mark(?:er)?|indicator|status)|"
+	"is_removed|removed_(?:at|on|by|date))$";
+
+/* What a column is called that has another's value as it was received. */
+#define RAW_PREFIX "raw_"
+
+/* Of a name's bytes, each may become two: a capital and an underscore. */
+#define MAX_SPELLED (4 * NAMEDATALEN)
 
 #define TECHNICAL "technical"
 #define KEY "key"
@@ -69,18 +53,33 @@ typedef struct Domain
 	int index;
 	char *name;
 	List *kinds; /* natural owners, the preferred first */
-	text *column_words;
-	text *column_qualified; /* the same pattern, for table.column */
-	text *table_words;
-	text *table_qualified;
+	/* regular expressions; NULL: there is none */
+	char *column_words;
+	char *column_qualified; /* the same pattern, for table.column */
+	char *column_definite;	/* that, where it is another without what any document has */
+	char *table_words;
+	char *table_qualified;
+	bool documents; /* its tables copy what is of others */
 } Domain;
 
 typedef struct System
 {
 	char *name;
 	char *kind;
-	char *word; /* the name, as a word of a column's name would be */
+	char *word;	  /* the name, as a word of a column's name would be */
+	char *normal; /* and split into words */
 } System;
+
+/* A column's name, and what it says alone (a domain's index; -1: nothing). */
+typedef struct ColumnName
+{
+	char spelled[MAX_SPELLED]; /* in small letters */
+	char *normal;			   /* and split into words */
+	int domain;
+	int beside;	  /* a business domain, where the first is technical */
+	bool deletes; /* marks rows as deleted */
+	bool foreign; /* holds the name of a product */
+} ColumnName;
 
 /* A table's name, and in which domains' tables it is. */
 typedef struct TableName
@@ -88,6 +87,7 @@ typedef struct TableName
 	char *normal;
 	Bitmapset *expects; /* what a column's name says of these can be believed */
 	int whole;			/* all of it is of this one, or -1 */
+	char *key_owner;	/* the only system whose keys it has, or NULL */
 } TableName;
 
 /* A column, what speaks for which domain (by index; -1: nothing), and the verdict. */
@@ -105,107 +105,29 @@ typedef struct Suggestion
 	char *source; /* whose private copy the table is */
 	char *entity; /* on the map: the field that it holds */
 	char *field;
+	bool mapped_key; /* which is a key there */
+	char *key_owner; /* and whose */
 
-	char *normal;
+	ColumnName *name;
 	TableName *table_name;
-	int by_name;
-	int by_both; /* column and table together */
+	struct Suggestion *raw_of; /* the column of which it has the raw value */
+	int by_both;			   /* column and table together */
+	bool doubted;			   /* the column's name alone says something else, and more */
 	Bitmapset *by_comment;
 
 	Domain *domain; /* NULL: unknown */
 	const char *kind;
 	const char *system;
+	bool judged;
 	bool sure;
 	bool contradicted; /* evidence speaks for different domains */
 	StringInfoData reason;
 } Suggestion;
 
-/* names and patterns */
-
-static bool
-is_upper(char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static bool
-is_word(char c)
-{
-	return IS_HIGHBIT_SET(c) || is_upper(c) || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* listPrice, "List Price" and LIST-PRICE are list_price. */
-static char *
-normal_name(const char *name)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	for (const char *c = name; *c != '\0'; c++)
-	{
-		/* a capital begins a word after a small one, or before one: listPrice, SKUCode */
-		if (c > name && is_upper(c[0]) && is_word(c[-1]) &&
-			(!is_upper(c[-1]) || (c[1] >= 'a' && c[1] <= 'z')))
-			appendStringInfoChar(&buf, '_');
-		appendStringInfoChar(&buf, is_word(*c) ? *c : '_');
-	}
-	return str_tolower(buf.data, buf.len, DEFAULT_COLLATION_OID);
-}
-
-/* A pattern, with its placeholders replaced, within another. */
-static text *
-expand(const char *frame, const char *pattern)
-{
-	Datum expanded = CStringGetTextDatum(pattern);
-
-	for (int i = 0; i < (int) lengthof(placeholders); i++)
-		expanded = DirectFunctionCall3Coll(replace_text, C_COLLATION_OID, expanded,
-										   CStringGetTextDatum(placeholders[i].name),
-										   CStringGetTextDatum(placeholders[i].pattern));
-	return DatumGetTextPP(DirectFunctionCall3Coll(replace_text, C_COLLATION_OID,
-												  CStringGetTextDatum(frame),
-												  CStringGetTextDatum("%"), expanded));
-}
-
-/* A domain's pattern stands for whole words. */
-static text *
-whole_words(const char *pattern)
-{
-	return expand("(?:^|_)(?:%)(?:_|$)", pattern);
-}
-
-/*
- * The same for table.column, from within the table's name to the end: what
- * names no dot does not hit.
- */
-static text *
-qualified(const char *pattern)
-{
-	return expand("^(?:[^.]*_)?(?:%)(?:_[^.]*)?$", pattern);
-}
-
-static bool
-hits(text *pattern, const char *name)
-{
-	return RE_compile_and_execute(pattern, unconstify(char *, name), strlen(name), REG_ADVANCED,
-								  DEFAULT_COLLATION_OID, 0, NULL);
-}
-
-/*
- * Does a domain's pattern hit the name?
- *
- * Errors: it is no regular expression.
- */
-bool
-pattern_hits(const char *pattern, const char *name)
-{
-	return hits(whole_words(pattern), name);
-}
-
 /* what there is */
 
 static List *
-read_domains(void)
+read_domains(Words *words)
 {
 	Parameters p = {0};
 	uint64 n =
@@ -225,14 +147,18 @@ read_domains(void)
 		d->kinds = result_texts(i, 2);
 		if (columns != NULL)
 		{
-			d->column_words = whole_words(columns);
+			words_learn(words, pattern_expand(columns));
+			d->column_words = pattern_words(columns);
 			/* most say nothing of tables */
-			d->column_qualified = strstr(columns, "\\.") == NULL ? NULL : qualified(columns);
+			d->column_qualified = pattern_qualified(columns);
+			d->column_definite = pattern_definite(columns);
+			d->documents = pattern_of_documents(columns);
 		}
 		if (tables != NULL)
 		{
-			d->table_words = whole_words(tables);
-			d->table_qualified = qualified(tables);
+			words_learn(words, pattern_expand(tables));
+			d->table_words = pattern_words(tables);
+			d->table_qualified = pattern_qualified(tables);
 		}
 		domains = lappend(domains, d);
 	}
@@ -240,7 +166,7 @@ read_domains(void)
 }
 
 static List *
-read_systems(void)
+read_systems(Words *words)
 {
 	Parameters p = {0};
 	uint64 n = run_sql("SELECT name, kind FROM ownership.system ORDER BY name COLLATE \"C\"", &p);
@@ -252,15 +178,36 @@ read_systems(void)
 
 		s->name = result_text(i, 1);
 		s->kind = result_text(i, 2);
-		s->word = normal_name(s->name);
+		s->word = pattern_normal_name(s->name);
+		words_learn(words, s->word);
+		s->normal = words_split(words, s->word);
 		systems = lappend(systems, s);
 	}
 	return systems;
 }
 
+/* The name of a column, or its like: there is one of each. */
+static ColumnName *
+column_name(HTAB *names, Words *words, const char *name)
+{
+	char key[MAX_SPELLED];
+	ColumnName *result;
+	bool found;
+
+	strlcpy(key, pattern_normal_name(name), MAX_SPELLED);
+	result = hash_search(names, key, HASH_ENTER, &found);
+	if (!found)
+	{
+		result->normal = words_split(words, result->spelled);
+		result->domain = result->beside = -1;
+		result->deletes = result->foreign = false;
+	}
+	return result;
+}
+
 /* The columns that can be on the map, of tables that match. */
 static List *
-read_columns(const char *pattern)
+read_columns(const char *pattern, Words *words, HTAB *names)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -272,9 +219,10 @@ read_columns(const char *pattern)
 				"(SELECT min(ownership.relation_name(fn.nspname, fc.relname)) FROM pg_constraint k "
 				"JOIN pg_class fc ON fc.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = fc.relnamespace "
 				"WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0 AND a.attnum = ANY (k.conkey)), "
-				"w.systems, w.only, m.entity, m.field, t.source "
+				"w.systems, w.only, m.entity, m.field, t.source, f.key::text, CASE WHEN f.key THEN f.owner END "
 				"FROM " MAPPABLE_COLUMNS "LEFT JOIN ownership.mirrored_column m "
 				"ON (m.table_schema, m.table_name, m.column_name) = (n.nspname::text, c.relname::text, a.attname::text) "
+				"LEFT JOIN ownership.field f ON (f.entity, f.name) = (m.entity, m.field) "
 				"LEFT JOIN ownership.mirrored_table t "
 				"ON (t.table_schema, t.table_name) = (n.nspname::text, c.relname::text) "
 				"LEFT JOIN (SELECT table_schema, table_name, column_name, "
@@ -300,15 +248,17 @@ read_columns(const char *pattern)
 		s->primary = strcmp(result_text(i, 5), "true") == 0;
 		s->comment = result_text(i, 6);
 		if (s->comment != NULL)
-			s->comment = normal_name(s->comment);
+			s->comment = pattern_normal_name(s->comment);
 		s->references = result_text(i, 7);
 		s->writers = result_text(i, 8);
 		s->only_writer = result_text(i, 9);
 		s->entity = result_text(i, 10);
 		s->field = result_text(i, 11);
 		s->source = result_text(i, 12);
-		s->normal = normal_name(s->column);
-		s->by_name = s->by_both = -1;
+		s->mapped_key = result_text(i, 13) != NULL && strcmp(result_text(i, 13), "true") == 0;
+		s->key_owner = result_text(i, 14);
+		s->name = column_name(names, words, s->column);
+		s->by_both = -1;
 		columns = lappend(columns, s);
 	}
 	if (columns == NIL)
@@ -318,67 +268,253 @@ read_columns(const char *pattern)
 
 /* evidence */
 
-/*
- * What each domain's patterns say.  A domain at a time, because PostgreSQL
- * remembers only so many compiled expressions.
- */
-static void
-gather(List *domains, List *columns)
+static Domain *
+domain_at(List *domains, int index)
 {
-	ListCell *d;
-	ListCell *c;
+	return index < 0 ? NULL : list_nth(domains, index);
+}
+
+static bool
+is_technical(Domain *domain)
+{
+	return strcmp(domain->name, TECHNICAL) == 0;
+}
+
+static bool
+is_business(Domain *domain)
+{
+	return !is_technical(domain) && strcmp(domain->name, KEY) != 0;
+}
+
+/*
+ * The tables of the columns: their names, and the system that owns the key.
+ * It is that of the key on the map, else who creates the rows.
+ */
+static List *
+gather_tables(List *columns, Words *words)
+{
+	List *tables = NIL;
 	Oid last = InvalidOid;
 	TableName *table = NULL;
+	bool mapped = false;
+	int keys = 0;
+	ListCell *c;
 
 	foreach(c, columns)
 	{
 		Suggestion *s = lfirst(c);
+		char *owner = s->key_owner != NULL ? s->key_owner
+					  : s->source != NULL  ? s->source
+										   : s->only_writer;
 
 		if (s->relid != last)
 		{
 			table = palloc0(sizeof(TableName));
-			table->normal = normal_name(s->table);
+			table->normal = words_split(words, pattern_normal_name(s->table));
 			table->whole = -1;
+			tables = lappend(tables, table);
 			last = s->relid;
+			mapped = false;
+			keys = 0;
 		}
 		s->table_name = table;
+		if (s->mapped_key && !mapped)
+		{
+			mapped = true;
+			keys = 0;
+		}
+		if (mapped ? !s->mapped_key : !s->primary)
+			continue;
+		if (keys++ == 0)
+			table->key_owner = owner;
+		else if (owner == NULL || table->key_owner == NULL || strcmp(owner, table->key_owner) != 0)
+			table->key_owner = NULL;
+	}
+	return tables;
+}
+
+/* Which column has the value of which it is the raw form? */
+static void
+find_raw(List *columns)
+{
+	int n = list_length(columns);
+	int begin = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		Suggestion *s = list_nth(columns, i);
+		const char *normal = s->name->normal;
+
+		if (s->relid != ((Suggestion *) list_nth(columns, begin))->relid)
+			begin = i;
+		if (strncmp(normal, RAW_PREFIX, strlen(RAW_PREFIX)) != 0)
+			continue;
+		for (int j = begin; j < n && s->raw_of == NULL; j++)
+		{
+			Suggestion *other = list_nth(columns, j);
+
+			if (other->relid != s->relid)
+				break;
+			if (strcmp(other->name->normal, normal + strlen(RAW_PREFIX)) == 0)
+				s->raw_of = other;
+		}
+	}
+}
+
+/* What each domain's patterns say of the columns' names alone. */
+static void
+gather_names(List *domains, HTAB *table)
+{
+	int n = hash_get_num_entries(table);
+	ColumnName **all = palloc(n * sizeof(ColumnName *));
+	char **names = palloc(n * sizeof(char *));
+	bool *hit;
+	HASH_SEQ_STATUS status;
+	ColumnName *name;
+	ListCell *d;
+
+	hash_seq_init(&status, table);
+	for (int i = 0; (name = hash_seq_search(&status)) != NULL; i++)
+		all[i] = name;
+	foreach(d, domains)
+	{
+		Domain *domain = lfirst(d);
+
+		if (domain->column_words == NULL)
+			continue;
+		for (int i = 0; i < n; i++)
+		{
+			Domain *said = domain_at(domains, all[i]->domain);
+
+			/* of a technical name, whether business is in it, too */
+			names[i] =
+				said == NULL || (is_technical(said) && all[i]->beside < 0 && is_business(domain))
+					? all[i]->normal
+					: NULL;
+		}
+		hit = pattern_hit_names(domain->column_words, names, n);
+		for (int i = 0; i < n; i++)
+		{
+			if (!hit[i])
+				continue;
+			if (all[i]->domain < 0)
+				all[i]->domain = domain->index;
+			else
+				all[i]->beside = domain->index;
+		}
+		pfree(hit);
+	}
+
+	for (int i = 0; i < n; i++)
+		names[i] = all[i]->normal;
+	hit = pattern_hit_names(deletion, names, n);
+	for (int i = 0; i < n; i++)
+		all[i]->deletes = hit[i];
+	hit = pattern_hit_names(pattern_words(foreign_product), names, n);
+	for (int i = 0; i < n; i++)
+		all[i]->foreign = hit[i];
+}
+
+/* And of columns and tables together, and of comments. */
+static void
+gather_columns(List *domains, List *columns)
+{
+	int n = list_length(columns);
+	Suggestion **s = palloc(n * sizeof(Suggestion *));
+	char **names = palloc(n * sizeof(char *));
+	char **both = palloc(n * sizeof(char *));
+	bool *hit;
+	ListCell *d;
+	ListCell *c;
+
+	foreach(c, columns)
+	{
+		int i = foreach_current_index(c);
+
+		s[i] = lfirst(c);
+		both[i] = psprintf("%s.%s", s[i]->table_name->normal, s[i]->name->normal);
 	}
 	foreach(d, domains)
 	{
 		Domain *domain = lfirst(d);
-		int i = domain->index;
-		bool business = strcmp(domain->name, TECHNICAL) != 0 && strcmp(domain->name, KEY) != 0;
 
-		foreach(c, columns)
+		if (domain->column_words != NULL && is_business(domain))
 		{
-			Suggestion *s = lfirst(c);
-
-			if (domain->column_words == NULL)
-				break;
-			CHECK_FOR_INTERRUPTS();
-			if (s->by_name < 0 && hits(domain->column_words, s->normal))
-				s->by_name = i;
-			if (s->by_both < 0 && domain->column_qualified != NULL &&
-				hits(domain->column_qualified, psprintf("%s.%s", s->table_name->normal, s->normal)))
-				s->by_both = i;
-			if (business && s->comment != NULL && hits(domain->column_words, s->comment))
-				s->by_comment = bms_add_member(s->by_comment, i);
+			for (int i = 0; i < n; i++)
+				names[i] = s[i]->comment;
+			hit = pattern_hit_names(domain->column_words, names, n);
+			for (int i = 0; i < n; i++)
+				if (hit[i])
+					s[i]->by_comment = bms_add_member(s[i]->by_comment, domain->index);
+			pfree(hit);
 		}
-		last = InvalidOid;
-		foreach(c, columns)
+		if (domain->column_qualified == NULL)
+			continue;
+		for (int i = 0; i < n; i++)
+			names[i] = s[i]->by_both < 0 ? both[i] : NULL;
+		hit = pattern_hit_names(domain->column_qualified, names, n);
+		for (int i = 0; i < n; i++)
 		{
-			Suggestion *s = lfirst(c);
+			Domain *alone = domain_at(domains, s[i]->name->domain);
 
-			if (domain->table_words == NULL)
-				break;
-			if (s->relid == last)
+			names[i] = NULL;
+			if (!hit[i])
 				continue;
-			last = s->relid;
-			if (hits(domain->table_words, s->table_name->normal))
-				s->table_name->expects = bms_add_member(s->table_name->expects, i);
-			if (s->table_name->whole < 0 &&
-				hits(domain->table_qualified, psprintf("%s.", s->table_name->normal)))
-				s->table_name->whole = i;
+			s[i]->by_both = domain->index;
+			if (alone == NULL || alone == domain || !is_business(alone) ||
+				(alone->documents && domain->documents))
+				continue;
+			s[i]->doubted = domain->column_definite != NULL;
+			names[i] = both[i];
+		}
+		pfree(hit);
+		if (domain->column_definite == NULL)
+			continue;
+		/* not just by a word that any document has: then it is such a table's own, or its copy */
+		hit = pattern_hit_names(domain->column_definite, names, n);
+		for (int i = 0; i < n; i++)
+			if (hit[i])
+				s[i]->doubted = false;
+		pfree(hit);
+	}
+}
+
+/* And of the tables. */
+static void
+gather_expected(List *domains, List *tables)
+{
+	int n = list_length(tables);
+	char **names = palloc(n * sizeof(char *));
+	char **whole = palloc(n * sizeof(char *));
+	ListCell *d;
+	ListCell *t;
+
+	foreach(t, tables)
+	{
+		names[foreach_current_index(t)] = ((TableName *) lfirst(t))->normal;
+		whole[foreach_current_index(t)] = psprintf("%s.", ((TableName *) lfirst(t))->normal);
+	}
+	foreach(d, domains)
+	{
+		Domain *domain = lfirst(d);
+		bool *by_words;
+		bool *by_whole;
+
+		if (domain->table_words == NULL)
+			continue;
+		by_words = pattern_hit_names(domain->table_words, names, n);
+		by_whole = domain->table_qualified == NULL
+					   ? palloc0(n * sizeof(bool))
+					   : pattern_hit_names(domain->table_qualified, whole, n);
+		foreach(t, tables)
+		{
+			TableName *table = lfirst(t);
+			int i = foreach_current_index(t);
+
+			if (by_words[i])
+				table->expects = bms_add_member(table->expects, domain->index);
+			if (by_whole[i] && table->whole < 0)
+				table->whole = domain->index;
 		}
 	}
 }
@@ -404,12 +540,6 @@ because(Suggestion *s, const char *format, ...)
 			break;
 		enlargeStringInfo(&s->reason, needed);
 	}
-}
-
-static Domain *
-domain_at(List *domains, int index)
-{
-	return index < 0 ? NULL : list_nth(domains, index);
 }
 
 static Domain *
@@ -445,7 +575,7 @@ named_system(Suggestion *s, List *systems)
 	{
 		System *system = lfirst(lc);
 
-		if (has_word(s->normal, system->word))
+		if (has_word(s->name->spelled, system->word) || has_word(s->name->normal, system->normal))
 			return system;
 	}
 	return NULL;
@@ -458,19 +588,32 @@ named_system(Suggestion *s, List *systems)
 static void
 weigh_names(Suggestion *s, List *domains)
 {
-	Domain *name = domain_at(domains, s->by_name);
+	Domain *name = domain_at(domains, s->name->domain);
 	Domain *both = domain_at(domains, s->by_both);
 	Domain *table = domain_at(domains, s->table_name->whole);
 
-	if (name != NULL && strcmp(name->name, TECHNICAL) == 0)
+	if (name != NULL && is_technical(name))
 	{
 		s->domain = name;
 		s->sure = true;
 		because(s, _("the column's name is a technical one"));
+		if (s->name->beside < 0)
+			return;
+		/* what an owner should have must not be taken for anybody's */
+		s->domain = domain_at(domains, s->name->beside);
+		s->sure = false;
+		s->contradicted = true;
+		because(s, _("but it says %s, too"), s->domain->name);
 		return;
 	}
 	/* a rule about such a column of such a table knows best */
-	if (both != NULL || (table != NULL && name == table))
+	if (s->doubted)
+	{
+		s->domain = both;
+		s->contradicted = true;
+		because(s, _("the names of the column and the table say %s"), both->name);
+	}
+	else if (both != NULL || (table != NULL && name == table))
 	{
 		s->domain = both != NULL ? both : table;
 		s->sure = true;
@@ -572,15 +715,38 @@ find_system(List *systems, const char *name)
 	return NULL;
 }
 
+/* Does it mark rows as deleted, and no rule of a user's says that it is something else? */
+static bool
+marks_deletion(Suggestion *s, List *domains)
+{
+	Domain *name = domain_at(domains, s->name->domain);
+	Domain *both = domain_at(domains, s->by_both);
+
+	return s->name->deletes && (name == NULL || !is_business(name)) &&
+		   (both == NULL || !is_business(both));
+}
+
 static void
-judge(Suggestion *s, List *domains, List *systems, text *foreign)
+judge(Suggestion *s, List *domains, List *systems)
 {
 	Domain *key = find_domain(domains, KEY);
 	System *named = named_system(s, systems);
 	System *creator;
 
+	if (s->judged)
+		return;
+	s->judged = true;
 	initStringInfo(&s->reason);
-	if (key != NULL && (s->references != NULL || s->primary))
+	if (s->raw_of != NULL)
+	{
+		check_stack_depth();
+		judge(s->raw_of, domains, systems);
+		s->domain = s->raw_of->domain;
+		s->sure = s->raw_of->sure;
+		s->contradicted = s->raw_of->contradicted;
+		because(s, _("the raw form of %s"), s->raw_of->column);
+	}
+	else if (key != NULL && (s->references != NULL || s->primary))
 	{
 		s->domain = key;
 		s->sure = true;
@@ -589,9 +755,15 @@ judge(Suggestion *s, List *domains, List *systems, text *foreign)
 		else
 			because(s, _("part of the primary key"));
 	}
-	else if (named != NULL || hits(foreign, s->normal))
+	else if (key != NULL && marks_deletion(s, domains))
 	{
-		if (s->by_name >= 0 && list_nth(domains, s->by_name) == key)
+		s->domain = key;
+		s->sure = true;
+		because(s, _("who deletes decides which rows exist"));
+	}
+	else if (named != NULL || s->name->foreign)
+	{
+		if (s->name->domain >= 0 && domain_at(domains, s->name->domain) == key)
 			s->domain = key;
 		because(s,
 				_("the column's name holds that of a system: its key there, or a copy of its value"));
@@ -614,7 +786,9 @@ judge(Suggestion *s, List *domains, List *systems, text *foreign)
 		return;
 	}
 	/* whoever creates a record owns its key; one that was just registered is not seen yet */
-	creator = find_system(systems, s->source != NULL ? s->source : s->only_writer);
+	creator = find_system(systems, s->source != NULL  ? s->source
+								   : s->name->deletes ? s->table_name->key_owner
+													  : s->only_writer);
 	if (s->domain == key && creator != NULL)
 	{
 		s->system = creator->name;
@@ -623,7 +797,7 @@ judge(Suggestion *s, List *domains, List *systems, text *foreign)
 	else
 		choose_system(s, systems);
 	/* what a source says of others' data is a copy, or a field of its own */
-	if (s->source != NULL && strcmp(s->domain->name, TECHNICAL) != 0)
+	if (s->source != NULL && !is_technical(s->domain))
 	{
 		s->contradicted |= s->system == NULL || strcmp(s->source, s->system) != 0;
 		s->sure &= !s->contradicted;
@@ -639,7 +813,7 @@ judge(Suggestion *s, List *domains, List *systems, text *foreign)
 	else
 	{
 		/* what does not cross a boundary may be anybody's */
-		if (strcmp(s->domain->name, TECHNICAL) != 0)
+		if (!is_technical(s->domain))
 			s->sure = false;
 		because(s, _("seen writing: %s"), s->writers);
 	}
@@ -653,15 +827,28 @@ judge(Suggestion *s, List *domains, List *systems, text *foreign)
 static List *
 suggestions(const char *pattern)
 {
-	List *domains = read_domains();
-	List *systems = read_systems();
-	List *columns = read_columns(pattern);
-	text *foreign = whole_words(foreign_product);
+	Words *words = words_create();
+	HASHCTL ctl = {.keysize = MAX_SPELLED,
+				   .entrysize = sizeof(ColumnName),
+				   .hcxt = CurrentMemoryContext};
+	HTAB *names = hash_create("ownership names of columns", 1024, &ctl,
+							  HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	List *domains;
+	List *systems;
+	List *columns;
 	ListCell *lc;
 
-	gather(domains, columns);
+	/* all words are learnt before names are split by them */
+	words_learn(words, foreign_product);
+	domains = read_domains(words);
+	systems = read_systems(words);
+	columns = read_columns(pattern, words, names);
+	gather_expected(domains, gather_tables(columns, words));
+	gather_names(domains, names);
+	gather_columns(domains, columns);
+	find_raw(columns);
 	foreach(lc, columns)
-		judge(lfirst(lc), domains, systems, foreign);
+		judge(lfirst(lc), domains, systems);
 	return columns;
 }
 

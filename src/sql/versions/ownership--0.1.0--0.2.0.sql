@@ -376,3 +376,29 @@ LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tabl
 LEFT JOIN state s ON s.root = c.oid
 LEFT JOIN feed f ON f.root = c.oid
 LEFT JOIN told ON told.root = c.oid;
+	GROUP BY f.domain;
+
+/* the guide: what it must not be sure of; see suggest.c for what is deleted, and for the raw forms of values */
+UPDATE ownership.domain SET
+	column_pattern = '^(?:_(?!(?:id|uuid|sku|key|token)$).*|(?:(?:.*_)?last_)?(?:created|updated|modified|changed|synced)(?:_(?:at|on|by(?:_.*)?|date|time|datetime|timestamp|ts|utc|gmt|user(?:_.*)?|from|via))*|(?:.*_)?date_(?:added|created|modified|updated)(?:_(?:utc|gmt))?|(?:.*_)?(?:created|updated|modified|added|uploaded|attached|inserted)_(?:at|on|by)|write_(?:date|uid)|sync.*|raw_(?:data|json|xml|html|payload|response|request|body|message|event|record|row|input|output|text|headers?)|metadata|sort_order|lft|rgt|lock_version|(?:.*_)?ip(?:_address)?|user_agent|accept_language)$|(?:{product}|{order}|categor(?:y|ies)|collections?|taxons?|attributes?|options?|media){part}\.position'
+WHERE shipped AND name = 'technical';
+UPDATE ownership.domain SET
+	column_pattern = '(?:(?<!(?:vat|tax|gst|eori|duns|fiscal|national|passport)_)id|uuid|sku|key|token|item_code|default_code|increment_id|display_id)$|[^.]*\.(?:[^.]*_)?(?:(?<!(?:vat|tax|gst|eori|duns|fiscal|national|passport)_)id|uuid|sku|item_code|default_code|increment_id|display_id)$',
+	note = 'The system that creates the record owns its key: it decides which rows exist. So what marks a row as deleted or archived is its, too.'
+WHERE shipped AND name = 'key';
+UPDATE ownership.domain SET
+	column_pattern = 'tax(?:es|able)?|vat|gst|hs_code|harmoni[sz]ed_system|customs|fiscal_position|(?:tax(?:es)?|vat){part}\.(?:{document}|{copies})'
+WHERE shipped AND name = 'tax';
+UPDATE ownership.domain SET
+	column_pattern = 'stock(?:ed)?|qty|quantity|on_hand|reserved|allocated|reorder|incoming|(?<!track_)inventory|warehouse|lot|(?:stocks?|inventor(?:y|ies)(?!_items?)|warehouses?){part}\.(?:{document}|(?:[^.]*_)?count(?:ed)?)',
+	table_pattern = '{product}|(?:stocks?|inventor(?:y|ies)(?!_items?)|warehouses?){part}\..*'
+WHERE shipped AND name = 'stock';
+UPDATE ownership.domain SET
+	column_pattern = '(?<!(?:sort|display)_)order|grand_total|subtotal|amount_(?:untaxed|tax|total)|total_(?:due|paid|refunded)|freight|checkout|cart|quote|{order}{part}\.(?:{document}|{copies})'
+WHERE shipped AND name = 'order';
+UPDATE ownership.domain SET
+	column_pattern = 'segment|customer_(?:group|type)|(?<!meta_)tags?|tier|lifecycle_stage|target_list|(?:segments?|customer_(?:groups?|types?))(?:_descriptions?|_translations?)?\.(?:name|title|description)'
+WHERE shipped AND name = 'segment';
+UPDATE ownership.domain SET
+	column_pattern = '(?:e?mail|[a-z]*phone|mobile|fax)(?!(?:_[^.]*)?_(?:rating|score|counts?|templates?|sent|opened|clicked|bounced?))|(?:first|last)_?name|birth_?da(?:te|y)|dob|gender|company|contact_(?:name|person)|street|(?<!ip_)address_?\d?|city|zip(?:_?code)?|post(?:al)?_?code|province|region|country|(?:customers?|clients?|contacts?|persons?|people|accounts?)\.(?:name|salutation|title)|leads?\.(?:name|salutation)'
+WHERE shipped AND name = 'identity';
