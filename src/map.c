@@ -415,6 +415,27 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 	catalog_end(scan);
 }
 
+/* The other columns that have a default. */
+static void
+load_others(RelationMap *map, Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+
+	map->others = palloc0(Max(desc->natts, 1) * sizeof(MappedColumn));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		MappedColumn *col = &map->others[map->nothers];
+
+		if (att->attisdropped || att->attgenerated != '\0' ||
+			map_column(map, att->attnum) != NULL || (!att->atthasdef && att->attidentity == '\0'))
+			continue;
+		col->attnum = att->attnum;
+		load_column_type(rel, col);
+		map->nothers++;
+	}
+}
+
 typedef struct LoadedRule
 {
 	char *column;
@@ -574,6 +595,14 @@ load_map(RelationMap *map, Relation rel)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
+		load_others(map, rel);
+		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+			if (!att->attisdropped)
+				map->text_needs |= text_needs(att->atttypid);
+		}
 		map->econtext = CreateStandaloneExprContext();
 		map->filter_cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
@@ -640,6 +669,21 @@ map_column(RelationMap *map, AttrNumber attnum)
 		if (map->cols[i].attnum == attnum)
 			return &map->cols[i];
 	return NULL;
+}
+
+/* Is it the column's default, as far as that is constant?  The value is not NULL. */
+bool
+map_is_default(RelationMap *map, AttrNumber attnum, Datum value)
+{
+	const MappedColumn *col = map_column(map, attnum);
+
+	for (int i = 0; i < map->nothers && col == NULL; i++)
+	{
+		if (map->others[i].attnum == attnum)
+			col = &map->others[i];
+	}
+	return col != NULL && col->constant_default &&
+		   !value_changed(col, value, false, col->default_value, col->default_isnull);
 }
 
 static bool

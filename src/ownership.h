@@ -151,9 +151,12 @@ typedef struct RelationMap
 	char *source; /* whose private copy it is, or NULL */
 	int ncols;
 	MappedColumn *cols; /* in attribute order */
+	int nothers;
+	MappedColumn *others; /* not mirrored, with a default: that and the type */
 	int nkeys;			/* mirrored columns that are key */
 	int nkey_attrs;		/* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
+	int text_needs; /* of all columns; see value.c */
 	struct ExprContext *econtext; /* for filters */
 	MemoryContext filter_cxt;	  /* what they were compiled to */
 	uint64 filters_of;			  /* then; see compile_filters() */
@@ -237,6 +240,7 @@ extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
+extern bool map_is_default(RelationMap *map, AttrNumber attnum, Datum value);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
 extern void map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
@@ -351,6 +355,31 @@ extern bool statement_was_blind(const RelationMap *map);
 extern bool statement_remembers(const RelationMap *map, uint64 stand_in);
 extern void statement_init(void);
 
+/* value.c: values as text */
+#define TEXT_LOCALE 1 /* of money */
+#define TEXT_NAMES 2  /* of what lies in schemas */
+
+/* What text output and input depend on. */
+typedef struct OutputSettings
+{
+	int level; /* of settings; 0: none */
+	int date_style;
+	int date_order;
+	int interval_style;
+	int float_digits;
+	int bytea;
+	int xml;
+	bool quote_all;
+	bool array_nulls;
+	struct pg_tz *timezone;
+} OutputSettings;
+
+extern int text_needs(Oid type);
+extern OutputSettings fix_output(int needs);
+extern void restore_output(const OutputSettings *old);
+extern char *value_to_text(Oid type, Datum value);
+extern Datum value_from_text(Oid type, char *text);
+
 /* conflict.c: evidence */
 typedef struct Evidence
 {
@@ -366,19 +395,28 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
-/* What text output depends on. */
-typedef struct OutputSettings
+/* conflict's columns */
+enum
 {
-	int date_style;
-	int date_order;
-	int interval_style;
-	int float_digits;
-	int bytea;
-	struct pg_tz *timezone;
-} OutputSettings;
+	Anum_conflict_id = 1,
+	Anum_conflict_recorded_at,
+	Anum_conflict_schema,
+	Anum_conflict_table,
+	Anum_conflict_row_key,
+	Anum_conflict_operation,
+	Anum_conflict_system,
+	Anum_conflict_role,
+	Anum_conflict_origin,
+	Anum_conflict_application,
+	Anum_conflict_outcome,
+	Anum_conflict_columns,
+	Anum_conflict_stored,
+	Anum_conflict_proposed,
+	Anum_conflict_resolved_at,
+	Anum_conflict_resolution,
+	Natts_conflict = Anum_conflict_resolution
+};
 
-extern OutputSettings fix_output(void);
-extern void restore_output(const OutputSettings *old);
 extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
 extern void record_evidence(const Evidence *e);
@@ -386,6 +424,18 @@ extern void record_rest(const Tally *tally);
 extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
 extern const char *outcome_name(Verdict outcome);
+
+/* repeat.c: what the latest evidence tells already */
+typedef struct Proposal
+{
+	Jsonb *key;
+	bool whole;	   /* the key tells the row; else the values do */
+	Jsonb *values; /* NULL for DELETE */
+	List *made;	   /* char *: what is in these the database put there */
+} Proposal;
+
+extern TransactionId repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal,
+								   ConflictSet *fresh, bool *apart);
 
 /* guard.c: what is remembered of one statement on one relation (fn_extra) */
 typedef struct GuardState
