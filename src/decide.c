@@ -53,13 +53,14 @@ PG_FUNCTION_INFO_V1(ownership_resolve);
 	"ELSE NOT EXISTS (SELECT FROM " PRIMARY_KEY "k(name) WHERE NOT c.row_key ? k.name) END"
 
 /* What the same writer proposed of the same row's columns later, and was not dismissed. */
-#define LATER                                                                                                            \
-	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) " \
-	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                   \
-	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "   \
-	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                \
-	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                   \
-	"AND u.column_name = ANY (c.columns::text[]) AND (l.proposed = c.proposed OR " TELLS_ROW ")) l"
+#define LATER                                                                                                                                              \
+	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                   \
+	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                                                     \
+	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                     \
+	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                  \
+	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                     \
+	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " TELLS_ROW \
+	")) l"
 
 typedef struct Refusal
 {
@@ -73,6 +74,7 @@ typedef struct Refusal
 	List *superseded; /* of those: the writer proposed another value since */
 	int64 later;	  /* evidence of that which is not decided on now; 0: none */
 	bool tells_row;	  /* the key is that of one row */
+	char *system;
 	Jsonb *stored;
 	Jsonb *proposed;
 	char *resolution;
@@ -100,6 +102,7 @@ take_refusal(uint64 row)
 	r->superseded = result_texts(row, 13);
 	r->later = result_int64(row, 14);
 	r->tells_row = strcmp(result_text(row, 15), "t") == 0;
+	r->system = result_text(row, 16);
 	return r;
 }
 
@@ -171,7 +174,7 @@ lock_refusals(Datum ids)
 				"array_remove(c.columns::text[], NULL), c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
 				"ARRAY(SELECT l.column_name FROM " LATER "), "
 				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0), (" TELLS_ROW
-				") "
+				"), c.system "
 				"FROM ownership.conflict c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE OF c",
 				&p);
 	for (uint64 i = 0; i < n; i++)
@@ -382,14 +385,15 @@ report_several(const Refusal *r, int n)
 /* What the column's default says of a proposed and of the stored value. */
 typedef struct Given
 {
-	bool by_default; /* nothing tells that the writer gave it */
-	bool blank;		 /* what is stored now is no more than a default */
+	bool proposed; /* by the writer, not by the default */
+	bool made;	   /* a default that is not constant may have made it */
+	bool blank;	   /* what is stored is no more than a default */
 } Given;
 
 static Given
 look_at_default(Relation rel, const RowColumn *col, const char *proposed, const char *stored)
 {
-	Given given = {proposed == NULL, stored == NULL};
+	Given given = {proposed != NULL, false, stored == NULL};
 	Node *expr = build_column_default(rel, col->attnum);
 	char *text;
 
@@ -400,35 +404,55 @@ look_at_default(Relation rel, const RowColumn *col, const char *proposed, const 
 		expr = (Node *) castNode(CoerceToDomain, expr)->arg;
 	if (!IsA(expr, Const))
 	{
-		given.by_default = true;
+		given.made = true;
 		return given;
 	}
 	text = castNode(Const, expr)->constisnull
 			   ? NULL
 			   : value_to_text(col->type, castNode(Const, expr)->constvalue);
-	given.by_default |= same_text_value(col->type, text, proposed);
+	given.proposed &= !same_text_value(col->type, text, proposed);
 	given.blank |= same_text_value(col->type, text, stored);
 	return given;
 }
 
+/* May the column be another system's than the writer's? */
+static bool
+is_others(RelationMap *map, AttrNumber attnum, const char *system)
+{
+	const MappedColumn *col = map_column(map, attnum);
+
+	if (col == NULL)
+		return false;
+	for (int i = -1; i < col->nrules; i++)
+	{
+		const char *owner = i < 0 ? col->owner : col->rules[i].owner;
+
+		if (owner != NULL && (system == NULL || strcmp(owner, system) != 0))
+			return true;
+	}
+	return false;
+}
+
 /*
- * The row of a discarded INSERT is there by now: writes the refused columns,
- * and the others that the INSERT gave a value where none has been stored since.
+ * The row of a discarded INSERT is there by now: writes what the INSERT
+ * proposed for columns of other systems, and for the writer's own and those of
+ * nobody where nothing was stored since.
  */
 static bool
-accept_into_row(const Refusal *r, Oid relid, List *names, List *columns, List *values,
-				const StoredRow *row)
+accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const StoredRow *row)
 {
 	List *into = NIL;
 	List *texts = NIL;
 	StringInfoData left;
 	Relation rel;
+	RelationMap *map;
 	ListCell *lc;
 
 	if (row->n > 1)
 		report_several(r, row->n);
 	initStringInfo(&left);
 	rel = relation_open(relid, AccessShareLock);
+	map = map_get(rel);
 	foreach(lc, columns)
 	{
 		RowColumn *col = lfirst(lc);
@@ -437,15 +461,18 @@ accept_into_row(const Refusal *r, Oid relid, List *names, List *columns, List *v
 		Given given;
 
 		if (object_value(r->row_key, col->name) != NULL ||
+			all_among(list_make1(col->name), r->superseded) ||
 			same_text_value(col->type, proposed, stored))
 			continue;
 		given = look_at_default(rel, col, proposed, stored);
-		if (all_among(list_make1(col->name), names) || (!given.by_default && given.blank))
+		if (!given.proposed || given.made)
+			continue;
+		if (given.blank || is_others(map, col->attnum, r->system))
 		{
 			into = lappend(into, col);
 			texts = lappend(texts, proposed);
 		}
-		else if (proposed != NULL && !all_among(list_make1(col->name), r->superseded))
+		else
 			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
 	}
 	relation_close(rel, NoLock);
@@ -453,7 +480,7 @@ accept_into_row(const Refusal *r, Oid relid, List *names, List *columns, List *v
 		write_evidence_row(relid, OPERATION_UPDATE, r->row_key, into, texts);
 	if (left.len > 0)
 		ereport(NOTICE,
-				(errmsg("the row that conflict %lld would create is there already, and has other values",
+				(errmsg("the row that conflict %lld would create is there, with other values in columns that no other system owns",
 						(long long) r->id),
 				 errdetail("Left as they are: %s.", left.data),
 				 errhint("What was proposed for them stays in ownership.conflict.")));
@@ -507,7 +534,7 @@ accept_refusal(const Refusal *r, List *refusals)
 		if (r->tells_row)
 			read_evidence_rows(relid, list_make1(r->row_key), columns, true, false, &row);
 		if (row.n > 0)
-			return accept_into_row(r, relid, names, columns, values, &row);
+			return accept_into_row(r, relid, columns, values, &row);
 		write_evidence_row(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
 	}
