@@ -541,6 +541,9 @@ owner_at(Oid relid, ItemPointer tid, const char *column)
 	RelationMap *map = map_get(rel);
 	MappedColumn *col = map_column(map, get_attnum(relid, column));
 	const char *owner = col == NULL ? NULL : col->owner;
+	char *copy;
+
+	map_enter();
 
 	if (col != NULL && col->nrules > 0)
 	{
@@ -551,7 +554,9 @@ owner_at(Oid relid, ItemPointer tid, const char *column)
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	relation_close(rel, NoLock);
-	return owner == NULL ? NULL : pstrdup(owner);
+	copy = owner == NULL ? NULL : pstrdup(owner);
+	map_leave();
+	return copy;
 }
 
 /* FROM both tables, matched; sample: what follows the copy's name. */

@@ -182,12 +182,16 @@ find_candidates(Call *call, const Bitmapset *named)
 	GuardState *state = call->state;
 	RelationMap *map = call->map;
 
-	if (state->candidates_of == map->cols && state->candidates_serial == map->view_serial &&
+	if (state->candidates_of == map->loaded && state->candidates_serial == map->view_serial &&
 		bms_equal(state->candidates_named, named))
 		return;
-	if (state->candidates_of != map->cols)
+	if (state->candidates_of != map->loaded)
+	{
+		if (state->candidates != NULL)
+			pfree(state->candidates);
 		state->candidates =
 			MemoryContextAlloc(state->cxt, Max(map->ncols, 1) * sizeof(MappedColumn *));
+	}
 	state->ncandidates = 0;
 	for (int i = 0; i < map->ncols; i++)
 	{
@@ -205,7 +209,7 @@ find_candidates(Call *call, const Bitmapset *named)
 		state->candidates_named = bms_copy(named);
 		MemoryContextSwitchTo(old);
 	}
-	state->candidates_of = map->cols;
+	state->candidates_of = map->loaded;
 	state->candidates_serial = map->view_serial;
 }
 
@@ -922,8 +926,8 @@ amend_replicated_move(Call *call, const Move *move)
  * Errors: insufficient_privilege where AFTER cannot judge or no default can
  * stand in; serialization_failure when an upsert lost a race.
  */
-Datum
-ownership_guard_amend(PG_FUNCTION_ARGS)
+static Datum
+guard_amend(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	Call call;
@@ -985,8 +989,8 @@ ownership_guard_amend(PG_FUNCTION_ARGS)
  * for an INSERT that was left alone for the sake of an upsert which then
  * found no row.
  */
-Datum
-ownership_guard_judge(PG_FUNCTION_ARGS)
+static Datum
+guard_judge(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	Call call;
@@ -1076,8 +1080,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
  * Errors: insufficient_privilege, also where the policy is keep or fill and
  * in a replication worker: rows cannot be kept from TRUNCATE.
  */
-Datum
-ownership_guard_truncate(PG_FUNCTION_ARGS)
+static Datum
+guard_truncate(FunctionCallInfo fcinfo)
 {
 	Call call;
 	ConflictSet set = {0};
@@ -1109,4 +1113,34 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 		record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
+}
+
+/* The map is read from the first line to the last, and code of users runs in between. */
+static Datum
+call_guard(Datum (*function)(FunctionCallInfo), FunctionCallInfo fcinfo)
+{
+	Datum result;
+
+	map_enter();
+	result = function(fcinfo);
+	map_leave();
+	return result;
+}
+
+Datum
+ownership_guard_amend(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_amend, fcinfo);
+}
+
+Datum
+ownership_guard_judge(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_judge, fcinfo);
+}
+
+Datum
+ownership_guard_truncate(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_truncate, fcinfo);
 }

@@ -13,8 +13,10 @@
  * Callbacks only mark.  A load reads with one snapshot taken after the marks
  * were cleared, and starts again when a mark came in meanwhile.
  *
- * An entry is never freed.  What it pointed to before a reload belongs to the
- * transaction from then on, so a caller up the stack can go on reading it.
+ * An entry is never freed.  What it pointed to before a reload is freed at
+ * once, unless a caller up the stack may go on reading it: whoever runs code of
+ * users with a map in hand says so (map_enter(), map_leave()), and then it
+ * stays until the outermost of these has returned.
  */
 #include "ownership.h"
 
@@ -79,6 +81,13 @@ static uint64 relation_changes = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 static uint64 aborts = 1; /* of transactions and subtransactions */
+static uint64 loads = 0;
+
+/* Those who have a map in hand, as the nesting levels of their transactions. */
+static int *holders = NULL;
+static int nholders = 0;
+static int max_holders = 0;
+static MemoryContext retired = NULL; /* what they may still read; goes with the transaction */
 
 static void
 mark_all(void)
@@ -162,14 +171,24 @@ xact_callback(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT)
 		aborts++;
+	if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE &&
+		event != XACT_EVENT_PARALLEL_PRE_COMMIT)
+	{
+		nholders = 0;
+		retired = NULL;
+	}
 }
 
 static void
 subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
 				 void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		aborts++;
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	aborts++;
+	/* the error ended them */
+	while (nholders > 0 && holders[nholders - 1] >= GetCurrentTransactionNestLevel())
+		nholders--;
 }
 
 void
@@ -181,6 +200,49 @@ map_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, type_callback, (Datum) 0);
+}
+
+/* The caller is about to run what users wrote, while it reads a map. */
+void
+map_enter(void)
+{
+	if (nholders == 0 && retired != NULL)
+	{
+		MemoryContextDelete(retired);
+		retired = NULL;
+	}
+	if (nholders == max_holders)
+	{
+		int most = Max(16, 2 * max_holders);
+
+		holders = holders == NULL ? MemoryContextAlloc(TopMemoryContext, most * sizeof(int))
+								  : repalloc(holders, most * sizeof(int));
+		max_holders = most;
+	}
+	holders[nholders++] = GetCurrentTransactionNestLevel();
+}
+
+/* It has read it.  Errors do without. */
+void
+map_leave(void)
+{
+	Assert(nholders > 0);
+	nholders--;
+}
+
+/* Frees what a map pointed to, now or when nobody reads it any more. */
+static void
+retire(MemoryContext cxt)
+{
+	if (nholders == 0)
+	{
+		MemoryContextDelete(cxt);
+		return;
+	}
+	if (retired == NULL)
+		retired = AllocSetContextCreate(TopTransactionContext, "ownership maps of old",
+										ALLOCSET_SMALL_SIZES);
+	MemoryContextSetParent(cxt, retired);
 }
 
 static RelationMap *
@@ -642,8 +704,9 @@ map_get(Relation rel)
 			continue;
 		}
 		if (map->cxt != NULL)
-			MemoryContextSetParent(map->cxt, TopTransactionContext);
+			retire(map->cxt);
 		MemoryContextSetParent(cxt, CacheMemoryContext);
+		loaded.loaded = ++loads;
 		loaded.ancestor = map->ancestor;
 		loaded.valid = true;
 		any_valid = true;

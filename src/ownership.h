@@ -74,7 +74,7 @@ typedef enum Verdict
 	VERDICT_REJECT	  /* an error */
 } Verdict;
 
-/* Who is writing.  Strings live until the writer is resolved anew. */
+/* Who is writing.  Strings live as long as the session. */
 typedef struct Writer
 {
 	char *system; /* NULL: unidentified, or a steward without */
@@ -130,9 +130,8 @@ typedef struct MappedColumn
  * attribute numbers.
  *
  * The struct itself is never freed; `cxt` holds all that it points to.  An
- * invalidation only clears `valid`.  Loading it anew hands the old context to
- * the transaction, so that what a caller up the stack still reads stays until
- * the transaction ends.
+ * invalidation only clears `valid`.  What a caller up the stack still reads is
+ * freed when it has returned: see map_enter().
  */
 typedef struct RelationMap
 {
@@ -140,6 +139,7 @@ typedef struct RelationMap
 	bool valid;
 	bool ancestor; /* some other relation's map depends on it */
 	bool mapped;   /* false: a negative answer */
+	uint64 loaded; /* tells what was loaded from what it was before */
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
 	Oid root;					/* topmost ancestor, or relid */
@@ -236,6 +236,8 @@ extern void writer_invalidate(void);
 extern void writer_init(void);
 
 /* map.c */
+extern void map_enter(void);
+extern void map_leave(void);
 extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
@@ -447,7 +449,7 @@ typedef struct GuardState
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
 	int ncandidates;
 	MappedColumn **candidates;
-	MappedColumn *candidates_of;
+	uint64 candidates_of; /* the map, as loaded */
 	uint64 candidates_serial;
 	Bitmapset *candidates_named;
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */

@@ -17,6 +17,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_subscription.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -24,6 +25,7 @@
 #include "replication/origin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -51,7 +53,7 @@ static Writer cached_writer;
 static bool cached_valid = false;
 static RepOriginId cached_origin;
 static Oid cached_role;
-static MemoryContext cached_cxt = NULL;
+static HTAB *names = NULL; /* of char *: see intern() */
 static uint64 serial = 0;
 static uint64 invalidations = 0;
 
@@ -295,6 +297,54 @@ writer_applies(const Writer *writer)
 		   (writer->origin != NULL && SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA);
 }
 
+static uint32
+hash_name(const void *key, Size keysize)
+{
+	const char *name = *(const char *const *) key;
+
+	return DatumGetUInt32(hash_any((const unsigned char *) name, strlen(name)));
+}
+
+static int
+compare_names(const void *a, const void *b, Size keysize)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * A text that stays for as long as the session: a caller up the stack may
+ * still hold what an older answer was, however often that changes.  There are
+ * no more of them than systems and origins.
+ */
+static char *
+intern(const char *name)
+{
+	char **entry;
+	bool found;
+
+	if (name == NULL)
+		return NULL;
+	if (names == NULL)
+	{
+		HASHCTL ctl = {0};
+
+		ctl.keysize = ctl.entrysize = sizeof(char *);
+		ctl.hash = hash_name;
+		ctl.match = compare_names;
+		ctl.hcxt = CacheMemoryContext;
+		names = hash_create("ownership writers", 16, &ctl,
+							HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	entry = hash_search(names, &name, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		char *copy = MemoryContextStrdup(CacheMemoryContext, name);
+
+		entry = hash_search(names, &copy, HASH_ENTER, &found);
+	}
+	return *entry;
+}
+
 static void
 resolve(RepOriginId origin, Oid role)
 {
@@ -341,11 +391,10 @@ resolve(RepOriginId origin, Oid role)
 			continue;
 		}
 
-		/* a caller up the stack may still hold strings of the old answer */
-		if (cached_cxt != NULL)
-			MemoryContextSetParent(cached_cxt, TopTransactionContext);
-		MemoryContextSetParent(cxt, CacheMemoryContext);
-		cached_cxt = cxt;
+		w.system = intern(w.system);
+		w.carried = intern(w.carried);
+		w.origin = intern(w.origin);
+		MemoryContextDelete(cxt);
 		w.serial = ++serial;
 		cached_writer = w;
 		cached_origin = origin;
@@ -377,8 +426,8 @@ known_writer(void)
 }
 
 /*
- * Who this session writes as, now.  The result stays readable until the
- * transaction ends, but may be another at the next call.
+ * Who this session writes as, now.  The result stays readable, but may be
+ * another at the next call.
  *
  * Errors: ownership.system names no system.
  */
