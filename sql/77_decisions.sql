@@ -141,7 +141,7 @@ UPDATE product SET stock = 5;
 RESET ROLE;
 SELECT format('SELECT ownership.accept(%s)', n) FROM generate_series(:last + 1, :last + 25) n \gexec
 SELECT ownership.accept(12345);
--- nothing of it happened
+-- nothing of it happened, but that a row which is there as it was proposed is no conflict
 SELECT count(*) FROM evidence WHERE id > :last AND resolution IS NOT NULL;
 -- What is gone, or says nothing, is not listed; what cannot be read says why.
 SELECT row_key, column_name, refused, stored, note FROM open WHERE conflict_id > :last;

@@ -3,15 +3,12 @@
  *		Evidence: rows of ownership.conflict, written by the writer's own
  *		transaction.
  *
- * Values are recorded as their text output under fixed settings, so that one
- * value has one text whoever writes it.  A refused value is recorded once: it
- * is compared with the latest evidence for that row, column and writer, found
- * through an index on a hash of them with a dirty snapshot, which also sees what
- * concurrent transactions have not committed yet, and takes no predicate
- * locks.  A refused UPDATE or DELETE holds the row's lock; a refused INSERT
- * has no row to lock, so look-up and insertion are one critical section there
- * (a lock of our own, held for just that long), and an equal row of a
- * transaction under way is waited for, as a unique index would.
+ * Values are recorded as their text output (value.c), so that one value has one
+ * text whoever writes it, and a refused value once (repeat.c).  A refused
+ * UPDATE or DELETE holds the row's lock; a refused INSERT has no row to lock, so
+ * look-up and insertion are one critical section there (a lock of our own, held
+ * for just that long), and an equal row of a transaction under way is waited
+ * for, as a unique index would.
  */
 #include "ownership.h"
 
@@ -46,28 +43,6 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-
-/* conflict's columns */
-enum
-{
-	Anum_id = 1,
-	Anum_recorded_at,
-	Anum_schema,
-	Anum_table,
-	Anum_row_key,
-	Anum_operation,
-	Anum_system,
-	Anum_role,
-	Anum_origin,
-	Anum_application,
-	Anum_outcome,
-	Anum_columns,
-	Anum_stored,
-	Anum_proposed,
-	Anum_resolved_at,
-	Anum_resolution,
-	Natts_conflict = Anum_resolution
-};
 
 /* apart from the advisory locks of SQL functions, which use 1 and 2 */
 #define LOCK_CLASS 3
@@ -118,33 +93,6 @@ static bool
 is_refused(Verdict outcome)
 {
 	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
-}
-
-/* Text output must not depend on the session; undone by restore_output(). */
-OutputSettings
-fix_output(void)
-{
-	OutputSettings old = {DateStyle,		  DateOrder,	IntervalStyle,
-						  extra_float_digits, bytea_output, session_timezone};
-
-	DateStyle = USE_ISO_DATES;
-	DateOrder = DATEORDER_YMD;
-	IntervalStyle = INTSTYLE_POSTGRES;
-	extra_float_digits = 1;
-	bytea_output = BYTEA_OUTPUT_HEX;
-	session_timezone = pg_tzset("GMT");
-	return old;
-}
-
-void
-restore_output(const OutputSettings *old)
-{
-	DateStyle = old->date_style;
-	DateOrder = old->date_order;
-	IntervalStyle = old->interval_style;
-	extra_float_digits = old->float_digits;
-	bytea_output = old->bytea;
-	session_timezone = old->timezone;
 }
 
 static void
@@ -216,24 +164,26 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 		pushJsonbValue(state, WJB_VALUE, &v);
 }
 
-/* The columns of the conflicts with e's outcome. */
+/* The columns of the conflicts with e's outcome, but for some. */
 static Jsonb *
-conflict_values(const Evidence *e, TupleTableSlot *slot, int limit)
+conflict_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	JsonbParseState *state = NULL;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
-		if (e->conflicts->items[i].verdict == e->outcome)
-			push_column(&state, e->desc, slot, e->conflicts->items[i].col->attnum, limit, false);
+		AttrNumber attnum = e->conflicts->items[i].col->attnum;
+
+		if (e->conflicts->items[i].verdict == e->outcome && !bms_is_member(attnum, but))
+			push_column(&state, e->desc, slot, attnum, limit, false);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* Every column that is stored. */
+/* Every column that is stored, but for some. */
 static Jsonb *
-row_values(const Evidence *e, TupleTableSlot *slot, int limit)
+row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	TupleDesc desc = e->desc;
 	JsonbParseState *state = NULL;
@@ -243,23 +193,9 @@ row_values(const Evidence *e, TupleTableSlot *slot, int limit)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped && att->attgenerated == '\0')
+		if (!att->attisdropped && att->attgenerated == '\0' && !bms_is_member(att->attnum, but))
 			push_column(&state, desc, slot, att->attnum, limit, false);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
-static Jsonb *
-row_key(const Evidence *e, TupleTableSlot *slot)
-{
-	const RelationMap *map = e->map;
-	JsonbParseState *state = NULL;
-
-	if (map->nkey_attrs == 0 || slot == NULL)
-		return NULL;
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < map->nkey_attrs; i++)
-		push_column(&state, e->desc, slot, map->key_attrs[i], -1, true);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -274,6 +210,80 @@ key_slot(const Evidence *e)
 	if (is_refused(e->outcome) || e->proposed == NULL)
 		return e->stored;
 	return e->proposed;
+}
+
+/*
+ * The columns that a refused INSERT does not name.  Nothing is known of a
+ * replicated one, nor of a statement that began before the library was loaded.
+ */
+static Bitmapset *
+unnamed_columns(const Evidence *e)
+{
+	Bitmapset *unnamed = NULL;
+
+	if (e->operation != OPERATION_INSERT || e->insertion == NULL ||
+		(e->outcome != VERDICT_DISCARD && e->outcome != VERDICT_REJECT))
+		return NULL;
+	for (int i = 0; i < e->desc->natts; i++)
+	{
+		AttrNumber attnum = TupleDescAttr(e->desc, i)->attnum;
+		const MappedColumn *col = map_any_column(e->map, attnum);
+
+		if (col != NULL && insertion_leaves_out(e->insertion, e->map, col))
+			unnamed = bms_add_member(unnamed, attnum);
+	}
+	return unnamed;
+}
+
+/* Of these columns, those into which the database put what it does not put there each time. */
+static Bitmapset *
+made_columns(const Evidence *e, const Bitmapset *unnamed)
+{
+	Bitmapset *made = NULL;
+	int attnum = -1;
+
+	while ((attnum = bms_next_member(unnamed, attnum)) >= 0)
+	{
+		const MappedColumn *col = map_any_column(e->map, attnum);
+		const ColumnDefault *standard = insertion_default(e->insertion, col);
+		bool isnull;
+		Datum value = slot_getattr(e->proposed, attnum, &isnull);
+
+		if (!isnull && !(standard->constant &&
+						 !value_changed(col, value, false, standard->value, standard->isnull)))
+			made = bms_add_member(made, attnum);
+	}
+	return made;
+}
+
+/*
+ * The key of the row that the evidence is about; NULL: it has none.  What a
+ * refused INSERT does not name of it is another one at each try, and tells no
+ * row: then *made is what is no part of the proposal either.
+ */
+static Jsonb *
+row_key(const Evidence *e, bool *whole, Bitmapset **made)
+{
+	const RelationMap *map = e->map;
+	TupleTableSlot *slot = key_slot(e);
+	JsonbParseState *state = NULL;
+	Bitmapset *unnamed;
+
+	*whole = true;
+	*made = NULL;
+	if (map->nkey_attrs == 0 || slot == NULL)
+		return NULL;
+	unnamed = unnamed_columns(e);
+	*made = made_columns(e, unnamed);
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < map->nkey_attrs; i++)
+	{
+		if (bms_is_member(map->key_attrs[i], unnamed))
+			*whole = false;
+		else
+			push_column(&state, e->desc, slot, map->key_attrs[i], -1, true);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
 static Datum
@@ -330,65 +340,18 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 		   const Writer *writer, const char *system, Verdict outcome)
 {
 	memset(nulls, true, Natts_conflict * sizeof(bool));
-	values[Anum_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[Anum_recorded_at - 1] = false;
-	set_text_value(values, nulls, Anum_schema, schema);
-	set_text_value(values, nulls, Anum_table, table);
-	set_text_value(values, nulls, Anum_operation, operation_name(operation));
-	set_text_value(values, nulls, Anum_system, system);
-	set_text_value(values, nulls, Anum_role, GetUserNameFromId(writer->role, true));
-	set_text_value(values, nulls, Anum_origin, writer->origin);
-	set_text_value(values, nulls, Anum_application,
+	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	nulls[Anum_conflict_recorded_at - 1] = false;
+	set_text_value(values, nulls, Anum_conflict_schema, schema);
+	set_text_value(values, nulls, Anum_conflict_table, table);
+	set_text_value(values, nulls, Anum_conflict_operation, operation_name(operation));
+	set_text_value(values, nulls, Anum_conflict_system, system);
+	set_text_value(values, nulls, Anum_conflict_role, GetUserNameFromId(writer->role, true));
+	set_text_value(values, nulls, Anum_conflict_origin, writer->origin);
+	set_text_value(values, nulls, Anum_conflict_application,
 				   application_name != NULL && application_name[0] != '\0' ? application_name
 																		   : NULL);
-	set_text_value(values, nulls, Anum_outcome, outcome_name(outcome));
-}
-
-static bool
-text_equals(Datum value, bool isnull, const char *other)
-{
-	if (isnull || other == NULL)
-		return isnull && other == NULL;
-	return strcmp(TextDatumGetCString(value), other) == 0;
-}
-
-/* Is it evidence of this writer on this table? */
-static bool
-same_writer(TupleTableSlot *slot, const Evidence *e)
-{
-	bool isnull;
-	Datum value;
-
-	value = slot_getattr(slot, Anum_schema, &isnull);
-	if (!text_equals(value, isnull, e->map->schema))
-		return false;
-	value = slot_getattr(slot, Anum_table, &isnull);
-	if (!text_equals(value, isnull, e->map->table))
-		return false;
-	value = slot_getattr(slot, Anum_system, &isnull);
-	if (!text_equals(value, isnull, e->system))
-		return false;
-	if (e->system != NULL)
-		return true;
-	value = slot_getattr(slot, Anum_origin, &isnull);
-	if (!text_equals(value, isnull, e->writer->origin))
-		return false;
-	value = slot_getattr(slot, Anum_role, &isnull);
-	return e->writer->origin != NULL ||
-		   text_equals(value, isnull, GetUserNameFromId(e->writer->role, true));
-}
-
-static bool
-has_name(ArrayType *names, const char *name)
-{
-	Datum *elems;
-	int n;
-	bool found = false;
-
-	deconstruct_array(names, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &elems, NULL, &n);
-	for (int i = 0; i < n && !found; i++)
-		found = strcmp(NameStr(*DatumGetName(elems[i])), name) == 0;
-	return found;
+	set_text_value(values, nulls, Anum_conflict_outcome, outcome_name(outcome));
 }
 
 /* One key of a jsonb object, or NULL. */
@@ -400,225 +363,197 @@ object_value(Jsonb *object, const char *key)
 	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), NULL);
 }
 
-/* Compares two scalars, as push_column() made them without a limit. */
-static bool
-same_scalar(const JsonbValue *a, const JsonbValue *b)
+/* How long the string is in COPY of a JSON value, in any client's encoding. */
+static Size
+copied_length(const char *string, int len)
 {
-	if (a == NULL || b == NULL)
-		return a == b;
-	if (a->type != b->type)
-		return false;
-	if (a->type == jbvNull)
-		return true;
-	return a->type == jbvString && a->val.string.len == b->val.string.len &&
-		   memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
-}
+	Size size = 0;
 
-static bool
-same_jsonb(Jsonb *a, Jsonb *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return compareJsonbContainers(&a->root, &b->root) == 0;
-}
+	for (int i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) string[i];
 
-/* What conflict_latest_idx has of the evidence for this row and writer. */
-static Datum
-latest_hash(const Evidence *e, Jsonb *key)
-{
-	char *place = psprintf("%s.%s.%s", e->map->schema, e->map->table, e->system ? e->system : "");
-	Datum seed = DirectFunctionCall2Coll(hashtextextended, DEFAULT_COLLATION_OID,
-										 CStringGetTextDatum(place), Int64GetDatum(0));
-
-	return DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), seed);
+		if (IS_HIGHBIT_SET(c) || c == '"' || strchr("\b\f\n\r\t", c) != NULL)
+			size += 3;
+		else if (c == '\\')
+			size += 4;
+		else
+			size += c < ' ' ? 7 : 1;
+	}
+	return size;
 }
 
 /*
- * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
- * latest evidence for this row and writer already tells.  Returns a
- * transaction under way whose evidence would tell one, to be waited for.
+ * A row of evidence can be written that nobody could read any more, because a
+ * value is longer in JSON than in itself, or because several go together.
+ *
+ * Errors: it would be one (program_limit_exceeded).
  */
-static TransactionId
-forget_recorded(Relation rel, const Evidence *e, ConflictSet *fresh, Jsonb *key, Jsonb *proposed)
+static void
+check_readable(const Evidence *e, Jsonb *const values[], int n)
 {
-	Oid indexid = catalog_table("conflict_latest_idx", true);
-	Relation index;
-	TupleTableSlot *slot;
-	bool *found = palloc0(fresh->n * sizeof(bool));
-	int missing = 0;
-	bool *told = palloc0(fresh->n * sizeof(bool));
-	TransactionId pending = InvalidTransactionId;
-	SnapshotData dirty;
-	ScanKeyData skey;
-	IndexScanDesc scan;
+	const Size limit = MaxAllocSize - 1024 * 1024;
+	Size size = 0;
 
-	/* until ALTER EXTENSION UPDATE from 0.1.0 everything is told each time */
-	if (!OidIsValid(indexid))
-		return InvalidTransactionId;
-	index = index_open(indexid, AccessShareLock);
-	slot = table_slot_create(rel, NULL);
-	InitDirtySnapshot(dirty);
-	for (int i = 0; i < fresh->n; i++)
-		missing += fresh->items[i].verdict == e->outcome;
-	ScanKeyInit(&skey, 1, BTEqualStrategyNumber, F_INT8EQ, latest_hash(e, key));
-	scan = compat_index_beginscan(rel, index, &dirty, 1);
-	index_rescan(scan, &skey, 1, NULL, 0);
-	/* the latest first */
-	while (missing > 0 && index_getnext_slot(scan, BackwardScanDirection, slot))
+	for (int i = 0; i < n; i++)
+		size += values[i] == NULL ? 0 : VARSIZE(values[i]);
+	if (size < limit / 8)
+		return;
+	size = 0;
+	for (int i = 0; i < n; i++)
 	{
-		bool isnull;
-		Datum value;
-		ArrayType *columns;
-		Jsonb *was_proposed;
-		bool accepted;
-		bool discarded;
-		char *operation;
-		char *outcome;
+		JsonbIterator *it;
+		JsonbIteratorToken token;
+		JsonbValue v;
 
-		if (!same_jsonb(DatumGetJsonbP(slot_getattr(slot, Anum_row_key, &isnull)), key) ||
-			!same_writer(slot, e))
+		if (values[i] == NULL)
 			continue;
-		outcome = TextDatumGetCString(slot_getattr(slot, Anum_outcome, &isnull));
-		discarded = strcmp(outcome, outcome_name(VERDICT_DISCARD)) == 0;
-		if (discarded != (e->outcome == VERDICT_DISCARD) ||
-			(!discarded && strcmp(outcome, outcome_name(VERDICT_KEEP)) != 0))
-			continue;
-		operation = TextDatumGetCString(slot_getattr(slot, Anum_operation, &isnull));
-		if (discarded && strcmp(operation, operation_name(e->operation)) != 0)
-			continue;
-
-		value = slot_getattr(slot, Anum_columns, &isnull);
-		if (isnull)
-			continue; /* written by hand */
-		columns = DatumGetArrayTypeP(value);
-		value = slot_getattr(slot, Anum_proposed, &isnull);
-		was_proposed = isnull ? NULL : DatumGetJsonbP(value);
-		value = slot_getattr(slot, Anum_resolution, &isnull);
-		accepted = !isnull && strcmp(TextDatumGetCString(value), "accepted") == 0;
-
-		for (int i = 0; i < fresh->n; i++)
+		it = JsonbIteratorInit(&values[i]->root);
+		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 		{
-			const char *name = fresh->items[i].col->name;
-
-			if (fresh->items[i].verdict != e->outcome || found[i] || !has_name(columns, name))
-				continue;
-			found[i] = true;
-			missing--;
-			told[i] = !accepted && (discarded ? same_jsonb(was_proposed, proposed)
-											  : same_scalar(object_value(was_proposed, name),
-															object_value(proposed, name)));
-			if (told[i] && TransactionIdIsValid(dirty.xmin))
-				pending = dirty.xmin;
+			if ((token == WJB_KEY || token == WJB_VALUE) && v.type == jbvString)
+				size += copied_length(v.val.string.val, v.val.string.len);
+			size += 8;
 		}
 	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
-
-	for (int i = 0; i < fresh->n; i++)
-	{
-		if (told[i])
-			fresh->items[i].verdict = VERDICT_ALLOW;
-	}
-	return pending;
+	if (size > limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the values of one row of table \"%s\" are too large for evidence",
+						relation_label(e->map->schema, e->map->table)),
+				 errdetail("As JSON they take %zu bytes, of %zu at most: a control character takes 7 bytes, for example.",
+						   size, limit)));
 }
 
-static bool
-any_left(const ConflictSet *set, Verdict outcome)
-{
-	for (int i = 0; i < set->n; i++)
-		if (set->items[i].verdict == outcome)
-			return true;
-	return false;
-}
-
-/* A row of evidence that is to be inserted. */
+/* Evidence that is to be inserted. */
 typedef struct Draft
 {
-	bool fresh; /* false: it has been told */
-	Datum values[Natts_conflict];
-	bool nulls[Natts_conflict];
+	ConflictSet fresh; /* those that are to be told */
+	bool apart;		   /* a column at a time */
+	Proposal proposal;
 	bool locked; /* until it is inserted */
 	LOCKTAG lock;
 } Draft;
 
+/* Of the conflicts, those that have not been told. */
 static void
-draft_evidence(Relation rel, const Evidence *original, Draft *draft)
+find_fresh(Relation rel, const Evidence *e, Draft *draft)
 {
-	Evidence e = *original;
-	Datum *values = draft->values;
-	bool *nulls = draft->nulls;
-	bool refused = is_refused(e.outcome);
-	bool whole = e.outcome == VERDICT_DISCARD && e.proposed != NULL;
-	Jsonb *key = row_key(&e, key_slot(&e));
-	Jsonb *stored = NULL;
-	Jsonb *proposed = NULL;
-	int limit = ownership_value_limit;
-	ConflictSet fresh = *e.conflicts;
+	Proposal *p = &draft->proposal;
+	ConflictSet *fresh = &draft->fresh;
+	bool refused = is_refused(e->outcome);
+	bool discarded = e->outcome == VERDICT_DISCARD && e->proposed != NULL;
+	Bitmapset *made;
+	int attnum = -1;
 
-	draft->locked = refused && key != NULL && e.operation == OPERATION_INSERT;
-	if (e.proposed != NULL)
-		proposed = whole ? row_values(&e, e.proposed, -1)
-						 : conflict_values(&e, e.proposed, refused ? -1 : limit);
+	p->key = row_key(e, &p->whole, &made);
+	while (p->whole && (attnum = bms_next_member(made, attnum)) >= 0)
+		p->made = lappend(p->made, NameStr(TupleDescAttr(e->desc, attnum - 1)->attname));
+	if (discarded)
+		p->values = row_values(e, e->proposed, -1, p->whole ? NULL : made);
+	else if (e->proposed != NULL)
+		p->values = conflict_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
+	*fresh = *e->conflicts;
+	if (!refused || p->key == NULL)
+		return;
 
+	draft->locked = e->operation == OPERATION_INSERT;
 	if (draft->locked)
 	{
-		uint64 hash = hash_any_extended((unsigned char *) VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
-										e.map->home);
+		Jsonb *row = p->whole ? p->key : p->values;
+		uint64 hash = hash_any_extended((unsigned char *) VARDATA_ANY(row), VARSIZE_ANY_EXHDR(row),
+										e->map->home);
 
 		SET_LOCKTAG_ADVISORY(draft->lock, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash,
 							 LOCK_CLASS);
 	}
 	for (;;)
 	{
-		TransactionId pending = InvalidTransactionId;
+		TransactionId pending;
 
-		if (!refused || key == NULL)
-			break;
 		if (draft->locked)
 			(void) LockAcquire(&draft->lock, ExclusiveLock, false, false);
-		fresh.items = palloc(fresh.n * sizeof(Conflict));
-		memcpy(fresh.items, original->conflicts->items, fresh.n * sizeof(Conflict));
-		pending = forget_recorded(rel, &e, &fresh, key, proposed);
+		fresh->items = palloc(fresh->n * sizeof(Conflict));
+		memcpy(fresh->items, e->conflicts->items, fresh->n * sizeof(Conflict));
+		pending = repeat_forget(rel, e, p, fresh, &draft->apart);
 		if (!TransactionIdIsValid(pending))
-			break;
+			return;
 		if (draft->locked)
 			(void) LockRelease(&draft->lock, ExclusiveLock, false);
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
-	e.conflicts = &fresh;
+}
 
-	draft->fresh = any_left(&fresh, e.outcome);
-	if (draft->fresh)
+/* The row of evidence for e's conflicts. */
+static void
+make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
+{
+	bool refused = is_refused(e->outcome);
+	int limit = ownership_value_limit;
+	Jsonb *proposed = p->values;
+	Jsonb *stored = NULL;
+
+	if (refused && e->outcome != VERDICT_DISCARD && e->proposed != NULL)
+		proposed = conflict_values(e, e->proposed, -1, NULL);
+	if (e->outcome == VERDICT_KEEP && e->final != NULL)
+		stored = conflict_values(e, e->final, limit, NULL);
+	else if (e->stored != NULL)
+		stored = (e->proposed == NULL && !refused) ? row_values(e, e->stored, limit, NULL)
+												   : conflict_values(e, e->stored, limit, NULL);
+	check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
+
+	set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer, e->system,
+			   e->outcome);
+	set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
+	set_jsonb(values, nulls, Anum_conflict_stored, stored);
+	set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
+	values[Anum_conflict_columns - 1] = name_array(conflict_names(e));
+	nulls[Anum_conflict_columns - 1] = false;
+}
+
+typedef struct EvidenceRow
+{
+	Datum values[Natts_conflict];
+	bool nulls[Natts_conflict];
+} EvidenceRow;
+
+/* The rows of evidence (EvidenceRow) that are to be inserted. */
+static List *
+draft_evidence(Relation rel, const Evidence *original, Draft *draft)
+{
+	Evidence e = *original;
+	List *rows = NIL;
+
+	find_fresh(rel, &e, draft);
+	for (int i = 0; i < draft->fresh.n; i++)
 	{
-		if (refused && !whole && e.proposed != NULL)
-			proposed = conflict_values(&e, e.proposed, -1);
-		if (e.outcome == VERDICT_KEEP && e.final != NULL)
-			stored = conflict_values(&e, e.final, limit);
-		else if (e.stored != NULL)
-			stored = (e.proposed == NULL && !refused) ? row_values(&e, e.stored, limit)
-													  : conflict_values(&e, e.stored, limit);
+		ConflictSet one = {1, &draft->fresh.items[i], original->conflicts->strictest};
+		EvidenceRow *row;
 
-		set_common(values, nulls, e.map->schema, e.map->table, e.operation, e.writer, e.system,
-				   e.outcome);
-		set_jsonb(values, nulls, Anum_row_key, key);
-		set_jsonb(values, nulls, Anum_stored, stored);
-		set_jsonb(values, nulls, Anum_proposed, proposed);
-		values[Anum_columns - 1] = name_array(conflict_names(&e));
-		nulls[Anum_columns - 1] = false;
+		if (one.items->verdict != e.outcome)
+			continue;
+		row = palloc(sizeof(EvidenceRow));
+		e.conflicts = draft->apart ? &one : &draft->fresh;
+		make_row(&e, &draft->proposal, row->values, row->nulls);
+		rows = lappend(rows, row);
+		if (!draft->apart)
+			break;
 	}
+	return rows;
 }
 
 /* Inserts evidence, unless it has been told.  Only its text has fixed settings. */
 static void
 insert_evidence(Inserter *inserter, const Evidence *e)
 {
-	OutputSettings settings = fix_output();
 	Draft *draft = palloc0(sizeof(Draft));
+	List *volatile rows = NIL;
+	OutputSettings settings = fix_output(e->map->text_needs);
+	ListCell *lc;
 
 	PG_TRY();
 	{
-		draft_evidence(inserter->rel, e, draft);
+		rows = draft_evidence(inserter->rel, e, draft);
 	}
 	PG_FINALLY();
 	{
@@ -626,8 +561,12 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 	}
 	PG_END_TRY();
 
-	if (draft->fresh)
-		insert_row(inserter, Natts_conflict, draft->values, draft->nulls);
+	foreach(lc, rows)
+	{
+		EvidenceRow *row = lfirst(lc);
+
+		insert_row(inserter, Natts_conflict, row->values, row->nulls);
+	}
 	if (draft->locked)
 		(void) LockRelease(&draft->lock, ExclusiveLock, false);
 }
@@ -712,9 +651,9 @@ record_rest(const Tally *tally)
 			   tally->rest_system, VERDICT_OBSERVE);
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
-	set_jsonb(values, nulls, Anum_proposed, JsonbValueToJsonb(&count));
-	values[Anum_columns - 1] = name_array(tally->rest_columns);
-	nulls[Anum_columns - 1] = false;
+	set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
+	values[Anum_conflict_columns - 1] = name_array(tally->rest_columns);
+	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
 	close_inserter(inserter);
 }
@@ -729,9 +668,11 @@ jsonb_text(Jsonb *jsonb)
 static void
 describe_attempt(const Evidence *e, Attempt *attempt)
 {
-	OutputSettings settings = fix_output();
+	OutputSettings settings;
 	int limit = ownership_value_limit;
 	Jsonb *key;
+	Bitmapset *made;
+	bool whole;
 
 	memset(attempt, 0, sizeof(Attempt));
 	attempt->at = GetCurrentTimestamp();
@@ -745,15 +686,17 @@ describe_attempt(const Evidence *e, Attempt *attempt)
 		attempt->texts[ATTEMPT_APPLICATION] = application_name;
 	attempt->texts[ATTEMPT_COLUMNS] =
 		OidOutputFunctionCall(F_ARRAY_OUT, name_array(conflict_names(e)));
+	settings = fix_output(e->map->text_needs);
 	PG_TRY();
 	{
-		key = row_key(e, key_slot(e));
+		key = row_key(e, &whole, &made);
 		if (key != NULL)
 			attempt->texts[ATTEMPT_KEY] = jsonb_text(key);
 		if (e->stored != NULL)
-			attempt->texts[ATTEMPT_STORED] = jsonb_text(conflict_values(e, e->stored, limit));
+			attempt->texts[ATTEMPT_STORED] = jsonb_text(conflict_values(e, e->stored, limit, NULL));
 		if (e->proposed != NULL)
-			attempt->texts[ATTEMPT_PROPOSED] = jsonb_text(conflict_values(e, e->proposed, limit));
+			attempt->texts[ATTEMPT_PROPOSED] =
+				jsonb_text(conflict_values(e, e->proposed, limit, whole ? NULL : made));
 	}
 	PG_FINALLY();
 	{

@@ -177,6 +177,7 @@ typedef struct Comparer
 	Oid types[2];
 	Cast casts[2];
 	MappedColumn as;
+	int needs; /* of their text */
 } Comparer;
 
 static Comparer *
@@ -196,7 +197,10 @@ comparer_for(FmgrInfo *flinfo)
 	}
 	target = common_type(c->types[0], c->types[1], false);
 	for (int i = 0; i < 2; i++)
+	{
 		c->casts[i] = find_cast(c->types[i], target, flinfo->fn_mcxt);
+		c->needs |= text_needs(c->types[i]);
+	}
 	c->as.numeric = target == NUMERICOID;
 	c->as.composite = get_typtype(target) == TYPTYPE_COMPOSITE;
 	get_typlenbyval(target, &c->as.typlen, &c->as.byval);
@@ -210,7 +214,7 @@ cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	OutputSettings settings = fix_output();
+	OutputSettings settings = fix_output(c->needs);
 	volatile bool differs = true;
 
 	BeginInternalSubTransaction(NULL);
@@ -261,44 +265,59 @@ ownership_copy_differs(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cast_differs(c, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GET_COLLATION()));
 }
 
-static FmgrInfo *
-output_function(FmgrInfo *flinfo)
+/* How to put out the values of one value_text() in a query. */
+typedef struct Output
 {
+	FmgrInfo function;
+	int needs;
+} Output;
+
+static Output *
+output_for(FmgrInfo *flinfo)
+{
+	Output *output = flinfo->fn_extra;
 	Oid type;
 	Oid proc;
 	bool varlena;
 
-	if (flinfo->fn_extra != NULL)
-		return flinfo->fn_extra;
+	if (output != NULL)
+		return output;
 	type = get_fn_expr_argtype(flinfo, 0);
 	if (!OidIsValid(type))
 		elog(ERROR, "could not determine the type of the value");
 	getTypeOutputInfo(type, &proc, &varlena);
-	flinfo->fn_extra = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(FmgrInfo));
-	fmgr_info_cxt(proc, flinfo->fn_extra, flinfo->fn_mcxt);
-	return flinfo->fn_extra;
+	output = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(Output));
+	fmgr_info_cxt(proc, &output->function, flinfo->fn_mcxt);
+	output->needs = text_needs(type);
+	flinfo->fn_extra = output;
+	return output;
 }
 
-/* value_text(value): as evidence has it, whatever the session's settings. */
-Datum
-ownership_value_text(PG_FUNCTION_ARGS)
+static char *
+put_out(Output *output, Datum value)
 {
-	OutputSettings settings;
+	OutputSettings settings = fix_output(output->needs);
 	char *volatile text = NULL;
 
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	settings = fix_output();
 	PG_TRY();
 	{
-		text = OutputFunctionCall(output_function(fcinfo->flinfo), PG_GETARG_DATUM(0));
+		text = OutputFunctionCall(&output->function, value);
 	}
 	PG_FINALLY();
 	{
 		restore_output(&settings);
 	}
 	PG_END_TRY();
-	PG_RETURN_TEXT_P(cstring_to_text(text));
+	return text;
+}
+
+/* value_text(value): as evidence has it, whatever the session's settings. */
+Datum
+ownership_value_text(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(put_out(output_for(fcinfo->flinfo), PG_GETARG_DATUM(0))));
 }
 
 /* SQL for values */
@@ -522,6 +541,9 @@ owner_at(Oid relid, ItemPointer tid, const char *column)
 	RelationMap *map = map_get(rel);
 	MappedColumn *col = map_column(map, get_attnum(relid, column));
 	const char *owner = col == NULL ? NULL : col->owner;
+	char *copy;
+
+	map_enter();
 
 	if (col != NULL && col->nrules > 0)
 	{
@@ -532,7 +554,9 @@ owner_at(Oid relid, ItemPointer tid, const char *column)
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	relation_close(rel, NoLock);
-	return owner == NULL ? NULL : pstrdup(owner);
+	copy = owner == NULL ? NULL : pstrdup(owner);
+	map_leave();
+	return copy;
 }
 
 /* FROM both tables, matched; sample: what follows the copy's name. */

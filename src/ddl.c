@@ -184,9 +184,9 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 static bool
 fires_always(const Trigger *trigger)
 {
-	static const char *const functions[] = {
-		"map_changed",			 "map_recorded", "domain_edit", "mirrored_table_bind",
-		"mirrored_pattern_bind", "ddl_settle",	 "another_hub"};
+	static const char *const functions[] =
+		{"map_changed",			  "map_recorded", "domain_edit", "mirrored_table_bind",
+		 "mirrored_pattern_bind", "ddl_settle",	  "another_hub"};
 	const char *function = get_func_name(trigger->tgfoid);
 
 	for (size_t i = 0; i < lengthof(functions); i++)

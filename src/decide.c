@@ -11,12 +11,15 @@
 #include "ownership.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/sysattr.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -31,14 +34,33 @@ PG_FUNCTION_INFO_V1(ownership_dismiss_set);
 PG_FUNCTION_INFO_V1(ownership_disagreement);
 PG_FUNCTION_INFO_V1(ownership_resolve);
 
+/*
+ * Does the evidence c tell its row?  An INSERT that was refused may not have
+ * named all columns that do; then what it proposed is what tells it.
+ */
+#define MARKED_KEY                                                                   \
+	"(SELECT m.column_name FROM ownership.mirrored_column m JOIN ownership.field f " \
+	"ON f.entity = m.entity AND f.name = m.field WHERE f.key "                       \
+	"AND (m.table_schema, m.table_name) = (c.table_schema, c.table_name)) "
+#define PRIMARY_KEY                                                                                                         \
+	"(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) " \
+	"WHERE i.indisprimary AND i.indrelid = to_regclass(format('%I.%I', c.table_schema, c.table_name))) "
+#define TELLS_ROW                                                                                \
+	"CASE WHEN c.operation <> 'INSERT' OR c.outcome NOT IN ('discarded', 'rejected') THEN true " \
+	"WHEN c.row_key = '{}' THEN false "                                                          \
+	"WHEN EXISTS " MARKED_KEY "THEN NOT EXISTS (SELECT FROM " MARKED_KEY                         \
+	"k(name) WHERE NOT c.row_key ? k.name) "                                                     \
+	"ELSE NOT EXISTS (SELECT FROM " PRIMARY_KEY "k(name) WHERE NOT c.row_key ? k.name) END"
+
 /* What the same writer proposed of the same row's columns later, and was not dismissed. */
-#define LATER                                                                                                            \
-	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) " \
-	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                   \
-	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "   \
-	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                \
-	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                   \
-	"AND u.column_name = ANY (c.columns::text[])) l"
+#define LATER                                                                                                                                              \
+	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                   \
+	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                                                     \
+	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                     \
+	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                  \
+	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                     \
+	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " TELLS_ROW \
+	")) l"
 
 typedef struct Refusal
 {
@@ -51,6 +73,8 @@ typedef struct Refusal
 	List *columns;	  /* of char * */
 	List *superseded; /* of those: the writer proposed another value since */
 	int64 later;	  /* evidence of that which is not decided on now; 0: none */
+	bool tells_row;	  /* the key is that of one row */
+	char *system;
 	Jsonb *stored;
 	Jsonb *proposed;
 	char *resolution;
@@ -77,6 +101,8 @@ take_refusal(uint64 row)
 	r->resolved_at = result_text(row, 12);
 	r->superseded = result_texts(row, 13);
 	r->later = result_int64(row, 14);
+	r->tells_row = strcmp(result_text(row, 15), "t") == 0;
+	r->system = result_text(row, 16);
 	return r;
 }
 
@@ -147,7 +173,8 @@ lock_refusals(Datum ids)
 	n = run_sql("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
 				"array_remove(c.columns::text[], NULL), c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
 				"ARRAY(SELECT l.column_name FROM " LATER "), "
-				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0) "
+				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0), (" TELLS_ROW
+				"), c.system "
 				"FROM ownership.conflict c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE OF c",
 				&p);
 	for (uint64 i = 0; i < n; i++)
@@ -346,13 +373,127 @@ follow_key(const Refusal *r, List *columns, List *values, List *refusals)
 	}
 }
 
+static COMPAT_NORETURN void
+report_several(const Refusal *r, int n)
+{
+	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
+						   (long long) r->id, n, message_relation(r->schema, r->table))));
+	pg_unreachable();
+}
+
+/* What the column's default says of a proposed and of the stored value. */
+typedef struct Given
+{
+	bool proposed; /* by the writer, not by the default */
+	bool made;	   /* a default that is not constant may have made it */
+	bool blank;	   /* what is stored is no more than a default */
+} Given;
+
+static Given
+look_at_default(Relation rel, const RowColumn *col, const char *proposed, const char *stored)
+{
+	Given given = {proposed != NULL, false, stored == NULL};
+	Node *expr = build_column_default(rel, col->attnum);
+	char *text;
+
+	if (expr == NULL)
+		return given;
+	expr = (Node *) expression_planner((Expr *) expr);
+	while (IsA(expr, CoerceToDomain))
+		expr = (Node *) castNode(CoerceToDomain, expr)->arg;
+	if (!IsA(expr, Const))
+	{
+		given.made = true;
+		return given;
+	}
+	text = castNode(Const, expr)->constisnull
+			   ? NULL
+			   : value_to_text(col->type, castNode(Const, expr)->constvalue);
+	given.proposed &= !same_text_value(col->type, text, proposed);
+	given.blank |= same_text_value(col->type, text, stored);
+	return given;
+}
+
+/* May the column be another system's than the writer's? */
+static bool
+is_others(RelationMap *map, AttrNumber attnum, const char *system)
+{
+	const MappedColumn *col = map_column(map, attnum);
+
+	if (col == NULL)
+		return false;
+	for (int i = -1; i < col->nrules; i++)
+	{
+		const char *owner = i < 0 ? col->owner : col->rules[i].owner;
+
+		if (owner != NULL && (system == NULL || strcmp(owner, system) != 0))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The row of a discarded INSERT is there by now: writes what the INSERT
+ * proposed for columns of other systems, and for the writer's own and those of
+ * nobody where nothing was stored since.
+ */
+static bool
+accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const StoredRow *row)
+{
+	List *into = NIL;
+	List *texts = NIL;
+	StringInfoData left;
+	Relation rel;
+	RelationMap *map;
+	ListCell *lc;
+
+	if (row->n > 1)
+		report_several(r, row->n);
+	initStringInfo(&left);
+	rel = relation_open(relid, AccessShareLock);
+	map = map_get(rel);
+	foreach(lc, columns)
+	{
+		RowColumn *col = lfirst(lc);
+		char *proposed = list_nth(values, foreach_current_index(lc));
+		char *stored = row->values[foreach_current_index(lc)];
+		Given given;
+
+		if (object_value(r->row_key, col->name) != NULL ||
+			all_among(list_make1(col->name), r->superseded) ||
+			same_text_value(col->type, proposed, stored))
+			continue;
+		given = look_at_default(rel, col, proposed, stored);
+		if (!given.proposed || given.made)
+			continue;
+		if (given.blank || is_others(map, col->attnum, r->system))
+		{
+			into = lappend(into, col);
+			texts = lappend(texts, proposed);
+		}
+		else
+			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
+	}
+	relation_close(rel, NoLock);
+	if (into != NIL)
+		write_evidence_row(relid, OPERATION_UPDATE, r->row_key, into, texts);
+	if (left.len > 0)
+		ereport(NOTICE,
+				(errmsg("the row that conflict %lld would create is there, with other values in columns that no other system owns",
+						(long long) r->id),
+				 errdetail("Left as they are: %s.", left.data),
+				 errhint("What was proposed for them stays in ownership.conflict.")));
+	return false;
+}
+
 /*
  * Writes what was refused, but for what its writer has replaced since: who
  * accepts a price does not bring back an old stock that came with it.  Returns
  * whether the row had changed meanwhile.
  *
  * Errors: see check_refusal(), take_values() and write_evidence_row(); nothing is left;
- * the table or the row is not there, or is there already.
+ * the table or the row is not there, or there are several.
  */
 static bool
 accept_refusal(const Refusal *r, List *refusals)
@@ -390,17 +531,21 @@ accept_refusal(const Refusal *r, List *refusals)
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
 		take_values(r, relid, object_names(r->proposed), true, &columns, &values);
-		read_evidence_rows(relid, list_make1(r->row_key), NIL, false, false, &row);
+		row.n = 0;
+		if (r->tells_row)
+			read_evidence_rows(relid, list_make1(r->row_key), columns, true, false, &row);
 		if (row.n > 0)
-			ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-							errmsg("the row that conflict %lld would create is there already",
-								   (long long) r->id),
-							errdetail("Somebody else created it in table \"%s\" meanwhile.",
-									  message_relation(r->schema, r->table)),
-							errhint("Dismiss the conflict.")));
+			return accept_into_row(r, relid, columns, values, &row);
 		write_evidence_row(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
 	}
+	if (!r->tells_row)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("conflict %lld does not tell its row", (long long) r->id),
+				 errdetail("The INSERT was rejected with an error, and did not name the row's key."),
+				 errhint(
+					 "Create the row as the system of record of its key, or ask the sender to send it again; then dismiss the conflict.")));
 
 	if (!deletes)
 		take_values(r, relid, names, false, &columns, &values);
@@ -415,9 +560,7 @@ accept_refusal(const Refusal *r, List *refusals)
 						   "The INSERT was rejected with an error, and only the columns in conflict were recorded.")
 					 : errdetail("It was deleted, its key was changed, or you may not see it.")));
 	if (row.n > 1)
-		ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
-						errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
-							   (long long) r->id, row.n, message_relation(r->schema, r->table))));
+		report_several(r, row.n);
 	write_evidence_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns,
 					   values);
 	follow_key(r, columns, values, refusals);
@@ -568,6 +711,7 @@ typedef struct Word
 	char *operation;
 	char *outcome;
 	Jsonb *proposed;
+	bool tells_row;
 } Word;
 
 static Word *
@@ -587,6 +731,7 @@ take_word(uint64 row)
 	w->operation = result_text(row, 10);
 	w->outcome = result_text(row, 11);
 	w->proposed = result_jsonb(row, 12);
+	w->tells_row = strcmp(result_text(row, 13), "t") == 0;
 	return w;
 }
 
@@ -673,6 +818,15 @@ tell(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refus
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* Tells of a row that was to be created. */
+static void
+tell_whole(ReturnSetInfo *rsinfo, const Word *w, const char *note)
+{
+	tell(rsinfo, w, NULL,
+		 w->proposed == NULL ? NULL : JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
+		 NULL, note);
+}
+
 /*
  * Tells of one word, if what is stored is another.  row: NULL when it could
  * not be read, for the reason in `note`.
@@ -695,10 +849,7 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 	}
 	if (creates && (row == NULL || row->n == 0))
 	{
-		tell(rsinfo, w, NULL,
-			 w->proposed == NULL ? NULL
-								 : JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
-			 NULL, note ? note : _("The row was to be created."));
+		tell_whole(rsinfo, w, note ? note : _("The row was to be created."));
 		return;
 	}
 	if (row != NULL && row->n == 0)
@@ -780,6 +931,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	List *all = NIL;
 	List *words = NIL;
 	ListCell *lc;
+	int64 told = 0;
 	uint64 n;
 	int level;
 
@@ -788,20 +940,31 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	level = pin_search_path();
 	n = run_sql("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
 				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
-				"w.role, w.operation, w.outcome, w.proposed "
-				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, u.column_name, c.system, o.who) "
-				"c.*, u.column_name::text FROM ownership.conflict c "
+				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL "
+				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.who) "
+				"c.*, o.row, u.column_name::text FROM ownership.conflict c "
 				"CROSS JOIN LATERAL unnest(c.columns) u(column_name) "
-				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END) o(who) "
+				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
+				"CASE WHEN NOT " TELLS_ROW " THEN coalesce(c.proposed, 'null') END) o(who, row) "
 				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
-				"ORDER BY c.table_schema, c.table_name, c.row_key, u.column_name, c.system, o.who, "
+				"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.who, "
 				"c.recorded_at DESC, c.id DESC) w "
 				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
 				"AND w.resolved_at IS NULL AND w.resolution IS NULL "
 				"ORDER BY w.table_schema, w.table_name, shape, w.id",
 				&none);
 	for (uint64 i = 0; i < n; i++)
-		all = lappend(all, take_word(i));
+	{
+		Word *w = take_word(i);
+
+		if (w->tells_row)
+			all = lappend(all, w);
+		else if (w->id != told && OidIsValid(evidence_relation(w->schema, w->table)))
+		{
+			tell_whole(rsinfo, w, _("The row was to be created; its key was not named."));
+			told = w->id;
+		}
+	}
 	unpin_search_path(level);
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership batch", ALLOCSET_DEFAULT_SIZES);

@@ -252,12 +252,16 @@ find_candidates(Call *call, const Bitmapset *named)
 	GuardState *state = call->state;
 	RelationMap *map = call->map;
 
-	if (state->candidates_of == map->cols && state->candidates_serial == map->view_serial &&
+	if (state->candidates_of == map->loaded && state->candidates_serial == map->view_serial &&
 		bms_equal(state->candidates_named, named))
 		return;
-	if (state->candidates_of != map->cols)
+	if (state->candidates_of != map->loaded)
+	{
+		if (state->candidates != NULL)
+			pfree(state->candidates);
 		state->candidates =
 			MemoryContextAlloc(state->cxt, Max(map->ncols, 1) * sizeof(MappedColumn *));
+	}
 	state->ncandidates = 0;
 	for (int i = 0; i < map->ncols; i++)
 	{
@@ -275,7 +279,7 @@ find_candidates(Call *call, const Bitmapset *named)
 		state->candidates_named = bms_copy(named);
 		MemoryContextSwitchTo(old);
 	}
-	state->candidates_of = map->cols;
+	state->candidates_of = map->loaded;
 	state->candidates_serial = map->view_serial;
 }
 
@@ -389,6 +393,7 @@ evidence(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSl
 	e.operation = call->circumstances.operation;
 	e.outcome = outcome;
 	e.conflicts = set;
+	e.insertion = call->insertion;
 	e.stored = stored;
 	e.proposed = proposed;
 	return e;
@@ -1126,8 +1131,8 @@ amend_move(Call *call, const Move *move)
  * Errors: insufficient_privilege where AFTER cannot judge or no default can
  * stand in; serialization_failure when an upsert lost a race.
  */
-Datum
-ownership_guard_amend(PG_FUNCTION_ARGS)
+static Datum
+guard_amend(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	Call call;
@@ -1222,8 +1227,9 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 						 errhint("The transaction might succeed if retried.")));
 		}
 		reject(call, &set, c->verdict, stored, proposed,
-			   moved ? _("A trigger that fires after the guard changed it again.")
-					 : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+			   moved
+				   ? _("A trigger that fires after the guard changed it again.")
+				   : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
 	}
 	record_allowed(call, &set, stored, proposed, NULL);
 }
@@ -1262,8 +1268,8 @@ judge_move(Call *call)
  * for an INSERT that was left alone for the sake of an upsert which then
  * found no row.
  */
-Datum
-ownership_guard_judge(PG_FUNCTION_ARGS)
+static Datum
+guard_judge(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	Call call;
@@ -1291,8 +1297,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
  * Errors: insufficient_privilege, also where the policy is keep or fill and
  * in a replication worker: rows cannot be kept from TRUNCATE.
  */
-Datum
-ownership_guard_truncate(PG_FUNCTION_ARGS)
+static Datum
+guard_truncate(FunctionCallInfo fcinfo)
 {
 	Call call;
 	ConflictSet set = {0};
@@ -1316,7 +1322,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	if (set.strictest == VERDICT_REJECT)
 		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
 			   policy_effective(set.items[0].col->policy, call.circumstances.default_policy) ==
-						   POLICY_REJECT
+					   POLICY_REJECT
 				   ? NULL
 				   : _("TRUNCATE leaves no rows to keep."));
 	if (truncate_is_new(call.map))
@@ -1325,4 +1331,34 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 		record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
+}
+
+/* The map is read from the first line to the last, and code of users runs in between. */
+static Datum
+call_guard(Datum (*function)(FunctionCallInfo), FunctionCallInfo fcinfo)
+{
+	Datum result;
+
+	map_enter();
+	result = function(fcinfo);
+	map_leave();
+	return result;
+}
+
+Datum
+ownership_guard_amend(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_amend, fcinfo);
+}
+
+Datum
+ownership_guard_judge(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_judge, fcinfo);
+}
+
+Datum
+ownership_guard_truncate(PG_FUNCTION_ARGS)
+{
+	return call_guard(guard_truncate, fcinfo);
 }

@@ -368,7 +368,7 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 	PlannedStmt *statement = statement_planned();
 
 	memset(insertion, 0, sizeof(Insertion));
-	insertion->of = map->cols;
+	insertion->of = map->loaded;
 	insertion->before = before;
 	insertion->copy_statement = statement_copy(map);
 	if (insertion->copy_statement != NULL || statement == NULL)
@@ -416,13 +416,13 @@ insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map)
 	QueryDesc *query = statement_query();
 	MemoryContext old;
 
-	if (insertion->of == map->cols)
+	if (insertion->of == map->loaded)
 		return insertion;
 	old = MemoryContextSwitchTo(state->cxt);
 	insertion_find(insertion, map,
 				   before && query != NULL ? lift_node(query, td->tg_trigger) : NULL, before);
 	for (int i = 0; i < insertion->nsources && insertion->statement != NULL; i++)
-		insertion->sources[i].naming = palloc0(Max(map->ncols, 1) * sizeof(Naming));
+		insertion->sources[i].naming = palloc0((map->ncols + map->nothers + 1) * sizeof(Naming));
 	MemoryContextSwitchTo(old);
 	return insertion;
 }
@@ -568,16 +568,19 @@ insertion_names(const Insertion *insertion, const RelationMap *map, const Mapped
 	return naming;
 }
 
-/* The same of a statement that is running, whatever row it is about. */
-Naming
-statement_names_insert(const RelationMap *map, const MappedColumn *col)
+/*
+ * Does the row leave the column to its default, as far as that is known?  The
+ * column need not be mirrored.
+ */
+bool
+insertion_leaves_out(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
-	Insertion insertion;
-	Naming naming;
+	Naming naming = insertion_names(insertion, map, col);
 
-	insertion_find(&insertion, map, NULL, false);
-	naming = insertion_names(&insertion, map, col);
-	return naming == NAMED_BY_ROW ? NAMED_YES : naming;
+	if (insertion->blind)
+		return false;
+	return naming == NAMED_NO ||
+		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, map, col));
 }
 
 /* Is BEFORE to remember which rows took the column's default? */

@@ -13,9 +13,10 @@
  * Callbacks only mark.  A load reads with one snapshot taken after the marks
  * were cleared, and starts again when a mark came in meanwhile.
  *
- * An entry is never freed.  The map that it had before a reload belongs to the
- * transaction from then on, so a caller up the stack can go on reading it, and
- * a statement is judged by the map of its beginning (moment.c).
+ * An entry is never freed.  The map that it had before a reload is freed at
+ * once, unless somebody may go on reading it: the statement that is judged by
+ * it (moment.c) has pinned it, and whoever runs code of users with a map in
+ * hand says so (map_enter(), map_leave()).
  *
  * Edits that this session makes are told from those of others: the former hold
  * at once for the statements under way, too.
@@ -78,8 +79,8 @@ enum
 
 typedef struct MapEntry
 {
-	Oid relid; /* hash key */
-	bool ancestor; /* some other relation's map depends on it */
+	Oid relid;		  /* hash key */
+	bool ancestor;	  /* some other relation's map depends on it */
 	RelationMap *map; /* NULL: none was loaded yet */
 } MapEntry;
 
@@ -90,6 +91,13 @@ static uint64 relation_changes = 0;
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 static uint64 aborts = 1; /* of transactions and subtransactions */
+static uint64 loads = 0;
+
+/* Those who have a map in hand, as the nesting levels of their transactions. */
+static int *holders = NULL;
+static int nholders = 0;
+static int max_holders = 0;
+static MemoryContext retired = NULL; /* what they may still read; goes with the transaction */
 
 /* How often this session has edited the map, or taken edits back. */
 uint64 map_edits = 0;
@@ -205,6 +213,12 @@ xact_callback(XactEvent event, void *arg)
 		edit_command = InvalidCommandId;
 		edit_level = 0;
 	}
+	if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE &&
+		event != XACT_EVENT_PARALLEL_PRE_COMMIT)
+	{
+		nholders = 0;
+		retired = NULL;
+	}
 }
 
 static void
@@ -220,6 +234,9 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId 
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
 		return;
 	aborts++;
+	/* the error ended them */
+	while (nholders > 0 && holders[nholders - 1] >= level)
+		nholders--;
 	if (!edited)
 		return;
 	/* the map is again what it was before */
@@ -236,6 +253,67 @@ map_init(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, type_callback, (Datum) 0);
+}
+
+/* The caller is about to run what users wrote, while it reads a map. */
+void
+map_enter(void)
+{
+	if (nholders == 0 && retired != NULL)
+	{
+		MemoryContextDelete(retired);
+		retired = NULL;
+	}
+	if (nholders == max_holders)
+	{
+		int most = Max(16, 2 * max_holders);
+
+		holders = holders == NULL ? MemoryContextAlloc(TopMemoryContext, most * sizeof(int))
+								  : repalloc(holders, most * sizeof(int));
+		max_holders = most;
+	}
+	holders[nholders++] = GetCurrentTransactionNestLevel();
+}
+
+/* It has read it.  Errors do without. */
+void
+map_leave(void)
+{
+	Assert(nholders > 0);
+	nholders--;
+}
+
+/* Frees a map that is not in the cache any more, when nobody reads it. */
+static void
+retire(RelationMap *map)
+{
+	map->retired = true;
+	if (map->pins > 0)
+		return;
+	if (nholders == 0)
+	{
+		MemoryContextDelete(map->cxt);
+		return;
+	}
+	if (retired == NULL)
+		retired = AllocSetContextCreate(TopTransactionContext, "ownership maps of old",
+										ALLOCSET_SMALL_SIZES);
+	MemoryContextSetParent(map->cxt, retired);
+}
+
+/* A statement goes by the map until map_unpin(), whatever is loaded meanwhile. */
+void
+map_pin(RelationMap *map)
+{
+	map->pins++;
+}
+
+void
+map_unpin(RelationMap *map)
+{
+	Assert(map->pins > 0);
+	if (--map->pins == 0 && map->retired)
+		retire(map);
 }
 
 static MapEntry *
@@ -399,13 +477,14 @@ load_column_type(Relation rel, MappedColumn *col)
 static void
 load_defaults_above(RelationMap *map, Relation rel)
 {
+	int ncols = map->ncols + map->nothers;
 	int level = 0;
 	ListCell *lc;
 
 	map->routed = rel->rd_rel->relispartition;
 	if (!map->routed)
 		return;
-	for (int i = 0; i < map->ncols; i++)
+	for (int i = 0; i < ncols; i++)
 		map->cols[i].defaults = repalloc(map->cols[i].defaults,
 										 (1 + list_length(map->ancestors)) * sizeof(ColumnDefault));
 	foreach(lc, map->ancestors)
@@ -414,7 +493,7 @@ load_defaults_above(RelationMap *map, Relation rel)
 		Deputy caller = deputy_begin(above);
 
 		level++;
-		for (int i = 0; i < map->ncols; i++)
+		for (int i = 0; i < ncols; i++)
 		{
 			MappedColumn *col = &map->cols[i];
 			AttrNumber attnum = column_attnum(RelationGetDescr(above), col->name);
@@ -521,6 +600,27 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 		load_column_type(rel, col);
 	}
 	catalog_end(scan);
+}
+
+/* Adds the columns that are not mirrored, behind those that are. */
+static void
+load_others(RelationMap *map, Relation rel)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+
+	map->others = map->cols + map->ncols;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		MappedColumn *col = &map->others[map->nothers];
+
+		if (att->attisdropped || att->attgenerated != '\0' || map_column(map, att->attnum) != NULL)
+			continue;
+		col->attnum = att->attnum;
+		col->name = pstrdup(NameStr(att->attname));
+		load_column_type(rel, col);
+		map->nothers++;
+	}
 }
 
 typedef struct LoadedRule
@@ -683,7 +783,15 @@ load_map(RelationMap *map, Relation rel)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
+		load_others(map, rel);
 		load_defaults_above(map, rel);
+		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+			if (!att->attisdropped)
+				map->text_needs |= text_needs(att->atttypid);
+		}
 		map->econtext = CreateStandaloneExprContext();
 		map->filter_cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
@@ -723,8 +831,9 @@ map_get(Relation rel)
 			continue;
 		}
 		if (entry->map != NULL)
-			MemoryContextSetParent(entry->map->cxt, TopTransactionContext);
+			retire(entry->map);
 		MemoryContextSetParent(cxt, CacheMemoryContext);
+		loaded->loaded = ++loads;
 		loaded->valid = true;
 		any_valid = true;
 		entry->map = loaded;
@@ -746,6 +855,16 @@ MappedColumn *
 map_column(RelationMap *map, AttrNumber attnum)
 {
 	for (int i = 0; i < map->ncols; i++)
+		if (map->cols[i].attnum == attnum)
+			return &map->cols[i];
+	return NULL;
+}
+
+/* The column at an attribute number, mirrored or not; NULL: it is generated. */
+const MappedColumn *
+map_any_column(const RelationMap *map, AttrNumber attnum)
+{
+	for (int i = 0; i < map->ncols + map->nothers; i++)
 		if (map->cols[i].attnum == attnum)
 			return &map->cols[i];
 	return NULL;

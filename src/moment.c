@@ -63,7 +63,12 @@ moment_now(void)
 static void
 forget_maps(MomentState *state)
 {
-	memset(state->maps, 0, state->places * sizeof(TakenMap));
+	for (uint32 i = 0; i < state->places; i++)
+	{
+		if (OidIsValid(state->maps[i].relid))
+			map_unpin(state->maps[i].map);
+		state->maps[i].relid = InvalidOid;
+	}
 	state->nmaps = 0;
 }
 
@@ -72,6 +77,7 @@ forget_moment(void *arg)
 {
 	MomentState *state = arg;
 
+	forget_maps(state);
 	dlist_delete(&state->node);
 }
 
@@ -92,7 +98,8 @@ moment_begin(const void *statement, MemoryContext cxt)
 	state->judged_before = NIL;
 	state->places = PLACES_AT_ONCE;
 	state->maps = state->first;
-	forget_maps(state);
+	state->nmaps = 0;
+	memset(state->first, 0, sizeof(state->first));
 	state->gone.func = forget_moment;
 	state->gone.arg = state;
 	MemoryContextRegisterResetCallback(cxt, &state->gone);
@@ -205,8 +212,7 @@ take_map(MomentState *state, RelationMap *map)
 		MomentState more = *state;
 
 		more.places = 8 * state->places;
-		more.maps = MemoryContextAlloc(state->cxt, more.places * sizeof(TakenMap));
-		forget_maps(&more);
+		more.maps = MemoryContextAllocZero(state->cxt, more.places * sizeof(TakenMap));
 		for (uint32 i = 0; i < state->places; i++)
 			if (OidIsValid(state->maps[i].relid))
 				*place_of(&more, state->maps[i].relid) = state->maps[i];
@@ -216,9 +222,11 @@ take_map(MomentState *state, RelationMap *map)
 		state->maps = more.maps;
 	}
 	taken = place_of(state, map->relid);
-	state->nmaps += !OidIsValid(taken->relid);
+	Assert(!OidIsValid(taken->relid));
+	state->nmaps++;
 	taken->relid = map->relid;
 	taken->map = map;
+	map_pin(map);
 }
 
 /* The map of a relation, if it was taken or is in the cache, else NULL. */

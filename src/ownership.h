@@ -75,7 +75,7 @@ typedef enum Verdict
 	VERDICT_REJECT	  /* an error */
 } Verdict;
 
-/* Who is writing.  Strings live until the writer is resolved anew. */
+/* Who is writing.  Strings live as long as the session. */
 typedef struct Writer
 {
 	char *system; /* NULL: unidentified, or a steward without */
@@ -150,15 +150,18 @@ typedef struct MappedColumn
  *
  * It does not change, but for what is known of the writer who asked last and
  * of the filters' state.  An invalidation only clears `valid`; what is loaded
- * then is another struct.  `cxt` holds the old one and all that it points to,
- * and belongs to the transaction from then on: callers up the stack and
- * statements that began with it go on reading it.
+ * then is another struct.  `cxt` holds the old one and all that it points to.
+ * Callers up the stack and statements that began with it go on reading it: see
+ * map_enter() and map_pin().
  */
 typedef struct RelationMap
 {
 	Oid relid;
 	bool valid;
 	bool mapped;   /* false: a negative answer */
+	bool retired;  /* another one is in the cache */
+	int pins;	   /* statements that go by it */
+	uint64 loaded; /* tells what was loaded from what it was before */
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
 	Oid root;					/* topmost ancestor, or relid */
@@ -172,9 +175,12 @@ typedef struct RelationMap
 	char *source; /* whose private copy it is, or NULL */
 	int ncols;
 	MappedColumn *cols; /* in attribute order */
-	int nkeys;			/* mirrored columns that are key */
-	int nkey_attrs;		/* columns that tell a row, for evidence */
+	int nothers;
+	MappedColumn *others; /* not mirrored, behind cols: type and default */
+	int nkeys;			  /* mirrored columns that are key */
+	int nkey_attrs;		  /* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
+	int text_needs;				  /* of all columns; see value.c */
 	struct ExprContext *econtext; /* for filters */
 	MemoryContext filter_cxt;	  /* what they were compiled to */
 	uint64 filters_of;			  /* then; see compile_filters() */
@@ -261,11 +267,16 @@ extern void writer_invalidate(void);
 extern void writer_init(void);
 
 /* map.c */
+extern void map_enter(void);
+extern void map_leave(void);
+extern void map_pin(RelationMap *map);
+extern void map_unpin(RelationMap *map);
 extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern void map_column_type(MappedColumn *col, Form_pg_attribute att);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
+extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
@@ -284,11 +295,11 @@ typedef struct Moment
 	WriterKey key;
 	Enforcement enforcement;
 	Policy default_policy;
-	bool replica;	   /* session_replication_role */
-	bool identified;   /* `writer` is known */
-	Writer writer;	   /* see moment_writer() */
-	uint64 edits;	   /* of the map, that it knows of */
-	uint64 serial;	   /* changes when such an edit makes writer and maps others */
+	bool replica;		/* session_replication_role */
+	bool identified;	/* `writer` is known */
+	Writer writer;		/* see moment_writer() */
+	uint64 edits;		/* of the map, that it knows of */
+	uint64 serial;		/* changes when such an edit makes writer and maps others */
 	MomentState *state; /* NULL: of no statement, but of now */
 } Moment;
 
@@ -431,9 +442,9 @@ typedef struct InsertSource
 
 typedef struct Insertion
 {
-	const MappedColumn *of; /* the map's columns that it was found by */
-	bool before;			/* the row is the one that is being inserted */
-	bool several;			/* nodes of the statement bring rows of the relation */
+	uint64 of;	  /* the map that it was found by: its `loaded` */
+	bool before;  /* the row is the one that is being inserted */
+	bool several; /* nodes of the statement bring rows of the relation */
 	bool stream;
 	bool blind;
 	PlannedStmt *statement; /* NULL: COPY, or a stream */
@@ -453,12 +464,37 @@ extern bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern Naming
 insertion_names(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
-extern Naming statement_names_insert(const RelationMap *map, const MappedColumn *col);
+extern bool
+insertion_leaves_out(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern Arbiters insertion_arbiters(const Insertion *insertion, List **indexes);
 extern bool insert_writes(const Insertion *insertion, const RelationMap *map,
 						  const MappedColumn *col, TupleTableSlot *row);
+/* value.c: values as text */
+#define TEXT_LOCALE 1 /* of money */
+#define TEXT_NAMES 2  /* of what lies in schemas */
+
+/* What text output and input depend on. */
+typedef struct OutputSettings
+{
+	int level; /* of settings; 0: none */
+	int date_style;
+	int date_order;
+	int interval_style;
+	int float_digits;
+	int bytea;
+	int xml;
+	bool quote_all;
+	bool array_nulls;
+	struct pg_tz *timezone;
+} OutputSettings;
+
+extern int text_needs(Oid type);
+extern OutputSettings fix_output(int needs);
+extern void restore_output(const OutputSettings *old);
+extern char *value_to_text(Oid type, Datum value);
+extern Datum value_from_text(Oid type, char *text);
 
 /* conflict.c: evidence */
 typedef struct Evidence
@@ -466,7 +502,8 @@ typedef struct Evidence
 	const RelationMap *map; /* of the relation that the slots belong to */
 	TupleDesc desc;			/* its; a slot's own may lack the names */
 	const Writer *writer;
-	const char *system; /* who that is on this table, or NULL */
+	const char *system;			/* who that is on this table, or NULL */
+	const Insertion *insertion; /* INSERT: what brings the row */
 	Operation operation;
 	Verdict outcome;
 	const ConflictSet *conflicts; /* those of this verdict are recorded */
@@ -475,19 +512,28 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
-/* What text output depends on. */
-typedef struct OutputSettings
+/* conflict's columns */
+enum
 {
-	int date_style;
-	int date_order;
-	int interval_style;
-	int float_digits;
-	int bytea;
-	struct pg_tz *timezone;
-} OutputSettings;
+	Anum_conflict_id = 1,
+	Anum_conflict_recorded_at,
+	Anum_conflict_schema,
+	Anum_conflict_table,
+	Anum_conflict_row_key,
+	Anum_conflict_operation,
+	Anum_conflict_system,
+	Anum_conflict_role,
+	Anum_conflict_origin,
+	Anum_conflict_application,
+	Anum_conflict_outcome,
+	Anum_conflict_columns,
+	Anum_conflict_stored,
+	Anum_conflict_proposed,
+	Anum_conflict_resolved_at,
+	Anum_conflict_resolution,
+	Natts_conflict = Anum_conflict_resolution
+};
 
-extern OutputSettings fix_output(void);
-extern void restore_output(const OutputSettings *old);
 extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
 extern void record_evidence(const Evidence *e);
@@ -496,11 +542,23 @@ extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
 extern const char *outcome_name(Verdict outcome);
 
+/* repeat.c: what the latest evidence tells already */
+typedef struct Proposal
+{
+	Jsonb *key;
+	bool whole;	   /* the key tells the row; else the values do */
+	Jsonb *values; /* NULL for DELETE */
+	List *made;	   /* char *: what is in these the database put there */
+} Proposal;
+
+extern TransactionId repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal,
+								   ConflictSet *fresh, bool *apart);
+
 /* guard.c: what is remembered of one statement on one relation (fn_extra) */
 typedef struct GuardState
 {
 	MemoryContext cxt; /* lives as long as the statement */
-	bool second;		 /* the guard's own trigger is there, beside this one */
+	bool second;	   /* the guard's own trigger is there, beside this one */
 	Moment *moment;	   /* NULL: of each row change */
 	bool applied;	   /* the row changes are a worker's own */
 	bool judge;		   /* BEFORE judges */
@@ -512,7 +570,7 @@ typedef struct GuardState
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
 	int ncandidates;
 	MappedColumn **candidates;
-	MappedColumn *candidates_of;
+	uint64 candidates_of; /* the map, as loaded */
 	uint64 candidates_serial;
 	Bitmapset *candidates_named;
 	/* the last UPDATE on a partition; update_slot is NULL if there is none */

@@ -151,48 +151,6 @@ object_text(Jsonb *object, const char *name, char **text)
 	}
 }
 
-static char *
-value_to_text(Oid type, Datum value)
-{
-	OutputSettings settings = fix_output();
-	char *text = NULL;
-	Oid output;
-	bool varlena;
-
-	PG_TRY();
-	{
-		getTypeOutputInfo(type, &output, &varlena);
-		text = OidOutputFunctionCall(output, value);
-	}
-	PG_FINALLY();
-	{
-		restore_output(&settings);
-	}
-	PG_END_TRY();
-	return text;
-}
-
-static Datum
-value_from_text(Oid type, char *text)
-{
-	OutputSettings settings = fix_output();
-	Datum value = (Datum) 0;
-	Oid input;
-	Oid param;
-
-	PG_TRY();
-	{
-		getTypeInputInfo(type, &input, &param);
-		value = OidInputFunctionCall(input, text, param, -1);
-	}
-	PG_FINALLY();
-	{
-		restore_output(&settings);
-	}
-	PG_END_TRY();
-	return value;
-}
-
 /* Is it what numeric puts out, but for NaN and the infinities? */
 static bool
 is_plain_number(const char *text)

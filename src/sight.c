@@ -6,7 +6,8 @@
  * not suffer from a row filter that does not work, nor wait for whoever has
  * locked a table of the map: then nothing is known, and nothing is counted.
  * Entries are cached, also of relations off the map; invalidations mark them.
- * Once a relation is known there is no catalog access.
+ * Once a relation is known there is no catalog access.  Dropped relations are
+ * marked, too: marked entries are removed when the cache has doubled.
  */
 #include "ownership.h"
 
@@ -20,6 +21,8 @@
 #include "utils/syscache.h"
 
 static HTAB *sights = NULL;
+static long most_sights = 1024;
+static Sight *last_sight = NULL;
 static uint64 generation = 0;
 static Oid extension = InvalidOid; /* its table activity, in this database */
 static bool extension_known = false;
@@ -36,7 +39,10 @@ forget_sights(void)
 		return;
 	hash_seq_init(&status, sights);
 	while ((sight = hash_seq_search(&status)) != NULL)
+	{
 		sight->valid = false;
+		sight->ancestor = false; /* of nothing that is valid */
+	}
 }
 
 static void
@@ -88,13 +94,35 @@ find_extension(void)
 	return OidIsValid(extension);
 }
 
+/* Removes what was marked; nobody may have a sight in hand. */
+static void
+sweep_sights(void)
+{
+	HASH_SEQ_STATUS status;
+	Sight *sight;
+
+	if (sights == NULL || hash_get_num_entries(sights) < most_sights)
+		return;
+	last_sight = NULL;
+	hash_seq_init(&status, sights);
+	while ((sight = hash_seq_search(&status)) != NULL)
+	{
+		if (sight->valid || sight->ancestor)
+			continue;
+		if (sight->cxt != NULL)
+			MemoryContextDelete(sight->cxt);
+		(void) hash_search(sights, &sight->relid, HASH_REMOVE, NULL);
+	}
+	most_sights = Max(1024, 2 * hash_get_num_entries(sights));
+}
+
 static Sight *
 sight_entry(Oid relid)
 {
-	/* entries stay where they are, and most look-ups are for the same one */
-	static Sight *sight = NULL;
+	Sight *sight = last_sight;
 	bool found;
 
+	/* entries stay where they are, and most look-ups are for the same one */
 	if (sight != NULL && sight->relid == relid)
 		return sight;
 
@@ -113,6 +141,7 @@ sight_entry(Oid relid)
 		memset(sight, 0, sizeof(Sight));
 		sight->relid = relid;
 	}
+	last_sight = sight;
 	return sight;
 }
 
@@ -205,6 +234,7 @@ sight_of(Oid relid)
 
 	if (relid < FirstNormalObjectId || !find_extension())
 		return NULL;
+	sweep_sights();
 	sight = sight_entry(relid);
 	while (unlikely(!sight->valid))
 	{

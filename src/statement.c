@@ -56,7 +56,7 @@ static Frame current;							   /* all NULL: nothing is known */
 static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
-static bool midway = false; /* the library was loaded in this transaction */
+static bool midway = false;						   /* the library was loaded in this transaction */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 PlannedStmt *
@@ -322,8 +322,7 @@ statement_remembers(const RelationMap *map, uint64 stand_in)
 	{
 		Tally *tally = lfirst(lc);
 
-		if (tally->statement == current.key && tally->home == map->home &&
-			tally->stand_ins != NULL &&
+		if (tally->statement == current.key && tally->home == map->home && tally->stand_ins != NULL &&
 			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
 			return true;
 	}
@@ -457,9 +456,9 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 {
 	Frame outer = current;
 	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
-	MemoryContext cxt = !copy ? NULL
-							  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY",
-													  ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt =
+		!copy ? NULL
+			  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
 
 	if (copy)
 	{

@@ -17,6 +17,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_subscription.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "compat.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -24,6 +25,7 @@
 #include "replication/origin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -51,8 +53,8 @@ static Writer cached_writer;
 static bool cached_valid = false;
 static RepOriginId cached_origin;
 static Oid cached_role;
-static char *cached_setting;
-static MemoryContext cached_cxt = NULL;
+static char *cached_setting = NULL;
+static HTAB *names = NULL; /* of char *: see intern() */
 static uint64 serial = 0;
 static uint64 invalidations = 0;
 
@@ -268,8 +270,7 @@ check_setting(const char *name)
 	nearest = nearest_name(name, system_names());
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist",
-					name),
+			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist", name),
 			 nearest != NULL
 				 ? errhint("Perhaps you meant system \"%s\".", nearest)
 				 : errhint(
@@ -283,10 +284,59 @@ in_replication_worker(RepOriginId origin)
 	return IsLogicalWorker() || (MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
 }
 
+static uint32
+hash_name(const void *key, Size keysize)
+{
+	const char *name = *(const char *const *) key;
+
+	return DatumGetUInt32(hash_any((const unsigned char *) name, strlen(name)));
+}
+
+static int
+compare_names(const void *a, const void *b, Size keysize)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * A text that stays for as long as the session: a caller up the stack may
+ * still hold what an older answer was, however often that changes.  There are
+ * no more of them than systems and origins.
+ */
+static char *
+intern(const char *name)
+{
+	char **entry;
+	bool found;
+
+	if (name == NULL)
+		return NULL;
+	if (names == NULL)
+	{
+		HASHCTL ctl = {0};
+
+		ctl.keysize = ctl.entrysize = sizeof(char *);
+		ctl.hash = hash_name;
+		ctl.match = compare_names;
+		ctl.hcxt = CacheMemoryContext;
+		names = hash_create("ownership writers", 16, &ctl,
+							HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	entry = hash_search(names, &name, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		char *copy = MemoryContextStrdup(CacheMemoryContext, name);
+
+		entry = hash_search(names, &copy, HASH_ENTER, &found);
+	}
+	return *entry;
+}
+
 static void
 resolve(const WriterKey *key)
 {
 	bool setting = key->system[0] != '\0';
+	char *setting_was;
 
 	for (;;)
 	{
@@ -329,16 +379,18 @@ resolve(const WriterKey *key)
 			continue;
 		}
 
-		/* a caller up the stack may still hold strings of the old answer */
-		if (cached_cxt != NULL)
-			MemoryContextSetParent(cached_cxt, TopTransactionContext);
-		MemoryContextSetParent(cxt, CacheMemoryContext);
-		cached_cxt = cxt;
+		w.system = intern(w.system);
+		w.carried = intern(w.carried);
+		w.origin = intern(w.origin);
+		MemoryContextDelete(cxt);
 		w.serial = ++serial;
 		cached_writer = w;
 		cached_origin = key->origin;
 		cached_role = key->role;
-		cached_setting = MemoryContextStrdup(cxt, key->system);
+		setting_was = cached_setting;
+		cached_setting = MemoryContextStrdup(CacheMemoryContext, key->system);
+		if (setting_was != NULL)
+			pfree(setting_was);
 		cached_valid = true;
 		return;
 	}
@@ -375,8 +427,8 @@ known_writer_of(const WriterKey *key)
 }
 
 /*
- * Who writes by that key.  The result stays readable until the transaction
- * ends, but may be another at the next call.
+ * Who writes by that key.  The result stays readable, but may be another at the
+ * next call.
  *
  * Errors: the setting names no system.
  */

@@ -2,10 +2,22 @@
 
 \echo Use "ALTER EXTENSION ownership UPDATE" to load this file. \quit
 
-/* finds what was kept out of a row last, of one writer, however much evidence there is; see conflict.c */
+COMMENT ON COLUMN ownership.conflict.row_key IS 'The row''s key columns and their values, but for those that a refused INSERT did not name; NULL where the table has no key';
+/*
+ * Finds the latest evidence of what one writer was refused in a row, for one
+ * set of columns, however much there is; of whole rows the latest.  Where the
+ * key does not tell the row, what was proposed does.  See repeat.c.
+ */
 CREATE INDEX conflict_latest_idx ON ownership.conflict
-	(jsonb_hash_extended(row_key, hashtextextended(table_schema || '.' || table_name || '.' || coalesce(system, ''), 0)), id)
-	WHERE outcome IN ('kept', 'discarded');
+	(jsonb_hash_extended(row_key, hashtextextended(CASE outcome WHEN 'discarded' THEN operation ELSE '' END,
+		hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
+		hashtextextended(table_name, hashtextextended(table_schema, 0))))),
+	(CASE outcome WHEN 'discarded' THEN 0 ELSE hash_array_extended(columns, 0) END), id)
+	WHERE outcome IN ('kept', 'discarded') AND row_key IS NOT NULL;
+CREATE INDEX conflict_proposal_idx ON ownership.conflict
+	(jsonb_hash_extended(proposed, hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
+		hashtextextended(table_name, hashtextextended(table_schema, 0)))), id)
+	WHERE outcome = 'discarded' AND operation = 'INSERT' AND row_key IS NOT NULL;
 
 /* What the extension itself lacks; part of ownership.risks. */
 CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
