@@ -112,18 +112,20 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 		   trigger->tgoldtable == NULL && trigger->tgnewtable == NULL;
 }
 
-/* Does the guard's own trigger of that name see to what this other one fires for? */
+/*
+ * Does the guard's own trigger of that name see to what this other one fires
+ * for?  Both are asked for as the relation has them: those of a statement's
+ * private list may be armed (lift.c).
+ */
 static bool
 is_second(const TriggerData *td, const char *name)
 {
-	const Trigger *own;
+	const Trigger *this = find_trigger(td->tg_relation, td->tg_trigger->tgname);
+	const Trigger *own = find_trigger(td->tg_relation, name);
 
-	if (strcmp(td->tg_trigger->tgname, name) == 0)
-		return false;
-	own = find_trigger(td->tg_relation, name);
-	return own != NULL && own->tgfoid == td->tg_trigger->tgfoid &&
-		   own->tgtype == td->tg_trigger->tgtype && own->tgqual == NULL && own->tgnattr == 0 &&
-		   (own->tgenabled == TRIGGER_FIRES_ALWAYS || own->tgenabled == td->tg_trigger->tgenabled);
+	return own != this && own != NULL && this != NULL && own->tgfoid == this->tgfoid &&
+		   own->tgtype == this->tgtype && own->tgqual == NULL && own->tgnattr == 0 &&
+		   (own->tgenabled == TRIGGER_FIRES_ALWAYS || own->tgenabled == this->tgenabled);
 }
 
 /*
