@@ -11,7 +11,9 @@
  * catalog_signal's relcache entry at commit; one message marks all entries of
  * all sessions.  DDL on the relation or on something above it sends its own.
  * Callbacks only mark.  A load reads with one snapshot taken after the marks
- * were cleared, and starts again when a mark came in meanwhile.
+ * were cleared, and starts again when a mark came in meanwhile.  Where marks
+ * come in during each of LOADS loads, the last one answers this call, as one
+ * that looked when it did, and is not kept for another.
  *
  * An entry is never freed.  What it pointed to before a reload belongs to the
  * transaction from then on, so a caller up the stack can go on reading it.
@@ -593,7 +595,7 @@ map_get(Relation rel)
 {
 	RelationMap *map = map_entry(RelationGetRelid(rel));
 
-	while (unlikely(!map->valid))
+	for (int load = 1; unlikely(!map->valid) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
@@ -606,7 +608,7 @@ map_get(Relation rel)
 		load_map(&loaded, rel);
 		MemoryContextSwitchTo(old);
 
-		if (seen != generation)
+		if (seen != generation && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
 			CHECK_FOR_INTERRUPTS();
@@ -616,8 +618,8 @@ map_get(Relation rel)
 			MemoryContextSetParent(map->cxt, TopTransactionContext);
 		MemoryContextSetParent(cxt, CacheMemoryContext);
 		loaded.ancestor = map->ancestor;
-		loaded.valid = true;
-		any_valid = true;
+		loaded.valid = seen == generation;
+		any_valid |= loaded.valid;
 		*map = loaded;
 	}
 	return map;

@@ -18,6 +18,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -197,6 +198,12 @@ extern ErrorData *attempt(void (*work)(void *), void *arg);
 extern ErrorData *attempt_locking(void (*work)(void *), void *arg);
 extern ErrorData *trial(bool (*function)(void *), void *arg);
 extern bool error_is_fatal(const ErrorData *error);
+
+/*
+ * How often a cache loads an entry that was invalidated while it was loaded.
+ * Under debug_discard_caches every entry is, and that says nothing.
+ */
+#define LOADS (debug_discard_caches > 0 ? 1 : 3)
 
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;

@@ -300,7 +300,7 @@ resolve(RepOriginId origin, Oid role)
 {
 	bool setting = ownership_system != NULL && ownership_system[0] != '\0';
 
-	for (;;)
+	for (int load = 1;; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership writer", ALLOCSET_SMALL_SIZES);
@@ -334,7 +334,8 @@ resolve(RepOriginId origin, Oid role)
 		catalog_release(snapshot);
 		MemoryContextSwitchTo(old);
 
-		if (seen != invalidations)
+		/* see LOADS */
+		if (seen != invalidations && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
 			CHECK_FOR_INTERRUPTS();
@@ -350,7 +351,7 @@ resolve(RepOriginId origin, Oid role)
 		cached_writer = w;
 		cached_origin = origin;
 		cached_role = role;
-		cached_valid = true;
+		cached_valid = seen == invalidations;
 		return;
 	}
 }
