@@ -300,6 +300,7 @@ typedef struct Inserter
 	ResultRelInfo *rri;
 	TupleTableSlot *slot;
 	Oid sequence;
+	struct ExprState **defaults; /* of columns that are not the extension's; NULL: not asked yet */
 } Inserter;
 
 /* What one statement did on one table of the map. */
@@ -964,6 +965,7 @@ extern void require_decider(void);
 /* insert.c: rows that everybody's work leaves behind */
 extern Inserter *open_inserter(const char *table);
 extern void close_inserter(Inserter *inserter);
+extern void check_insertable(Oid relid);
 extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
 
 /* diagram.c: what pictures show */
