@@ -403,6 +403,14 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 	{
 		bool type = ((EventTriggerData *) fcinfo->context)->tag == CMDTAG_ALTER_TYPE;
 		List *relids = event_relations(type ? TYPED_TABLES : DDL_TABLES);
+		Oid own = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+		ListCell *lc;
+
+		foreach(lc, relids)
+		{
+			if (get_rel_namespace(lfirst_oid(lc)) == own)
+				check_insertable(lfirst_oid(lc));
+		}
 
 		/* columns come, go and are renamed in all of them */
 		if (nodeTag(command) == T_AlterTableStmt || !(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))

@@ -11,7 +11,9 @@
  * catalog_signal's relcache entry at commit; one message marks all entries of
  * all sessions.  DDL on the relation or on something above it sends its own.
  * Callbacks only mark.  A load reads with one snapshot taken after the marks
- * were cleared, and starts again when a mark came in meanwhile.
+ * were cleared, and starts again when a mark came in meanwhile.  Where marks
+ * come in during each of LOADS loads, the last one answers this call, as one
+ * that looked when it did, and is not kept for another.
  *
  * An entry is never freed.  The map that it had before a reload is freed at
  * once, unless somebody may go on reading it: the statement that is judged by
@@ -811,7 +813,7 @@ map_get(Relation rel)
 {
 	MapEntry *entry = map_entry(RelationGetRelid(rel));
 
-	while (unlikely(entry->map == NULL || !entry->map->valid))
+	for (int load = 1; unlikely(entry->map == NULL || !entry->map->valid) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
@@ -824,7 +826,7 @@ map_get(Relation rel)
 		load_map(loaded, rel);
 		MemoryContextSwitchTo(old);
 
-		if (seen != generation)
+		if (seen != generation && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
 			CHECK_FOR_INTERRUPTS();
@@ -834,8 +836,8 @@ map_get(Relation rel)
 			retire(entry->map);
 		MemoryContextSetParent(cxt, CacheMemoryContext);
 		loaded->loaded = ++loads;
-		loaded->valid = true;
-		any_valid = true;
+		loaded->valid = seen == generation;
+		any_valid |= loaded->valid;
 		entry->map = loaded;
 	}
 	return entry->map;

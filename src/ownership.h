@@ -19,6 +19,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -225,6 +226,12 @@ extern ErrorData *attempt_locking(void (*work)(void *), void *arg);
 extern ErrorData *trial(bool (*function)(void *), void *arg);
 extern bool error_is_fatal(const ErrorData *error);
 
+/*
+ * How often a cache loads an entry that was invalidated while it was loaded.
+ * Under debug_discard_caches every entry is, and that says nothing.
+ */
+#define LOADS (debug_discard_caches > 0 ? 1 : 3)
+
 /* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
 extern Oid catalog_table(const char *name, bool missing_ok);
@@ -358,6 +365,7 @@ typedef struct Inserter
 	ResultRelInfo *rri;
 	TupleTableSlot *slot;
 	Oid sequence;
+	struct ExprState **defaults; /* of columns that are not the extension's; NULL: not asked yet */
 } Inserter;
 
 /* What one statement did on one table of the map. */
@@ -1161,6 +1169,7 @@ extern void require_decider(void);
 /* insert.c: rows that everybody's work leaves behind */
 extern Inserter *open_inserter(const char *table);
 extern void close_inserter(Inserter *inserter);
+extern void check_insertable(Oid relid);
 extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
 
 /* publish.c: the extension's tables in publications and subscriptions */

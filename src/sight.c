@@ -79,7 +79,7 @@ syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
 static bool
 find_extension(void)
 {
-	while (unlikely(!extension_known))
+	for (int load = 1; unlikely(!extension_known) && load <= LOADS; load++)
 	{
 		uint64 seen = generation;
 
@@ -236,7 +236,7 @@ sight_of(Oid relid)
 		return NULL;
 	sweep_sights();
 	sight = sight_entry(relid);
-	while (unlikely(!sight->valid))
+	for (int load = 1; unlikely(!sight->valid) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership sight", ALLOCSET_SMALL_SIZES);
@@ -254,7 +254,7 @@ sight_of(Oid relid)
 		look(&seen_now);
 		catalog_unlock(read_tables, lengthof(read_tables));
 		MemoryContextSwitchTo(old);
-		if (seen != generation)
+		if (seen != generation && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
 			if (!find_extension())
@@ -271,7 +271,7 @@ sight_of(Oid relid)
 		else
 			MemoryContextDelete(cxt);
 		seen_now.ancestor = sight->ancestor;
-		seen_now.valid = true;
+		seen_now.valid = seen == generation;
 		*sight = seen_now;
 	}
 	return sight->mapped ? sight : NULL;

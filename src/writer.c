@@ -338,7 +338,7 @@ resolve(const WriterKey *key)
 	bool setting = key->system[0] != '\0';
 	char *setting_was;
 
-	for (;;)
+	for (int load = 1;; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership writer", ALLOCSET_SMALL_SIZES);
@@ -372,7 +372,8 @@ resolve(const WriterKey *key)
 		catalog_release(snapshot);
 		MemoryContextSwitchTo(old);
 
-		if (seen != invalidations)
+		/* see LOADS */
+		if (seen != invalidations && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
 			CHECK_FOR_INTERRUPTS();
@@ -391,7 +392,7 @@ resolve(const WriterKey *key)
 		cached_setting = MemoryContextStrdup(CacheMemoryContext, key->system);
 		if (setting_was != NULL)
 			pfree(setting_was);
-		cached_valid = true;
+		cached_valid = seen == invalidations;
 		return;
 	}
 }
