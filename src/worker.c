@@ -320,25 +320,49 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-/* Write all that was handed over by now.  False: a table is locked. */
+/* Write attempts, batch by batch, then counters.  False: a table is locked. */
+static bool
+write_batches(Oid database, int64 attempts)
+{
+	int n;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = write_attempts_once(database);
+		attempts -= n;
+		MemoryContextReset(CurrentMemoryContext);
+	} while (n > 0 && attempts > 0);
+	return write_counters_once(database) && n >= 0;
+}
+
+/* Write all that was handed over by now.  False: a table, or a row of it, is locked. */
 static bool
 write_all(Oid database, uint64 number, int64 attempts)
 {
 	MemoryContext cxt =
 		AllocSetContextCreate(TopMemoryContext, "ownership worker", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	bool done;
-	int n;
+	volatile bool done = false;
 
 	pgstat_report_activity(STATE_RUNNING, "writing activity");
-	do
+	PG_TRY();
 	{
-		CHECK_FOR_INTERRUPTS();
-		n = write_attempts_once(database);
-		attempts -= n;
-		MemoryContextReset(cxt);
-	} while (n > 0 && attempts > 0);
-	done = write_counters_once(database) && n >= 0;
+		done = write_batches(database, attempts);
+	}
+	PG_CATCH();
+	{
+		int code = geterrcode();
+
+		/* by DDL that the map has followed, for one, and that has yet to commit */
+		if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED)
+			PG_RE_THROW();
+		HOLD_INTERRUPTS();
+		AbortOutOfAnyTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 	if (done)
@@ -417,7 +441,8 @@ fix_settings(void)
 	/* from 17 on; it would end the process */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		set("transaction_timeout", "0");
-	set("lock_timeout", "2s");
+	/* gives way, and looks again, before a session that waits for it checks for deadlocks */
+	set("lock_timeout", "200ms");
 	set("idle_in_transaction_session_timeout", "0");
 	set("temp_file_limit", "-1");
 	set("check_function_bodies", "on"); /* see restoring() */

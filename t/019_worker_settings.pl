@@ -80,6 +80,7 @@ foreach my $set (@settings)
 	is(attempts(), $attempts + 1, 'the attempt is written');
 	is(super(q{SELECT sum(reads) FROM ownership.activity WHERE table_name = 'wide'}), $reads + 1200, 'and activity');
 }
+super(q{DROP TABLE wide; DELETE FROM ownership.mirrored_table WHERE table_name = 'wide'; DELETE FROM ownership.field WHERE entity = 'wide'});
 is(risks(), '', 'nothing was wrong');
 
 #
@@ -127,6 +128,31 @@ try_to_write();
 wait_for($node, 'postgres', q{SELECT count(*) FROM ownership.conflict WHERE outcome = 'rejected'}, $attempts + 1);
 pass('a locked table of activity keeps no evidence back');
 $lock->query('ROLLBACK');
+# DDL that the map follows holds rows of activity until it commits
+psql_as($node, 'postgres', 'crm', 'SELECT price FROM product');
+is(flushed(), '', 'there is a row of activity');
+$lock->query('BEGIN; ALTER TABLE product RENAME price TO list_price; ALTER TABLE product RENAME list_price TO price');
+$lock->query('SAVEPOINT s; UPDATE ownership.activity SET reads = reads');
+my $reader = $node->background_psql('postgres', on_error_stop => 0);
+$reader->query('SET SESSION AUTHORIZATION crm; SELECT price FROM product');
+ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'ownership worker' AND wait_event_type = 'Lock'}), 'the worker waits for a row');
+sleep(3);
+like(fact('worker'), qr/^running/, 'which is no failure');
+is(risks(), '', 'nor a risk');
+$lock->query('ROLLBACK');
+is(flushed(), '', 'and ends with the lock');
+# as DROP EXTENSION, which locks one table after the other
+my $dropping = $node->background_psql('postgres', on_error_stop => 0);
+$dropping->query('BEGIN; LOCK TABLE ownership.system IN ACCESS EXCLUSIVE MODE');
+$reader->query('SELECT price FROM product');
+ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'ownership worker' AND wait_event_type = 'Lock'}), 'the worker waits for a table');
+$dropping->{stderr} = '';
+$dropping->query('LOCK TABLE ownership.activity IN ACCESS EXCLUSIVE MODE');
+is($dropping->{stderr}, '', 'and gives way to whoever waits for it');
+$dropping->query('ROLLBACK');
+$dropping->quit;
+$reader->quit;
+is(flushed(), '', 'and goes on');
 $lock->query('BEGIN; LOCK TABLE ownership.conflict IN ACCESS EXCLUSIVE MODE');
 super(q{
 	SET SESSION AUTHORIZATION crm;
