@@ -43,7 +43,7 @@ typedef struct Call
 	const Writer *writer;
 	Writer as; /* its copy: code of users may write as somebody else meanwhile */
 	const char *system;
-	const Insertion *insertion; /* INSERT: what brings the row */
+	NewRow new; /* INSERT */
 	Circumstances circumstances;
 	bool judge; /* in BEFORE: AFTER will not */
 } Call;
@@ -139,8 +139,7 @@ begin_call(FunctionCallInfo fcinfo, const char *function, TriggerEvent timing, b
 	call->as = *call->writer;
 	call->writer = &call->as;
 	call->map = state->map;
-	call->insertion =
-		row && TRIGGER_FIRED_BY_INSERT(td->tg_event) ? insertion_of(state, td, call->map) : NULL;
+	call->new = (NewRow){state, td, state->map};
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
@@ -265,7 +264,7 @@ stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 static bool
 took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 {
-	return !call->insertion->before && insertion_is_open(call->insertion, call->map, col) &&
+	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) && insertion_was_open(&call->new, col) &&
 		   statement_remembers(call->map, stand_in(call, col, row));
 }
 
@@ -284,7 +283,7 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	{
 		MappedColumn *col = &cols[i];
 
-		if (col->foreign && insert_writes(call->insertion, map, col, proposed) &&
+		if (col->foreign && insert_writes(&call->new, col, proposed) &&
 			!took_default(call, col, proposed))
 			add_conflict(call, set, col, map_owner(map, col, proposed), false);
 	}
@@ -493,11 +492,11 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 	if (!call->judge || tuple == NULL || !activity_counts())
 		return;
 	if (row != NULL)
-		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
+		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 	else
 	{
 		row = tuple_slot(call->td->tg_relation, tuple);
-		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
+		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 }
@@ -524,7 +523,7 @@ amend_update(Call *call)
 	bool keeps;
 
 	if (state->amended_insert && !call->writer->worker &&
-		insertion_arbiters(insertion_of(state, td, call->map), &arbiters) != ARBITERS_NONE)
+		insertion_arbiters(&call->new, &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
@@ -578,7 +577,7 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, Mappe
 		if (set->items[i].verdict != VERDICT_KEEP)
 			continue;
 		attnums[n] = col->attnum;
-		map_default(insertion_default(call->insertion, col), &values[n], &nulls[n]);
+		map_default(insertion_default(&call->new, col), &values[n], &nulls[n]);
 		if (col->partition_key || (col->not_null && nulls[n]))
 		{
 			*stuck = col;
@@ -648,7 +647,7 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
 	EState *estate;
 	ResultRelInfo *rri;
 	List *listed;
-	Arbiters where = insertion_arbiters(call->insertion, &listed);
+	Arbiters where = insertion_arbiters(&call->new, &listed);
 	List *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
@@ -728,7 +727,7 @@ remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
 	{
 		const Conflict *c = &set->items[i];
 
-		if (c->verdict == VERDICT_KEEP && !insertion_default(call->insertion, c->col)->constant)
+		if (c->verdict == VERDICT_KEEP && !insertion_default(&call->new, c->col)->constant)
 			statement_remember(call->map, stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
@@ -747,11 +746,11 @@ remember_defaults(Call *call, HeapTuple tuple)
 	{
 		MappedColumn *col = &map->cols[i];
 
-		if (!col->foreign || !insertion_is_open(call->insertion, map, col))
+		if (!col->foreign || !insertion_was_open(&call->new, col))
 			continue;
 		if (row == NULL)
 			row = tuple_slot(call->td->tg_relation, tuple);
-		if (!insert_writes(call->insertion, map, col, row))
+		if (!insert_writes(&call->new, col, row))
 			statement_remember(map, stand_in(call, col, row));
 	}
 	if (row != NULL)
@@ -1080,8 +1079,8 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 		proposed = td->tg_trigslot;
 		insert_conflicts(&call, &set, proposed);
 	}
-	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols,
-				 call.insertion, stored, proposed);
+	activity_row(call.map, call.system, call.circumstances.operation, td->tg_updatedcols, &call.new,
+				 stored, proposed);
 	if (set.n == 0)
 		return PointerGetDatum(NULL);
 
@@ -1096,7 +1095,7 @@ ownership_guard_judge(PG_FUNCTION_ARGS)
 			continue;
 		if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		{
-			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call.insertion, c->col))
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call.new, c->col))
 			{
 				if (statement_remembers(call.map, stand_in(&call, c->col, proposed)))
 					continue;

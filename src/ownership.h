@@ -395,10 +395,18 @@ typedef struct Insertion
 	InsertSource first;
 } Insertion;
 
+/* A row that a trigger of the guard is called for: its insertion is looked for when it is asked. */
+typedef struct NewRow
+{
+	struct GuardState *state;
+	const TriggerData *td;
+	const RelationMap *map;
+} NewRow;
+
 extern void insertion_find(Insertion *insertion, const RelationMap *map,
 						   struct ModifyTableState *node, bool before);
-extern const ColumnDefault *insertion_default(const Insertion *insertion, const MappedColumn *col);
-extern bool insertion_has_constant(const Insertion *insertion, const MappedColumn *col);
+extern const ColumnDefault *insertion_default(const NewRow *new, const MappedColumn *col);
+extern bool insertion_has_constant(const NewRow *new, const MappedColumn *col);
 extern bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern Naming
@@ -406,9 +414,9 @@ insertion_names(const Insertion *insertion, const RelationMap *map, const Mapped
 extern Naming statement_names_insert(const RelationMap *map, const MappedColumn *col);
 extern bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
-extern Arbiters insertion_arbiters(const Insertion *insertion, List **indexes);
-extern bool insert_writes(const Insertion *insertion, const RelationMap *map,
-						  const MappedColumn *col, TupleTableSlot *row);
+extern bool insertion_was_open(const NewRow *new, const MappedColumn *col);
+extern Arbiters insertion_arbiters(const NewRow *new, List **indexes);
+extern bool insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row);
 
 /* conflict.c: evidence */
 typedef struct Evidence
@@ -453,7 +461,7 @@ typedef struct GuardState
 	RelationMap *map;
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
-	Insertion insertion; /* see insertion_of() */
+	Insertion insertion; /* see insertion.c */
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
 	int ncandidates;
 	MappedColumn **candidates;
@@ -467,8 +475,6 @@ typedef struct GuardState
 	struct ExprState *partition_check;
 } GuardState;
 
-extern const Insertion *
-insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map);
 extern Circumstances guard_circumstances(const Writer *writer);
 extern bool guard_judges_before(Relation rel);
 
@@ -661,7 +667,7 @@ extern void reads_count_again(int level);
 extern bool activity_counts(void);
 extern void activity_conflict(const Evidence *e);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
-						 const Bitmapset *named, const Insertion *insertion, TupleTableSlot *stored,
+						 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored,
 						 TupleTableSlot *written);
 extern void activity_attempt(const Evidence *e, Attempt *attempt);
 extern Attempt attempt_read(const char *message);
