@@ -250,7 +250,7 @@ count_write(Written *written, Oid home, int system, AttrNumber attnum)
 /* Did the row write the column?  The rules of the guard, for every writer. */
 static bool
 wrote(const RelationMap *map, const MappedColumn *col, Operation operation, const Bitmapset *named,
-	  const Insertion *insertion, TupleTableSlot *stored, TupleTableSlot *row)
+	  const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
 {
 	Datum before;
 	Datum after;
@@ -267,16 +267,16 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
 		after = slot_getattr(row, col->attnum, &after_null);
 		return value_changed(col, before, before_null, after, after_null);
 	}
-	return insert_writes(insertion, map, col, row);
+	return insert_writes(new, col, row);
 }
 
 /*
  * The guard judged a row that was written: `row` as it is now, `stored` as it
- * was.  Either may be NULL where there is none.  insertion: of an INSERT.
+ * was.  Either may be NULL where there is none.  new: of an INSERT.
  */
 void
-activity_row(const RelationMap *map, const char *system, Operation operation, const Bitmapset *named,
-			 const Insertion *insertion, TupleTableSlot *stored, TupleTableSlot *row)
+activity_row(const RelationMap *map, const char *system, Operation operation,
+			 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
 {
 	const void *statement = statement_key();
 	Written *written = NULL;
@@ -300,7 +300,7 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 		AttrNumber home = col->attnum <= sight->natts ? sight->home_attnum[col->attnum - 1] : 0;
 
 		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)) ||
-			!wrote(map, col, operation, named, insertion, stored, row))
+			!wrote(map, col, operation, named, new, stored, row))
 			continue;
 		count_write(written, sight->home, count_system(system), home);
 	}

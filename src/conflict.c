@@ -221,7 +221,7 @@ unnamed_columns(const Evidence *e)
 {
 	Bitmapset *unnamed = NULL;
 
-	if (e->operation != OPERATION_INSERT || e->insertion == NULL ||
+	if (e->operation != OPERATION_INSERT || e->new == NULL ||
 		(e->outcome != VERDICT_DISCARD && e->outcome != VERDICT_REJECT))
 		return NULL;
 	for (int i = 0; i < e->desc->natts; i++)
@@ -229,7 +229,7 @@ unnamed_columns(const Evidence *e)
 		AttrNumber attnum = TupleDescAttr(e->desc, i)->attnum;
 		const MappedColumn *col = map_any_column(e->map, attnum);
 
-		if (col != NULL && insertion_leaves_out(e->insertion, e->map, col))
+		if (col != NULL && insertion_leaves_out(e->new, col))
 			unnamed = bms_add_member(unnamed, attnum);
 	}
 	return unnamed;
@@ -245,7 +245,7 @@ made_columns(const Evidence *e, const Bitmapset *unnamed)
 	while ((attnum = bms_next_member(unnamed, attnum)) >= 0)
 	{
 		const MappedColumn *col = map_any_column(e->map, attnum);
-		const ColumnDefault *standard = insertion_default(e->insertion, col);
+		const ColumnDefault *standard = insertion_default(e->new, col);
 		bool isnull;
 		Datum value = slot_getattr(e->proposed, attnum, &isnull);
 

@@ -47,7 +47,7 @@ typedef struct Call
 	RelationMap *map;
 	const Writer *writer;
 	const char *system;
-	const Insertion *insertion; /* INSERT: what brings the row */
+	NewRow new; /* INSERT */
 	Circumstances circumstances;
 	bool applied; /* the row change is a replication worker's own */
 	bool judge;	  /* in BEFORE: AFTER will not */
@@ -206,8 +206,7 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	if (!state->map->mapped)
 		return false;
 	call->map = state->map;
-	call->insertion =
-		row && TRIGGER_FIRED_BY_INSERT(td->tg_event) ? insertion_of(state, td, call->map) : NULL;
+	call->new = (NewRow){state, td, state->map};
 	call->writer = &moment->writer;
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
@@ -338,7 +337,7 @@ stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 static bool
 took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 {
-	return !call->insertion->before && insertion_is_open(call->insertion, call->map, col) &&
+	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) && insertion_was_open(&call->new, col) &&
 		   statement_remembers(call->map, stand_in(call, col, row));
 }
 
@@ -357,7 +356,7 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	{
 		MappedColumn *col = &cols[i];
 
-		if (col->foreign && insert_writes(call->insertion, map, col, proposed) &&
+		if (col->foreign && insert_writes(&call->new, col, proposed) &&
 			!took_default(call, col, proposed))
 			add_conflict(call, set, col, map_owner(map, col, proposed), false);
 	}
@@ -395,7 +394,7 @@ evidence(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSl
 	e.operation = call->circumstances.operation;
 	e.outcome = outcome;
 	e.conflicts = set;
-	e.insertion = call->insertion;
+	e.new = call->circumstances.operation == OPERATION_INSERT ? &call->new : NULL;
 	e.stored = stored;
 	e.proposed = proposed;
 	return e;
@@ -576,11 +575,11 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 	if (!call->judge || tuple == NULL || !activity_counts())
 		return;
 	if (row != NULL)
-		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
+		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 	else
 	{
 		row = tuple_slot(call->td->tg_relation, tuple);
-		activity_row(call->map, call->system, operation, named, call->insertion, stored, row);
+		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 }
@@ -607,7 +606,7 @@ amend_update(Call *call)
 	bool keeps;
 
 	if (state->amended_insert && !call->applied &&
-		insertion_arbiters(insertion_of(state, td, call->map), &arbiters) != ARBITERS_NONE)
+		insertion_arbiters(&call->new, &arbiters) != ARBITERS_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
@@ -661,7 +660,7 @@ default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, Mappe
 		if (set->items[i].verdict != VERDICT_KEEP)
 			continue;
 		attnums[n] = col->attnum;
-		map_default(insertion_default(call->insertion, col), &values[n], &nulls[n]);
+		map_default(insertion_default(&call->new, col), &values[n], &nulls[n]);
 		if (col->partition_key || (col->not_null && nulls[n]))
 		{
 			*stuck = col;
@@ -731,7 +730,7 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
 	EState *estate;
 	ResultRelInfo *rri;
 	List *listed;
-	Arbiters where = insertion_arbiters(call->insertion, &listed);
+	Arbiters where = insertion_arbiters(&call->new, &listed);
 	List *arbiters = NIL;
 	TupleTableSlot *slot;
 	ItemPointerData conflict;
@@ -811,7 +810,7 @@ remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
 	{
 		const Conflict *c = &set->items[i];
 
-		if (c->verdict == VERDICT_KEEP && !insertion_default(call->insertion, c->col)->constant)
+		if (c->verdict == VERDICT_KEEP && !insertion_default(&call->new, c->col)->constant)
 			statement_remember(call->map, stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
@@ -830,11 +829,11 @@ remember_defaults(Call *call, HeapTuple tuple)
 	{
 		MappedColumn *col = &map->cols[i];
 
-		if (!col->foreign || !insertion_is_open(call->insertion, map, col))
+		if (!col->foreign || !insertion_was_open(&call->new, col))
 			continue;
 		if (row == NULL)
 			row = tuple_slot(call->td->tg_relation, tuple);
-		if (!insert_writes(call->insertion, map, col, row))
+		if (!insert_writes(&call->new, col, row))
 			statement_remember(map, stand_in(call, col, row));
 	}
 	if (row != NULL)
@@ -1078,6 +1077,7 @@ call_at(const Call *call, Relation rel, TriggerData *td, GuardState *state)
 	there.td = td;
 	there.state = state;
 	there.map = moment_map(call->moment, rel);
+	there.new = (NewRow){state, td, there.map};
 	there.system = writer_system(call->writer, there.map->source);
 	return there;
 }
@@ -1203,8 +1203,8 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 		insert_conflicts(call, &set, proposed);
 	else
 		update_conflicts(call, &set, named, stored, proposed);
-	activity_row(call->map, call->system, call->circumstances.operation, named, call->insertion,
-				 stored, proposed);
+	activity_row(call->map, call->system, call->circumstances.operation, named, &call->new, stored,
+				 proposed);
 
 	if (set.strictest == VERDICT_REJECT)
 		reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);
@@ -1217,7 +1217,7 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 			continue;
 		if (call->circumstances.operation == OPERATION_INSERT)
 		{
-			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(call->insertion, c->col) &&
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call->new, c->col) &&
 				statement_remembers(call->map, stand_in(call, c->col, proposed)))
 				continue;
 			if (statement_tally(call->map)->untouched > 0)

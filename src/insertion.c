@@ -302,12 +302,10 @@ add_source(Insertion *insertion, int level, ModifyTable *plan)
 static void
 add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 {
-	List *plans = lcons(statement->planTree, list_copy(statement->subplans));
-	ListCell *lc;
-
-	foreach(lc, plans)
+	for (int i = -1; i < list_length(statement->subplans); i++)
 	{
-		ModifyTable *plan = lfirst(lc);
+		ModifyTable *plan = i < 0 ? (ModifyTable *) statement->planTree
+								  : (ModifyTable *) list_nth(statement->subplans, i);
 		int level;
 
 		if (plan == NULL || !IsA(plan, ModifyTable) || !inserts(plan))
@@ -316,7 +314,6 @@ add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 		if (level >= 0)
 			add_source(insertion, level, plan);
 	}
-	list_free(plans);
 }
 
 /*
@@ -408,30 +405,38 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
  * What brings the row that a trigger is called for; found once for a
  * statement, unless the map changes.
  */
-const Insertion *
-insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map)
+static const Insertion *
+found(const NewRow *new)
 {
-	Insertion *insertion = &state->insertion;
-	bool before = TRIGGER_FIRED_BEFORE(td->tg_event);
+	Insertion *insertion = &new->state->insertion;
+	const RelationMap *map = new->map;
+	bool before = TRIGGER_FIRED_BEFORE(new->td->tg_event);
 	QueryDesc *query = statement_query();
 	MemoryContext old;
 
-	if (insertion->of == map->loaded)
+	if (likely(insertion->of == map->loaded))
 		return insertion;
-	old = MemoryContextSwitchTo(state->cxt);
+	old = MemoryContextSwitchTo(new->state->cxt);
 	insertion_find(insertion, map,
-				   before && query != NULL ? lift_node(query, td->tg_trigger) : NULL, before);
+				   before && query != NULL ? lift_node(query, new->td->tg_trigger) : NULL, before);
 	for (int i = 0; i < insertion->nsources && insertion->statement != NULL; i++)
 		insertion->sources[i].naming = palloc0((map->ncols + map->nothers + 1) * sizeof(Naming));
 	MemoryContextSwitchTo(old);
 	return insertion;
 }
 
+/* Does the value alone tell a write of the column, whatever brings the row? */
+static bool
+value_tells(const RelationMap *map, const MappedColumn *col)
+{
+	return !map->defaults_differ && col->defaults->constant;
+}
+
 /* The default that stands in for a value of the row that BEFORE is called for. */
 const ColumnDefault *
-insertion_default(const Insertion *insertion, const MappedColumn *col)
+insertion_default(const NewRow *new, const MappedColumn *col)
 {
-	return &col->defaults[insertion->sources[0].level];
+	return &col->defaults[new->map->defaults_differ ? found(new)->sources[0].level : 0];
 }
 
 /*
@@ -573,21 +578,29 @@ insertion_names(const Insertion *insertion, const RelationMap *map, const Mapped
  * column need not be mirrored.
  */
 bool
-insertion_leaves_out(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
+insertion_leaves_out(const NewRow *new, const MappedColumn *col)
 {
-	Naming naming = insertion_names(insertion, map, col);
+	const Insertion *insertion = found(new);
+	Naming naming = insertion_names(insertion, new->map, col);
 
 	if (insertion->blind)
 		return false;
 	return naming == NAMED_NO ||
-		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, map, col));
+		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, new->map, col));
 }
 
 /* Is BEFORE to remember which rows took the column's default? */
 bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
-	return insertion->several || insertion_names(insertion, map, col) == NAMED_BY_ROW;
+	return !value_tells(map, col) &&
+		   (insertion->several || insertion_names(insertion, map, col) == NAMED_BY_ROW);
+}
+
+bool
+insertion_was_open(const NewRow *new, const MappedColumn *col)
+{
+	return !value_tells(new->map, col) && insertion_is_open(found(new), new->map, col);
 }
 
 static bool
@@ -628,9 +641,9 @@ source_writes(const Insertion *insertion, const InsertSource *source, const Rela
  * default is volatile.
  */
 bool
-insert_writes(const Insertion *insertion, const RelationMap *map, const MappedColumn *col,
-			  TupleTableSlot *row)
+insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row)
 {
+	const Insertion *insertion;
 	Datum value;
 	bool isnull;
 
@@ -639,9 +652,12 @@ insert_writes(const Insertion *insertion, const RelationMap *map, const MappedCo
 	value = slot_getattr(row, col->attnum, &isnull);
 	if (isnull)
 		return false;
+	if (value_tells(new->map, col))
+		return value_changed(col, value, false, col->defaults->value, col->defaults->isnull);
+	insertion = found(new);
 	for (int i = 0; i < insertion->nsources; i++)
 	{
-		if (source_writes(insertion, &insertion->sources[i], map, col, value))
+		if (source_writes(insertion, &insertion->sources[i], new->map, col, value))
 			return true;
 	}
 	return false;
@@ -649,8 +665,9 @@ insert_writes(const Insertion *insertion, const RelationMap *map, const MappedCo
 
 /* Is there one default, which tells by itself whether a value is another? */
 bool
-insertion_has_constant(const Insertion *insertion, const MappedColumn *col)
+insertion_has_constant(const NewRow *new, const MappedColumn *col)
 {
+	const Insertion *insertion = found(new);
 	bool constant = true;
 
 	for (int i = 0; i < insertion->nsources; i++)
@@ -664,8 +681,9 @@ insertion_has_constant(const Insertion *insertion, const MappedColumn *col)
  * or any.  Any, too, when the statement is not known.
  */
 Arbiters
-insertion_arbiters(const Insertion *insertion, List **indexes)
+insertion_arbiters(const NewRow *new, List **indexes)
 {
+	const Insertion *insertion = found(new);
 	bool any = false;
 
 	*indexes = NIL;

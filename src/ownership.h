@@ -464,21 +464,29 @@ typedef struct Insertion
 	InsertSource first;
 } Insertion;
 
+/* A row that a trigger of the guard is called for: its insertion is looked for when it is asked. */
+typedef struct NewRow
+{
+	struct GuardState *state;
+	const TriggerData *td;
+	const RelationMap *map;
+} NewRow;
+
 extern void insertion_find(Insertion *insertion, const RelationMap *map,
 						   struct ModifyTableState *node, bool before);
-extern const ColumnDefault *insertion_default(const Insertion *insertion, const MappedColumn *col);
-extern bool insertion_has_constant(const Insertion *insertion, const MappedColumn *col);
+extern const ColumnDefault *insertion_default(const NewRow *new, const MappedColumn *col);
+extern bool insertion_has_constant(const NewRow *new, const MappedColumn *col);
 extern bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern Naming
 insertion_names(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
-extern bool
-insertion_leaves_out(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
+extern bool insertion_leaves_out(const NewRow *new, const MappedColumn *col);
 extern bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
-extern Arbiters insertion_arbiters(const Insertion *insertion, List **indexes);
-extern bool insert_writes(const Insertion *insertion, const RelationMap *map,
-						  const MappedColumn *col, TupleTableSlot *row);
+extern bool insertion_was_open(const NewRow *new, const MappedColumn *col);
+extern Arbiters insertion_arbiters(const NewRow *new, List **indexes);
+extern bool insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row);
+
 /* value.c: values as text */
 #define TEXT_LOCALE 1 /* of money */
 #define TEXT_NAMES 2  /* of what lies in schemas */
@@ -510,8 +518,8 @@ typedef struct Evidence
 	const RelationMap *map; /* of the relation that the slots belong to */
 	TupleDesc desc;			/* its; a slot's own may lack the names */
 	const Writer *writer;
-	const char *system;			/* who that is on this table, or NULL */
-	const Insertion *insertion; /* INSERT: what brings the row */
+	const char *system; /* who that is on this table, or NULL */
+	const NewRow *new;	/* INSERT: what brings the row; else NULL */
 	Operation operation;
 	Verdict outcome;
 	const ConflictSet *conflicts; /* those of this verdict are recorded */
@@ -574,7 +582,7 @@ typedef struct GuardState
 	uint64 map_serial;
 	int rows;			 /* 1: the first; stays at 3 */
 	bool amended_insert; /* the last INSERT was amended */
-	Insertion insertion; /* see insertion_of() */
+	Insertion insertion; /* see insertion.c */
 	/* the mirrored columns to compare in an UPDATE, and what they were found by */
 	int ncandidates;
 	MappedColumn **candidates;
@@ -588,8 +596,6 @@ typedef struct GuardState
 	struct ExprState *partition_check;
 } GuardState;
 
-extern const Insertion *
-insertion_of(GuardState *state, const TriggerData *td, const RelationMap *map);
 extern PGDLLEXPORT Datum ownership_guard_truncate(PG_FUNCTION_ARGS);
 extern Circumstances guard_circumstances(const Moment *moment, const Writer *writer);
 
@@ -795,7 +801,7 @@ extern void reads_count_again(int level);
 extern bool activity_counts(void);
 extern void activity_conflict(const Evidence *e);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
-						 const Bitmapset *named, const Insertion *insertion, TupleTableSlot *stored,
+						 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored,
 						 TupleTableSlot *written);
 extern void activity_attempt(const Evidence *e, Attempt *attempt);
 extern Attempt attempt_read(const char *message);

@@ -216,15 +216,18 @@ statement_copied(void)
 {
 	PlannedStmt *statement = statement_planned();
 	RangeVar *name;
+	Oid relid;
 
-	if (!OidIsValid(current.copied) && statement != NULL && statement->utilityStmt != NULL &&
-		IsA(statement->utilityStmt, CopyStmt))
-	{
-		name = ((CopyStmt *) statement->utilityStmt)->relation;
-		if (name != NULL)
-			current.copied = RangeVarGetRelid(name, NoLock, true);
-	}
-	return current.copied;
+	if (current.statement != NULL && OidIsValid(current.copied))
+		return current.copied;
+	if (statement == NULL || statement->utilityStmt == NULL ||
+		!IsA(statement->utilityStmt, CopyStmt))
+		return InvalidOid;
+	name = ((CopyStmt *) statement->utilityStmt)->relation;
+	relid = name == NULL ? InvalidOid : RangeVarGetRelid(name, NoLock, true);
+	if (current.statement != NULL)
+		current.copied = relid;
+	return relid;
 }
 
 /*

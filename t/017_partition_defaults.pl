@@ -183,6 +183,20 @@ is(hub('SELECT id, status, fixed FROM rooted WHERE id > 150 ORDER BY id'), "151|
 is(hub(q{SELECT row_key ->> 'id', proposed FROM ownership.conflict WHERE table_name = 'rooted' AND (row_key ->> 'id')::int > 150}),
 	'152|{"status": "leaf"}', 'and no more evidence');
 
+# What the hub's own triggers derive is not written where nothing else is left.
+hub(q{
+	CREATE FUNCTION derive() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.stable := NEW.stable + 1000; RETURN NEW; END';
+	CREATE TRIGGER derive BEFORE UPDATE ON rooted FOR EACH ROW EXECUTE FUNCTION derive();
+	ALTER TABLE rooted_us_1 ENABLE ALWAYS TRIGGER derive});
+my $version = hub('SELECT ctid, xmin FROM rooted WHERE id = 151');
+source('ALTER TABLE rooted REPLICA IDENTITY FULL');
+source(q{UPDATE rooted SET status = 'refused' WHERE id = 151});
+$pub->wait_for_catchup('hub');
+is(hub('SELECT ctid, xmin FROM rooted WHERE id = 151'), $version, 'a replicated UPDATE of which nothing is left is skipped, derived columns or not');
+source(q{UPDATE rooted SET status = 'again', note = 'changed' WHERE id = 151});
+$pub->wait_for_catchup('hub');
+is(hub('SELECT note, status, stable FROM rooted WHERE id = 151'), 'changed|open|1070', 'what is left is written as ever');
+
 $hub->stop;
 $pub->stop;
 done_testing();
