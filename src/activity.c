@@ -19,6 +19,7 @@
 #include "catalog/pg_trigger.h"
 #include "compat.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -58,6 +59,7 @@ static ProcessUtility_hook_type next_ProcessUtility = NULL;
 typedef struct CopyFrame
 {
 	Oid relid; /* written */
+	int system;
 	Bitmapset *names;
 } CopyFrame;
 
@@ -106,20 +108,27 @@ traffic_counts(void)
 }
 
 /*
- * Who is reading or writing, for a table: a number.  A setting that names no
- * system is an error to the guard, but not to us.
+ * Who is reading or writing, for a table: a number.  moment: of the statement,
+ * or NULL: now.  A setting that names no system is an error to the guard, but
+ * not to us.
  */
 static int
-who(const Sight *sight)
+who(const Sight *sight, Moment *moment)
 {
-	const Writer *writer = known_writer();
+	Moment now;
+	const Writer *writer;
 
+	if (moment == NULL)
+	{
+		now = moment_now();
+		moment = &now;
+	}
+	writer = moment_known_writer(moment);
 	if (writer == NULL)
 	{
-		if (ownership_system != NULL && ownership_system[0] != '\0' &&
-			!system_exists(ownership_system))
+		if (moment->key.system[0] != '\0' && !system_exists(moment->key.system))
 			return 0;
-		writer = current_writer();
+		writer = moment_writer(moment);
 	}
 	return count_system(writer_system(writer, sight->source));
 }
@@ -141,7 +150,7 @@ count_reads(const CompatPerms *perms)
 	if (sight == NULL)
 		return;
 	count_begin();
-	system = who(sight);
+	system = who(sight, NULL);
 	/* finding out who may have made us forget what is on the map */
 	sight = sight_of(perms->relid);
 	if (sight == NULL)
@@ -181,8 +190,15 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 			count_reads(&perms);
 		if (copying != NULL && !OidIsValid(copying->relid) && (perms.required & ACL_INSERT) != 0)
 		{
+			const Sight *sight = sight_of(perms.relid);
+
 			copying->relid = perms.relid;
 			copying->names = bms_copy(perms.inserted);
+			if (sight != NULL)
+			{
+				count_begin();
+				copying->system = who(sight, statement_moment());
+			}
 		}
 	}
 	return true;
@@ -311,10 +327,9 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 
 /* Count what a statement names of a relation, and the key where rows come or go. */
 static void
-count_named(const void *statement, const Sight *sight, const CompatPerms *perms)
+count_named(const void *statement, const Sight *sight, int system, const CompatPerms *perms)
 {
 	Written *written = find_written(statement, sight->home);
-	int system = who(sight);
 	bool inserts = (perms->required & ACL_INSERT) != 0;
 	bool updates = (perms->required & ACL_UPDATE) != 0;
 	bool deletes = (perms->required & ACL_DELETE) != 0;
@@ -370,29 +385,94 @@ was_lifted(EState *estate, Oid home)
 		   was_lifted_among(estate->es_tuple_routing_result_relations, home);
 }
 
+/*
+ * The executor counts the rows that the statement's own node writes; those of
+ * WITH and of rules are counted by instruments.
+ */
+static void
+watch_nodes(EState *estate)
+{
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ListCell *lc;
+
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		PlanState *node = lfirst(lc);
+		PlanState *source = outerPlanState(node);
+
+		if (node->instrument == NULL)
+			node->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+		if (source != NULL && source->instrument == NULL)
+			source->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Did a node write any row? */
+static bool
+node_wrote(QueryDesc *query, ModifyTableState *node)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	PlanState *source = outerPlanState(node);
+	double rows;
+
+	if (plan->canSetTag)
+		return query->estate->es_processed > 0;
+	if (plan->operation == CMD_MERGE)
+		return node->mt_merge_inserted + node->mt_merge_updated + node->mt_merge_deleted > 0;
+	if (source == NULL || source->instrument == NULL || node->ps.instrument == NULL)
+		return true;
+	rows = source->instrument->ntuples + source->instrument->tuplecount;
+	/* ON CONFLICT DO NOTHING counts them there */
+	if (plan->onConflictAction == ONCONFLICT_NOTHING)
+		rows -= node->ps.instrument->ntuples2;
+	return rows > 0;
+}
+
+/* Did the statement write any row of the table at that place in its range table? */
+static bool
+statement_wrote(QueryDesc *query, int rti)
+{
+	ListCell *lc;
+
+	foreach(lc, lift_writing_nodes(query))
+	{
+		ModifyTableState *node = lfirst(lc);
+		ModifyTable *plan = (ModifyTable *) node->ps.plan;
+
+		if ((plan->rootRelation == (Index) rti || plan->nominalRelation == (Index) rti ||
+			 list_member_int(plan->resultRelations, rti)) &&
+			node_wrote(query, node))
+			return true;
+	}
+	return false;
+}
+
 /* A statement ended: count what was written without being judged. */
 static void
 count_statement(QueryDesc *query)
 {
 	PlannedStmt *statement = query->plannedstmt;
 	EState *estate = query->estate;
+	Moment *moment = moment_of(query);
 	ListCell *lc;
 
-	if (estate->es_processed > 0 || statement->hasModifyingCTE)
+	/* a foreign-key action */
+	if (moment == NULL)
+		moment = statement_moment();
+	foreach(lc, statement->resultRelations)
 	{
-		foreach(lc, statement->resultRelations)
-		{
-			RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
-			CompatPerms perms = compat_rte_perms(statement, rte);
-			const Sight *sight;
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
+		CompatPerms perms = compat_rte_perms(statement, rte);
+		const Sight *sight;
 
-			/* of partitions, the table says that the statement names */
-			if (!OidIsValid(perms.relid) || (sight = sight_of(perms.relid)) == NULL)
-				continue;
-			count_begin();
-			if (find_written(query, sight->home) == NULL || was_lifted(estate, sight->home))
-				count_named(query, sight, &perms);
-		}
+		/* of partitions, the table says that the statement names */
+		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
+			(sight = sight_of(perms.relid)) == NULL)
+			continue;
+		count_begin();
+		if (find_written(query, sight->home) == NULL || was_lifted(estate, sight->home))
+			count_named(query, sight, who(sight, moment), &perms);
 	}
 	forget_statement(query);
 }
@@ -406,6 +486,9 @@ hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	else
 		standard_ExecutorStart(queryDesc, eflags);
 	explaining = false;
+	if (queryDesc->estate->es_auxmodifytables != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
+		traffic_counts())
+		watch_nodes(queryDesc->estate);
 }
 
 static void
@@ -434,7 +517,7 @@ count_copy(const void *statement, const CopyFrame *frame)
 		perms.inserted = frame->names;
 		count_begin();
 		if (find_written(statement, sight->home) == NULL)
-			count_named(statement, sight, &perms);
+			count_named(statement, sight, frame->system, &perms);
 	}
 	forget_statement(statement);
 }

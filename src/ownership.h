@@ -460,6 +460,7 @@ extern Circumstances guard_circumstances(const Moment *moment, const Writer *wri
 
 /* lift.c: statements that cannot violate the map */
 extern void lift_statement(struct QueryDesc *query, Moment *moment);
+extern List *lift_writing_nodes(struct QueryDesc *query);
 extern bool lift_arm(TriggerData *td);
 extern bool lift_others_before(TriggerData *td, int event);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
