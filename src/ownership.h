@@ -252,6 +252,8 @@ extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot
 extern bool map_is_asking(void);
 extern void map_default(const RelationMap *map, const MappedColumn *col, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
+extern RelationMap *map_as_of(Relation rel, Snapshot snapshot, MemoryContext cxt);
+extern uint64 map_signals;
 extern uint64 map_edits;
 extern void map_edited(void);
 extern uint64 map_edits_seen(void);
@@ -275,7 +277,7 @@ typedef struct Moment
 } Moment;
 
 extern Moment moment_now(void);
-extern Moment *moment_begin(const void *statement, MemoryContext cxt);
+extern Moment *moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt);
 extern Moment *moment_of(const void *statement);
 extern const Writer *moment_writer(Moment *m);
 extern const Writer *moment_known_writer(Moment *m);
