@@ -19,6 +19,7 @@
 #include "catalog/pg_trigger.h"
 #include "compat.h"
 #include "executor/executor.h"
+#include "executor/instrument.h"
 #include "lib/ilist.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -58,7 +59,9 @@ static ProcessUtility_hook_type next_ProcessUtility = NULL;
 typedef struct CopyFrame
 {
 	Oid relid; /* written */
+	int system;
 	Bitmapset *names;
+	bool known; /* who that is */
 } CopyFrame;
 
 static CopyFrame *copying = NULL;
@@ -106,15 +109,17 @@ traffic_counts(void)
 }
 
 /*
- * Who is reading or writing a table, as a number.  False: that cannot be told
- * now.  A setting that names no system is an error to the guard, but not to us.
+ * Who is reading or writing a table, as a number.  moment: of the statement, or
+ * NULL: now.  False: that cannot be told now.  A setting that names no system is
+ * an error to the guard, but not to us.
  */
 static bool
-who(const Sight *sight, int *system)
+who(const Sight *sight, Moment *moment, int *system)
 {
-	const Writer *writer;
+	const Writer *writer = moment == NULL ? NULL : moment_known_writer(moment);
+	WriterKey key = moment == NULL ? writer_key() : moment->key;
 
-	if (!free_writer(&writer))
+	if (writer == NULL && !free_writer(&key, &writer))
 		return false;
 	*system = writer == NULL ? 0 : count_system(writer_system(writer, sight->source));
 	return true;
@@ -137,7 +142,7 @@ count_reads(const CompatPerms *perms)
 	if (sight == NULL)
 		return;
 	count_begin();
-	if (!who(sight, &system))
+	if (!who(sight, NULL, &system))
 		return;
 	/* finding out who may have made us forget what is on the map */
 	sight = sight_of(perms->relid);
@@ -178,8 +183,15 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 			count_reads(&perms);
 		if (copying != NULL && !OidIsValid(copying->relid) && (perms.required & ACL_INSERT) != 0)
 		{
+			const Sight *sight = sight_of(perms.relid);
+
 			copying->relid = perms.relid;
 			copying->names = bms_copy(perms.inserted);
+			if (sight != NULL)
+			{
+				count_begin();
+				copying->known = who(sight, statement_moment(), &copying->system);
+			}
 		}
 	}
 	return true;
@@ -308,16 +320,13 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 
 /* Count what a statement names of a relation, and the key where rows come or go. */
 static void
-count_named(const void *statement, const Sight *sight, const CompatPerms *perms)
+count_named(const void *statement, const Sight *sight, int system, const CompatPerms *perms)
 {
 	Written *written = find_written(statement, sight->home);
-	int system;
 	bool inserts = (perms->required & ACL_INSERT) != 0;
 	bool updates = (perms->required & ACL_UPDATE) != 0;
 	bool deletes = (perms->required & ACL_DELETE) != 0;
 
-	if (!who(sight, &system))
-		return;
 	sight = sight_of(perms->relid);
 	if (sight == NULL)
 		return;
@@ -369,29 +378,96 @@ was_lifted(EState *estate, Oid home)
 		   was_lifted_among(estate->es_tuple_routing_result_relations, home);
 }
 
+/*
+ * The executor counts the rows that the statement's own node writes; those of
+ * WITH and of rules are counted by instruments.
+ */
+static void
+watch_nodes(EState *estate)
+{
+	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	ListCell *lc;
+
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		PlanState *node = lfirst(lc);
+		PlanState *source = outerPlanState(node);
+
+		if (node->instrument == NULL)
+			node->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+		if (source != NULL && source->instrument == NULL)
+			source->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Did a node write any row? */
+static bool
+node_wrote(QueryDesc *query, ModifyTableState *node)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	PlanState *source = outerPlanState(node);
+	double rows;
+
+	if (plan->canSetTag)
+		return query->estate->es_processed > 0;
+	if (plan->operation == CMD_MERGE)
+		return node->mt_merge_inserted + node->mt_merge_updated + node->mt_merge_deleted > 0;
+	if (source == NULL || source->instrument == NULL || node->ps.instrument == NULL)
+		return true;
+	rows = source->instrument->ntuples + source->instrument->tuplecount;
+	/* ON CONFLICT DO NOTHING counts them there */
+	if (plan->onConflictAction == ONCONFLICT_NOTHING)
+		rows -= node->ps.instrument->ntuples2;
+	return rows > 0;
+}
+
+/* Did the statement write any row of the table at that place in its range table? */
+static bool
+statement_wrote(QueryDesc *query, int rti)
+{
+	ListCell *lc;
+
+	foreach(lc, lift_writing_nodes(query))
+	{
+		ModifyTableState *node = lfirst(lc);
+		ModifyTable *plan = (ModifyTable *) node->ps.plan;
+
+		if ((plan->rootRelation == (Index) rti || plan->nominalRelation == (Index) rti ||
+			 list_member_int(plan->resultRelations, rti)) &&
+			node_wrote(query, node))
+			return true;
+	}
+	return false;
+}
+
 /* A statement ended: count what was written without being judged. */
 static void
 count_statement(QueryDesc *query)
 {
 	PlannedStmt *statement = query->plannedstmt;
 	EState *estate = query->estate;
+	Moment *moment = moment_of(query);
 	ListCell *lc;
 
-	if (estate->es_processed > 0 || statement->hasModifyingCTE)
+	/* a foreign-key action */
+	if (moment == NULL)
+		moment = statement_moment();
+	foreach(lc, statement->resultRelations)
 	{
-		foreach(lc, statement->resultRelations)
-		{
-			RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
-			CompatPerms perms = compat_rte_perms(statement, rte);
-			const Sight *sight;
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
+		CompatPerms perms = compat_rte_perms(statement, rte);
+		const Sight *sight;
+		int system;
 
-			/* of partitions, the table says that the statement names */
-			if (!OidIsValid(perms.relid) || (sight = sight_of(perms.relid)) == NULL)
-				continue;
-			count_begin();
-			if (find_written(query, sight->home) == NULL || was_lifted(estate, sight->home))
-				count_named(query, sight, &perms);
-		}
+		/* of partitions, the table says that the statement names */
+		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
+			(sight = sight_of(perms.relid)) == NULL)
+			continue;
+		count_begin();
+		if ((find_written(query, sight->home) == NULL || was_lifted(estate, sight->home)) &&
+			who(sight, moment, &system))
+			count_named(query, sight, system, &perms);
 	}
 	forget_statement(query);
 }
@@ -405,6 +481,9 @@ hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	else
 		standard_ExecutorStart(queryDesc, eflags);
 	explaining = false;
+	if (queryDesc->estate->es_auxmodifytables != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
+		traffic_counts())
+		watch_nodes(queryDesc->estate);
 }
 
 static void
@@ -432,8 +511,8 @@ count_copy(const void *statement, const CopyFrame *frame)
 		perms.required = ACL_INSERT;
 		perms.inserted = frame->names;
 		count_begin();
-		if (find_written(statement, sight->home) == NULL)
-			count_named(statement, sight, &perms);
+		if (frame->known && find_written(statement, sight->home) == NULL)
+			count_named(statement, sight, frame->system, &perms);
 	}
 	forget_statement(statement);
 }

@@ -416,8 +416,8 @@ lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *ma
 }
 
 /* The nodes of a statement that write rows. */
-static List *
-writing_nodes(QueryDesc *query)
+List *
+lift_writing_nodes(QueryDesc *query)
 {
 	List *nodes = list_copy(query->estate->es_auxmodifytables);
 
@@ -440,7 +440,7 @@ lift_statement(QueryDesc *query, Moment *moment)
 	if (estate->es_opened_result_relations == NIL)
 		return;
 
-	foreach(lc, writing_nodes(query))
+	foreach(lc, lift_writing_nodes(query))
 	{
 		ModifyTableState *node = lfirst(lc);
 		Writes writes;
@@ -513,7 +513,7 @@ node_of(QueryDesc *query, const ResultRelInfo *rri)
 {
 	ListCell *lc;
 
-	foreach(lc, writing_nodes(query))
+	foreach(lc, lift_writing_nodes(query))
 	{
 		ModifyTableState *node = lfirst(lc);
 

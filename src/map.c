@@ -90,6 +90,7 @@ static HTAB *maps = NULL; /* of MapEntry */
 static uint64 generation = 0;
 static bool any_valid = false; /* entries to be marked; edits of the map mark often */
 static uint64 relation_changes = 0;
+uint64 map_signals = 0; /* how often some session's edit of the map, or a reset, came in */
 static bool any_functions = false; /* filters or defaults that may call some */
 static bool any_domains = false;
 static uint64 aborts = 1; /* of transactions and subtransactions */
@@ -131,6 +132,7 @@ relcache_callback(Datum arg, Oid relid)
 	relation_changes++;
 	if (!OidIsValid(relid) || relid == catalog_signal)
 	{
+		map_signals++;
 		writer_invalidate();
 		mark_all();
 		return;
@@ -731,14 +733,15 @@ compare_columns(const void *a, const void *b)
 }
 
 /*
- * Fills `map`, in the current memory context.  Parts of
+ * Fills `map`, in the current memory context, from the newest or as of a
+ * snapshot.  Parts of
  * filters and defaults are computed here, as the table's owner: explain() and
  * guard() must not run his code as their caller.
  */
 static void
-load_map(RelationMap *map, Relation rel)
+load_map(RelationMap *map, Relation rel, Snapshot at)
 {
-	Snapshot snapshot;
+	Snapshot snapshot = at;
 	Deputy caller = deputy_begin(rel);
 	List *ancestors = map_ancestors(map->relid);
 	List *relids = lcons_oid(map->relid, list_copy(ancestors));
@@ -749,7 +752,8 @@ load_map(RelationMap *map, Relation rel)
 
 	/* after the entries are there to be marked: nothing can slip between */
 	catalog_watch();
-	snapshot = catalog_snapshot();
+	if (at == NULL)
+		snapshot = catalog_snapshot();
 	map->role = rel->rd_rel->relowner;
 	map->root = llast_oid(relids);
 	map->ancestors = ancestors;
@@ -798,8 +802,27 @@ load_map(RelationMap *map, Relation rel)
 		map->filter_cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
 	}
-	catalog_release(snapshot);
+	if (at == NULL)
+		catalog_release(snapshot);
 	deputy_end(&caller);
+}
+
+/*
+ * The map of an open relation as a snapshot has it.  It is not kept for
+ * others, and goes with the memory context.
+ */
+RelationMap *
+map_as_of(Relation rel, Snapshot snapshot, MemoryContext cxt)
+{
+	MemoryContext own = AllocSetContextCreate(cxt, "ownership map", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	RelationMap *map = palloc0(sizeof(RelationMap));
+
+	map->relid = RelationGetRelid(rel);
+	map->cxt = own;
+	load_map(map, rel, snapshot);
+	MemoryContextSwitchTo(old);
+	return map;
 }
 
 /*
@@ -823,7 +846,7 @@ map_get(Relation rel)
 
 		loaded->relid = entry->relid;
 		loaded->cxt = cxt;
-		load_map(loaded, rel);
+		load_map(loaded, rel, NULL);
 		MemoryContextSwitchTo(old);
 
 		if (seen != generation && load < LOADS)

@@ -18,6 +18,7 @@
  */
 #include "ownership.h"
 
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "lib/ilist.h"
@@ -38,6 +39,8 @@ struct MomentState
 	MemoryContextCallback gone;
 	const void *statement;
 	MemoryContext cxt;
+	Snapshot snapshot; /* of the statement; NULL: it may be older than its beginning */
+	uint64 signals;	   /* map_signals then */
 	int nmaps;
 	uint32 places;	/* a power of two, less than half of them taken */
 	TakenMap *maps; /* by a hash of their OIDs */
@@ -81,9 +84,9 @@ forget_moment(void *arg)
 	dlist_delete(&state->node);
 }
 
-/* A statement begins.  It ends with the memory context. */
+/* A statement with a snapshot begins.  It ends with the memory context. */
 Moment *
-moment_begin(const void *statement, MemoryContext cxt)
+moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 {
 	Moment *m = MemoryContextAlloc(cxt, sizeof(Moment) + sizeof(MomentState));
 	MomentState *state = (MomentState *) (m + 1);
@@ -95,6 +98,8 @@ moment_begin(const void *statement, MemoryContext cxt)
 	m->state = state;
 	state->statement = statement;
 	state->cxt = cxt;
+	state->snapshot = IsolationUsesXactSnapshot() ? NULL : snapshot;
+	state->signals = map_signals;
 	state->judged_before = NIL;
 	state->places = PLACES_AT_ONCE;
 	state->maps = state->first;
@@ -262,6 +267,17 @@ moment_map(Moment *m, Relation rel)
 		map = place_of(m->state, RelationGetRelid(rel))->map;
 	if (map != NULL)
 	{
+		if (map->mapped)
+			(void) moment_writer(m);
+		return map;
+	}
+
+	/* others may have edited the map before a row of this relation came */
+	if (m->state != NULL && m->state->snapshot != NULL && m->state->signals != map_signals &&
+		m->serial == 0)
+	{
+		map = map_as_of(rel, m->state->snapshot, m->state->cxt);
+		take_map(m->state, map);
 		if (map->mapped)
 			(void) moment_writer(m);
 		return map;

@@ -263,8 +263,7 @@ extern WriterKey writer_key(void);
 extern const Writer *writer_of(const WriterKey *key);
 extern const Writer *known_writer_of(const WriterKey *key);
 extern const Writer *current_writer(void);
-extern const Writer *known_writer(void);
-extern bool free_writer(const Writer **writer);
+extern bool free_writer(const WriterKey *key, const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
@@ -288,6 +287,8 @@ extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot
 extern bool map_is_asking(void);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
+extern RelationMap *map_as_of(Relation rel, Snapshot snapshot, MemoryContext cxt);
+extern uint64 map_signals;
 extern uint64 map_edits;
 extern void map_edited(void);
 extern uint64 map_edits_seen(void);
@@ -311,7 +312,7 @@ typedef struct Moment
 } Moment;
 
 extern Moment moment_now(void);
-extern Moment *moment_begin(const void *statement, MemoryContext cxt);
+extern Moment *moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt);
 extern Moment *moment_of(const void *statement);
 extern const Writer *moment_writer(Moment *m);
 extern const Writer *moment_known_writer(Moment *m);
@@ -604,6 +605,7 @@ extern void foreign_truncate(const TruncateStmt *statement);
 
 /* lift.c: statements that cannot violate the map */
 extern void lift_statement(struct QueryDesc *query, Moment *moment);
+extern List *lift_writing_nodes(struct QueryDesc *query);
 extern bool lift_arm(TriggerData *td);
 extern bool lift_others_before(TriggerData *td, int event);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,

@@ -34,6 +34,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/snapmgr.h"
 
 static ExecutorStart_hook_type next_ExecutorStart = NULL;
 static ExecutorRun_hook_type next_ExecutorRun = NULL;
@@ -115,7 +116,7 @@ statement_copies(Relation rel)
 		return NULL;
 	copy = context->arg;
 	moment = moment_of(copy);
-	return moment != NULL ? moment : moment_begin(copy, copy->copycontext);
+	return moment != NULL ? moment : moment_begin(copy, NULL, copy->copycontext);
 }
 
 /*
@@ -395,7 +396,7 @@ hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	if (queryDesc->plannedstmt->resultRelations == NIL || (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
 		return;
 	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) == 0)
-		(void) moment_begin(queryDesc, queryDesc->estate->es_query_cxt);
+		(void) moment_begin(queryDesc, queryDesc->snapshot, queryDesc->estate->es_query_cxt);
 	outer = enter(queryDesc);
 	PG_TRY();
 	{
@@ -465,7 +466,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 
 	if (copy)
 	{
-		current.moment = moment_begin(pstmt, cxt);
+		current.moment = moment_begin(pstmt, ActiveSnapshotSet() ? GetActiveSnapshot() : NULL, cxt);
 		current.statement = pstmt;
 		current.key = pstmt;
 		current.query = NULL;

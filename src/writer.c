@@ -443,14 +443,6 @@ writer_of(const WriterKey *key)
 
 /* Who this session writes as, now. */
 const Writer *
-known_writer(void)
-{
-	WriterKey key = writer_key();
-
-	return known_writer_of(&key);
-}
-
-const Writer *
 current_writer(void)
 {
 	WriterKey key = writer_key();
@@ -463,18 +455,18 @@ current_writer(void)
  * lock.  A setting that names no system is NULL, and no error.
  */
 bool
-free_writer(const Writer **writer)
+free_writer(const WriterKey *key, const Writer **writer)
 {
 	static const char *const read[] = {"identity",	  "identity_pkey", "system",
 									   "system_pkey", "bound_role",	   "bound_role_pkey"};
 
-	*writer = known_writer();
+	*writer = known_writer_of(key);
 	if (*writer != NULL)
 		return true;
 	if (!catalog_try_lock(read, lengthof(read)))
 		return false;
-	if (ownership_system == NULL || ownership_system[0] == '\0' || system_exists(ownership_system))
-		*writer = current_writer();
+	if (key->system[0] == '\0' || system_exists(key->system))
+		*writer = writer_of(key);
 	catalog_unlock(read, lengthof(read));
 	return true;
 }
