@@ -47,6 +47,8 @@ SELECT column_name, system FROM ownership.suggest('hub.member') WHERE column_nam
 BEGIN;
 INSERT INTO ownership.domain (name, natural_owner, column_pattern, table_pattern) VALUES ('retention', '{erp}', 'archived_at', 'customer');
 SELECT column_name, domain, system, sure FROM ownership.suggest('hub.customer') WHERE column_name ~ '_at$';
+UPDATE ownership.domain SET column_pattern = 'customer\.(?:archived_at|trashed_at)' WHERE name = 'retention';
+SELECT column_name, domain, system, sure FROM ownership.suggest('hub.customer') WHERE column_name ~ '_at$';
 ROLLBACK;
 
 --
@@ -80,7 +82,7 @@ CREATE TABLE hub.client (id text PRIMARY KEY, companyname text, creditlimit nume
 	-- words that are not made of what the guide knows, and words that only look so
 	carton text, tagliatelle text, androidid text, pricey text, "größenordnung" text);
 CREATE TABLE hub.catalogitem (id text PRIMARY KEY, pricelevel text, baseprice numeric, quantityonhand int, lastpurchaseprice numeric);
-CREATE TABLE hub.salesorderline (id text PRIMARY KEY, orderquantity int, shippingcity text, duedate date);
+CREATE TABLE hub.salesorderline (id text PRIMARY KEY, orderquantity int, shippingcity text, duedate date, customerno text);
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.client') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.catalogitem') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.salesorderline');
@@ -91,6 +93,9 @@ SELECT column_name, domain, system, sure, reason FROM ownership.suggest('hub.var
 -- by a user's words, too
 INSERT INTO ownership.domain (name, column_pattern, table_pattern) VALUES ('warranty', '(?:extended_)?(?:warranty|guarantee)[0-9]?|(?<!x)[[:alpha:]]{3}gar[]x]', 'clients?');
 ALTER TABLE hub.client ADD warrantydate date, ADD extendedwarranty text, ADD extendedwarrantyx text;
+SELECT column_name, domain, sure FROM ownership.suggest('hub.client') WHERE column_name ~ 'warranty';
+UPDATE ownership.domain SET column_pattern = (SELECT string_agg('word' || chr(97 + a) || chr(97 + b) || '+?x?', '|') FROM generate_series(0, 15) a, generate_series(0, 15) b) || '|warranty|' || repeat('w', 70)
+	WHERE name = 'warranty';
 SELECT column_name, domain, sure FROM ownership.suggest('hub.client') WHERE column_name ~ 'warranty';
 DELETE FROM ownership.domain WHERE name = 'warranty';
 
