@@ -15,7 +15,7 @@ CREATE TABLE hub.price (id text PRIMARY KEY, raw_amount jsonb, amount numeric, c
 CREATE TABLE hub.order_line (id text PRIMARY KEY, quantity numeric, raw_quantity jsonb, "unitPrice" numeric, "rawUnitPrice" jsonb, mood text, raw_mood text,
 	created_at timestamptz, raw_created_at text, raw_raw_quantity text);
 -- with nothing of which it is the raw form, its own name counts
-CREATE TABLE hub.product (id text PRIMARY KEY, raw_price text, raw_amount text, raw_payload jsonb, raw_id text);
+CREATE TABLE hub.product (id text, raw_price text, raw_amount text, raw_payload jsonb, raw_id text, raw_code text REFERENCES hub.price, code text, PRIMARY KEY (id, raw_id));
 SELECT relation, column_name, domain, system, sure, reason FROM ownership.suggest('hub.*') WHERE column_name ~ '^raw' ORDER BY relation COLLATE "C", column_name COLLATE "C";
 -- its own traffic counts, too: another system writes it
 INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes) VALUES ('hub', 'price', 'raw_amount', 'pim', 0, 3);
@@ -31,6 +31,9 @@ CREATE TABLE hub.customer (id text PRIMARY KEY, deleted boolean, deleted_at time
 	-- not these
 	deleted_items int, include_archived boolean, archive text, is_active boolean);
 SELECT column_name, domain, system, sure, reason FROM ownership.suggest('hub.customer');
+-- on documents, too, though these have dates and statuses of their own
+CREATE TABLE hub.sales_order (id text PRIMARY KEY, date_deleted date, "deletedDate" date, order_date date, status text, date_added date);
+SELECT column_name, domain, sure, reason FROM ownership.suggest('hub.sales_order');
 -- as the key's owner where that is known: who creates the rows; who owns it on the map
 INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes) VALUES
 	('hub', 'customer', 'id', 'crm', 0, 3), ('hub', 'customer', 'archived_at', 'erp', 0, 3), ('hub', 'customer', 'deleted_at', 'crm', 0, 3);
