@@ -15,7 +15,7 @@ CREATE TABLE hub.price (id text PRIMARY KEY, raw_amount jsonb, amount numeric, c
 CREATE TABLE hub.order_line (id text PRIMARY KEY, quantity numeric, raw_quantity jsonb, "unitPrice" numeric, "rawUnitPrice" jsonb, mood text, raw_mood text,
 	created_at timestamptz, raw_created_at text, raw_raw_quantity text);
 -- with nothing of which it is the raw form, its own name counts
-CREATE TABLE hub.product (id text PRIMARY KEY, raw_price text, raw_amount text, raw_payload jsonb, raw_id text);
+CREATE TABLE hub.product (id text, raw_price text, raw_amount text, raw_payload jsonb, raw_id text, raw_code text REFERENCES hub.price, code text, PRIMARY KEY (id, raw_id));
 SELECT relation, column_name, domain, system, sure, reason FROM ownership.suggest('hub.*') WHERE column_name ~ '^raw' ORDER BY relation COLLATE "C", column_name COLLATE "C";
 -- its own traffic counts, too: another system writes it
 INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes) VALUES ('hub', 'price', 'raw_amount', 'pim', 0, 3);
@@ -31,6 +31,9 @@ CREATE TABLE hub.customer (id text PRIMARY KEY, deleted boolean, deleted_at time
 	-- not these
 	deleted_items int, include_archived boolean, archive text, is_active boolean);
 SELECT column_name, domain, system, sure, reason FROM ownership.suggest('hub.customer');
+-- on documents, too, though these have dates and statuses of their own
+CREATE TABLE hub.sales_order (id text PRIMARY KEY, date_deleted date, "deletedDate" date, order_date date, status text, date_added date);
+SELECT column_name, domain, sure, reason FROM ownership.suggest('hub.sales_order');
 -- as the key's owner where that is known: who creates the rows; who owns it on the map
 INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes) VALUES
 	('hub', 'customer', 'id', 'crm', 0, 3), ('hub', 'customer', 'archived_at', 'erp', 0, 3), ('hub', 'customer', 'deleted_at', 'crm', 0, 3);
@@ -46,6 +49,8 @@ SELECT column_name, system FROM ownership.suggest('hub.member') WHERE column_nam
 -- a user's own domain knows better
 BEGIN;
 INSERT INTO ownership.domain (name, natural_owner, column_pattern, table_pattern) VALUES ('retention', '{erp}', 'archived_at', 'customer');
+SELECT column_name, domain, system, sure FROM ownership.suggest('hub.customer') WHERE column_name ~ '_at$';
+UPDATE ownership.domain SET column_pattern = 'customer\.(?:archived_at|trashed_at)' WHERE name = 'retention';
 SELECT column_name, domain, system, sure FROM ownership.suggest('hub.customer') WHERE column_name ~ '_at$';
 ROLLBACK;
 
@@ -80,7 +85,7 @@ CREATE TABLE hub.client (id text PRIMARY KEY, companyname text, creditlimit nume
 	-- words that are not made of what the guide knows, and words that only look so
 	carton text, tagliatelle text, androidid text, pricey text, "größenordnung" text);
 CREATE TABLE hub.catalogitem (id text PRIMARY KEY, pricelevel text, baseprice numeric, quantityonhand int, lastpurchaseprice numeric);
-CREATE TABLE hub.salesorderline (id text PRIMARY KEY, orderquantity int, shippingcity text, duedate date);
+CREATE TABLE hub.salesorderline (id text PRIMARY KEY, orderquantity int, shippingcity text, duedate date, customerno text);
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.client') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.catalogitem') UNION ALL
 SELECT relation, column_name, domain, sure FROM ownership.suggest('hub.salesorderline');
@@ -91,6 +96,9 @@ SELECT column_name, domain, system, sure, reason FROM ownership.suggest('hub.var
 -- by a user's words, too
 INSERT INTO ownership.domain (name, column_pattern, table_pattern) VALUES ('warranty', '(?:extended_)?(?:warranty|guarantee)[0-9]?|(?<!x)[[:alpha:]]{3}gar[]x]', 'clients?');
 ALTER TABLE hub.client ADD warrantydate date, ADD extendedwarranty text, ADD extendedwarrantyx text;
+SELECT column_name, domain, sure FROM ownership.suggest('hub.client') WHERE column_name ~ 'warranty';
+UPDATE ownership.domain SET column_pattern = (SELECT string_agg('word' || chr(97 + a) || chr(97 + b) || '+?x?', '|') FROM generate_series(0, 15) a, generate_series(0, 15) b) || '|warranty|' || repeat('w', 70)
+	WHERE name = 'warranty';
 SELECT column_name, domain, sure FROM ownership.suggest('hub.client') WHERE column_name ~ 'warranty';
 DELETE FROM ownership.domain WHERE name = 'warranty';
 

@@ -461,8 +461,9 @@ gather_columns(List *domains, List *columns)
 			if (!hit[i])
 				continue;
 			s[i]->by_both = domain->index;
-			if (alone == NULL || alone == domain || !is_business(alone) ||
-				(alone->documents && domain->documents))
+			/* it says that rows are deleted, or another domain, whose tables are no documents */
+			if (!s[i]->name->deletes && (alone == NULL || alone == domain || !is_business(alone) ||
+										 (alone->documents && domain->documents)))
 				continue;
 			s[i]->doubted = domain->column_definite != NULL;
 			names[i] = both[i];
@@ -607,7 +608,7 @@ weigh_names(Suggestion *s, List *domains)
 		return;
 	}
 	/* a rule about such a column of such a table knows best */
-	if (s->doubted)
+	if (s->doubted && name != NULL)
 	{
 		s->domain = both;
 		s->contradicted = true;
@@ -715,7 +716,10 @@ find_system(List *systems, const char *name)
 	return NULL;
 }
 
-/* Does it mark rows as deleted, and no rule of a user's says that it is something else? */
+/*
+ * Does it mark rows as deleted?  A domain whose pattern hits the name, other
+ * than by a word that any document has, knows better.
+ */
 static bool
 marks_deletion(Suggestion *s, List *domains)
 {
@@ -723,7 +727,7 @@ marks_deletion(Suggestion *s, List *domains)
 	Domain *both = domain_at(domains, s->by_both);
 
 	return s->name->deletes && (name == NULL || !is_business(name)) &&
-		   (both == NULL || !is_business(both));
+		   (both == NULL || !is_business(both) || s->doubted);
 }
 
 static void
@@ -737,16 +741,7 @@ judge(Suggestion *s, List *domains, List *systems)
 		return;
 	s->judged = true;
 	initStringInfo(&s->reason);
-	if (s->raw_of != NULL)
-	{
-		check_stack_depth();
-		judge(s->raw_of, domains, systems);
-		s->domain = s->raw_of->domain;
-		s->sure = s->raw_of->sure;
-		s->contradicted = s->raw_of->contradicted;
-		because(s, _("the raw form of %s"), s->raw_of->column);
-	}
-	else if (key != NULL && (s->references != NULL || s->primary))
+	if (key != NULL && (s->references != NULL || s->primary))
 	{
 		s->domain = key;
 		s->sure = true;
@@ -754,6 +749,15 @@ judge(Suggestion *s, List *domains, List *systems)
 			because(s, _("a foreign key to %s"), s->references);
 		else
 			because(s, _("part of the primary key"));
+	}
+	else if (s->raw_of != NULL)
+	{
+		check_stack_depth();
+		judge(s->raw_of, domains, systems);
+		s->domain = s->raw_of->domain;
+		s->sure = s->raw_of->sure;
+		s->contradicted = s->raw_of->contradicted;
+		because(s, _("the raw form of %s"), s->raw_of->column);
 	}
 	else if (key != NULL && marks_deletion(s, domains))
 	{

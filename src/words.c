@@ -282,12 +282,7 @@ words_learn(Words *words, const char *pattern)
 {
 	Reader r = {words, pattern};
 
-	while (*r.c != '\0')
-	{
-		learn_expansions(words, read_alternatives(&r));
-		if (*r.c == ')')
-			r.c++;
-	}
+	learn_expansions(words, read_alternatives(&r));
 }
 
 Words *
