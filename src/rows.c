@@ -275,7 +275,7 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 #define MANY_PARTITIONS 32
 
 /* Keys of which the partitions can be told ahead, in one query. */
-#define KEYS_AT_ONCE 6
+#define KEYS_AT_ONCE 16
 
 /*
  * The planner's work for a join grows with the square of the number of
