@@ -65,7 +65,7 @@ SELECT outcome, columns, count(*) FROM ownership.conflict WHERE columns = '{titl
 SELECT grows(300, $$DO 'BEGIN UPDATE ownership.field SET rationale = ''%'' WHERE name = ''price''; UPDATE item SET price = 1 / (price - price); EXCEPTION WHEN division_by_zero THEN UPDATE item SET price = price + 1; END'$$) < 32 AS errors;
 RESET ownership.system;
 -- what was read
-SELECT grows(2500, $$DO 'BEGIN CREATE TEMP TABLE t%_ (a int); PERFORM a FROM t%_; DROP TABLE t%_; END'$$) < 160 AS tables;
+SELECT grows(2000, $$DO 'BEGIN CREATE TEMP TABLE t%_ (a int); PERFORM a FROM t%_; DROP TABLE t%_; END'$$) < 160 AS tables;
 
 DROP EXTENSION ownership CASCADE;
 DROP VIEW held;

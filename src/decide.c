@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "executor/spi.h"
@@ -23,6 +24,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -916,6 +918,18 @@ tell_batch(ReturnSetInfo *rsinfo, List *words)
 }
 
 #define WORDS_A_BATCH 1000
+#define WORDS_A_BATCH_PARTITIONED 100000
+
+/* How many words on rows of the table are compared at once: many partitions are planned once. */
+static int
+batch_size(const Word *w)
+{
+	Oid relid = evidence_relation(w->schema, w->table);
+
+	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
+			   ? WORDS_A_BATCH_PARTITIONED
+			   : WORDS_A_BATCH;
+}
 
 /*
  * For the view disagreements.  What a system said last of a column is what
@@ -932,9 +946,14 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	List *words = NIL;
 	ListCell *lc;
 	int64 told = 0;
+	int most = 0;
 	uint64 n;
+	int settings = NewGUCNestLevel();
 	int level;
 
+	/* to compile a plan of many partitions takes longer than to run it */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	level = pin_search_path();
@@ -973,10 +992,11 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 		const Word *w = lfirst(lc);
 		const Word *next = lnext(all, lc) != NULL ? (const Word *) lfirst(lnext(all, lc)) : NULL;
 
+		if (words == NIL)
+			most = batch_size(w);
 		words = lappend(words, lfirst(lc));
-		if (next == NULL || list_length(words) >= WORDS_A_BATCH ||
-			strcmp(next->schema, w->schema) != 0 || strcmp(next->table, w->table) != 0 ||
-			strcmp(next->shape, w->shape) != 0)
+		if (next == NULL || list_length(words) >= most || strcmp(next->schema, w->schema) != 0 ||
+			strcmp(next->table, w->table) != 0 || strcmp(next->shape, w->shape) != 0)
 		{
 			MemoryContext old = MemoryContextSwitchTo(cxt);
 
@@ -989,6 +1009,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 		}
 	}
 	SPI_finish();
+	AtEOXact_GUC(true, settings);
 	reads_count_again(looking);
 	return (Datum) 0;
 }

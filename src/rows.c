@@ -16,12 +16,14 @@
 #include "ownership.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/params.h"
+#include "partitioning/partdesc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -29,6 +31,7 @@
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
+#include "utils/partcache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
@@ -268,17 +271,46 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 	return PointerGetDatum(construct_array(datums, n, type, len, byval, align));
 }
 
+/* Partitions that an ordinary join may have. */
+#define MANY_PARTITIONS 32
+
+/* Keys of which the partitions can be told ahead, in one query. */
+#define KEYS_AT_ONCE 16
+
 /*
- * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
- * name the same columns; rows has one element a key.  place: also where they
- * are stored.  Needs SPI.
- *
- * Errors: a key that cannot be looked for; what the caller may not read.
+ * The planner's work for a join grows with the square of the number of
+ * partitions.  Can it be told which of many the keys are in, by their values?
  */
-void
-read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
+static bool
+prunes_many(Oid relid, List *key_cols)
 {
-	List *key_cols = key_columns(relid, linitial(keys));
+	Relation rel = relation_open(relid, AccessShareLock);
+	bool prunes = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+				  RelationGetPartitionDesc(rel, true)->nparts > MANY_PARTITIONS;
+
+	if (prunes)
+	{
+		PartitionKey key = RelationGetPartitionKey(rel);
+
+		for (int i = 0; i < key->partnatts && prunes; i++)
+		{
+			ListCell *lc;
+			bool found = false;
+
+			foreach(lc, key_cols)
+				found |= ((RowColumn *) lfirst(lc))->attnum == key->partattrs[i];
+			prunes = found;
+		}
+	}
+	relation_close(rel, NoLock);
+	return prunes;
+}
+
+/* Reads the rows of some keys by one query; prune: with the keys' values as constants. */
+static void
+read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool place, bool prune,
+		  StoredRow *rows)
+{
 	int nkeys = list_length(key_cols);
 	Oid *types = palloc(nkeys * sizeof(Oid));
 	Datum *values = palloc(nkeys * sizeof(Datum));
@@ -303,6 +335,11 @@ read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, 
 		appendStringInfo(&names, "k%d, ", i + 1);
 		appendStringInfoString(&match, i > 0 ? " AND " : "");
 		append_match(&match, col, psprintf("k.k%d", i + 1));
+		if (prune)
+		{
+			appendStringInfoString(&match, " AND ");
+			append_match(&match, col, psprintf("ANY ($%d)", i + 1));
+		}
 	}
 	appendStringInfoString(&sql, "SELECT k.n");
 	foreach(lc, columns)
@@ -346,6 +383,31 @@ read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, 
 		}
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
+ * name the same columns; rows has one element a key.  place: also where they
+ * are stored.  Needs SPI.
+ *
+ * Errors: a key that cannot be looked for; what the caller may not read.
+ */
+void
+read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
+{
+	List *key_cols = key_columns(relid, linitial(keys));
+	bool prune = prunes_many(relid, key_cols);
+	int n = list_length(keys);
+	int at_once = prune ? KEYS_AT_ONCE : n;
+
+	for (int i = 0; i < n; i += at_once)
+	{
+		List *some = NIL;
+
+		for (int k = i; k < Min(n, i + at_once); k++)
+			some = lappend(some, list_nth(keys, k));
+		read_rows(relid, some, key_cols, columns, lock, place, prune, &rows[i]);
+	}
 }
 
 static void
