@@ -211,6 +211,9 @@ extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
+extern TimestampTz catalog_time(CatalogScan *scan, int attnum);
+extern List *catalog_oids(CatalogScan *scan, int attnum);
+extern bool catalog_has(CatalogScan *scan, int attnum);
 extern ItemPointer catalog_tid(CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
 #define CATALOG_SIGNAL "bound_role"
@@ -752,6 +755,8 @@ typedef enum GuardMode
 extern void guard_relation(Oid relid, bool quiet);
 extern void guard_tree(Oid relid, GuardMode mode);
 extern bool carries_guard(Oid relid);
+extern bool guard_is_away(Oid relid);
+extern bool guard_is_changing(void);
 extern Trigger *find_trigger(Relation rel, const char *name);
 extern void drop_own_guard(Oid relid, bool truncate);
 
@@ -767,14 +772,17 @@ typedef struct Binding
 {
 	char *schema; /* as on the map */
 	char *table;
-	Oid relid;	   /* InvalidOid: the map waits for a table of that name */
-	List *columns; /* names by attribute number; "" where one was dropped */
-	bool guarded;  /* the guard belongs on it */
+	Oid relid;				/* InvalidOid: the map waits for a table of that name */
+	List *columns;			/* names by attribute number; "" where one was dropped */
+	List *types;			/* OIDs of their types, likewise; NIL: not known */
+	bool guarded;			/* the guard belongs on it */
+	TimestampTz away_since; /* when a part of the guard went away; 0: it is in place */
 } Binding;
 
 extern bool table_place(Oid relid, TablePlace *place);
 extern Oid table_of_name(const char *schema, const char *table);
 extern List *table_columns_by_number(Oid relid);
+extern List *table_types_by_number(Oid relid, int natts);
 extern bool is_mirrored(const char *schema, const char *table);
 extern Binding *binding_of(Oid relid);
 extern Binding *binding_named(const char *schema, const char *table);
@@ -782,11 +790,13 @@ extern void bind_table(const char *schema, const char *table, Oid relid, bool gu
 extern void bind_unbound(void);
 extern void bind_nothing(const Binding *binding);
 extern void bind_guarded(Oid relid, bool guarded);
+extern void bind_away(Oid relid);
 
 /* follow.c: the map follows its tables and columns */
-#define FOLLOW_ARRIVAL 1 /* it may have come to its name, or to be a table of its own */
-#define FOLLOW_GUARD 2	 /* what lies above it, or its triggers, may have changed */
-#define FOLLOW_KEY 4	 /* it got a primary key */
+#define FOLLOW_ARRIVAL 1  /* it may have come to its name, or to be a table of its own */
+#define FOLLOW_GUARD 2	  /* what lies above it, or its triggers, may have changed */
+#define FOLLOW_KEY 4	  /* it got a primary key */
+#define FOLLOW_TRIGGERS 8 /* triggers of its own may have come, gone or been switched */
 
 extern bool same_place(const TablePlace *a, const TablePlace *b);
 extern bool drop_undecided(const TablePlace *place, const char *column);
@@ -806,8 +816,12 @@ extern void follow_columns(const Binding *b, const TablePlace *place);
 /* settle.c: what DDL leaves to be done at commit */
 extern void
 queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
+extern void queue_gone(Oid relid, List *names, List *types);
 extern Pattern *pattern_for(const TablePlace *place);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
+
+/* history.c */
+extern bool record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
