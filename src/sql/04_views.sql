@@ -233,6 +233,15 @@ JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
 WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
 COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only';
 
+/* Fields that are mirrored in tables of one source only. */
+CREATE VIEW ownership.only_copy AS
+SELECT c.entity, c.field, min(t.source) AS source
+FROM ownership.mirrored_column c
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+GROUP BY c.entity, c.field
+HAVING count(t.source) = count(*) AND min(t.source) = max(t.source);
+COMMENT ON VIEW ownership.only_copy IS 'Internal: fields that are mirrored in tables of one source only, and that source';
+
 /*
  * Who was seen, field by field.  A source may write its own copy, and a
  * steward everything: neither is held against the field.  Nor is what a
@@ -248,7 +257,8 @@ SELECT c.entity, c.field, a.system,
 	max(a.last_read) AS last_read,
 	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write,
 	coalesce(sum(a.writes) FILTER (WHERE w.disputed), 0)::bigint AS disputed,
-	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed
+	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed,
+	coalesce(sum(a.writes) FILTER (WHERE a.system = f.owner), 0)::bigint AS as_owner
 FROM ownership.activity a
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
@@ -257,14 +267,14 @@ CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false) AS own_copy,
 	a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0 AS steward,
 	a.filled > 0 AND a.filled >= a.writes AND a.observed = 0 AS filled) h
 CROSS JOIN LATERAL (SELECT h.own_copy OR h.steward AS excused,
-	CASE WHEN h.own_copy THEN f.owner <> a.system AND NOT EXISTS (SELECT FROM ownership.mirrored_column o
-		JOIN ownership.mirrored_table ot USING (table_schema, table_name)
-		WHERE o.entity = c.entity AND o.field = c.field AND ot.source IS DISTINCT FROM a.system)
+	CASE WHEN h.own_copy THEN f.owner <> a.system
+		AND (c.entity, c.field, a.system) IN (SELECT o.entity, o.field, o.source FROM ownership.only_copy o)
 	ELSE NOT h.steward AND NOT h.filled END AS disputed) w
 GROUP BY c.entity, c.field, a.system;
 COMMENT ON VIEW ownership.seen IS 'Which system was seen reading and writing which field, and how often it was refused';
 COMMENT ON COLUMN ownership.seen.writes IS 'Statements or replicated row changes; not those of a source in its own copy, nor of a steward';
 COMMENT ON COLUMN ownership.seen.disputed IS 'Of the writes, those that did not only fill in what was blank; and those of a source over values of another system that are mirrored nowhere else';
+COMMENT ON COLUMN ownership.seen.as_owner IS 'Writes of the field''s system of record, in whatever table';
 
 CREATE VIEW ownership.map AS
 SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,

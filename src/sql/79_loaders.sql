@@ -22,9 +22,7 @@ WITH owned AS (
 		AND (o.column_name IS NULL OR (o.table_schema, o.table_name, o.column_name) = (c.table_schema, c.table_name, c.column_name))
 )
 SELECT o.table_schema, o.table_name, o.column_name, o.owner, t.source,
-	NOT EXISTS (SELECT FROM ownership.mirrored_column e
-		JOIN ownership.mirrored_table et USING (table_schema, table_name)
-		WHERE e.entity = o.entity AND e.field = o.field AND et.source IS DISTINCT FROM t.source) AS only_here
+	t.source IS NOT NULL AND (o.entity, o.field, t.source) IN (SELECT s.entity, s.field, s.source FROM ownership.only_copy s) AS only_here
 FROM owned o
 JOIN ownership.mirrored_table t USING (table_schema, table_name);
 COMMENT ON VIEW ownership.foreign_in IS 'Internal: who owns what in which mirrored table';
@@ -71,7 +69,7 @@ SELECT 13, 'medium', 'foreign_loader', NULL::text, NULL::text, ownership.relatio
 FROM holding h
 CROSS JOIN LATERAL (SELECT array_agg(DISTINCT f.owner ORDER BY f.owner) AS owners FROM ownership.foreign_in f
 	WHERE f.table_schema = h.table_schema AND f.table_name = h.table_name AND f.owner IS DISTINCT FROM h.system
-	  AND (f.source IS DISTINCT FROM h.system OR f.only_here)) f
+	  AND (h.system IS NULL OR f.source IS DISTINCT FROM h.system OR f.only_here)) f
 WHERE f.owners IS NOT NULL
 GROUP BY h.table_schema, h.table_name, h.system, f.owners
 UNION ALL

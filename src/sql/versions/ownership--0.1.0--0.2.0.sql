@@ -241,6 +241,15 @@ LEFT JOIN state s ON s.root = c.oid
 LEFT JOIN feed f ON f.root = c.oid
 LEFT JOIN told ON told.root = c.oid;
 
+/* Fields that are mirrored in tables of one source only. */
+CREATE VIEW ownership.only_copy AS
+SELECT c.entity, c.field, min(t.source) AS source
+FROM ownership.mirrored_column c
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+GROUP BY c.entity, c.field
+HAVING count(t.source) = count(*) AND min(t.source) = max(t.source);
+COMMENT ON VIEW ownership.only_copy IS 'Internal: fields that are mirrored in tables of one source only, and that source';
+
 /*
  * Who was seen, field by field.  A source may write its own copy, and a
  * steward everything: neither is held against the field.  Nor is what a
@@ -256,7 +265,8 @@ SELECT c.entity, c.field, a.system,
 	max(a.last_read) AS last_read,
 	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write,
 	coalesce(sum(a.writes) FILTER (WHERE w.disputed), 0)::bigint AS disputed,
-	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed
+	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed,
+	coalesce(sum(a.writes) FILTER (WHERE a.system = f.owner), 0)::bigint AS as_owner
 FROM ownership.activity a
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
@@ -265,12 +275,13 @@ CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false) AS own_copy,
 	a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0 AS steward,
 	a.filled > 0 AND a.filled >= a.writes AND a.observed = 0 AS filled) h
 CROSS JOIN LATERAL (SELECT h.own_copy OR h.steward AS excused,
-	CASE WHEN h.own_copy THEN f.owner <> a.system AND NOT EXISTS (SELECT FROM ownership.mirrored_column o
-		JOIN ownership.mirrored_table ot USING (table_schema, table_name)
-		WHERE o.entity = c.entity AND o.field = c.field AND ot.source IS DISTINCT FROM a.system)
+	CASE WHEN h.own_copy THEN f.owner <> a.system
+		AND (c.entity, c.field, a.system) IN (SELECT o.entity, o.field, o.source FROM ownership.only_copy o)
 	ELSE NOT h.steward AND NOT h.filled END AS disputed) w
 GROUP BY c.entity, c.field, a.system;
+GRANT SELECT ON ownership.only_copy TO PUBLIC;
 COMMENT ON COLUMN ownership.seen.disputed IS 'Of the writes, those that did not only fill in what was blank; and those of a source over values of another system that are mirrored nowhere else';
+COMMENT ON COLUMN ownership.seen.as_owner IS 'Writes of the field''s system of record, in whatever table';
 
 COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map; guard: the guard of the table went away or came back';
 
@@ -379,9 +390,7 @@ WITH owned AS (
 		AND (o.column_name IS NULL OR (o.table_schema, o.table_name, o.column_name) = (c.table_schema, c.table_name, c.column_name))
 )
 SELECT o.table_schema, o.table_name, o.column_name, o.owner, t.source,
-	NOT EXISTS (SELECT FROM ownership.mirrored_column e
-		JOIN ownership.mirrored_table et USING (table_schema, table_name)
-		WHERE e.entity = o.entity AND e.field = o.field AND et.source IS DISTINCT FROM t.source) AS only_here
+	t.source IS NOT NULL AND (o.entity, o.field, t.source) IN (SELECT s.entity, s.field, s.source FROM ownership.only_copy s) AS only_here
 FROM owned o
 JOIN ownership.mirrored_table t USING (table_schema, table_name);
 COMMENT ON VIEW ownership.foreign_in IS 'Internal: who owns what in which mirrored table';
@@ -428,7 +437,7 @@ SELECT 13, 'medium', 'foreign_loader', NULL::text, NULL::text, ownership.relatio
 FROM holding h
 CROSS JOIN LATERAL (SELECT array_agg(DISTINCT f.owner ORDER BY f.owner) AS owners FROM ownership.foreign_in f
 	WHERE f.table_schema = h.table_schema AND f.table_name = h.table_name AND f.owner IS DISTINCT FROM h.system
-	  AND (f.source IS DISTINCT FROM h.system OR f.only_here)) f
+	  AND (h.system IS NULL OR f.source IS DISTINCT FROM h.system OR f.only_here)) f
 WHERE f.owners IS NOT NULL
 GROUP BY h.table_schema, h.table_name, h.system, f.owners
 UNION ALL
@@ -450,70 +459,54 @@ WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
-), seen_writers AS (
-	SELECT entity, field, array_agg(system) FILTER (WHERE system IS NOT NULL) AS systems,
-		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), disputed,
-			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C") AS told
-	FROM seen s
-	/* who owns some of the rows may write them */
-	WHERE disputed > 0 AND NOT EXISTS (SELECT FROM ownership.row_part r
-		WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
-	GROUP BY entity, field
-), writers AS (
-	/* all of a field, declared or seen, its owner among them */
-	SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS systems
-	FROM (
-		SELECT f.entity, f.name AS field, f.owner AS system FROM ownership.field f WHERE f.owner IS NOT NULL
-		UNION
-		/* whoever may only fill what is blank takes nothing from the owner */
-		SELECT f.entity, f.name, a.system
-		FROM ownership.field f
-		JOIN ownership.declared_access a ON a.entity = f.entity AND a.field = f.name AND a.mode = 'write'
-		LEFT JOIN ownership.domain d ON d.name = f.domain
-		WHERE f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
-			AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = f.entity AND r.field = f.name AND r.system = a.system))
-		UNION
-		SELECT s.entity, s.field, unnest(s.systems) FROM seen_writers s
-	) w
-	GROUP BY entity, field
-), undeclared AS (
-	/* who writes, or tries to, and nobody said so */
-	SELECT s.entity, s.field, array_agg(s.system ORDER BY s.system COLLATE "C") FILTER (WHERE s.system IS NOT NULL) AS systems,
-		bool_or(s.system IS NULL) AS unidentified,
-		/* as a part of a sentence, and as sentences */
-		string_agg(concat_ws(', ', coalesce(s.system, 'somebody unidentified'), t.refused), '; ' ORDER BY s.system COLLATE "C") AS listed,
-		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(s.system, 'Somebody unidentified'),
-			concat_ws(', ', CASE WHEN s.disputed > 0
-				THEN format('wrote %s.%s %s time%s', s.entity, s.field, s.disputed, CASE s.disputed WHEN 1 THEN '' ELSE 's' END)
-				ELSE format('tried to write %s.%s', s.entity, s.field) END, t.refused),
-			'; its system of record is ' || f.owner), ' ' ORDER BY s.system COLLATE "C") AS told
+), spoken AS (
+	/*
+	 * All that is known of the writers of a field, a row each; together they
+	 * tell of its quarrels.  What is local is nobody's quarrel, and whoever
+	 * owns some of the rows may write them.
+	 */
+	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
+		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
+	FROM ownership.field f
+	WHERE NOT f.local
+	UNION ALL
+	/* who may only fill what is blank takes nothing from the owner */
+	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
+	FROM ownership.declared_access a
+	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+	LEFT JOIN ownership.domain d ON d.name = f.domain
+	WHERE a.mode = 'write' AND NOT f.local
+	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
+		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
+	UNION ALL
+	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,
+		f.owner IS DISTINCT FROM s.system AND (s.system IS NULL
+			OR (s.entity, s.field, s.system) NOT IN (SELECT a.entity, a.field, a.system FROM ownership.declared_access a WHERE a.mode = 'write')),
+		s.as_owner > 0
 	FROM seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
-	CROSS JOIN LATERAL (SELECT CASE WHEN s.refused > 0 THEN format('was refused %s time%s', s.refused, CASE s.refused WHEN 1 THEN '' ELSE 's' END) END) t(refused)
-	WHERE (s.disputed > 0 OR s.refused > 0) AND f.owner IS DISTINCT FROM s.system
-	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
-	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
-		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
-	GROUP BY s.entity, s.field
-), owner_writes AS (
-	SELECT DISTINCT c.entity, c.field
-	FROM ownership.activity a
-	JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field AND f.owner = a.system
-	WHERE a.writes > 0
+	WHERE (s.disputed > 0 OR s.refused > 0 OR s.as_owner > 0) AND NOT f.local
+	  AND (s.system IS NULL OR (s.entity, s.field, s.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r))
 ), quarrel AS (
-	/* what is said of the writers of one field: by which of it the risk is called, and all of it */
-	SELECT f.entity, f.name AS field, f.owner, w.systems AS writers, u.systems AS undeclared,
-		coalesce(cardinality(w.systems) > 1, false) AS contested, u.told AS undeclared_told, u.listed, u.unidentified,
-		s.told AS seen,
-		f.owner IS NOT NULL AND s.told IS NOT NULL AND o.entity IS NULL AS silent
-	FROM ownership.field f
-	LEFT JOIN writers w ON w.entity = f.entity AND w.field = f.name
-	LEFT JOIN undeclared u ON u.entity = f.entity AND u.field = f.name
-	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.name
-	LEFT JOIN owner_writes o ON o.entity = f.entity AND o.field = f.name
-	/* what is local is nobody's quarrel */
-	WHERE NOT f.local
+	SELECT entity, field, owner, array_agg(DISTINCT system COLLATE "C") FILTER (WHERE writes) AS writers,
+		count(DISTINCT system) FILTER (WHERE writes) > 1 AS contested,
+		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), disputed,
+			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C")
+			FILTER (WHERE disputed > 0) AS seen,
+		owner IS NOT NULL AND bool_or(disputed > 0) AND NOT bool_or(owner_writes) AS silent,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE undeclared AND system IS NOT NULL) AS undeclared,
+		coalesce(bool_or(undeclared AND system IS NULL), false) AS unidentified,
+		/* the undeclared ones as a part of a sentence, and as sentences */
+		string_agg(concat(coalesce(system, 'somebody unidentified'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS listed,
+		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(system, 'Somebody unidentified'),
+			concat(CASE WHEN disputed > 0
+				THEN format('wrote %s.%s %s time%s', entity, field, disputed, CASE disputed WHEN 1 THEN '' ELSE 's' END)
+				ELSE format('tried to write %s.%s', entity, field) END,
+				', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
+	FROM spoken
+	GROUP BY entity, field, owner
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
