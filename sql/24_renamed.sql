@@ -10,12 +10,17 @@ CREATE FUNCTION carry() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 	EXECUTE (SELECT substr(advice, strpos(advice, ': ') + 2) FROM found);
 END $$;
 
+INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, outcome, columns, stored, proposed)
+	VALUES ('public', 'product', '{"id": "1"}', 'UPDATE', 'crm', 'kept', '{price,note}', '{"price": "1", "note": "a"}', '{"price": "2", "note": "b"}');
+CREATE VIEW refused AS SELECT c.columns, c.stored, c.proposed FROM ownership.conflict c;
+
 -- in one command, in one transaction, in either order
 ALTER TABLE product DROP price, ADD list_price numeric;
 SELECT * FROM found \gx
--- the statement carries the map over
+-- the statement carries the map over, with what was refused
 SELECT carry();
 TABLE found;
+TABLE refused;
 SELECT column_name, entity, field, owner FROM ownership.map ORDER BY column_name;
 BEGIN;
 ALTER TABLE product DROP list_price;
@@ -89,6 +94,10 @@ TABLE found;
 ALTER TABLE product RENAME more TO less;
 ALTER TABLE product RENAME price TO list_price;
 TABLE found;
+
+-- of a column that is there, evidence stays
+UPDATE ownership.mirrored_column SET column_name = 'less' WHERE column_name = 'list_price';
+SELECT columns FROM refused;
 
 -- under a pattern the new one is on the map already, as a field of its own
 CREATE SCHEMA land;

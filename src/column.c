@@ -80,7 +80,8 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 	table_close(rel, NoLock);
 }
 
-static void
+/* Evidence and activity of a column are found under its name. */
+void
 rename_column_evidence(const TablePlace *place, const char *from, const char *to)
 {
 	Parameters p = {0};

@@ -811,6 +811,7 @@ extern void follow_dropped(Oid relid);
 /* column.c: the map follows columns */
 extern COMPAT_NORETURN void changed_meanwhile(void);
 extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
+extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void follow_columns(const Binding *b, const TablePlace *place);
 
 /* settle.c: what DDL leaves to be done at commit */
