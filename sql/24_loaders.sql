@@ -139,6 +139,11 @@ SET ROLE regress_erp;
 CREATE TABLE stage.product AS SELECT 1 AS id, 2.0 AS price, 'b' AS title, 'b' AS note;
 DROP TABLE stage.product;
 RESET ROLE;
+-- a session that is no system at all
+SET ownership.system = 'nobody knows';
+CREATE TABLE stage.product AS SELECT 1 AS id, 2.0 AS price, 'b' AS title, 'b' AS note;
+RESET ownership.system;
+SELECT relation, guarded FROM ownership.guards WHERE relation = 'stage.product';
 -- many fields
 UPDATE ownership.mirrored_table SET source = NULL;
 SELECT format('CREATE TABLE stage.wide (%s)', string_agg('c' || n || ' int', ', ')) FROM generate_series(10, 40) n \gexec

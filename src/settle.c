@@ -301,14 +301,19 @@ has_storage(Oid relid)
 static void
 tell_unjudged(Oid relid, const TablePlace *place)
 {
-	const Writer *writer = current_writer();
+	const Writer *writer;
 	Parameters p = {0};
 	Parameters q = {0};
 	const char *system;
 	uint64 n;
 	StringInfoData fields;
 
-	if (restoring() || writer->worker || writer->steward)
+	/* nor is the map behind because of an unknown system; a write tells of that */
+	if (restoring() || (ownership_system != NULL && ownership_system[0] != '\0' &&
+						!system_exists(ownership_system)))
+		return;
+	writer = current_writer();
+	if (writer->worker || writer->steward)
 		return;
 	add_place(&p, place);
 	if (run_sql("SELECT source FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2)",

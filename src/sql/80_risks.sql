@@ -235,8 +235,9 @@ WITH guard AS MATERIALIZED (
 		format('Copies of %s.%s disagree: %s.%s is not everywhere what %s says.',
 			c.entity, c.field, c.relation, quote_ident(c.column_name), c.authoritative),
 		format('See which rows differ, and which value is right: SELECT * FROM ownership.drift(%L); ', c.entity || '.' || c.field)
-			|| CASE WHEN c.source IS NULL THEN format('SELECT ownership.reconcile(%L) makes this copy agree.', c.entity || '.' || c.field)
-				ELSE format('%s is to take them over.', c.source) END
+			|| CASE WHEN c.source IS NULL THEN format('where this copy is right, correct %s first; then SELECT ownership.reconcile(%L) makes this copy agree.',
+					c.authoritative, c.entity || '.' || c.field)
+				ELSE format('where this copy is right, have %s corrected; the rest %s is to take over.', c.authoritative, c.source) END
 	FROM copies c
 	WHERE c.state = 'differ'
 	UNION ALL
