@@ -70,7 +70,9 @@ ALTER TABLE stage.product OWNER TO regress_owner;
 SELECT ownership.identify('pim', role => 'regress_super');
 GRANT SET ON PARAMETER ownership.enforcement TO regress_crm;
 SELECT * FROM found \gx
-REVOKE SET ON PARAMETER ownership.enforcement FROM regress_crm;
+GRANT SET ON PARAMETER ownership.default_policy TO regress_crm;
+SELECT detail, advice FROM found WHERE systems = '{crm}';
+REVOKE SET ON PARAMETER ownership.enforcement, ownership.default_policy FROM regress_crm;
 DELETE FROM ownership.identity WHERE name = 'regress_super';
 -- another role of that name is not the system's
 ALTER TABLE stage.product OWNER TO regress_crm;

@@ -32,11 +32,14 @@ COMMENT ON COLUMN ownership.foreign_in.only_here IS 'No table but those of this 
 CREATE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 WITH loader AS MATERIALIZED (
 	/* a steward may write every field */
-	SELECT i.name AS role, r.oid, i.system, i.carrier, r.rolsuper,
-		r.rolsuper OR has_parameter_privilege(r.oid, 'ownership.enforcement', 'SET') AS switches_off
+	SELECT i.name AS role, r.oid, i.system, i.carrier, r.rolsuper, p.settable,
+		r.rolsuper OR p.settable IS NOT NULL AS switches_off
 	FROM ownership.identity i
 	JOIN ownership.bound_role b ON b.name = i.name
 	JOIN pg_catalog.pg_roles r ON r.oid = b.role AND r.rolname = i.name::name
+	CROSS JOIN LATERAL (SELECT string_agg(name, ', ') AS settable
+		FROM unnest('{ownership.enforcement,ownership.default_policy}'::text[]) AS name
+		WHERE has_parameter_privilege(r.oid, name, 'SET')) p
 	WHERE i.kind = 'role' AND NOT i.steward
 ), holder AS (
 	/* the table itself, or anything below it */
@@ -77,9 +80,9 @@ UNION ALL
 SELECT 13, 'medium', 'foreign_loader', NULL, NULL, NULL, NULL, array_remove(ARRAY[l.system], NULL),
 	format('Role %I, which %s, %s: no guard holds it back.', l.role,
 		coalesce('writes as ' || l.system, 'loads the tables of several systems'),
-		CASE WHEN l.rolsuper THEN 'is a superuser' ELSE 'may set ownership.enforcement' END),
+		CASE WHEN l.rolsuper THEN 'is a superuser' ELSE 'may set ' || l.settable END),
 	CASE WHEN l.rolsuper THEN format('Have the system use a role that is no superuser, or ALTER ROLE %I NOSUPERUSER', l.role)
-		ELSE 'REVOKE SET ON PARAMETER ownership.enforcement from it, or from the role that it has that by.' END
+		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role by which it has that.', l.settable, l.role) END
 FROM loader l
 WHERE l.switches_off AND EXISTS (SELECT FROM ownership.foreign_in f WHERE f.owner IS DISTINCT FROM l.system);
 COMMENT ON VIEW ownership.loader_risk IS 'Internal: the part of ownership.risks that is about roles of systems which the guard cannot hold back';
