@@ -43,7 +43,6 @@ start_server() {
 		checkpoint_timeout = 1h
 		fsync = off
 		autovacuum = off
-		jit = off
 		max_worker_processes = 20
 		max_logical_replication_workers = 10
 		wal_retrieve_retry_interval = 10ms

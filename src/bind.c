@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
 PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
@@ -38,9 +39,11 @@ enum
 	Anum_bound_relid,
 	Anum_bound_columns,
 	Anum_bound_guarded,
-	Anum_bound_generated /* since 0.2.0 */
+	Anum_bound_generated, /* this and the following since 0.2.0 */
+	Anum_bound_types,
+	Anum_bound_away_since
 };
-#define NATTS_BOUND Anum_bound_generated
+#define NATTS_BOUND Anum_bound_away_since
 
 /*
  * Where a relation is now.  False for what cannot be on the map: other
@@ -135,6 +138,17 @@ table_generated_columns(Oid relid)
 	return generated;
 }
 
+/* The OIDs of their types, likewise. */
+List *
+table_types_by_number(Oid relid, int natts)
+{
+	List *types = NIL;
+
+	for (AttrNumber i = 1; i <= natts; i++)
+		types = lappend_oid(types, get_atttype(relid, i));
+	return types;
+}
+
 /* Is a table of that name on the map? */
 bool
 is_mirrored(const char *schema, const char *table)
@@ -162,7 +176,12 @@ read_binding(CatalogScan *scan, bool several)
 		binding->relid = catalog_oid(scan, Anum_bound_relid);
 		binding->columns = catalog_texts(scan, Anum_bound_columns);
 		binding->guarded = catalog_bool(scan, Anum_bound_guarded);
-		binding->generated = catalog_texts(scan, Anum_bound_generated);
+		if (catalog_has(scan, Anum_bound_away_since))
+		{
+			binding->generated = catalog_texts(scan, Anum_bound_generated);
+			binding->types = catalog_oids(scan, Anum_bound_types);
+			binding->away_since = catalog_time(scan, Anum_bound_away_since);
+		}
 		if (!several || is_mirrored(binding->schema, binding->table))
 			found = binding;
 	}
@@ -263,14 +282,23 @@ store_binding(const Binding *b)
 	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
 	Datum values[NATTS_BOUND];
 	bool nulls[NATTS_BOUND] = {false};
+	Datum *types = palloc(Max(list_length(b->types), 1) * sizeof(Datum));
 	HeapTuple tuple;
+	ListCell *lc;
+	int ntypes = 0;
 
+	foreach(lc, b->types)
+		types[ntypes++] = ObjectIdGetDatum(lfirst_oid(lc));
 	values[Anum_bound_schema - 1] = CStringGetTextDatum(b->schema);
 	values[Anum_bound_table - 1] = CStringGetTextDatum(b->table);
 	values[Anum_bound_relid - 1] = ObjectIdGetDatum(b->relid);
 	values[Anum_bound_columns - 1] = text_array(b->columns);
 	values[Anum_bound_guarded - 1] = BoolGetDatum(b->guarded);
 	values[Anum_bound_generated - 1] = text_array(b->generated);
+	values[Anum_bound_types - 1] =
+		PointerGetDatum(construct_array(types, ntypes, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	values[Anum_bound_away_since - 1] = TimestampTzGetDatum(b->away_since);
+	nulls[Anum_bound_away_since - 1] = b->away_since == 0;
 	/* takes as many as the table has */
 	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
 	if (catalog_next(scan))
@@ -289,12 +317,16 @@ void
 bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 {
 	Binding b = {0};
+	Binding *before = binding_named(schema, table);
 
 	b.schema = unconstify(char *, schema);
 	b.table = unconstify(char *, table);
 	b.relid = relid;
 	b.columns = read_columns(relid, &b.generated);
+	b.types = table_types_by_number(relid, list_length(b.columns));
 	b.guarded = guarded;
+	if (before != NULL && before->relid == relid)
+		b.away_since = before->away_since;
 	store_binding(&b);
 }
 
@@ -361,6 +393,44 @@ bind_guarded(Oid relid, bool guarded)
 	{
 		b->guarded = guarded;
 		store_binding(b);
+	}
+}
+
+/* Record it where the guard of a mirrored table went away, or came back. */
+static void
+note_away(Binding *b)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz since = b->away_since;
+	bool away = guard_is_away(b->relid);
+
+	/* where it does not belong, it cannot be away */
+	if (away == (since != 0) || (away && !b->guarded))
+		return;
+	if (!record_guard(b, away, since, now))
+		return;
+	b->away_since = away ? now : 0;
+	store_binding(b);
+}
+
+/*
+ * Triggers of a relation came, went or were switched: that may matter to the
+ * guard of the mirrored table that it is, or lies below.
+ */
+void
+bind_away(Oid relid)
+{
+	List *relids = lcons_oid(relid, list_copy(map_ancestors(relid)));
+	ListCell *lc;
+
+	if (get_attnum(catalog_table("bound_table", false), "away_since") == InvalidAttrNumber)
+		return; /* of an older version */
+	foreach(lc, relids)
+	{
+		Binding *b = binding_of(lfirst_oid(lc));
+
+		if (b != NULL)
+			note_away(b);
 	}
 }
 

@@ -103,13 +103,19 @@ catalog_check_triggers(void)
 										 "field",		   "declared_access", "mirrored_pattern",
 										 "mirrored_table", "mirrored_column", "row_owner",
 										 "map_history",	   "conflict",		  "activity",
-										 "former_table",   "former_column",	  "ddl_queue"};
+										 "former_table",   "former_column",	  "replaced_column",
+										 "ddl_queue"};
 	Oid owner = catalog_owner();
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		Relation rel = table_open(catalog_table(tables[i], false), AccessShareLock);
+		Oid relid = catalog_table(tables[i], strcmp(tables[i], "replaced_column") == 0);
+		Relation rel;
 
+		/* objects of an older version are without it */
+		if (!OidIsValid(relid))
+			continue;
+		rel = table_open(relid, AccessShareLock);
 		for (int t = 0; rel->trigdesc != NULL && t < rel->trigdesc->numtriggers; t++)
 		{
 			Trigger *trigger = &rel->trigdesc->triggers[t];
@@ -320,6 +326,42 @@ catalog_oid(CatalogScan *scan, int attnum)
 	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+/* NULL counts as 0. */
+TimestampTz
+catalog_time(CatalogScan *scan, int attnum)
+{
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+/* The elements of an oid[]; NIL when it is NULL. */
+List *
+catalog_oids(CatalogScan *scan, int attnum)
+{
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
+	List *oids = NIL;
+	Datum *elems;
+	int n;
+
+	if (isnull)
+		return NIL;
+	deconstruct_array(DatumGetArrayTypeP(value), OIDOID, sizeof(Oid), true, TYPALIGN_INT, &elems,
+					  NULL, &n);
+	for (int i = 0; i < n; i++)
+		oids = lappend_oid(oids, DatumGetObjectId(elems[i]));
+	return oids;
+}
+
+/* Does the table have that column?  One of an older version may not. */
+bool
+catalog_has(CatalogScan *scan, int attnum)
+{
+	return attnum <= RelationGetNumberOfAttributes(scan->rel);
 }
 
 /* Where the current row is stored. */

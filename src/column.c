@@ -80,7 +80,8 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 	table_close(rel, NoLock);
 }
 
-static void
+/* Evidence and activity of a column are found under its name. */
+void
 rename_column_evidence(const TablePlace *place, const char *from, const char *to)
 {
 	Parameters p = {0};
@@ -156,8 +157,10 @@ typedef struct Changes
 {
 	Oid relid;
 	const TablePlace *place;
-	List *names;  /* by attribute number, as filters may say them */
-	List *fresh;  /* columns that are new and not on the map */
+	List *names; /* by attribute number, as filters may say them */
+	List *fresh; /* columns that are new and not on the map */
+	List *gone;	 /* mirrored columns whose map waits */
+	List *gone_types;
 	bool renamed; /* filters may say other names than there are */
 } Changes;
 
@@ -266,7 +269,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 {
 	List *columns = table_columns_by_number(b->relid);
 	List *generated = b->generated == NIL ? NIL : table_generated_columns(b->relid);
-	Changes c = {b->relid, place, NIL, NIL, false};
+	Changes c = {.relid = b->relid, .place = place};
 	bool changed = false;
 	int n = Max(list_length(columns), list_length(b->columns));
 
@@ -296,13 +299,25 @@ follow_columns(const Binding *b, const TablePlace *place)
 				column_arrives(&c, old, now);
 		}
 		else if (column_is_mirrored(place, old))
+		{
 			column_goes(&c, old);
+			if (column_is_mirrored(place, old) && i < list_length(b->types))
+			{
+				c.gone = lappend(c.gone, pstrdup(old));
+				c.gone_types = lappend_oid(c.gone_types, list_nth_oid(b->types, i));
+			}
+		}
 	}
+	/* their types may be others */
+	if (changed ||
+		(b->types != NIL && !equal(b->types, table_types_by_number(b->relid, list_length(columns)))))
+		bind_table(b->schema, b->table, b->relid, b->guarded);
 	if (!changed)
 		return;
-	bind_table(b->schema, b->table, b->relid, b->guarded);
 	if (c.renamed)
 		rename_in_filters(b->relid, place, place->table, c.names);
-	if (c.fresh != NIL && pattern_for(place) != NULL)
+	if (c.fresh != NIL)
 		queue_ddl(RelationRelationId, b->relid, NULL, false, false, c.fresh);
+	if (c.gone != NIL)
+		queue_gone(b->relid, c.gone, c.gone_types);
 }

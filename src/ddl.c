@@ -244,6 +244,8 @@ follow(void *arg)
 			rearm_own(lfirst_oid(lc));
 		else
 			follow_table(lfirst_oid(lc), f->flags);
+		if (f->flags & FOLLOW_TRIGGERS)
+			bind_away(lfirst_oid(lc));
 	}
 	foreach(lc, f->parts)
 		follow_table(lfirst_oid(lc), FOLLOW_ARRIVAL | FOLLOW_GUARD);
@@ -304,6 +306,10 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 {
 	static const AlterTableType apart[] = {AT_DropInherit};
 	static const AlterTableType off[] = {AT_DisableTrigAll, AT_DisableTrigUser};
+	static const AlterTableType switches[] = {AT_EnableTrig,		AT_EnableAlwaysTrig,
+											  AT_EnableReplicaTrig, AT_EnableTrigAll,
+											  AT_EnableTrigUser,	AT_DisableTrig,
+											  AT_DisableTrigAll,	AT_DisableTrigUser};
 	static const AlterTableType about_guard[] = {AT_EnableTrig,		 AT_EnableTrigAll,
 												 AT_EnableTrigUser,	 AT_AddInherit,
 												 AT_DropInherit,	 AT_AttachPartition,
@@ -372,6 +378,8 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 					has_subcommand((AlterTableStmt *) command, off, lengthof(off), &partition);
 			if (has_subcommand((AlterTableStmt *) command, apart, lengthof(apart), &partition))
 				f.flags |= FOLLOW_ARRIVAL;
+			if (has_subcommand((AlterTableStmt *) command, switches, lengthof(switches), &partition))
+				f.flags |= FOLLOW_TRIGGERS;
 			if (adds_primary_key((AlterTableStmt *) command))
 				f.flags |= FOLLOW_KEY;
 			break;
@@ -422,6 +430,23 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
+#define GUARD_TRIGGER_TABLES                                                        \
+	"SELECT DISTINCT c.oid::text FROM pg_event_trigger_dropped_objects() d "        \
+	"JOIN pg_namespace n ON n.nspname = d.address_names[1] "                        \
+	"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2] " \
+	"WHERE d.object_type = 'trigger' AND d.address_names[3] LIKE 'zzzz\\_ownership\\_%'"
+
+/* A trigger was dropped, which may be the guard's. */
+static void
+follow_dropped_triggers(void)
+{
+	Followed f = {.flags = FOLLOW_TRIGGERS};
+
+	f.relids = event_relations(GUARD_TRIGGER_TABLES);
+	if (f.relids != NIL)
+		tell(attempt(follow, &f));
+}
+
 /*
  * sql_drop: the map of what was dropped waits for its name.
  */
@@ -434,6 +459,12 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 
 	if (command == NULL)
 		PG_RETURN_NULL();
+	if (((EventTriggerData *) fcinfo->context)->tag == CMDTAG_DROP_TRIGGER)
+	{
+		if (!guard_is_changing())
+			follow_dropped_triggers();
+		PG_RETURN_NULL();
+	}
 	foreach(lc,
 			event_relations(
 				"SELECT objid::text FROM pg_event_trigger_dropped_objects() "

@@ -905,6 +905,40 @@ ownership_identify(PG_FUNCTION_ARGS)
 }
 
 /*
+ * The source of a table may write all of its own copy.  Tell so where columns
+ * of it were given to another system, and no other table holds their fields:
+ * elsewhere the copies can be compared.
+ */
+static void
+tell_overwritable(const char *schema, const char *table, List *columns)
+{
+	Parameters p = {0};
+
+	add_text(&p, schema);
+	add_text(&p, table);
+	add_texts(&p, columns);
+	if (run_sql("SELECT t.source, string_agg(format('\"%s\"', c.column_name), ', ' ORDER BY array_position($3, c.column_name)) "
+				"FROM ownership.mirrored_table t JOIN ownership.mirrored_column c USING (table_schema, table_name) "
+				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
+				"WHERE (t.table_schema, t.table_name) = ($1, $2) AND c.column_name = ANY ($3) "
+				"AND (f.owner <> t.source OR EXISTS (SELECT FROM ownership.row_owner r WHERE r.owner <> t.source "
+				"AND (r.table_schema, r.table_name, r.column_name) = (c.table_schema, c.table_name, c.column_name))) "
+				"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o "
+				"JOIN ownership.mirrored_table ot USING (table_schema, table_name) "
+				"WHERE o.entity = c.entity AND o.field = c.field AND ot.source IS DISTINCT FROM t.source) "
+				"GROUP BY t.source",
+				&p) == 0)
+		return;
+	ereport(NOTICE,
+			(errmsg("system \"%s\" may overwrite %s of table \"%s\"", result_text(0, 1),
+					result_text(0, 2), relation_label(schema, table)),
+			 errdetail(
+				 "The table is its own copy. Another system of record is not enforced there, and no other table holds what that one says."),
+			 errhint(
+				 "If several systems write the table, it has no source: set \"source\" of its row in ownership.mirrored_table to NULL.")));
+}
+
+/*
  * assign(relation, columns, owner, readers, writers, domain, policy, entity,
  * rationale)
  *
@@ -986,6 +1020,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 		check_comparable(s->entity, s->field);
 	}
 	guard_relation(relid, false);
+	tell_overwritable(schema, table, columns);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -1291,6 +1326,13 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			&q);
 
 	guard_free_tables(relids);
+	if (source != NULL && owner != NULL && strcmp(source, owner) != 0)
+		ereport(NOTICE,
+				(errmsg("system \"%s\" may overwrite what \"%s\" owns in the tables of \"%s\"",
+						source, owner, pattern),
+				 errdetail(
+					 "They are its own copies. Another system of record is not enforced there."),
+				 errhint("If several systems write the tables, they have no source.")));
 	added = list_length(fresh);
 	SPI_finish(); /* frees the list */
 	PG_RETURN_INT64(added);
@@ -1532,6 +1574,7 @@ ownership_assign_rows(PG_FUNCTION_ARGS)
 					&p);
 	}
 	guard_relation(relid, true);
+	tell_overwritable(schema, table, columns);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

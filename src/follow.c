@@ -360,7 +360,7 @@ concerns_map(Oid relid, int flags)
 		return true;
 	if (flags & FOLLOW_ARRIVAL && (left_from(&place) != NULL || pattern_for(&place) != NULL))
 		return true;
-	if (flags & FOLLOW_GUARD && carries_guard(relid))
+	if (flags & (FOLLOW_GUARD | FOLLOW_TRIGGERS) && carries_guard(relid))
 		return true;
 	return flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD) && below_mirrored(relid);
 }

@@ -215,6 +215,19 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 	return any;
 }
 
+/* The transaction, the role and the session. */
+static void
+who_and_when(Datum *values, bool *nulls)
+{
+	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	nulls[Anum_changed_at - 1] = false;
+	set_text_value(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
+	set_text_value(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
+	set_text_value(values, nulls, Anum_application_name,
+				   application_name != NULL && application_name[0] != '\0' ? application_name
+																		   : NULL);
+}
+
 /* Write one row of history; an UPDATE that changed nothing leaves none. */
 static void
 record_change(Inserter *history, const char *table, const MapRow *before, const MapRow *after)
@@ -233,13 +246,7 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 	if (before != NULL)
 		(void) row_columns(table, before, after, &values[Anum_old - 1]);
 
-	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	nulls[Anum_changed_at - 1] = false;
-	set_text_value(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
-	set_text_value(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
-	set_text_value(values, nulls, Anum_application_name,
-				   application_name != NULL && application_name[0] != '\0' ? application_name
-																		   : NULL);
+	who_and_when(values, nulls);
 	set_text_value(values, nulls, Anum_map_table, table);
 	set_text_value(values, nulls, Anum_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
@@ -261,6 +268,61 @@ nobody_decides(void)
 		return true;
 	return restoring() && pg_class_aclcheck(catalog_table("map_history", false), GetOuterUserId(),
 											ACL_INSERT) == ACLCHECK_OK;
+}
+
+/* Push a pair of the current object. */
+static void
+push_text(JsonbParseState **state, const char *key, const char *text)
+{
+	JsonbValue json = {.type = jbvString};
+
+	json.val.string.val = unconstify(char *, key);
+	json.val.string.len = strlen(key);
+	pushJsonbValue(state, WJB_KEY, &json);
+	json.val.string.val = unconstify(char *, text);
+	json.val.string.len = strlen(text);
+	pushJsonbValue(state, WJB_VALUE, &json);
+}
+
+/* Where the guard was since when; 0: since it was created. */
+static Datum
+guard_state(bool away, TimestampTz since)
+{
+	JsonbParseState *state = NULL;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	push_text(&state, "state", away ? "away" : "in place");
+	if (since != 0)
+		push_text(&state, "since",
+				  JsonEncodeDateTime(NULL, TimestampTzGetDatum(since), TIMESTAMPTZOID, NULL));
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+/*
+ * The guard of a table went away, or came back; `since` is when it had gone.
+ * Returns whether that was recorded: a dump that is restored builds its guards
+ * a trigger at a time.
+ */
+bool
+record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
+{
+	Inserter *history;
+	Datum values[Natts_history];
+	bool nulls[Natts_history];
+
+	if (away && nobody_decides())
+		return false;
+	history = open_inserter("map_history");
+	memset(nulls, true, sizeof(nulls));
+	who_and_when(values, nulls);
+	set_text_value(values, nulls, Anum_map_table, "guard");
+	set_text_value(values, nulls, Anum_item, relation_label(binding->schema, binding->table));
+	values[Anum_old - 1] = guard_state(!away, away ? 0 : since);
+	values[Anum_new - 1] = guard_state(away, now);
+	nulls[Anum_old - 1] = nulls[Anum_new - 1] = false;
+	insert_row(history, Natts_history, values, nulls);
+	close_inserter(history);
+	return true;
 }
 
 /* BEFORE TRUNCATE: every row goes. */

@@ -26,6 +26,7 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -60,11 +61,30 @@ qualified_name(Relation rel)
 									  RelationGetRelationName(rel));
 }
 
+static int changing = 0;
+
+/* Is the DDL that runs the guard's own? */
+bool
+guard_is_changing(void)
+{
+	return changing > 0;
+}
+
 static void
 utility(const char *sql)
 {
-	int rc = SPI_execute(sql, false, 0);
+	int rc;
 
+	changing++;
+	PG_TRY();
+	{
+		rc = SPI_execute(sql, false, 0);
+	}
+	PG_FINALLY();
+	{
+		changing--;
+	}
+	PG_END_TRY();
 	if (rc < 0)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
 }
@@ -178,6 +198,55 @@ carries_guard(Oid relid)
 	return false;
 }
 
+/* What tgenabled says of a trigger, or 0 where there is none. */
+static char
+trigger_enabled(Oid relid, const char *name)
+{
+	Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple tuple;
+	char enabled = '\0';
+
+	ScanKeyInit(&key[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&key[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum(name));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 2, key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		enabled = ((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled;
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return enabled;
+}
+
+/* Is some part of the guard missing or switched off, on a table or below it? */
+bool
+guard_is_away(Oid relid)
+{
+	ListCell *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		for (size_t i = 0; i < lengthof(guard_triggers); i++)
+		{
+			const char *name = guard_triggers[i].name;
+			char enabled = trigger_enabled(lfirst_oid(lc), name);
+
+			/* there it cannot be */
+			if (enabled == '\0' && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
+				strcmp(name, TRIGGER_TRUNCATE) == 0 &&
+				get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
+				continue;
+			if (enabled == '\0' || enabled == TRIGGER_DISABLED ||
+				enabled == TRIGGER_FIRES_ON_REPLICA)
+				return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Drop the triggers that a relation has of its own, and not by the table above
  * it; the one for TRUNCATE only if told so.  Needs SPI.
@@ -243,6 +312,7 @@ guard_relation(Oid relid, bool quiet)
 
 	guard_tree(relid, GUARD_ARM);
 	bind_guarded(relid, true);
+	bind_away(relid);
 
 	if (!quiet)
 	{
@@ -301,6 +371,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
 		}
+		bind_away(lfirst_oid(lc));
 		bind_guarded(lfirst_oid(lc), false);
 	}
 	SPI_finish();

@@ -14,6 +14,8 @@
 
 OWNERSHIP_MODULE_MAGIC;
 
+PG_FUNCTION_INFO_V1(ownership_loaded);
+
 /* The system that middleware writes for; an empty string is no system. */
 char *ownership_system = NULL;
 
@@ -154,4 +156,11 @@ _PG_init(void)
 	sight_init();
 	counts_init();
 	activity_init();
+}
+
+/* For a view of settings: a session has them once the library is loaded. */
+Datum
+ownership_loaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(true);
 }

@@ -248,6 +248,9 @@ extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
+extern TimestampTz catalog_time(CatalogScan *scan, int attnum);
+extern List *catalog_oids(CatalogScan *scan, int attnum);
+extern bool catalog_has(CatalogScan *scan, int attnum);
 extern ItemPointer catalog_tid(CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
 #define CATALOG_SIGNAL "bound_role"
@@ -961,6 +964,8 @@ typedef enum GuardMode
 extern void guard_relation(Oid relid, bool quiet);
 extern void guard_tree(Oid relid, GuardMode mode);
 extern bool carries_guard(Oid relid);
+extern bool guard_is_away(Oid relid);
+extern bool guard_is_changing(void);
 extern Trigger *find_trigger(Relation rel, const char *name);
 extern void drop_own_guard(Oid relid, bool truncate);
 
@@ -976,16 +981,19 @@ typedef struct Binding
 {
 	char *schema; /* as on the map */
 	char *table;
-	Oid relid;		 /* InvalidOid: the map waits for a table of that name */
-	List *columns;	 /* names by attribute number; "" where one was dropped */
-	bool guarded;	 /* the guard belongs on it */
-	List *generated; /* names of columns that are */
+	Oid relid;				/* InvalidOid: the map waits for a table of that name */
+	List *columns;			/* names by attribute number; "" where one was dropped */
+	List *types;			/* OIDs of their types, likewise; NIL: not known */
+	List *generated;		/* names of columns that are */
+	bool guarded;			/* the guard belongs on it */
+	TimestampTz away_since; /* when a part of the guard went away; 0: it is in place */
 } Binding;
 
 extern bool table_place(Oid relid, TablePlace *place);
 extern Oid table_of_name(const char *schema, const char *table);
 extern List *table_columns_by_number(Oid relid);
 extern List *table_generated_columns(Oid relid);
+extern List *table_types_by_number(Oid relid, int natts);
 extern bool is_mirrored(const char *schema, const char *table);
 extern Binding *binding_of(Oid relid);
 extern Binding *binding_named(const char *schema, const char *table);
@@ -996,11 +1004,13 @@ extern void bind_guarded(Oid relid, bool guarded);
 extern void store_binding(const Binding *b);
 extern void forget_off(Oid relid);
 extern bool is_known_off(Oid relid, const TablePlace *place);
+extern void bind_away(Oid relid);
 
 /* follow.c: the map follows its tables and columns */
-#define FOLLOW_ARRIVAL 1 /* it may have come to its name, or to be a table of its own */
-#define FOLLOW_GUARD 2	 /* what lies above it, or its triggers, may have changed */
-#define FOLLOW_KEY 4	 /* it got a primary key */
+#define FOLLOW_ARRIVAL 1  /* it may have come to its name, or to be a table of its own */
+#define FOLLOW_GUARD 2	  /* what lies above it, or its triggers, may have changed */
+#define FOLLOW_KEY 4	  /* it got a primary key */
+#define FOLLOW_TRIGGERS 8 /* triggers of its own may have come, gone or been switched */
 
 extern bool same_place(const TablePlace *a, const TablePlace *b);
 extern bool drop_undecided(const TablePlace *place, const char *column);
@@ -1016,6 +1026,7 @@ extern void follow_dropped(Oid relid);
 extern COMPAT_NORETURN void changed_meanwhile(void);
 extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
 extern bool column_is_mirrored(const TablePlace *place, const char *column);
+extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void follow_columns(const Binding *b, const TablePlace *place);
 
 /* settle.c: what DDL leaves to be done at commit */
@@ -1023,12 +1034,16 @@ extern void
 queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
 extern List *load_patterns(void);
 extern Pattern *best_pattern(List *patterns, const TablePlace *place);
+extern void queue_gone(Oid relid, List *names, List *types);
 extern Pattern *pattern_for(const TablePlace *place);
 extern bool is_unsettled(Oid relid);
 
 /* behind.c: what the map missed */
 extern void catch_up(Oid relid);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
+
+/* history.c */
+extern bool record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);

@@ -271,6 +271,8 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	int owned;
 	int tables;
 	int guarded;
+	uint64 weakened;
+	StringInfoData note;
 
 	(void) query("SELECT current_database(), " TIME(
 		"now()") ", current_setting('TimeZone'), "
@@ -317,9 +319,28 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	(void) query("SELECT count(*), count(*) FILTER (WHERE guarded) FROM ownership.guards");
 	tables = atoi(result_text(0, 1));
 	guarded = atoi(result_text(0, 2));
-	fact(out, tables == guarded ? "good" : "bad", "Guarded tables",
-		 psprintf("%d of %d", guarded, tables),
-		 tables == guarded ? "the map is enforced on each" : "the others are on paper only");
+	initStringInfo(&note);
+	appendStringInfoString(&note, tables == guarded ? "the map is enforced on each"
+													: "the others are on paper only");
+	/* objects of 0.1.0 do not tell */
+	weakened =
+		!OidIsValid(catalog_table("weakened", true))
+			? 0
+			: query("SELECT format('%s is %s %s', setting, value, place), everybody FROM ownership.weakened "
+					"ORDER BY everybody DESC, setting DESC, place COLLATE \"C\"");
+	if (weakened > 0)
+	{
+		bool everybody = strcmp(result_text(0, 2), "t") == 0;
+
+		resetStringInfo(&note);
+		appendStringInfoString(&note, everybody ? "but the map is not enforced: "
+												: "but the map is not enforced on everybody: ");
+		name(&note, result_text(0, 1));
+		if (weakened > 1)
+			appendStringInfo(&note, " and " UINT64_FORMAT " more", weakened - 1);
+	}
+	fact(out, tables == guarded && weakened == 0 ? "good" : "bad", "Guarded tables",
+		 psprintf("%d of %d", guarded, tables), note.data);
 	appendStringInfoString(out,
 						   "</dl>\n<nav aria-label=\"Contents\"><ul><li><a href=\"#risks\">Risks</a><li><a href=\"#picture\">Picture</a><li><a href=\"#matrix\">Fields by systems</a>"
 						   "<li><a href=\"#disagreements\">Disagreements</a><li><a href=\"#conflicts\">Conflicts</a><li><a href=\"#age\">Age of the data</a><li><a href=\"#decisions\">Recent decisions</a><li><a href=\"#systems\">Systems</a></ul></nav>\n"

@@ -24,6 +24,8 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -51,6 +53,35 @@ queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guar
 			"table_schema = CASE WHEN q.table_name IS NULL THEN $3 ELSE q.table_schema END, "
 			"table_name = coalesce(q.table_name, $4), "
 			"arrived = q.arrived OR $5, guard = q.guard OR $6, fresh = q.fresh || $7",
+			&p);
+}
+
+/* Not with the objects of an older version. */
+static bool
+knows_replaced_columns(void)
+{
+	return OidIsValid(catalog_table("replaced_column", true));
+}
+
+/* Mirrored columns of it were dropped: see at commit whether others took their place. */
+void
+queue_gone(Oid relid, List *names, List *types)
+{
+	Parameters p = {0};
+	List *oids = NIL;
+	ListCell *lc;
+
+	if (!knows_replaced_columns())
+		return;
+	foreach(lc, types)
+		oids = lappend(oids, psprintf("%u", lfirst_oid(lc)));
+	add_oid(&p, RelationRelationId);
+	add_oid(&p, relid);
+	add_texts(&p, names);
+	add_texts(&p, oids);
+	run_sql("INSERT INTO ownership.ddl_queue AS q (classid, objid, arrived, guard, fresh, gone, gone_types) "
+			"VALUES ($1, $2, false, false, '{}', $3, $4::oid[]) ON CONFLICT (classid, objid) DO UPDATE SET "
+			"gone = q.gone || $3, gone_types = q.gone_types || $4::oid[]",
 			&p);
 }
 
@@ -144,6 +175,8 @@ typedef struct Task
 	bool left;		/* it had such a place */
 	bool arrived;
 	List *fresh;
+	List *gone; /* mirrored columns of it, and the OIDs of their types */
+	List *gone_types;
 	bool guard;		/* its triggers are to be looked at */
 	bool extension; /* as the extension's owner */
 } Task;
@@ -210,6 +243,143 @@ settle_schema(const Task *task)
 			&p);
 }
 
+/*
+ * Where one mirrored column of a type was dropped and one of that type was
+ * added in its stead, it may have been renamed so.  Tell, and remember it for
+ * ownership.risks.
+ */
+static void
+tell_renamed(const Task *task, const TablePlace *place)
+{
+	Parameters p = {0};
+	uint64 n;
+	SPITupleTable *pairs;
+
+	if (task->gone == NIL || task->fresh == NIL)
+		return;
+	add_oid(&p, task->objid);
+	add_place(&p, place);
+	add_texts(&p, task->fresh);
+	add_texts(&p, task->gone);
+	add_texts(&p, task->gone_types);
+	n = run_sql(
+		"INSERT INTO ownership.replaced_column AS r (relid, former_name, attnum) "
+		"SELECT $1, min(g.name), min(a.attnum) "
+		"FROM unnest($5, $6::oid[]) g(name, type) "
+		"JOIN ownership.mirrored_column m ON (m.table_schema, m.table_name, m.column_name) = ($2, $3, g.name) "
+		"JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped "
+		"AND a.attname = ANY ($4::name[]) AND a.atttypid = g.type "
+		/* a pattern may have given it the same field */
+		"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column n WHERE (n.table_schema, n.table_name) = ($2, $3) "
+		"AND n.column_name = a.attname::text COLLATE \"default\" AND (n.entity, n.field) = (m.entity, m.field)) "
+		"AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = $1 AND o.attname = g.name::name AND NOT o.attisdropped) "
+		"GROUP BY g.type HAVING count(DISTINCT g.name) = 1 AND count(DISTINCT a.attnum) = 1 "
+		"ON CONFLICT (relid, former_name) DO UPDATE SET attnum = excluded.attnum "
+		"RETURNING former_name, (SELECT attname FROM pg_attribute a WHERE (a.attrelid, a.attnum) = ($1, r.attnum)), "
+		"(SELECT format_type(atttypid, NULL) FROM pg_attribute a WHERE (a.attrelid, a.attnum) = ($1, r.attnum))",
+		&p);
+	pairs = SPI_tuptable;
+	for (uint64 i = 0; i < n; i++)
+	{
+		const char *was = SPI_getvalue(pairs->vals[i], pairs->tupdesc, 1);
+		const char *now = SPI_getvalue(pairs->vals[i], pairs->tupdesc, 2);
+
+		ereport(WARNING,
+				(errmsg("column \"%s\" of table \"%s\" may be what column \"%s\" was", now,
+						relation_label(place->schema, place->table), was),
+				 errdetail("Both are of type %s. The map of \"%s\" waits for a column of that name.",
+						   SPI_getvalue(pairs->vals[i], pairs->tupdesc, 3), was),
+				 errhint(
+					 "If it was renamed so, carry the map over: the risk \"renamed\" of ownership.risks has the statement. ALTER TABLE ... RENAME COLUMN takes it along.")));
+	}
+}
+
+/* Is anything stored in a table, or below it?  An empty page counts. */
+static bool
+has_storage(Oid relid)
+{
+	ListCell *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
+	{
+		Relation rel = table_open(lfirst_oid(lc), NoLock);
+		bool any = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ||
+				   (RELKIND_HAS_STORAGE(rel->rd_rel->relkind) && RelationGetNumberOfBlocks(rel) > 0);
+
+		table_close(rel, NoLock);
+		if (any)
+			return true;
+	}
+	return false;
+}
+
+#define FIELDS_NAMED 10
+
+/*
+ * A table came to a name on the map, and what it holds was written before it
+ * was guarded.  Tell whose values the writer so put in, if they are not his:
+ * a source may write its own copy, a steward everything, and a superuser who
+ * is no system knows what he does.
+ */
+static void
+tell_unjudged(Oid relid, const TablePlace *place)
+{
+	const Writer *writer;
+	Parameters p = {0};
+	Parameters q = {0};
+	const char *system;
+	uint64 n;
+	StringInfoData fields;
+
+	/* nor is the map behind because of an unknown system; a write tells of that */
+	if (restoring() || (ownership_system != NULL && ownership_system[0] != '\0' &&
+						!system_exists(ownership_system)))
+		return;
+	writer = current_writer();
+	if (writer->worker || writer->steward)
+		return;
+	add_place(&p, place);
+	if (run_sql("SELECT source FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2)",
+				&p) == 0)
+		return;
+	system = writer_system(writer, result_text(0, 1));
+	if ((system == NULL && superuser_arg(writer->role)) || !has_storage(relid))
+		return;
+	add_place(&q, place);
+	add_text(&q, system);
+	n = run_sql("SELECT DISTINCT c.entity || '.' || c.field FROM ownership.mirrored_column c "
+				"JOIN ownership.mirrored_table t USING (table_schema, table_name) "
+				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
+				"JOIN pg_attribute a ON a.attrelid = (SELECT relid FROM ownership.bound_table b "
+				"WHERE (b.table_schema, b.table_name) = ($1, $2)) AND a.attname = c.column_name::name "
+				"WHERE (c.table_schema, c.table_name) = ($1, $2) "
+				"AND (f.owner <> $3 OR (f.owner IS NOT NULL AND $3 IS NULL) "
+				"OR EXISTS (SELECT FROM ownership.row_owner r WHERE r.owner IS DISTINCT FROM $3 AND r.owner IS NOT NULL "
+				"AND (r.table_schema, r.table_name, r.column_name) = (c.table_schema, c.table_name, c.column_name))) "
+				"AND (t.source IS DISTINCT FROM $3 OR NOT EXISTS (SELECT FROM ownership.mirrored_column o "
+				"JOIN ownership.mirrored_table ot USING (table_schema, table_name) "
+				"WHERE o.entity = c.entity AND o.field = c.field AND ot.source IS DISTINCT FROM t.source)) "
+				"ORDER BY 1",
+				&q);
+	if (n == 0)
+		return;
+	initStringInfo(&fields);
+	for (uint64 i = 0; i < Min(n, FIELDS_NAMED); i++)
+		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" : ", ", result_text(i, 1));
+	if (n > FIELDS_NAMED)
+		appendStringInfo(&fields, " and %d more", (int) (n - FIELDS_NAMED));
+	ereport(WARNING,
+			(errmsg("nobody judged the values of %s that came with table \"%s\"", fields.data,
+					relation_label(place->schema, place->table)),
+			 system == NULL
+				 ? errdetail(
+					   "An unidentified writer put a table with rows in its place, and owns none of these fields.")
+				 : errdetail("System \"%s\" put a table with rows in its place, and does not own these fields.",
+							 system),
+			 errhint(
+				 "Load into the table that is guarded, or have a role own it that is no system's.")));
+}
+
 static void
 settle_table(Task *task)
 {
@@ -219,6 +389,8 @@ settle_table(Task *task)
 
 	if (!table_place(task->objid, &place))
 		return;
+	if (task->arrived && is_mirrored(place.schema, place.table))
+		tell_unjudged(task->objid, &place);
 	if (!is_mirrored(place.schema, place.table))
 	{
 		pattern = task->arrived && !place.partition ? pattern_for(&place) : NULL;
@@ -230,6 +402,7 @@ settle_table(Task *task)
 		pattern = pattern_for(&place);
 		if (pattern != NULL)
 			(void) map_by_pattern(task->objid, pattern, task->fresh);
+		tell_renamed(task, &place);
 	}
 	b = binding_of(task->objid);
 	if (b != NULL && task->left)
@@ -258,6 +431,13 @@ settle_map(void *arg)
 	SPI_connect();
 	add_oid(&p, task->classid);
 	add_oid(&p, task->objid);
+	if (knows_replaced_columns() && run_sql("SELECT gone, gone_types::text[] FROM ownership.ddl_queue "
+											"WHERE classid = $1 AND objid = $2",
+											&p) > 0)
+	{
+		task->gone = result_texts(0, 1);
+		task->gone_types = result_texts(0, 2);
+	}
 	if (run_sql("DELETE FROM ownership.ddl_queue WHERE classid = $1 AND objid = $2 "
 				"RETURNING table_schema, table_name, arrived, guard, fresh",
 				&p) > 0)

@@ -256,7 +256,35 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 	return PointerGetDatum(tuple);
 }
 
-/* BEFORE, on mirrored_column: its table is mirrored, then. */
+/*
+ * The map of a column was given the name of another one, whose table has no
+ * longer a column of the old name: evidence and activity go with it.
+ */
+static void
+carry_evidence(TriggerData *td, const char *schema, const char *table)
+{
+	TablePlace place = {unconstify(char *, schema), unconstify(char *, table), false};
+	const char *from = row_text(td, td->tg_trigtuple, "column_name");
+	const char *to = row_text(td, td->tg_newtuple, "column_name");
+	Oid relid = table_of_name(schema, table);
+	Deputy caller;
+
+	if (to == NULL || strcmp(from, to) == 0 || !OidIsValid(relid) ||
+		strcmp(row_text(td, td->tg_trigtuple, "table_schema"), schema) != 0 ||
+		strcmp(row_text(td, td->tg_trigtuple, "table_name"), table) != 0 ||
+		get_attnum(relid, from) != InvalidAttrNumber || get_attnum(relid, to) == InvalidAttrNumber)
+		return;
+	SPI_connect();
+	caller = deputy_begin_extension();
+	rename_column_evidence(&place, from, to);
+	deputy_end(&caller);
+	SPI_finish();
+}
+
+/*
+ * BEFORE, on mirrored_column: its table is mirrored, then; and evidence follows
+ * a column that may have been renamed by dropping it and adding another.
+ */
 Datum
 ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 {
@@ -280,6 +308,8 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 							  2, types, values, NULL, false, 0);
 		SPI_finish();
 	}
+	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event) && schema != NULL && table != NULL && !restoring())
+		carry_evidence(td, schema, table);
 	return PointerGetDatum(tuple);
 }
 

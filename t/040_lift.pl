@@ -545,7 +545,6 @@ SET client_min_messages = notice;
 SET track_functions = 'all';
 SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off;
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_memoize = off;
-SET jit = off;
 END
 
 sub connected

@@ -95,3 +95,7 @@ CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.flush() IS 'Returns when all activity and all rejected attempts that were handed over before, and those of this session, are in the tables';
+
+CREATE FUNCTION ownership.loaded()
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_loaded' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true, and the library is loaded, which defines the settings';

@@ -40,6 +40,59 @@ LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND trunc
 	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
 COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children';
 
+/*
+ * Settings by which sessions that begin from now on are guarded less than the
+ * map says: in the server's configuration, for a database, for a role.  What
+ * the configuration says is known to sessions only where nothing else
+ * overrides it; what a session sets for itself is not listed.  A default
+ * policy for the whole database is the map's own, and the views show it; one
+ * for a role is another than the map says.
+ */
+CREATE VIEW ownership.weakened AS
+WITH entry AS MATERIALIZED (
+	SELECT s.setdatabase, s.setrole, lower(split_part(c, '=', 1)) AS name, lower(substr(c, strpos(c, '=') + 1)) AS value
+	FROM pg_catalog.pg_db_role_setting s
+	CROSS JOIN LATERAL unnest(s.setconfig) c
+	WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+	  AND lower(split_part(c, '=', 1)) IN ('ownership.enforcement', 'ownership.default_policy')
+), found AS (
+	SELECT s.name, s.value, 0 AS rank, 'in the server''s configuration' AS place,
+		format('Correct it there, or ALTER SYSTEM RESET %s, and reload the configuration.', s.name) AS advice
+	FROM (SELECT name, lower(CASE source WHEN 'session' THEN reset_val ELSE setting END) AS value, source
+		FROM pg_catalog.pg_settings
+		WHERE ownership.loaded() AND name IN ('ownership.enforcement', 'ownership.default_policy')
+		  AND source NOT IN ('global', 'database', 'user', 'database user', 'client')) s
+	WHERE NOT EXISTS (SELECT FROM entry e WHERE e.name = s.name AND (e.setrole = 0
+		OR (s.source = 'session' AND e.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))
+	UNION ALL
+	SELECT e.name, e.value, CASE e.setrole WHEN 0 THEN 1 ELSE 2 END,
+		CASE WHEN e.setrole <> 0 THEN format('for role %I', e.role) || CASE WHEN e.setdatabase <> 0 THEN ' in this database' ELSE '' END
+			WHEN e.setdatabase <> 0 THEN 'for this database' ELSE 'for all roles' END,
+		CASE WHEN e.setrole = 0 AND e.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s', current_database(), e.name)
+			ELSE format('ALTER ROLE %s%s RESET %s', CASE e.setrole WHEN 0 THEN 'ALL' ELSE quote_ident(e.role) END,
+				CASE WHEN e.setdatabase <> 0 THEN format(' IN DATABASE %I', current_database()) END, e.name) END
+	FROM (SELECT e.*, coalesce(r.rolname::text, e.setrole::text) AS role FROM entry e
+		LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.setrole) e
+	/* one in the database goes before one everywhere */
+	WHERE e.setdatabase <> 0
+	   OR NOT EXISTS (SELECT FROM entry o WHERE o.name = e.name AND o.setrole = e.setrole AND o.setdatabase <> 0)
+), strength (value, strong) AS (
+	VALUES ('observe', 1), ('fill', 2)
+), usual AS (
+	SELECT coalesce(min(coalesce(s.strong, 3)), 3) AS strong
+	FROM found f
+	LEFT JOIN strength s ON s.value = f.value
+	WHERE f.name = 'ownership.default_policy' AND f.rank < 2
+)
+SELECT f.name AS setting, f.value, f.place, f.advice, f.rank < 2 AS everybody
+FROM found f
+LEFT JOIN strength s ON s.value = f.value
+CROSS JOIN usual u
+WHERE CASE f.name WHEN 'ownership.enforcement' THEN f.value IN ('observe', 'off', 'false', 'no', '0')
+	ELSE f.rank = 2 AND coalesce(s.strong, 3) < u.strong END;
+COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says';
+COMMENT ON COLUMN ownership.weakened.everybody IS 'Not only one role';
+
 CREATE VIEW ownership.guards AS
 WITH member AS MATERIALIZED (
 	SELECT * FROM ownership.guarded_relation
@@ -91,6 +144,11 @@ WITH member AS MATERIALIZED (
 	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
 	WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D'
 	  AND t.tgname > 'zzzz_ownership_amend'
+	UNION ALL
+	SELECT s.root, 6, w.problem
+	FROM state s
+	CROSS JOIN (SELECT format('%s is %s %s', setting, value, place) AS problem FROM ownership.weakened) w
+	WHERE s.guarded
 ), told AS (
 	SELECT p.root, array_agg(p.problem ORDER BY p.rank, p.problem COLLATE "C") AS problems
 	FROM problem p
@@ -185,9 +243,20 @@ JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
 WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
 COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only';
 
+/* Fields that are mirrored in tables of one source only. */
+CREATE VIEW ownership.only_copy AS
+SELECT c.entity, c.field, min(t.source) AS source
+FROM ownership.mirrored_column c
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+GROUP BY c.entity, c.field
+HAVING count(t.source) = count(*) AND min(t.source) = max(t.source);
+COMMENT ON VIEW ownership.only_copy IS 'Internal: fields that are mirrored in tables of one source only, and that source';
+
 /*
  * Who was seen, field by field.  A source may write its own copy, and a
- * steward everything: neither is held against the field.
+ * steward everything: neither is held against the field.  Nor is what a
+ * system filled in where it was blank; but what a source writes over another
+ * system's values, where they are mirrored nowhere else, is.
  */
 CREATE VIEW ownership.seen AS
 SELECT c.entity, c.field, a.system,
@@ -196,15 +265,26 @@ SELECT c.entity, c.field, a.system,
 	coalesce(sum(a.kept + a.rejected) FILTER (WHERE NOT w.excused), 0)::bigint AS refused,
 	coalesce(sum(a.observed + a.filled) FILTER (WHERE NOT w.excused), 0)::bigint AS tolerated,
 	max(a.last_read) AS last_read,
-	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write
+	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write,
+	coalesce(sum(a.writes) FILTER (WHERE w.disputed), 0)::bigint AS disputed,
+	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed,
+	coalesce(sum(a.writes) FILTER (WHERE a.system = f.owner), 0)::bigint AS as_owner
 FROM ownership.activity a
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
-CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false)
-	OR (a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0) AS excused) w
+LEFT JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false) AS own_copy,
+	a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0 AS steward,
+	a.filled > 0 AND a.filled >= a.writes AND a.observed = 0 AS filled) h
+CROSS JOIN LATERAL (SELECT h.own_copy OR h.steward AS excused,
+	CASE WHEN h.own_copy THEN f.owner <> a.system
+		AND (c.entity, c.field, a.system) IN (SELECT o.entity, o.field, o.source FROM ownership.only_copy o)
+	ELSE NOT h.steward AND NOT h.filled END AS disputed) w
 GROUP BY c.entity, c.field, a.system;
 COMMENT ON VIEW ownership.seen IS 'Which system was seen reading and writing which field, and how often it was refused';
 COMMENT ON COLUMN ownership.seen.writes IS 'Statements or replicated row changes; not those of a source in its own copy, nor of a steward';
+COMMENT ON COLUMN ownership.seen.disputed IS 'Of the writes, those that did not only fill in what was blank; and those of a source over values of another system that are mirrored nowhere else';
+COMMENT ON COLUMN ownership.seen.as_owner IS 'Writes of the field''s system of record, in whatever table';
 
 CREATE VIEW ownership.map AS
 SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,

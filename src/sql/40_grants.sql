@@ -92,7 +92,8 @@ COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants()
 
 CREATE FUNCTION ownership.grants(system text DEFAULT NULL)
 RETURNS SETOF text AS 'MODULE_PATHNAME', 'ownership_grants' LANGUAGE C STABLE ROWS 100
-SET search_path = pg_catalog, pg_temp;
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
 COMMENT ON FUNCTION ownership.grants(text) IS 'The map as native GRANT statements to the roles of a system (NULL: of all)';
 
 GRANT SELECT ON ownership.grant_statements TO PUBLIC;

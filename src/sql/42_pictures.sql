@@ -76,14 +76,17 @@ SELECT 'edge', system, node, part, fields,
 FROM edge;
 COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them';
 
+/* their queries are many and short: compiling them would take longer than they do */
 CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid')
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_diagram' LANGUAGE C STABLE
-SET search_path = pg_catalog, pg_temp;
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
 COMMENT ON FUNCTION ownership.diagram(text) IS 'The map as a picture for Mermaid (mermaid) or Graphviz (dot): systems, entities, who owns, writes and reads';
 
 CREATE FUNCTION ownership.page()
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_page' LANGUAGE C STABLE
-SET search_path = pg_catalog, pg_temp;
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
 COMMENT ON FUNCTION ownership.page() IS 'The map, its risks and its evidence, as far as the caller may read them, as one HTML page';
 
 GRANT SELECT ON ownership.picture, ownership.part TO PUBLIC;

@@ -18,7 +18,7 @@ COMMENT ON TABLE ownership.map_history IS 'Who changed what on the map, and when
 COMMENT ON COLUMN ownership.map_history.changed_at IS 'When the transaction began; its changes have it in common';
 COMMENT ON COLUMN ownership.map_history.role IS 'The role, as SET ROLE left it';
 COMMENT ON COLUMN ownership.map_history.login IS 'The role that the session was authorised as';
-COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map';
+COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map; guard: the guard of the table went away or came back';
 COMMENT ON COLUMN ownership.map_history.item IS 'What the row is about, after the change: a system, a field, a table, a column ...';
 COMMENT ON COLUMN ownership.map_history.entity IS 'The field''s, where it is about one';
 COMMENT ON COLUMN ownership.map_history.old IS 'What the changed columns held; NULL: the row is new';
@@ -102,11 +102,13 @@ WITH told AS (
 			/* a row owner that comes or goes may be nobody */
 			h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END AS old,
 			h.new ->> CASE WHEN h.map_table = 'row_owner' AND h.old IS NULL THEN 'owner' ELSE k END AS new
-		FROM jsonb_object_keys(coalesce(h.new, h.old)) k
+		/* an array, because few keys are expected of one */
+		FROM unnest(ARRAY(SELECT jsonb_object_keys(coalesce(h.new, h.old)))) k
 		WHERE CASE h.map_table
 			WHEN 'declared_access' THEN k = 'system'
 			WHEN 'row_owner' THEN k = 'owner' OR (k = 'row_filter' AND NOT coalesce(h.new, h.old) ? 'owner')
 			WHEN 'mirrored_column' THEN k = 'authoritative'
+			WHEN 'guard' THEN k = 'state'
 			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
 			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
 		  /* a row that comes or goes tells of no lists that are empty */

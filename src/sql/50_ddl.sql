@@ -36,6 +36,8 @@ CREATE TABLE ownership.bound_table (
 	columns			text[] NOT NULL,
 	guarded			boolean NOT NULL,
 	generated		text[] NOT NULL DEFAULT '{}',
+	types			oid[] NOT NULL DEFAULT '{}',
+	away_since		timestamptz,
 	PRIMARY KEY (table_schema, table_name)
 );
 CREATE INDEX bound_table_relid_idx ON ownership.bound_table (relid);
@@ -44,6 +46,8 @@ COMMENT ON COLUMN ownership.bound_table.relid IS 'Its OID; 0: the map waits for 
 COMMENT ON COLUMN ownership.bound_table.columns IS 'Its columns'' names by attribute number; empty where one was dropped';
 COMMENT ON COLUMN ownership.bound_table.guarded IS 'The guard belongs on the table that carries the name';
 COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map';
+COMMENT ON COLUMN ownership.bound_table.types IS 'The OIDs of its columns'' types by attribute number';
+COMMENT ON COLUMN ownership.bound_table.away_since IS 'When a trigger of its guard was dropped or switched off; NULL: it is in place';
 
 CREATE TABLE ownership.left_off (
 	relid			oid PRIMARY KEY,
@@ -89,6 +93,8 @@ CREATE UNLOGGED TABLE ownership.ddl_queue (
 	arrived			boolean NOT NULL,
 	guard			boolean NOT NULL,
 	fresh			text[] NOT NULL,
+	gone			text[] NOT NULL DEFAULT '{}',
+	gone_types		oid[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (classid, objid)
 );
 COMMENT ON TABLE ownership.ddl_queue IS 'Internal: what DDL of this transaction leaves to be done at its commit';
@@ -97,6 +103,8 @@ COMMENT ON COLUMN ownership.ddl_queue.table_schema IS 'Where the map named it at
 COMMENT ON COLUMN ownership.ddl_queue.arrived IS 'It came to its name in this transaction';
 COMMENT ON COLUMN ownership.ddl_queue.guard IS 'Its triggers are to be looked at';
 COMMENT ON COLUMN ownership.ddl_queue.fresh IS 'Columns that came in this transaction';
+COMMENT ON COLUMN ownership.ddl_queue.gone IS 'Mirrored columns that were dropped in this transaction';
+COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'Their types';
 
 CREATE FUNCTION ownership.ddl_settle() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_settle' LANGUAGE C;
@@ -182,7 +190,7 @@ CREATE EVENT TRIGGER ownership_end ON ddl_command_end
 /* columns go with what they depend on */
 CREATE EVENT TRIGGER ownership_drop ON sql_drop
 	WHEN TAG IN ('DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FOREIGN DATA WRAPPER', 'DROP FOREIGN TABLE',
-		'DROP FUNCTION', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP SERVER', 'DROP TABLE', 'DROP TYPE')
+		'DROP FUNCTION', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP SERVER', 'DROP TABLE', 'DROP TRIGGER', 'DROP TYPE')
 	EXECUTE FUNCTION ownership.ddl_drop();
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;

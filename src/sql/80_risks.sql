@@ -10,15 +10,54 @@ WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
-), seen_writers AS (
-	SELECT entity, field, array_agg(system) FILTER (WHERE system IS NOT NULL) AS systems,
-		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), writes,
-			CASE writes WHEN 1 THEN '' ELSE 's' END, to_char(last_write, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C") AS told
+), spoken AS (
+	/*
+	 * All that is known of the writers of a field, a row each; together they
+	 * tell of its quarrels.  What is local is nobody's quarrel, and whoever
+	 * owns some of the rows may write them.
+	 */
+	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
+		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
+	FROM ownership.field f
+	WHERE NOT f.local
+	UNION ALL
+	/* who may only fill what is blank takes nothing from the owner */
+	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
+	FROM ownership.declared_access a
+	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+	LEFT JOIN ownership.domain d ON d.name = f.domain
+	WHERE a.mode = 'write' AND NOT f.local
+	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
+		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
+	UNION ALL
+	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,
+		f.owner IS DISTINCT FROM s.system AND (s.system IS NULL
+			OR (s.entity, s.field, s.system) NOT IN (SELECT a.entity, a.field, a.system FROM ownership.declared_access a WHERE a.mode = 'write')),
+		s.as_owner > 0
 	FROM seen s
-	/* who owns some of the rows may write them */
-	WHERE writes > 0 AND NOT EXISTS (SELECT FROM ownership.row_part r
-		WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
-	GROUP BY entity, field
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE (s.disputed > 0 OR s.refused > 0 OR s.as_owner > 0) AND NOT f.local
+	  AND (s.system IS NULL OR (s.entity, s.field, s.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r))
+), quarrel AS (
+	SELECT entity, field, owner, array_agg(DISTINCT system COLLATE "C") FILTER (WHERE writes) AS writers,
+		count(DISTINCT system) FILTER (WHERE writes) > 1 AS contested,
+		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), disputed,
+			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C")
+			FILTER (WHERE disputed > 0) AS seen,
+		owner IS NOT NULL AND bool_or(disputed > 0) AND NOT bool_or(owner_writes) AS silent,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE undeclared AND system IS NOT NULL) AS undeclared,
+		coalesce(bool_or(undeclared AND system IS NULL), false) AS unidentified,
+		/* the undeclared ones as a part of a sentence, and as sentences */
+		string_agg(concat(coalesce(system, 'somebody unidentified'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS listed,
+		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(system, 'Somebody unidentified'),
+			concat(CASE WHEN disputed > 0
+				THEN format('wrote %s.%s %s time%s', entity, field, disputed, CASE disputed WHEN 1 THEN '' ELSE 's' END)
+				ELSE format('tried to write %s.%s', entity, field) END,
+				', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
+	FROM spoken
+	GROUP BY entity, field, owner
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
@@ -27,6 +66,16 @@ WITH guard AS MATERIALIZED (
 		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
 	FROM ownership.domain d
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
+	/* everything is written down, and nothing of it holds */
+	SELECT 0, 'high', 'enforcement_off', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		format('%s is %s %s: %s.', w.setting, w.value, w.place, CASE
+			WHEN w.setting = 'ownership.default_policy' THEN 'what the map says of fields without a policy does not hold there'
+			WHEN w.value = 'observe' THEN 'every write goes through, and is only recorded'
+			ELSE 'every write goes through, and nothing is recorded' END),
+		format('Ask who set it and why. If it is not meant to stay: %s', w.advice)
+	FROM ownership.weakened w
+	WHERE EXISTS (SELECT FROM ownership.mirrored_table)
+	UNION ALL
 	/* no system of record */
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
 		format('Nobody is the system of record of %s.%s%s.', f.entity, f.field,
@@ -38,18 +87,16 @@ WITH guard AS MATERIALIZED (
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, declared or seen, the owner among them or not */
-	SELECT 2, 'high', 'contested', f.entity, f.field, NULL, NULL, w.systems,
-		format('%s systems write %s.%s: %s%s.%s', cardinality(w.systems), f.entity, f.field, array_to_string(w.systems, ', '),
-			'; its system of record is ' || f.owner, ' Seen: ' || s.told || '.'),
-		CASE WHEN f.owner IS NULL THEN 'Whoever writes last wins. Decide which of them owns it; the others only read it.'
-			ELSE format('Ask the others why they write it, and have them stop: only %s owns it. What they must change, they change there.', f.owner) END
-	FROM ownership.field_access f
-	LEFT JOIN seen_writers s ON s.entity = f.entity AND s.field = f.field
-	CROSS JOIN LATERAL (SELECT ARRAY(SELECT DISTINCT x COLLATE "C" FROM unnest(f.writers || f.owner || s.systems) x
-		WHERE x IS NOT NULL AND (f.owner IS NULL OR NOT EXISTS (SELECT FROM ownership.row_part r
-			WHERE r.entity = f.entity AND r.field = f.field AND r.system = x))
-		ORDER BY 1) AS systems) w
-	WHERE (f.writers <> '{}' OR s.systems IS NOT NULL) AND cardinality(w.systems) > 1
+	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,
+		concat_ws(' ', format('%s systems write %s.%s: %s%s.', cardinality(q.writers), q.entity, q.field, array_to_string(q.writers, ', '),
+				'; its system of record is ' || q.owner),
+			'Seen: ' || q.seen || '.', 'Not declared to write it: ' || q.listed || '.',
+			CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
+		CASE WHEN q.owner IS NULL THEN 'Whoever writes last wins. Decide which of them owns it; the others only read it.'
+			WHEN q.silent THEN format('Ask the teams which of them maintains it, and make that system the owner. If it is %s, have the others make their changes there.', q.owner)
+			ELSE format('Ask the others why they write it: only %s owns it. Have what they must change be changed there, before they stop.', q.owner) END
+	FROM quarrel q
+	WHERE q.contested
 	UNION ALL
 	/* a guard that lost a trigger, or whose trigger is switched off */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
@@ -95,34 +142,22 @@ WITH guard AS MATERIALIZED (
 	WHERE s.kind = ANY (g.excluded_owner)
 	UNION ALL
 	/* others write, the owner never does */
-	SELECT 11, 'medium', 'silent_owner', f.entity, f.name, NULL, NULL, ARRAY[f.owner],
-		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', f.owner, f.entity, f.name, w.told),
-		format('Ask the team of %s whether it still maintains this. If not, the owner should be who does.', f.owner)
-	FROM ownership.field f
-	JOIN seen_writers w ON w.entity = f.entity AND w.field = f.name
-	WHERE f.owner IS NOT NULL
-	  AND NOT EXISTS (SELECT FROM ownership.activity a
-		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-		WHERE c.entity = f.entity AND c.field = f.name AND a.system = f.owner AND a.writes > 0)
+	SELECT 11, 'medium', 'silent_owner', q.entity, q.field, NULL, NULL, ARRAY[q.owner],
+		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', q.owner, q.entity, q.field, q.seen),
+		format('Ask the team of %s whether it still maintains this. If not, the owner should be who does.', q.owner)
+	FROM quarrel q
+	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
 	UNION ALL
-	/* who writes, or tries to, and nobody said so */
-	SELECT 12, CASE WHEN s.system IS NULL THEN 'low' ELSE 'medium' END, 'undeclared_writer', s.entity, s.field, NULL, NULL,
-		CASE WHEN s.system IS NULL THEN '{}' ELSE ARRAY[s.system] END,
-		format('%s %s, and is not declared to write it%s.',
-			coalesce(s.system, 'Somebody unidentified'),
-			concat_ws(', was refused ', CASE WHEN s.writes > 0
-				THEN format('wrote %s.%s %s time%s', s.entity, s.field, s.writes, CASE s.writes WHEN 1 THEN '' ELSE 's' END)
-				ELSE format('tried to write %s.%s', s.entity, s.field) END,
-				CASE WHEN s.refused > 0 THEN format('%s time%s', s.refused, CASE s.refused WHEN 1 THEN '' ELSE 's' END) END),
-			'; its system of record is ' || f.owner),
-		CASE WHEN s.system IS NULL THEN 'Find out which system that is, and tell the database: ownership.identify() says which role or feed is which system.'
-			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, have it stopped.', s.system) END
-	FROM seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
-	WHERE (s.writes > 0 OR s.refused > 0) AND f.owner IS DISTINCT FROM s.system
-	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
-	  AND NOT EXISTS (SELECT FROM ownership.declared_access a
-		WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
+	SELECT 12, CASE WHEN q.undeclared IS NULL AND NOT q.silent THEN 'low' ELSE 'medium' END, 'undeclared_writer', q.entity, q.field, NULL, NULL,
+		coalesce(q.undeclared, '{}'),
+		concat_ws(' ', q.undeclared_told, CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
+		concat_ws(' ', CASE WHEN q.undeclared IS NULL THEN NULL
+			WHEN q.owner IS NULL THEN format('Ask the team of %s why. If it should, make it the owner, or declare it as a writer.', array_to_string(q.undeclared, ' and that of '))
+			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, have what it must change be changed in %s, before it stops.',
+				array_to_string(q.undeclared, ' and that of '), q.owner) END,
+			CASE WHEN q.unidentified THEN 'Find out which system the unidentified one is, and tell the database: ownership.identify() says which role or feed is which system.' END)
+	FROM quarrel q
+	WHERE q.undeclared_told IS NOT NULL AND NOT q.contested
 	UNION ALL
 	SELECT 14, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
 		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
@@ -200,8 +235,9 @@ WITH guard AS MATERIALIZED (
 		format('Copies of %s.%s disagree: %s.%s is not everywhere what %s says.',
 			c.entity, c.field, c.relation, quote_ident(c.column_name), c.authoritative),
 		format('See which rows differ, and which value is right: SELECT * FROM ownership.drift(%L); ', c.entity || '.' || c.field)
-			|| CASE WHEN c.source IS NULL THEN format('SELECT ownership.reconcile(%L) makes this copy agree.', c.entity || '.' || c.field)
-				ELSE format('%s is to take them over.', c.source) END
+			|| CASE WHEN c.source IS NULL THEN format('where this copy is right, correct %s first; then SELECT ownership.reconcile(%L) makes this copy agree.',
+					c.authoritative, c.entity || '.' || c.field)
+				ELSE format('where this copy is right, have %s corrected; the rest %s is to take over.', c.authoritative, c.source) END
 	FROM copies c
 	WHERE c.state = 'differ'
 	UNION ALL
@@ -215,12 +251,18 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.ddl_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.loader_risk
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.renamed_risk
+	UNION ALL
 	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
 )
-SELECT severity, risk, entity, field, relation, column_name, systems, detail, advice
+SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
 ORDER BY array_position('{high,medium,low}', severity), rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
 COMMENT ON VIEW ownership.risks IS 'Places where the map is unsafe, the worst first';

@@ -9,6 +9,6 @@ GRANT SELECT ON ownership.system, ownership.identity, ownership.domain, ownershi
 	ownership.declared_access, ownership.mirrored_table, ownership.mirrored_column,
 	ownership.row_owner, ownership.bound_role,
 	ownership.map, ownership.sheet, ownership.guards, ownership.unmapped, ownership.risks,
-	ownership.guarded_relation, ownership.field_access,
+	ownership.guarded_relation, ownership.weakened, ownership.only_copy, ownership.field_access,
 	ownership.activity, ownership.declared, ownership.row_part, ownership.seen, ownership.matrix, ownership.status TO PUBLIC;
 /* not ownership.readiness: it names other people's roles and applications */
