@@ -175,7 +175,7 @@ settle_schema(const Task *task)
 	char *now = get_namespace_name(task->objid);
 	Parameters p = {0};
 
-	if (now == NULL || strcmp(old, now) == 0)
+	if (now == NULL || strcmp(old, now) == 0 || !is_bound_schema(old, task->objid))
 		return;
 	add_text(&p, old);
 	add_text(&p, now);
@@ -193,7 +193,11 @@ settle_schema(const Task *task)
 			&p);
 #undef HERE_NOT_THERE
 	if (OidIsValid(get_namespace_oid(old, true)))
+	{
+		bind_schema(old);
 		return;
+	}
+	rename_bound_schema(old, now);
 	run_sql("UPDATE ownership.mirrored_table t SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_table o "
 			"WHERE o.table_schema = $2 AND o.table_name = t.table_name)",
