@@ -25,6 +25,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -250,10 +251,15 @@ know_off(Oid relid)
 bool
 is_known_off(Oid relid, const TablePlace *place)
 {
-	CatalogScan *scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
-	bool known = catalog_next(scan) && strcmp(catalog_text(scan, 2), place->schema) == 0 &&
-				 strcmp(catalog_text(scan, 3), place->table) == 0;
+	CatalogScan *scan;
+	bool known;
 
+	/* in 0.1.0 nothing tells */
+	if (!OidIsValid(catalog_table("left_off", true)))
+		return true;
+	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
+	known = catalog_next(scan) && strcmp(catalog_text(scan, 2), place->schema) == 0 &&
+			strcmp(catalog_text(scan, 3), place->table) == 0;
 	catalog_end(scan);
 	return known;
 }
@@ -450,30 +456,40 @@ store_bound_schema(const char *name, Oid schema)
 	CommandCounterIncrement();
 }
 
+static bool
+must_bind_schema(const char *name, Oid schema)
+{
+	Oid bound;
+	Oid role;
+
+	return !read_bound_schema(name, &bound, &role) ||
+		   ((bound != schema || role != schema_owner(schema)) && is_bound_schema(name, schema));
+}
+
 /* A table came on the map in a schema of that name, or to its place there. */
 void
 bind_schema(const char *name)
 {
 	Oid schema = get_namespace_oid(name, true);
-	Oid bound = InvalidOid;
-	Oid role = InvalidOid;
-	bool found;
+	Oid relid = catalog_table("bound_schema", true);
 
-	if (!OidIsValid(schema) || !OidIsValid(catalog_table("bound_schema", true)))
+	if (!OidIsValid(schema) || !OidIsValid(relid) || !must_bind_schema(name, schema))
 		return;
-	found = read_bound_schema(name, &bound, &role);
-	if (found &&
-		((bound == schema && role == schema_owner(schema)) || !is_bound_schema(name, schema)))
-		return;
-	store_bound_schema(name, schema);
+	/* several sessions may load, or restore, into the same schema at once */
+	LockRelationOid(relid, ShareUpdateExclusiveLock);
+	if (must_bind_schema(name, schema))
+		store_bound_schema(name, schema);
 }
 
 /* The map of a schema's name went along with the schema. */
 void
 rename_bound_schema(const char *old, const char *new)
 {
-	if (!OidIsValid(catalog_table("bound_schema", true)))
+	Oid relid = catalog_table("bound_schema", true);
+
+	if (!OidIsValid(relid))
 		return;
+	LockRelationOid(relid, ShareUpdateExclusiveLock);
 	store_bound_schema(old, InvalidOid);
 	store_bound_schema(new, get_namespace_oid(new, true));
 }
