@@ -15,7 +15,8 @@
  *	 mirrored columns, both are on the map then, so that neither is without a
  *	 guard, until the old one is dropped.
  * - A dropped table's map waits for its name, unless another table carries a
- *	 name that the dropped one had before.
+ *	 name that the dropped one had before.  It does not go away with a table
+ *	 whose schema somebody made while the one that the map means is gone.
  * - What a pattern put on the map, and nobody decided about, gives way to the
  *	 map of a name that it comes to, and to a copy of it.
  * - For columns it is the same, without the copy.  A column that is on the map
@@ -219,6 +220,7 @@ table_takes(Oid relid, const TablePlace *place)
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
 
+	bind_schema(place->schema);
 	bind_table(place->schema, place->table, relid,
 			   before != NULL ? before->guarded : carries_guard(relid));
 	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
@@ -365,6 +367,27 @@ concerns_map(Oid relid, int flags)
 	return flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD) && below_mirrored(relid);
 }
 
+/*
+ * A table left its place: may the map go with it?  One that somebody put into
+ * the place of a schema that is gone has the map of its name while it is there.
+ */
+static bool
+may_take_along(Oid relid, const TablePlace *was)
+{
+	Oid schema = get_namespace_oid(was->schema, true);
+
+	/* the schema itself may have been renamed */
+	if (!OidIsValid(schema))
+		schema = get_rel_namespace(relid);
+	if (is_bound_schema(was->schema, schema))
+		return true;
+	ereport(WARNING,
+			(errmsg("the ownership map of table \"%s\" stays with that name",
+					relation_label(was->schema, was->table)),
+			 errdetail("Schema \"%s\" took the place of the one that the map means.", was->schema)));
+	return false;
+}
+
 /* DDL was done to a relation. */
 void
 follow_table(Oid relid, int flags)
@@ -382,7 +405,9 @@ follow_table(Oid relid, int flags)
 		if (!same_place(&was, &place))
 		{
 			/* the map of the name comes before its own */
-			if (is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
+			if (!may_take_along(relid, &was))
+				bind_nothing(b);
+			else if (is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
 			{
 				if (!drop_undecided(&was, NULL))
 					bind_nothing(b);

@@ -1001,6 +1001,9 @@ extern void bind_table(const char *schema, const char *table, Oid relid, bool gu
 extern void bind_unbound(void);
 extern void bind_nothing(const Binding *binding);
 extern void bind_guarded(Oid relid, bool guarded);
+extern bool is_bound_schema(const char *name, Oid schema);
+extern void bind_schema(const char *name);
+extern void rename_bound_schema(const char *old, const char *new);
 extern void store_binding(const Binding *b);
 extern void forget_off(Oid relid);
 extern bool is_known_off(Oid relid, const TablePlace *place);

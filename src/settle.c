@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -208,7 +209,7 @@ settle_schema(const Task *task)
 	char *now = get_namespace_name(task->objid);
 	Parameters p = {0};
 
-	if (now == NULL || strcmp(old, now) == 0)
+	if (now == NULL || strcmp(old, now) == 0 || !is_bound_schema(old, task->objid))
 		return;
 	add_text(&p, old);
 	add_text(&p, now);
@@ -226,7 +227,11 @@ settle_schema(const Task *task)
 			&p);
 #undef HERE_NOT_THERE
 	if (OidIsValid(get_namespace_oid(old, true)))
+	{
+		bind_schema(old);
 		return;
+	}
+	rename_bound_schema(old, now);
 	run_sql("UPDATE ownership.mirrored_table t SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_table o "
 			"WHERE o.table_schema = $2 AND o.table_name = t.table_name)",
@@ -592,27 +597,28 @@ is_unsettled(Oid relid)
 static void
 give_up(const Task *task)
 {
-	Parameters p = {0};
-	Deputy caller = deputy_begin_extension();
+	Oid keys[2] = {task->classid, task->objid};
+	Relation queue = table_open(catalog_table("ddl_queue", false), RowExclusiveLock);
+	CatalogScan *scan = catalog_begin_oids("ddl_queue", "ddl_queue_pkey", 2, keys);
+	List *fresh = NIL;
 	Binding *b;
+	ListCell *lc;
 
-	SPI_connect();
-	add_oid(&p, task->classid);
-	add_oid(&p, task->objid);
-	if (run_sql("DELETE FROM ownership.ddl_queue WHERE classid = $1 AND objid = $2 RETURNING fresh",
-				&p) > 0 &&
-		result_texts(0, 1) != NIL && (b = binding_of(task->objid)) != NULL)
+	if (catalog_next(scan))
 	{
-		List *fresh = result_texts(0, 1);
-		ListCell *lc;
-
-		foreach(lc, b->columns)
-			if (names_contain(fresh, lfirst(lc)))
-				lfirst(lc) = "";
-		store_binding(b);
+		fresh = catalog_texts(scan, 7);
+		CatalogTupleDelete(queue, catalog_tid(scan));
 	}
-	SPI_finish();
-	deputy_end(&caller);
+	catalog_end(scan);
+	table_close(queue, RowExclusiveLock);
+	CommandCounterIncrement();
+	b = fresh == NIL ? NULL : binding_of(task->objid);
+	if (b == NULL)
+		return;
+	foreach(lc, b->columns)
+		if (names_contain(fresh, lfirst(lc)))
+			lfirst(lc) = "";
+	store_binding(b);
 }
 
 static void

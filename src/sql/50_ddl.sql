@@ -49,6 +49,13 @@ COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns tha
 COMMENT ON COLUMN ownership.bound_table.types IS 'The OIDs of its columns'' types by attribute number';
 COMMENT ON COLUMN ownership.bound_table.away_since IS 'When a trigger of its guard was dropped or switched off; NULL: it is in place';
 
+CREATE TABLE ownership.bound_schema (
+	name	text PRIMARY KEY,
+	schema	oid NOT NULL,
+	role	oid NOT NULL
+);
+COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema that a name on the map was bound to, and its owner then';
+
 CREATE TABLE ownership.left_off (
 	relid			oid PRIMARY KEY,
 	table_schema	text NOT NULL,
@@ -135,7 +142,7 @@ CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 
 CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
-COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: while a dump is restored, remembers which tables are off the map';
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that it names, and, while a dump is restored, remembers which tables are off the map';
 CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
 	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
 ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
@@ -296,5 +303,5 @@ COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks tha
 /* they write what nobody may write otherwise: not for triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),
 	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
-GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.left_off, ownership.former_table, ownership.former_column,
+GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.bound_schema, ownership.left_off, ownership.former_table, ownership.former_column,
 	ownership.ddl_risk TO PUBLIC;

@@ -203,7 +203,7 @@ COMMENT ON COLUMN ownership.left_off.table_schema IS 'The name that it had then'
 GRANT SELECT ON ownership.left_off TO PUBLIC;
 CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
-COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: while a dump is restored, remembers which tables are off the map';
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that it names, and, while a dump is restored, remembers which tables are off the map';
 CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
 	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
 ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
@@ -897,3 +897,16 @@ BEGIN
 		EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER another_hub_truncate', own);
 	END LOOP;
 END $$;
+/* a schema that somebody makes while the one that the map means is gone takes no map along */
+CREATE TABLE ownership.bound_schema (
+	name	text PRIMARY KEY,
+	schema	oid NOT NULL,
+	role	oid NOT NULL
+);
+COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema that a name on the map was bound to, and its owner then';
+GRANT SELECT ON ownership.bound_schema TO PUBLIC;
+INSERT INTO ownership.bound_schema
+SELECT n.nspname, n.oid, n.nspowner
+FROM pg_catalog.pg_namespace n
+WHERE EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = n.nspname::text)
+   OR EXISTS (SELECT FROM ownership.mirrored_pattern p WHERE split_part(p.pattern, '.', 1) = n.nspname::text AND strpos(p.pattern, '.') > 0);
