@@ -54,8 +54,8 @@ UPDATE item SET price = 11 WHERE id = 1 RETURNING id, price, twice, version, len
 \echo :ROW_COUNT
 TABLE rows;
 CALL told();
--- also where it names what does not change, zeros of a numeric included
-UPDATE item SET price = 12, title = 't1', big = repeat('big', 100000), weight = 1.50, off_map = 'o' WHERE id = 1;
+-- also where it names what does not change
+UPDATE item SET price = 12, title = 't1', big = repeat('big', 100000), weight = 1.5, off_map = 'o' WHERE id = 1;
 \echo :ROW_COUNT
 TABLE rows;
 CALL told();
@@ -73,6 +73,10 @@ UPDATE item SET price = 16, title = 'T1';
 TABLE rows;
 CALL told();
 UPDATE item SET price = 17, title = 'T1';
+CALL told();
+-- zeros of a numeric are stored
+UPDATE item SET price = 18, weight = 1.500 WHERE id = 3;
+TABLE rows;
 CALL told();
 -- nothing was kept: the row is written as ever
 UPDATE item SET title = 'T1' WHERE id = 1;

@@ -514,7 +514,7 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 /*
  * Is a column that the UPDATE names (NULL: any) another in the amended row than
  * before?  What triggers derive from values that are kept out is no reason to
- * write the row.
+ * write the row; zeros that its owner adds to a numeric are.
  */
 static bool
 anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple after)
@@ -535,6 +535,7 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 			 !bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			continue;
 		map_column_type(&col, att);
+		col.numeric = false;
 		a = heap_getattr(before, att->attnum, desc, &anull);
 		b = heap_getattr(after, att->attnum, desc, &bnull);
 		if (value_changed(&col, a, anull, b, bnull))
