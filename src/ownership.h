@@ -384,6 +384,7 @@ extern bool statement_is_mandated(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
 extern Moment *statement_moment(void);
+extern bool statement_is_unseen(void);
 extern Moment *statement_copies(Relation rel);
 extern bool statement_applies(void);
 extern const Writer *statement_writer(void);
