@@ -841,6 +841,19 @@ remember_defaults(Call *call, HeapTuple tuple)
 		ExecDropSingleTupleTableSlot(row);
 }
 
+/* The statement that loads the library may have another within it, which nobody knows. */
+static void
+reject_blind(const Call *call)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not tell in time which columns of table \"%s\" the statement names",
+					message_relation(call->map->schema, call->map->table)),
+			 errdetail("The ownership library was loaded by this statement."),
+			 errhint(
+				 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
+}
+
 static HeapTuple
 amend_insert(Call *call)
 {
@@ -854,14 +867,8 @@ amend_insert(Call *call)
 
 	call->state->amended_insert = false;
 	insert_conflicts(call, &set, proposed);
-	if (call->judge && statement_was_blind(call->map))
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not tell in time which columns of table \"%s\" the statement names",
-						message_relation(call->map->schema, call->map->table)),
-				 errdetail("The ownership library was loaded by this statement."),
-				 errhint(
-					 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
+	if (call->judge && statement_is_unseen() && statement_was_blind(call->map))
+		reject_blind(call);
 	if (set.n == 0)
 		return tuple;
 	keeps = has_verdict(&set, VERDICT_KEEP);
@@ -1218,9 +1225,13 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 			continue;
 		if (call->circumstances.operation == OPERATION_INSERT)
 		{
-			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call->new, c->col) &&
-				statement_remembers(call->map, stand_in(call, c->col, proposed)))
-				continue;
+			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call->new, c->col))
+			{
+				if (statement_remembers(call->map, stand_in(call, c->col, proposed)))
+					continue;
+				if (statement_was_blind(call->map))
+					reject_blind(call);
+			}
 			if (statement_tally(call->map)->untouched > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

@@ -554,6 +554,32 @@ triggers_of_copy(TriggerData *td)
 }
 
 /*
+ * The same for one trigger, AFTER, where the statement's start was not seen:
+ * it is as far from the called one as in the relation's own list, if it is
+ * the same there.
+ */
+static Trigger *
+judge_beside(TriggerData *td)
+{
+	TriggerDesc *desc = td->tg_relation->trigdesc;
+	Trigger *called = NULL;
+	Trigger *judge = NULL;
+	Trigger *found;
+
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgoid == td->tg_trigger->tgoid)
+			called = &desc->triggers[i];
+		if (desc->triggers[i].tgfoid == judge_function)
+			judge = &desc->triggers[i];
+	}
+	if (called == NULL || judge == NULL || judge != called + 1)
+		return NULL;
+	found = td->tg_trigger + 1;
+	return found->tgoid == judge->tgoid && found->tgfoid == judge_function ? found : NULL;
+}
+
+/*
  * BEFORE is called for the first row of a relation: will AFTER come for all of
  * its rows, whatever is switched meanwhile?  What was open when the statement
  * began is armed already.
@@ -572,6 +598,14 @@ lift_arm(TriggerData *td)
 		if (rri == NULL)
 			return false;
 		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+	}
+	else if (statement_is_unseen())
+	{
+		Trigger *judge = judge_beside(td);
+
+		if (judge == NULL)
+			return false;
+		arm(judge, 1);
 	}
 	else
 	{

@@ -420,6 +420,7 @@ extern CopyStmt *statement_copy(const RelationMap *map);
 extern Oid statement_copied(void);
 extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 extern Moment *statement_moment(void);
+extern bool statement_is_unseen(void);
 extern Moment *statement_copies(Relation rel);
 extern bool statement_applies(void);
 extern const Writer *statement_writer(void);

@@ -27,6 +27,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "parser/parsetree.h"
+#include "postmaster/bgworker.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/pquery.h"
 #include "tcop/utility.h"
@@ -58,6 +59,7 @@ static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext *
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
 static bool midway = false;						   /* the library was loaded in this transaction */
+static Moment *unseen = NULL;					   /* of the statement that did it */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 PlannedStmt *
@@ -94,11 +96,28 @@ statement_copy(const RelationMap *map)
 	return copy;
 }
 
-/* What the running statement is judged by; NULL when its start was not seen. */
+/*
+ * What the running statement is judged by; NULL when there is none, but a row
+ * change of a replication worker's own.  The start of the statement that loads
+ * the library was not seen: its first row is its beginning.
+ */
 Moment *
 statement_moment(void)
 {
-	return current.moment;
+	if (current.moment != NULL || !midway || MyBgworkerEntry != NULL)
+		return current.moment;
+	if (unseen == NULL)
+		unseen = moment_begin(&unseen, NULL,
+							  AllocSetContextCreate(TopTransactionContext, "ownership statement",
+													ALLOCSET_SMALL_SIZES));
+	return unseen;
+}
+
+/* Was the start of the running statement not seen? */
+bool
+statement_is_unseen(void)
+{
+	return current.moment == NULL && unseen != NULL;
 }
 
 /*
@@ -301,7 +320,7 @@ statement_remember(const RelationMap *map, uint64 stand_in)
 	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
 }
 
-/* Are the names not known that the running statement, whose start was not seen, has? */
+/* Was BEFORE not told the names? */
 bool
 statement_was_blind(const RelationMap *map)
 {
@@ -311,12 +330,13 @@ statement_was_blind(const RelationMap *map)
 	{
 		Tally *tally = lfirst(lc);
 
-		if (tally->blind && tally->home == map->home && tally->statement == current.key)
+		if (tally->blind && tally->home == map->home)
 			return true;
 	}
 	return false;
 }
 
+/* Also what was remembered before the hooks were there. */
 bool
 statement_remembers(const RelationMap *map, uint64 stand_in)
 {
@@ -326,7 +346,8 @@ statement_remembers(const RelationMap *map, uint64 stand_in)
 	{
 		Tally *tally = lfirst(lc);
 
-		if (tally->statement == current.key && tally->home == map->home && tally->stand_ins != NULL &&
+		if ((tally->statement == current.key || tally->statement == NULL) &&
+			tally->home == map->home && tally->stand_ins != NULL &&
 			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
 			return true;
 	}
@@ -508,6 +529,7 @@ xact_callback(XactEvent event, void *arg)
 			break;
 		default:
 			midway = false;
+			unseen = NULL; /* its context goes with the transaction */
 			tallies = NIL; /* its context goes with the transaction */
 			transaction_changes = map_relation_changes();
 			break;
