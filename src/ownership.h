@@ -153,10 +153,10 @@ typedef struct RelationMap
 	MappedColumn *cols; /* in attribute order */
 	int nothers;
 	MappedColumn *others; /* not mirrored, with a default: that and the type */
-	int nkeys;			/* mirrored columns that are key */
-	int nkey_attrs;		/* columns that tell a row, for evidence */
+	int nkeys;			  /* mirrored columns that are key */
+	int nkey_attrs;		  /* columns that tell a row, for evidence */
 	AttrNumber *key_attrs;
-	int text_needs; /* of all columns; see value.c */
+	int text_needs;				  /* of all columns; see value.c */
 	struct ExprContext *econtext; /* for filters */
 	MemoryContext filter_cxt;	  /* what they were compiled to */
 	uint64 filters_of;			  /* then; see compile_filters() */
