@@ -55,13 +55,13 @@ PG_FUNCTION_INFO_V1(ownership_resolve);
 	"ELSE NOT EXISTS (SELECT FROM " PRIMARY_KEY "k(name) WHERE NOT c.row_key ? k.name) END"
 
 /* What the same writer proposed of the same row's columns later, and was not dismissed. */
-#define LATER                                                                                                                                              \
-	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                   \
-	"WHERE l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "                                                     \
-	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                     \
-	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                  \
-	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                     \
-	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " TELLS_ROW \
+#define LATER                                                                                                                                                                    \
+	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                                         \
+	"WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) " \
+	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                                           \
+	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                                        \
+	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                                           \
+	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " TELLS_ROW                       \
 	")) l"
 
 typedef struct Refusal

@@ -10,10 +10,8 @@
  */
 #include "ownership.h"
 
-#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/defrem.h"
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "utils/array.h"

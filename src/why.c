@@ -807,7 +807,8 @@ tell_evidence_of(Why *why, Place *place, const char *key)
 				"'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
 				"CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
 				"FROM ownership.conflict "
-				"WHERE row_key = $4::jsonb AND table_schema = $1 AND table_name = $2 "
+				"WHERE jsonb_hash_extended(row_key, 0) = jsonb_hash_extended($4::jsonb, 0) "
+				"AND row_key = $4::jsonb AND table_schema = $1 AND table_name = $2 "
 				"AND ($3::name = ANY (columns) OR outcome = 'discarded') "
 				"ORDER BY id DESC LIMIT 20",
 				&p);

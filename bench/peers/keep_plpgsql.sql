@@ -7,7 +7,7 @@ BEGIN
 	IF NEW.price IS DISTINCT FROM OLD.price AND current_user <> 'bench_erp' THEN
 		k := jsonb_build_object('id', OLD.id);
 		SELECT e.proposed INTO latest FROM evidence e
-		WHERE e.row_key = k AND e.table_schema = TG_TABLE_SCHEMA AND e.table_name = TG_TABLE_NAME
+		WHERE jsonb_hash_extended(e.row_key, 0) = jsonb_hash_extended(k, 0) AND e.row_key = k AND e.table_schema = TG_TABLE_SCHEMA AND e.table_name = TG_TABLE_NAME
 		  AND e.role = current_user AND 'price' = ANY (e.columns)
 		ORDER BY e.id DESC LIMIT 1;
 		IF latest ->> 'price' IS DISTINCT FROM NEW.price::text THEN

@@ -170,8 +170,8 @@ CREATE TABLE ownership.conflict (
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden'))
 );
-/* finds the evidence for a row; a hash has no limit to the key's size */
-CREATE INDEX conflict_row_key_idx ON ownership.conflict USING hash (row_key);
+/* finds the evidence for a row, the latest first, however much there is; the key itself could be too large */
+CREATE INDEX conflict_row_key_idx ON ownership.conflict (jsonb_hash_extended(row_key, 0), id);
 /*
  * Finds the latest evidence of what one writer was refused in a row, for one
  * set of columns, however much there is; of whole rows the latest.  Where the

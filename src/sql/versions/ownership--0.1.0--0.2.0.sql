@@ -3,6 +3,9 @@
 \echo Use "ALTER EXTENSION ownership UPDATE" to load this file. \quit
 
 COMMENT ON COLUMN ownership.conflict.row_key IS 'The row''s key columns and their values, but for those that a refused INSERT did not name; NULL where the table has no key';
+/* finds the evidence for a row, the latest first, however much there is; the key itself could be too large */
+DROP INDEX ownership.conflict_row_key_idx;
+CREATE INDEX conflict_row_key_idx ON ownership.conflict (jsonb_hash_extended(row_key, 0), id);
 /*
  * Finds the latest evidence of what one writer was refused in a row, for one
  * set of columns, however much there is; of whole rows the latest.  Where the
