@@ -48,6 +48,7 @@ package Oracle::Round;
 use strict;
 use warnings;
 
+use Oracle::Features;
 use Oracle::Model;
 
 use PostgreSQL::Test::Utils;
@@ -69,12 +70,16 @@ sub new
 	my $self = bless { seed => $seed, opt => \%opt, writers => \%writers }, $class;
 
 	srand($seed);
+	$self->{with} = Oracle::Features::choose($self->letter);
 	$self->make_table;
 	$self->make_map;
 	$self->{statements} = [];
 	$self->make_statements($self->make_model);
 	return $self;
 }
+
+# In the list of features.
+sub letter { return 'r'; }
 
 # How many statements there are.
 sub size
@@ -154,9 +159,68 @@ sub make_table
 	$self->{columns} = \@columns;
 	$self->{column} = { map { $_->{name} => $_ } @columns };
 	$self->{keys} = [ grep { $_->{key} } @columns ];
+	$self->make_defaults;
 	$self->{dropped} = chance(0.4);
 	$self->{generated} = chance(0.4);
 	return;
+}
+
+# The partitions of a layout, the tables above them first: name, table above,
+# bounds, partitioned by.
+my %partitions = (
+	plain => [],
+	range => [
+		[ 'low', '', 'FROM (0) TO (5)' ],
+		[ 'high', '', 'FROM (8) TO (100)', 'RANGE (id)' ],
+		[ 'high_1', 'high', 'FROM (8) TO (10)' ],
+		[ 'high_2', 'high' ],
+		[ 'rest', '' ] ],
+	list => [ [ 'de', '', "IN ('de')" ], [ 'rest', '' ] ],
+	nested => [
+		[ 'de', '', "IN ('de')", 'RANGE (id)' ],
+		[ 'de_low', 'de', 'FROM (0) TO (5)' ],
+		[ 'de_rest', 'de' ],
+		[ 'rest', '' ] ]);
+
+sub partitions { return @{ $partitions{ $_[0]{layout} } }; }
+
+# What stands in where a statement that names a table does not say a value: by
+# table ('' is fz.t itself) and column, value and whether it is computed.
+sub make_defaults
+{
+	my ($self) = @_;
+
+	for my $table ('', map { $_->[0] } $self->partitions)
+	{
+		for my $c (@{ $self->{columns} })
+		{
+			my %default = (value => $c->{default}, computed => $c->{computed});
+			my @other = grep { ($_ // '\0') ne ($c->{default} // '\0') } $c->{values} ? @{ $c->{values} } : ();
+
+			if ($table ne '' && $self->{with}{partition_defaults} && !$c->{key})
+			{
+				my $other = pick(@other);
+				%default = pick({%default}, { value => undef }, { value => $other }, $c->{type} eq 'int' ? { value => '7', computed => 'volatile' } : { value => undef })->%*;
+			}
+			$self->{defaults}{$table}{ $c->{name} } = \%default;
+		}
+	}
+	return;
+}
+
+# The default of a column that a statement goes by: that of the table that it names.
+sub default
+{
+	my ($self, $s, $c) = @_;
+	return $self->{defaults}{ $s->{into} // '' }{ $c->{name} };
+}
+
+# Is a row in a table, or in a partition of it?
+sub within
+{
+	my ($self, $row, $table) = @_;
+	return 1 if !defined $table;
+	return ($self->partition($row))[0] =~ /^\Q$table\E(_|\z)/;
 }
 
 sub make_map
@@ -175,7 +239,11 @@ sub make_map
 			push @{ $c->{rules} }, pick(
 				[ "id < $n", sub { $_[0]{id} < $n } ],
 				[ "k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
-				[ "k IS NULL", sub { !defined $_[0]{k} } ]);
+				[ "k IS NULL", sub { !defined $_[0]{k} } ],
+				$self->{with}{filters} ? (
+					[ "t.id < $n", sub { $_[0]{id} < $n } ],
+					[ "t.k = $n OR t IS NULL", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
+					[ "fz.beyond(t, $n)", sub { $_[0]{id} > $n } ]) : ());
 			$c->{rules}[-1][2] = pick(@systems);
 			# the same filter again would replace the owner
 			pop @{ $c->{rules} } if grep { $_->[0] eq $c->{rules}[-1][0] } @{ $c->{rules} }[ 0 .. $#{ $c->{rules} } - 1 ];
@@ -267,6 +335,7 @@ sub make_statement
 		$s{r} = pick(@{ $self->{column}{r}{values} }) if $self->{column}{r};
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
+	$self->make_into(\%s) if $self->{with}{partition_defaults} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{
 		my $c = pick(grep { !$_->{unowned} } @columns);
@@ -275,6 +344,32 @@ sub make_statement
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
 	return \%s;
+}
+
+# The statement names a partition, as far as its rows are in one.
+sub make_into
+{
+	my ($self, $s) = @_;
+	my @rows = @{ $s->{rows} // [] };
+	my @tables = map { $_->[0] } $self->partitions;
+
+	return if $s->{kind} !~ /^(insert|upsert|nothing|copy|merge|update|delete)$/;
+	@tables = grep { $self->within($rows[0], $_) } @tables if @rows;
+	return if !@tables;
+	$s->{into} = pick(@tables);
+	$s->{wrap} = 'plain' if $s->{wrap} eq 'view';
+	return if !@rows;
+	$s->{rows} = [ grep { $self->within($_, $s->{into}) } @rows ];
+	# what the partition gives no default
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	for my $c (@{ $self->{columns} })
+	{
+		next if $named{ $c->{name} } || !$c->{not_null} || defined $self->default($s, $c)->{value};
+		$named{ $c->{name} } = 1;
+		$_->{ $c->{name} } = value($c) for @{ $s->{rows} };
+	}
+	$s->{named} = [ grep { $named{ $_->{name} } } @{ $self->{columns} } ];
+	return;
 }
 
 # The partition where a row is, and the columns that the tables above it are partitioned by.
@@ -314,11 +409,7 @@ sub setup_sql
 	my @columns = @{ $self->{columns} };
 	my $layout = $self->{layout};
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
-	my @defs = map {
-			identifier($_->{name}) . " $_->{type}"
-		  . ($_->{computed} ? " DEFAULT fz.$_->{computed}_seven()" : defined $_->{default} ? ' DEFAULT ' . Oracle::quote($_->{default}) : '')
-		  . ($_->{not_null} || $_->{key} ? ' NOT NULL' : '')
-	} @columns;
+	my @defs = map { $self->column_sql($_) } @columns;
 	my @extra = $self->{generated} ? ('g int GENERATED ALWAYS AS (id * 2) STORED') : ();
 	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout =~ /^(list|nested)$/ ? 'PARTITION BY LIST (r)' : '';
 	my $sql = <<"END";
@@ -335,23 +426,9 @@ END
 	$sql .= $self->types_sql;
 	$sql .= 'CREATE TABLE fz.t (' . ($self->{dropped} ? 'gone int, ' : '') . join(', ', @defs, @extra)
 	  . ", PRIMARY KEY ($key)) $by;\n";
-	if ($layout eq 'range')
-	{
-		# one that is laid out otherwise, and one that is partitioned itself
-		my @other = (reverse(@defs), @extra);
-		$sql .= 'CREATE TABLE fz.t_low (was int, ' . join(', ', @other) . ");\nALTER TABLE fz.t_low DROP COLUMN was;\n";
-		$sql .= "CREATE TABLE fz.t_high PARTITION OF fz.t FOR VALUES FROM (8) TO (100) PARTITION BY RANGE (id);\n";
-		$sql .= "CREATE TABLE fz.t_high_1 PARTITION OF fz.t_high FOR VALUES FROM (8) TO (10);\n";
-		$sql .= "CREATE TABLE fz.t_high_2 PARTITION OF fz.t_high DEFAULT;\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n";
-	}
-	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de');\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
-	  if $layout eq 'list';
-	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de') PARTITION BY RANGE (id);\n"
-	  . "CREATE TABLE fz.t_de_low PARTITION OF fz.t_de FOR VALUES FROM (0) TO (5);\n"
-	  . "CREATE TABLE fz.t_de_rest PARTITION OF fz.t_de DEFAULT;\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
-	  if $layout eq 'nested';
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
-	$sql .= "ALTER TABLE fz.t ATTACH PARTITION fz.t_low FOR VALUES FROM (0) TO (5);\n" if $layout eq 'range';
+	$sql .= $self->partition_sql($_, \@defs, \@extra) for $self->partitions;
+	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
 	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\n";
@@ -368,6 +445,47 @@ END
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
 	$sql .= "SELECT format('ALTER DATABASE %I SET ownership.default_policy = %L', current_database(), '$self->{default_policy}') \\gexec\n";
+	return $sql;
+}
+
+sub column_sql
+{
+	my ($self, $c) = @_;
+	return join(' ', identifier($c->{name}), $c->{type}, default_sql($self->default({}, $c)), $c->{not_null} || $c->{key} ? 'NOT NULL' : ());
+}
+
+sub default_sql
+{
+	my ($default) = @_;
+	return $default->{computed} ? "DEFAULT fz.$default->{computed}_seven()" : defined $default->{value} ? 'DEFAULT ' . Oracle::quote($default->{value}) : ();
+}
+
+sub partition_sql
+{
+	my ($self, $partition, $defs, $extra) = @_;
+	my ($name, $above, $bounds, $by) = @$partition;
+	my $table = "fz.t_$name";
+	my $of = $above eq '' ? 'fz.t' : "fz.t_$above";
+	my $attach = "ALTER TABLE $of ATTACH PARTITION $table " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . ";\n";
+	my $sql;
+
+	$by = $by ? " PARTITION BY $by" : '';
+	if ($name eq 'low')
+	{
+		# one that is laid out otherwise
+		$sql = "CREATE TABLE $table (was int, " . join(', ', reverse(@$defs), @$extra) . ");\nALTER TABLE $table DROP COLUMN was;\n$attach";
+	}
+	elsif ($self->{with}{partition_defaults} && $name =~ /t$/)
+	{
+		# as one that is made by hand: without any defaults
+		$sql = "CREATE TABLE $table (LIKE fz.t INCLUDING GENERATED)$by;\n$attach";
+	}
+	else { $sql = "CREATE TABLE $table PARTITION OF $of " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . "$by;\n"; }
+	for my $c ($self->{with}{partition_defaults} ? @{ $self->{columns} } : ())
+	{
+		my $default = default_sql($self->{defaults}{$name}{ $c->{name} });
+		$sql .= "ALTER TABLE $table ALTER " . identifier($c->{name}) . ($default ? " SET $default" : ' DROP DEFAULT') . ";\n";
+	}
 	return $sql;
 }
 
@@ -388,7 +506,7 @@ sub assignments
 sub to_sql
 {
 	my ($self, $s) = @_;
-	my $t = $s->{wrap} && $s->{wrap} eq 'view' ? 'fz.v' : 'fz.t';
+	my $t = $s->{wrap} && $s->{wrap} eq 'view' ? 'fz.v' : defined $s->{into} ? "fz.t_$s->{into}" : 'fz.t';
 	my @named = @{ $s->{named} // [] };
 	my $names = join(', ', map { identifier($_->{name}) } @named);
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
@@ -412,7 +530,7 @@ sub to_sql
 	}
 	elsif ($kind eq 'copy')
 	{
-		$sql = "COPY fz.t ($names) FROM stdin;\n";
+		$sql = "COPY $t ($names) FROM stdin;\n";
 		for my $row (@{ $s->{rows} })
 		{
 			$sql .= join("\t", map {

@@ -16,6 +16,8 @@ our @ISA = qw(Oracle::Round);
 sub chance { return Oracle::Round::chance(@_); }
 sub pick { return Oracle::Round::pick(@_); }
 
+sub letter { return 'c'; }
+
 sub make_model { return Oracle::Races->new($_[0]); }
 
 sub make_statements
@@ -58,7 +60,7 @@ sub make_race
 			for my $row (@{ $second->{rows} })
 			{
 				my $id = pick(@ids);
-				next if $taken{$id}++;
+				next if $taken{$id}++ || !$self->within({ %$row, id => $id }, $second->{into});
 				$row->{id} = $id;
 			}
 		}

@@ -169,7 +169,8 @@ sub writes
 
 	# a replicated INSERT does not say what it names: a volatile default is not
 	# known from a value, a stable one is
-	return changed($c, $value, $c->{default}) if !$c->{computed} || ($c->{computed} eq 'stable' && $s->{kind} eq 'feed');
+	my $default = $self->{round}->default($s, $c);
+	return changed($c, $value, $default->{value}) if !$default->{computed} || ($default->{computed} eq 'stable' && $s->{kind} eq 'feed');
 	return $named && $s->{kind} ne 'feed';
 }
 
@@ -178,7 +179,7 @@ sub insert
 	my ($self, $s, $given, %opt) = @_;
 	my $r = $self->{round};
 	my %named = map { $_->{name} => 1 } @{ $s->{named} };
-	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{columns} };
+	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $r->default($s, $_)->{value} } @{ $r->{columns} };
 	my $there = $self->{rows}{ $r->key_of(\%row) };
 	my %verdicts;
 	my @kept;
@@ -203,7 +204,7 @@ sub insert
 	if ($self->writer($s)->{worker} && !grep { $_ eq 'discarded' } values %verdicts)
 	{
 		# no default can stand in: over SQL that is an error, see below
-		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->{column}{$_}{default} } @kept;
+		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->default($s, $r->{column}{$_})->{value} } @kept;
 		@verdicts{@kept} = ('discarded') x @kept if @stuck;
 	}
 	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
@@ -214,7 +215,7 @@ sub insert
 		return;
 	}
 	if ($there) { $self->{errors}{23505} = 1; return; }
-	my %final = (%row, map { $_ => $r->{column}{$_}{default} } @kept);
+	my %final = (%row, map { $_ => $r->default($s, $r->{column}{$_})->{value} } @kept);
 	for (@kept)
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
@@ -399,11 +400,12 @@ sub statement
 sub found
 {
 	my ($self, $s, $state) = @_;
+	my $r = $self->{round};
 	my @rows = map { $state->{rows}{$_} } sort keys %{ $state->{rows} };
 
 	return grep {
 		my $row = $_;
-		(grep { $_ == $row->{id} } @{ $s->{ids} }) && (!$s->{r} || $s->{r} eq $row->{r})
+		(grep { $_ == $row->{id} } @{ $s->{ids} }) && (!$s->{r} || $s->{r} eq $row->{r}) && $r->within($row, $s->{into})
 	} @rows;
 }
 

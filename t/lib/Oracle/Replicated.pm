@@ -25,6 +25,7 @@ sub make_table
 	$self->SUPER::make_table;
 	push @{ $self->{columns} }, $stamp;
 	$self->{column}{stamp} = $stamp;
+	$self->make_defaults;
 	return;
 }
 
@@ -48,6 +49,8 @@ sub make_map
 	$self->{full} = chance(0.3);
 	return;
 }
+
+sub letter { return 'R'; }
 
 sub make_model { return Oracle::Hub->new($_[0]); }
 
@@ -95,6 +98,8 @@ sub make_feed
 			$part->{r} = $row->{r} if defined $row->{r};
 		}
 		$part->{wrap} = 'plain';
+		# the source has no partitions
+		delete $part->{into};
 		push @parts, $part;
 	}
 	return { kind => 'feed', writer => 'feed', enforcement => 'on', parts => \@parts };
