@@ -151,17 +151,24 @@ sub make_table
 		$c->{not_null} = 1 if $kind eq 'constant' && chance(0.3);
 		push @columns, $c;
 	}
-	for my $c (@columns)
-	{
-		$c->{values} //= $types{ $c->{type} }{values};
-		$c->{numeric} = $types{ $c->{type} }{numeric};
-	}
-	$self->{columns} = \@columns;
-	$self->{column} = { map { $_->{name} => $_ } @columns };
+	$self->{columns} = [];
+	$self->add_column($_) for @columns;
 	$self->{keys} = [ grep { $_->{key} } @columns ];
+	$self->make_triggers;
 	$self->make_defaults;
 	$self->{dropped} = chance(0.4);
 	$self->{generated} = chance(0.4);
+	return;
+}
+
+sub add_column
+{
+	my ($self, $c) = @_;
+
+	$c->{values} //= $types{ $c->{type} }{values};
+	$c->{numeric} = $types{ $c->{type} }{numeric};
+	push @{ $self->{columns} }, $c;
+	$self->{column}{ $c->{name} } = $c;
 	return;
 }
 
@@ -242,8 +249,9 @@ sub make_map
 				[ "k IS NULL", sub { !defined $_[0]{k} } ],
 				$self->{with}{filters} ? (
 					[ "t.id < $n", sub { $_[0]{id} < $n } ],
-					[ "t.k = $n OR t IS NULL", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
-					[ "fz.beyond(t, $n)", sub { $_[0]{id} > $n } ]) : ());
+					[ "t.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
+					# of a whole row, filters may see what is generated later as little as of a column
+					$self->{generated} ? () : [ "fz.beyond(t, $n)", sub { $_[0]{id} > $n } ]) : ());
 			$c->{rules}[-1][2] = pick(@systems);
 			# the same filter again would replace the owner
 			pop @{ $c->{rules} } if grep { $_->[0] eq $c->{rules}[-1][0] } @{ $c->{rules} }[ 0 .. $#{ $c->{rules} } - 1 ];
@@ -283,7 +291,8 @@ sub make_statement
 {
 	my ($self, $model) = @_;
 	my @columns = @{ $self->{columns} };
-	my @values = grep { !$_->{key} } @columns;
+	# what a trigger derives, no statement says
+	my @values = grep { !$_->{key} && !$_->{derived} } @columns;
 	my %s = (
 		kind => pick(
 			qw(insert insert upsert upsert nothing update update update update delete copy merge rekey),
@@ -429,6 +438,7 @@ END
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
 	$sql .= $self->partition_sql($_, \@defs, \@extra) for $self->partitions;
 	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
+	$sql .= $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
 	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\n";

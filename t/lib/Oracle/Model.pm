@@ -233,9 +233,11 @@ sub update
 	my ($self, $s, $stored, $to, @set) = @_;
 	my $r = $self->{round};
 	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
-	my %final = %new;
 	my %verdicts;
 
+	# what the database derives is its own doing
+	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+	my %final = %new;
 	for my $c (@set)
 	{
 		my $name = $c->{name};
@@ -251,6 +253,8 @@ sub update
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
 		return;
 	}
+	# of which nothing is left: the row is as it was stored
+	%final = %$stored if (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
 	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;

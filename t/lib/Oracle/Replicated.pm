@@ -23,8 +23,7 @@ sub make_table
 	my $stamp = { name => 'stamp', type => 'int', values => $Oracle::types{int}{values}, default => '7', computed => pick(qw(volatile stable)) };
 
 	$self->SUPER::make_table;
-	push @{ $self->{columns} }, $stamp;
-	$self->{column}{stamp} = $stamp;
+	$self->add_column($stamp);
 	$self->make_defaults;
 	return;
 }
@@ -43,7 +42,7 @@ sub make_map
 	$feed->{strict} = 0 if $kind eq 'nobody';
 	$self->{writers} = { %{ $self->{writers} }, feed => $feed };
 
-	$self->{published} = [ grep { $_->{key} || $_->{not_null} || chance(0.8) } @{ $self->{columns} } ];
+	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance(0.8)) } @{ $self->{columns} } ];
 	$self->{truncates} = chance(0.5);
 	$self->{options} = join(', ', (chance(0.3) ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
 	$self->{full} = chance(0.3);
