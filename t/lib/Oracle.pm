@@ -87,7 +87,7 @@ sub size
 	my ($self) = @_;
 	my $n = 0;
 
-	$n += $_->{parts} ? @{ $_->{parts} } : $_->{first} ? 1 + @{ $_->{first} } : 1 for @{ $self->{statements} };
+	$n += $_->{parts} && $_->{kind} eq 'feed' ? @{ $_->{parts} } : $_->{first} ? 1 + @{ $_->{first} } : 1 for @{ $self->{statements} };
 	return $n;
 }
 
@@ -298,7 +298,8 @@ sub make_statement
 			qw(insert insert upsert upsert nothing update update update update delete copy merge rekey),
 			chance(0.2) ? 'truncate' : 'update',
 			chance(0.4) ? 'map' : 'insert',
-			chance(0.2) ? 'transaction' : 'update'),
+			chance(0.2) ? 'transaction' : 'update',
+			$self->{with}{combined} ? 'combined' : ()),
 		writer => pick(qw(s1 s1 s2 s2 s3 member nobody steward superuser middleware)),
 		enforcement => chance(0.9) ? 'on' : pick(qw(off observe)),
 		lift => chance(0.7) ? 'on' : 'off',
@@ -328,6 +329,10 @@ sub make_statement
 		$s{set} = @set ? [ some(@set) ] : [];
 		$s{kind} = 'nothing' if !@set && $s{kind} eq 'upsert';
 		$s{matched} = !@set ? 'nothing' : pick(qw(update update update delete nothing)) if $s{kind} eq 'merge';
+		if ($self->{with}{combined} && $s{kind} eq 'merge' && $self->{column}{r} && chance(0.5))
+		{
+			@s{qw(matched move)} = ('update', pick(@{ $self->{column}{r}{values} }));
+		}
 	}
 	if ($s{kind} eq 'update')
 	{
@@ -352,7 +357,38 @@ sub make_statement
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
+	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
 	return \%s;
+}
+
+# The ids that a statement may come upon.
+sub ids_of
+{
+	my ($s) = @_;
+	return map { $_->{id} } @{ $s->{rows} // [] } if $s->{rows};
+	return (@{ $s->{ids} // [] }, $s->{kind} eq 'rekey' && $s->{to}{id} // ());
+}
+
+# Several writes in one statement, of different rows.
+sub make_parts
+{
+	my ($self, $model, $s) = @_;
+	my %taken;
+
+	$s->{wrap} = pick(qw(plain prepared function));
+	for (1 .. 20)
+	{
+		my $part;
+
+		do { $part = $self->make_statement($model); } while ($part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
+		next if grep { $taken{$_} } ids_of($part);
+		$taken{$_} = 1 for ids_of($part);
+		delete $part->{into};
+		$_->{wrap} = 'plain', $_->{writer} = $s->{writer}, $_->{enforcement} = $s->{enforcement} for $part;
+		push @{ $s->{parts} }, $part;
+		return if @{ $s->{parts} } == 3;
+	}
+	return;
 }
 
 # The statement names a partition, as far as its rows are in one.
@@ -534,7 +570,7 @@ sub to_sql
 		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
 		  . join(' AND ', map { "x.$_->{name} = y.$_->{name}" } @{ $self->{keys} });
 		$sql .= ' WHEN MATCHED THEN '
-		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . assignments('y', @{ $s->{set} })
+		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . join(', ', defined $s->{move} ? "r = '$s->{move}'" : (), assignments('y', @{ $s->{set} }) || ())
 			: $s->{matched} eq 'delete' ? 'DELETE' : 'DO NOTHING');
 		$sql .= " WHEN NOT MATCHED THEN INSERT ($names) VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
 	}
@@ -562,6 +598,13 @@ sub to_sql
 	{
 		$sql = 'UPDATE ownership.field SET owner = ' . Oracle::quote($s->{owner}) . ', policy = ' . Oracle::quote($s->{policy})
 		  . " WHERE entity = 'fz.t' AND name = " . Oracle::quote($s->{column});
+	}
+	elsif ($kind eq 'combined')
+	{
+		# in this order: each is asked for when it is its turn
+		my @parts = map { $self->to_sql($_) =~ s/;\n\z//r } @{ $s->{parts} };
+		$sql = 'WITH ' . join(', ', map { "p$_ AS ($parts[$_] RETURNING 1)" } 0 .. $#parts) . ' SELECT '
+		  . join(', ', map { "(SELECT count(*) FROM p$_)" } 0 .. $#parts);
 	}
 	elsif ($kind eq 'transaction')
 	{

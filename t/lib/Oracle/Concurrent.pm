@@ -297,6 +297,7 @@ sub follow
 			}
 			elsif ($kind =~ /^(upsert|nothing)$/ && $there)
 			{
+				next if $self->not_tried($s, $row);
 				if ($holds && !($was && $was->{version} == $there->{version})) { $self->{errors}{40001} = 1; }
 				elsif ($kind eq 'upsert') { $self->update($s, $there, $row, @{ $s->{set} }); }
 				next;

@@ -18,6 +18,11 @@ our %features = (
 	filters => { weight => 0.5, kinds => 'rcR' },
 	# a BEFORE UPDATE trigger that derives a column, as of "updated_at"
 	stamp => { weight => 0.5, kinds => 'rcR' },
+	# a BEFORE INSERT trigger that lets some rows not happen, also on their way
+	# from another partition
+	suppress => { weight => 0.5, kinds => 'rcR' },
+	# MERGE that moves rows and inserts others; CTEs with several writes
+	combined => { weight => 0.5, kinds => 'r' },
 );
 
 # choose(LETTER)   the features of a round of that kind, as a hash
@@ -61,7 +66,30 @@ sub make_triggers
 		$self->{stamp} = { always => chance(0.5) };
 		$self->add_column({ name => 'stamped', type => 'int', default => '0', derived => 1, values => [ '0', '5' ] });
 	}
+	if ($self->{with}{suppress})
+	{
+		my ($n, $late) = (int(rand(3)), chance(0.4));
+		my ($sql, $holds) = @{ pick(
+			[ "NEW.id % 3 = $n", sub { $_[0]{id} % 3 == $n } ],
+			[ "NEW.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
+			[ 'true', sub { 1 } ]) };
+		# mostly in one partition
+		my @tables = map { $_->[0] } $self->partitions;
+		my $table = @tables && ($sql eq 'true' || chance(0.8)) ? pick(@tables) : undef;
+
+		# in a worker the guard judges before a later trigger is asked
+		$self->{suppress} = { sql => $sql, holds => $holds, table => $table, late => $late, always => !$late && chance(0.5) }
+		  if defined $table || $sql ne 'true';
+	}
 	return;
+}
+
+# Does a user's trigger let a row not happen?
+sub suppressed
+{
+	my ($self, $writer, $row) = @_;
+	my $t = $self->{suppress};
+	return $self->fires($t, $writer) && $self->within($row, $t->{table}) && $t->{holds}->($row);
 }
 
 sub triggers_sql
@@ -71,6 +99,11 @@ sub triggers_sql
 
 	$sql .= trigger_sql('a_stamp', 'BEFORE UPDATE', 'fz.t', $self->{stamp}{always}, 'NEW.stamped := coalesce(OLD.stamped, 0) + 1; RETURN NEW;')
 	  if $self->{stamp};
+	if (my $t = $self->{suppress})
+	{
+		$sql .= trigger_sql(($t->{late} ? 'zzzzz' : 'a') . '_suppress', 'BEFORE INSERT', defined $t->{table} ? "fz.t_$t->{table}" : 'fz.t',
+			$t->{always}, "IF $t->{sql} THEN RETURN NULL; END IF; RETURN NEW;");
+	}
 	return $sql;
 }
 

@@ -179,11 +179,13 @@ sub insert
 	my ($self, $s, $given, %opt) = @_;
 	my $r = $self->{round};
 	my %named = map { $_->{name} => 1 } @{ $s->{named} };
-	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $r->default($s, $_)->{value} } @{ $r->{columns} };
+	my %row = %{ $self->new_row($s, $given) };
 	my $there = $self->{rows}{ $r->key_of(\%row) };
 	my %verdicts;
 	my @kept;
+	my $suppressed = $r->suppressed($self->writer($s), \%row);
 
+	return if $suppressed && !$r->{suppress}{late};
 	for my $c (@{ $r->{columns} })
 	{
 		my $value = $row{ $c->{name} };
@@ -193,9 +195,11 @@ sub insert
 		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
 	}
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
-	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1; return; }
+	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
+	# what does not happen is not judged; what is amended is before that
 	if (grep { $_ eq 'rejected' } values %verdicts)
 	{
+		return if $suppressed;
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
 		return;
@@ -214,12 +218,13 @@ sub insert
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
 	}
-	if ($there) { $self->{errors}{23505} = 1; return; }
+	if ($there && !$suppressed) { $self->{errors}{23505} = 1; return; }
 	my %final = (%row, map { $_ => $r->default($s, $r->{column}{$_})->{value} } @kept);
 	for (@kept)
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
+	return if $suppressed;
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts);
 	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
@@ -272,6 +277,8 @@ sub update
 		# whoever waits for it will not find it
 		$self->{moved}{ $stored->{rid} } = 1;
 		$final{rid} = ++$serial;
+		# a move that a user's trigger ends half way
+		delete $self->{rows}{$is} if $r->suppressed($self->writer($s), \%final);
 	}
 	return;
 }
@@ -365,6 +372,15 @@ sub statement
 {
 	my ($self, $s) = @_;
 	my $before = $self->copy_state;
+
+	$self->part($_, $before) for $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
+	return;
+}
+
+# A statement, or part of one, that sees the rows of `before`.
+sub part
+{
+	my ($self, $s, $before) = @_;
 	my $r = $self->{round};
 
 	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
@@ -378,11 +394,14 @@ sub statement
 		for my $row (@{ $s->{rows} })
 		{
 			my $stored = $before->{rows}{ $r->key_of($row) };
+
+			next if $stored && $s->{kind} =~ /^(upsert|nothing)$/ && $self->not_tried($s, $row);
 			my $action = !$stored || $s->{kind} =~ /^(insert|copy)$/ ? 'insert'
 			  : $s->{kind} eq 'upsert' ? 'update' : $s->{kind} eq 'nothing' ? 'nothing' : $s->{matched};
 
 			$self->insert($s, $row, unprobed => $s->{kind} eq 'copy') if $action eq 'insert';
-			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update';
+			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update' && !defined $s->{move};
+			$self->update($s, $stored, { %$row, r => $s->{move} }, $r->{column}{r}, @{ $s->{set} }) if $action eq 'update' && defined $s->{move};
 			$self->delete($s, $stored) if $action eq 'delete';
 		}
 	}
@@ -398,6 +417,21 @@ sub statement
 		$self->{errors}{23505} = 1 if $s->{kind} eq 'rekey' && @found > 1 && %{ $self->{errors} };
 	}
 	return;
+}
+
+# An upsert ends where a user's trigger does not let its INSERT be.
+sub not_tried
+{
+	my ($self, $s, $given) = @_;
+	return $self->{round}->suppressed($self->writer($s), $self->new_row($s, $given));
+}
+
+# The row that an INSERT begins with.
+sub new_row
+{
+	my ($self, $s, $given) = @_;
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	return { map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $self->{round}->default($s, $_)->{value} } @{ $self->{round}{columns} } };
 }
 
 # The rows that an UPDATE or DELETE looks for.
