@@ -196,7 +196,7 @@ sub insert
 	}
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
 	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
-	# what does not happen is not judged; what is amended is before that
+	# what does not happen is not judged; what is refused before that is told all the same
 	if (grep { $_ eq 'rejected' } values %verdicts)
 	{
 		return if $suppressed;
@@ -224,10 +224,10 @@ sub insert
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
-	return if $suppressed;
-	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts);
+	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
 	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
+	return if $suppressed;
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
 	return;

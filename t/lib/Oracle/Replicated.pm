@@ -62,7 +62,7 @@ sub make_statements
 
 	# an error in the first copy would come again for ever
 	$self->{seeded} = $self->{feed}{strict} || chance(0.5);
-	$sync{enforcement} = 'off' if $self->{seeded};
+	@sync{qw(writer enforcement)} = qw(superuser off) if $self->{seeded};
 	$sync{rows} = [ map { $self->new_row($_, $sync{named}) } $self->ids($model, int(rand(8))) ];
 	$self->{always} = 1;
 	$self->add_statement($model, \%sync);
