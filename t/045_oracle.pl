@@ -29,8 +29,7 @@ my $statements = 0;
 my $rounds = 0;
 my $end = time() + ($seconds // 0);
 
-sql($node, 'postgres', "CREATE ROLE fz_$_") for qw(s1 s2 s3 member nobody steward);
-sql($node, 'postgres', 'GRANT fz_s1 TO fz_member');
+sql($node, 'postgres', $_) for Oracle::roles();
 
 # what make check runs is always the same; a campaign takes its time
 while (defined $seconds ? time() < $end : $rounds < 25)

@@ -40,6 +40,14 @@ sub quote
 	return "'$value'";
 }
 
+# What there is in the cluster, as statements.
+sub roles
+{
+	my @names = qw(s1 s2 s3 member nobody steward);
+	return ((map { "CREATE ROLE fz_$_" } @names), 'GRANT fz_s1 TO fz_member',
+		map { "GRANT SET ON PARAMETER session_replication_role, ownership.system, ownership.enforcement TO fz_$_" } @names);
+}
+
 sub decode { return $json->decode($_[0]); }
 sub encode { return $json->encode($_[0]); }
 
@@ -358,6 +366,7 @@ sub make_statement
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
 	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
+	$self->make_switch(\%s) if $self->{with}{switches} && $s{kind} !~ /^(map|transaction|truncate)$/;
 	return \%s;
 }
 
@@ -383,7 +392,7 @@ sub make_parts
 		do { $part = $self->make_statement($model); } while ($part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
 		next if grep { $taken{$_} } ids_of($part);
 		$taken{$_} = 1 for ids_of($part);
-		delete $part->{into};
+		delete @$part{qw(into switch replica)};
 		$_->{wrap} = 'plain', $_->{writer} = $s->{writer}, $_->{enforcement} = $s->{enforcement} for $part;
 		push @{ $s->{parts} }, $part;
 		return if @{ $s->{parts} } == 3;
@@ -474,7 +483,7 @@ END
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
 	$sql .= $self->partition_sql($_, \@defs, \@extra) for $self->partitions;
 	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
-	$sql .= $self->triggers_sql;
+	$sql .= $self->switches_sql . $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
 	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\n";
@@ -535,17 +544,28 @@ sub partition_sql
 	return $sql;
 }
 
+# A value as an expression; one that switches something when it is computed.
+sub literal
+{
+	my ($c, $value, $switch) = @_;
+	my $sql = Oracle::quote($value) . "::$c->{type}";
+
+	return $sql if !$switch;
+	return 'CASE WHEN ' . switch_sql($switch) . " IS NOT NULL THEN $sql END";
+}
+
 sub tuple
 {
-	my ($row, @columns) = @_;
-	return '(' . join(', ', map { Oracle::quote($row->{ $_->{name} }) . "::$_->{type}" } @columns) . ')';
+	my ($row, $switch, @columns) = @_;
+	my @values = map { literal($_, $row->{ $_->{name} }, $_ == $columns[-1] && $switch) } @columns;
+	return '(' . join(', ', @values) . ')';
 }
 
 sub assignments
 {
-	my ($from, @columns) = @_;
+	my ($from, $switch, @columns) = @_;
 	return join(', ', map {
-			identifier($_->{name}) . ' = ' . (ref $from ? Oracle::quote($from->{ $_->{name} }) . "::$_->{type}" : "$from." . identifier($_->{name}))
+			identifier($_->{name}) . ' = ' . (ref $from ? literal($_, $from->{ $_->{name} }, $_ == $columns[-1] && $switch) : "$from." . identifier($_->{name}))
 	} @columns);
 }
 
@@ -557,20 +577,22 @@ sub to_sql
 	my $names = join(', ', map { identifier($_->{name}) } @named);
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
 	my $kind = $s->{kind};
+	my $switch = $s->{switch};
+	my $inline = $switch && $switch->{by} =~ /^(values|set)$/ && $switch;
 	my $sql;
 
 	if ($kind =~ /^(insert|upsert|nothing)$/)
 	{
-		$sql = "INSERT INTO $t ($names) VALUES " . join(', ', map { tuple($_, @named) } @{ $s->{rows} });
-		$sql .= " ON CONFLICT ($key) DO UPDATE SET " . assignments('EXCLUDED', @{ $s->{set} }) if $kind eq 'upsert';
+		$sql = "INSERT INTO $t ($names) VALUES " . join(', ', map { tuple($_, $inline, @named) } @{ $s->{rows} });
+		$sql .= " ON CONFLICT ($key) DO UPDATE SET " . assignments('EXCLUDED', undef, @{ $s->{set} }) if $kind eq 'upsert';
 		$sql .= ' ON CONFLICT DO NOTHING' if $kind eq 'nothing';
 	}
 	elsif ($kind eq 'merge')
 	{
-		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
+		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, undef, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
 		  . join(' AND ', map { "x.$_->{name} = y.$_->{name}" } @{ $self->{keys} });
 		$sql .= ' WHEN MATCHED THEN '
-		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . join(', ', defined $s->{move} ? "r = '$s->{move}'" : (), assignments('y', @{ $s->{set} }) || ())
+		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . join(', ', defined $s->{move} ? "r = '$s->{move}'" : (), assignments('y', undef, @{ $s->{set} }) || ())
 			: $s->{matched} eq 'delete' ? 'DELETE' : 'DO NOTHING');
 		$sql .= " WHEN NOT MATCHED THEN INSERT ($names) VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
 	}
@@ -589,7 +611,7 @@ sub to_sql
 	}
 	elsif ($kind =~ /^(update|rekey)$/)
 	{
-		$sql = "UPDATE $t SET " . assignments($s->{to}, @{ $s->{set} }) . ' WHERE id IN (' . join(', ', @{ $s->{ids} }) . ')';
+		$sql = "UPDATE $t SET " . assignments($s->{to}, $inline, @{ $s->{set} }) . ' WHERE id IN (' . join(', ', @{ $s->{ids} }) . ')';
 		$sql .= " AND r = '$s->{r}'" if $s->{r};
 	}
 	elsif ($kind eq 'delete') { $sql = "DELETE FROM $t WHERE id IN (" . join(', ', @{ $s->{ids} }) . ')'; }
@@ -611,11 +633,13 @@ sub to_sql
 		$sql = { begin => 'BEGIN', savepoint => 'SAVEPOINT a', rollback_to => 'ROLLBACK TO a', rollback => 'ROLLBACK', commit => 'COMMIT' }->{ $s->{action} };
 	}
 
+	my $returning = $switch && $switch->{by} eq 'returning' ? switch_sql($switch) : undef;
 	my $wrap = $s->{wrap} // 'plain';
+	return "WITH w AS ($sql RETURNING " . ($returning // 1) . ") SELECT count(*) FROM w;\n" if $wrap eq 'cte';
+	$sql .= " RETURNING $returning" if defined $returning;
 	return "PREPARE p AS $sql;\nEXECUTE p;\n" if $wrap eq 'prepared';
 	return "SELECT fz.run(\$q\$$sql\$q\$);\n" if $wrap eq 'function';
 	return "SELECT fz.run_as_owner(\$q\$$sql\$q\$);\n" if $wrap eq 'definer';
-	return "WITH w AS ($sql RETURNING 1) SELECT count(*) FROM w;\n" if $wrap eq 'cte';
 	return "$sql;\n";
 }
 
@@ -630,10 +654,13 @@ sub act_sql
 	return
 		"SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
 	  . ($setting ? "SET ownership.system = '$setting';\n" : '')
+	  . ($s->{replica} ? "SET session_replication_role = replica;\n" : '')
+	  . ($s->{switch} ? switch_settings($s->{switch}) : '')
 	  . ($role eq 'postgres' ? '' : "SET ROLE $role;\n")
 	  . "\\echo \@X\n$sql\\echo \@S :SQLSTATE\n"
 	  . ($s->{wrap} eq 'prepared' ? "DEALLOCATE p;\n" : '')
-	  . "RESET ROLE; RESET ownership.system;\n";
+	  . "RESET ROLE; RESET ownership.system;\n"
+	  . ($self->{with}{switches} ? "RESET session_replication_role; RESET ownership.enforcement; RESET fz.by;\n" : '');
 }
 
 # The same, and what there is to see afterwards.
@@ -793,7 +820,7 @@ sub smallest
 		}
 	}
 	my $diff = $self->differs($node, @statements);
-	return "-- seed $self->{seed}\n" . join('', map { "CREATE ROLE fz_$_;\n" } @systems, qw(member nobody steward)) . $self->script(@statements) . "\n/*\n$diff*/\n";
+	return "-- seed $self->{seed}\n" . join('', map { "$_;\n" } Oracle::roles()) . $self->script(@statements) . "\n/*\n$diff*/\n";
 }
 
 1;

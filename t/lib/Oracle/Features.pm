@@ -23,6 +23,9 @@ our %features = (
 	suppress => { weight => 0.5, kinds => 'rcR' },
 	# MERGE that moves rows and inserts others; CTEs with several writes
 	combined => { weight => 0.5, kinds => 'r' },
+	# settings and roles that are switched in the middle of a statement, and
+	# sessions in replica role
+	switches => { weight => 0.5, kinds => 'rcR' },
 );
 
 # choose(LETTER)   the features of a round of that kind, as a hash
@@ -84,6 +87,42 @@ sub make_triggers
 	return;
 }
 
+# What is switched while a statement runs: name and value of a setting; where, by
+# whom it is called; whether for the transaction only.  It changes nothing: what
+# was so when the statement began holds until it ends.
+sub make_switch
+{
+	my ($self, $s) = @_;
+	my @users = grep { $_ && !$_->{always} } @{$self}{qw(stamp suppress)};
+	my $by_row = $s->{kind} eq 'update' ? 'set' : $s->{kind} =~ /^(insert|upsert|nothing)$/ ? 'values' : 'check';
+
+	# users' triggers that do not always fire are PostgreSQL's affair
+	$s->{replica} = 1 if !@users && chance(0.2);
+	return if chance(0.4);
+	my ($name, $value) = @{ pick(
+		[ 'ownership.enforcement', pick(qw(on off off observe)) ],
+		[ 'ownership.system', pick(@Oracle::Round::systems, '') ],
+		@users ? () : ([ 'session_replication_role', $s->{replica} ? 'origin' : 'replica' ]) x 2,
+		$s->{wrap} eq 'definer' ? () : [ 'role', 'fz_' . pick(@Oracle::Round::systems, qw(nobody steward)) ]) };
+	$s->{switch} = { name => $name, value => $value, local => pick(qw(true false)), by => pick('before', 'late', 'check', $by_row,
+			$s->{kind} =~ /^(insert|upsert|nothing|update|rekey|delete)$/ ? ('returning') x 3 : ()) };
+	return;
+}
+
+sub switch_sql
+{
+	my ($switch) = @_;
+	return "set_config('$switch->{name}', '$switch->{value}', $switch->{local})";
+}
+
+# The functions that switch for triggers and the constraint look at these.
+sub switch_settings
+{
+	my ($switch) = @_;
+	return '' if $switch->{by} !~ /^(before|late|check)$/;
+	return "SET fz.by = '$switch->{by}'; SET fz.switch = '$switch->{name}'; SET fz.value = '$switch->{value}'; SET fz.local = $switch->{local};\n";
+}
+
 # Does a user's trigger let a row not happen?
 sub suppressed
 {
@@ -104,7 +143,31 @@ sub triggers_sql
 		$sql .= trigger_sql(($t->{late} ? 'zzzzz' : 'a') . '_suppress', 'BEFORE INSERT', defined $t->{table} ? "fz.t_$t->{table}" : 'fz.t',
 			$t->{always}, "IF $t->{sql} THEN RETURN NULL; END IF; RETURN NEW;");
 	}
+	if ($self->{with}{switches})
+	{
+		for my $t ([ 'a_switch', 'before' ], [ 'zzzzz_switch', 'late' ])
+		{
+			$sql .= trigger_sql($t->[0], 'BEFORE INSERT OR UPDATE OR DELETE', 'fz.t', 1,
+				"PERFORM fz.switch('$t->[1]'); RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;");
+		}
+		$sql .= "ALTER TABLE fz.t ADD CONSTRAINT c CHECK (fz.switch('check'));\n";
+	}
 	return $sql;
+}
+
+sub switches_sql
+{
+	my ($self) = @_;
+	return '' if !$self->{with}{switches};
+	return <<'END';
+CREATE FUNCTION fz.switch(by text) RETURNS boolean LANGUAGE plpgsql AS '
+BEGIN
+	IF current_setting(''fz.by'', true) = by THEN
+		PERFORM set_config(current_setting(''fz.switch''), current_setting(''fz.value''), current_setting(''fz.local'')::boolean);
+	END IF;
+	RETURN true;
+END';
+END
 }
 
 sub trigger_sql

@@ -197,9 +197,9 @@ sub insert
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
 	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
 	# what does not happen is not judged; what is refused before that is told all the same
-	if (grep { $_ eq 'rejected' } values %verdicts)
+	my $rejected = grep { $_ eq 'rejected' } values %verdicts;
+	if ($rejected && !$suppressed)
 	{
-		return if $suppressed;
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
 		return;
@@ -213,6 +213,7 @@ sub insert
 	}
 	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
 	{
+		return if $rejected;
 		my $whole = $self->whole(\%row);
 		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
