@@ -29,8 +29,34 @@ our %types = (
 	'text[]' => { values => [ '{}', '{a,b}', '{b,a}', '{NULL}' ], default => '{}' },
 	jsonb => { values => [ '{"a": 1}', '[]', '{"a": 2, "b": null}' ], default => '[]' },
 	'fz.pair' => { values => [ '(1,x)', '(2,x)', '(,)' ], default => '(1,x)' },
+	# what is shown by the session's settings; written as expressions that are not
+	money => {
+		feature => 'session_types', values => [ '$0.00', '$5.00', '-$1,000.10' ], default => '$5.00',
+		sql => sub { '(' . $_[0] =~ s/[\$,]//gr . ')::numeric::money' } },
+	'money[]' => {
+		feature => 'session_types', values => [ '{}', '{$5.00}', '{$5.00,-$1.00}' ], default => '{$5.00}',
+		sql => sub { 'ARRAY[' . join(', ', map { "($_)::numeric::money" } split(/,/, $_[0] =~ s/[{}\$]//gr)) . ']::money[]' } },
+	regclass => { feature => 'session_types', values => [qw(fza.n fzb.n fz.n)], default => 'fza.n' },
+	regtype => { feature => 'session_types', values => [qw(fza.n fzb.n integer)], default => 'fza.n' },
+	'fz.priced' => {
+		feature => 'session_types', values => [ '($5.00,fza.n)', '($5.00,fzb.n)', '(,)' ], default => '($5.00,fza.n)',
+		sql => sub {
+			my ($m, $c) = $_[0] =~ /\(\$?([0-9.]*),(.*)\)/;
+			return 'ROW(' . ($m eq '' ? 'NULL' : "($m)::numeric::money") . ', ' . ($c eq '' ? 'NULL' : "'$c'::regclass") . ')::fz.priced';
+		} },
 	bytea => { values => [ '\\x00ff', '\\x', '\\x' . ('ab' x 3000) ], default => '\\x' },
 );
+
+# Locales by which money looks otherwise, where there are any.
+our @monetary = ('C');
+
+# A value of a type as an expression, for sessions of any settings.
+sub literal
+{
+	my ($type, $value) = @_;
+	my $sql = $types{$type}{sql};
+	return (defined $value && $sql ? $sql->($value) : quote($value)) . "::$type";
+}
 
 sub quote
 {
@@ -149,7 +175,8 @@ sub make_table
 	for my $i (1 .. 2 + int(rand(5)))
 	{
 		# integers can have computed defaults
-		my $type = pick(sort(keys %types), qw(int int));
+		my $type = pick((grep { !$types{$_}{feature} } sort keys %types), qw(int int));
+		$type = pick(grep { $types{$_}{feature} } sort keys %types) if $self->{with}{session_types} && ($i == 1 || chance(0.2));
 		my $c = { name => chance(0.1) ? "Column $i" : "c$i", type => $type };
 		my $kind = pick(qw(none none constant computed computed));
 
@@ -365,6 +392,9 @@ sub make_statement
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
+	# COPY's values are text
+	$s{session} = [ $s{kind} eq 'copy' ? () : "lc_monetary = '" . pick(@Oracle::monetary) . "'", 'search_path = ' . pick(qw(fza fzb fz public)) ]
+	  if $self->{with}{session_types} && chance(0.8);
 	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
 	$self->make_switch(\%s) if $self->{with}{switches} && $s{kind} !~ /^(map|transaction|truncate)$/;
 	return \%s;
@@ -454,7 +484,10 @@ sub identifier { return qq("$_[0]"); }
 
 sub types_sql
 {
-	return "CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);\nCREATE TYPE fz.pair AS (n int, t text);\n";
+	return join('', map { "CREATE SCHEMA $_;\nGRANT USAGE ON SCHEMA $_ TO PUBLIC;\n" } qw(fza fzb))
+	  . join('', map { "CREATE TABLE $_.n (x int);\n" } qw(fz fza fzb))
+	  . "CREATE TYPE fz.priced AS (price money, of regclass);\n"
+	  . "CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);\nCREATE TYPE fz.pair AS (n int, t text);\n";
 }
 
 sub setup_sql
@@ -548,7 +581,7 @@ sub partition_sql
 sub literal
 {
 	my ($c, $value, $switch) = @_;
-	my $sql = Oracle::quote($value) . "::$c->{type}";
+	my $sql = Oracle::literal($c->{type}, $value);
 
 	return $sql if !$switch;
 	return 'CASE WHEN ' . switch_sql($switch) . " IS NOT NULL THEN $sql END";
@@ -654,13 +687,15 @@ sub act_sql
 	return
 		"SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
 	  . ($setting ? "SET ownership.system = '$setting';\n" : '')
+	  . join('', map { "SET $_;\n" } @{ $s->{session} // [] })
 	  . ($s->{replica} ? "SET session_replication_role = replica;\n" : '')
 	  . ($s->{switch} ? switch_settings($s->{switch}) : '')
 	  . ($role eq 'postgres' ? '' : "SET ROLE $role;\n")
 	  . "\\echo \@X\n$sql\\echo \@S :SQLSTATE\n"
 	  . ($s->{wrap} eq 'prepared' ? "DEALLOCATE p;\n" : '')
 	  . "RESET ROLE; RESET ownership.system;\n"
-	  . ($self->{with}{switches} ? "RESET session_replication_role; RESET ownership.enforcement; RESET fz.by;\n" : '');
+	  . ($self->{with}{switches} ? "RESET session_replication_role; RESET ownership.enforcement; RESET fz.by;\n" : '')
+	  . ($s->{session} ? "RESET lc_monetary; RESET search_path;\n" : '');
 }
 
 # The same, and what there is to see afterwards.

@@ -23,6 +23,8 @@ our %features = (
 	suppress => { weight => 0.5, kinds => 'rcR' },
 	# MERGE that moves rows and inserts others; CTEs with several writes
 	combined => { weight => 0.5, kinds => 'r' },
+	# values that are shown by settings of the session: money, regclass
+	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and
 	# sessions in replica role
 	switches => { weight => 0.5, kinds => 'rcR' },

@@ -44,7 +44,9 @@ sub make_map
 
 	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance(0.8)) } @{ $self->{columns} } ];
 	$self->{truncates} = chance(0.5);
-	$self->{options} = join(', ', (chance(0.3) ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
+	# objects have other numbers at the source
+	my $binary = !grep { $_->{type} =~ /^(reg|fz\.priced)/ } @{ $self->{published} };
+	$self->{options} = join(', ', (chance(0.3) && $binary ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
 	$self->{full} = chance(0.3);
 	return;
 }
