@@ -193,6 +193,8 @@ sub make_table
 	$self->make_defaults;
 	$self->{dropped} = chance(0.4);
 	$self->{generated} = chance(0.4);
+	$self->{generate} = pick(qw(serial identity always function)) if $self->{with}{generated_keys};
+	$self->{starts} = 0;
 	return;
 }
 
@@ -378,6 +380,8 @@ sub make_statement
 	if ($s{kind} eq 'rekey')
 	{
 		my $c = pick(@{ $self->{keys} });
+		# what is always generated cannot be changed
+		if (($self->{generate} // '') eq 'always' && $c->{name} eq 'id') { return $self->make_statement($model); }
 		$s{set} = [$c];
 		$s{to} = { $c->{name} => $c->{name} eq 'id' ? int(rand(12)) : pick(@{ $c->{values} }) };
 		$s{ids} = [ $self->ids($model, 1) ];
@@ -392,6 +396,17 @@ sub make_statement
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
+	$self->make_unnamed(\%s) if $self->{generate} && $s{kind} =~ /^(insert|upsert|nothing|copy)$/ && chance(0.4);
+	if ($self->{with}{defaults_named} && $s{kind} =~ /^(insert|upsert|nothing)$/ && $s{wrap} ne 'view' && chance(0.5))
+	{
+		# mixed with values, nobody could tell
+		my %default = map { $_->{name} => 1 } grep { !$_->{key} && chance(0.3) } @{ $s{named} };
+		$s{defaults} = \%default;
+		for my $row (@{ $s{rows} })
+		{
+			$row->{$_} = $self->{defaults}{ $s{into} // '' }{$_}{value} for keys %default;
+		}
+	}
 	# COPY's values are text
 	$s{session} = [ $s{kind} eq 'copy' ? () : "lc_monetary = '" . pick(@Oracle::monetary) . "'", 'search_path = ' . pick(qw(fza fzb fz public)) ]
 	  if $self->{with}{session_types} && chance(0.8);
@@ -421,6 +436,8 @@ sub make_parts
 
 		do { $part = $self->make_statement($model); } while ($part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
 		next if grep { $taken{$_} } ids_of($part);
+		# there is one sequence
+		next if $part->{start} && grep { $_->{start} } @{ $s->{parts} // [] };
 		$taken{$_} = 1 for ids_of($part);
 		delete @$part{qw(into switch replica)};
 		$_->{wrap} = 'plain', $_->{writer} = $s->{writer}, $_->{enforcement} = $s->{enforcement} for $part;
@@ -464,7 +481,7 @@ sub partition
 	my $layout = $self->{layout};
 
 	return '' if $layout eq 'plain';
-	return ($row->{id} < 5 ? 'low' : $row->{id} < 8 ? 'rest' : $row->{id} < 10 ? 'high_1' : 'high_2', $id) if $layout eq 'range';
+	return ($row->{id} < 5 ? 'low' : $row->{id} < 8 || $row->{id} >= 100 ? 'rest' : $row->{id} < 10 ? 'high_1' : 'high_2', $id) if $layout eq 'range';
 	return ('rest', $r) if $row->{r} ne 'de';
 	return ('de', $r) if $layout eq 'list';
 	return ($row->{id} < 5 ? 'de_low' : 'de_rest', $r, $id);
@@ -497,6 +514,8 @@ sub setup_sql
 	my $layout = $self->{layout};
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
 	my @defs = map { $self->column_sql($_) } @columns;
+	# only the table that is named generates
+	my @plain = map { s/ GENERATED (BY DEFAULT|ALWAYS) AS IDENTITY \(.*?\)//r } @defs;
 	my @extra = $self->{generated} ? ('g int GENERATED ALWAYS AS (id * 2) STORED') : ();
 	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout =~ /^(list|nested)$/ ? 'PARTITION BY LIST (r)' : '';
 	my $sql = <<"END";
@@ -510,16 +529,16 @@ CREATE FUNCTION fz.stable_seven() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN 
 CREATE FUNCTION fz.run(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END';
 CREATE FUNCTION fz.run_as_owner(q text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE q; END';
 END
-	$sql .= $self->types_sql;
+	$sql .= $self->types_sql . $self->generate_sql;
 	$sql .= 'CREATE TABLE fz.t (' . ($self->{dropped} ? 'gone int, ' : '') . join(', ', @defs, @extra)
 	  . ", PRIMARY KEY ($key)) $by;\n";
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
-	$sql .= $self->partition_sql($_, \@defs, \@extra) for $self->partitions;
+	$sql .= $self->partition_sql($_, \@plain, \@extra) for $self->partitions;
 	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
 	$sql .= $self->switches_sql . $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
-	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\n";
+	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\nGRANT ALL ON ALL SEQUENCES IN SCHEMA fz TO PUBLIC;\n";
 	$sql .= "SELECT ownership.add_system('$_', 'erp', role => 'fz_$_');\n" for @systems;
 	$sql .= "SELECT ownership.identify(NULL, role => 'fz_steward', steward => true);\n";
 	for my $c (@columns)
@@ -539,7 +558,7 @@ END
 sub column_sql
 {
 	my ($self, $c) = @_;
-	return join(' ', identifier($c->{name}), $c->{type}, default_sql($self->default({}, $c)), $c->{not_null} || $c->{key} ? 'NOT NULL' : ());
+	return join(' ', identifier($c->{name}), $c->{type}, $c->{name} eq 'id' && $self->{generate} ? $self->id_default : default_sql($self->default({}, $c)), $c->{not_null} || $c->{key} ? 'NOT NULL' : ());
 }
 
 sub default_sql
@@ -589,8 +608,8 @@ sub literal
 
 sub tuple
 {
-	my ($row, $switch, @columns) = @_;
-	my @values = map { literal($_, $row->{ $_->{name} }, $_ == $columns[-1] && $switch) } @columns;
+	my ($row, $switch, $defaults, @columns) = @_;
+	my @values = map { $defaults->{ $_->{name} } ? 'DEFAULT' : literal($_, $row->{ $_->{name} }, $_ == $columns[-1] && $switch) } @columns;
 	return '(' . join(', ', @values) . ')';
 }
 
@@ -616,18 +635,22 @@ sub to_sql
 
 	if ($kind =~ /^(insert|upsert|nothing)$/)
 	{
-		$sql = "INSERT INTO $t ($names) VALUES " . join(', ', map { tuple($_, $inline, @named) } @{ $s->{rows} });
+		my @said = (($s->{overriding} ? $self->{column}{id} : ()), @named);
+		my $columns = join(', ', map { identifier($_->{name}) } @said);
+		my $overriding = $s->{overriding} // (($self->{generate} // '') eq 'always' && (grep { $_->{name} eq 'id' } @named) ? 'SYSTEM' : undef);
+		$sql = "INSERT INTO $t ($columns) " . ($overriding ? "OVERRIDING $overriding VALUE " : '') . 'VALUES '
+		  . join(', ', map { tuple($_, $inline, $s->{defaults}, @said) } @{ $s->{rows} });
 		$sql .= " ON CONFLICT ($key) DO UPDATE SET " . assignments('EXCLUDED', undef, @{ $s->{set} }) if $kind eq 'upsert';
 		$sql .= ' ON CONFLICT DO NOTHING' if $kind eq 'nothing';
 	}
 	elsif ($kind eq 'merge')
 	{
-		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, undef, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
+		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, undef, undef, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
 		  . join(' AND ', map { "x.$_->{name} = y.$_->{name}" } @{ $self->{keys} });
 		$sql .= ' WHEN MATCHED THEN '
 		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . join(', ', defined $s->{move} ? "r = '$s->{move}'" : (), assignments('y', undef, @{ $s->{set} }) || ())
 			: $s->{matched} eq 'delete' ? 'DELETE' : 'DO NOTHING');
-		$sql .= " WHEN NOT MATCHED THEN INSERT ($names) VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
+		$sql .= " WHEN NOT MATCHED THEN INSERT ($names)" . (($self->{generate} // '') eq 'always' ? ' OVERRIDING SYSTEM VALUE' : '') . " VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
 	}
 	elsif ($kind eq 'copy')
 	{
@@ -685,7 +708,9 @@ sub act_sql
 	return "$sql\\echo \@S :SQLSTATE\n" if $s->{kind} =~ /^(map|transaction)$/;
 	my ($role, $setting) = @{ $self->{writers}{ $s->{writer} } }{qw(role setting)};
 	return
-		"SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
+		($s->{start} ? "SELECT setval('fz.ids', $s->{start}, false) \\g /dev/null\n" : '')
+	  . join('', map { $_->{start} ? "SELECT setval('fz.ids', $_->{start}, false) \\g /dev/null\n" : () } @{ $s->{parts} // [] })
+	  . "SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
 	  . ($setting ? "SET ownership.system = '$setting';\n" : '')
 	  . join('', map { "SET $_;\n" } @{ $s->{session} // [] })
 	  . ($s->{replica} ? "SET session_replication_role = replica;\n" : '')
@@ -824,6 +849,8 @@ sub tidy
 		my $values = $e->[$i];
 		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
 	}
+	# an id that a discarded row would have had is no part of the proposal; whether it is shown does not matter
+	delete $e->[7]{id} if $e->[3] eq 'discarded' && $e->[0] eq 'INSERT' && ref $e->[7] && !exists $e->[5]{id};
 	return $e;
 }
 

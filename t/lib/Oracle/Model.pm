@@ -110,10 +110,18 @@ sub evidence
 {
 	my ($self, $s, $operation, $outcome, $columns, $key, $stored, $proposed) = @_;
 	my $writer = $self->writer($s);
-	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } @{ $self->{round}{keys} } };
+	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
 	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed ];
 	return;
+}
+
+# The key columns by which a row that was not made is known: those that the
+# statement named.
+sub said_keys
+{
+	my ($self, $s) = @_;
+	return grep { !($s->{start} && $_->{name} eq 'id') } @{ $self->{round}{keys} };
 }
 
 # A refused value is told once: returns those of the columns that were not.
@@ -126,7 +134,10 @@ sub untold
 
 	for my $c (@columns)
 	{
-		my $at = join("\0", $what, $self->{round}->key_of($key), $who, $c);
+		my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
+		my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who, $c);
+		# where nothing of the key is left, the proposal stands for it
+		$at .= "\0" . Oracle::encode(values_of($proposed, map { $_->{name} } @{ $s->{named} })) if !@said;
 		my $value = ref $proposed && $what eq 'kept' ? Oracle::encode($proposed->{$c}) : Oracle::encode($proposed);
 
 		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
@@ -178,7 +189,8 @@ sub insert
 {
 	my ($self, $s, $given, %opt) = @_;
 	my $r = $self->{round};
-	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	# DEFAULT is no value that anybody proposed
+	my %named = map { $_->{name} => !($s->{defaults} && $s->{defaults}{ $_->{name} }) } @{ $s->{named} };
 	my %row = %{ $self->new_row($s, $given) };
 	my $there = $self->{rows}{ $r->key_of(\%row) };
 	my %verdicts;
@@ -215,6 +227,7 @@ sub insert
 	{
 		return if $rejected;
 		my $whole = $self->whole(\%row);
+		delete $whole->{id} if $s->{start};
 		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
@@ -432,6 +445,7 @@ sub new_row
 {
 	my ($self, $s, $given) = @_;
 	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	$named{id} = 1 if $s->{start};
 	return { map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $self->{round}->default($s, $_)->{value} } @{ $self->{round}{columns} } };
 }
 

@@ -206,7 +206,7 @@ sub sync_sql
 	my $feed = $self->{feed};
 	my $rows = !@{ $s->{rows} } ? ''
 	  : 'INSERT INTO fz.t (' . join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $s->{named} }) . ') VALUES '
-	  . join(', ', map { Oracle::Round::tuple($_, undef, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
+	  . join(', ', map { Oracle::Round::tuple($_, undef, undef, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
 	my $sql = $rows . "SELECT count(*) FROM pg_create_logical_replication_slot(:'source', 'pgoutput');\n" . hub_session();
 
 	$sql .= "SET ownership.enforcement = off;\n${rows}RESET ownership.enforcement;\n" if $self->{seeded};
