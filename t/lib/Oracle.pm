@@ -167,6 +167,8 @@ sub make_table
 	my @columns;
 
 	$self->{layout} = pick($self->layouts);
+	# what it is most about
+	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.6);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
 	  if $self->{layout} =~ /^(list|nested)$/;
@@ -296,6 +298,7 @@ sub make_map
 	}
 	$self->{source} = chance(0.2) ? pick(@systems) : undef;
 	$self->{default_policy} = pick(qw(reject reject keep observe));
+	$self->make_side if $self->{with}{side};
 	return;
 }
 
@@ -535,7 +538,7 @@ END
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
 	$sql .= $self->partition_sql($_, \@plain, \@extra) for $self->partitions;
 	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
-	$sql .= $self->switches_sql . $self->triggers_sql;
+	$sql .= $self->switches_sql . $self->side_sql . $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
 	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\nGRANT ALL ON ALL SEQUENCES IN SCHEMA fz TO PUBLIC;\n";
@@ -549,6 +552,7 @@ END
 			Oracle::quote($c->{name}), $_->[2], Oracle::quote($_->[0]))
 		  for @{ $c->{rules} // [] };
 	}
+	$sql .= $self->side_map_sql;
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
 	$sql .= "SELECT format('ALTER DATABASE %I SET ownership.default_policy = %L', current_database(), '$self->{default_policy}') \\gexec\n";
@@ -743,7 +747,8 @@ sub look_sql
 
 	return
 		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
-	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
+	  . ($self->{side} ? "SELECT 'l', id, a, b FROM fz.l ORDER BY id COLLATE \"C\";\n" : '')
+	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
 }
 
 sub script

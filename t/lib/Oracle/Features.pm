@@ -23,6 +23,9 @@ our %features = (
 	suppress => { weight => 0.5, kinds => 'rcR' },
 	# MERGE that moves rows and inserts others; CTEs with several writes
 	combined => { weight => 0.5, kinds => 'r' },
+	# triggers that write another shared table, as hubs are built: by upsert, or
+	# by UPDATE and then INSERT; also the one that suppresses rows
+	side => { weight => 0.5, kinds => 'rR' },
 	# keys that the database makes, and values that it is told to make: DEFAULT
 	generated_keys => { weight => 0.4, kinds => 'rc' },
 	defaults_named => { weight => 0.4, kinds => 'rc' },
@@ -92,6 +95,69 @@ sub make_triggers
 	return;
 }
 
+# The other table, fz.l: a row for each of fz.t that was told.
+sub make_side
+{
+	my ($self) = @_;
+	my $side = bless { table => 'l', layout => 'plain', with => {}, writers => $self->{writers}, default_policy => $self->{default_policy} }, 'Oracle::Round';
+
+	$side->add_column({ name => 'id', type => 'text', key => 1 });
+	$side->add_column({ name => 'a', type => 'text', default => pick(undef, '7') });
+	$side->add_column({ name => 'b', type => 'int', default => pick(undef, '0') });
+	$side->{keys} = [ $side->{columns}[0] ];
+	$side->make_defaults;
+	for my $c (@{ $side->{columns} })
+	{
+		$c->{owner} = chance(0.15) ? undef : pick(@Oracle::Round::systems);
+		$c->{policy} = pick(qw(observe fill keep keep reject), undef);
+	}
+	# in a worker, an AFTER trigger of a partition leaks (PostgreSQL's affair);
+	# a BEFORE trigger of one fires twice for a row that moves
+	my $plain = $self->{layout} eq 'plain';
+	$self->{side} = {
+		round => $side, before => $plain && chance(0.3), upserts => chance(0.5), definer => chance(0.3),
+		always => ($plain || $self->letter ne 'R') && chance(0.8) };
+	$self->{suppress}{route} = chance(0.5) if $self->{suppress} && !$self->{suppress}{late};
+	return;
+}
+
+# What is told of a row, as a statement's values.
+sub told
+{
+	my ($self, $row) = @_;
+	return { id => $row->{id} . ($row->{r} // ''), a => $row->{k}, b => $row->{id} % 3 };
+}
+
+sub tell_sql
+{
+	my ($self) = @_;
+	my $id = 'NEW.id::text' . ($self->{column}{r} ? ' || NEW.r' : '');
+	my $insert = "INSERT INTO fz.l (id, a, b) VALUES ($id, NEW.k::text, NEW.id % 3)";
+
+	return "$insert ON CONFLICT (id) DO UPDATE SET a = EXCLUDED.a, b = EXCLUDED.b;" if $self->{side}{upserts};
+	return "UPDATE fz.l SET a = NEW.k::text, b = NEW.id % 3 WHERE id = $id; IF NOT FOUND THEN $insert; END IF;";
+}
+
+sub side_sql
+{
+	my ($self) = @_;
+	my $t = $self->{side} or return '';
+	my @columns = @{ $t->{round}{columns} };
+
+	return
+		'CREATE TABLE fz.l (' . join(', ', map { $t->{round}->column_sql($_) } @columns) . ", PRIMARY KEY (id));\n"
+	  . trigger_sql('a_tell', ($t->{before} ? 'BEFORE' : 'AFTER') . ' INSERT OR UPDATE', 'fz.t', $t->{always}, $self->tell_sql . ' RETURN NEW;')
+	  . ($t->{definer} ? "ALTER FUNCTION fz.a_tell() SECURITY DEFINER;\n" : '');
+}
+
+sub side_map_sql
+{
+	my ($self) = @_;
+	return '' if !$self->{side};
+	return join('', map { sprintf("SELECT ownership.assign('fz.l', '{%s}', %s, policy => %s);\n", $_->{name}, map { Oracle::quote($_) } @$_{qw(owner policy)}) }
+		  @{ $self->{side}{round}{columns} });
+}
+
 # An INSERT leaves the id to the database: as identity, serial, or by a function
 # as of uuids.  Which ids it will make is known: the sequence begins anew.
 sub make_unnamed
@@ -143,6 +209,8 @@ sub generate_sql
 sub make_switch
 {
 	my ($self, $s) = @_;
+	# what a trigger does next is another statement
+	return if $self->{side};
 	my @users = grep { $_ && !$_->{always} } @{$self}{qw(stamp suppress)};
 	my $by_row = $s->{kind} eq 'update' ? 'set' : $s->{kind} =~ /^(insert|upsert|nothing)$/ ? 'values' : 'check';
 
@@ -191,7 +259,7 @@ sub triggers_sql
 	if (my $t = $self->{suppress})
 	{
 		$sql .= trigger_sql(($t->{late} ? 'zzzzz' : 'a') . '_suppress', 'BEFORE INSERT', defined $t->{table} ? "fz.t_$t->{table}" : 'fz.t',
-			$t->{always}, "IF $t->{sql} THEN RETURN NULL; END IF; RETURN NEW;");
+			$t->{always}, "IF $t->{sql} THEN " . ($t->{route} ? $self->tell_sql : '') . " RETURN NULL; END IF; RETURN NEW;");
 	}
 	if ($self->{with}{switches})
 	{

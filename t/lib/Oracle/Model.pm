@@ -15,6 +15,7 @@ sub new
 	my ($class, $round) = @_;
 	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
 	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy} } for @{ $round->{columns} };
+	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	return $self;
 }
 
@@ -23,7 +24,7 @@ sub copy_state
 	my ($self) = @_;
 	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
 	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, side => $self->{side} && $self->{side}->copy_state };
 }
 
 sub restore
@@ -32,6 +33,7 @@ sub restore
 	$self->{rows} = $state->{rows};
 	$self->{memory} = $state->{memory};
 	$self->{map} = $state->{map};
+	$self->{side}->restore($state->{side}) if $self->{side};
 	return;
 }
 
@@ -45,6 +47,11 @@ sub dump
 	for my $row (sort { $a->{id} <=> $b->{id} || ($a->{r} // '') cmp($b->{r} // '') } values %{ $self->{rows} })
 	{
 		$out .= join('|', map { $row->{ $_->{name} } // '\\N' } @{ $r->{columns} }) . "\n";
+	}
+	if ($self->{side})
+	{
+		my $side = $self->{side}{rows};
+		$out .= join('|', 'l', map { $_ // '\N' } @{ $side->{$_} }{qw(id a b)}) . "\n" for sort keys %$side;
 	}
 	return $out;
 }
@@ -72,6 +79,7 @@ sub owner
 sub writer
 {
 	my ($self, $s) = @_;
+	return $s->{writer} if ref $s->{writer};
 	return $self->{round}{writers}{ $s->{writer} };
 }
 
@@ -86,7 +94,7 @@ sub verdict
 	return 'observed' if $s->{enforcement} eq 'observe';
 	return 'observed' if $policy eq 'observe';
 	# an error would stop the stream
-	$policy = 'keep' if $policy eq 'reject' && $writer->{worker} && !$writer->{strict} && $operation ne 'TRUNCATE';
+	$policy = 'keep' if $policy eq 'reject' && ($writer->{worker} || $writer->{in_worker}) && !$writer->{strict} && $operation ne 'TRUNCATE';
 	return 'rejected' if $policy eq 'reject';
 	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && !defined $stored));
 	return 'rejected' if $operation eq 'TRUNCATE';
@@ -112,7 +120,7 @@ sub evidence
 	my $writer = $self->writer($s);
 	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
-	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed ];
+	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed, $self->{round}{table} // 't' ];
 	return;
 }
 
@@ -129,7 +137,7 @@ sub untold
 {
 	my ($self, $s, $what, $key, $proposed, @columns) = @_;
 	my $writer = $self->writer($s);
-	my $who = $writer->{system} // ($writer->{worker} ? 'feed' : "role $writer->{role}");
+	my $who = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
 	my @fresh;
 
 	for my $c (@columns)
@@ -197,7 +205,7 @@ sub insert
 	my @kept;
 	my $suppressed = $r->suppressed($self->writer($s), \%row);
 
-	return if $suppressed && !$r->{suppress}{late};
+	return if !$self->before($s, \%row);
 	for my $c (@{ $r->{columns} })
 	{
 		my $value = $row{ $c->{name} };
@@ -244,6 +252,52 @@ sub insert
 	return if $suppressed;
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
+	$self->after($s, \%final);
+	return;
+}
+
+# Users' triggers that fire before the guard's at an INSERT; false: that ends it.
+sub before
+{
+	my ($self, $s, $row) = @_;
+	my $suppress = $self->{round}{suppress};
+
+	if ($self->{round}->suppressed($self->writer($s), $row) && !$suppress->{late})
+	{
+		$self->tell($s, $row) if $suppress->{route};
+		return 0;
+	}
+	$self->told_by($s, $row, 1);
+	return 1;
+}
+
+sub after
+{
+	my ($self, $s, $row) = @_;
+	return $self->told_by($s, $row, 0);
+}
+
+sub told_by
+{
+	my ($self, $s, $row, $before) = @_;
+	my $side = $self->{round}{side};
+
+	$self->tell($s, $row) if $side && !$side->{before} == !$before && $self->{round}->fires($side, $self->writer($s));
+	return;
+}
+
+# Writes the other table: SQL, also in a worker, by the same writer.
+sub tell
+{
+	my ($self, $s, $row) = @_;
+	my ($side, $writer) = ($self->{side}, $self->writer($s));
+	my %columns = %{ $side->{round}{column} };
+
+	@$side{qw(errors evidence)} = @$self{qw(errors evidence)};
+	$side->part({
+			kind => 'upsert', rows => [ $self->{round}->told($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
+			enforcement => $s->{enforcement}, writer => $writer->{worker} ? { %$writer, worker => 0, in_worker => 1 } : $writer },
+		$side->copy_state);
 	return;
 }
 
@@ -256,6 +310,7 @@ sub update
 
 	# what the database derives is its own doing
 	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+	$self->told_by($s, \%new, 1);
 	my %final = %new;
 	for my $c (@set)
 	{
@@ -273,9 +328,11 @@ sub update
 		return;
 	}
 	# of which nothing is left: the row is as it was stored
-	%final = %$stored if (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
-	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
+	my $gone = ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && $r->suppressed($self->writer($s), \%final);
+	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is} && !$gone;
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
 	return if %{ $self->{errors} };
 
@@ -284,6 +341,13 @@ sub update
 	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
+	if ($gone)
+	{
+		# a move that a user's trigger ends half way
+		$self->{moved}{ $stored->{rid} } = 1;
+		$self->tell($s, \%final) if $r->{suppress}{route};
+		return;
+	}
 	$self->{rows}{$is} = \%final;
 	$final{version} = ++$serial;
 	if (($r->partition($stored))[0] ne ($r->partition(\%final))[0])
@@ -291,9 +355,9 @@ sub update
 		# whoever waits for it will not find it
 		$self->{moved}{ $stored->{rid} } = 1;
 		$final{rid} = ++$serial;
-		# a move that a user's trigger ends half way
-		delete $self->{rows}{$is} if $r->suppressed($self->writer($s), \%final);
 	}
+	# of which nothing is left, a worker skips
+	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
 }
 
@@ -433,11 +497,13 @@ sub part
 	return;
 }
 
-# An upsert ends where a user's trigger does not let its INSERT be.
+# An upsert ends where a user's trigger does not let its INSERT be.  This fires,
+# also where it turns into an UPDATE.
 sub not_tried
 {
 	my ($self, $s, $given) = @_;
-	return $self->{round}->suppressed($self->writer($s), $self->new_row($s, $given));
+	my $row = $self->new_row($s, $given);
+	return !$self->before($s, $row) || $self->{round}->suppressed($self->writer($s), $row);
 }
 
 # The row that an INSERT begins with.
