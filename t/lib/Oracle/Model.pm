@@ -146,7 +146,7 @@ sub untold
 		my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who, $c);
 		# where nothing of the key is left, the proposal stands for it
 		$at .= "\0" . Oracle::encode(values_of($proposed, map { $_->{name} } @{ $s->{named} })) if !@said;
-		my $value = ref $proposed && $what eq 'kept' ? Oracle::encode($proposed->{$c}) : Oracle::encode($proposed);
+		my $value = Oracle::encode(ref $proposed && $what eq 'kept' ? values_of($proposed, $c) : $proposed);
 
 		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
 		$self->{memory}{$at} = $value;
