@@ -34,7 +34,6 @@ if (grep { -x "$_/localedef" } split(/:/, $ENV{PATH}))
 $ENV{LOCPATH} = $locales if @Oracle::monetary > 1;
 diag('no locales by which money looks otherwise: these were not tried') if @Oracle::monetary == 1;
 my $rounds = 0;
-my $end = time() + ($seconds // 0);
 
 # the prefix tells errors of replication workers, which no client sees
 my $node = new_node('oracle', preload => 1, extra => <<'END');
@@ -42,6 +41,7 @@ log_line_prefix = '%b|%d|%e|'
 wal_retrieve_retry_interval = '10ms'
 END
 sql($node, 'postgres', $_) for Oracle::roles();
+my $end = time() + ($seconds // 0);
 
 # what make check runs is always the same; a campaign takes its time
 while (defined $seconds ? time() < $end : $rounds < 25)

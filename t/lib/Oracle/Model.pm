@@ -308,8 +308,10 @@ sub update
 	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
 	my %verdicts;
 
-	# what the database derives is its own doing
-	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+	# what the database derives is its own doing; a replicated move fires DELETE
+	# and INSERT alone
+	my $halves = $self->writer($s)->{worker} && ($r->partition($stored))[0] ne ($r->partition(\%new))[0];
+	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s)) && !$halves;
 	$self->told_by($s, \%new, 1);
 	my %final = %new;
 	for my $c (@set)
@@ -322,6 +324,8 @@ sub update
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
 	{
 		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
+		# what a user's trigger suppresses, the guard never sees
+		return if $r->suppressed($self->writer($s), \%new);
 		my $whole = $self->whole(\%new);
 		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
