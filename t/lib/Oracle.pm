@@ -404,6 +404,7 @@ sub make_statement
 	{
 		# mixed with values, nobody could tell
 		my %default = map { $_->{name} => 1 } grep { !$_->{key} && chance(0.3) } @{ $s{named} };
+		delete @default{ grep { $self->{column}{$_}{not_null} && !defined $self->default(\%s, $self->{column}{$_})->{value} } keys %default };
 		$s{defaults} = \%default;
 		for my $row (@{ $s{rows} })
 		{
@@ -437,12 +438,12 @@ sub make_parts
 	{
 		my $part;
 
-		do { $part = $self->make_statement($model); } while ($part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
+		do { $part = $self->make_statement($model); } while (defined $part->{into} || $part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
 		next if grep { $taken{$_} } ids_of($part);
 		# there is one sequence
 		next if $part->{start} && grep { $_->{start} } @{ $s->{parts} // [] };
 		$taken{$_} = 1 for ids_of($part);
-		delete @$part{qw(into switch replica)};
+		delete @$part{qw(switch replica session)};
 		$_->{wrap} = 'plain', $_->{writer} = $s->{writer}, $_->{enforcement} = $s->{enforcement} for $part;
 		push @{ $s->{parts} }, $part;
 		return if @{ $s->{parts} } == 3;
@@ -592,7 +593,7 @@ sub partition_sql
 		$sql = "CREATE TABLE $table (LIKE fz.t INCLUDING GENERATED)$by;\n$attach";
 	}
 	else { $sql = "CREATE TABLE $table PARTITION OF $of " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . "$by;\n"; }
-	for my $c ($self->{with}{partition_defaults} ? @{ $self->{columns} } : ())
+	for my $c ($self->{with}{partition_defaults} ? grep { !$_->{key} } @{ $self->{columns} } : ())
 	{
 		my $default = default_sql($self->{defaults}{$name}{ $c->{name} });
 		$sql .= "ALTER TABLE $table ALTER " . identifier($c->{name}) . ($default ? " SET $default" : ' DROP DEFAULT') . ";\n";
