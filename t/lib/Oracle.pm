@@ -803,8 +803,8 @@ sub same_state
 	my $want = $model->dump;
 
 	return "expected rows\n$want\ngot\n$rows" if $want ne $rows;
-	my @got = sort map { Oracle::encode(tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
-	my @want = sort map { Oracle::encode(tidy($_)) } @$evidence;
+	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
+	my @want = sort map { Oracle::encode($self->tidy($_)) } @$evidence;
 	return "@got" eq "@want" ? undef : "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
 }
 
@@ -848,15 +848,23 @@ sub differs
 # Columns in no order; values are texts on both sides.
 sub tidy
 {
-	my ($e) = @_;
+	my ($self, $e) = @_;
 	$e->[4] = [ sort @{ $e->[4] } ] if ref $e->[4];
 	for my $i (5 .. 7)
 	{
 		my $values = $e->[$i];
 		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
 	}
-	# an id that a discarded row would have had is no part of the proposal; whether it is shown does not matter
-	delete $e->[7]{id} if $e->[3] eq 'discarded' && $e->[0] eq 'INSERT' && ref $e->[7] && !exists $e->[5]{id};
+	# what the database would have made for a discarded row is no part of the
+	# proposal; whether it is shown does not matter
+	if ($e->[3] eq 'discarded' && $e->[0] eq 'INSERT' && ref $e->[7] && !exists $e->[5]{id})
+	{
+		delete $e->[7]{id};
+		for my $defaults (values %{ $self->{defaults} })
+		{
+			delete @{ $e->[7] }{ grep { $defaults->{$_}{computed} } keys %$defaults };
+		}
+	}
 	return $e;
 }
 

@@ -29,6 +29,8 @@ our %features = (
 	# keys that the database makes, and values that it is told to make: DEFAULT
 	generated_keys => { weight => 0.4, kinds => 'rc' },
 	defaults_named => { weight => 0.4, kinds => 'rc' },
+	# a map that is edited while a statement waits in the middle
+	map_midway => { weight => 0.5, kinds => 'c' },
 	# values that are shown by settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and

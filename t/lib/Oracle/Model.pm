@@ -144,8 +144,8 @@ sub untold
 	{
 		my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
 		my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who, $c);
-		# where nothing of the key is left, the proposal stands for it
-		$at .= "\0" . Oracle::encode(values_of($proposed, map { $_->{name} } @{ $s->{named} })) if !@said;
+		# where the key is not whole, the proposal stands for it, whatever came between
+		$at .= "\0" . Oracle::encode($proposed) if @said < @{ $self->{round}{keys} };
 		my $value = Oracle::encode(ref $proposed && $what eq 'kept' ? values_of($proposed, $c) : $proposed);
 
 		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
@@ -235,7 +235,8 @@ sub insert
 	{
 		return if $rejected;
 		my $whole = $self->whole(\%row);
-		delete $whole->{id} if $s->{start};
+		# without what the database would have made
+		delete @$whole{ 'id', grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole } if $s->{start};
 		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
