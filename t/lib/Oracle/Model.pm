@@ -294,6 +294,8 @@ sub tell
 	my ($side, $writer) = ($self->{side}, $self->writer($s));
 	my %columns = %{ $side->{round}{column} };
 
+	# a carrier is the source of the table that it writes; this one has none
+	$writer = { %$writer, system => undef } if ($writer->{kind} // '') eq 'carrier';
 	@$side{qw(errors evidence)} = @$self{qw(errors evidence)};
 	$side->part({
 			kind => 'upsert', rows => [ $self->{round}->told($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
