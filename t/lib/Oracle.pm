@@ -372,6 +372,7 @@ sub make_statement
 		if ($self->{with}{combined} && $s{kind} eq 'merge' && $self->{column}{r} && chance(0.5))
 		{
 			@s{qw(matched move)} = ('update', pick(@{ $self->{column}{r}{values} }));
+			$self->make_half_way($model, \%s) if $self->{suppress} && chance(0.7);
 		}
 	}
 	if ($s{kind} eq 'update')
@@ -417,6 +418,22 @@ sub make_statement
 	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
 	$self->make_switch(\%s) if $self->{with}{switches} && $s{kind} !~ /^(map|transaction|truncate)$/;
 	return \%s;
+}
+
+# A MERGE that moves a row to where a user's trigger suppresses it, by who may
+# move it, and then inserts another row.
+sub make_half_way
+{
+	my ($self, $model, $s) = @_;
+	my @stored = map { $model->{rows}{$_} } sort keys %{ $model->{rows} };
+	my ($there) = grep { $self->suppressed({}, { %$_, r => $s->{move} }) && $_->{r} ne $s->{move} } @stored;
+	my ($first, @others) = @{ $s->{rows} };
+
+	return if !$there;
+	$s->{writer} = $self->{column}{r}{owner} // $s->{writer};
+	@others = ($self->new_row(int(rand(12)), $s->{named})) if !@others;
+	$s->{rows} = [ { %$first, id => $there->{id}, r => $there->{r} }, grep { $_->{id} != $there->{id} } @others ];
+	return;
 }
 
 # The ids that a statement may come upon.
