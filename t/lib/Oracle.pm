@@ -168,7 +168,7 @@ sub make_table
 
 	$self->{layout} = pick($self->layouts);
 	# what it is most about
-	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.6);
+	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.85);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
 	  if $self->{layout} =~ /^(list|nested)$/;

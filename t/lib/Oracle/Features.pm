@@ -118,7 +118,7 @@ sub make_side
 	my $plain = $self->{layout} eq 'plain';
 	$self->{side} = {
 		round => $side, before => $plain && chance(0.3), upserts => chance(0.5), definer => chance(0.3),
-		always => ($plain || $self->letter ne 'R') && chance(0.8) };
+		always => ($plain || $self->letter ne 'R') && chance(0.9) };
 	$self->{suppress}{route} = chance(0.5) if $self->{suppress} && !$self->{suppress}{late};
 	return;
 }
