@@ -38,11 +38,13 @@ start_server() {
 		cat <<-END
 		listen_addresses = ''
 		unix_socket_directories = '$SOCKETS/$server'
+		# what would come in at its own time (report.sql says why)
 		shared_buffers = 2GB
 		max_wal_size = 16GB
 		checkpoint_timeout = 1h
 		fsync = off
 		autovacuum = off
+		# room for subscriptions and maps of many tables
 		max_worker_processes = 20
 		max_logical_replication_workers = 10
 		wal_retrieve_retry_interval = 10ms

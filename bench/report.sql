@@ -9,10 +9,14 @@ Made by `make bench`. ' || :'date' || ', ' || :'machine' || '.
 
 Each variant is measured ' || :'rounds' || ' times, in turns with the others, from a fresh table; figures are medians, and a ratio is the
 median over the rounds of the ratios within a round. Only the statement is timed, in the server, after a CHECKPOINT. Settings are
-PostgreSQL''s own, full-page images in the WAL among them, but for: ' ||
+PostgreSQL''s own, as who changes nothing has them, JIT and full-page images in the WAL among them, but for: ' ||
+-- all that the configuration file says, but for where things are and what initdb writes there
 (SELECT string_agg(format('`%s = %s`', name, current_setting(name)), ', ' ORDER BY name) FROM pg_settings
-	WHERE name IN ('shared_buffers', 'max_wal_size', 'checkpoint_timeout', 'fsync', 'autovacuum', 'jit', 'shared_preload_libraries')) || '.
-With `fsync = off` nothing hides the guard''s cost behind waiting for a disk.
+	WHERE source = 'configuration file' AND setting IS DISTINCT FROM boot_val
+	AND category <> 'Client Connection Defaults / Locale and Formatting'
+	AND name !~ '(directories|path|destdir|addresses|timezone|memory_type)$') || '.
+Without these, other things would be measured, too: with `fsync = off` nothing hides the guard''s cost behind waiting for a disk; checkpoints (`checkpoint_timeout`, `max_wal_size`),
+autovacuum and reads from outside `shared_buffers` come at times of their own. The rest is room for subscriptions and for maps of many tables.
 "CPU s" is what the backend was on a processor, and "by CPU" the same ratio of that: it says more where others use the machine, too.' ||
 CASE WHEN EXISTS (SELECT FROM value WHERE metric = 'instructions') THEN '' ELSE ' The machine does not count instructions.' END || '
 

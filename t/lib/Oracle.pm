@@ -29,8 +29,34 @@ our %types = (
 	'text[]' => { values => [ '{}', '{a,b}', '{b,a}', '{NULL}' ], default => '{}' },
 	jsonb => { values => [ '{"a": 1}', '[]', '{"a": 2, "b": null}' ], default => '[]' },
 	'fz.pair' => { values => [ '(1,x)', '(2,x)', '(,)' ], default => '(1,x)' },
+	# what is shown by the session's settings; written as expressions that are not
+	money => {
+		feature => 'session_types', values => [ '$0.00', '$5.00', '-$1,000.10' ], default => '$5.00',
+		sql => sub { '(' . $_[0] =~ s/[\$,]//gr . ')::numeric::money' } },
+	'money[]' => {
+		feature => 'session_types', values => [ '{}', '{$5.00}', '{$5.00,-$1.00}' ], default => '{$5.00}',
+		sql => sub { 'ARRAY[' . join(', ', map { "($_)::numeric::money" } split(/,/, $_[0] =~ s/[{}\$]//gr)) . ']::money[]' } },
+	regclass => { feature => 'session_types', values => [qw(fza.n fzb.n fz.n)], default => 'fza.n' },
+	regtype => { feature => 'session_types', values => [qw(fza.n fzb.n integer)], default => 'fza.n' },
+	'fz.priced' => {
+		feature => 'session_types', values => [ '($5.00,fza.n)', '($5.00,fzb.n)', '(,)' ], default => '($5.00,fza.n)',
+		sql => sub {
+			my ($m, $c) = $_[0] =~ /\(\$?([0-9.]*),(.*)\)/;
+			return 'ROW(' . ($m eq '' ? 'NULL' : "($m)::numeric::money") . ', ' . ($c eq '' ? 'NULL' : "'$c'::regclass") . ')::fz.priced';
+		} },
 	bytea => { values => [ '\\x00ff', '\\x', '\\x' . ('ab' x 3000) ], default => '\\x' },
 );
+
+# Locales by which money looks otherwise, where there are any.
+our @monetary = ('C');
+
+# A value of a type as an expression, for sessions of any settings.
+sub literal
+{
+	my ($type, $value) = @_;
+	my $sql = $types{$type}{sql};
+	return (defined $value && $sql ? $sql->($value) : quote($value)) . "::$type";
+}
 
 sub quote
 {
@@ -38,6 +64,14 @@ sub quote
 	return 'NULL' if !defined $value;
 	$value =~ s/'/''/g;
 	return "'$value'";
+}
+
+# What there is in the cluster, as statements.
+sub roles
+{
+	my @names = qw(s1 s2 s3 member nobody steward);
+	return ((map { "CREATE ROLE fz_$_" } @names), 'GRANT fz_s1 TO fz_member',
+		map { "GRANT SET ON PARAMETER session_replication_role, ownership.system, ownership.enforcement TO fz_$_" } @names);
 }
 
 sub decode { return $json->decode($_[0]); }
@@ -48,6 +82,7 @@ package Oracle::Round;
 use strict;
 use warnings;
 
+use Oracle::Features;
 use Oracle::Model;
 
 use PostgreSQL::Test::Utils;
@@ -69,6 +104,7 @@ sub new
 	my $self = bless { seed => $seed, opt => \%opt, writers => \%writers }, $class;
 
 	srand($seed);
+	$self->{with} = Oracle::Features::choose($self->letter);
 	$self->make_table;
 	$self->make_map;
 	$self->{statements} = [];
@@ -76,13 +112,16 @@ sub new
 	return $self;
 }
 
+# In the list of features.
+sub letter { return 'r'; }
+
 # How many statements there are.
 sub size
 {
 	my ($self) = @_;
 	my $n = 0;
 
-	$n += $_->{parts} ? @{ $_->{parts} } : $_->{first} ? 1 + @{ $_->{first} } : 1 for @{ $self->{statements} };
+	$n += $_->{parts} && $_->{kind} eq 'feed' ? @{ $_->{parts} } : $_->{first} ? 1 + @{ $_->{first} } : 1 for @{ $self->{statements} };
 	return $n;
 }
 
@@ -128,6 +167,8 @@ sub make_table
 	my @columns;
 
 	$self->{layout} = pick($self->layouts);
+	# what it is most about
+	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.85);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
 	  if $self->{layout} =~ /^(list|nested)$/;
@@ -136,7 +177,8 @@ sub make_table
 	for my $i (1 .. 2 + int(rand(5)))
 	{
 		# integers can have computed defaults
-		my $type = pick(sort(keys %types), qw(int int));
+		my $type = pick((grep { !$types{$_}{feature} } sort keys %types), qw(int int));
+		$type = pick(grep { $types{$_}{feature} } sort keys %types) if $self->{with}{session_types} && ($i == 1 || chance(0.2));
 		my $c = { name => chance(0.1) ? "Column $i" : "c$i", type => $type };
 		my $kind = pick(qw(none none constant computed computed));
 
@@ -146,17 +188,85 @@ sub make_table
 		$c->{not_null} = 1 if $kind eq 'constant' && chance(0.3);
 		push @columns, $c;
 	}
-	for my $c (@columns)
-	{
-		$c->{values} //= $types{ $c->{type} }{values};
-		$c->{numeric} = $types{ $c->{type} }{numeric};
-	}
-	$self->{columns} = \@columns;
-	$self->{column} = { map { $_->{name} => $_ } @columns };
+	$self->{columns} = [];
+	$self->add_column($_) for @columns;
 	$self->{keys} = [ grep { $_->{key} } @columns ];
+	$self->make_triggers;
+	$self->make_defaults;
 	$self->{dropped} = chance(0.4);
 	$self->{generated} = chance(0.4);
+	$self->{generate} = pick(qw(serial identity always function)) if $self->{with}{generated_keys};
+	$self->{starts} = 0;
 	return;
+}
+
+sub add_column
+{
+	my ($self, $c) = @_;
+
+	$c->{values} //= $types{ $c->{type} }{values};
+	$c->{numeric} = $types{ $c->{type} }{numeric};
+	push @{ $self->{columns} }, $c;
+	$self->{column}{ $c->{name} } = $c;
+	return;
+}
+
+# The partitions of a layout, the tables above them first: name, table above,
+# bounds, partitioned by.
+my %partitions = (
+	plain => [],
+	range => [
+		[ 'low', '', 'FROM (0) TO (5)' ],
+		[ 'high', '', 'FROM (8) TO (100)', 'RANGE (id)' ],
+		[ 'high_1', 'high', 'FROM (8) TO (10)' ],
+		[ 'high_2', 'high' ],
+		[ 'rest', '' ] ],
+	list => [ [ 'de', '', "IN ('de')" ], [ 'rest', '' ] ],
+	nested => [
+		[ 'de', '', "IN ('de')", 'RANGE (id)' ],
+		[ 'de_low', 'de', 'FROM (0) TO (5)' ],
+		[ 'de_rest', 'de' ],
+		[ 'rest', '' ] ]);
+
+sub partitions { return @{ $partitions{ $_[0]{layout} } }; }
+
+# What stands in where a statement that names a table does not say a value: by
+# table ('' is fz.t itself) and column, value and whether it is computed.
+sub make_defaults
+{
+	my ($self) = @_;
+
+	for my $table ('', map { $_->[0] } $self->partitions)
+	{
+		for my $c (@{ $self->{columns} })
+		{
+			my %default = (value => $c->{default}, computed => $c->{computed});
+			my @other = grep { ($_ // '\0') ne ($c->{default} // '\0') } $c->{values} ? @{ $c->{values} } : ();
+
+			if ($table ne '' && $self->{with}{partition_defaults} && !$c->{key})
+			{
+				my $other = pick(@other);
+				%default = pick({%default}, { value => undef }, { value => $other }, $c->{type} eq 'int' ? { value => '7', computed => 'volatile' } : { value => undef })->%*;
+			}
+			$self->{defaults}{$table}{ $c->{name} } = \%default;
+		}
+	}
+	return;
+}
+
+# The default of a column that a statement goes by: that of the table that it names.
+sub default
+{
+	my ($self, $s, $c) = @_;
+	return $self->{defaults}{ $s->{into} // '' }{ $c->{name} };
+}
+
+# Is a row in a table, or in a partition of it?
+sub within
+{
+	my ($self, $row, $table) = @_;
+	return 1 if !defined $table;
+	return ($self->partition($row))[0] =~ /^\Q$table\E(_|\z)/;
 }
 
 sub make_map
@@ -175,7 +285,12 @@ sub make_map
 			push @{ $c->{rules} }, pick(
 				[ "id < $n", sub { $_[0]{id} < $n } ],
 				[ "k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
-				[ "k IS NULL", sub { !defined $_[0]{k} } ]);
+				[ "k IS NULL", sub { !defined $_[0]{k} } ],
+				$self->{with}{filters} ? (
+					[ "t.id < $n", sub { $_[0]{id} < $n } ],
+					[ "t.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
+					# of a whole row, filters may see what is generated later as little as of a column
+					$self->{generated} ? () : [ "fz.beyond(t, $n)", sub { $_[0]{id} > $n } ]) : ());
 			$c->{rules}[-1][2] = pick(@systems);
 			# the same filter again would replace the owner
 			pop @{ $c->{rules} } if grep { $_->[0] eq $c->{rules}[-1][0] } @{ $c->{rules} }[ 0 .. $#{ $c->{rules} } - 1 ];
@@ -183,6 +298,7 @@ sub make_map
 	}
 	$self->{source} = chance(0.2) ? pick(@systems) : undef;
 	$self->{default_policy} = pick(qw(reject reject keep observe));
+	$self->make_side if $self->{with}{side};
 	return;
 }
 
@@ -215,13 +331,15 @@ sub make_statement
 {
 	my ($self, $model) = @_;
 	my @columns = @{ $self->{columns} };
-	my @values = grep { !$_->{key} } @columns;
+	# what a trigger derives, no statement says
+	my @values = grep { !$_->{key} && !$_->{derived} } @columns;
 	my %s = (
 		kind => pick(
 			qw(insert insert upsert upsert nothing update update update update delete copy merge rekey),
 			chance(0.2) ? 'truncate' : 'update',
 			chance(0.4) ? 'map' : 'insert',
-			chance(0.2) ? 'transaction' : 'update'),
+			chance(0.2) ? 'transaction' : 'update',
+			$self->{with}{combined} ? 'combined' : ()),
 		writer => pick(qw(s1 s1 s2 s2 s3 member nobody steward superuser middleware)),
 		enforcement => chance(0.9) ? 'on' : pick(qw(off observe)),
 		lift => chance(0.7) ? 'on' : 'off',
@@ -251,6 +369,11 @@ sub make_statement
 		$s{set} = @set ? [ some(@set) ] : [];
 		$s{kind} = 'nothing' if !@set && $s{kind} eq 'upsert';
 		$s{matched} = !@set ? 'nothing' : pick(qw(update update update delete nothing)) if $s{kind} eq 'merge';
+		if ($self->{with}{combined} && $s{kind} eq 'merge' && $self->{column}{r} && chance(0.5))
+		{
+			@s{qw(matched move)} = ('update', pick(@{ $self->{column}{r}{values} }));
+			$self->make_half_way($model, \%s) if $self->{suppress} && chance(0.7);
+		}
 	}
 	if ($s{kind} eq 'update')
 	{
@@ -261,12 +384,15 @@ sub make_statement
 	if ($s{kind} eq 'rekey')
 	{
 		my $c = pick(@{ $self->{keys} });
+		# what is always generated cannot be changed
+		if (($self->{generate} // '') eq 'always' && $c->{name} eq 'id') { return $self->make_statement($model); }
 		$s{set} = [$c];
 		$s{to} = { $c->{name} => $c->{name} eq 'id' ? int(rand(12)) : pick(@{ $c->{values} }) };
 		$s{ids} = [ $self->ids($model, 1) ];
 		$s{r} = pick(@{ $self->{column}{r}{values} }) if $self->{column}{r};
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
+	$self->make_into(\%s) if $self->{with}{partition_defaults} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{
 		my $c = pick(grep { !$_->{unowned} } @columns);
@@ -274,7 +400,98 @@ sub make_statement
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
+	$self->make_unnamed(\%s) if $self->{generate} && $s{kind} =~ /^(insert|upsert|nothing|copy)$/ && chance(0.4);
+	if ($self->{with}{defaults_named} && $s{kind} =~ /^(insert|upsert|nothing)$/ && $s{wrap} ne 'view' && chance(0.5))
+	{
+		# mixed with values, nobody could tell
+		my %default = map { $_->{name} => 1 } grep { !$_->{key} && chance(0.3) } @{ $s{named} };
+		delete @default{ grep { $self->{column}{$_}{not_null} && !defined $self->default(\%s, $self->{column}{$_})->{value} } keys %default };
+		$s{defaults} = \%default;
+		for my $row (@{ $s{rows} })
+		{
+			$row->{$_} = $self->{defaults}{ $s{into} // '' }{$_}{value} for keys %default;
+		}
+	}
+	# COPY's values are text
+	$s{session} = [ $s{kind} eq 'copy' ? () : "lc_monetary = '" . pick(@Oracle::monetary) . "'", 'search_path = ' . pick(qw(fza fzb fz public)) ]
+	  if $self->{with}{session_types} && chance(0.8);
+	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
+	$self->make_switch(\%s) if $self->{with}{switches} && $s{kind} !~ /^(map|transaction|truncate)$/;
 	return \%s;
+}
+
+# A MERGE that moves a row to where a user's trigger suppresses it, by who may
+# move it, and then inserts another row.
+sub make_half_way
+{
+	my ($self, $model, $s) = @_;
+	my @stored = map { $model->{rows}{$_} } sort keys %{ $model->{rows} };
+	my ($there) = grep { $self->suppressed({}, { %$_, r => $s->{move} }) && $_->{r} ne $s->{move} } @stored;
+	my ($first, @others) = @{ $s->{rows} };
+
+	return if !$there;
+	$s->{writer} = $self->{column}{r}{owner} // $s->{writer};
+	@others = ($self->new_row(int(rand(12)), $s->{named})) if !@others;
+	$s->{rows} = [ { %$first, id => $there->{id}, r => $there->{r} }, grep { $_->{id} != $there->{id} } @others ];
+	return;
+}
+
+# The ids that a statement may come upon.
+sub ids_of
+{
+	my ($s) = @_;
+	return map { $_->{id} } @{ $s->{rows} // [] } if $s->{rows};
+	return (@{ $s->{ids} // [] }, $s->{kind} eq 'rekey' && $s->{to}{id} // ());
+}
+
+# Several writes in one statement, of different rows.
+sub make_parts
+{
+	my ($self, $model, $s) = @_;
+	my %taken;
+
+	$s->{wrap} = pick(qw(plain prepared function));
+	for (1 .. 20)
+	{
+		my $part;
+
+		do { $part = $self->make_statement($model); } while (defined $part->{into} || $part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
+		next if grep { $taken{$_} } ids_of($part);
+		# there is one sequence
+		next if $part->{start} && grep { $_->{start} } @{ $s->{parts} // [] };
+		$taken{$_} = 1 for ids_of($part);
+		delete @$part{qw(switch replica session)};
+		$_->{wrap} = 'plain', $_->{writer} = $s->{writer}, $_->{enforcement} = $s->{enforcement} for $part;
+		push @{ $s->{parts} }, $part;
+		return if @{ $s->{parts} } == 3;
+	}
+	return;
+}
+
+# The statement names a partition, as far as its rows are in one.
+sub make_into
+{
+	my ($self, $s) = @_;
+	my @rows = @{ $s->{rows} // [] };
+	my @tables = map { $_->[0] } $self->partitions;
+
+	return if $s->{kind} !~ /^(insert|upsert|nothing|copy|merge|update|delete)$/;
+	@tables = grep { $self->within($rows[0], $_) } @tables if @rows;
+	return if !@tables;
+	$s->{into} = pick(@tables);
+	$s->{wrap} = 'plain' if $s->{wrap} eq 'view';
+	return if !@rows;
+	$s->{rows} = [ grep { $self->within($_, $s->{into}) } @rows ];
+	# what the partition gives no default
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	for my $c (@{ $self->{columns} })
+	{
+		next if $named{ $c->{name} } || !$c->{not_null} || defined $self->default($s, $c)->{value};
+		$named{ $c->{name} } = 1;
+		$_->{ $c->{name} } = value($c) for @{ $s->{rows} };
+	}
+	$s->{named} = [ grep { $named{ $_->{name} } } @{ $self->{columns} } ];
+	return;
 }
 
 # The partition where a row is, and the columns that the tables above it are partitioned by.
@@ -285,7 +502,7 @@ sub partition
 	my $layout = $self->{layout};
 
 	return '' if $layout eq 'plain';
-	return ($row->{id} < 5 ? 'low' : $row->{id} < 8 ? 'rest' : $row->{id} < 10 ? 'high_1' : 'high_2', $id) if $layout eq 'range';
+	return ($row->{id} < 5 ? 'low' : $row->{id} < 8 || $row->{id} >= 100 ? 'rest' : $row->{id} < 10 ? 'high_1' : 'high_2', $id) if $layout eq 'range';
 	return ('rest', $r) if $row->{r} ne 'de';
 	return ('de', $r) if $layout eq 'list';
 	return ($row->{id} < 5 ? 'de_low' : 'de_rest', $r, $id);
@@ -305,7 +522,10 @@ sub identifier { return qq("$_[0]"); }
 
 sub types_sql
 {
-	return "CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);\nCREATE TYPE fz.pair AS (n int, t text);\n";
+	return join('', map { "CREATE SCHEMA $_;\nGRANT USAGE ON SCHEMA $_ TO PUBLIC;\n" } qw(fza fzb))
+	  . join('', map { "CREATE TABLE $_.n (x int);\n" } qw(fz fza fzb))
+	  . "CREATE TYPE fz.priced AS (price money, of regclass);\n"
+	  . "CREATE DOMAIN fz.amount AS numeric CHECK (VALUE < 1000);\nCREATE TYPE fz.pair AS (n int, t text);\n";
 }
 
 sub setup_sql
@@ -314,11 +534,9 @@ sub setup_sql
 	my @columns = @{ $self->{columns} };
 	my $layout = $self->{layout};
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
-	my @defs = map {
-			identifier($_->{name}) . " $_->{type}"
-		  . ($_->{computed} ? " DEFAULT fz.$_->{computed}_seven()" : defined $_->{default} ? ' DEFAULT ' . Oracle::quote($_->{default}) : '')
-		  . ($_->{not_null} || $_->{key} ? ' NOT NULL' : '')
-	} @columns;
+	my @defs = map { $self->column_sql($_) } @columns;
+	# only the table that is named generates
+	my @plain = map { s/ GENERATED (BY DEFAULT|ALWAYS) AS IDENTITY \(.*?\)//r } @defs;
 	my @extra = $self->{generated} ? ('g int GENERATED ALWAYS AS (id * 2) STORED') : ();
 	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout =~ /^(list|nested)$/ ? 'PARTITION BY LIST (r)' : '';
 	my $sql = <<"END";
@@ -332,29 +550,16 @@ CREATE FUNCTION fz.stable_seven() RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN 
 CREATE FUNCTION fz.run(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END';
 CREATE FUNCTION fz.run_as_owner(q text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN EXECUTE q; END';
 END
-	$sql .= $self->types_sql;
+	$sql .= $self->types_sql . $self->generate_sql;
 	$sql .= 'CREATE TABLE fz.t (' . ($self->{dropped} ? 'gone int, ' : '') . join(', ', @defs, @extra)
 	  . ", PRIMARY KEY ($key)) $by;\n";
-	if ($layout eq 'range')
-	{
-		# one that is laid out otherwise, and one that is partitioned itself
-		my @other = (reverse(@defs), @extra);
-		$sql .= 'CREATE TABLE fz.t_low (was int, ' . join(', ', @other) . ");\nALTER TABLE fz.t_low DROP COLUMN was;\n";
-		$sql .= "CREATE TABLE fz.t_high PARTITION OF fz.t FOR VALUES FROM (8) TO (100) PARTITION BY RANGE (id);\n";
-		$sql .= "CREATE TABLE fz.t_high_1 PARTITION OF fz.t_high FOR VALUES FROM (8) TO (10);\n";
-		$sql .= "CREATE TABLE fz.t_high_2 PARTITION OF fz.t_high DEFAULT;\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n";
-	}
-	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de');\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
-	  if $layout eq 'list';
-	$sql .= "CREATE TABLE fz.t_de PARTITION OF fz.t FOR VALUES IN ('de') PARTITION BY RANGE (id);\n"
-	  . "CREATE TABLE fz.t_de_low PARTITION OF fz.t_de FOR VALUES FROM (0) TO (5);\n"
-	  . "CREATE TABLE fz.t_de_rest PARTITION OF fz.t_de DEFAULT;\nCREATE TABLE fz.t_rest PARTITION OF fz.t DEFAULT;\n"
-	  if $layout eq 'nested';
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
-	$sql .= "ALTER TABLE fz.t ATTACH PARTITION fz.t_low FOR VALUES FROM (0) TO (5);\n" if $layout eq 'range';
+	$sql .= $self->partition_sql($_, \@plain, \@extra) for $self->partitions;
+	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
+	$sql .= $self->switches_sql . $self->side_sql . $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
 	# a view does not inherit the defaults of its table; they apply all the same
-	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\n";
+	$sql .= "GRANT ALL ON ALL TABLES IN SCHEMA fz TO PUBLIC;\nGRANT ALL ON ALL SEQUENCES IN SCHEMA fz TO PUBLIC;\n";
 	$sql .= "SELECT ownership.add_system('$_', 'erp', role => 'fz_$_');\n" for @systems;
 	$sql .= "SELECT ownership.identify(NULL, role => 'fz_steward', steward => true);\n";
 	for my $c (@columns)
@@ -365,54 +570,113 @@ END
 			Oracle::quote($c->{name}), $_->[2], Oracle::quote($_->[0]))
 		  for @{ $c->{rules} // [] };
 	}
+	$sql .= $self->side_map_sql;
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
 	$sql .= "SELECT format('ALTER DATABASE %I SET ownership.default_policy = %L', current_database(), '$self->{default_policy}') \\gexec\n";
 	return $sql;
 }
 
+sub column_sql
+{
+	my ($self, $c) = @_;
+	return join(' ', identifier($c->{name}), $c->{type}, $c->{name} eq 'id' && $self->{generate} ? $self->id_default : default_sql($self->default({}, $c)), $c->{not_null} || $c->{key} ? 'NOT NULL' : ());
+}
+
+sub default_sql
+{
+	my ($default) = @_;
+	return $default->{computed} ? "DEFAULT fz.$default->{computed}_seven()" : defined $default->{value} ? 'DEFAULT ' . Oracle::quote($default->{value}) : ();
+}
+
+sub partition_sql
+{
+	my ($self, $partition, $defs, $extra) = @_;
+	my ($name, $above, $bounds, $by) = @$partition;
+	my $table = "fz.t_$name";
+	my $of = $above eq '' ? 'fz.t' : "fz.t_$above";
+	my $attach = "ALTER TABLE $of ATTACH PARTITION $table " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . ";\n";
+	my $sql;
+
+	$by = $by ? " PARTITION BY $by" : '';
+	if ($name eq 'low')
+	{
+		# one that is laid out otherwise
+		$sql = "CREATE TABLE $table (was int, " . join(', ', reverse(@$defs), @$extra) . ");\nALTER TABLE $table DROP COLUMN was;\n$attach";
+	}
+	elsif ($self->{with}{partition_defaults} && $name =~ /t$/)
+	{
+		# as one that is made by hand: without any defaults
+		$sql = "CREATE TABLE $table (LIKE fz.t INCLUDING GENERATED)$by;\n$attach";
+	}
+	else { $sql = "CREATE TABLE $table PARTITION OF $of " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . "$by;\n"; }
+	for my $c ($self->{with}{partition_defaults} ? grep { !$_->{key} } @{ $self->{columns} } : ())
+	{
+		my $default = default_sql($self->{defaults}{$name}{ $c->{name} });
+		$sql .= "ALTER TABLE $table ALTER " . identifier($c->{name}) . ($default ? " SET $default" : ' DROP DEFAULT') . ";\n";
+	}
+	return $sql;
+}
+
+# A value as an expression; one that switches something when it is computed.
+sub literal
+{
+	my ($c, $value, $switch) = @_;
+	my $sql = Oracle::literal($c->{type}, $value);
+
+	return $sql if !$switch;
+	return 'CASE WHEN ' . switch_sql($switch) . " IS NOT NULL THEN $sql END";
+}
+
 sub tuple
 {
-	my ($row, @columns) = @_;
-	return '(' . join(', ', map { Oracle::quote($row->{ $_->{name} }) . "::$_->{type}" } @columns) . ')';
+	my ($row, $switch, $defaults, @columns) = @_;
+	my @values = map { $defaults->{ $_->{name} } ? 'DEFAULT' : literal($_, $row->{ $_->{name} }, $_ == $columns[-1] && $switch) } @columns;
+	return '(' . join(', ', @values) . ')';
 }
 
 sub assignments
 {
-	my ($from, @columns) = @_;
+	my ($from, $switch, @columns) = @_;
 	return join(', ', map {
-			identifier($_->{name}) . ' = ' . (ref $from ? Oracle::quote($from->{ $_->{name} }) . "::$_->{type}" : "$from." . identifier($_->{name}))
+			identifier($_->{name}) . ' = ' . (ref $from ? literal($_, $from->{ $_->{name} }, $_ == $columns[-1] && $switch) : "$from." . identifier($_->{name}))
 	} @columns);
 }
 
 sub to_sql
 {
 	my ($self, $s) = @_;
-	my $t = $s->{wrap} && $s->{wrap} eq 'view' ? 'fz.v' : 'fz.t';
+	my $t = $s->{wrap} && $s->{wrap} eq 'view' ? 'fz.v' : defined $s->{into} ? "fz.t_$s->{into}" : 'fz.t';
 	my @named = @{ $s->{named} // [] };
 	my $names = join(', ', map { identifier($_->{name}) } @named);
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
 	my $kind = $s->{kind};
+	my $switch = $s->{switch};
+	my $inline = $switch && $switch->{by} =~ /^(values|set)$/ && $switch;
 	my $sql;
 
 	if ($kind =~ /^(insert|upsert|nothing)$/)
 	{
-		$sql = "INSERT INTO $t ($names) VALUES " . join(', ', map { tuple($_, @named) } @{ $s->{rows} });
-		$sql .= " ON CONFLICT ($key) DO UPDATE SET " . assignments('EXCLUDED', @{ $s->{set} }) if $kind eq 'upsert';
+		my @said = (($s->{overriding} ? $self->{column}{id} : ()), @named);
+		my $columns = join(', ', map { identifier($_->{name}) } @said);
+		my $overriding = $s->{overriding} // (($self->{generate} // '') eq 'always' && (grep { $_->{name} eq 'id' } @named) ? 'SYSTEM' : undef);
+		$sql = "INSERT INTO $t ($columns) " . ($overriding ? "OVERRIDING $overriding VALUE " : '') . 'VALUES '
+		  . join(', ', map { tuple($_, $inline, $s->{defaults}, @said) } @{ $s->{rows} });
+		$sql .= " ON CONFLICT ($key) DO UPDATE SET " . assignments('EXCLUDED', undef, @{ $s->{set} }) if $kind eq 'upsert';
 		$sql .= ' ON CONFLICT DO NOTHING' if $kind eq 'nothing';
 	}
 	elsif ($kind eq 'merge')
 	{
-		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
+		$sql = "MERGE INTO $t x USING (VALUES " . join(', ', map { tuple($_, undef, undef, @named) } @{ $s->{rows} }) . ") AS y ($names) ON "
 		  . join(' AND ', map { "x.$_->{name} = y.$_->{name}" } @{ $self->{keys} });
 		$sql .= ' WHEN MATCHED THEN '
-		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . assignments('y', @{ $s->{set} })
+		  . ($s->{matched} eq 'update' ? 'UPDATE SET ' . join(', ', defined $s->{move} ? "r = '$s->{move}'" : (), assignments('y', undef, @{ $s->{set} }) || ())
 			: $s->{matched} eq 'delete' ? 'DELETE' : 'DO NOTHING');
-		$sql .= " WHEN NOT MATCHED THEN INSERT ($names) VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
+		$sql .= " WHEN NOT MATCHED THEN INSERT ($names)" . (($self->{generate} // '') eq 'always' ? ' OVERRIDING SYSTEM VALUE' : '') . " VALUES (" . join(', ', map { 'y.' . identifier($_->{name}) } @named) . ')';
 	}
 	elsif ($kind eq 'copy')
 	{
-		$sql = "COPY fz.t ($names) FROM stdin;\n";
+		$sql = "COPY $t ($names) FROM stdin;\n";
 		for my $row (@{ $s->{rows} })
 		{
 			$sql .= join("\t", map {
@@ -425,7 +689,7 @@ sub to_sql
 	}
 	elsif ($kind =~ /^(update|rekey)$/)
 	{
-		$sql = "UPDATE $t SET " . assignments($s->{to}, @{ $s->{set} }) . ' WHERE id IN (' . join(', ', @{ $s->{ids} }) . ')';
+		$sql = "UPDATE $t SET " . assignments($s->{to}, $inline, @{ $s->{set} }) . ' WHERE id IN (' . join(', ', @{ $s->{ids} }) . ')';
 		$sql .= " AND r = '$s->{r}'" if $s->{r};
 	}
 	elsif ($kind eq 'delete') { $sql = "DELETE FROM $t WHERE id IN (" . join(', ', @{ $s->{ids} }) . ')'; }
@@ -435,16 +699,25 @@ sub to_sql
 		$sql = 'UPDATE ownership.field SET owner = ' . Oracle::quote($s->{owner}) . ', policy = ' . Oracle::quote($s->{policy})
 		  . " WHERE entity = 'fz.t' AND name = " . Oracle::quote($s->{column});
 	}
+	elsif ($kind eq 'combined')
+	{
+		# in this order: each is asked for when it is its turn
+		my @parts = map { $self->to_sql($_) =~ s/;\n\z//r } @{ $s->{parts} };
+		$sql = 'WITH ' . join(', ', map { "p$_ AS ($parts[$_] RETURNING 1)" } 0 .. $#parts) . ' SELECT '
+		  . join(', ', map { "(SELECT count(*) FROM p$_)" } 0 .. $#parts);
+	}
 	elsif ($kind eq 'transaction')
 	{
 		$sql = { begin => 'BEGIN', savepoint => 'SAVEPOINT a', rollback_to => 'ROLLBACK TO a', rollback => 'ROLLBACK', commit => 'COMMIT' }->{ $s->{action} };
 	}
 
+	my $returning = $switch && $switch->{by} eq 'returning' ? switch_sql($switch) : undef;
 	my $wrap = $s->{wrap} // 'plain';
+	return "WITH w AS ($sql RETURNING " . ($returning // 1) . ") SELECT count(*) FROM w;\n" if $wrap eq 'cte';
+	$sql .= " RETURNING $returning" if defined $returning;
 	return "PREPARE p AS $sql;\nEXECUTE p;\n" if $wrap eq 'prepared';
 	return "SELECT fz.run(\$q\$$sql\$q\$);\n" if $wrap eq 'function';
 	return "SELECT fz.run_as_owner(\$q\$$sql\$q\$);\n" if $wrap eq 'definer';
-	return "WITH w AS ($sql RETURNING 1) SELECT count(*) FROM w;\n" if $wrap eq 'cte';
 	return "$sql;\n";
 }
 
@@ -457,12 +730,19 @@ sub act_sql
 	return "$sql\\echo \@S :SQLSTATE\n" if $s->{kind} =~ /^(map|transaction)$/;
 	my ($role, $setting) = @{ $self->{writers}{ $s->{writer} } }{qw(role setting)};
 	return
-		"SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
+		($s->{start} ? "SELECT setval('fz.ids', $s->{start}, false) \\g /dev/null\n" : '')
+	  . join('', map { $_->{start} ? "SELECT setval('fz.ids', $_->{start}, false) \\g /dev/null\n" : () } @{ $s->{parts} // [] })
+	  . "SET ownership.enforcement = $s->{enforcement}; SET ownership.lift = $s->{lift};\n"
 	  . ($setting ? "SET ownership.system = '$setting';\n" : '')
+	  . join('', map { "SET $_;\n" } @{ $s->{session} // [] })
+	  . ($s->{replica} ? "SET session_replication_role = replica;\n" : '')
+	  . ($s->{switch} ? switch_settings($s->{switch}) : '')
 	  . ($role eq 'postgres' ? '' : "SET ROLE $role;\n")
 	  . "\\echo \@X\n$sql\\echo \@S :SQLSTATE\n"
 	  . ($s->{wrap} eq 'prepared' ? "DEALLOCATE p;\n" : '')
-	  . "RESET ROLE; RESET ownership.system;\n";
+	  . "RESET ROLE; RESET ownership.system;\n"
+	  . ($self->{with}{switches} ? "RESET session_replication_role; RESET ownership.enforcement; RESET fz.by;\n" : '')
+	  . ($s->{session} ? "RESET lc_monetary; RESET search_path;\n" : '');
 }
 
 # The same, and what there is to see afterwards.
@@ -485,7 +765,8 @@ sub look_sql
 
 	return
 		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
-	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
+	  . ($self->{side} ? "SELECT 'l', id, a, b FROM fz.l ORDER BY id COLLATE \"C\";\n" : '')
+	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
 }
 
 sub script
@@ -539,8 +820,8 @@ sub same_state
 	my $want = $model->dump;
 
 	return "expected rows\n$want\ngot\n$rows" if $want ne $rows;
-	my @got = sort map { Oracle::encode(tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
-	my @want = sort map { Oracle::encode(tidy($_)) } @$evidence;
+	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
+	my @want = sort map { Oracle::encode($self->tidy($_)) } @$evidence;
 	return "@got" eq "@want" ? undef : "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
 }
 
@@ -584,12 +865,22 @@ sub differs
 # Columns in no order; values are texts on both sides.
 sub tidy
 {
-	my ($e) = @_;
+	my ($self, $e) = @_;
 	$e->[4] = [ sort @{ $e->[4] } ] if ref $e->[4];
 	for my $i (5 .. 7)
 	{
 		my $values = $e->[$i];
 		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
+	}
+	# what the database would have made for a discarded row is no part of the
+	# proposal; whether it is shown does not matter
+	if ($e->[3] eq 'discarded' && $e->[0] eq 'INSERT' && ref $e->[7] && !exists $e->[5]{id})
+	{
+		delete $e->[7]{id};
+		for my $defaults (values %{ $self->{defaults} })
+		{
+			delete @{ $e->[7] }{ grep { $defaults->{$_}{computed} } keys %$defaults };
+		}
 	}
 	return $e;
 }
@@ -622,7 +913,7 @@ sub smallest
 		}
 	}
 	my $diff = $self->differs($node, @statements);
-	return "-- seed $self->{seed}\n" . join('', map { "CREATE ROLE fz_$_;\n" } @systems, qw(member nobody steward)) . $self->script(@statements) . "\n/*\n$diff*/\n";
+	return "-- seed $self->{seed}\n" . join('', map { "$_;\n" } Oracle::roles()) . $self->script(@statements) . "\n/*\n$diff*/\n";
 }
 
 1;

@@ -16,6 +16,8 @@ our @ISA = qw(Oracle::Round);
 sub chance { return Oracle::Round::chance(@_); }
 sub pick { return Oracle::Round::pick(@_); }
 
+sub letter { return 'c'; }
+
 sub make_model { return Oracle::Races->new($_[0]); }
 
 sub make_statements
@@ -34,6 +36,7 @@ sub make_statements
 #   second     the statement that comes in its way
 #   end        of the transaction
 #   isolation  of the second
+#   meanwhile  an edit of the map, committed while the second waits
 sub make_race
 {
 	my ($self, $model) = @_;
@@ -52,18 +55,21 @@ sub make_race
 	{
 		my @ids = sort { $a <=> $b } keys %ids;
 		$second->{ids} = [ Oracle::Round::some(@ids) ] if $second->{ids};
-		if ($second->{rows})
+		if ($second->{rows} && !$second->{start})
 		{
 			my %taken = map { $_->{id} => 1 } @{ $second->{rows} };
 			for my $row (@{ $second->{rows} })
 			{
 				my $id = pick(@ids);
-				next if $taken{$id}++;
+				next if $taken{$id}++ || !$self->within({ %$row, id => $id }, $second->{into});
 				$row->{id} = $id;
 			}
 		}
 	}
-	return { kind => 'race', first => \@first, second => $second, isolation => $isolation, end => chance(0.7) ? 'COMMIT' : 'ROLLBACK' };
+	my $meanwhile = $self->{with}{map_midway} && !$of_map && $second->{kind} ne 'truncate' && chance(0.5) ? $self->make_one($model, sub { $_[0] eq 'map' }) : undef;
+	return {
+		kind => 'race', first => \@first, second => $second, isolation => $isolation, meanwhile => $meanwhile,
+		end => chance(0.7) ? 'COMMIT' : 'ROLLBACK' };
 }
 
 sub make_one
@@ -92,6 +98,7 @@ sub step_sql
 	return $self->SUPER::step_sql($s) if $s->{kind} ne 'race';
 	return "-- one session\nBEGIN;\n" . join('', map { $self->act_sql($_) } @{ $s->{first} })
 	  . "-- another session\nSET default_transaction_isolation = '$s->{isolation}';\n" . $self->act_sql($s->{second})
+	  . ($s->{meanwhile} ? "-- a third, while the second waits\n" . $self->act_sql($s->{meanwhile}) : '')
 	  . "-- the first\n$s->{end};\n";
 }
 
@@ -136,6 +143,7 @@ sub race
 			{
 				$waited = $look->run("SELECT $blocker = ANY (pg_blocking_pids($pid));\n") =~ /^t/;
 			}
+			$look->run($self->act_sql($s->{meanwhile})) if $waited && $s->{meanwhile};
 			$one->run("$s->{end};\n");
 			$said .= $other->wait;
 		}
@@ -261,6 +269,8 @@ sub predict
 	$self->{map} = $before->{map} if !$waited;
 	my $result = $self->trial(sub { $self->follow($s->{second}, $before, $s->{isolation} ne 'read committed') });
 	$self->{map} = $after->{map} if $s->{end} eq 'COMMIT';
+	# one statement, one map: that of its beginning
+	$self->SUPER::predict($s->{meanwhile}) if $waited && $s->{meanwhile};
 	return { errors => [ @errors, $result->{errors} ], evidence => [ @evidence, @{ $result->{evidence} } ] };
 }
 
@@ -295,6 +305,7 @@ sub follow
 			}
 			elsif ($kind =~ /^(upsert|nothing)$/ && $there)
 			{
+				next if $self->not_tried($s, $row);
 				if ($holds && !($was && $was->{version} == $there->{version})) { $self->{errors}{40001} = 1; }
 				elsif ($kind eq 'upsert') { $self->update($s, $there, $row, @{ $s->{set} }); }
 				next;

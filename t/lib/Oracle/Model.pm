@@ -15,6 +15,7 @@ sub new
 	my ($class, $round) = @_;
 	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
 	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy} } for @{ $round->{columns} };
+	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	return $self;
 }
 
@@ -23,7 +24,7 @@ sub copy_state
 	my ($self) = @_;
 	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
 	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, side => $self->{side} && $self->{side}->copy_state };
 }
 
 sub restore
@@ -32,6 +33,7 @@ sub restore
 	$self->{rows} = $state->{rows};
 	$self->{memory} = $state->{memory};
 	$self->{map} = $state->{map};
+	$self->{side}->restore($state->{side}) if $self->{side};
 	return;
 }
 
@@ -45,6 +47,11 @@ sub dump
 	for my $row (sort { $a->{id} <=> $b->{id} || ($a->{r} // '') cmp($b->{r} // '') } values %{ $self->{rows} })
 	{
 		$out .= join('|', map { $row->{ $_->{name} } // '\\N' } @{ $r->{columns} }) . "\n";
+	}
+	if ($self->{side})
+	{
+		my $side = $self->{side}{rows};
+		$out .= join('|', 'l', map { $_ // '\N' } @{ $side->{$_} }{qw(id a b)}) . "\n" for sort keys %$side;
 	}
 	return $out;
 }
@@ -72,6 +79,7 @@ sub owner
 sub writer
 {
 	my ($self, $s) = @_;
+	return $s->{writer} if ref $s->{writer};
 	return $self->{round}{writers}{ $s->{writer} };
 }
 
@@ -86,7 +94,7 @@ sub verdict
 	return 'observed' if $s->{enforcement} eq 'observe';
 	return 'observed' if $policy eq 'observe';
 	# an error would stop the stream
-	$policy = 'keep' if $policy eq 'reject' && $writer->{worker} && !$writer->{strict} && $operation ne 'TRUNCATE';
+	$policy = 'keep' if $policy eq 'reject' && ($writer->{worker} || $writer->{in_worker}) && !$writer->{strict} && $operation ne 'TRUNCATE';
 	return 'rejected' if $policy eq 'reject';
 	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && !defined $stored));
 	return 'rejected' if $operation eq 'TRUNCATE';
@@ -110,10 +118,18 @@ sub evidence
 {
 	my ($self, $s, $operation, $outcome, $columns, $key, $stored, $proposed) = @_;
 	my $writer = $self->writer($s);
-	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } @{ $self->{round}{keys} } };
+	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
-	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed ];
+	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed, $self->{round}{table} // 't' ];
 	return;
+}
+
+# The key columns by which a row that was not made is known: those that the
+# statement named.
+sub said_keys
+{
+	my ($self, $s) = @_;
+	return grep { !($s->{start} && $_->{name} eq 'id') } @{ $self->{round}{keys} };
 }
 
 # A refused value is told once: returns those of the columns that were not.
@@ -121,13 +137,16 @@ sub untold
 {
 	my ($self, $s, $what, $key, $proposed, @columns) = @_;
 	my $writer = $self->writer($s);
-	my $who = $writer->{system} // ($writer->{worker} ? 'feed' : "role $writer->{role}");
+	my $who = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
 	my @fresh;
 
 	for my $c (@columns)
 	{
-		my $at = join("\0", $what, $self->{round}->key_of($key), $who, $c);
-		my $value = ref $proposed && $what eq 'kept' ? Oracle::encode($proposed->{$c}) : Oracle::encode($proposed);
+		my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
+		my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who, $c);
+		# where the key is not whole, the proposal stands for it, whatever came between
+		$at .= "\0" . Oracle::encode($proposed) if @said < @{ $self->{round}{keys} };
+		my $value = Oracle::encode(ref $proposed && $what eq 'kept' ? values_of($proposed, $c) : $proposed);
 
 		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
 		$self->{memory}{$at} = $value;
@@ -169,7 +188,8 @@ sub writes
 
 	# a replicated INSERT does not say what it names: a volatile default is not
 	# known from a value, a stable one is
-	return changed($c, $value, $c->{default}) if !$c->{computed} || ($c->{computed} eq 'stable' && $s->{kind} eq 'feed');
+	my $default = $self->{round}->default($s, $c);
+	return changed($c, $value, $default->{value}) if !$default->{computed} || ($default->{computed} eq 'stable' && $s->{kind} eq 'feed');
 	return $named && $s->{kind} ne 'feed';
 }
 
@@ -177,12 +197,15 @@ sub insert
 {
 	my ($self, $s, $given, %opt) = @_;
 	my $r = $self->{round};
-	my %named = map { $_->{name} => 1 } @{ $s->{named} };
-	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{columns} };
+	# DEFAULT is no value that anybody proposed
+	my %named = map { $_->{name} => !($s->{defaults} && $s->{defaults}{ $_->{name} }) } @{ $s->{named} };
+	my %row = %{ $self->new_row($s, $given) };
 	my $there = $self->{rows}{ $r->key_of(\%row) };
 	my %verdicts;
 	my @kept;
+	my $suppressed = $r->suppressed($self->writer($s), \%row);
 
+	return if !$self->before($s, \%row);
 	for my $c (@{ $r->{columns} })
 	{
 		my $value = $row{ $c->{name} };
@@ -192,8 +215,10 @@ sub insert
 		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
 	}
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
-	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1; return; }
-	if (grep { $_ eq 'rejected' } values %verdicts)
+	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
+	# what does not happen is not judged; what is refused before that is told all the same
+	my $rejected = grep { $_ eq 'rejected' } values %verdicts;
+	if ($rejected && !$suppressed)
 	{
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
@@ -203,27 +228,79 @@ sub insert
 	if ($self->writer($s)->{worker} && !grep { $_ eq 'discarded' } values %verdicts)
 	{
 		# no default can stand in: over SQL that is an error, see below
-		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->{column}{$_}{default} } @kept;
+		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->default($s, $r->{column}{$_})->{value} } @kept;
 		@verdicts{@kept} = ('discarded') x @kept if @stuck;
 	}
 	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
 	{
+		return if $rejected;
 		my $whole = $self->whole(\%row);
+		# without what the database would have made
+		delete @$whole{ 'id', grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole } if $s->{start};
 		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
 	}
-	if ($there) { $self->{errors}{23505} = 1; return; }
-	my %final = (%row, map { $_ => $r->{column}{$_}{default} } @kept);
+	if ($there && !$suppressed) { $self->{errors}{23505} = 1; return; }
+	my %final = (%row, map { $_ => $r->default($s, $r->{column}{$_})->{value} } @kept);
 	for (@kept)
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
-	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts);
+	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
 	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
+	return if $suppressed;
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
+	$self->after($s, \%final);
+	return;
+}
+
+# Users' triggers that fire before the guard's at an INSERT; false: that ends it.
+sub before
+{
+	my ($self, $s, $row) = @_;
+	my $suppress = $self->{round}{suppress};
+
+	if ($self->{round}->suppressed($self->writer($s), $row) && !$suppress->{late})
+	{
+		$self->tell($s, $row) if $suppress->{route};
+		return 0;
+	}
+	$self->told_by($s, $row, 1);
+	return 1;
+}
+
+sub after
+{
+	my ($self, $s, $row) = @_;
+	return $self->told_by($s, $row, 0);
+}
+
+sub told_by
+{
+	my ($self, $s, $row, $before) = @_;
+	my $side = $self->{round}{side};
+
+	$self->tell($s, $row) if $side && !$side->{before} == !$before && $self->{round}->fires($side, $self->writer($s));
+	return;
+}
+
+# Writes the other table: SQL, also in a worker, by the same writer.
+sub tell
+{
+	my ($self, $s, $row) = @_;
+	my ($side, $writer) = ($self->{side}, $self->writer($s));
+	my %columns = %{ $side->{round}{column} };
+
+	# a carrier is the source of the table that it writes; this one has none
+	$writer = { %$writer, system => undef } if ($writer->{kind} // '') eq 'carrier';
+	@$side{qw(errors evidence)} = @$self{qw(errors evidence)};
+	$side->part({
+			kind => 'upsert', rows => [ $self->{round}->told($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
+			enforcement => $s->{enforcement}, writer => $writer->{worker} ? { %$writer, worker => 0, in_worker => 1 } : $writer },
+		$side->copy_state);
 	return;
 }
 
@@ -232,9 +309,14 @@ sub update
 	my ($self, $s, $stored, $to, @set) = @_;
 	my $r = $self->{round};
 	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
-	my %final = %new;
 	my %verdicts;
 
+	# what the database derives is its own doing; a replicated move fires DELETE
+	# and INSERT alone
+	my $halves = $self->writer($s)->{worker} && ($r->partition($stored))[0] ne ($r->partition(\%new))[0];
+	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s)) && !$halves;
+	$self->told_by($s, \%new, 1);
+	my %final = %new;
 	for my $c (@set)
 	{
 		my $name = $c->{name};
@@ -245,13 +327,19 @@ sub update
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
 	{
 		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
+		# what a user's trigger suppresses, the guard never sees
+		return if $r->suppressed($self->writer($s), \%new);
 		my $whole = $self->whole(\%new);
 		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
 		return;
 	}
+	# of which nothing is left: the row is as it was stored
+	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
-	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
+	my $gone = ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && $r->suppressed($self->writer($s), \%final);
+	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is} && !$gone;
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
 	return if %{ $self->{errors} };
 
@@ -260,6 +348,13 @@ sub update
 	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
+	if ($gone)
+	{
+		# a move that a user's trigger ends half way
+		$self->{moved}{ $stored->{rid} } = 1;
+		$self->tell($s, \%final) if $r->{suppress}{route};
+		return;
+	}
 	$self->{rows}{$is} = \%final;
 	$final{version} = ++$serial;
 	if (($r->partition($stored))[0] ne ($r->partition(\%final))[0])
@@ -268,6 +363,8 @@ sub update
 		$self->{moved}{ $stored->{rid} } = 1;
 		$final{rid} = ++$serial;
 	}
+	# of which nothing is left, a worker skips
+	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
 }
 
@@ -360,6 +457,15 @@ sub statement
 {
 	my ($self, $s) = @_;
 	my $before = $self->copy_state;
+
+	$self->part($_, $before) for $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
+	return;
+}
+
+# A statement, or part of one, that sees the rows of `before`.
+sub part
+{
+	my ($self, $s, $before) = @_;
 	my $r = $self->{round};
 
 	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
@@ -373,11 +479,14 @@ sub statement
 		for my $row (@{ $s->{rows} })
 		{
 			my $stored = $before->{rows}{ $r->key_of($row) };
+
+			next if $stored && $s->{kind} =~ /^(upsert|nothing)$/ && $self->not_tried($s, $row);
 			my $action = !$stored || $s->{kind} =~ /^(insert|copy)$/ ? 'insert'
 			  : $s->{kind} eq 'upsert' ? 'update' : $s->{kind} eq 'nothing' ? 'nothing' : $s->{matched};
 
 			$self->insert($s, $row, unprobed => $s->{kind} eq 'copy') if $action eq 'insert';
-			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update';
+			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update' && !defined $s->{move};
+			$self->update($s, $stored, { %$row, r => $s->{move} }, $r->{column}{r}, @{ $s->{set} }) if $action eq 'update' && defined $s->{move};
 			$self->delete($s, $stored) if $action eq 'delete';
 		}
 	}
@@ -395,15 +504,34 @@ sub statement
 	return;
 }
 
+# An upsert ends where a user's trigger does not let its INSERT be.  This fires,
+# also where it turns into an UPDATE.
+sub not_tried
+{
+	my ($self, $s, $given) = @_;
+	my $row = $self->new_row($s, $given);
+	return !$self->before($s, $row) || $self->{round}->suppressed($self->writer($s), $row);
+}
+
+# The row that an INSERT begins with.
+sub new_row
+{
+	my ($self, $s, $given) = @_;
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	$named{id} = 1 if $s->{start};
+	return { map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $self->{round}->default($s, $_)->{value} } @{ $self->{round}{columns} } };
+}
+
 # The rows that an UPDATE or DELETE looks for.
 sub found
 {
 	my ($self, $s, $state) = @_;
+	my $r = $self->{round};
 	my @rows = map { $state->{rows}{$_} } sort keys %{ $state->{rows} };
 
 	return grep {
 		my $row = $_;
-		(grep { $_ == $row->{id} } @{ $s->{ids} }) && (!$s->{r} || $s->{r} eq $row->{r})
+		(grep { $_ == $row->{id} } @{ $s->{ids} }) && (!$s->{r} || $s->{r} eq $row->{r}) && $r->within($row, $s->{into})
 	} @rows;
 }
 

@@ -23,8 +23,8 @@ sub make_table
 	my $stamp = { name => 'stamp', type => 'int', values => $Oracle::types{int}{values}, default => '7', computed => pick(qw(volatile stable)) };
 
 	$self->SUPER::make_table;
-	push @{ $self->{columns} }, $stamp;
-	$self->{column}{stamp} = $stamp;
+	$self->add_column($stamp);
+	$self->make_defaults;
 	return;
 }
 
@@ -42,12 +42,16 @@ sub make_map
 	$feed->{strict} = 0 if $kind eq 'nobody';
 	$self->{writers} = { %{ $self->{writers} }, feed => $feed };
 
-	$self->{published} = [ grep { $_->{key} || $_->{not_null} || chance(0.8) } @{ $self->{columns} } ];
+	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance(0.8)) } @{ $self->{columns} } ];
 	$self->{truncates} = chance(0.5);
-	$self->{options} = join(', ', (chance(0.3) ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
+	# objects have other numbers at the source
+	my $binary = !grep { $_->{type} =~ /^(reg|fz\.priced)/ } @{ $self->{published} };
+	$self->{options} = join(', ', (chance(0.3) && $binary ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
 	$self->{full} = chance(0.3);
 	return;
 }
+
+sub letter { return 'R'; }
 
 sub make_model { return Oracle::Hub->new($_[0]); }
 
@@ -60,7 +64,7 @@ sub make_statements
 
 	# an error in the first copy would come again for ever
 	$self->{seeded} = $self->{feed}{strict} || chance(0.5);
-	$sync{enforcement} = 'off' if $self->{seeded};
+	@sync{qw(writer enforcement)} = qw(superuser off) if $self->{seeded};
 	$sync{rows} = [ map { $self->new_row($_, $sync{named}) } $self->ids($model, int(rand(8))) ];
 	$self->{always} = 1;
 	$self->add_statement($model, \%sync);
@@ -95,6 +99,8 @@ sub make_feed
 			$part->{r} = $row->{r} if defined $row->{r};
 		}
 		$part->{wrap} = 'plain';
+		# the source has no partitions
+		delete @$part{qw(into switch replica)};
 		push @parts, $part;
 	}
 	return { kind => 'feed', writer => 'feed', enforcement => 'on', parts => \@parts };
@@ -200,7 +206,7 @@ sub sync_sql
 	my $feed = $self->{feed};
 	my $rows = !@{ $s->{rows} } ? ''
 	  : 'INSERT INTO fz.t (' . join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $s->{named} }) . ') VALUES '
-	  . join(', ', map { Oracle::Round::tuple($_, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
+	  . join(', ', map { Oracle::Round::tuple($_, undef, undef, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
 	my $sql = $rows . "SELECT count(*) FROM pg_create_logical_replication_slot(:'source', 'pgoutput');\n" . hub_session();
 
 	$sql .= "SET ownership.enforcement = off;\n${rows}RESET ownership.enforcement;\n" if $self->{seeded};
@@ -330,6 +336,9 @@ sub truncate
 	push @{ $self->{changes} }, { operation => 'truncate' };
 	return;
 }
+
+# Users' triggers are at the hub.
+sub not_tried { return 0; }
 
 # What a transaction sends; a statement that fails sends nothing.
 sub changes

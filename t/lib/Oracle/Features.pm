@@ -1,0 +1,309 @@
+# What a round may have besides a table, its map and statements.  Each feature
+# has a weight: how many of the rounds have it.  The environment leaves some
+# out, or has all rounds have others, so that what differs can be narrowed down:
+#
+#   OWNERSHIP_FUZZ_WITHOUT="switches stamp"    not these
+#   OWNERSHIP_FUZZ_ONLY="filters"              these in every round, no others
+package Oracle::Features;
+
+use strict;
+use warnings;
+
+# The kinds of rounds that have it: r(ound), c(oncurrent), R(eplicated).
+our %features = (
+	# partitions that do not have the defaults of the table above them, and
+	# statements that name a partition
+	partition_defaults => { weight => 0.5, kinds => 'rcR' },
+	# row filters that name their table, or hand its row to a function
+	filters => { weight => 0.5, kinds => 'rcR' },
+	# a BEFORE UPDATE trigger that derives a column, as of "updated_at"
+	stamp => { weight => 0.5, kinds => 'rcR' },
+	# a BEFORE INSERT trigger that lets some rows not happen, also on their way
+	# from another partition
+	suppress => { weight => 0.5, kinds => 'rcR' },
+	# MERGE that moves rows and inserts others; CTEs with several writes
+	combined => { weight => 0.5, kinds => 'r' },
+	# triggers that write another shared table, as hubs are built: by upsert, or
+	# by UPDATE and then INSERT; also the one that suppresses rows
+	side => { weight => 0.5, kinds => 'rR' },
+	# keys that the database makes, and values that it is told to make: DEFAULT
+	generated_keys => { weight => 0.4, kinds => 'rc' },
+	defaults_named => { weight => 0.4, kinds => 'rc' },
+	# a map that is edited while a statement waits in the middle
+	map_midway => { weight => 0.5, kinds => 'c' },
+	# values that are shown by settings of the session: money, regclass
+	session_types => { weight => 0.3, kinds => 'rcR' },
+	# settings and roles that are switched in the middle of a statement, and
+	# sessions in replica role
+	switches => { weight => 0.5, kinds => 'rcR' },
+);
+
+# choose(LETTER)   the features of a round of that kind, as a hash
+sub choose
+{
+	my ($kind) = @_;
+	my %only = map { $_ => 1 } split(' ', $ENV{OWNERSHIP_FUZZ_ONLY} // '');
+	my %without = map { $_ => 1 } split(' ', $ENV{OWNERSHIP_FUZZ_WITHOUT} // '');
+	my %with;
+
+	for my $name (keys %only, keys %without)
+	{
+		next if $features{$name};
+		die "there is no feature \"$name\"; there are " . join(', ', sort keys %features);
+	}
+	for my $name (sort keys %features)
+	{
+		# the same seed draws the same, whatever is left out
+		my $drawn = rand() < $features{$name}{weight};
+
+		next if $features{$name}{kinds} !~ /$kind/;
+		$with{$name} = 1 if !$without{$name} && (%only ? $only{$name} : $drawn);
+	}
+	return \%with;
+}
+
+package Oracle::Round;
+
+#
+# Triggers of users
+#
+
+# Those that are "always" fire in replication workers, too.  Names say whether
+# they come before the guard's or after it.
+sub make_triggers
+{
+	my ($self) = @_;
+
+	if ($self->{with}{stamp})
+	{
+		$self->{stamp} = { always => chance(0.5) };
+		$self->add_column({ name => 'stamped', type => 'int', default => '0', derived => 1, values => [ '0', '5' ] });
+	}
+	if ($self->{with}{suppress})
+	{
+		my ($n, $late) = (int(rand(3)), chance(0.4));
+		my ($sql, $holds) = @{ pick(
+			[ "NEW.id % 3 = $n", sub { $_[0]{id} % 3 == $n } ],
+			[ "NEW.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
+			[ 'true', sub { 1 } ]) };
+		# mostly in one partition
+		my @tables = map { $_->[0] } $self->partitions;
+		my $table = @tables && ($sql eq 'true' || chance(0.8)) ? pick(@tables) : undef;
+
+		# in a worker the guard judges before a later trigger is asked
+		$self->{suppress} = { sql => $sql, holds => $holds, table => $table, late => $late, always => !$late && chance(0.5) }
+		  if defined $table || $sql ne 'true';
+	}
+	return;
+}
+
+# The other table, fz.l: a row for each of fz.t that was told.
+sub make_side
+{
+	my ($self) = @_;
+	my $side = bless { table => 'l', layout => 'plain', with => {}, writers => $self->{writers}, default_policy => $self->{default_policy} }, 'Oracle::Round';
+
+	$side->add_column({ name => 'id', type => 'text', key => 1 });
+	$side->add_column({ name => 'a', type => 'text', default => pick(undef, '7') });
+	$side->add_column({ name => 'b', type => 'int', default => pick(undef, '0') });
+	$side->{keys} = [ $side->{columns}[0] ];
+	$side->make_defaults;
+	for my $c (@{ $side->{columns} })
+	{
+		$c->{owner} = chance(0.15) ? undef : pick(@Oracle::Round::systems);
+		$c->{policy} = pick(qw(observe fill keep keep reject), undef);
+	}
+	# in a worker, an AFTER trigger of a partition leaks (PostgreSQL's affair);
+	# a BEFORE trigger of one fires twice for a row that moves
+	my $plain = $self->{layout} eq 'plain';
+	$self->{side} = {
+		round => $side, before => $plain && chance(0.3), upserts => chance(0.5), definer => chance(0.3),
+		always => ($plain || $self->letter ne 'R') && chance(0.9) };
+	$self->{suppress}{route} = chance(0.5) if $self->{suppress} && !$self->{suppress}{late};
+	return;
+}
+
+# What is told of a row, as a statement's values.
+sub told
+{
+	my ($self, $row) = @_;
+	return { id => $row->{id} . ($row->{r} // ''), a => $row->{k}, b => $row->{id} % 3 };
+}
+
+sub tell_sql
+{
+	my ($self) = @_;
+	my $id = 'NEW.id::text' . ($self->{column}{r} ? ' || NEW.r' : '');
+	my $insert = "INSERT INTO fz.l (id, a, b) VALUES ($id, NEW.k::text, NEW.id % 3)";
+
+	return "$insert ON CONFLICT (id) DO UPDATE SET a = EXCLUDED.a, b = EXCLUDED.b;" if $self->{side}{upserts};
+	return "UPDATE fz.l SET a = NEW.k::text, b = NEW.id % 3 WHERE id = $id; IF NOT FOUND THEN $insert; END IF;";
+}
+
+sub side_sql
+{
+	my ($self) = @_;
+	my $t = $self->{side} or return '';
+	my @columns = @{ $t->{round}{columns} };
+
+	return
+		'CREATE TABLE fz.l (' . join(', ', map { $t->{round}->column_sql($_) } @columns) . ", PRIMARY KEY (id));\n"
+	  . trigger_sql('a_tell', ($t->{before} ? 'BEFORE' : 'AFTER') . ' INSERT OR UPDATE', 'fz.t', $t->{always}, $self->tell_sql . ' RETURN NEW;')
+	  . ($t->{definer} ? "ALTER FUNCTION fz.a_tell() SECURITY DEFINER;\n" : '');
+}
+
+sub side_map_sql
+{
+	my ($self) = @_;
+	return '' if !$self->{side};
+	return join('', map { sprintf("SELECT ownership.assign('fz.l', '{%s}', %s, policy => %s);\n", $_->{name}, map { Oracle::quote($_) } @$_{qw(owner policy)}) }
+		  @{ $self->{side}{round}{columns} });
+}
+
+# An INSERT leaves the id to the database: as identity, serial, or by a function
+# as of uuids.  Which ids it will make is known: the sequence begins anew.
+sub make_unnamed
+{
+	my ($self, $s) = @_;
+	my $id = $self->{column}{id};
+	my $sent = $self->{sent}{ $s->{kind} };
+
+	# the same again, as of a client that tries again
+	if ($sent && chance(0.4))
+	{
+		@$s{qw(named set)} = @$sent{qw(named set)};
+		$s->{rows} = [ map { {%$_} } @{ $sent->{rows} } ];
+	}
+	$self->{sent}{ $s->{kind} } = {%$s};
+	$s->{start} = 100 + 10 * $self->{starts}++;
+	$_->[1]{id} = $s->{start} + $_->[0] for map { [ $_, $s->{rows}[$_] ] } 0 .. $#{ $s->{rows} };
+	delete $s->{into};
+	if ($self->{generate} =~ /^identity/ && $s->{kind} =~ /^(insert|upsert)$/ && chance(0.3))
+	{
+		# named, but what is said does not count
+		$s->{overriding} = 'USER';
+		$s->{wrap} = 'plain' if $s->{wrap} eq 'view';
+	}
+	$s->{named} = [ grep { $_ != $id } @{ $s->{named} } ];
+	return;
+}
+
+sub id_default
+{
+	my ($self) = @_;
+	return {
+		serial => "DEFAULT nextval('fz.ids')",
+		identity => 'GENERATED BY DEFAULT AS IDENTITY (SEQUENCE NAME fz.ids)',
+		always => 'GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME fz.ids)',
+		function => 'DEFAULT fz.next_id()' }->{ $self->{generate} };
+}
+
+sub generate_sql
+{
+	my ($self) = @_;
+	return '' if !$self->{generate} || $self->{generate} =~ /^(identity|always)$/;
+	return "CREATE SEQUENCE fz.ids;\nCREATE FUNCTION fz.next_id() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN nextval(''fz.ids''); END';\n";
+}
+
+# What is switched while a statement runs: name and value of a setting; where, by
+# whom it is called; whether for the transaction only.  It changes nothing: what
+# was so when the statement began holds until it ends.
+sub make_switch
+{
+	my ($self, $s) = @_;
+	# what a trigger does next is another statement
+	return if $self->{side};
+	my @users = grep { $_ && !$_->{always} } @{$self}{qw(stamp suppress)};
+	my $by_row = $s->{kind} eq 'update' ? 'set' : $s->{kind} =~ /^(insert|upsert|nothing)$/ ? 'values' : 'check';
+
+	# users' triggers that do not always fire are PostgreSQL's affair
+	$s->{replica} = 1 if !@users && chance(0.2);
+	return if chance(0.4);
+	my ($name, $value) = @{ pick(
+		[ 'ownership.enforcement', pick(qw(on off off observe)) ],
+		[ 'ownership.system', pick(@Oracle::Round::systems, '') ],
+		@users ? () : ([ 'session_replication_role', $s->{replica} ? 'origin' : 'replica' ]) x 2,
+		$s->{wrap} eq 'definer' ? () : [ 'role', 'fz_' . pick(@Oracle::Round::systems, qw(nobody steward)) ]) };
+	$s->{switch} = { name => $name, value => $value, local => pick(qw(true false)), by => pick('before', 'late', 'check', $by_row,
+			$s->{kind} =~ /^(insert|upsert|nothing|update|rekey|delete)$/ ? ('returning') x 3 : ()) };
+	return;
+}
+
+sub switch_sql
+{
+	my ($switch) = @_;
+	return "set_config('$switch->{name}', '$switch->{value}', $switch->{local})";
+}
+
+# The functions that switch for triggers and the constraint look at these.
+sub switch_settings
+{
+	my ($switch) = @_;
+	return '' if $switch->{by} !~ /^(before|late|check)$/;
+	return "SET fz.by = '$switch->{by}'; SET fz.switch = '$switch->{name}'; SET fz.value = '$switch->{value}'; SET fz.local = $switch->{local};\n";
+}
+
+# Does a user's trigger let a row not happen?
+sub suppressed
+{
+	my ($self, $writer, $row) = @_;
+	my $t = $self->{suppress};
+	return $self->fires($t, $writer) && $self->within($row, $t->{table}) && $t->{holds}->($row);
+}
+
+sub triggers_sql
+{
+	my ($self) = @_;
+	my $sql = '';
+
+	$sql .= trigger_sql('a_stamp', 'BEFORE UPDATE', 'fz.t', $self->{stamp}{always}, 'NEW.stamped := coalesce(OLD.stamped, 0) + 1; RETURN NEW;')
+	  if $self->{stamp};
+	if (my $t = $self->{suppress})
+	{
+		$sql .= trigger_sql(($t->{late} ? 'zzzzz' : 'a') . '_suppress', 'BEFORE INSERT', defined $t->{table} ? "fz.t_$t->{table}" : 'fz.t',
+			$t->{always}, "IF $t->{sql} THEN " . ($t->{route} ? $self->tell_sql : '') . " RETURN NULL; END IF; RETURN NEW;");
+	}
+	if ($self->{with}{switches})
+	{
+		for my $t ([ 'a_switch', 'before' ], [ 'zzzzz_switch', 'late' ])
+		{
+			$sql .= trigger_sql($t->[0], 'BEFORE INSERT OR UPDATE OR DELETE', 'fz.t', 1,
+				"PERFORM fz.switch('$t->[1]'); RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;");
+		}
+		$sql .= "ALTER TABLE fz.t ADD CONSTRAINT c CHECK (fz.switch('check'));\n";
+	}
+	return $sql;
+}
+
+sub switches_sql
+{
+	my ($self) = @_;
+	return '' if !$self->{with}{switches};
+	return <<'END';
+CREATE FUNCTION fz.switch(by text) RETURNS boolean LANGUAGE plpgsql AS '
+BEGIN
+	IF current_setting(''fz.by'', true) = by THEN
+		PERFORM set_config(current_setting(''fz.switch''), current_setting(''fz.value''), current_setting(''fz.local'')::boolean);
+	END IF;
+	RETURN true;
+END';
+END
+}
+
+sub trigger_sql
+{
+	my ($name, $events, $table, $always, $body) = @_;
+	return
+		"CREATE FUNCTION fz.$name() RETURNS trigger LANGUAGE plpgsql AS \$f\$BEGIN $body END\$f\$;\n"
+	  . "CREATE TRIGGER $name $events ON $table FOR EACH ROW EXECUTE FUNCTION fz.$name();\n"
+	  . ($always ? "ALTER TABLE $table ENABLE ALWAYS TRIGGER $name;\n" : '');
+}
+
+# Does a trigger fire for a statement?
+sub fires
+{
+	my ($self, $trigger, $writer) = @_;
+	return $trigger && ($trigger->{always} || !$writer->{worker});
+}
+
+1;
