@@ -882,6 +882,20 @@ ALTER FUNCTION ownership.grants(text) SET jit = off;
 ALTER FUNCTION ownership.diagram(text) SET jit = off;
 ALTER FUNCTION ownership.page() SET jit = off;
 
+/* a schema that somebody makes while the one that the map means is gone takes no map along */
+CREATE TABLE ownership.bound_schema (
+	name	text PRIMARY KEY,
+	schema	oid NOT NULL,
+	role	oid NOT NULL
+);
+COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema that a name on the map was bound to, and its owner then';
+GRANT SELECT ON ownership.bound_schema TO PUBLIC;
+INSERT INTO ownership.bound_schema
+SELECT n.nspname, n.oid, n.nspowner
+FROM pg_catalog.pg_namespace n
+WHERE EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = n.nspname::text)
+   OR EXISTS (SELECT FROM ownership.mirrored_pattern p WHERE split_part(p.pattern, '.', 1) = n.nspname::text AND strpos(p.pattern, '.') > 0);
+
 /* also on the tables that are new: these leave out what a subscription brings */
 DO $$
 DECLARE
@@ -900,16 +914,3 @@ BEGIN
 		EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER another_hub_truncate', own);
 	END LOOP;
 END $$;
-/* a schema that somebody makes while the one that the map means is gone takes no map along */
-CREATE TABLE ownership.bound_schema (
-	name	text PRIMARY KEY,
-	schema	oid NOT NULL,
-	role	oid NOT NULL
-);
-COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema that a name on the map was bound to, and its owner then';
-GRANT SELECT ON ownership.bound_schema TO PUBLIC;
-INSERT INTO ownership.bound_schema
-SELECT n.nspname, n.oid, n.nspowner
-FROM pg_catalog.pg_namespace n
-WHERE EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = n.nspname::text)
-   OR EXISTS (SELECT FROM ownership.mirrored_pattern p WHERE split_part(p.pattern, '.', 1) = n.nspname::text AND strpos(p.pattern, '.') > 0);
