@@ -17,7 +17,7 @@ INSERT INTO ownership.mirrored_pattern (pattern, source) VALUES ('elsewhere.*', 
 SET ROLE regress_stranger;
 UPDATE product SET price = 2;
 RESET ROLE;
-SELECT ownership.flush();
+DO $$ BEGIN IF current_setting('shared_preload_libraries') = 'ownership' THEN PERFORM ownership.flush(); END IF; END $$;
 
 -- All that the extension holds.  Activity is left out: whatever is read is counted there.
 CREATE FUNCTION state() RETURNS text LANGUAGE plpgsql AS $$
