@@ -1144,8 +1144,9 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 						 errhint("The transaction might succeed if retried.")));
 		}
 		reject(call, &set, c->verdict, stored, proposed,
-			   moved ? _("A trigger that fires after the guard changed it again.")
-					 : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+			   moved
+				   ? _("A trigger that fires after the guard changed it again.")
+				   : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
 	}
 	record_allowed(call, &set, stored, proposed, NULL);
 }
@@ -1238,7 +1239,7 @@ ownership_guard_truncate(PG_FUNCTION_ARGS)
 	if (set.strictest == VERDICT_REJECT)
 		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
 			   policy_effective(set.items[0].col->policy, call.circumstances.default_policy) ==
-						   POLICY_REJECT
+					   POLICY_REJECT
 				   ? NULL
 				   : _("TRUNCATE leaves no rows to keep."));
 	if (truncate_is_new(call.map))

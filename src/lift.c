@@ -321,8 +321,7 @@ static void
 arm(Trigger *triggers, int ntriggers)
 {
 	for (int i = 0; i < ntriggers; i++)
-		if (triggers[i].tgfoid == judge_function &&
-			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+		if (triggers[i].tgfoid == judge_function && triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
 			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
 }
 
@@ -625,8 +624,7 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		ModifyTableState *node = rri == NULL ? NULL : node_of(query, rri);
 
 		if (node != NULL)
-			lift_relation(query->estate, rri, writes_of(node), map, moment, writer,
-						  judge_in_before);
+			lift_relation(query->estate, rri, writes_of(node), map, moment, writer, judge_in_before);
 		return;
 	}
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) || !(applied || statement_is_copy(map)))

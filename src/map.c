@@ -78,8 +78,8 @@ enum
 
 typedef struct MapEntry
 {
-	Oid relid; /* hash key */
-	bool ancestor; /* some other relation's map depends on it */
+	Oid relid;		  /* hash key */
+	bool ancestor;	  /* some other relation's map depends on it */
 	RelationMap *map; /* NULL: none was loaded yet */
 } MapEntry;
 

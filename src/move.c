@@ -326,8 +326,7 @@ move_let_in(const Move *move, Relation rel, const RelationMap *map, HeapTuple tu
 		ctl.keysize = sizeof(MovedKey);
 		ctl.entrysize = sizeof(Moved);
 		ctl.hcxt = moved_cxt;
-		moved =
-			hash_create("ownership moved rows", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		moved = hash_create("ownership moved rows", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		moved_named = NULL;
 	}
 	if (moved_named == NULL || !bms_equal(moved_named, move->named))

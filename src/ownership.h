@@ -148,7 +148,7 @@ typedef struct RelationMap
 {
 	Oid relid;
 	bool valid;
-	bool mapped;   /* false: a negative answer */
+	bool mapped; /* false: a negative answer */
 	MemoryContext cxt;
 	Oid home;					/* the table that stands on the map */
 	Oid root;					/* topmost ancestor, or relid */
@@ -268,11 +268,11 @@ typedef struct Moment
 	WriterKey key;
 	Enforcement enforcement;
 	Policy default_policy;
-	bool replica;	   /* session_replication_role */
-	bool identified;   /* `writer` is known */
-	Writer writer;	   /* see moment_writer() */
-	uint64 edits;	   /* of the map, that it knows of */
-	uint64 serial;	   /* changes when such an edit makes writer and maps others */
+	bool replica;		/* session_replication_role */
+	bool identified;	/* `writer` is known */
+	Writer writer;		/* see moment_writer() */
+	uint64 edits;		/* of the map, that it knows of */
+	uint64 serial;		/* changes when such an edit makes writer and maps others */
 	MomentState *state; /* NULL: of no statement, but of now */
 } Moment;
 

@@ -58,8 +58,8 @@ static Frame current;							   /* all NULL: nothing is known */
 static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
-static bool midway = false;	   /* the library was loaded in this transaction */
-static Moment *unseen = NULL; /* of the statement that did it */
+static bool midway = false;						   /* the library was loaded in this transaction */
+static Moment *unseen = NULL;					   /* of the statement that did it */
 
 /* The statement under way, or NULL when nothing is known (apply). */
 static PlannedStmt *
@@ -603,9 +603,9 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 {
 	Frame outer = current;
 	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
-	MemoryContext cxt = !copy ? NULL
-							  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY",
-													  ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt =
+		!copy ? NULL
+			  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
 
 	if (copy)
 	{

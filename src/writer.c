@@ -268,8 +268,7 @@ check_setting(const char *name)
 	nearest = nearest_name(name, system_names());
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist",
-					name),
+			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist", name),
 			 nearest != NULL
 				 ? errhint("Perhaps you meant system \"%s\".", nearest)
 				 : errhint(
