@@ -808,20 +808,26 @@ load_map(RelationMap *map, Relation rel, Snapshot at)
 }
 
 /*
- * The map of an open relation as a snapshot has it.  It is not kept for
- * others, and goes with the memory context.
+ * The map of an open relation as a snapshot sees it.  It is in no cache, and is
+ * freed when those who pin it unpin it.
+ *
+ * Errors: as map_get().
  */
 RelationMap *
-map_as_of(Relation rel, Snapshot snapshot, MemoryContext cxt)
+map_as_of(Relation rel, Snapshot snapshot)
 {
-	MemoryContext own = AllocSetContextCreate(cxt, "ownership map", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(own);
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
 	RelationMap *map = palloc0(sizeof(RelationMap));
 
 	map->relid = RelationGetRelid(rel);
-	map->cxt = own;
+	map->cxt = cxt;
 	load_map(map, rel, snapshot);
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(cxt, CacheMemoryContext);
+	map->loaded = ++loads;
+	map->retired = true;
 	return map;
 }
 

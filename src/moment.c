@@ -23,6 +23,7 @@
 #include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* The map of one relation, as it was when the statement first met it. */
 typedef struct TakenMap
@@ -40,6 +41,7 @@ struct MomentState
 	const void *statement;
 	MemoryContext cxt;
 	Snapshot snapshot; /* of the statement; NULL: it may be older than its beginning */
+	char *later;	   /* then one of its beginning, serialized; or NULL */
 	uint64 signals;	   /* map_signals then */
 	int nmaps;
 	uint32 places;	/* a power of two, less than half of them taken */
@@ -99,6 +101,7 @@ moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 	state->statement = statement;
 	state->cxt = cxt;
 	state->snapshot = IsolationUsesXactSnapshot() ? NULL : snapshot;
+	state->later = NULL;
 	state->signals = map_signals;
 	state->judged_before = NIL;
 	state->places = PLACES_AT_ONCE;
@@ -234,6 +237,24 @@ take_map(MomentState *state, RelationMap *map)
 	map_pin(map);
 }
 
+/*
+ * Under REPEATABLE READ the statement's snapshot is that of the transaction.
+ * Keep one of now, for a map that is yet to be read.  It needs no registering:
+ * the transaction's own, which is older, holds the rows that it sees.
+ */
+static void
+keep_snapshot(MomentState *state)
+{
+	Snapshot now;
+
+	if (state->snapshot != NULL || state->later != NULL || !IsolationUsesXactSnapshot() ||
+		IsInParallelMode())
+		return;
+	now = GetLatestSnapshot();
+	state->later = MemoryContextAlloc(state->cxt, EstimateSnapshotSpace(now));
+	SerializeSnapshot(now, state->later);
+}
+
 /* The map of a relation, if it was taken or is in the cache, else NULL. */
 RelationMap *
 moment_known_map(Moment *m, Oid relid)
@@ -247,6 +268,8 @@ moment_known_map(Moment *m, Oid relid)
 		map = map_known(relid);
 		if (map != NULL)
 			take_map(m->state, map);
+		else
+			keep_snapshot(m->state);
 	}
 	return map;
 }
@@ -273,10 +296,11 @@ moment_map(Moment *m, Relation rel)
 	}
 
 	/* others may have edited the map before a row of this relation came */
-	if (m->state != NULL && m->state->snapshot != NULL && m->state->signals != map_signals &&
-		m->serial == 0)
+	if (m->state != NULL && (m->state->snapshot != NULL || m->state->later != NULL) &&
+		m->state->signals != map_signals && m->serial == 0)
 	{
-		map = map_as_of(rel, m->state->snapshot, m->state->cxt);
+		map = map_as_of(rel, m->state->snapshot != NULL ? m->state->snapshot
+														: RestoreSnapshot(m->state->later));
 		take_map(m->state, map);
 		if (map->mapped)
 			(void) moment_writer(m);

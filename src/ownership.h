@@ -290,7 +290,7 @@ extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot
 extern bool map_is_asking(void);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
 extern List *map_ancestors(Oid relid);
-extern RelationMap *map_as_of(Relation rel, Snapshot snapshot, MemoryContext cxt);
+extern RelationMap *map_as_of(Relation rel, Snapshot snapshot);
 extern uint64 map_signals;
 extern uint64 map_edits;
 extern void map_edited(void);
