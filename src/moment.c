@@ -72,7 +72,7 @@ forget_maps(MomentState *state)
 	{
 		if (OidIsValid(state->maps[i].relid))
 			map_unpin(state->maps[i].map);
-		state->maps[i].relid = InvalidOid;
+		state->maps[i] = (TakenMap){InvalidOid, NULL};
 	}
 	state->nmaps = 0;
 }
