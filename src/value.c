@@ -21,7 +21,6 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 #include "utils/xml.h"
 
 #define SEARCH_PATH "pg_catalog, pg_temp"
@@ -93,7 +92,7 @@ fix_output(int needs)
 
 	/* what can fail comes first; whoever catches that undoes settings, too */
 	if ((needs & TEXT_LOCALE) != 0)
-		fix_setting(&old, "lc_monetary", locale_monetary, "C");
+		fix_setting(&old, "lc_monetary", GetConfigOption("lc_monetary", false, false), "C");
 	if ((needs & TEXT_NAMES) != 0)
 		fix_setting(&old, "search_path", namespace_search_path, SEARCH_PATH);
 	old.date_style = DateStyle;
