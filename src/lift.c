@@ -452,6 +452,9 @@ lift_statement(QueryDesc *query, Moment *moment)
 			const Writer *writer;
 			RelationMap *map;
 
+			/* what it sets off may be guarded even where it is not itself */
+			if (rri->ri_TrigDesc != NULL)
+				moment_keep_snapshot(moment);
 			if (!has_guard(rri->ri_TrigDesc))
 				continue;
 			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
