@@ -260,7 +260,7 @@ made_columns(const Evidence *e, const Bitmapset *unnamed)
 static bool
 is_to_come(const Evidence *e, AttrNumber attnum)
 {
-	return e->new != NULL && TRIGGER_FIRED_BEFORE(e->new->td->tg_event) &&
+	return e->new != NULL &&TRIGGER_FIRED_BEFORE(e->new->td->tg_event) &&
 		   TupleDescAttr(e->desc, attnum - 1)->attgenerated != '\0';
 }
 

@@ -190,8 +190,7 @@ others_fire_before(const TriggerDesc *desc, int event)
 bool
 lift_others_before(TriggerData *td, int event)
 {
-	return !is_guarded(td->tg_relation) ||
-		   others_fire_before(td->tg_relation->trigdesc, event);
+	return !is_guarded(td->tg_relation) || others_fire_before(td->tg_relation->trigdesc, event);
 }
 
 /* The flags of the row triggers, from those that are enabled. */
