@@ -111,14 +111,17 @@ catalog_check_triggers(void)
 	{
 		Oid relid = catalog_table(tables[i], strcmp(tables[i], "replaced_column") == 0);
 		Relation rel;
+		TriggerDesc *triggers;
 
 		/* objects of an older version are without it */
 		if (!OidIsValid(relid))
 			continue;
 		rel = table_open(relid, AccessShareLock);
-		for (int t = 0; rel->trigdesc != NULL && t < rel->trigdesc->numtriggers; t++)
+		/* a copy: each look-up may replace the relation's own */
+		triggers = CopyTriggerDesc(rel->trigdesc);
+		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
 		{
-			Trigger *trigger = &rel->trigdesc->triggers[t];
+			Trigger *trigger = &triggers->triggers[t];
 			HeapTuple tuple;
 			Oid author;
 

@@ -256,6 +256,14 @@ made_columns(const Evidence *e, const Bitmapset *unnamed)
 	return made;
 }
 
+/* BEFORE INSERT a generated column of the key has no value yet. */
+static bool
+is_to_come(const Evidence *e, AttrNumber attnum)
+{
+	return e->new != NULL &&TRIGGER_FIRED_BEFORE(e->new->td->tg_event) &&
+		   TupleDescAttr(e->desc, attnum - 1)->attgenerated != '\0';
+}
+
 /*
  * The key of the row that the evidence is about; NULL: it has none.  What a
  * refused INSERT does not name of it is another one at each try, and tells no
@@ -280,7 +288,7 @@ row_key(const Evidence *e, bool *whole, Bitmapset **made)
 	{
 		if (bms_is_member(map->key_attrs[i], unnamed))
 			*whole = false;
-		else
+		else if (!is_to_come(e, map->key_attrs[i]))
 			push_column(&state, e->desc, slot, map->key_attrs[i], -1, true);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));

@@ -206,13 +206,16 @@ rearm_own(Oid relid)
 {
 	Relation rel = table_open(relid, ShareRowExclusiveLock);
 	List *names[2] = {NIL, NIL};
+	TriggerDesc *triggers;
 	ListCell *lc;
 
 	if (relid == catalog_table("mirrored_table", false))
 		bind_unbound();
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	/* a copy: each look-up may replace the relation's own */
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		const Trigger *trigger = &triggers->triggers[i];
 		bool always = fires_always(trigger);
 
 		if (!trigger->tgisinternal && ((trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN && always) ||

@@ -314,7 +314,10 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 	}
 }
 
-/* A column's value in a row, as a number that is told to nobody. */
+/*
+ * A column's value in a row, as a number that is told to nobody.  BEFORE does
+ * not have the generated columns of a key yet.
+ */
 static uint64
 stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 {
@@ -325,8 +328,11 @@ stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 		AttrNumber attnum = i < 0 ? col->attnum : call->map->key_attrs[i];
 		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1);
 		bool isnull;
-		Datum value = slot_getattr(row, attnum, &isnull);
+		Datum value;
 
+		if (att->attgenerated != '\0')
+			continue;
+		value = slot_getattr(row, attnum, &isnull);
 		hash =
 			hash_combine64(hash, isnull ? 0 : datum_image_hash(value, att->attbyval, att->attlen));
 	}

@@ -89,7 +89,7 @@ utility(const char *sql)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
 }
 
-/* A trigger of the relation by its name, or NULL. */
+/* A trigger of the relation by its name, or NULL; until the next look-up in a catalog. */
 Trigger *
 find_trigger(Relation rel, const char *name)
 {
@@ -114,8 +114,8 @@ drop_from_partitions(Oid parent, const char *name)
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
 		Trigger *trigger = find_trigger(rel, name);
-		char *table = qualified_name(rel);
 		bool own = trigger != NULL && !trigger->tgisclone;
+		char *table = qualified_name(rel); /* a look-up: the trigger is known no more */
 
 		table_close(rel, NoLock);
 		if (own)
@@ -258,9 +258,9 @@ drop_own_guard(Oid relid, bool truncate)
 	{
 		Relation rel = table_open(relid, AccessExclusiveLock);
 		Trigger *trigger = find_trigger(rel, guard_triggers[i].name);
-		char *table = qualified_name(rel);
 		bool own = trigger != NULL && !trigger->tgisclone &&
 				   (truncate || strcmp(guard_triggers[i].name, TRIGGER_TRUNCATE) != 0);
+		char *table = qualified_name(rel);
 
 		table_close(rel, NoLock);
 		if (own)

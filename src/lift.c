@@ -107,35 +107,57 @@ is_guard(const Trigger *trigger)
 	return trigger->tgfoid == amend_function || trigger->tgfoid == judge_function;
 }
 
+/*
+ * Looks up the guard's functions, if some trigger of the list may be a guard's:
+ * so that looking is cheap where there is none anywhere near.  Each look-up may
+ * let an invalidation in, which replaces a relation's own list.
+ */
+static void
+find_functions(const TriggerDesc *desc)
+{
+	bool found = false;
+	Oid amend;
+	Oid judge;
+
+	if (desc == NULL || OidIsValid(amend_function))
+		return;
+	for (int i = 0; i < desc->numtriggers && !found; i++)
+		found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
+	if (!found)
+		return;
+	amend = guard_function("guard_amend");
+	judge = guard_function("guard_judge");
+	amend_function = amend;
+	judge_function = judge;
+}
+
+static bool
+contains_guard(const TriggerDesc *desc)
+{
+	if (desc == NULL || !OidIsValid(amend_function))
+		return false;
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (is_guard(&desc->triggers[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Is there a guard in a statement's private list? */
 static bool
 has_guard(const TriggerDesc *desc)
 {
-	bool found = false;
+	find_functions(desc);
+	return contains_guard(desc);
+}
 
-	if (desc == NULL)
-		return false;
-	if (!OidIsValid(amend_function))
-	{
-		Oid amend;
-		Oid judge;
-
-		/* so that looking is cheap where there is no guard anywhere near */
-		for (int i = 0; i < desc->numtriggers && !found; i++)
-			found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
-		if (!found)
-			return false;
-		/* each look-up may let an invalidation in */
-		amend = guard_function("guard_amend");
-		judge = guard_function("guard_judge");
-		amend_function = amend;
-		judge_function = judge;
-		if (!OidIsValid(amend_function))
-			return false;
-		found = false;
-	}
-	for (int i = 0; i < desc->numtriggers && !found; i++)
-		found = is_guard(&desc->triggers[i]);
-	return found;
+/* Is there one in the relation's own list, as it is after the look-up? */
+static bool
+is_guarded(Relation rel)
+{
+	find_functions(rel->trigdesc);
+	return contains_guard(rel->trigdesc);
 }
 
 static bool
@@ -168,8 +190,7 @@ others_fire_before(const TriggerDesc *desc, int event)
 bool
 lift_others_before(TriggerData *td, int event)
 {
-	return !has_guard(td->tg_relation->trigdesc) ||
-		   others_fire_before(td->tg_relation->trigdesc, event);
+	return !is_guarded(td->tg_relation) || others_fire_before(td->tg_relation->trigdesc, event);
 }
 
 /* The flags of the row triggers, from those that are enabled. */
@@ -452,6 +473,9 @@ lift_statement(QueryDesc *query, Moment *moment)
 			const Writer *writer;
 			RelationMap *map;
 
+			/* what it sets off may be guarded even where it is not itself */
+			if (rri->ri_TrigDesc != NULL)
+				moment_keep_snapshot(moment);
 			if (!has_guard(rri->ri_TrigDesc))
 				continue;
 			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
@@ -589,7 +613,7 @@ lift_arm(TriggerData *td)
 {
 	QueryDesc *query = statement_query();
 
-	if (!has_guard(td->tg_relation->trigdesc))
+	if (!is_guarded(td->tg_relation))
 		return false;
 	if (query != NULL)
 	{
@@ -630,8 +654,9 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 	QueryDesc *query = statement_query();
 	Writes writes = {0};
 	Trigger *triggers;
+	int ntriggers;
 
-	if (!ownership_lift || !has_guard(td->tg_relation->trigdesc))
+	if (!ownership_lift || !is_guarded(td->tg_relation))
 		return;
 	if (query != NULL)
 	{
@@ -647,8 +672,8 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 	triggers = triggers_of_copy(td);
 	if (triggers == NULL)
 		return;
+	ntriggers = td->tg_relation->trigdesc->numtriggers;
 	writes.inserts = true;
 	writes.derives = applied || others_fire_before(td->tg_relation->trigdesc, TRIGGER_TYPE_INSERT);
-	disable(NULL, triggers, td->tg_relation->trigdesc->numtriggers,
-			need_for(map, moment, writer, &writes, judge_in_before));
+	disable(NULL, triggers, ntriggers, need_for(map, moment, writer, &writes, judge_in_before));
 }

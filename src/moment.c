@@ -239,12 +239,15 @@ take_map(MomentState *state, RelationMap *map)
 
 /*
  * Under REPEATABLE READ the statement's snapshot is that of the transaction.
- * Keep one of now, for a map that is yet to be read.  It needs no registering:
- * the transaction's own, which is older, holds the rows that it sees.
+ * Keep one of now, for maps that are yet to be read: of partitions that rows
+ * are routed to, and of tables that foreign-key actions write.  It needs no
+ * registering: the transaction's own, which is older, holds the rows that it
+ * sees.
  */
-static void
-keep_snapshot(MomentState *state)
+void
+moment_keep_snapshot(Moment *m)
 {
+	MomentState *state = m->state;
 	Snapshot now;
 
 	if (state->snapshot != NULL || state->later != NULL || !IsolationUsesXactSnapshot() ||
@@ -268,8 +271,6 @@ moment_known_map(Moment *m, Oid relid)
 		map = map_known(relid);
 		if (map != NULL)
 			take_map(m->state, map);
-		else
-			keep_snapshot(m->state);
 	}
 	return map;
 }

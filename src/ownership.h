@@ -316,6 +316,7 @@ typedef struct Moment
 
 extern Moment moment_now(void);
 extern Moment *moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt);
+extern void moment_keep_snapshot(Moment *m);
 extern Moment *moment_of(const void *statement);
 extern const Writer *moment_writer(Moment *m);
 extern const Writer *moment_known_writer(Moment *m);

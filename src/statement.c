@@ -497,6 +497,8 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	}
 	PG_TRY();
 	{
+		if (copy)
+			moment_keep_snapshot(current.moment);
 		if (IsA(pstmt->utilityStmt, TruncateStmt))
 			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
 		if (next_ProcessUtility)
