@@ -334,8 +334,9 @@ sub update
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
 		return;
 	}
-	# of which nothing is left: the row is as it was stored
-	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	# of which nothing is left: the row is as it was stored.  Zeros that are added
+	# to a numeric are no conflict, but something.
+	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed({}, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
 	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
 	my $gone = ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && $r->suppressed($self->writer($s), \%final);
