@@ -357,7 +357,8 @@ sub update
 	return if %{ $self->{errors} };
 
 	# evidence goes by the key that the row has now
-	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts);
+	# of a row that did not arrive nothing was let through
+	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts) if !$gone;
 	my @kept = $self->untold($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
