@@ -392,7 +392,7 @@ sub make_statement
 		$s{r} = pick(@{ $self->{column}{r}{values} }) if $self->{column}{r};
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
-	$self->make_into(\%s) if $self->{with}{partition_defaults} && chance(0.3);
+	$self->make_into(\%s) if $self->{with}{partition_defaults} && !defined $s{move} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{
 		my $c = pick(grep { !$_->{unowned} } @columns);

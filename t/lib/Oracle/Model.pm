@@ -133,9 +133,10 @@ sub said_keys
 }
 
 # A refused value is told once: returns those of the columns that were not.
+# What the database made is nobody's news.
 sub untold
 {
-	my ($self, $s, $what, $key, $proposed, @columns) = @_;
+	my ($self, $s, $what, $key, $proposed, $made, @columns) = @_;
 	my $writer = $self->writer($s);
 	my $who = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
 	my @fresh;
@@ -148,11 +149,21 @@ sub untold
 		$at .= "\0" . Oracle::encode($proposed) if @said < @{ $self->{round}{keys} };
 		my $value = Oracle::encode(ref $proposed && $what eq 'kept' ? values_of($proposed, $c) : $proposed);
 
-		next if defined $self->{memory}{$at} && $self->{memory}{$at} eq $value;
+		next if defined $self->{memory}{$at} && without($self->{memory}{$at}, @$made) eq without($value, @$made);
 		$self->{memory}{$at} = $value;
 		push @fresh, $c;
 	}
 	return @fresh;
+}
+
+# A row as JSON without some of its columns.
+sub without
+{
+	my ($value, @columns) = @_;
+	return $value if !@columns;
+	my $row = Oracle::decode($value);
+	delete @$row{@columns};
+	return Oracle::encode($row);
 }
 
 sub values_of
@@ -235,9 +246,10 @@ sub insert
 	{
 		return if $rejected;
 		my $whole = $self->whole(\%row);
-		# without what the database would have made
-		delete @$whole{ 'id', grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole } if $s->{start};
-		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, @columns);
+		# what the database made; a replicated INSERT does not tell
+		my @made = $s->{kind} eq 'feed' ? () : grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole;
+		delete @$whole{ 'id', @made } if $s->{start};
+		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, \@made, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
 	}
@@ -248,7 +260,7 @@ sub insert
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
-	@kept = $self->untold($s, 'kept', \%row, \%row, @kept);
+	@kept = $self->untold($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
 	$final{rid} = $final{version} = ++$serial;
@@ -330,12 +342,13 @@ sub update
 		# what a user's trigger suppresses, the guard never sees
 		return if $r->suppressed($self->writer($s), \%new);
 		my $whole = $self->whole(\%new);
-		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
 		return;
 	}
-	# of which nothing is left: the row is as it was stored
-	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed($_, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	# of which nothing is left: the row is as it was stored.  Zeros that are added
+	# to a numeric are no conflict, but something.
+	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed({}, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
 	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
 	my $gone = ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && $r->suppressed($self->writer($s), \%final);
@@ -344,8 +357,9 @@ sub update
 	return if %{ $self->{errors} };
 
 	# evidence goes by the key that the row has now
-	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts);
-	my @kept = $self->untold($s, 'kept', \%final, \%new, grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+	# of a row that did not arrive nothing was let through
+	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts) if !$gone;
+	my @kept = $self->untold($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
 	if ($gone)
@@ -401,7 +415,7 @@ sub delete
 	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
 	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
 	{
-		@columns = $self->untold($s, 'discarded DELETE', $stored, undef, @columns);
+		@columns = $self->untold($s, 'discarded DELETE', $stored, undef, [], @columns);
 		$self->evidence($s, 'DELETE', 'discarded', \@columns, $stored, values_of($stored, @columns), undef) if @columns;
 		return;
 	}
