@@ -262,10 +262,10 @@ copy_map(Oid relid, const TablePlace *from, const TablePlace *to, bool guarded)
 			"SELECT $3, $4, column_name, entity, field FROM ownership.mirrored_column "
 			"WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
 			&p);
-	run_sql("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
-			"SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
-			"WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
-			&p);
+	write_carried_filters("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
+						  "SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
+						  "WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
+						  &p);
 	run_sql("UPDATE ownership.former_table SET twin = true WHERE (former_schema, former_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL AND $5 IS NOT NULL",
 			&p);
