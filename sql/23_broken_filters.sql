@@ -1,5 +1,6 @@
 -- A row filter that works no more does not keep the map from following its
--- table: writes fail until it is corrected, and nobody's go unjudged.
+-- table: writes fail until it is corrected, and nobody's go unjudged. Filters
+-- that name the table with its schema follow, too.
 \set VERBOSITY terse
 CREATE EXTENSION ownership;
 CREATE ROLE regress_erp;
@@ -50,7 +51,35 @@ UPDATE invoice SET total = 3;
 RESET ROLE;
 SELECT b.total AS basket, i.total AS invoice FROM basket b, invoice i;
 
+-- The table may be named with its schema, which may be another one now.
+CREATE SCHEMA shop;
+CREATE TABLE shop.item (id int PRIMARY KEY, status text, total int);
+SELECT ownership.assign('shop.item', NULL, 'erp');
+SELECT ownership.assign_rows('shop.item', '{total}', 'crm', $$shop.item.status = 'open' AND shop.item.* IS DISTINCT FROM NULL$$);
+GRANT ALL ON shop.item TO regress_crm, regress_erp;
+GRANT USAGE ON SCHEMA shop TO regress_crm, regress_erp;
+SET ROLE regress_erp;
+INSERT INTO shop.item VALUES (1, 'open'), (2, 'done');
+RESET ROLE;
+ALTER TABLE shop.item RENAME TO thing;
+SELECT relation, row_owners FROM ownership.map WHERE cardinality(row_owners) > 0 AND relation LIKE '%thing';
+UPDATE ownership.row_owner SET row_filter = $$shop.thing.status = 'open'$$ WHERE table_name = 'thing';
+ALTER SCHEMA shop RENAME TO store;
+SELECT relation, row_owners FROM ownership.map WHERE cardinality(row_owners) > 0 AND relation LIKE '%thing';
+UPDATE ownership.row_owner SET row_filter = $$store.thing.status = 'open'$$ WHERE table_name = 'thing';
+ALTER TABLE store.thing SET SCHEMA public;
+SELECT relation, row_owners FROM ownership.map WHERE cardinality(row_owners) > 0 AND relation LIKE '%thing';
+UPDATE ownership.row_owner SET row_filter = $$public.thing.status = 'open'$$ WHERE table_name = 'thing';
+ALTER TABLE thing RENAME status TO state;
+SELECT relation, row_owners FROM ownership.map WHERE cardinality(row_owners) > 0 AND relation LIKE '%thing';
+SET ROLE regress_crm;
+UPDATE thing SET total = 3 WHERE id = 1;
+UPDATE thing SET total = 3 WHERE id = 2;
+RESET ROLE;
+SELECT * FROM thing ORDER BY id;
+
 DROP EXTENSION ownership;
-DROP TABLE basket, invoice, stock, stock_old CASCADE;
+DROP SCHEMA store;
+DROP TABLE thing, basket, invoice, stock, stock_old CASCADE;
 DROP FUNCTION is_open(text);
 DROP ROLE regress_erp, regress_crm, regress_other;

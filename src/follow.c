@@ -162,8 +162,7 @@ table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *colu
 	Parameters p = {0};
 
 	rename_on_map(from, to);
-	if (strcmp(from->table, to->table) != 0)
-		rename_in_filters(relid, to, from->table, columns);
+	rename_in_filters(relid, to, from->table, columns);
 	queue_ddl(RelationRelationId, relid, from, false, false, NIL);
 	add_place(&p, from);
 	add_place(&p, to);
@@ -237,7 +236,7 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 		queue_ddl(RelationRelationId, before->relid, from, false, true, NIL);
 	rename_on_map(from, to);
 	bind_table(to->schema, to->table, relid, before != NULL && before->guarded);
-	if (before != NULL && strcmp(from->table, to->table) != 0)
+	if (before != NULL)
 		rename_in_filters(relid, to, from->table, NIL);
 	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
 }
