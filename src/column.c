@@ -39,6 +39,34 @@ rename_filter(void *arg)
 	f->renamed = filter_renamed(f->rel, f->text, f->table, f->columns);
 }
 
+static int carrying;
+
+/* Are filters written only because what they are on has another name or place? */
+bool
+filters_are_carried(void)
+{
+	return carrying > 0;
+}
+
+/*
+ * A filter that works no more is carried all the same: it is a risk already,
+ * and writes fail.  Without it, the whole table would lose its map.
+ */
+void
+write_carried_filters(const char *sql, Parameters *p)
+{
+	carrying++;
+	PG_TRY();
+	{
+		run_sql(sql, p);
+	}
+	PG_FINALLY();
+	{
+		carrying--;
+	}
+	PG_END_TRY();
+}
+
 /* Filters that do not mean the same under new names are written anew. */
 void
 rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
@@ -73,9 +101,9 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 		add_text(&q, column);
 		add_text(&q, position);
 		add_text(&q, f.renamed);
-		run_sql("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
-				"AND table_name = $2 AND column_name = $3 AND position = $4::integer",
-				&q);
+		write_carried_filters("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
+							  "AND table_name = $2 AND column_name = $3 AND position = $4::integer",
+							  &q);
 	}
 	table_close(rel, NoLock);
 }

@@ -236,6 +236,23 @@ parse_error_context(void *arg)
 	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
 }
 
+/* schema.table.column is table.column: an alias has no schema. */
+static bool
+drop_schema(Node *node, void *table)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, ColumnRef))
+	{
+		ColumnRef *ref = (ColumnRef *) node;
+
+		if (list_length(ref->fields) == 3 && strcmp(strVal(lsecond(ref->fields)), table) == 0)
+			ref->fields = list_delete_first(ref->fields);
+		return false;
+	}
+	return raw_expression_tree_walker(node, drop_schema, table);
+}
+
 /*
  * The filter over rel's columns, before it is planned; under the names that
  * the table and its columns have in the alias, if there is one.
@@ -245,14 +262,17 @@ transform_filter(Relation rel, const char *text, Alias *alias)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *nsitem;
+	Node *raw = raw_expression(text);
 	Node *expr;
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	if (alias != NULL)
+		(void) drop_schema(raw, alias->aliasname);
 	pstate->p_sourcetext = text;
 	nsitem = addRangeTableEntryForRelation(pstate, rel, AccessShareLock, alias, false, true);
 	addNSItemToQuery(pstate, nsitem, false, true, true);
-	expr = transformExpr(pstate, raw_expression(text), EXPR_KIND_CHECK_CONSTRAINT);
+	expr = transformExpr(pstate, raw, EXPR_KIND_CHECK_CONSTRAINT);
 	expr = coerce_to_boolean(pstate, expr, "row filter");
 	assign_expr_collations(pstate, expr);
 	free_parsestate(pstate);
@@ -318,8 +338,8 @@ transform_as_is(void *arg)
 }
 
 /*
- * A filter's text now that the table or columns of it have other names than
- * before, `table` and `columns` (by attribute number); NULL if the text means
+ * A filter's text now that the table, its schema or columns of it have other
+ * names than before, `table` and `columns` (by attribute number); NULL if the text means
  * the same as ever.
  *
  * Errors: the filter did not work before either.

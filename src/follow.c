@@ -162,8 +162,7 @@ table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *colu
 	Parameters p = {0};
 
 	rename_on_map(from, to);
-	if (strcmp(from->table, to->table) != 0)
-		rename_in_filters(relid, to, from->table, columns);
+	rename_in_filters(relid, to, from->table, columns);
 	queue_ddl(RelationRelationId, relid, from, false, false, NIL);
 	add_place(&p, from);
 	add_place(&p, to);
@@ -237,7 +236,7 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 		queue_ddl(RelationRelationId, before->relid, from, false, true, NIL);
 	rename_on_map(from, to);
 	bind_table(to->schema, to->table, relid, before != NULL && before->guarded);
-	if (before != NULL && strcmp(from->table, to->table) != 0)
+	if (before != NULL)
 		rename_in_filters(relid, to, from->table, NIL);
 	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
 }
@@ -262,10 +261,10 @@ copy_map(Oid relid, const TablePlace *from, const TablePlace *to, bool guarded)
 			"SELECT $3, $4, column_name, entity, field FROM ownership.mirrored_column "
 			"WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
 			&p);
-	run_sql("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
-			"SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
-			"WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
-			&p);
+	write_carried_filters("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
+						  "SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
+						  "WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
+						  &p);
 	run_sql("UPDATE ownership.former_table SET twin = true WHERE (former_schema, former_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL AND $5 IS NOT NULL",
 			&p);

@@ -1029,6 +1029,8 @@ extern void follow_dropped(Oid relid);
 
 /* column.c: the map follows columns */
 extern COMPAT_NORETURN void changed_meanwhile(void);
+extern bool filters_are_carried(void);
+extern void write_carried_filters(const char *sql, Parameters *p);
 extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
 extern bool column_is_mirrored(const TablePlace *place, const char *column);
 extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);

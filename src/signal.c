@@ -315,8 +315,8 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 
 /*
  * BEFORE, on row_owner: a filter that cannot work on a table that is there is
- * refused.  Not while a dump is restored: what was broken before is a risk
- * afterwards, as it was.
+ * refused.  Not while a dump is restored, or the map follows DDL: what was
+ * broken before is a risk afterwards, as it was.
  *
  * Errors: those of filter_parse().
  */
@@ -331,7 +331,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 	Oid nsp;
 	Oid relid;
 
-	if (schema == NULL || table == NULL || filter == NULL || restoring())
+	if (schema == NULL || table == NULL || filter == NULL || restoring() || filters_are_carried())
 		return PointerGetDatum(tuple);
 	nsp = get_namespace_oid(schema, true);
 	relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
