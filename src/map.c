@@ -734,9 +734,8 @@ compare_columns(const void *a, const void *b)
 
 /*
  * Fills `map`, in the current memory context, from the newest or as of a
- * snapshot.  Parts of
- * filters and defaults are computed here, as the table's owner: explain() and
- * guard() must not run his code as their caller.
+ * snapshot.  Parts of filters and defaults are computed here, as the table's
+ * owner: explain() and guard() must not run his code as their caller.
  */
 static void
 load_map(RelationMap *map, Relation rel, Snapshot at)
@@ -831,6 +830,12 @@ map_as_of(Relation rel, Snapshot snapshot)
 	return map;
 }
 
+static inline bool
+is_stale(const MapEntry *entry)
+{
+	return entry->map == NULL || !entry->map->valid;
+}
+
 /*
  * The map of an open relation.  Never NULL; `mapped` is false for relations
  * off the map.
@@ -842,7 +847,7 @@ map_get(Relation rel)
 {
 	MapEntry *entry = map_entry(RelationGetRelid(rel));
 
-	for (int load = 1; unlikely(entry->map == NULL || !entry->map->valid) && load <= LOADS; load++)
+	for (int load = 1; unlikely(is_stale(entry)) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
