@@ -289,6 +289,7 @@ is(hub(q{
 		UPDATE product SET state = 'checked' WHERE sku = 'A-1';
 		SELECT ownership.current_system(), state FROM product WHERE sku = 'A-1'}),
 	'mdm|checked', 'an origin is the system that its name maps to');
+wait_for_exits($hub, 'integration');
 like(error_as($hub, 'integration', 'feeder', q{
 		SELECT pg_replication_origin_session_setup('mdm_feed');
 		UPDATE product SET price = 1 WHERE sku = 'A-1'}),
@@ -298,6 +299,7 @@ my $unmapped = error_as($hub, 'integration', 'feeder', q{
 		SELECT pg_replication_origin_session_setup('other_feed');
 		UPDATE product SET name = 'x' WHERE sku = 'A-1'});
 like($unmapped, qr/ERROR:  42501: .*"other_feed".*"name"/, 'an origin that maps to nothing is nobody');
+wait_for_exits($hub, 'integration');
 is(psql_as($hub, 'integration', 'feeder', q{
 		SELECT pg_replication_origin_session_setup('other_feed') \gset
 		SELECT ownership.current_system() IS NULL}), 't', 'and current_system() says so');

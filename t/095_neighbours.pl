@@ -171,9 +171,7 @@ sub guarded
 	my ($error) = @_;
 
 	like($error, qr/ERROR:  42501: system "crm" may not write column "price" of table "item"/, "$how: a foreign write is rejected");
-	# what a session has counted it hands over at its end, at the latest
-	$node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'crm')})
-	  or die 'a session does not end';
+	wait_for_exits($node, $db);
 	super('SELECT ownership.flush()');
 	is(super(q{SELECT system, role, operation, outcome, columns, row_key, stored, proposed FROM ownership.conflict ORDER BY outcome}), lines(
 			'crm|crm|UPDATE|kept|{title}|{"id": 2}|{"title": null}|{"title": "not mine"}',

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for);
+our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for wait_for_exits);
 
 # new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf",
 #	initdb => [ options ], install => another server's prefix, conf => file of lines by which that finds the extension)
@@ -90,6 +90,15 @@ sub wait_for
 	my ($node, $db, $query, $expected) = @_;
 	return $node->poll_query_until($db, $query, $expected // 't')
 	  || fail("timed out waiting for: $query");
+}
+
+# wait_for_exits(NODE, DATABASE): until the sessions of the test before have ended.
+# A client does not wait for that; but only then what they held is free, and
+# what they counted is handed over.
+sub wait_for_exits
+{
+	my ($node, $db) = @_;
+	return wait_for($node, $db, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'});
 }
 
 1;
