@@ -455,6 +455,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	initStringInfo(&left);
 	rel = relation_open(relid, AccessShareLock);
 	map = map_get(rel);
+	map_enter();
 	foreach(lc, columns)
 	{
 		RowColumn *col = lfirst(lc);
@@ -477,6 +478,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 		else
 			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
 	}
+	map_leave();
 	relation_close(rel, NoLock);
 	if (into != NIL)
 		write_evidence_row(relid, OPERATION_UPDATE, r->row_key, into, texts);

@@ -167,7 +167,8 @@ sub make_table
 	my @columns;
 
 	$self->{layout} = pick($self->layouts);
-	# what it is most about
+	# what they are most about
+	$self->{layout} = pick(qw(list nested)) if $self->{with}{combined} && $self->{with}{suppress} && chance(0.5);
 	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.85);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
@@ -339,7 +340,8 @@ sub make_statement
 			chance(0.2) ? 'truncate' : 'update',
 			chance(0.4) ? 'map' : 'insert',
 			chance(0.2) ? 'transaction' : 'update',
-			$self->{with}{combined} ? 'combined' : ()),
+			$self->{with}{combined} ? 'combined' : (),
+			$self->{with}{combined} && $self->{suppress} && $self->{column}{r} ? ('merge') x 5 : ()),
 		writer => pick(qw(s1 s1 s2 s2 s3 member nobody steward superuser middleware)),
 		enforcement => chance(0.9) ? 'on' : pick(qw(off observe)),
 		lift => chance(0.7) ? 'on' : 'off',
