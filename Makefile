@@ -104,6 +104,10 @@ PG_CPPFLAGS = -Isrc -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 
+# What the library shows to others in the process: the functions of SQL, and
+# what PostgreSQL itself looks for.
+SHLIB_EXPORTS = exports.txt
+
 # The install script is the concatenation of its parts, by number.
 SQL_PARTS = $(sort $(wildcard src/sql/*.sql))
 DATA_built = ownership--$(EXTVERSION).sql
@@ -115,13 +119,18 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
 
 include $(PGXS)
 
 # The directory is named too because a part may go away.
 $(DATA_built): $(SQL_PARTS) src/sql ownership.control
 	cat $(SQL_PARTS) > $@.tmp
+	mv $@.tmp $@
+
+exports.txt: $(wildcard src/*.c) Makefile
+	{ echo _PG_init; echo Pg_magic_func; \
+	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(wildcard src/*.c); } > $@.tmp
 	mv $@.tmp $@
 
 # The page's stylesheet, as strings of C.
