@@ -129,7 +129,7 @@ $(DATA_built): $(SQL_PARTS) src/sql ownership.control
 	mv $@.tmp $@
 
 exports.txt: $(wildcard src/*.c) Makefile
-	{ echo _PG_init; echo Pg_magic_func; \
+	{ echo _PG_init; echo Pg_magic_func; echo ownership_worker; \
 	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(wildcard src/*.c); } > $@.tmp
 	mv $@.tmp $@
 

@@ -1,5 +1,5 @@
 # The library shares a process with others: it shows the functions that SQL
-# names and what PostgreSQL looks for, and no other symbol.
+# names and what PostgreSQL looks for (the worker, too), and no other symbol.
 use strict;
 use warnings;
 use FindBin;
@@ -17,7 +17,7 @@ plan skip_all => 'there is no nm' if $? != 0;
 my %named = map { $_ => 1 } map { slurp($_) =~ /'MODULE_PATHNAME', '(\w+)'/g }
 	glob("$FindBin::RealBin/../src/sql/*.sql $FindBin::RealBin/../src/sql/versions/*.sql");
 my %shown = map { s/@.*//r => 1 } @symbols;
-my %may = (%named, (map { ("pg_finfo_$_" => 1) } keys %named), _PG_init => 1, Pg_magic_func => 1);
+my %may = (%named, (map { ("pg_finfo_$_" => 1) } keys %named), _PG_init => 1, Pg_magic_func => 1, ownership_worker => 1);
 
 cmp_ok(scalar keys %named, '>', 50, 'SQL names many functions');
 is(join(' ', grep { !$shown{$_} } sort keys %may), '', 'each is shown');
