@@ -227,9 +227,11 @@ sub insert
 	}
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
 	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
-	# what does not happen is not judged; what is refused before that is told all the same
+	# what does not happen is not judged; what is refused before that is told all
+	# the same.  Beside rows that move, what is rejected is so before later
+	# triggers are asked.
 	my $rejected = grep { $_ eq 'rejected' } values %verdicts;
-	if ($rejected && !$suppressed)
+	if ($rejected && (!$suppressed || $self->{let_in}))
 	{
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
@@ -362,6 +364,7 @@ sub update
 	my @kept = $self->untold($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
+	$self->{let_in} = 1 if ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && !($gone && !$r->{suppress}{late});
 	if ($gone)
 	{
 		# a move that a user's trigger ends half way
@@ -458,6 +461,7 @@ sub trial
 
 	$self->{errors} = {};
 	$self->{evidence} = [];
+	$self->{let_in} = 0;
 	$work->();
 	if (%{ $self->{errors} })
 	{
