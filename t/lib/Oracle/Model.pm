@@ -132,25 +132,36 @@ sub said_keys
 	return grep { !($s->{start} && $_->{name} eq 'id') } @{ $self->{round}{keys} };
 }
 
-# A refused value is told once: returns those of the columns that were not.
-# What the database made is nobody's news.
+# A refused value is told once: returns those of the columns that were not.  A
+# row that was refused as a whole is told as a whole, and compared with what was
+# told of it last; what the database made is nobody's news.
 sub untold
 {
 	my ($self, $s, $what, $key, $proposed, $made, @columns) = @_;
 	my $writer = $self->writer($s);
 	my $who = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
+	my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
+	my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who);
 	my @fresh;
 
+	if ($what ne 'kept')
+	{
+		my $value = Oracle::encode($proposed);
+		my $last;
+
+		# where the key is not whole, the proposal stands for it, whatever came between
+		$at .= "\0$value" if @said < @{ $self->{round}{keys} };
+		$last = $self->{memory}{$at};
+		return () if $last && without($last->{value}, @$made) eq without($value, @$made) && !grep { !$last->{columns}{$_} } @columns;
+		$self->{memory}{$at} = { value => $value, columns => { map { $_ => 1 } @columns } } if @columns;
+		return @columns;
+	}
 	for my $c (@columns)
 	{
-		my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
-		my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who, $c);
-		# where the key is not whole, the proposal stands for it, whatever came between
-		$at .= "\0" . Oracle::encode($proposed) if @said < @{ $self->{round}{keys} };
-		my $value = Oracle::encode(ref $proposed && $what eq 'kept' ? values_of($proposed, $c) : $proposed);
+		my $value = Oracle::encode(values_of($proposed, $c));
 
-		next if defined $self->{memory}{$at} && without($self->{memory}{$at}, @$made) eq without($value, @$made);
-		$self->{memory}{$at} = $value;
+		next if defined $self->{memory}{"$at\0$c"} && $self->{memory}{"$at\0$c"} eq $value;
+		$self->{memory}{"$at\0$c"} = $value;
 		push @fresh, $c;
 	}
 	return @fresh;
@@ -227,9 +238,11 @@ sub insert
 	}
 	# before an INSERT is amended or discarded, the guard looks whether it will fail
 	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
-	# what does not happen is not judged; what is refused before that is told all the same
+	# what does not happen is not judged; what is refused before that is told all
+	# the same.  Beside rows that move, what is rejected is so before later
+	# triggers are asked.
 	my $rejected = grep { $_ eq 'rejected' } values %verdicts;
-	if ($rejected && !$suppressed)
+	if ($rejected && (!$suppressed || $self->{let_in}))
 	{
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
@@ -362,6 +375,7 @@ sub update
 	my @kept = $self->untold($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
+	$self->{let_in} = 1 if ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && !($gone && !$r->{suppress}{late});
 	if ($gone)
 	{
 		# a move that a user's trigger ends half way
@@ -458,6 +472,7 @@ sub trial
 
 	$self->{errors} = {};
 	$self->{evidence} = [];
+	$self->{let_in} = 0;
 	$work->();
 	if (%{ $self->{errors} })
 	{
