@@ -241,6 +241,18 @@ follow(void *arg)
 		bind_guarded(f->guarded, true);
 	foreach(lc, f->dropped)
 		follow_dropped(lfirst_oid(lc));
+
+	/*
+	 * What is looked at when the transaction commits is locked before anything
+	 * is written about it: a session that has such a row waits for no table
+	 * then, and pg_restore -j, which switches the triggers of a table and of its
+	 * children in several sessions, runs into no deadlock.
+	 */
+	foreach(lc, f->relids)
+	{
+		if (f->flags & (FOLLOW_GUARD | FOLLOW_TRIGGERS))
+			LockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock);
+	}
 	foreach(lc, f->relids)
 	{
 		if (get_rel_namespace(lfirst_oid(lc)) == get_namespace_oid(OWNERSHIP_SCHEMA, true))
