@@ -405,42 +405,58 @@ bind_guarded(Oid relid, bool guarded)
 	}
 }
 
-/* Record it where the guard of a mirrored table went away, or came back. */
+/* Is the guard of a mirrored table away while it is not known to be, or the reverse? */
+static bool
+is_news(const Binding *b, bool *away)
+{
+	*away = b != NULL && guard_is_away(b->relid);
+	/* where it does not belong, it cannot be away */
+	return b != NULL && *away != (b->away_since != 0) && (!*away || b->guarded);
+}
+
+/*
+ * Record it where the guard of a mirrored table went away, or came back.  A dump
+ * that is restored builds its guards a trigger at a time, which is no news.
+ */
 static void
-note_away(Binding *b)
+note_away(Oid relid)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz since = b->away_since;
-	bool away = guard_is_away(b->relid);
+	Binding *b = binding_of(relid);
+	bool away;
 
-	/* where it does not belong, it cannot be away */
-	if (away == (since != 0) || (away && !b->guarded))
+	if (!is_news(b, &away) || (away && nobody_decides()))
 		return;
-	if (!record_guard(b, away, since, now))
+	/* another session may be about to record the same */
+	LockRelationOid(catalog_table("bound_table", false), ShareUpdateExclusiveLock);
+	b = binding_of(relid);
+	if (!is_news(b, &away))
 		return;
+	record_guard(b, away, b->away_since, now);
 	b->away_since = away ? now : 0;
 	store_binding(b);
 }
 
 /*
- * Triggers of a relation came, went or were switched: that may matter to the
- * guard of the mirrored table that it is, or lies below.
+ * Triggers of relations came, went or were switched: that may matter to the
+ * guard of the mirrored tables that they are, or lie below.  In the order of
+ * their OIDs, so that sessions which do this at the same time do not wait for
+ * each other in a circle.
  */
 void
-bind_away(Oid relid)
+bind_away(const List *relids)
 {
-	List *relids = lcons_oid(relid, list_copy(map_ancestors(relid)));
+	List *all = list_copy(relids);
 	ListCell *lc;
 
 	if (get_attnum(catalog_table("bound_table", false), "away_since") == InvalidAttrNumber)
 		return; /* of an older version */
 	foreach(lc, relids)
-	{
-		Binding *b = binding_of(lfirst_oid(lc));
-
-		if (b != NULL)
-			note_away(b);
-	}
+		all = list_concat(all, map_ancestors(lfirst_oid(lc)));
+	list_sort(all, list_oid_cmp);
+	list_deduplicate_oid(all);
+	foreach(lc, all)
+		note_away(lfirst_oid(lc));
 }
 
 /* The schema and role that a schema's name on the map was bound to; false: none. */

@@ -250,7 +250,7 @@ follow(void *arg)
 	 */
 	foreach(lc, f->relids)
 	{
-		if (f->flags & (FOLLOW_GUARD | FOLLOW_TRIGGERS))
+		if (f->flags & FOLLOW_GUARD)
 			LockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock);
 	}
 	foreach(lc, f->relids)
@@ -259,9 +259,9 @@ follow(void *arg)
 			rearm_own(lfirst_oid(lc));
 		else
 			follow_table(lfirst_oid(lc), f->flags);
-		if (f->flags & FOLLOW_TRIGGERS)
-			bind_away(lfirst_oid(lc));
 	}
+	if (f->flags & FOLLOW_TRIGGERS)
+		bind_away(f->relids);
 	foreach(lc, f->parts)
 		follow_table(lfirst_oid(lc), FOLLOW_ARRIVAL | FOLLOW_GUARD);
 	if (f->new != NULL && f->subscription)

@@ -261,7 +261,7 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
  * begin with check_function_bodies off.  Anyone may set that, so it counts
  * only of those who could write the history as they please.
  */
-static bool
+bool
 nobody_decides(void)
 {
 	if (creating_extension && CurrentExtensionObject == get_extension_oid("ownership", true))
@@ -298,20 +298,14 @@ guard_state(bool away, TimestampTz since)
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
-/*
- * The guard of a table went away, or came back; `since` is when it had gone.
- * Returns whether that was recorded: a dump that is restored builds its guards
- * a trigger at a time.
- */
-bool
+/* The guard of a table went away, or came back; `since` is when it had gone. */
+void
 record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
 {
 	Inserter *history;
 	Datum values[Natts_history];
 	bool nulls[Natts_history];
 
-	if (away && nobody_decides())
-		return false;
 	history = open_inserter("map_history");
 	memset(nulls, true, sizeof(nulls));
 	who_and_when(values, nulls);
@@ -322,7 +316,6 @@ record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz n
 	nulls[Anum_old - 1] = nulls[Anum_new - 1] = false;
 	insert_row(history, Natts_history, values, nulls);
 	close_inserter(history);
-	return true;
 }
 
 /* BEFORE TRUNCATE: every row goes. */

@@ -312,7 +312,7 @@ guard_relation(Oid relid, bool quiet)
 
 	guard_tree(relid, GUARD_ARM);
 	bind_guarded(relid, true);
-	bind_away(relid);
+	bind_away(list_make1_oid(relid));
 
 	if (!quiet)
 	{
@@ -371,7 +371,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
 		}
-		bind_away(lfirst_oid(lc));
+		bind_away(list_make1_oid(lfirst_oid(lc)));
 		bind_guarded(lfirst_oid(lc), false);
 	}
 	SPI_finish();

@@ -1009,7 +1009,7 @@ extern void rename_bound_schema(const char *old, const char *new);
 extern void store_binding(const Binding *b);
 extern void forget_off(Oid relid);
 extern bool is_known_off(Oid relid, const TablePlace *place);
-extern void bind_away(Oid relid);
+extern void bind_away(const List *relids);
 
 /* follow.c: the map follows its tables and columns */
 #define FOLLOW_ARRIVAL 1  /* it may have come to its name, or to be a table of its own */
@@ -1050,7 +1050,8 @@ extern void catch_up(Oid relid);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 
 /* history.c */
-extern bool record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
+extern bool nobody_decides(void);
+extern void record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
