@@ -16,6 +16,8 @@ use Test::More;
 # What was released, never to be changed: install scripts, and update scripts to them.
 my %released = (
 	'ownership--0.1.0.sql' => '00a9771ed3c620a1b05d7e4f497a6a9bdee693889f85b3dc91aa83afffae6627',
+	'ownership--0.1.0--0.2.0.sql' => 'ac9e748c97e5362dc8385bed5a81d788111d4a5a6b77a4fb0f62cfd4b25413a1',
+	'ownership--0.2.0.sql' => 'caa08790521860750c8fed6d10f97297028401cc19f52a169da2fc2f335b0060',
 );
 
 my $root = "$FindBin::RealBin/..";
