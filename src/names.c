@@ -21,12 +21,6 @@ relation_label(const char *schema, const char *table)
 	return quote_qualified_identifier(schema, table);
 }
 
-char *
-relation_label_oid(Oid relid)
-{
-	return relation_label(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
-}
-
 /* The same for a message that puts quotes around it: without quotes of its own. */
 char *
 message_relation(const char *schema, const char *table)

@@ -1055,7 +1055,6 @@ extern void record_guard(const Binding *binding, bool away, TimestampTz since, T
 
 /* names.c: relations, columns and near misses */
 extern char *relation_label(const char *schema, const char *table);
-extern char *relation_label_oid(Oid relid);
 extern char *message_relation(const char *schema, const char *table);
 extern char *message_relation_oid(Oid relid);
 extern char *column_label(const char *schema, const char *table, const char *column);
