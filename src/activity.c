@@ -39,9 +39,8 @@
 /* The columns that a statement is known to have written. */
 typedef struct Written
 {
-	dlist_node node;
+	Nested nested; /* the first member */
 	const void *statement;
-	int level;
 	Oid home;
 	int rows;			/* looked at */
 	Bitmapset *attnums; /* of home */
@@ -50,21 +49,7 @@ typedef struct Written
 static dlist_head writes = DLIST_STATIC_INIT(writes);
 static bool explaining = false;
 
-static ExecutorStart_hook_type next_ExecutorStart = NULL;
-static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
-static ExecutorCheckPerms_hook_type next_ExecutorCheckPerms = NULL;
-static ProcessUtility_hook_type next_ProcessUtility = NULL;
-
-/* The COPY under way. */
-typedef struct CopyFrame
-{
-	Oid relid; /* written */
-	int system;
-	Bitmapset *names;
-	bool known; /* who that is */
-} CopyFrame;
-
-static CopyFrame *copying = NULL;
+static CopyWrites *copying = NULL; /* the COPY under way */
 
 /*
  * What this extension looks up in mirrored tables to answer a question is no
@@ -102,7 +87,7 @@ activity_counts(void)
  * from a dump is not.  Anyone may say that he restores one, so it counts only
  * of a superuser, who has other ways not to be counted.
  */
-static bool
+bool
 traffic_counts(void)
 {
 	return activity_counts() && !(restoring() && superuser_arg(GetOuterUserId()));
@@ -162,39 +147,37 @@ count_reads(const CompatPerms *perms)
 	}
 }
 
-static bool
-hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
+/*
+ * The executor starts a statement; only_explained: to show its plan, which reads
+ * nothing.
+ */
+void
+reads_begin(bool only_explained)
 {
-	ListCell *lc;
+	explaining = only_explained;
+}
 
-	if (next_ExecutorCheckPerms && !next_ExecutorCheckPerms(CHECK_PERMS_PASS))
-		return false;
+/* The statement is started, or has failed. */
+void
+reads_started(void)
+{
+	explaining = false;
+}
+
+/* Is what the executor checks privileges for some system's reading or writing? */
+bool
+reads_are_seen(void)
+{
 	/* foreign-key checks read on nobody's behalf */
-	if (explaining || InNoForceRLSOperation() || !IsTransactionState() || !traffic_counts())
-		return true;
-	count_new_statement();
-	foreach(lc, CHECK_PERMS_LIST)
-	{
-		CompatPerms perms = compat_perms(lfirst(lc));
+	return !explaining && !InNoForceRLSOperation() && IsTransactionState() && traffic_counts();
+}
 
-		if (!OidIsValid(perms.relid))
-			continue;
-		if ((perms.required & ACL_SELECT) != 0 && perms.selected != NULL && ownership_track_reads)
-			count_reads(&perms);
-		if (copying != NULL && !OidIsValid(copying->relid) && (perms.required & ACL_INSERT) != 0)
-		{
-			const Sight *sight = sight_of(perms.relid);
-
-			copying->relid = perms.relid;
-			copying->names = bms_copy(perms.inserted);
-			if (sight != NULL)
-			{
-				count_begin();
-				copying->known = who(sight, statement_moment(), &copying->system);
-			}
-		}
-	}
-	return true;
+/* A statement reads what it needs these privileges for. */
+void
+reads_see(const CompatPerms *perms)
+{
+	if ((perms->required & ACL_SELECT) != 0 && perms->selected != NULL && ownership_track_reads)
+		count_reads(perms);
 }
 
 /*
@@ -208,7 +191,7 @@ find_written(const void *statement, Oid home)
 
 	dlist_foreach(iter, &writes)
 	{
-		Written *written = dlist_container(Written, node, iter.cur);
+		Written *written = dlist_container(Written, nested.node, iter.cur);
 
 		if (written->statement == statement && written->home == home)
 			return written;
@@ -222,10 +205,19 @@ remember_statement(const void *statement, Oid home)
 	Written *written = MemoryContextAllocZero(TopTransactionContext, sizeof(Written));
 
 	written->statement = statement;
-	written->level = GetCurrentTransactionNestLevel();
+	written->nested.level = GetCurrentTransactionNestLevel();
 	written->home = home;
-	dlist_push_head(&writes, &written->node);
+	dlist_push_head(&writes, &written->nested.node);
 	return written;
+}
+
+static void
+drop(Nested *nested)
+{
+	Written *written = (Written *) nested;
+
+	bms_free(written->attnums);
+	pfree(written);
 }
 
 static void
@@ -235,13 +227,12 @@ forget_statement(const void *statement)
 
 	dlist_foreach_modify(iter, &writes)
 	{
-		Written *written = dlist_container(Written, node, iter.cur);
+		Written *written = dlist_container(Written, nested.node, iter.cur);
 
 		if (written->statement != statement)
 			continue;
 		dlist_delete(iter.cur);
-		bms_free(written->attnums);
-		pfree(written);
+		drop(&written->nested);
 	}
 }
 
@@ -277,7 +268,7 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
 			return false;
 		before = slot_getattr(stored, col->attnum, &before_null);
 		after = slot_getattr(row, col->attnum, &after_null);
-		return value_changed(col, before, before_null, after, after_null);
+		return value_changed(&col->type, before, before_null, after, after_null);
 	}
 	return insert_writes(new, col, row);
 }
@@ -382,11 +373,16 @@ was_lifted(EState *estate, Oid home)
  * The executor counts the rows that the statement's own node writes; those of
  * WITH and of rules are counted by instruments.
  */
-static void
-watch_nodes(EState *estate)
+void
+writes_watch(QueryDesc *query)
 {
-	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
+	EState *estate = query->estate;
+	MemoryContext old;
 	ListCell *lc;
+
+	if (estate->es_auxmodifytables == NIL || !traffic_counts())
+		return;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
 
 	foreach(lc, estate->es_auxmodifytables)
 	{
@@ -428,7 +424,7 @@ statement_wrote(QueryDesc *query, int rti)
 {
 	ListCell *lc;
 
-	foreach(lc, lift_writing_nodes(query))
+	foreach(lc, statement_nodes(query))
 	{
 		ModifyTableState *node = lfirst(lc);
 		ModifyTable *plan = (ModifyTable *) node->ps.plan;
@@ -442,14 +438,17 @@ statement_wrote(QueryDesc *query, int rti)
 }
 
 /* A statement ended: count what was written without being judged. */
-static void
-count_statement(QueryDesc *query)
+void
+writes_count(QueryDesc *query)
 {
 	PlannedStmt *statement = query->plannedstmt;
 	EState *estate = query->estate;
-	Moment *moment = moment_of(query);
+	Moment *moment;
 	ListCell *lc;
 
+	if (statement->resultRelations == NIL || !traffic_counts())
+		return;
+	moment = moment_of(query);
 	/* a foreign-key action */
 	if (moment == NULL)
 		moment = statement_moment();
@@ -472,89 +471,63 @@ count_statement(QueryDesc *query)
 	forget_statement(query);
 }
 
-static void
-hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
+/* COPY writes what it needs these privileges for. */
+void
+writes_see_copy(const CompatPerms *perms)
 {
-	explaining = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
-	if (next_ExecutorStart)
-		next_ExecutorStart(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
-	explaining = false;
-	if (queryDesc->estate->es_auxmodifytables != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0 &&
-		traffic_counts())
-		watch_nodes(queryDesc->estate);
+	const Sight *sight;
+
+	if (copying == NULL || OidIsValid(copying->relid) || (perms->required & ACL_INSERT) == 0)
+		return;
+	copying->relid = perms->relid;
+	copying->names = bms_copy(perms->inserted);
+	sight = sight_of(perms->relid);
+	if (sight != NULL)
+	{
+		count_begin();
+		copying->known = who(sight, statement_moment(), &copying->system);
+	}
 }
 
-static void
-hook_ExecutorFinish(QueryDesc *queryDesc)
+/* Begins a COPY that writes.  Returns what writes_leave_copy() takes. */
+CopyWrites *
+writes_enter_copy(CopyWrites *copy)
 {
-	if (next_ExecutorFinish)
-		next_ExecutorFinish(queryDesc);
-	else
-		standard_ExecutorFinish(queryDesc);
-	if (queryDesc->plannedstmt->resultRelations != NIL && traffic_counts())
-		count_statement(queryDesc);
+	CopyWrites *outer = copying;
+
+	memset(copy, 0, sizeof(CopyWrites));
+	copying = copy;
+	return outer;
 }
 
-/* COPY ended: where no row was judged, what it names counts. */
-static void
-count_copy(const void *statement, const CopyFrame *frame)
+/* The COPY ended, or failed: the one around it goes on. */
+void
+writes_leave_copy(CopyWrites *outer)
 {
-	const Sight *sight = sight_of(frame->relid);
+	copying = outer;
+}
 
+/* COPY wrote rows: where none was judged, what it names counts. */
+void
+writes_count_copy(const void *statement, const CopyWrites *copy)
+{
+	const Sight *sight;
+
+	if (!OidIsValid(copy->relid))
+		return;
+	sight = sight_of(copy->relid);
 	if (sight != NULL)
 	{
 		CompatPerms perms = {0};
 
-		perms.relid = frame->relid;
+		perms.relid = copy->relid;
 		perms.required = ACL_INSERT;
-		perms.inserted = frame->names;
+		perms.inserted = copy->names;
 		count_begin();
-		if (frame->known && find_written(statement, sight->home) == NULL)
-			count_named(statement, sight, frame->system, &perms);
+		if (copy->known && find_written(statement, sight->home) == NULL)
+			count_named(statement, sight, copy->system, &perms);
 	}
 	forget_statement(statement);
-}
-
-static void
-hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-					ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
-					DestReceiver *dest, QueryCompletion *qc)
-{
-	CopyFrame *outer = copying;
-	CopyFrame frame = {0};
-	bool copy = IsA(pstmt->utilityStmt, CopyStmt) && ((CopyStmt *) pstmt->utilityStmt)->is_from &&
-				traffic_counts();
-
-	if (!copy)
-	{
-		if (next_ProcessUtility)
-			next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
-								qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-									dest, qc);
-		return;
-	}
-
-	copying = &frame;
-	PG_TRY();
-	{
-		if (next_ProcessUtility)
-			next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
-								qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-									dest, qc);
-	}
-	PG_FINALLY();
-	{
-		copying = outer;
-	}
-	PG_END_TRY();
-	if (OidIsValid(frame.relid) && (qc == NULL || qc->nprocessed > 0))
-		count_copy(pstmt, &frame);
 }
 
 /*
@@ -582,43 +555,47 @@ kind_of(Verdict outcome)
 	return COUNT_REJECTED;
 }
 
-/* The columns of the conflicts with e's outcome, as attributes of the table on the map. */
+/* A conflict's column, as an attribute of the table on the map; 0: it has another verdict. */
 static AttrNumber
-conflict_attnum(const Evidence *e, const Sight *sight, int i)
+conflict_attnum(const Conflict *conflict, Verdict outcome, const Sight *sight)
 {
-	AttrNumber attnum = e->conflicts->items[i].col->attnum;
+	AttrNumber attnum = conflict->col->attnum;
 
-	if (e->conflicts->items[i].verdict != e->outcome || attnum > sight->natts)
+	if (conflict->verdict != outcome || attnum > sight->natts)
 		return 0;
 	return sight->home_attnum[attnum - 1];
 }
 
-/* Evidence of something that did not fail: counted if the transaction does not either. */
+/*
+ * A row had conflicts that did not fail it.  Those of one outcome are counted,
+ * if the transaction does not fail either.
+ */
 void
-activity_conflict(const Evidence *e)
+activity_conflict(const RelationMap *map, const char *system, const ConflictSet *conflicts,
+				  Verdict outcome)
 {
-	CountKind kind = kind_of(e->outcome);
+	CountKind kind = kind_of(outcome);
 	const void *statement = statement_key();
 	Written *written = NULL;
 	const Sight *sight;
-	int system;
+	int number;
 
-	if (!activity_counts() || (sight = sight_of(e->map->relid)) == NULL)
+	if (!activity_counts() || (sight = sight_of(map->relid)) == NULL)
 		return;
 	count_begin();
-	system = count_system(e->system);
+	number = count_system(system);
 	if (statement != NULL && kind != COUNT_KEPT)
 		written = find_written(statement, sight->home);
-	for (int i = 0; i < e->conflicts->n; i++)
+	for (int i = 0; i < conflicts->n; i++)
 	{
-		AttrNumber home = conflict_attnum(e, sight, i);
+		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, sight);
 
 		if (home == 0)
 			continue;
-		count_at_commit(sight->home, system, home, kind, GetCurrentStatementStartTimestamp());
+		count_at_commit(sight->home, number, home, kind, GetCurrentStatementStartTimestamp());
 		/* in a row that activity_row() does not look at */
 		if (written != NULL && !bms_is_member(home, written->attnums))
-			count_write(written, sight->home, system, home);
+			count_write(written, sight->home, number, home);
 	}
 }
 
@@ -663,23 +640,24 @@ attempt_read(const char *message)
  * is to be told of it.
  */
 void
-activity_attempt(const Evidence *e, Attempt *attempt)
+activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
+				 Attempt *attempt)
 {
-	const Sight *sight = sight_of(e->map->relid);
+	const Sight *sight = sight_of(map->relid);
 	StringInfoData message;
-	int system;
+	int number;
 
 	if (!OidIsValid(sight_extension()))
 		return;
 	count_begin();
-	system = count_system(e->system);
+	number = count_system(system);
 	/* an attempt is told even where it cannot be counted now */
-	for (int i = 0; sight != NULL && i < e->conflicts->n; i++)
+	for (int i = 0; sight != NULL && i < conflicts->n; i++)
 	{
-		AttrNumber home = conflict_attnum(e, sight, i);
+		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, sight);
 
 		if (home != 0)
-			count_rejected(sight->home, sight->natts, system, home, attempt->at);
+			count_rejected(sight->home, sight->natts, number, home, attempt->at);
 	}
 
 	attempt->extension = sight_extension();
@@ -695,54 +673,15 @@ activity_attempt(const Evidence *e, Attempt *attempt)
 	count_attempt(message.data, message.len);
 }
 
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_PREPARE && event != XACT_EVENT_ABORT)
-		return;
-	/* their memory goes with the transaction */
-	dlist_init(&writes);
-	explaining = false;
-}
-
-static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
-				 void *arg)
-{
-	int level = GetCurrentTransactionNestLevel();
-	dlist_mutable_iter iter;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
-	explaining = false;
-	dlist_foreach_modify(iter, &writes)
-	{
-		Written *written = dlist_container(Written, node, iter.cur);
-
-		if (written->level < level)
-			continue;
-		if (event == SUBXACT_EVENT_COMMIT_SUB)
-			written->level = level - 1;
-		else
-		{
-			dlist_delete(iter.cur);
-			bms_free(written->attnums);
-			pfree(written);
-		}
-	}
-}
-
 void
-activity_init(void)
+writes_end_subtransaction(bool aborted)
 {
-	next_ExecutorStart = ExecutorStart_hook;
-	ExecutorStart_hook = hook_ExecutorStart;
-	next_ExecutorFinish = ExecutorFinish_hook;
-	ExecutorFinish_hook = hook_ExecutorFinish;
-	next_ExecutorCheckPerms = ExecutorCheckPerms_hook;
-	ExecutorCheckPerms_hook = hook_ExecutorCheckPerms;
-	next_ProcessUtility = ProcessUtility_hook;
-	ProcessUtility_hook = hook_ProcessUtility;
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
+	nested_end(&writes, aborted, drop);
+}
+
+/* Their memory goes with the transaction. */
+void
+writes_end_transaction(void)
+{
+	dlist_init(&writes);
 }

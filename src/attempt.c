@@ -131,3 +131,29 @@ trial(bool (*function)(void *), void *arg)
 {
 	return run(function, arg, error_is_fatal);
 }
+
+/*
+ * A subtransaction ends.  What it made is removed from the list and dropped when
+ * it is rolled back, and belongs to the transaction above it otherwise.
+ */
+void
+nested_end(dlist_head *list, bool aborted, void (*drop)(Nested *))
+{
+	int level = GetCurrentTransactionNestLevel();
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, list)
+	{
+		Nested *nested = dlist_container(Nested, node, iter.cur);
+
+		if (nested->level < level)
+			continue;
+		if (!aborted)
+			nested->level = level - 1;
+		else
+		{
+			dlist_delete(iter.cur);
+			drop(nested);
+		}
+	}
+}

@@ -58,16 +58,9 @@ static void
 put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const char *detail,
 	const char *advice)
 {
-	char *relation = relation_label(place->schema, place->table);
-	Datum values[4] = {0};
-	bool nulls[4] = {false, column == NULL, false, false};
+	const char *texts[] = {relation_label(place->schema, place->table), column, detail, advice};
 
-	values[0] = CStringGetTextDatum(relation);
-	if (column != NULL)
-		values[1] = CStringGetTextDatum(column);
-	values[2] = CStringGetTextDatum(detail);
-	values[3] = CStringGetTextDatum(advice);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	call_put_row(rsinfo, lengthof(texts), texts);
 }
 
 /* The call that has the map look at a table. */

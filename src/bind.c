@@ -77,12 +77,20 @@ table_place(Oid relid, TablePlace *place)
 	return table;
 }
 
+/* The relation of any kind that carries a name, or InvalidOid. */
+Oid
+place_find(const char *schema, const char *table)
+{
+	Oid nsp = get_namespace_oid(schema, true);
+
+	return OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+}
+
 /* The table that carries a name, or InvalidOid. */
 Oid
 table_of_name(const char *schema, const char *table)
 {
-	Oid nsp = get_namespace_oid(schema, true);
-	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	Oid relid = place_find(schema, table);
 	TablePlace place;
 
 	return OidIsValid(relid) && table_place(relid, &place) ? relid : InvalidOid;

@@ -207,7 +207,7 @@ column_left_from(const Changes *c, const char *name, bool *vacant)
 				&p) == 0)
 		return NULL;
 	now = result_text(0, 1);
-	*vacant = strcmp(result_text(0, 2), "t") == 0 || get_attnum(c->relid, now) == InvalidAttrNumber;
+	*vacant = result_bool(0, 2) || get_attnum(c->relid, now) == InvalidAttrNumber;
 	return now;
 }
 

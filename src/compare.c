@@ -11,10 +11,12 @@
 #include "ownership.h"
 
 #include "access/detoast.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 
 /* Are they the same bytes?  Also two pointers to one entry of the TOAST table. */
 static bool
@@ -26,27 +28,40 @@ same_bytes(Datum a, Datum b)
 		   memcmp(DatumGetPointer(a), DatumGetPointer(b), size) == 0;
 }
 
+/* How values of a type, or of a domain over one, are compared. */
+ValueType
+value_type(Oid type)
+{
+	Oid base = getBaseType(type);
+	ValueType result;
+
+	result.numeric = base == NUMERICOID;
+	result.composite = get_typtype(base) == TYPTYPE_COMPOSITE;
+	get_typlenbyval(type, &result.typlen, &result.byval);
+	return result;
+}
+
 /*
  * Is b another value than a?  May detoast into the current context, but only
  * when the sizes and toast pointers leave it open.
  */
 bool
-value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull)
+value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull)
 {
 	if (anull || bnull)
 		return anull != bnull;
-	if (col->byval)
-		return !datum_image_eq(a, b, true, col->typlen);
+	if (type->byval)
+		return !datum_image_eq(a, b, true, type->typlen);
 	if (DatumGetPointer(a) == DatumGetPointer(b))
 		return false;
-	if (col->typlen == -1 && same_bytes(a, b))
+	if (type->typlen == -1 && same_bytes(a, b))
 		return false;
-	if (datum_image_eq(a, b, false, col->typlen))
+	if (datum_image_eq(a, b, false, type->typlen))
 		return false;
-	if (col->numeric)
+	if (type->numeric)
 		return !DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
 	/* what is inside may be compressed in one of them only */
-	if (col->composite)
+	if (type->composite)
 		return !DatumGetBool(OidFunctionCall2(F_RECORD_IMAGE_EQ, a, b));
 	return true;
 }

@@ -249,8 +249,8 @@ made_columns(const Evidence *e, const Bitmapset *unnamed)
 		bool isnull;
 		Datum value = slot_getattr(e->proposed, attnum, &isnull);
 
-		if (!isnull && !(standard->constant &&
-						 !value_changed(col, value, false, standard->value, standard->isnull)))
+		if (!isnull && !(standard->constant && !value_changed(&col->type, value, false,
+															  standard->value, standard->isnull)))
 			made = bms_add_member(made, attnum);
 	}
 	return made;
@@ -589,12 +589,12 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 void
 record_evidence(const Evidence *e)
 {
-	Tally *tally = statement_tally(e->map);
+	Tally *tally = tally_get(e->map);
 	Inserter *inserter = tally->inserter;
 	MemoryContext cxt;
 	MemoryContext old;
 
-	activity_conflict(e);
+	activity_conflict(e->map, e->system, e->conflicts, e->outcome);
 	if (e->outcome == VERDICT_OBSERVE)
 	{
 		if (tally->observed++ >= (uint64) ownership_observed_limit)
@@ -607,12 +607,7 @@ record_evidence(const Evidence *e)
 				tally->rest_system = MemoryContextStrdup(tally->cxt, e->system);
 			foreach(lc, conflict_names(e))
 			{
-				ListCell *known;
-				bool found = false;
-
-				foreach(known, tally->rest_columns)
-					found |= strcmp(lfirst(known), lfirst(lc)) == 0;
-				if (!found)
+				if (!names_contain(tally->rest_columns, lfirst(lc)))
 				{
 					old = MemoryContextSwitchTo(tally->cxt);
 					tally->rest_columns = lappend(tally->rest_columns, pstrdup(lfirst(lc)));
@@ -646,7 +641,7 @@ record_evidence(const Evidence *e)
  * The rows of a statement that were only counted: one row of evidence without
  * a key, whose `proposed` is their number.
  */
-void
+static void
 record_rest(const Tally *tally)
 {
 	Inserter *inserter = open_inserter("conflict");
@@ -731,11 +726,36 @@ record_rejected(const Evidence *e)
 
 	describe_attempt(e, &attempt);
 	if (activity_counts())
-		activity_attempt(e, &attempt);
+		activity_attempt(e->map, e->system, e->conflicts, &attempt);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
 					operation_name(e->operation), relation_label(e->map->schema, e->map->table),
 					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
 					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
 			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * A statement ended, or the transaction: report to the client what was kept out
+ * by it, and record what was only counted.
+ */
+void
+evidence_end(const void *statement, bool all)
+{
+	List *tallies = tally_take(statement, all);
+	ListCell *lc;
+
+	foreach(lc, tallies)
+	{
+		Tally *tally = lfirst(lc);
+
+		if (tally->inserter != NULL)
+			close_inserter(tally->inserter);
+		if (tally->rest > 0)
+			record_rest(tally);
+		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
+			report_kept(tally);
+		tally_free(tally);
+	}
+	list_free(tallies);
 }

@@ -176,7 +176,7 @@ typedef struct Comparer
 {
 	Oid types[2];
 	Cast casts[2];
-	MappedColumn as;
+	ValueType as;
 	int needs; /* of their text */
 } Comparer;
 
@@ -201,9 +201,7 @@ comparer_for(FmgrInfo *flinfo)
 		c->casts[i] = find_cast(c->types[i], target, flinfo->fn_mcxt);
 		c->needs |= text_needs(c->types[i]);
 	}
-	c->as.numeric = target == NUMERICOID;
-	c->as.composite = get_typtype(target) == TYPTYPE_COMPOSITE;
-	get_typlenbyval(target, &c->as.typlen, &c->as.byval);
+	c->as = value_type(target);
 	flinfo->fn_extra = c;
 	return c;
 }
@@ -399,8 +397,7 @@ sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid
 void
 find_holder(Holder *h)
 {
-	Oid nsp = get_namespace_oid(h->schema, true);
-	Oid relid = OidIsValid(nsp) ? get_relname_relid(h->table, nsp) : InvalidOid;
+	Oid relid = place_find(h->schema, h->table);
 	char kind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
 
 	h->attnum = InvalidAttrNumber;
@@ -425,9 +422,9 @@ static char *
 holder_problem(const Holder *h)
 {
 	if (!OidIsValid(h->relid))
-		return psprintf(_("table %s is not there"), relation_label(h->schema, h->table));
+		return psprintf("table %s is not there", relation_label(h->schema, h->table));
 	if (h->attnum == InvalidAttrNumber)
-		return psprintf(_("column %s is not there"), holder_label(h));
+		return psprintf("column %s is not there", holder_label(h));
 	return NULL;
 }
 
@@ -652,18 +649,18 @@ match_rows(Copy *copy, List **memos)
 							 : sql_text(acol));
 	}
 	if (attnums == NIL)
-		copy->problem = psprintf(_("%s and %s hold no key field of \"%s\" in common"),
+		copy->problem = psprintf("%s and %s hold no key field of \"%s\" in common",
 								 relation_label(copy->from.schema, copy->from.table),
 								 relation_label(copy->to.schema, copy->to.table), copy->entity);
 	else if (missing != NULL && !tells_row(copy->from.relid, attnums))
-		copy->problem = psprintf(_("%s does not hold key field \"%s.%s\", by which %s tells rows"),
+		copy->problem = psprintf("%s does not hold key field \"%s.%s\", by which %s tells rows",
 								 relation_label(copy->to.schema, copy->to.table), copy->entity,
 								 missing, relation_label(copy->from.schema, copy->from.table));
 	if (copy->problem != NULL)
 	{
 		copy->unlinked = true;
 		copy->advice =
-			psprintf(_("Link the columns that hold the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key."),
+			psprintf("Link the columns that hold the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key.",
 					 copy->entity, relation_label(copy->from.schema, copy->from.table),
 					 relation_label(copy->to.schema, copy->to.table));
 		return;
@@ -682,10 +679,10 @@ prepare_copy(Copy *copy, List **memos)
 	if (copy->from.schema == NULL)
 	{
 		copy->unlinked = true;
-		copy->problem = psprintf(_("it is undecided which copy of \"%s.%s\" is authoritative"),
+		copy->problem = psprintf("it is undecided which copy of \"%s.%s\" is authoritative",
 								 copy->entity, copy->field);
 		copy->advice =
-			psprintf(_("Decide which is right, and mark it: ownership.link(%s, '{schema.table.column}', authoritative => 'schema.table.column')."),
+			psprintf("Decide which is right, and mark it: ownership.link(%s, '{schema.table.column}', authoritative => 'schema.table.column').",
 					 quote_literal_cstr(psprintf("%s.%s", copy->entity, copy->field)));
 		find_holder(&copy->to);
 		return;
@@ -697,7 +694,7 @@ prepare_copy(Copy *copy, List **memos)
 		copy->problem = holder_problem(&copy->to);
 	if (copy->problem != NULL)
 	{
-		copy->advice = _("Create it, or correct the ownership map.");
+		copy->advice = "Create it, or correct the ownership map.";
 		return;
 	}
 	match_rows(copy, memos);
@@ -740,7 +737,7 @@ load_copies(const char *entity, const char *field)
 
 		copy->entity = result_text(i, 1);
 		copy->field = result_text(i, 2);
-		copy->key = strcmp(result_text(i, 3), "t") == 0;
+		copy->key = result_bool(i, 3);
 		copy->owner = result_text(i, 4);
 		copy->from.schema = result_text(i, 5);
 		copy->from.table = result_text(i, 6);

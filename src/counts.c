@@ -474,20 +474,12 @@ settle_deltas(void)
 	}
 }
 
-static void
-xact_callback(XactEvent event, void *arg)
+/* The transaction ended.  Raises no error. */
+void
+counts_end_transaction(bool aborted)
 {
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_PREPARE:
-			settle_deltas();
-			break;
-		case XACT_EVENT_ABORT:
-			break;
-		default:
-			return;
-	}
+	if (!aborted)
+		settle_deltas();
 	/* their memory goes with the transaction */
 	dlist_init(&deltas);
 	hand_over_in_time();
@@ -522,22 +514,19 @@ merge_delta(Delta *delta, int level)
 	return false;
 }
 
-static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
-				 void *arg)
+void
+counts_end_subtransaction(bool aborted)
 {
 	int level = GetCurrentTransactionNestLevel();
 	dlist_mutable_iter iter;
 
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
 	dlist_foreach_modify(iter, &deltas)
 	{
 		Delta *delta = dlist_container(Delta, node, iter.cur);
 
 		if (delta->level < level)
 			break;
-		if (event == SUBXACT_EVENT_COMMIT_SUB && !merge_delta(delta, level - 1))
+		if (!aborted && !merge_delta(delta, level - 1))
 			delta->level = level - 1;
 		else
 		{
@@ -580,11 +569,4 @@ ownership_flush(PG_FUNCTION_ARGS)
 	}
 	mailbox_flush();
 	PG_RETURN_VOID();
-}
-
-void
-counts_init(void)
-{
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
 }

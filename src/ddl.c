@@ -86,11 +86,9 @@ event_relations(const char *sql)
 	MemoryContext old;
 	Parameters p = {0};
 	List *relids = NIL;
-	int nestlevel = NewGUCNestLevel();
+	int level = sql_pin_search_path();
 	uint64 n;
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
 	n = run_sql(sql, &p);
 	old = MemoryContextSwitchTo(cxt);
@@ -98,7 +96,7 @@ event_relations(const char *sql)
 		relids = lappend_oid(relids, atooid(result_text(i, 1)));
 	MemoryContextSwitchTo(old);
 	SPI_finish();
-	AtEOXact_GUC(false, nestlevel);
+	sql_unpin_search_path(level);
 	return relids;
 }
 

@@ -103,7 +103,7 @@ take_refusal(uint64 row)
 	r->resolved_at = result_text(row, 12);
 	r->superseded = result_texts(row, 13);
 	r->later = result_int64(row, 14);
-	r->tells_row = strcmp(result_text(row, 15), "t") == 0;
+	r->tells_row = result_bool(row, 15);
 	r->system = result_text(row, 16);
 	return r;
 }
@@ -192,12 +192,11 @@ lock_refusals(Datum ids)
 		Refusal *r = lfirst(lc);
 
 		if (r->resolution != NULL || r->resolved_at != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("conflict %lld is already resolved", (long long) r->id),
-					 errdetail("It was %s by %s.", r->resolution ? r->resolution : _("resolved"),
-							   r->resolved_by ? psprintf("\"%s\"", r->resolved_by)
-											  : _("somebody unknown"))));
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("conflict %lld is already resolved", (long long) r->id),
+							errdetail("It was %s by %s.", r->resolution ? r->resolution : "resolved",
+									  r->resolved_by ? psprintf("\"%s\"", r->resolved_by)
+													 : "somebody unknown")));
 	}
 	return refusals;
 }
@@ -589,10 +588,10 @@ accept_all(Datum ids)
 
 	SPI_connect();
 	initStringInfo(&changed);
-	level = pin_search_path();
+	level = sql_pin_search_path();
 	require_decider();
 	refusals = lock_refusals(ids);
-	unpin_search_path(level);
+	sql_unpin_search_path(level);
 	foreach(lc, refusals)
 	{
 		ErrorContextCallback context;
@@ -607,15 +606,15 @@ accept_all(Datum ids)
 		error_context_stack = context.previous;
 		CHECK_FOR_INTERRUPTS();
 	}
-	level = pin_search_path();
+	level = sql_pin_search_path();
 	mark(ids, "accepted");
-	unpin_search_path(level);
+	sql_unpin_search_path(level);
 	if (nchanged > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%d accepted value replaced another than the one it had been refused for",
 							   "%d accepted values replaced others than those they had been refused for",
 							   nchanged, nchanged),
-				 errdetail("Conflicts: %s%s.", changed.data, nchanged > 10 ? _(" and more") : "")));
+				 errdetail("Conflicts: %s%s.", changed.data, nchanged > 10 ? " and more" : "")));
 	n = list_length(refusals);
 	SPI_finish();
 	return n;
@@ -735,7 +734,7 @@ take_word(uint64 row)
 	w->operation = result_text(row, 10);
 	w->outcome = result_text(row, 11);
 	w->proposed = result_jsonb(row, 12);
-	w->tells_row = strcmp(result_text(row, 13), "t") == 0;
+	w->tells_row = result_bool(row, 13);
 	return w;
 }
 
@@ -813,10 +812,7 @@ tell(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refus
 	values[0] = Int64GetDatum(w->id);
 	values[1] = TimestampTzGetDatum(w->at);
 	for (int i = 0; i < (int) lengthof(texts); i++)
-	{
-		nulls[i + 2] = texts[i] == NULL;
-		values[i + 2] = texts[i] == NULL ? (Datum) 0 : CStringGetTextDatum(texts[i]);
-	}
+		call_put_text(values, nulls, i + 2, texts[i]);
 	values[4] = JsonbPGetDatum(w->row_key);
 	nulls[4] = false;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -848,12 +844,12 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 	if (strcmp(w->operation, "DELETE") == 0)
 	{
 		if (row == NULL || row->n > 0)
-			tell(rsinfo, w, NULL, NULL, NULL, note ? note : _("The row was to be deleted."));
+			tell(rsinfo, w, NULL, NULL, NULL, note ? note : "The row was to be deleted.");
 		return;
 	}
 	if (creates && (row == NULL || row->n == 0))
 	{
-		tell_whole(rsinfo, w, note ? note : _("The row was to be created."));
+		tell_whole(rsinfo, w, note ? note : "The row was to be created.");
 		return;
 	}
 	if (row != NULL && row->n == 0)
@@ -864,7 +860,7 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 		return;
 	if (kind == VALUE_LENGTH)
 	{
-		note = psprintf(_("Of the refused value only the length was recorded: %s bytes."), text);
+		note = psprintf("Of the refused value only the length was recorded: %s bytes.", text);
 		text = NULL;
 	}
 	if (row == NULL)
@@ -876,7 +872,7 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 			tell(rsinfo, w, w->column, text, row->values[c], note);
 	}
 	else if (row_column(batch->relid, w->column) != NULL)
-		tell(rsinfo, w, w->column, text, NULL, _("You may not read the column."));
+		tell(rsinfo, w, w->column, text, NULL, "You may not read the column.");
 }
 
 /* Compares the words of a batch with what is stored, read by one query. */
@@ -958,7 +954,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 							 false);
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	level = pin_search_path();
+	level = sql_pin_search_path();
 	n = run_sql("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
 				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
 				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL "
@@ -982,11 +978,11 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 			all = lappend(all, w);
 		else if (w->id != told && OidIsValid(evidence_relation(w->schema, w->table)))
 		{
-			tell_whole(rsinfo, w, _("The row was to be created; its key was not named."));
+			tell_whole(rsinfo, w, "The row was to be created; its key was not named.");
 			told = w->id;
 		}
 	}
-	unpin_search_path(level);
+	sql_unpin_search_path(level);
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership batch", ALLOCSET_DEFAULT_SIZES);
 	foreach(lc, all)

@@ -75,7 +75,7 @@ picture_load(void)
 			node->name = is_system ? system : entity;
 			node->label = result_text(i, 6);
 			node->detail = result_text(i, 7);
-			node->alarming = strcmp(result_text(i, 8), "t") == 0;
+			node->alarming = result_bool(i, 8);
 		}
 	}
 	return picture;

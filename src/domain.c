@@ -94,7 +94,7 @@ check_pattern(TriggerData *td, HeapTuple tuple, const char *column)
 	if (pattern == NULL)
 		return;
 	context.callback = pattern_context;
-	context.arg = psprintf(_("%s of domain \"%s\""), column, SPI_getvalue(tuple, desc, DOMAIN_NAME));
+	context.arg = psprintf("%s of domain \"%s\"", column, SPI_getvalue(tuple, desc, DOMAIN_NAME));
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	(void) pattern_hits(pattern, "");

@@ -50,8 +50,8 @@ field_copies(const char *name)
 
 	split_field(name, &entity, &field);
 	if (!field_exists(entity, field))
-		undefined(psprintf(_("field \"%s\" does not exist"), name), near_field(entity, field),
-				  "field", _("ownership.field lists them all."));
+		undefined(psprintf("field \"%s\" does not exist", name), near_field(entity, field), "field",
+				  "ownership.field lists them all.");
 	return load_copies(entity, field);
 }
 
@@ -301,9 +301,9 @@ out_of_sight(const Copy *copy, bool thorough)
 		Oid relid = sides[i]->relid;
 
 		if (!can_read(relid, sides[i]->attnum))
-			return psprintf(_("permission denied for column %s"), holder_label(sides[i]));
+			return psprintf("permission denied for column %s", holder_label(sides[i]));
 		if (!thorough && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
-			return psprintf(_("table %s has row-level security"),
+			return psprintf("table %s has row-level security",
 							relation_label(sides[i]->schema, sides[i]->table));
 	}
 	return NULL;
@@ -360,14 +360,6 @@ compare_copies(List *copies, bool thorough)
 	}
 }
 
-static void
-put_text(Datum *values, bool *nulls, int column, const char *text)
-{
-	nulls[column] = text == NULL;
-	if (text != NULL)
-		values[column] = CStringGetTextDatum(text);
-}
-
 /*
  * compare_copies(pattern, thorough): one row a copy of a field whose name
  * matches.  state: agree, differ; unlinked, missing, unseen: not compared, and
@@ -400,24 +392,25 @@ ownership_compare_copies(PG_FUNCTION_ARGS)
 		Datum values[12];
 		bool nulls[12];
 
-		put_text(values, nulls, 0, copy->entity);
-		put_text(values, nulls, 1, copy->field);
-		put_text(values, nulls, 2, copy->owner);
-		put_text(values, nulls, 3, copy->from.schema == NULL ? NULL : holder_label(&copy->from));
-		put_text(values, nulls, 4, relation_label(copy->to.schema, copy->to.table));
-		put_text(values, nulls, 5, copy->to.column);
-		put_text(values, nulls, 6, copy->source);
+		call_put_text(values, nulls, 0, copy->entity);
+		call_put_text(values, nulls, 1, copy->field);
+		call_put_text(values, nulls, 2, copy->owner);
+		call_put_text(values, nulls, 3,
+					  copy->from.schema == NULL ? NULL : holder_label(&copy->from));
+		call_put_text(values, nulls, 4, relation_label(copy->to.schema, copy->to.table));
+		call_put_text(values, nulls, 5, copy->to.column);
+		call_put_text(values, nulls, 6, copy->source);
 		values[7] = Int64GetDatum(copy->compared);
 		nulls[7] = !counted;
 		values[8] = Int64GetDatum(copy->differing);
 		nulls[8] = !counted;
-		put_text(values, nulls, 9,
-				 copy->problem == NULL ? (copy->differing > 0 ? "differ" : "agree")
-				 : copy->unlinked	   ? "unlinked"
-				 : copy->unseen		   ? "unseen"
-									   : "missing");
-		put_text(values, nulls, 10, copy->problem);
-		put_text(values, nulls, 11, copy->advice);
+		call_put_text(values, nulls, 9,
+					  copy->problem == NULL ? (copy->differing > 0 ? "differ" : "agree")
+					  : copy->unlinked		? "unlinked"
+					  : copy->unseen		? "unseen"
+											: "missing");
+		call_put_text(values, nulls, 10, copy->problem);
+		call_put_text(values, nulls, 11, copy->advice);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	SPI_finish();

@@ -39,7 +39,7 @@ PG_FUNCTION_INFO_V1(ownership_link);
 PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
 #define SYSTEM_KINDS \
-	_("Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add.")
+	"Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add."
 
 /* SQL with parameters */
 
@@ -122,6 +122,33 @@ kept_plan(const char *sql, Parameters *p)
 	return plan;
 }
 
+/*
+ * For the extension's own SQL, whose operators are not named with their schema:
+ * until the settings' current nesting level ends.
+ */
+void
+sql_set_search_path(void)
+{
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* The same until sql_unpin_search_path(), or an error. */
+int
+sql_pin_search_path(void)
+{
+	int level = NewGUCNestLevel();
+
+	sql_set_search_path();
+	return level;
+}
+
+void
+sql_unpin_search_path(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
 /* Runs one statement, a literal; returns the number of rows. */
 uint64
 run_sql(const char *sql, Parameters *p)
@@ -141,6 +168,15 @@ char *
 result_text(uint64 row, int column)
 {
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}
+
+/* A boolean of the last result, also as text; NULL is false. */
+bool
+result_bool(uint64 row, int column)
+{
+	const char *text = result_text(row, column);
+
+	return text != NULL && text[0] == 't';
 }
 
 /* The elements of a text[] of the last result but NULLs; NIL when it is NULL. */
@@ -187,6 +223,26 @@ query_names(const char *sql)
 }
 
 /* arguments */
+
+/* Puts a text into a row's values; NULL is NULL. */
+void
+call_put_text(Datum *values, bool *nulls, int i, const char *text)
+{
+	nulls[i] = text == NULL;
+	values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+/* Returns a row of n texts, all of its columns, from a function that returns a set. */
+void
+call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts)
+{
+	Datum *values = palloc(n * sizeof(Datum));
+	bool *nulls = palloc(n * sizeof(bool));
+
+	for (int i = 0; i < n; i++)
+		call_put_text(values, nulls, i, texts[i]);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
 
 static char *
 argument_text(FunctionCallInfo fcinfo, int i)
@@ -255,8 +311,8 @@ require_system(const char *name)
 {
 	if (name == NULL || system_exists(name))
 		return;
-	undefined(psprintf(_("system \"%s\" does not exist"), name), nearest_name(name, system_names()),
-			  "system", _("Register it with ownership.add_system()."));
+	undefined(psprintf("system \"%s\" does not exist", name), nearest_name(name, system_names()),
+			  "system", "Register it with ownership.add_system().");
 }
 
 static void
@@ -277,9 +333,9 @@ require_domain(const char *name)
 		return;
 	add_text(&p, name);
 	if (run_sql("SELECT 1 FROM ownership.domain WHERE name = $1", &p) == 0)
-		undefined(psprintf(_("domain \"%s\" does not exist"), name),
+		undefined(psprintf("domain \"%s\" does not exist", name),
 				  nearest_name(name, query_names("SELECT name FROM ownership.domain")), "domain",
-				  _("Insert it into ownership.domain first."));
+				  "Insert it into ownership.domain first.");
 }
 
 void
@@ -438,8 +494,7 @@ check_column(Oid relid, const char *name)
 static Oid
 require_table(const char *schema, const char *table)
 {
-	Oid nsp = get_namespace_oid(schema, true);
-	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	Oid relid = place_find(schema, table);
 	char *nearest;
 
 	if (OidIsValid(relid))
@@ -801,9 +856,9 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 						errhint("Only a steward or a carrier may do without one.")));
 	require_system(system);
 	if (strcmp(kind, "role") == 0 && !OidIsValid(get_role_oid(name, true)))
-		undefined(psprintf(_("role \"%s\" does not exist"), name),
+		undefined(psprintf("role \"%s\" does not exist", name),
 				  nearest_name(name, query_names("SELECT rolname FROM pg_roles")), "role",
-				  _("Create the role first. A row in ownership.identity may name a role that is not there yet."));
+				  "Create the role first. A row in ownership.identity may name a role that is not there yet.");
 	if (strcmp(kind, "subscription") == 0)
 	{
 		Parameters q = {0};
@@ -812,10 +867,10 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 		if (run_sql("SELECT 1 FROM pg_subscription WHERE subname = $1 "
 					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
 					&q) == 0)
-			undefined(psprintf(_("subscription \"%s\" does not exist"), name),
+			undefined(psprintf("subscription \"%s\" does not exist", name),
 					  nearest_name(name, query_names("SELECT subname FROM pg_subscription")),
 					  "subscription",
-					  _("Create the subscription first. A row in ownership.identity may name one that is not there yet."));
+					  "Create the subscription first. A row in ownership.identity may name one that is not there yet.");
 	}
 
 	add_text(&p, kind);
@@ -1274,7 +1329,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 		s->schema = result_text(i, 1);
 		s->table = result_text(i, 2);
 		s->column = result_text(i, 3);
-		s->key = strcmp(result_text(i, 5), "true") == 0;
+		s->key = result_bool(i, 5);
 		s->entity = default_entity(s->schema, s->table);
 		s->field = s->column;
 		if (!glob_match_table(pattern, s->schema, s->table) ||
@@ -1416,8 +1471,8 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 				&p);
 		return;
 	}
-	undefined(psprintf(_("field \"%s\" does not exist"), label), nearest, "field",
-			  _("Insert it into ownership.field first, or assign one of its columns."));
+	undefined(psprintf("field \"%s\" does not exist", label), nearest, "field",
+			  "Insert it into ownership.field first, or assign one of its columns.");
 }
 
 /*

@@ -58,36 +58,35 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 
 	if (!map->mapped || col == NULL)
 	{
-		a.reason = _("The column is not on the ownership map.");
+		a.reason = "The column is not on the ownership map.";
 		return a;
 	}
 	a.owner = col->owner;
 	a.policy = policy_name(policy_effective(col->policy, (Policy) ownership_default_policy));
 	if (map->source != NULL && system != NULL && strcmp(map->source, system) == 0)
 	{
-		a.reason = psprintf(_("The table is the private copy of \"%s\", which may write all of it."),
-							system);
+		a.reason =
+			psprintf("The table is the private copy of \"%s\", which may write all of it.", system);
 		return a;
 	}
 	if (col->nrules > 0 && depends_on_row(col, system))
 	{
 		a.allowed = -1;
 		a.outcome = NULL;
-		a.reason = psprintf(_("The owner depends on the row: \"%s\" where %s%s."),
-							col->rules[0].owner ? col->rules[0].owner : _("nobody"),
-							col->rules[0].text, col->nrules > 1 ? _(", and further rules") : "");
+		a.reason = psprintf("The owner depends on the row: \"%s\" where %s%s.",
+							col->rules[0].owner ? col->rules[0].owner : "nobody",
+							col->rules[0].text, col->nrules > 1 ? ", and further rules" : "");
 		return a;
 	}
 	if (col->owner == NULL)
 	{
-		a.reason = psprintf(_("Field \"%s\" has no system of record, so everyone may write it."),
-							col->field);
+		a.reason =
+			psprintf("Field \"%s\" has no system of record, so everyone may write it.", col->field);
 		return a;
 	}
 	if (system != NULL && strcmp(col->owner, system) == 0)
 	{
-		a.reason =
-			psprintf(_("\"%s\" is the system of record of field \"%s\"."), system, col->field);
+		a.reason = psprintf("\"%s\" is the system of record of field \"%s\".", system, col->field);
 		return a;
 	}
 
@@ -100,16 +99,16 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	a.outcome = outcome_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
 		a.reason =
-			psprintf(_("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s."),
+			psprintf("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s.",
 					 col->field, col->owner, c.enforcement == ENFORCEMENT_OFF ? "off" : "observe");
 	else if (steward)
-		a.reason = _("A steward may write every field; it is recorded.");
+		a.reason = "A steward may write every field; it is recorded.";
 	else if (system == NULL)
 		a.reason =
-			psprintf(_("The system of record of field \"%s\" is \"%s\", and the writer is unidentified."),
+			psprintf("The system of record of field \"%s\" is \"%s\", and the writer is unidentified.",
 					 col->field, col->owner);
 	else
-		a.reason = psprintf(_("The system of record of field \"%s\" is \"%s\", not \"%s\"."),
+		a.reason = psprintf("The system of record of field \"%s\" is \"%s\", not \"%s\".",
 							col->field, col->owner, system);
 	return a;
 }

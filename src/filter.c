@@ -67,8 +67,7 @@ deputy_begin_extension(void)
 	GetUserIdAndSecContext(&caller.role, &caller.context);
 	SetUserIdAndSecContext(catalog_owner(), caller.context | SECURITY_LOCAL_USERID_CHANGE);
 	caller.nestlevel = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	sql_set_search_path();
 	/* foreign keys must cascade */
 	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
 		(void) set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,
@@ -265,8 +264,7 @@ transform_filter(Relation rel, const char *text, Alias *alias)
 	Node *raw = raw_expression(text);
 	Node *expr;
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	sql_set_search_path();
 	if (alias != NULL)
 		(void) drop_schema(raw, alias->aliasname);
 	pstate->p_sourcetext = text;

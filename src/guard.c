@@ -53,27 +53,6 @@ typedef struct Call
 	bool judge;	  /* in BEFORE: AFTER will not */
 } Call;
 
-/* What decides on a conflict, as far as it is the same for all of a statement. */
-Circumstances
-guard_circumstances(const Moment *moment, const Writer *writer)
-{
-	Circumstances c = {0};
-
-	c.steward = writer->steward;
-
-	/*
-	 * A worker applies a stream, and a session that says so by its origin and
-	 * its replication role: the initial copy of pglogical is one, which takes
-	 * no notice of errors.
-	 */
-	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
-	c.strict = writer->strict;
-	c.cascade = statement_is_action();
-	c.enforcement = moment->enforcement;
-	c.default_policy = moment->default_policy;
-	return c;
-}
-
 /*
  * Are rows of a dump on their way into a partition whose guard is not back?
  *
@@ -206,14 +185,14 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	if (!state->map->mapped)
 		return false;
 	call->map = state->map;
-	call->new = (NewRow){state, td, state->map};
+	call->new = (NewRow){&state->insertion, state->cxt, td, state->map};
 	call->writer = &moment->writer;
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
 	call->judge = state->judge;
 	call->applied = state->applied && call->writer->worker;
-	call->circumstances = guard_circumstances(moment, call->writer);
+	call->circumstances = statement_circumstances(moment, call->writer);
 	call->circumstances.steward |= statement_is_mandated(call->map);
 	if (timing != TRIGGER_EVENT_BEFORE)
 		call->circumstances.cascade = false; /* BEFORE has seen to it */
@@ -308,7 +287,7 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 		MappedColumn *col = state->candidates[i];
 		int att = col->attnum - 1;
 
-		if (value_changed(col, stored->tts_values[att], stored->tts_isnull[att],
+		if (value_changed(&col->type, stored->tts_values[att], stored->tts_isnull[att],
 						  proposed->tts_values[att], proposed->tts_isnull[att]))
 			add_conflict(call, set, col, map_owner(map, col, stored), stored->tts_isnull[att]);
 	}
@@ -344,7 +323,7 @@ static bool
 took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 {
 	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) && insertion_was_open(&call->new, col) &&
-		   statement_remembers(call->map, stand_in(call, col, row));
+		   tally_remembers(call->map, stand_in(call, col, row));
 }
 
 static void
@@ -457,7 +436,7 @@ record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 static const char *
 cascade_reason(const Call *call)
 {
-	return call->circumstances.cascade ? _("A foreign-key action cannot leave the row as it is.")
+	return call->circumstances.cascade ? "A foreign-key action cannot leave the row as it is."
 									   : NULL;
 }
 
@@ -494,7 +473,7 @@ record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 	record_evidence(&e);
 	report_softened(&e);
 	if (!call->applied)
-		statement_tally(call->map)->kept++;
+		tally_get(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);
 }
 
@@ -508,7 +487,7 @@ record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *store
 	report_softened(&e);
 	if (!call->applied)
 	{
-		Tally *tally = statement_tally(call->map);
+		Tally *tally = tally_get(call->map);
 
 		if (e.operation == OPERATION_INSERT)
 			tally->not_created++;
@@ -530,7 +509,7 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
-		MappedColumn col = {0};
+		ValueType type;
 		Datum a;
 		Datum b;
 		bool anull;
@@ -540,11 +519,11 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 			(named != NULL &&
 			 !bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			continue;
-		map_column_type(&col, att);
-		col.numeric = false;
+		type = value_type(att->atttypid);
+		type.numeric = false;
 		a = heap_getattr(before, att->attnum, desc, &anull);
 		b = heap_getattr(after, att->attnum, desc, &bnull);
-		if (value_changed(&col, a, anull, b, bnull))
+		if (value_changed(&type, a, anull, b, bnull))
 			return true;
 	}
 	return false;
@@ -641,7 +620,7 @@ amend_update(Call *call)
 			/* over SQL it still counts as a row that was updated */
 			if (call->applied)
 				return NULL;
-			statement_tally(call->map)->unchanged++;
+			tally_get(call->map)->unchanged++;
 			tuple = td->tg_trigtuple;
 		}
 	}
@@ -818,7 +797,7 @@ remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
 		const Conflict *c = &set->items[i];
 
 		if (c->verdict == VERDICT_KEEP && !insertion_default(&call->new, c->col)->constant)
-			statement_remember(call->map, stand_in(call, c->col, row));
+			tally_remember(call->map, stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
 }
@@ -841,7 +820,7 @@ remember_defaults(Call *call, HeapTuple tuple)
 		if (row == NULL)
 			row = tuple_slot(call->td->tg_relation, tuple);
 		if (!insert_writes(&call->new, col, row))
-			statement_remember(map, stand_in(call, col, row));
+			tally_remember(map, stand_in(call, col, row));
 	}
 	if (row != NULL)
 		ExecDropSingleTupleTableSlot(row);
@@ -873,7 +852,7 @@ amend_insert(Call *call)
 
 	call->state->amended_insert = false;
 	insert_conflicts(call, &set, proposed);
-	if (call->judge && statement_is_unseen() && statement_was_blind(call->map))
+	if (call->judge && statement_is_unseen() && tally_was_blind(call->map))
 		reject_blind(call);
 	if (set.n == 0)
 		return tuple;
@@ -886,7 +865,7 @@ amend_insert(Call *call)
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, false))
 	{
-		statement_tally(call->map)->untouched++;
+		tally_get(call->map)->untouched++;
 		return tuple;
 	}
 
@@ -901,7 +880,7 @@ amend_insert(Call *call)
 	{
 		if (!call->circumstances.applies)
 			reject(call, &set, VERDICT_KEEP, NULL, proposed,
-				   psprintf(_("No default can stand in for column \"%s\"."), stuck->name));
+				   psprintf("No default can stand in for column \"%s\".", stuck->name));
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
@@ -911,7 +890,7 @@ amend_insert(Call *call)
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, true))
 		reject(call, &set, VERDICT_KEEP, NULL, proposed,
-			   _("With the defaults in place of them, the row would meet another one."));
+			   "With the defaults in place of them, the row would meet another one.");
 	if (discards)
 	{
 		/* the conflict that rejects comes first, where there is one */
@@ -971,7 +950,7 @@ reject_move(Call *call)
 		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
 		reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
-			   _("A trigger that fires after the guard changed it again."));
+			   "A trigger that fires after the guard changed it again.");
 }
 
 /* Adds a conflict of each of the columns that is the writer's not to write. */
@@ -1091,7 +1070,7 @@ call_at(const Call *call, Relation rel, TriggerData *td, GuardState *state)
 	there.td = td;
 	there.state = state;
 	there.map = moment_map(call->moment, rel);
-	there.new = (NewRow){state, td, there.map};
+	there.new = (NewRow){&state->insertion, state->cxt, td, there.map};
 	there.system = writer_system(call->writer, there.map->source);
 	return there;
 }
@@ -1233,12 +1212,12 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 		{
 			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call->new, c->col))
 			{
-				if (statement_remembers(call->map, stand_in(call, c->col, proposed)))
+				if (tally_remembers(call->map, stand_in(call, c->col, proposed)))
 					continue;
-				if (statement_was_blind(call->map))
+				if (tally_was_blind(call->map))
 					reject_blind(call);
 			}
-			if (statement_tally(call->map)->untouched > 0)
+			if (tally_get(call->map)->untouched > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
@@ -1248,8 +1227,8 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 		}
 		reject(call, &set, c->verdict, stored, proposed,
 			   moved
-				   ? _("A trigger that fires after the guard changed it again.")
-				   : _("A trigger that fires after the guard changed it again, or the guard's first trigger did not fire."));
+				   ? "A trigger that fires after the guard changed it again."
+				   : "A trigger that fires after the guard changed it again, or the guard's first trigger did not fire.");
 	}
 	record_allowed(call, &set, stored, proposed, NULL);
 }
@@ -1344,7 +1323,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 			   policy_effective(set.items[0].col->policy, call.circumstances.default_policy) ==
 					   POLICY_REJECT
 				   ? NULL
-				   : _("TRUNCATE leaves no rows to keep."));
+				   : "TRUNCATE leaves no rows to keep.");
 	if (truncate_is_new(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);

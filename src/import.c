@@ -373,7 +373,7 @@ read_header(Import *import, int line, char **fields, int nfields, int *places)
 				import->problems =
 					lappend(import->problems,
 							finding(line, NULL,
-									psprintf(_("columns \"%s\" and \"%s\" both mean %s"),
+									psprintf("columns \"%s\" and \"%s\" both mean %s",
 											 trim(fields[places[cell]],
 												  fields[places[cell]] + strlen(fields[places[cell]])),
 											 trim(fields[i], fields[i] + strlen(fields[i])),
@@ -388,8 +388,8 @@ read_header(Import *import, int line, char **fields, int nfields, int *places)
 		import->problems =
 			lappend(import->problems,
 					finding(line, NULL,
-							psprintf(_(
-								"no column for the field; its header is \"field\", and \"entity\" if that is a column of its own"))));
+							psprintf(
+								"no column for the field; its header is \"field\", and \"entity\" if that is a column of its own")));
 }
 
 static void
@@ -415,7 +415,7 @@ read_record(Import *import, int line, char **fields, int nfields, const int *pla
 		if (!is_blank(fields[i]))
 		{
 			add_problem(import, r,
-						psprintf(_("%d cells, but the header has %d: is a separator not quoted?"),
+						psprintf("%d cells, but the header has %d: is a separator not quoted?",
 								 nfields, width));
 			return;
 		}
@@ -463,10 +463,10 @@ read_records(void *arg)
 	if (source.next < source.end)
 		import->problems =
 			lappend(import->problems,
-					finding(source.lines, NULL, pstrdup(_("the line \"\\.\" ends the file here"))));
+					finding(source.lines, NULL, pstrdup("the line \"\\.\" ends the file here")));
 	else if (width == 0)
 		import->problems =
-			lappend(import->problems, finding(1, NULL, pstrdup(_("the sheet is empty"))));
+			lappend(import->problems, finding(1, NULL, pstrdup("the sheet is empty")));
 	return true;
 }
 
@@ -580,11 +580,10 @@ require_named(Import *import, Record *r, List *list, void (*require)(const char 
 	title = nearest_name(fold(text), titles);
 	if (several)
 		add_problem(import, r,
-					psprintf(_("\"%s\" means more than one; use the name, as it is written"), text));
+					psprintf("\"%s\" means more than one; use the name, as it is written", text));
 	else if (title != NULL && nearest_name(text, names) == NULL)
 		add_problem(import, r,
-					psprintf(_("\"%s\" is no name or title. Perhaps you meant \"%s\"."), text,
-							 title));
+					psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text, title));
 	else
 		add_problem(import, r, error_text(trial(ask, &q)));
 	return NULL;
@@ -759,7 +758,7 @@ resolve_fields(Import *import)
 		}
 		if (entity == NULL || field == NULL)
 			add_problem(import, r,
-						pstrdup(field == NULL ? _("the field is blank") : _("the entity is blank")));
+						pstrdup(field == NULL ? "the field is blank" : "the entity is blank"));
 		entities = lappend(entities, entity ? entity : "");
 		fields = lappend(fields, field ? field : "");
 	}
@@ -793,7 +792,7 @@ resolve_fields(Import *import)
 		r->row.cells[SHEET_FIELD] = result_text(i, 2);
 		if (first != i)
 			add_problem(import, r,
-						psprintf(_("the field is on line %d already"),
+						psprintf("the field is on line %d already",
 								 ((Record *) list_nth(import->records, first))->line));
 	}
 }
@@ -856,9 +855,9 @@ static const char *
 shown(SheetCell cell, const char *value)
 {
 	if (is_blank(value))
-		return _("(blank)");
+		return "(blank)";
 	if (cell == SHEET_KEY || cell == SHEET_LOCAL)
-		return value[0] == 't' ? _("yes") : _("no");
+		return value[0] == 't' ? "yes" : "no";
 	return value;
 }
 
@@ -868,7 +867,7 @@ add_changes(Import *import, const Record *r, bool fresh, char **before, char **a
 	char *field = record_field(r);
 
 	if (fresh)
-		import->changes = lappend(import->changes, finding(r->line, field, pstrdup(_("new field"))));
+		import->changes = lappend(import->changes, finding(r->line, field, pstrdup("new field")));
 	for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
 	{
 		bool flag = i == SHEET_KEY || i == SHEET_LOCAL;
@@ -965,8 +964,8 @@ import_records(void *arg)
 		import->changes =
 			lappend(import->changes,
 					finding(0, result_text(i, 1),
-							pstrdup(_(
-								"field goes: the column that it was by default is another field's"))));
+							pstrdup(
+								"field goes: the column that it was by default is another field's")));
 	return !import->dry_run && import->problems == NIL;
 }
 

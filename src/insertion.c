@@ -341,7 +341,7 @@ stream_level(const RelationMap *map)
 	}
 	if (several <= 1)
 		return found;
-	context = move_error_context();
+	context = statement_error_context();
 	for (int level = 0; context != NULL && level <= list_length(map->ancestors); level++)
 	{
 		Oid relid = level == 0 ? map->relid : list_nth_oid(map->ancestors, level - 1);
@@ -408,7 +408,7 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 static const Insertion *
 found(const NewRow *new)
 {
-	Insertion *insertion = &new->state->insertion;
+	Insertion *insertion = new->insertion;
 	const RelationMap *map = new->map;
 	bool before = TRIGGER_FIRED_BEFORE(new->td->tg_event);
 	QueryDesc *query = statement_query();
@@ -416,9 +416,10 @@ found(const NewRow *new)
 
 	if (likely(insertion->of == map->loaded))
 		return insertion;
-	old = MemoryContextSwitchTo(new->state->cxt);
+	old = MemoryContextSwitchTo(new->cxt);
 	insertion_find(insertion, map,
-				   before && query != NULL ? lift_node(query, new->td->tg_trigger) : NULL, before);
+				   before && query != NULL ? statement_node(query, new->td->tg_trigger) : NULL,
+				   before);
 	for (int i = 0; i < insertion->nsources && insertion->statement != NULL; i++)
 		insertion->sources[i].naming = palloc0((map->ncols + map->nothers + 1) * sizeof(Naming));
 	MemoryContextSwitchTo(old);
@@ -500,7 +501,7 @@ find_naming(const Insertion *insertion, const InsertSource *source, const Relati
 	if (insertion->statement == NULL)
 		return copy_naming(insertion, col);
 	if (insertion->blind)
-		statement_tally(map)->blind = true;
+		tally_get(map)->blind = true;
 	if (source->plan == NULL)
 		return NAMED_NO;
 	attnum = mentioned(insertion, source, map, col);
@@ -612,7 +613,7 @@ source_writes(const Insertion *insertion, const InsertSource *source, const Rela
 	bool isnull;
 
 	if (standard->constant)
-		return value_changed(col, value, false, standard->value, standard->isnull);
+		return value_changed(&col->type, value, false, standard->value, standard->isnull);
 	switch (source_naming(insertion, source, map, col))
 	{
 		case NAMED_NO:
@@ -623,7 +624,7 @@ source_writes(const Insertion *insertion, const InsertSource *source, const Rela
 			if (standard->is_volatile)
 				return false;
 			map_default(standard, &now, &isnull);
-			return value_changed(col, value, false, now, isnull);
+			return value_changed(&col->type, value, false, now, isnull);
 		case NAMED_UNASKED:
 		case NAMED_YES:
 			break;
@@ -653,7 +654,7 @@ insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row)
 	if (isnull)
 		return false;
 	if (value_tells(new->map, col))
-		return value_changed(col, value, false, col->defaults->value, col->defaults->isnull);
+		return value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull);
 	insertion = found(new);
 	for (int i = 0; i < insertion->nsources; i++)
 	{

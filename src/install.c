@@ -190,12 +190,9 @@ guard_tree(Oid relid, GuardMode mode)
 bool
 carries_guard(Oid relid)
 {
-	for (size_t i = 0; i < lengthof(guard_triggers); i++)
-	{
-		if (OidIsValid(get_trigger_oid(relid, guard_triggers[i].name, true)))
-			return true;
-	}
-	return false;
+	return OidIsValid(get_trigger_oid(relid, TRIGGER_AMEND, true)) ||
+		   OidIsValid(get_trigger_oid(relid, TRIGGER_JUDGE, true)) ||
+		   OidIsValid(get_trigger_oid(relid, TRIGGER_TRUNCATE, true));
 }
 
 /* What tgenabled says of a trigger, or 0 where there is none. */

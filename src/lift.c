@@ -79,17 +79,11 @@ static dlist_head lifted = DLIST_STATIC_INIT(lifted);
 static Oid amend_function = InvalidOid;
 static Oid judge_function = InvalidOid;
 
-static void
-forget_functions(Datum arg, int cacheid, uint32 hashvalue)
+/* A function or a schema changed. */
+void
+lift_forget_functions(void)
 {
 	amend_function = judge_function = InvalidOid;
-}
-
-void
-lift_init(void)
-{
-	CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_functions, (Datum) 0);
 }
 
 static Oid
@@ -318,7 +312,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	}
 	if (map_foreign(map, writer) == NULL)
 		return need;
-	circumstances = guard_circumstances(moment, writer);
+	circumstances = statement_circumstances(moment, writer);
 	if (writes->inserts)
 		insertion_find(&insertion, map, NULL, false);
 	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
@@ -436,32 +430,22 @@ lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *ma
 			need_for(map, moment, writer, &writes, judge_in_before));
 }
 
-/* The nodes of a statement that write rows. */
-List *
-lift_writing_nodes(QueryDesc *query)
-{
-	List *nodes = list_copy(query->estate->es_auxmodifytables);
-
-	if (IsA(query->planstate, ModifyTableState))
-		nodes = list_append_unique_ptr(nodes, query->planstate);
-	return nodes;
-}
-
 /*
  * The executor has started a statement: lift what can be lifted with what is
  * known by now.  Raises no error that a row of the statement would not.
  */
 void
-lift_statement(QueryDesc *query, Moment *moment)
+lift_statement(QueryDesc *query)
 {
+	Moment *moment = statement_seen_moment();
 	EState *estate = query->estate;
 	bool fresh = false;
 	ListCell *lc;
 
-	if (estate->es_opened_result_relations == NIL)
+	if (moment == NULL || estate->es_opened_result_relations == NIL)
 		return;
 
-	foreach(lc, lift_writing_nodes(query))
+	foreach(lc, statement_nodes(query))
 	{
 		ModifyTableState *node = lfirst(lc);
 		Writes writes;
@@ -502,59 +486,6 @@ lift_statement(QueryDesc *query, Moment *moment)
 						  is_foreign(rri->ri_RelationDesc));
 		}
 	}
-}
-
-static bool
-holds(const TriggerDesc *desc, const Trigger *trigger)
-{
-	return desc != NULL && trigger >= desc->triggers && trigger < desc->triggers + desc->numtriggers;
-}
-
-/* Whose private list a trigger that is being called belongs to. */
-static ResultRelInfo *
-relation_of(EState *estate, const Trigger *trigger)
-{
-	/* what was opened last is last in its list */
-	for (int i = list_length(estate->es_tuple_routing_result_relations) - 1; i >= 0; i--)
-	{
-		ResultRelInfo *rri = list_nth(estate->es_tuple_routing_result_relations, i);
-
-		if (holds(rri->ri_TrigDesc, trigger))
-			return rri;
-	}
-	for (int i = list_length(estate->es_opened_result_relations) - 1; i >= 0; i--)
-	{
-		ResultRelInfo *rri = list_nth(estate->es_opened_result_relations, i);
-
-		if (holds(rri->ri_TrigDesc, trigger))
-			return rri;
-	}
-	return NULL;
-}
-
-static ModifyTableState *
-node_of(QueryDesc *query, const ResultRelInfo *rri)
-{
-	ListCell *lc;
-
-	foreach(lc, lift_writing_nodes(query))
-	{
-		ModifyTableState *node = lfirst(lc);
-
-		if (rri->ri_RootResultRelInfo == node->rootResultRelInfo ||
-			(rri >= node->resultRelInfo && rri < node->resultRelInfo + node->mt_nrels))
-			return node;
-	}
-	return NULL;
-}
-
-/* The node of a query that a trigger was called by, in BEFORE; NULL: not known. */
-ModifyTableState *
-lift_node(QueryDesc *query, const Trigger *trigger)
-{
-	ResultRelInfo *rri = relation_of(query->estate, trigger);
-
-	return rri == NULL ? NULL : node_of(query, rri);
 }
 
 /*
@@ -617,7 +548,7 @@ lift_arm(TriggerData *td)
 		return false;
 	if (query != NULL)
 	{
-		ResultRelInfo *rri = relation_of(query->estate, td->tg_trigger);
+		ResultRelInfo *rri = statement_relation(query->estate, td->tg_trigger);
 
 		if (rri == NULL)
 			return false;
@@ -660,8 +591,8 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		return;
 	if (query != NULL)
 	{
-		ResultRelInfo *rri = relation_of(query->estate, td->tg_trigger);
-		ModifyTableState *node = rri == NULL ? NULL : node_of(query, rri);
+		ResultRelInfo *rri = statement_relation(query->estate, td->tg_trigger);
+		ModifyTableState *node = rri == NULL ? NULL : statement_node_of(query, rri);
 
 		if (node != NULL)
 			lift_relation(query->estate, rri, writes_of(node), map, moment, writer, judge_in_before);

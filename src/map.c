@@ -90,9 +90,9 @@ static HTAB *maps = NULL; /* of MapEntry */
 static uint64 generation = 0;
 static bool any_valid = false; /* entries to be marked; edits of the map mark often */
 static uint64 relation_changes = 0;
-uint64 map_signals = 0; /* how often some session's edit of the map, or a reset, came in */
-static bool any_functions = false; /* filters or defaults that may call some */
-static bool any_domains = false;
+uint64 map_signals = 0;			/* how often some session's edit of the map, or a reset, came in */
+bool map_any_functions = false; /* filters or defaults that may call some */
+bool map_any_domains = false;
 static uint64 aborts = 1; /* of transactions and subtransactions */
 static uint64 loads = 0;
 
@@ -123,30 +123,55 @@ mark_all(void)
 	any_valid = false;
 }
 
-static void
-relcache_callback(Datum arg, Oid relid)
+/*
+ * A relation changed; InvalidOid: all may have.  True: the map itself may have.
+ */
+bool
+map_forget(Oid relid)
 {
 	MapEntry *entry;
 
-	(void) arg;
 	relation_changes++;
 	if (!OidIsValid(relid) || relid == catalog_signal)
 	{
 		map_signals++;
-		writer_invalidate();
 		mark_all();
-		return;
+		return true;
 	}
 	if (maps == NULL)
-		return;
+		return false;
 	entry = hash_search(maps, &relid, HASH_FIND, NULL);
 	if (entry == NULL)
-		return;
+		return false;
 	if (entry->ancestor)
 		mark_all();
 	if (entry->map != NULL)
 		entry->map->valid = false;
 	generation++;
+	return false;
+}
+
+/* A schema got another name: any map may be another now. */
+void
+map_forget_names(void)
+{
+	mark_all();
+}
+
+/* A function was replaced: a filter or default may hold its old body. */
+void
+map_forget_functions(void)
+{
+	if (map_any_functions)
+		mark_all();
+}
+
+/* A domain was altered: its default and whether it takes NULL are the columns'. */
+void
+map_forget_types(void)
+{
+	if (map_any_domains)
+		mark_all();
 }
 
 /*
@@ -159,7 +184,6 @@ map_edited(void)
 	map_edits++;
 	edit_command = GetCurrentCommandId(false);
 	edit_level = Max(edit_level, GetCurrentTransactionNestLevel());
-	lift_undo();
 }
 
 /* The edits that a statement can have seen by now. */
@@ -178,85 +202,36 @@ map_relation_changes(void)
 	return relation_changes;
 }
 
-/* A schema got another name: any map may be another now. */
-static void
-namespace_callback(Datum arg, int cacheid, uint32 hashvalue)
+/* The transaction ended. */
+void
+map_end_transaction(bool aborted)
 {
-	(void) arg;
-	(void) cacheid;
-	(void) hashvalue;
-	mark_all();
-}
-
-/* A function was replaced: a filter or default may hold its old body. */
-static void
-function_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	(void) arg;
-	(void) cacheid;
-	(void) hashvalue;
-	if (any_functions)
-		mark_all();
-}
-
-/* A domain was altered: its default and whether it takes NULL are the columns'. */
-static void
-type_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	if (any_domains)
-		mark_all();
-}
-
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	if (event == XACT_EVENT_ABORT)
+	if (aborted)
 		aborts++;
-	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-	{
-		edit_command = InvalidCommandId;
-		edit_level = 0;
-	}
-	if (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE &&
-		event != XACT_EVENT_PARALLEL_PRE_COMMIT)
-	{
-		nholders = 0;
-		retired = NULL;
-	}
+	edit_command = InvalidCommandId;
+	edit_level = 0;
+	nholders = 0;
+	retired = NULL;
 }
 
-static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
-				 void *arg)
+/* A subtransaction ended.  True: edits of the map were taken back. */
+bool
+map_end_subtransaction(bool aborted)
 {
 	int level = GetCurrentTransactionNestLevel();
 	bool edited = edit_level >= level;
 
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
 	edit_level = Min(edit_level, level - 1);
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
-		return;
+	if (!aborted)
+		return false;
 	aborts++;
 	/* the error ended them */
 	while (nholders > 0 && holders[nholders - 1] >= level)
 		nholders--;
 	if (!edited)
-		return;
-	/* the map is again what it was before */
+		return false;
 	map_edits++;
-	lift_undo();
-}
-
-void
-map_init(void)
-{
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, namespace_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, function_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(TYPEOID, type_callback, (Datum) 0);
+	return true;
 }
 
 /* The caller is about to run what users wrote, while it reads a map. */
@@ -418,18 +393,6 @@ type_not_null(Oid typid)
 	return not_null;
 }
 
-/* What is needed to compare values of a column, on the map or not. */
-void
-map_column_type(MappedColumn *col, Form_pg_attribute att)
-{
-	Oid base = getBaseType(att->atttypid);
-
-	col->numeric = base == NUMERICOID;
-	col->composite = get_typtype(base) == TYPTYPE_COMPOSITE;
-	col->byval = att->attbyval;
-	col->typlen = att->attlen;
-}
-
 /* A column's default, as rel has it. */
 static void
 load_default(Relation rel, Node *expr, ColumnDefault *standard)
@@ -441,7 +404,7 @@ load_default(Relation rel, Node *expr, ColumnDefault *standard)
 	standard->role = rel->rd_rel->relowner;
 	if (expr == NULL)
 		return;
-	any_functions |= !IsA(expr, Const);
+	map_any_functions |= !IsA(expr, Const);
 	expr = (Node *) expression_planner((Expr *) expr);
 	/* a domain's constraints are checked when it is used; they do not change it */
 	constant = expr;
@@ -467,8 +430,8 @@ load_column_type(Relation rel, MappedColumn *col)
 {
 	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), col->attnum - 1);
 
-	any_domains |= getBaseType(att->atttypid) != att->atttypid;
-	map_column_type(col, att);
+	map_any_domains |= getBaseType(att->atttypid) != att->atttypid;
+	col->type = value_type(att->atttypid);
 	col->not_null = att->attnotnull || type_not_null(att->atttypid);
 	col->defaults = palloc0(sizeof(ColumnDefault));
 	load_default(rel, build_column_default(rel, col->attnum), col->defaults);
@@ -684,7 +647,7 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 		if (n == 0)
 			continue;
 		/* before the first body of a function is taken in */
-		any_functions = true;
+		map_any_functions = true;
 		col->rules = palloc(n * sizeof(RowRule));
 		foreach(lc, rules)
 		{
@@ -733,21 +696,18 @@ compare_columns(const void *a, const void *b)
 }
 
 /*
- * Fills `map`, in the current memory context, from the newest or as of a
- * snapshot.  Parts of filters and defaults are computed here, as the table's
+ * Fills `map`, whose relation and ancestors are set, in the current memory
+ * context, from the newest or as of a snapshot.  The caller has marked the
+ * entries of the ancestors.  Parts of filters and defaults are computed here, as the table's
  * owner: explain() and guard() must not run his code as their caller.
  */
-static void
-load_map(RelationMap *map, Relation rel, Snapshot at)
+void
+map_load(RelationMap *map, Relation rel, Snapshot at)
 {
 	Snapshot snapshot = at;
 	Deputy caller = deputy_begin(rel);
-	List *ancestors = map_ancestors(map->relid);
-	List *relids = lcons_oid(map->relid, list_copy(ancestors));
+	List *relids = lcons_oid(map->relid, list_copy(map->ancestors));
 	ListCell *lc;
-
-	foreach(lc, ancestors)
-		map_entry(lfirst_oid(lc))->ancestor = true;
 
 	/* after the entries are there to be marked: nothing can slip between */
 	catalog_watch();
@@ -755,7 +715,6 @@ load_map(RelationMap *map, Relation rel, Snapshot at)
 		snapshot = catalog_snapshot();
 	map->role = rel->rd_rel->relowner;
 	map->root = llast_oid(relids);
-	map->ancestors = ancestors;
 	map->cols = palloc0(Max(RelationGetNumberOfAttributes(rel), 1) * sizeof(MappedColumn));
 	foreach(lc, relids)
 	{
@@ -784,7 +743,7 @@ load_map(RelationMap *map, Relation rel, Snapshot at)
 	}
 	if (map->mapped)
 	{
-		foreach(lc, ancestors)
+		foreach(lc, map->ancestors)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		load_row_key(map, rel);
@@ -807,6 +766,46 @@ load_map(RelationMap *map, Relation rel, Snapshot at)
 }
 
 /*
+ * A map of an open relation, as yet empty, in a memory context of its own below
+ * the current one.  What lies above the relation is marked first: its changes
+ * are changes of the map.
+ */
+static RelationMap *
+new_map(Relation rel)
+{
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	RelationMap *map = palloc0(sizeof(RelationMap));
+	ListCell *lc;
+
+	map->relid = RelationGetRelid(rel);
+	map->cxt = cxt;
+	map->ancestors = map_ancestors(map->relid);
+	foreach(lc, map->ancestors)
+		map_entry(lfirst_oid(lc))->ancestor = true;
+	MemoryContextSwitchTo(old);
+	return map;
+}
+
+static void
+load(RelationMap *map, Relation rel, Snapshot at)
+{
+	MemoryContext old = MemoryContextSwitchTo(map->cxt);
+
+	map_load(map, rel, at);
+	MemoryContextSwitchTo(old);
+}
+
+/* Lets the map outlive the transaction, under a number of its own. */
+static void
+keep(RelationMap *map)
+{
+	MemoryContextSetParent(map->cxt, CacheMemoryContext);
+	map->loaded = ++loads;
+}
+
+/*
  * The map of an open relation as a snapshot sees it.  It is in no cache, and is
  * freed when those who pin it unpin it.
  *
@@ -815,17 +814,10 @@ load_map(RelationMap *map, Relation rel, Snapshot at)
 RelationMap *
 map_as_of(Relation rel, Snapshot snapshot)
 {
-	MemoryContext cxt =
-		AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	RelationMap *map = palloc0(sizeof(RelationMap));
+	RelationMap *map = new_map(rel);
 
-	map->relid = RelationGetRelid(rel);
-	map->cxt = cxt;
-	load_map(map, rel, snapshot);
-	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(cxt, CacheMemoryContext);
-	map->loaded = ++loads;
+	load(map, rel, snapshot);
+	keep(map);
 	map->retired = true;
 	return map;
 }
@@ -847,29 +839,21 @@ map_get(Relation rel)
 {
 	MapEntry *entry = map_entry(RelationGetRelid(rel));
 
-	for (int load = 1; unlikely(is_stale(entry)) && load <= LOADS; load++)
+	for (int n = 1; unlikely(is_stale(entry)) && n <= LOADS; n++)
 	{
-		MemoryContext cxt =
-			AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
-		MemoryContext old = MemoryContextSwitchTo(cxt);
-		RelationMap *loaded = palloc0(sizeof(RelationMap));
 		uint64 seen = generation;
+		RelationMap *loaded = new_map(rel);
 
-		loaded->relid = entry->relid;
-		loaded->cxt = cxt;
-		load_map(loaded, rel, NULL);
-		MemoryContextSwitchTo(old);
-
-		if (seen != generation && load < LOADS)
+		load(loaded, rel, NULL);
+		if (seen != generation && n < LOADS)
 		{
-			MemoryContextDelete(cxt);
+			MemoryContextDelete(loaded->cxt);
 			CHECK_FOR_INTERRUPTS();
 			continue;
 		}
 		if (entry->map != NULL)
 			retire(entry->map);
-		MemoryContextSetParent(cxt, CacheMemoryContext);
-		loaded->loaded = ++loads;
+		keep(loaded);
 		loaded->valid = seen == generation;
 		any_valid |= loaded->valid;
 		entry->map = loaded;

@@ -61,9 +61,8 @@ typedef struct Moved
 /* Those whose AFTER DELETE has come. */
 typedef struct Arrival
 {
-	dlist_node node;
+	Nested nested; /* the first member */
 	const void *statement;
-	int level; /* of transactions */
 	Oid from;
 	Oid to;
 	uint64 row;
@@ -195,27 +194,6 @@ move_announce(GuardState *state, TriggerData *td, const RelationMap *map)
 	}
 }
 
-/* What an error would have for context now, in untranslated messages. */
-char *
-move_error_context(void)
-{
-	char *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
-	char *context = NULL;
-
-	setlocale(LC_MESSAGES, "C");
-	PG_TRY();
-	{
-		context = GetErrorContextStack();
-	}
-	PG_FINALLY();
-	{
-		setlocale(LC_MESSAGES, locale);
-	}
-	PG_END_TRY();
-	pfree(locale);
-	return context;
-}
-
 /*
  * Does the apply worker work on an UPDATE?  It tells nobody; but its error
  * context names the message type.
@@ -223,7 +201,7 @@ move_error_context(void)
 static bool
 applies_update(void)
 {
-	char *context = move_error_context();
+	char *context = statement_error_context();
 	bool update = context != NULL && strstr(context, "\"UPDATE\"") != NULL;
 
 	if (context != NULL)
@@ -351,9 +329,10 @@ move_is_under_way(void)
 }
 
 static void
-drop_arrival(Arrival *arrival)
+drop_arrival(Nested *nested)
 {
-	dlist_delete(&arrival->node);
+	Arrival *arrival = (Arrival *) nested;
+
 	heap_freetuple(arrival->old_tuple);
 	pfree(arrival);
 }
@@ -379,13 +358,13 @@ move_left(TriggerData *td)
 	old = MemoryContextSwitchTo(moved_cxt);
 	arrival = palloc0(sizeof(Arrival));
 	arrival->statement = statement_key();
-	arrival->level = GetCurrentTransactionNestLevel();
+	arrival->nested.level = GetCurrentTransactionNestLevel();
 	arrival->from = key.relid;
 	arrival->to = entry->to;
 	arrival->row = entry->row;
 	arrival->named = entry->named;
 	arrival->old_tuple = heap_copytuple(td->tg_trigtuple);
-	dlist_push_tail(&arrivals, &arrival->node);
+	dlist_push_tail(&arrivals, &arrival->nested.node);
 	MemoryContextSwitchTo(old);
 	(void) hash_search(moved, &key, HASH_REMOVE, NULL);
 	return true;
@@ -404,7 +383,7 @@ move_arrived(TriggerData *td, const RelationMap *map, Move *move)
 
 	dlist_foreach(iter, &arrivals)
 	{
-		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
+		Arrival *arrival = dlist_container(Arrival, nested.node, iter.cur);
 
 		if (arrival->statement != statement_key() || arrival->to != RelationGetRelid(rel))
 			continue;
@@ -416,7 +395,8 @@ move_arrived(TriggerData *td, const RelationMap *map, Move *move)
 		move->old_relid = arrival->from;
 		move->old_tuple = heap_copytuple(arrival->old_tuple);
 		move->named = arrival->named;
-		drop_arrival(arrival);
+		dlist_delete(iter.cur);
+		drop_arrival(&arrival->nested);
 		return true;
 	}
 	return false;
@@ -440,10 +420,12 @@ move_forget(bool all)
 	}
 	dlist_foreach_modify(iter, &arrivals)
 	{
-		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
+		Arrival *arrival = dlist_container(Arrival, nested.node, iter.cur);
 
-		if (arrival->statement == statement_key())
-			drop_arrival(arrival);
+		if (arrival->statement != statement_key())
+			continue;
+		dlist_delete(iter.cur);
+		drop_arrival(&arrival->nested);
 	}
 }
 
@@ -464,36 +446,17 @@ truncate_is_new(const RelationMap *map)
 	return true;
 }
 
-static void
-xact_callback(XactEvent event, void *arg)
+/* Their memory goes with the transaction. */
+void
+move_end_transaction(void)
 {
-	/* its memory goes with the transaction */
 	dlist_init(&arrivals);
 	moved = NULL;
 	xact_counter++;
 }
 
-static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
-				 void *arg)
-{
-	int level = GetCurrentTransactionNestLevel();
-	dlist_mutable_iter iter;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB)
-		return;
-	dlist_foreach_modify(iter, &arrivals)
-	{
-		Arrival *arrival = dlist_container(Arrival, node, iter.cur);
-
-		if (arrival->level >= level)
-			drop_arrival(arrival);
-	}
-}
-
 void
-move_init(void)
+move_end_subtransaction(bool aborted)
 {
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
+	nested_end(&arrivals, aborted, drop_arrival);
 }

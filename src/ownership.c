@@ -147,15 +147,10 @@ _PG_init(void)
 
 	MarkGUCPrefixReserved("ownership");
 
-	writer_init();
-	map_init();
 	statement_init();
-	move_init();
-	lift_init();
 	mailbox_init();
-	sight_init();
-	counts_init();
-	activity_init();
+	invalidate_register();
+	hooks_install();
 }
 
 /* For a view of settings: a session has them once the library is loaded. */

@@ -107,6 +107,15 @@ typedef struct RowRule
 	char *owner; /* NULL: nobody */
 } RowRule;
 
+/* How two values of a type are compared. */
+typedef struct ValueType
+{
+	bool numeric;
+	bool composite;
+	bool byval;
+	int16 typlen;
+} ValueType;
+
 /* What a column has where a statement gives it no value. */
 typedef struct ColumnDefault
 {
@@ -129,11 +138,7 @@ typedef struct MappedColumn
 	bool key;	   /* the field is marked key */
 	int nrules;
 	RowRule *rules;
-	/* how to compare two values */
-	bool numeric;
-	bool composite;
-	bool byval;
-	int16 typlen;
+	ValueType type;
 	/*
 	 * The default that stands in for a refused value, and tells a write: the
 	 * relation's own, and of a partition those of its ancestors.
@@ -220,7 +225,20 @@ extern int ownership_queue_size;
 extern const char *policy_name(Policy policy);
 extern Policy policy_from_name(const char *name);
 
+/* hooks.c, invalidate.c */
+extern void hooks_install(void);
+extern void invalidate_register(void);
+
 /* attempt.c */
+
+/* State of a session that belongs to the subtransaction which made it. */
+typedef struct Nested
+{
+	dlist_node node;
+	int level; /* of transactions */
+} Nested;
+
+extern void nested_end(dlist_head *list, bool aborted, void (*drop)(Nested *));
 extern ErrorData *attempt(void (*work)(void *), void *arg);
 extern ErrorData *attempt_locking(void (*work)(void *), void *arg);
 extern ErrorData *trial(bool (*function)(void *), void *arg);
@@ -272,8 +290,7 @@ extern char *writer_label(const Writer *writer, const char *system);
 extern bool system_exists(const char *name);
 extern List *system_names(void);
 extern bool writer_is_worker(void);
-extern void writer_invalidate(void);
-extern void writer_init(void);
+extern void writer_forget(void);
 
 /* map.c */
 extern void map_enter(void);
@@ -283,7 +300,6 @@ extern void map_unpin(RelationMap *map);
 extern RelationMap *map_get(Relation rel);
 extern RelationMap *map_known(Oid relid);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
-extern void map_column_type(MappedColumn *col, Form_pg_attribute att);
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber attnum);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
@@ -296,7 +312,15 @@ extern uint64 map_edits;
 extern void map_edited(void);
 extern uint64 map_edits_seen(void);
 extern uint64 map_relation_changes(void);
-extern void map_init(void);
+extern bool map_any_functions;
+extern bool map_any_domains;
+extern void map_load(RelationMap *map, Relation rel, Snapshot at);
+extern bool map_forget(Oid relid);
+extern void map_forget_names(void);
+extern void map_forget_functions(void);
+extern void map_forget_types(void);
+extern bool map_end_subtransaction(bool aborted);
+extern void map_end_transaction(bool aborted);
 
 /* moment.c: what the rows of a statement are judged by */
 typedef struct MomentState MomentState;
@@ -340,7 +364,8 @@ extern Expr *filter_parse(Relation rel, Oid home, const char *text);
 extern char *filter_renamed(Relation rel, const char *text, const char *table, List *columns);
 
 /* compare.c */
-extern bool value_changed(const MappedColumn *col, Datum a, bool anull, Datum b, bool bnull);
+extern ValueType value_type(Oid type);
+extern bool value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull);
 
 /* verdict.c */
 typedef struct Circumstances
@@ -376,9 +401,9 @@ typedef struct Inserter
 /* What one statement did on one table of the map. */
 typedef struct Tally
 {
+	Nested nested;		   /* the first member */
 	MemoryContext cxt;	   /* holds all of it */
 	const void *statement; /* its key; NULL when it is not known */
-	int level;			   /* transaction nesting level */
 	Oid home;
 	char *schema;
 	char *table;
@@ -412,6 +437,18 @@ typedef struct Mandate
 	const void *params;
 } Mandate;
 
+/* The statement that is being executed. */
+typedef struct StatementFrame
+{
+	PlannedStmt *statement;
+	const void *key;		 /* tells executions apart */
+	struct QueryDesc *query; /* NULL: COPY */
+	uint64 changes;			 /* COPY: of relations, until it began */
+	Oid copied;				 /* the table that it names, once it was asked for */
+	bool action;			 /* its AFTER triggers are left to another statement */
+	Moment *moment;			 /* NULL: it writes nothing, or its start was not seen */
+} StatementFrame;
+
 extern Mandate statement_mandate(Mandate next);
 extern bool statement_is_mandated(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
@@ -424,15 +461,35 @@ extern Moment *statement_moment(void);
 extern bool statement_is_unseen(void);
 extern Moment *statement_copies(Relation rel);
 extern bool statement_applies(void);
+extern char *statement_error_context(void);
 extern const Writer *statement_writer(void);
 extern bool statement_relations_hold(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern bool statement_is_action(void);
-extern Tally *statement_tally(const RelationMap *map);
-extern void statement_remember(const RelationMap *map, uint64 stand_in);
-extern bool statement_was_blind(const RelationMap *map);
-extern bool statement_remembers(const RelationMap *map, uint64 stand_in);
+extern Circumstances statement_circumstances(const Moment *moment, const Writer *writer);
+extern Moment *statement_seen_moment(void);
+extern void statement_begin(struct QueryDesc *query, int eflags);
+extern StatementFrame statement_enter(struct QueryDesc *query);
+extern StatementFrame statement_enter_copy(PlannedStmt *copy, MemoryContext cxt);
+extern void statement_leave(const StatementFrame *outer);
+extern void statement_end_transaction(void);
 extern void statement_init(void);
+
+/* tally.c */
+extern Tally *tally_get(const RelationMap *map);
+extern void tally_remember(const RelationMap *map, uint64 stand_in);
+extern bool tally_was_blind(const RelationMap *map);
+extern bool tally_remembers(const RelationMap *map, uint64 stand_in);
+extern List *tally_take(const void *statement, bool all);
+extern void tally_free(Tally *tally);
+extern void tally_end_subtransaction(bool aborted);
+extern void tally_end_transaction(void);
+
+/* nodes.c: the parts of a running query that write rows */
+extern List *statement_nodes(struct QueryDesc *query);
+extern ResultRelInfo *statement_relation(EState *estate, const Trigger *trigger);
+extern struct ModifyTableState *statement_node_of(struct QueryDesc *query, const ResultRelInfo *rri);
+extern struct ModifyTableState *statement_node(struct QueryDesc *query, const Trigger *trigger);
 
 /* insertion.c: where the values of a new row come from */
 
@@ -470,10 +527,14 @@ typedef struct Insertion
 	InsertSource first;
 } Insertion;
 
-/* A row that a trigger of the guard is called for: its insertion is looked for when it is asked. */
+/*
+ * A row that a trigger of the guard is called for.  What brings it is looked
+ * for when it is asked, and kept in `insertion`, which lives in `cxt`.
+ */
 typedef struct NewRow
 {
-	struct GuardState *state;
+	Insertion *insertion;
+	MemoryContext cxt;
 	const TriggerData *td;
 	const RelationMap *map;
 } NewRow;
@@ -559,7 +620,7 @@ enum
 extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
 extern void record_evidence(const Evidence *e);
-extern void record_rest(const Tally *tally);
+extern void evidence_end(const void *statement, bool all);
 extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
 extern const char *outcome_name(Verdict outcome);
@@ -603,21 +664,18 @@ typedef struct GuardState
 } GuardState;
 
 extern PGDLLEXPORT Datum ownership_guard_truncate(PG_FUNCTION_ARGS);
-extern Circumstances guard_circumstances(const Moment *moment, const Writer *writer);
 
 /* foreign.c: TRUNCATE of foreign tables before PostgreSQL 16 */
 extern void foreign_truncate(const TruncateStmt *statement);
 
 /* lift.c: statements that cannot violate the map */
-extern void lift_statement(struct QueryDesc *query, Moment *moment);
-extern List *lift_writing_nodes(struct QueryDesc *query);
+extern void lift_statement(struct QueryDesc *query);
 extern bool lift_arm(TriggerData *td);
 extern bool lift_others_before(TriggerData *td, int event);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
 					  bool judge_in_before, bool applied);
-extern struct ModifyTableState *lift_node(struct QueryDesc *query, const Trigger *trigger);
 extern void lift_undo(void);
-extern void lift_init(void);
+extern void lift_forget_functions(void);
 
 /* move.c: rows on their way from one partition to another */
 typedef struct Move
@@ -636,7 +694,6 @@ typedef struct Move
 	List *obstacles;		/* char *: columns for which its first half was not let through */
 } Move;
 
-extern char *move_error_context(void);
 extern void move_remember_update(GuardState *state, TriggerData *td);
 extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
 extern void move_announce(GuardState *state, TriggerData *td, const RelationMap *map);
@@ -650,7 +707,8 @@ extern bool move_left(TriggerData *td);
 extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
 extern void move_forget(bool all);
 extern bool truncate_is_new(const RelationMap *map);
-extern void move_init(void);
+extern void move_end_subtransaction(bool aborted);
+extern void move_end_transaction(void);
 
 /* report.c: what the client and the server log are told */
 extern COMPAT_NORETURN void report_rejected(const Evidence *e, const char *why);
@@ -764,7 +822,8 @@ typedef struct Sight
 
 extern const Sight *sight_of(Oid relid);
 extern Oid sight_extension(void);
-extern void sight_init(void);
+extern void sight_forget(Oid relid);
+extern void sight_forget_all(void);
 
 /* counts.c: what a session has counted, until it is in shared memory */
 extern void count_begin(void);
@@ -774,7 +833,8 @@ extern void count_read(Oid home, int natts, int system, AttrNumber attnum, Times
 extern void count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
 extern void count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
 extern void count_attempt(const char *text, uint32 length);
-extern void counts_init(void);
+extern void counts_end_subtransaction(bool aborted);
+extern void counts_end_transaction(bool aborted);
 
 /* activity.c: what a session reads, writes and tries */
 
@@ -806,13 +866,37 @@ typedef struct Attempt
 extern int reads_do_not_count(void);
 extern void reads_count_again(int level);
 extern bool activity_counts(void);
-extern void activity_conflict(const Evidence *e);
+extern bool traffic_counts(void);
+extern void activity_conflict(const RelationMap *map, const char *system,
+							  const ConflictSet *conflicts, Verdict outcome);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
 						 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored,
 						 TupleTableSlot *written);
-extern void activity_attempt(const Evidence *e, Attempt *attempt);
+extern void activity_attempt(const RelationMap *map, const char *system,
+							 const ConflictSet *conflicts, Attempt *attempt);
 extern Attempt attempt_read(const char *message);
-extern void activity_init(void);
+
+/* What a COPY writes, as far as it is known. */
+typedef struct CopyWrites
+{
+	Oid relid; /* InvalidOid: no privilege was asked for yet */
+	int system;
+	Bitmapset *names;
+	bool known; /* which system that is */
+} CopyWrites;
+
+extern void reads_begin(bool only_explained);
+extern void reads_started(void);
+extern bool reads_are_seen(void);
+extern void reads_see(const CompatPerms *perms);
+extern CopyWrites *writes_enter_copy(CopyWrites *copy);
+extern void writes_leave_copy(CopyWrites *outer);
+extern void writes_see_copy(const CompatPerms *perms);
+extern void writes_count_copy(const void *statement, const CopyWrites *copy);
+extern void writes_watch(struct QueryDesc *query);
+extern void writes_count(struct QueryDesc *query);
+extern void writes_end_subtransaction(bool aborted);
+extern void writes_end_transaction(void);
 
 /* worker.c: from the mailbox to the tables */
 extern bool activity_is_worker;
@@ -844,11 +928,17 @@ extern void add_text(Parameters *p, const char *value);
 extern void add_texts(Parameters *p, List *values);
 extern void add_oid(Parameters *p, Oid value);
 extern void add_bool(Parameters *p, bool value);
+extern void sql_set_search_path(void);
+extern int sql_pin_search_path(void);
+extern void sql_unpin_search_path(int level);
 extern uint64 run_sql(const char *sql, Parameters *p);
 extern char *result_text(uint64 row, int column);
+extern bool result_bool(uint64 row, int column);
 extern List *result_texts(uint64 row, int column);
 extern Jsonb *result_jsonb(uint64 row, int column);
 extern int64 result_int64(uint64 row, int column);
+extern void call_put_text(Datum *values, bool *nulls, int i, const char *text);
+extern void call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts);
 extern void undefined(const char *message, const char *nearest, const char *what, const char *hint);
 extern char *near_field(const char *entity, const char *field);
 extern void require_system(const char *name);
@@ -992,6 +1082,7 @@ typedef struct Binding
 } Binding;
 
 extern bool table_place(Oid relid, TablePlace *place);
+extern Oid place_find(const char *schema, const char *table);
 extern Oid table_of_name(const char *schema, const char *table);
 extern List *table_columns_by_number(Oid relid);
 extern List *table_generated_columns(Oid relid);
@@ -1180,8 +1271,6 @@ typedef struct StoredRow
 	char **values; /* NULL is NULL */
 } StoredRow;
 
-extern int pin_search_path(void);
-extern void unpin_search_path(int level);
 extern Oid evidence_relation(const char *schema, const char *table);
 extern RowColumn *row_column(Oid relid, const char *name);
 extern List *object_names(Jsonb *object);

@@ -237,7 +237,7 @@ load_disagreements(void)
 		return d;
 	(void) query("SELECT count(*) <= " MAX_EVIDENCE
 				 " FROM (SELECT FROM ownership.conflict LIMIT " MAX_EVIDENCE " + 1) c");
-	d.listed = strcmp(result_text(0, 1), "t") == 0;
+	d.listed = result_bool(0, 1);
 	if (!d.listed)
 		return d;
 	/* clang-format off */
@@ -330,7 +330,7 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 					"ORDER BY everybody DESC, setting DESC, place COLLATE \"C\"");
 	if (weakened > 0)
 	{
-		bool everybody = strcmp(result_text(0, 2), "t") == 0;
+		bool everybody = result_bool(0, 2);
 
 		resetStringInfo(&note);
 		appendStringInfoString(&note, everybody ? "but the map is not enforced: "

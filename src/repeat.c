@@ -70,19 +70,6 @@ jsonb_of(TupleTableSlot *slot, int attnum)
 }
 
 static bool
-is_among(const char *name, const List *names)
-{
-	ListCell *lc;
-
-	foreach(lc, names)
-	{
-		if (strcmp(lfirst(lc), name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
 same_jsonb(Jsonb *a, Jsonb *b)
 {
 	if (a == NULL || b == NULL)
@@ -119,7 +106,7 @@ same_proposal(Jsonb *was, const Proposal *now)
 	{
 		JsonbValue *value = object_value(was, lfirst(lc));
 
-		if (value == NULL || (!is_among(lfirst(lc), now->made) &&
+		if (value == NULL || (!names_contain(now->made, lfirst(lc)) &&
 							  !same_scalar(value, object_value(now->values, lfirst(lc)))))
 			return false;
 	}

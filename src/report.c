@@ -33,7 +33,7 @@ column_list(const Evidence *e, int *n)
 		(*n)++;
 	}
 	if (*n > COLUMNS_NAMED)
-		appendStringInfo(&buf, _(" and %d more"), *n - COLUMNS_NAMED);
+		appendStringInfo(&buf, " and %d more", *n - COLUMNS_NAMED);
 	return buf.data;
 }
 
@@ -55,10 +55,10 @@ owner_list(const Evidence *e)
 			appendStringInfoChar(&buf, ' ');
 		appendStringInfo(&buf,
 						 c->col->key && e->operation != OPERATION_UPDATE
-							 ? _("Field \"%s\" is the key, and its system of record is \"%s\".")
+							 ? "Field \"%s\" is the key, and its system of record is \"%s\"."
 						 : c->col->nrules > 0
-							 ? _("Field \"%s\" has system of record \"%s\" in this row.")
-							 : _("Field \"%s\" has system of record \"%s\"."),
+							 ? "Field \"%s\" has system of record \"%s\" in this row."
+							 : "Field \"%s\" has system of record \"%s\".",
 						 c->col->field, c->owner);
 	}
 	if (n > COLUMNS_NAMED)
@@ -193,7 +193,7 @@ report_softened(const Evidence *e)
 			w->since++;
 			continue;
 		}
-		detail = psprintf(_("Field \"%s\" has system of record \"%s\"."), c->col->field, c->owner);
+		detail = psprintf("Field \"%s\" has system of record \"%s\".", c->col->field, c->owner);
 		if (w->since > 0)
 			detail = psprintf(ngettext("%s %llu more was kept out since the last warning.",
 									   "%s %llu more were kept out since the last warning.",
@@ -218,9 +218,9 @@ kept_detail(const Tally *tally)
 	uint64 written = tally->kept - tally->unchanged;
 
 	if (tally->unchanged == 0)
-		return _("The rest of the row was written. The refused values are in ownership.conflict.");
+		return "The rest of the row was written. The refused values are in ownership.conflict.";
 	if (written == 0)
-		return _("Nothing else was left to write. The refused values are in ownership.conflict.");
+		return "Nothing else was left to write. The refused values are in ownership.conflict.";
 	return psprintf(ngettext("Of %llu row nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
 							 "Of %llu rows nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
 							 (unsigned long) tally->unchanged),
@@ -232,7 +232,7 @@ void
 report_kept(const Tally *tally)
 {
 	const char *table = message_relation(tally->schema, tally->table);
-	const char *refused = _("What was refused is in ownership.conflict.");
+	const char *refused = "What was refused is in ownership.conflict.";
 
 	if (MyBgworkerEntry != NULL)
 		return; /* there is no client */

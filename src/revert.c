@@ -88,10 +88,7 @@ tell(Revert *run, const char *column, int64 id, const char *from, const char *to
 	values[1] = h->row_key == NULL ? (Datum) 0 : JsonbPGetDatum(h->row_key);
 	nulls[1] = h->row_key == NULL;
 	for (int i = 0; i < (int) lengthof(texts); i++)
-	{
-		nulls[i + 2] = texts[i] == NULL;
-		values[i + 2] = texts[i] == NULL ? (Datum) 0 : CStringGetTextDatum(texts[i]);
-	}
+		call_put_text(values, nulls, i + 2, texts[i]);
 	values[2 + lengthof(texts)] = Int64GetDatum(id);
 	tuplestore_putvalues(run->rsinfo->setResult, run->rsinfo->setDesc, values, nulls);
 	if (done)
@@ -173,8 +170,7 @@ unwind_update(Revert *run, const Event *e)
 
 		if (u == NULL)
 		{
-			tell(run, lfirst(lc), e->id, NULL, NULL, false,
-				 _("The column does not exist any more."));
+			tell(run, lfirst(lc), e->id, NULL, NULL, false, "The column does not exist any more.");
 			continue;
 		}
 		had = object_text(e->stored, lfirst(lc), &before);
@@ -184,26 +180,25 @@ unwind_update(Revert *run, const Event *e)
 			/* it may be what it was before several writes */
 			if (!u->moved && (had == VALUE_NULL || had == VALUE_TEXT) &&
 				same_text_value(u->col->type, u->to, before))
-				u->reason = _("It is as it was before.");
+				u->reason = "It is as it was before.";
 			continue;
 		}
 		if (u->id == 0)
 			u->id = e->id;
 		if (u->col->generated)
-			u->reason = _("The column is a generated column.");
+			u->reason = "The column is a generated column.";
 		else if (had == VALUE_ABSENT || proposed == VALUE_ABSENT)
-			u->reason = _("The evidence holds no value.");
+			u->reason = "The evidence holds no value.";
 		else if (had == VALUE_LENGTH)
 			u->reason =
-				psprintf(_("Of the value before, only the length was recorded: %s bytes."), before);
+				psprintf("Of the value before, only the length was recorded: %s bytes.", before);
 		else if (proposed == VALUE_LENGTH)
 			u->reason =
-				psprintf(_("Of the value that was written, only the length was recorded: %s bytes."),
+				psprintf("Of the value that was written, only the length was recorded: %s bytes.",
 						 after);
 		else if (!same_text_value(u->col->type, u->to, after))
-			u->reason = same_text_value(u->col->type, u->to, before)
-							? _("It is as it was before.")
-							: _("It was changed meanwhile.");
+			u->reason = same_text_value(u->col->type, u->to, before) ? "It is as it was before."
+																	 : "It was changed meanwhile.";
 		else
 		{
 			u->to = before;
@@ -230,7 +225,7 @@ unwind_delete(Revert *run, const Event *e)
 		if (object_text(e->stored, lfirst(lc), &text) == VALUE_LENGTH)
 		{
 			run->whole =
-				psprintf(_("Of the value of column \"%s\", only the length was recorded: %s bytes."),
+				psprintf("Of the value of column \"%s\", only the length was recorded: %s bytes.",
 						 (char *) lfirst(lc), text);
 			return false;
 		}
@@ -259,22 +254,22 @@ unwind(Revert *run)
 
 		run->whole_id = e->id;
 		if (rows > 1)
-			run->whole = psprintf(_("%d rows have this key."), rows);
+			run->whole = psprintf("%d rows have this key.", rows);
 		else if (strcmp(e->operation, "INSERT") == 0)
 			run->whole = rows == 0 && !run->creates
-							 ? _("The row is gone.")
-							 : _("The row was created; whoever owns its key may delete it.");
+							 ? "The row is gone."
+							 : "The row was created; whoever owns its key may delete it.";
 		else if (strcmp(e->operation, "DELETE") == 0)
 		{
 			if (rows > 0 || run->creates)
-				run->whole = _("The row was deleted, and is there again.");
+				run->whole = "The row was deleted, and is there again.";
 			else if (e->stored == NULL || !JB_ROOT_IS_OBJECT(e->stored))
-				run->whole = _("The evidence holds no row.");
+				run->whole = "The evidence holds no row.";
 			else
 				(void) unwind_delete(run, e);
 		}
 		else if (rows == 0 && !run->creates)
-			run->whole = _("The row is gone.");
+			run->whole = "The row is gone.";
 		else
 			unwind_update(run, e);
 		if (run->whole != NULL)
@@ -329,7 +324,7 @@ tell_row(Revert *run, const ErrorData *error)
 
 	if (run->creates)
 		tell(run, NULL, run->created_by, NULL, NULL, error == NULL,
-			 error ? error->message : _("The row is created again."));
+			 error ? error->message : "The row is created again.");
 	else
 	{
 		foreach(lc, run->columns)
@@ -341,11 +336,11 @@ tell_row(Revert *run, const ErrorData *error)
 			if (changes(u))
 				tell(run, u->col->name, u->id, u->from, u->to, error == NULL,
 					 error		 ? error->message
-					 : u->reason ? _("An earlier write of it had been overwritten by others.")
+					 : u->reason ? "An earlier write of it had been overwritten by others."
 								 : NULL);
 			else
 				tell(run, u->col->name, u->id, u->from, NULL, false,
-					 u->reason && !u->moved ? u->reason : _("It is as it was before."));
+					 u->reason && !u->moved ? u->reason : "It is as it was before.");
 		}
 	}
 	if (run->whole != NULL)
@@ -366,10 +361,10 @@ revert_history(Revert *run)
 		if (e->proposed != NULL && JB_ROOT_IS_SCALAR(e->proposed))
 			count = JsonbToCString(NULL, &e->proposed->root, VARSIZE(e->proposed));
 		tell(run, NULL, e->id, NULL, NULL, false,
-			 strcmp(e->operation, "TRUNCATE") == 0 ? _("Of TRUNCATE no values are recorded.")
+			 strcmp(e->operation, "TRUNCATE") == 0 ? "Of TRUNCATE no values are recorded."
 			 : count != NULL
-				 ? psprintf(_("%s more rows were only counted (ownership.observed_limit)."), count)
-				 : _("The row is not told: the table had no key."));
+				 ? psprintf("%s more rows were only counted (ownership.observed_limit).", count)
+				 : "The row is not told: the table had no key.");
 		return;
 	}
 	run->relid = evidence_relation(h->schema, h->table);
@@ -378,7 +373,7 @@ revert_history(Revert *run)
 	run->whole = NULL;
 	if (!OidIsValid(run->relid))
 	{
-		tell(run, NULL, e->id, NULL, NULL, false, _("The table does not exist."));
+		tell(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
 		return;
 	}
 	error = trial(revert_row, run);
@@ -464,13 +459,13 @@ ownership_revert(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	run.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	SPI_connect();
-	level = pin_search_path();
+	level = sql_pin_search_path();
 	if (!run.dry_run)
 		require_decider();
 	histories = load_histories(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	if (histories == NIL)
 		require_system(system);
-	unpin_search_path(level);
+	sql_unpin_search_path(level);
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership revert", ALLOCSET_DEFAULT_SIZES);
 	foreach(lc, histories)

@@ -53,7 +53,7 @@ ownership_assert_clean(PG_FUNCTION_ARGS)
 		appendStringInfo(&detail, "%s%s, %s: %s", i == 0 ? "" : "\n", result_text(i, 1),
 						 result_text(i, 2), result_text(i, 3));
 	if (n > RISKS_TOLD)
-		appendStringInfo(&detail, _("\nand %llu more"), (unsigned long long) (n - RISKS_TOLD));
+		appendStringInfo(&detail, "\nand %llu more", (unsigned long long) (n - RISKS_TOLD));
 	ereport(ERROR,
 			(errcode(ERRCODE_ASSERT_FAILURE),
 			 list_length(wanted) == 1

@@ -35,32 +35,11 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-/*
- * For SQL on our own tables, whose operators are not named with their schema.
- * Returns what unpin_search_path() takes; errors undo it, too.
- */
-int
-pin_search_path(void)
-{
-	int level = NewGUCNestLevel();
-
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	return level;
-}
-
-void
-unpin_search_path(int level)
-{
-	AtEOXact_GUC(true, level);
-}
-
 /* The table that evidence names, or InvalidOid. */
 Oid
 evidence_relation(const char *schema, const char *table)
 {
-	Oid nsp = get_namespace_oid(schema, true);
-	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	Oid relid = place_find(schema, table);
 
 	if (!OidIsValid(relid))
 		return InvalidOid;

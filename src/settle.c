@@ -450,8 +450,8 @@ settle_map(void *arg)
 		task->was.schema = result_text(0, 1);
 		task->was.table = result_text(0, 2);
 		task->left = task->was.table != NULL;
-		task->arrived = strcmp(result_text(0, 3), "t") == 0;
-		task->guard = strcmp(result_text(0, 4), "t") == 0;
+		task->arrived = result_bool(0, 3);
+		task->guard = result_bool(0, 4);
 		task->fresh = result_texts(0, 5);
 		if (task->classid == NamespaceRelationId)
 			settle_schema(task);
@@ -664,7 +664,7 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 	if (error != NULL)
 	{
 		give_up(&task);
-		tell_unsettled(task.objid, error, _("the ownership map was not brought up to date for"));
+		tell_unsettled(task.objid, error, "the ownership map was not brought up to date for");
 	}
 	else if (task.guard)
 	{
@@ -675,7 +675,7 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 			error = attempt(settle_guard, &task);
 		}
 		if (error != NULL)
-			tell_unsettled(task.objid, error, _("the guard was not created on table"));
+			tell_unsettled(task.objid, error, "the guard was not created on table");
 	}
 	return PointerGetDatum(NULL);
 }

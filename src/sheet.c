@@ -236,8 +236,7 @@ default_columns(const char *entity, const char *field)
 	const char *dot = strrchr(entity, '.');
 	const char *schema = dot == NULL ? "public" : pnstrdup(entity, dot - entity);
 	const char *table = dot == NULL ? entity : dot + 1;
-	Oid nsp = get_namespace_oid(schema, true);
-	Oid relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	Oid relid = place_find(schema, table);
 
 	if (!OidIsValid(relid) || get_attnum(relid, field) <= 0 ||
 		get_rel_relkind(relid) == RELKIND_VIEW)
@@ -382,8 +381,7 @@ ownership_sheet_row(PG_FUNCTION_ARGS)
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
 		FlushErrorState();
-		error->message =
-			psprintf(_("field \"%s.%s\" of the sheet: %s"), entity, field, error->message);
+		error->message = psprintf("field \"%s.%s\" of the sheet: %s", entity, field, error->message);
 		ReThrowError(error);
 	}
 	PG_END_TRY();

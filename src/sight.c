@@ -27,8 +27,8 @@ static uint64 generation = 0;
 static Oid extension = InvalidOid; /* its table activity, in this database */
 static bool extension_known = false;
 
-static void
-forget_sights(void)
+void
+sight_forget_all(void)
 {
 	HASH_SEQ_STATUS status;
 	Sight *sight;
@@ -45,8 +45,9 @@ forget_sights(void)
 	}
 }
 
-static void
-relcache_callback(Datum arg, Oid relid)
+/* A relation changed; InvalidOid: all may have. */
+void
+sight_forget(Oid relid)
 {
 	Sight *sight;
 
@@ -56,7 +57,7 @@ relcache_callback(Datum arg, Oid relid)
 	generation++;
 	if (!OidIsValid(relid) || relid == catalog_signal || relid == extension)
 	{
-		forget_sights();
+		sight_forget_all();
 		return;
 	}
 	if (sights == NULL)
@@ -65,14 +66,8 @@ relcache_callback(Datum arg, Oid relid)
 	if (sight == NULL)
 		return;
 	if (sight->ancestor)
-		forget_sights();
+		sight_forget_all();
 	sight->valid = false;
-}
-
-static void
-syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	forget_sights();
 }
 
 /* Is the extension here? */
@@ -282,11 +277,4 @@ Oid
 sight_extension(void)
 {
 	return extension;
-}
-
-void
-sight_init(void)
-{
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, syscache_callback, (Datum) 0);
 }

@@ -194,6 +194,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
 	map_edited();
+	lift_undo();
 	return PointerGetDatum(NULL);
 }
 
@@ -328,13 +329,11 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 	const char *schema = row_text(td, tuple, "table_schema");
 	const char *table = row_text(td, tuple, "table_name");
 	const char *filter = row_text(td, tuple, "row_filter");
-	Oid nsp;
 	Oid relid;
 
 	if (schema == NULL || table == NULL || filter == NULL || restoring() || filters_are_carried())
 		return PointerGetDatum(tuple);
-	nsp = get_namespace_oid(schema, true);
-	relid = OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
+	relid = place_find(schema, table);
 	if (OidIsValid(relid) && !InNoForceRLSOperation())
 	{
 		Relation rel = table_open(relid, AccessShareLock);

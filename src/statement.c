@@ -37,25 +37,7 @@
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
 
-static ExecutorStart_hook_type next_ExecutorStart = NULL;
-static ExecutorRun_hook_type next_ExecutorRun = NULL;
-static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
-static ProcessUtility_hook_type next_ProcessUtility = NULL;
-
-/* The statement being executed. */
-typedef struct Frame
-{
-	PlannedStmt *statement;
-	const void *key;  /* tells executions apart */
-	QueryDesc *query; /* NULL: COPY */
-	uint64 changes;	  /* COPY: of relations, until it began */
-	Oid copied;		  /* the table that it names, once it was asked for */
-	bool action;	  /* its AFTER triggers are left to another statement */
-	Moment *moment;	  /* NULL: it writes nothing, or its start was not seen */
-} Frame;
-
-static Frame current;							   /* all NULL: nothing is known */
-static List *tallies = NIL;						   /* of Tally *, below TopTransactionContext */
+static StatementFrame current;					   /* all NULL: nothing is known */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
 static Mandate mandate;							   /* home is InvalidOid: there is none */
 static bool midway = false;						   /* the library was loaded in this transaction */
@@ -113,6 +95,13 @@ statement_moment(void)
 	return unseen;
 }
 
+/* The same, if the start of the running statement was seen; else NULL. */
+Moment *
+statement_seen_moment(void)
+{
+	return current.moment;
+}
+
 /* Was the start of the running statement not seen? */
 bool
 statement_is_unseen(void)
@@ -155,11 +144,53 @@ statement_applies(void)
 		   context->callback == CopyFromErrorCallback;
 }
 
+/* What an error would have for context now, in untranslated messages. */
+char *
+statement_error_context(void)
+{
+	char *locale = pstrdup(setlocale(LC_MESSAGES, NULL));
+	char *context = NULL;
+
+	setlocale(LC_MESSAGES, "C");
+	PG_TRY();
+	{
+		context = GetErrorContextStack();
+	}
+	PG_FINALLY();
+	{
+		setlocale(LC_MESSAGES, locale);
+	}
+	PG_END_TRY();
+	pfree(locale);
+	return context;
+}
+
 /* Who writes in the running statement. */
 const Writer *
 statement_writer(void)
 {
 	return current.moment != NULL ? moment_writer(current.moment) : current_writer();
+}
+
+/* What decides on a conflict, as far as it is the same for all of a statement. */
+Circumstances
+statement_circumstances(const Moment *moment, const Writer *writer)
+{
+	Circumstances c = {0};
+
+	c.steward = writer->steward;
+
+	/*
+	 * A worker applies a stream, and a session that says so by its origin and
+	 * its replication role: the initial copy of pglogical is one, which takes
+	 * no notice of errors.
+	 */
+	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
+	c.strict = writer->strict;
+	c.cascade = statement_is_action();
+	c.enforcement = moment->enforcement;
+	c.default_policy = moment->default_policy;
+	return c;
 }
 
 /* The query being executed, if it is one that the executor runs. */
@@ -272,310 +303,70 @@ statement_copying(const RelationMap *map)
 	return NULL;
 }
 
-/* The tally of the running statement on a table of the map. */
-Tally *
-statement_tally(const RelationMap *map)
-{
-	MemoryContext cxt;
-	MemoryContext old;
-	ListCell *lc;
-	Tally *tally;
-
-	foreach(lc, tallies)
-	{
-		tally = lfirst(lc);
-		if (tally->statement == current.key && tally->home == map->home)
-			return tally;
-	}
-	cxt = AllocSetContextCreate(TopTransactionContext, "ownership tally", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(cxt);
-	tally = palloc0(sizeof(Tally));
-	tally->cxt = cxt;
-	tally->statement = current.key;
-	tally->level = GetCurrentTransactionNestLevel();
-	tally->home = map->home;
-	tally->schema = pstrdup(map->schema);
-	tally->table = pstrdup(map->table);
-	MemoryContextSwitchTo(TopTransactionContext);
-	tallies = lappend(tallies, tally);
-	MemoryContextSwitchTo(old);
-	return tally;
-}
-
-/* Remember a default that was put into a new row, until the statement ends. */
+/*
+ * A query that writes is about to run: what its rows are judged by begins now.
+ * The moment of a foreign-key action is that of the statement that set it off.
+ */
 void
-statement_remember(const RelationMap *map, uint64 stand_in)
+statement_begin(QueryDesc *query, int eflags)
 {
-	Tally *tally = statement_tally(map);
-
-	if (tally->stand_ins == NULL)
-	{
-		HASHCTL ctl = {0};
-
-		ctl.keysize = ctl.entrysize = sizeof(uint64);
-		ctl.hcxt = tally->cxt;
-		tally->stand_ins =
-			hash_create("ownership stand-ins", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
+	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) == 0)
+		(void) moment_begin(query, query->snapshot, query->estate->es_query_cxt);
 }
 
-/* Was BEFORE not told the names? */
-bool
-statement_was_blind(const RelationMap *map)
+/* Makes a query the running statement.  Returns what statement_leave() takes. */
+StatementFrame
+statement_enter(QueryDesc *query)
 {
-	ListCell *lc;
+	StatementFrame outer = current;
 
-	foreach(lc, tallies)
-	{
-		Tally *tally = lfirst(lc);
-
-		if (tally->blind && tally->home == map->home)
-			return true;
-	}
-	return false;
-}
-
-/* Also what was remembered before the hooks were there. */
-bool
-statement_remembers(const RelationMap *map, uint64 stand_in)
-{
-	ListCell *lc;
-
-	foreach(lc, tallies)
-	{
-		Tally *tally = lfirst(lc);
-
-		if ((tally->statement == current.key || tally->statement == NULL) &&
-			tally->home == map->home && tally->stand_ins != NULL &&
-			hash_search(tally->stand_ins, &stand_in, HASH_FIND, NULL) != NULL)
-			return true;
-	}
-	return false;
-}
-
-/* Tell the client, record what was only counted, forget. */
-static void
-settle(const void *key, bool all)
-{
-	List *due = NIL;
-	ListCell *lc;
-
-	if (tallies == NIL)
-		return;
-	foreach(lc, tallies)
-	{
-		if (all || ((Tally *) lfirst(lc))->statement == key)
-			due = lappend(due, lfirst(lc));
-	}
-	foreach(lc, due)
-		tallies = list_delete_ptr(tallies, lfirst(lc));
-	foreach(lc, due)
-	{
-		Tally *tally = lfirst(lc);
-
-		if (tally->inserter != NULL)
-			close_inserter(tally->inserter);
-		if (tally->rest > 0)
-			record_rest(tally);
-		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
-			report_kept(tally);
-		/* a long transaction may see many statements */
-		MemoryContextDelete(tally->cxt);
-	}
-	list_free(due);
-}
-
-/* Make a query the statement being executed; returns what was it before. */
-static Frame
-enter(QueryDesc *queryDesc)
-{
-	Frame outer = current;
-
-	current.statement = queryDesc->plannedstmt;
-	current.key = queryDesc;
-	current.query = queryDesc;
-	current.action = (queryDesc->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
-	if (queryDesc->plannedstmt->resultRelations == NIL)
+	current.statement = query->plannedstmt;
+	current.key = query;
+	current.query = query;
+	current.action = (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
+	if (query->plannedstmt->resultRelations == NIL)
 		current.moment = NULL;
 	else if (!current.action)
-		current.moment = moment_of(queryDesc);
+		current.moment = moment_of(query);
 	/* else that of the statement which set it off */
 	return outer;
 }
 
-static void
-hook_ExecutorStart(QueryDesc *queryDesc, int eflags)
+/* The same for a COPY, whose moment lives in `cxt`. */
+StatementFrame
+statement_enter_copy(PlannedStmt *copy, MemoryContext cxt)
 {
-	Frame outer;
+	StatementFrame outer = current;
 
-	if (next_ExecutorStart)
-		next_ExecutorStart(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
-
-	if (queryDesc->plannedstmt->resultRelations == NIL || (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0)
-		return;
-	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) == 0)
-		(void) moment_begin(queryDesc, queryDesc->snapshot, queryDesc->estate->es_query_cxt);
-	outer = enter(queryDesc);
-	PG_TRY();
-	{
-		if (current.moment != NULL)
-			lift_statement(queryDesc, current.moment);
-	}
-	PG_FINALLY();
-	{
-		current = outer;
-	}
-	PG_END_TRY();
+	current.moment = moment_begin(copy, ActiveSnapshotSet() ? GetActiveSnapshot() : NULL, cxt);
+	current.statement = copy;
+	current.key = copy;
+	current.query = NULL;
+	current.changes = map_relation_changes();
+	current.copied = InvalidOid;
+	current.action = false;
+	return outer;
 }
 
-static void
-hook_ExecutorRun(EXECUTOR_RUN_ARGS)
+/* The statement ended, or failed: the one around it goes on. */
+void
+statement_leave(const StatementFrame *outer)
 {
-	Frame outer = enter(queryDesc);
-
-	PG_TRY();
-	{
-		if (next_ExecutorRun)
-			next_ExecutorRun(EXECUTOR_RUN_PASS);
-		else
-			standard_ExecutorRun(EXECUTOR_RUN_PASS);
-	}
-	PG_FINALLY();
-	{
-		current = outer;
-	}
-	PG_END_TRY();
+	current = *outer;
 }
 
-static void
-hook_ExecutorFinish(QueryDesc *queryDesc)
+/* The transaction ended. */
+void
+statement_end_transaction(void)
 {
-	Frame outer = enter(queryDesc);
-
-	PG_TRY();
-	{
-		if (next_ExecutorFinish)
-			next_ExecutorFinish(queryDesc);
-		else
-			standard_ExecutorFinish(queryDesc);
-		move_forget(outer.statement == NULL);
-		settle(queryDesc, false);
-		/* rows counted before the hooks were there */
-		if (outer.key == NULL)
-			settle(NULL, false);
-	}
-	PG_FINALLY();
-	{
-		current = outer;
-	}
-	PG_END_TRY();
+	midway = false;
+	unseen = NULL; /* its context goes with the transaction */
+	transaction_changes = map_relation_changes();
 }
 
-static void
-hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-					ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
-					DestReceiver *dest, QueryCompletion *qc)
-{
-	Frame outer = current;
-	bool copy = IsA(pstmt->utilityStmt, CopyStmt);
-	MemoryContext cxt =
-		!copy ? NULL
-			  : AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
-
-	if (copy)
-	{
-		current.moment = moment_begin(pstmt, ActiveSnapshotSet() ? GetActiveSnapshot() : NULL, cxt);
-		current.statement = pstmt;
-		current.key = pstmt;
-		current.query = NULL;
-		current.changes = map_relation_changes();
-		current.copied = InvalidOid;
-		current.action = false;
-	}
-	PG_TRY();
-	{
-		if (copy)
-			moment_keep_snapshot(current.moment);
-		if (IsA(pstmt->utilityStmt, TruncateStmt))
-			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
-		if (next_ProcessUtility)
-			next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
-								qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-									dest, qc);
-		if (copy)
-			settle(pstmt, false);
-	}
-	PG_FINALLY();
-	{
-		current = outer;
-		if (cxt != NULL)
-			MemoryContextDelete(cxt);
-	}
-	PG_END_TRY();
-}
-
-static void
-xact_callback(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PARALLEL_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			settle(NULL, true);
-			break;
-		default:
-			midway = false;
-			unseen = NULL; /* its context goes with the transaction */
-			tallies = NIL; /* its context goes with the transaction */
-			transaction_changes = map_relation_changes();
-			break;
-	}
-}
-
-static void
-subxact_callback(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
-				 void *arg)
-{
-	int level = GetCurrentTransactionNestLevel();
-	ListCell *lc;
-
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
-		return;
-	foreach(lc, tallies)
-	{
-		Tally *tally = lfirst(lc);
-
-		if (tally->level < level)
-			continue;
-		if (event == SUBXACT_EVENT_ABORT_SUB)
-		{
-			/* what its inserter has open goes with the resource owner */
-			tallies = foreach_delete_current(tallies, lc);
-			MemoryContextDelete(tally->cxt);
-		}
-		else
-			tally->level = level - 1;
-	}
-}
-
+/* The library is being loaded. */
 void
 statement_init(void)
 {
 	midway = !process_shared_preload_libraries_in_progress && IsTransactionState();
-	next_ExecutorStart = ExecutorStart_hook;
-	ExecutorStart_hook = hook_ExecutorStart;
-	next_ExecutorRun = ExecutorRun_hook;
-	ExecutorRun_hook = hook_ExecutorRun;
-	next_ExecutorFinish = ExecutorFinish_hook;
-	ExecutorFinish_hook = hook_ExecutorFinish;
-	next_ProcessUtility = ProcessUtility_hook;
-	ProcessUtility_hook = hook_ProcessUtility;
-	RegisterXactCallback(xact_callback, NULL);
-	RegisterSubXactCallback(subxact_callback, NULL);
 }

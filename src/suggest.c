@@ -245,7 +245,7 @@ read_columns(const char *pattern, Words *words, HTAB *names)
 		s->table = table;
 		s->column = result_text(i, 3);
 		s->relid = atooid(result_text(i, 4));
-		s->primary = strcmp(result_text(i, 5), "true") == 0;
+		s->primary = result_bool(i, 5);
 		s->comment = result_text(i, 6);
 		if (s->comment != NULL)
 			s->comment = pattern_normal_name(s->comment);
@@ -255,7 +255,7 @@ read_columns(const char *pattern, Words *words, HTAB *names)
 		s->entity = result_text(i, 10);
 		s->field = result_text(i, 11);
 		s->source = result_text(i, 12);
-		s->mapped_key = result_text(i, 13) != NULL && strcmp(result_text(i, 13), "true") == 0;
+		s->mapped_key = result_bool(i, 13);
 		s->key_owner = result_text(i, 14);
 		s->name = column_name(names, words, s->column);
 		s->by_both = -1;
@@ -597,14 +597,14 @@ weigh_names(Suggestion *s, List *domains)
 	{
 		s->domain = name;
 		s->sure = true;
-		because(s, _("the column's name is a technical one"));
+		because(s, "the column's name is a technical one");
 		if (s->name->beside < 0)
 			return;
 		/* what an owner should have must not be taken for anybody's */
 		s->domain = domain_at(domains, s->name->beside);
 		s->sure = false;
 		s->contradicted = true;
-		because(s, _("but it says %s, too"), s->domain->name);
+		because(s, "but it says %s, too", s->domain->name);
 		return;
 	}
 	/* a rule about such a column of such a table knows best */
@@ -612,39 +612,38 @@ weigh_names(Suggestion *s, List *domains)
 	{
 		s->domain = both;
 		s->contradicted = true;
-		because(s, _("the names of the column and the table say %s"), both->name);
+		because(s, "the names of the column and the table say %s", both->name);
 	}
 	else if (both != NULL || (table != NULL && name == table))
 	{
 		s->domain = both != NULL ? both : table;
 		s->sure = true;
-		because(s, _("the names of the column and the table say %s"), s->domain->name);
+		because(s, "the names of the column and the table say %s", s->domain->name);
 	}
 	else if (table != NULL)
 	{
 		s->domain = table;
 		s->contradicted = name != NULL;
-		because(s, _("the table's name says %s"), table->name);
+		because(s, "the table's name says %s", table->name);
 	}
 	else if (name != NULL && bms_is_member(name->index, s->table_name->expects))
 	{
 		s->domain = name;
 		s->sure = true;
-		because(s, _("the column's name says %s, the table's agrees"), name->name);
+		because(s, "the column's name says %s, the table's agrees", name->name);
 	}
 	else if (name != NULL && bms_is_empty(s->table_name->expects))
 	{
 		s->domain = name;
-		because(s, _("the column's name says %s"), name->name);
+		because(s, "the column's name says %s", name->name);
 	}
 	else if (name != NULL)
 	{
 		s->contradicted = true;
-		because(s, _("the column's name says %s, which is not expected in such a table"),
-				name->name);
+		because(s, "the column's name says %s, which is not expected in such a table", name->name);
 	}
 	if (s->domain != NULL && s->contradicted)
-		because(s, _("the column's alone would say %s"), name->name);
+		because(s, "the column's alone would say %s", name->name);
 
 	if (bms_is_empty(s->by_comment) || s->contradicted)
 		return;
@@ -653,18 +652,18 @@ weigh_names(Suggestion *s, List *domains)
 		if (bms_membership(s->by_comment) == BMS_SINGLETON)
 		{
 			s->domain = list_nth(domains, bms_singleton_member(s->by_comment));
-			because(s, _("the comment says %s"), s->domain->name);
+			because(s, "the comment says %s", s->domain->name);
 		}
 	}
 	else if (bms_is_member(s->domain->index, s->by_comment))
 	{
 		s->sure = true;
-		because(s, _("the comment agrees"));
+		because(s, "the comment agrees");
 	}
 	else
 	{
 		s->sure = false;
-		because(s, _("the comment says something else"));
+		because(s, "the comment says something else");
 	}
 }
 
@@ -697,11 +696,11 @@ choose_system(Suggestion *s, List *systems)
 		return;
 	s->system = NULL;
 	if (n > 1)
-		because(s, _("%d systems are of kind %s"), n, s->kind);
+		because(s, "%d systems are of kind %s", n, s->kind);
 	else if (s->domain->kinds != NIL)
 	{
 		s->kind = linitial(s->domain->kinds);
-		because(s, _("no system is of kind %s"), s->kind);
+		because(s, "no system is of kind %s", s->kind);
 	}
 }
 
@@ -746,9 +745,9 @@ judge(Suggestion *s, List *domains, List *systems)
 		s->domain = key;
 		s->sure = true;
 		if (s->references != NULL)
-			because(s, _("a foreign key to %s"), s->references);
+			because(s, "a foreign key to %s", s->references);
 		else
-			because(s, _("part of the primary key"));
+			because(s, "part of the primary key");
 	}
 	else if (s->raw_of != NULL)
 	{
@@ -757,20 +756,20 @@ judge(Suggestion *s, List *domains, List *systems)
 		s->domain = s->raw_of->domain;
 		s->sure = s->raw_of->sure;
 		s->contradicted = s->raw_of->contradicted;
-		because(s, _("the raw form of %s"), s->raw_of->column);
+		because(s, "the raw form of %s", s->raw_of->column);
 	}
 	else if (key != NULL && marks_deletion(s, domains))
 	{
 		s->domain = key;
 		s->sure = true;
-		because(s, _("who deletes decides which rows exist"));
+		because(s, "who deletes decides which rows exist");
 	}
 	else if (named != NULL || s->name->foreign)
 	{
 		if (s->name->domain >= 0 && domain_at(domains, s->name->domain) == key)
 			s->domain = key;
 		because(s,
-				_("the column's name holds that of a system: its key there, or a copy of its value"));
+				"the column's name holds that of a system: its key there, or a copy of its value");
 		if (named != NULL && s->domain != NULL)
 		{
 			s->kind = named->kind;
@@ -784,9 +783,9 @@ judge(Suggestion *s, List *domains, List *systems)
 	if (s->domain == NULL)
 	{
 		if (s->reason.len == 0)
-			because(s, _("nothing says what it is"));
+			because(s, "nothing says what it is");
 		if (s->writers != NULL)
-			because(s, _("seen writing: %s"), s->writers);
+			because(s, "seen writing: %s", s->writers);
 		return;
 	}
 	/* whoever creates a record owns its key; one that was just registered is not seen yet */
@@ -805,21 +804,21 @@ judge(Suggestion *s, List *domains, List *systems)
 	{
 		s->contradicted |= s->system == NULL || strcmp(s->source, s->system) != 0;
 		s->sure &= !s->contradicted;
-		because(s, _("the table is %s's own copy"), s->source);
+		because(s, "the table is %s's own copy", s->source);
 	}
 	if (s->writers == NULL)
 		return;
 	if (s->system != NULL && s->only_writer != NULL && strcmp(s->system, s->only_writer) == 0)
 	{
 		s->sure |= !s->contradicted;
-		because(s, _("only %s was seen writing it"), s->writers);
+		because(s, "only %s was seen writing it", s->writers);
 	}
 	else
 	{
 		/* what does not cross a boundary may be anybody's */
 		if (!is_technical(s->domain))
 			s->sure = false;
-		because(s, _("seen writing: %s"), s->writers);
+		because(s, "seen writing: %s", s->writers);
 	}
 }
 
@@ -856,13 +855,6 @@ suggestions(const char *pattern)
 	return columns;
 }
 
-static Datum
-text_or_null(const char *value, bool *isnull)
-{
-	*isnull = value == NULL;
-	return value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
-}
-
 static char *
 argument_pattern(FunctionCallInfo fcinfo)
 {
@@ -894,9 +886,9 @@ ownership_suggest(PG_FUNCTION_ARGS)
 
 		values[0] = CStringGetTextDatum(relation_label(s->schema, s->table));
 		values[1] = CStringGetTextDatum(s->column);
-		values[2] = text_or_null(s->domain == NULL ? NULL : s->domain->name, &nulls[2]);
-		values[3] = text_or_null(s->kind, &nulls[3]);
-		values[4] = text_or_null(s->system, &nulls[4]);
+		call_put_text(values, nulls, 2, s->domain == NULL ? NULL : s->domain->name);
+		call_put_text(values, nulls, 3, s->kind);
+		call_put_text(values, nulls, 4, s->system);
 		values[5] = BoolGetDatum(s->sure);
 		values[6] = CStringGetTextDatum(s->reason.data);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
@@ -909,17 +901,10 @@ static void
 put_outcome(ReturnSetInfo *rsinfo, Suggestion *s, const char *field, const char *domain,
 			const char *owner, const char *outcome, const char *reason)
 {
-	Datum values[7];
-	bool nulls[7] = {false};
+	const char *texts[] =
+		{relation_label(s->schema, s->table), s->column, field, domain, owner, outcome, reason};
 
-	values[0] = CStringGetTextDatum(relation_label(s->schema, s->table));
-	values[1] = CStringGetTextDatum(s->column);
-	values[2] = text_or_null(field, &nulls[2]);
-	values[3] = text_or_null(domain, &nulls[3]);
-	values[4] = text_or_null(owner, &nulls[4]);
-	values[5] = CStringGetTextDatum(outcome);
-	values[6] = CStringGetTextDatum(reason);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	call_put_row(rsinfo, lengthof(texts), texts);
 }
 
 /*
@@ -951,7 +936,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 		if (s->entity == NULL && !can_be_field(s->column))
 		{
 			put_outcome(rsinfo, s, NULL, NULL, NULL, "left out",
-						_("its name holds a dot, or blanks around it"));
+						"its name holds a dot, or blanks around it");
 			continue;
 		}
 		listed = lappend(listed, s);

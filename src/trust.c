@@ -154,16 +154,16 @@ unfit_to_read(Oid relid)
 		bool runs_code;
 
 		if (!ConditionalLockRelationOid(member, AccessShareLock))
-			return _("the table is locked");
+			return "the table is locked";
 		if (get_rel_relkind(member) == RELKIND_FOREIGN_TABLE)
-			return _("the table is foreign");
+			return "the table is foreign";
 		rel = try_table_open(member, NoLock);
 		if (rel == NULL)
 			continue; /* dropped meanwhile */
 		runs_code = table_runs_code(rel);
 		table_close(rel, NoLock);
 		if (runs_code)
-			return _("to read the table runs functions of others");
+			return "to read the table runs functions of others";
 	}
 	return NULL;
 }

@@ -128,11 +128,7 @@ give_back(const Why *why)
 		values[0] = TimestampTzGetDatum(told->at);
 		nulls[0] = told->at == 0;
 		for (int i = 0; i < 5; i++)
-		{
-			nulls[i + 1] = told->texts[i] == NULL;
-			if (told->texts[i] != NULL)
-				values[i + 1] = CStringGetTextDatum(told->texts[i]);
-		}
+			call_put_text(values, nulls, i + 1, told->texts[i]);
 		tuplestore_putvalues(why->rsinfo->setResult, why->rsinfo->setDesc, values, nulls);
 	}
 }
@@ -223,9 +219,9 @@ find_field(Why *why, const char *text, Holder *named)
 	scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
 	found = catalog_next(scan);
 	if (!found)
-		undefined(psprintf(_("\"%s\" is neither a field nor a column on the ownership map"), text),
+		undefined(psprintf("\"%s\" is neither a field nor a column on the ownership map", text),
 				  near_field(why->entity, why->field), "field",
-				  _("ownership.map lists the columns with their fields."));
+				  "ownership.map lists the columns with their fields.");
 	why->entity = catalog_text(scan, 4);
 	why->field = catalog_text(scan, 5);
 	catalog_end(scan);
@@ -299,7 +295,7 @@ load_places(Why *why)
 		place->holder.table = result_text(i, 2);
 		place->holder.column = result_text(i, 3);
 		why->owner = result_text(i, 4);
-		place->authoritative = n == 1 || (i == 0 && strcmp(result_text(i, 5), "t") == 0);
+		place->authoritative = n == 1 || (i == 0 && result_bool(i, 5));
 		why->places = lappend(why->places, place);
 	}
 	foreach(lc, why->places)
@@ -312,8 +308,8 @@ load_places(Why *why)
 		find_holder(h);
 		if (h->attnum == InvalidAttrNumber)
 		{
-			place->problem = OidIsValid(h->relid) ? _("The column is not in the database.")
-												  : _("The table is not in the database.");
+			place->problem = OidIsValid(h->relid) ? "The column is not in the database."
+												  : "The table is not in the database.";
 			continue;
 		}
 		place->keys = table_keys(why->entity, h->schema, h->table);
@@ -483,7 +479,7 @@ key_names(const Place *place)
 			appendStringInfo(&names, "%s\"%s\"", names.len == 0 ? "" : ", ",
 							 ((KeyColumn *) lfirst(lc))->holder.column);
 	}
-	return names.len == 0 ? _("no key is known") : names.data;
+	return names.len == 0 ? "no key is known" : names.data;
 }
 
 /* Errors: always; what row_key should have been. */
@@ -562,7 +558,7 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 
 		row->value = result_text(i, 1);
 		row->evidence_key = result_text(i, 2);
-		row->differs = strcmp(result_text(i, 3), "t") == 0;
+		row->differs = result_bool(i, 3);
 		row->written = result_time(i, 4);
 		if (!isnull)
 			row->owner = owner_at(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
@@ -620,7 +616,7 @@ look_up(Why *why, Place *place, const Place *best, List **bridge)
 	if (error == NULL)
 		return;
 	place->rows = NIL;
-	place->problem = psprintf(_("It could not be read: %s."), error->message);
+	place->problem = psprintf("It could not be read: %s.", error->message);
 	if (place->given && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
 		ereport(ERROR,
 				(errcode(error->sqlerrcode),
@@ -733,8 +729,8 @@ look_everywhere(Why *why, const Holder *named)
 		{
 			place->problem =
 				bridge == NIL
-					? _("Without the row elsewhere, that key does not tell which row it is here.")
-					: _("It holds no key field by which the row could be found.");
+					? "Without the row elsewhere, that key does not tell which row it is here."
+					: "It holds no key field by which the row could be found.";
 			continue;
 		}
 		/* again, to compare with the authoritative one, which comes first */
@@ -758,17 +754,16 @@ tell_values(Why *why)
 	foreach(lc, why->places)
 	{
 		const Place *place = lfirst(lc);
-		char *what =
-			place->authoritative && list_length(why->places) > 1 ? _("The authoritative copy")
-			: place->source != NULL ? psprintf(_("The private copy of \"%s\""), place->source)
-									: _("A shared table");
+		char *what = place->authoritative && list_length(why->places) > 1 ? "The authoritative copy"
+					 : place->source != NULL ? psprintf("The private copy of \"%s\"", place->source)
+											 : "A shared table";
 		ListCell *l;
 
 		if (place->problem != NULL)
 			tell(why, 0, place->label, "unknown", place->source, NULL, place->problem);
 		else if (place->rows == NIL)
 			tell(why, 0, place->label, "no row", place->source, NULL,
-				 psprintf(_("%s, without such a row: it never arrived, or is gone."), what));
+				 psprintf("%s, without such a row: it never arrived, or is gone.", what));
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
@@ -777,9 +772,9 @@ tell_values(Why *why)
 				 place->source != NULL ? place->source : row->owner, row->value,
 				 psprintf("%s%s.%s", what,
 						  best == NULL || place == best ? ""
-						  : row->differs				? _("; it differs")
-														: _("; it agrees"),
-						  row->value == NULL ? _(" There is no value (NULL).") : ""));
+						  : row->differs				? "; it differs"
+														: "; it agrees",
+						  row->value == NULL ? " There is no value (NULL)." : ""));
 		}
 	}
 }
@@ -827,7 +822,7 @@ tell_evidence_of(Why *why, Place *place, const char *key)
 				why->refused_by = system;
 				why->refused_outcome = result_text(i, 2);
 				if (strcmp(why->refused_outcome, outcome_name(VERDICT_KEEP)) == 0)
-					why->refused_outcome = _("kept out");
+					why->refused_outcome = "kept out";
 			}
 		}
 		if (system != NULL && !all_among(list_make1(system), place->systems))
@@ -848,7 +843,7 @@ tell_evidence(Why *why)
 	if (!why->evidence_seen)
 	{
 		tell(why, 0, "ownership.conflict", "unknown", NULL, NULL,
-			 _("Evidence of refused values may not be read by this role."));
+			 "Evidence of refused values may not be read by this role.");
 		return;
 	}
 	foreach(lc, why->places)
@@ -915,7 +910,7 @@ tell_rules(Why *why)
 			Answer a = explain_column(map, col, lfirst(l), false, false);
 
 			tell(why, 0, place->label, "rule", lfirst(l),
-				 a.allowed < 0 ? _("depends on the row") : a.outcome, a.reason);
+				 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
 		}
 		if (systems == NIL)
 			tell(why, 0, place->label, "rule", NULL, "allowed",
@@ -927,12 +922,12 @@ tell_rules(Why *why)
 			if (col != NULL && col->nrules > 0)
 				tell(why, 0, place->label, "rule", row->owner, "allowed",
 					 row->owner == NULL
-						 ? _("Nobody owns the value in this row.")
-						 : psprintf(_("In this row \"%s\" owns the value."), row->owner));
+						 ? "Nobody owns the value in this row."
+						 : psprintf("In this row \"%s\" owns the value.", row->owner));
 		}
 		if (!fires_guard(rel))
 			tell(why, 0, place->label, "rule", NULL, "not guarded",
-				 _("Nothing enforces the map on this table."));
+				 "Nothing enforces the map on this table.");
 		relation_close(rel, NoLock);
 	}
 }
@@ -967,8 +962,8 @@ tell_last_writes(Why *why)
 		else
 			tell(why, 0, place->label, "last write", system, NULL,
 				 mailbox_exists()
-					 ? _("None was seen, in any row.")
-					 : _("Not known: writes are remembered when the library is preloaded."));
+					 ? "None was seen, in any row."
+					 : "Not known: writes are remembered when the library is preloaded.");
 	}
 }
 
@@ -1013,16 +1008,16 @@ tell_feeds(Why *why)
 			&p);
 		if (n == 0 && place->source != NULL)
 			tell(why, 0, place->label, "feed", place->source, "none",
-				 psprintf(_("No subscription of this database feeds %s."), table));
+				 psprintf("No subscription of this database feeds %s.", table));
 		for (uint64 i = 0; i < n; i++)
 		{
 			char *state = result_text(i, 4);
 
 			tell(why, result_time(i, 3), place->label, "feed", result_text(i, 2), state,
-				 psprintf(_("Subscription %s: %s."), quote_identifier(result_text(i, 1)),
+				 psprintf("Subscription %s: %s.", quote_identifier(result_text(i, 1)),
 						  result_text(i, 5)));
 			if (strcmp(state, "running") != 0)
-				appendStringInfo(&wrong, _(" Subscription %s, which feeds %s, is %s."),
+				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
 								 quote_identifier(result_text(i, 1)), table, state);
 		}
 	}
@@ -1055,46 +1050,45 @@ tell_answer(Why *why)
 			appendStringInfo(&differ, "%s%s", ndiffer++ == 0 ? "" : ", ", place->label);
 	}
 	if (with_row == 0)
-		appendStringInfoString(&text, _("No copy that could be looked at has such a row."));
+		appendStringInfoString(&text, "No copy that could be looked at has such a row.");
 	else if (!best->authoritative)
-		appendStringInfoString(&text, _("It is undecided which copy is authoritative."));
+		appendStringInfoString(&text, "It is undecided which copy is authoritative.");
 	else if (best->problem != NULL)
-		appendStringInfo(&text, _("The authoritative copy %s could not be looked at."), best->label);
+		appendStringInfo(&text, "The authoritative copy %s could not be looked at.", best->label);
 	else if (best->rows == NIL)
-		appendStringInfo(&text, _("The authoritative copy %s has no such row."), best->label);
+		appendStringInfo(&text, "The authoritative copy %s has no such row.", best->label);
 	else if (ndiffer > 0)
 		appendStringInfo(&text,
 						 ngettext("%s differs from the authoritative copy %s.",
 								  "%s differ from the authoritative copy %s.", ndiffer),
 						 differ.data, best->label);
 	else if (list_length(why->places) == 1)
-		appendStringInfo(&text, _("%s is its only place."), best->label);
+		appendStringInfo(&text, "%s is its only place.", best->label);
 	else if (with_row == 1)
-		appendStringInfo(&text, _("Only the authoritative copy %s has the row."), best->label);
+		appendStringInfo(&text, "Only the authoritative copy %s has the row.", best->label);
 	else
 		appendStringInfoString(&text, with_row < list_length(why->places)
-										  ? _("The copies that have the row agree.")
-										  : _("All copies agree."));
+										  ? "The copies that have the row agree."
+										  : "All copies agree.");
 	if (!why->evidence_seen)
-		appendStringInfoString(&text, _(" Whether a value was refused is not known."));
+		appendStringInfoString(&text, " Whether a value was refused is not known.");
 	else if (why->refused > 0)
 		appendStringInfo(&text,
 						 ngettext(" %d refused write is open; it is of %s, and was %s.",
 								  " %d refused writes are open; the last is of %s, and was %s.",
 								  why->refused),
 						 why->refused,
-						 why->refused_by == NULL ? _("somebody unidentified")
+						 why->refused_by == NULL ? "somebody unidentified"
 												 : psprintf("\"%s\"", why->refused_by),
 						 why->refused_outcome);
 	else if (why->resolved > 0)
-		appendStringInfoString(&text, _(" What was refused is resolved."));
+		appendStringInfoString(&text, " What was refused is resolved.");
 	else if (mailbox_exists())
-		appendStringInfoString(&text,
-							   _(" Nothing was refused: what is missing here never arrived."));
+		appendStringInfoString(&text, " Nothing was refused: what is missing here never arrived.");
 	else
 		appendStringInfoString(
 			&text,
-			_(" Nothing was kept out (what was rejected is in the server log only): what is missing here never arrived."));
+			" Nothing was kept out (what was rejected is in the server log only): what is missing here never arrived.");
 	appendStringInfoString(&text, why->feeds);
 	why->told = lcons(make_told(0, psprintf("%s.%s", why->entity, why->field), "answer", why->owner,
 								best->authoritative && best->rows != NIL

@@ -596,13 +596,9 @@ ownership_worker(Datum arg)
 static void
 add_fact(ReturnSetInfo *rsinfo, const char *fact, const char *value, const char *note)
 {
-	Datum values[3];
-	bool nulls[3] = {false, value == NULL, note == NULL};
+	const char *texts[] = {fact, value, note};
 
-	values[0] = CStringGetTextDatum(fact);
-	values[1] = value == NULL ? (Datum) 0 : CStringGetTextDatum(value);
-	values[2] = note == NULL ? (Datum) 0 : CStringGetTextDatum(note);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	call_put_row(rsinfo, lengthof(texts), texts);
 }
 
 /*
@@ -653,28 +649,28 @@ ownership_status(PG_FUNCTION_ARGS)
 	add_fact(rsinfo, "preloaded", status.preloaded ? "yes" : "no",
 			 status.exists ? NULL
 			 : status.preloaded
-				 ? _("Nothing is remembered, because ownership.activity_size is 0.")
-				 : _("To remember activity and rejected attempts, set shared_preload_libraries = 'ownership' and restart the server."));
+				 ? "Nothing is remembered, because ownership.activity_size is 0."
+				 : "To remember activity and rejected attempts, set shared_preload_libraries = 'ownership' and restart the server.");
 	add_fact(rsinfo, "enforcement", GetConfigOption("ownership.enforcement", false, false), NULL);
 	add_fact(rsinfo, "track_reads", ownership_track_reads ? "on" : "off", NULL);
 	if (!status.exists)
 		return (Datum) 0;
 	add_fact(rsinfo, "standby", standby ? "yes" : "no",
-			 standby ? _("Nothing is counted here before it is promoted.") : NULL);
+			 standby ? "Nothing is counted here before it is promoted." : NULL);
 	add_fact(rsinfo, "worker", worker_state(&status), worker_note(&status));
 	add_fact(rsinfo, "flush_interval", psprintf("%d ms", ownership_flush_interval), NULL);
 	add_fact(rsinfo, "activity_size", psprintf("%d", status.counters_size),
-			 psprintf(_("%lld in use, by all databases."), (long long) status.counters_used));
+			 psprintf("%lld in use, by all databases.", (long long) status.counters_used));
 	add_fact(rsinfo, "queue_size", psprintf("%lld kB", (long long) status.queue_size / 1024),
-			 psprintf(_("%lld kB in use, by all databases."), (long long) status.queue_used / 1024));
+			 psprintf("%lld kB in use, by all databases.", (long long) status.queue_used / 1024));
 	add_fact(rsinfo, "waiting", psprintf("%lld", (long long) status.attempts_waiting),
-			 _("Rejected attempts that are not in ownership.conflict yet."));
+			 "Rejected attempts that are not in ownership.conflict yet.");
 	add_fact(rsinfo, "dropped", psprintf("%lld", (long long) status.attempts_dropped),
-			 _("Rejected attempts that found no room, since the server started. Raise ownership.queue_size."));
+			 "Rejected attempts that found no room, since the server started. Raise ownership.queue_size.");
 	add_fact(rsinfo, "dropped_counts", psprintf("%lld", (long long) status.counts_dropped),
-			 _("Counts that found no room, since the server started. Raise ownership.activity_size."));
+			 "Counts that found no room, since the server started. Raise ownership.activity_size.");
 	add_fact(rsinfo, "oldest_unflushed",
 			 status.oldest == 0 ? NULL : pstrdup(timestamptz_to_str(status.oldest)),
-			 status.oldest == 0 ? _("All that was handed over is written.") : NULL);
+			 status.oldest == 0 ? "All that was handed over is written." : NULL);
 	return (Datum) 0;
 }

@@ -58,28 +58,12 @@ static HTAB *names = NULL; /* of char *: see intern() */
 static uint64 serial = 0;
 static uint64 invalidations = 0;
 
+/* Roles, subscriptions or identities changed. */
 void
-writer_invalidate(void)
+writer_forget(void)
 {
 	cached_valid = false;
 	invalidations++;
-}
-
-static void
-syscache_callback(Datum arg, int cacheid, uint32 hashvalue)
-{
-	(void) arg;
-	(void) cacheid;
-	(void) hashvalue;
-	writer_invalidate();
-}
-
-void
-writer_init(void)
-{
-	CacheRegisterSyscacheCallback(AUTHOID, syscache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, syscache_callback, (Datum) 0);
-	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, syscache_callback, (Datum) 0);
 }
 
 /* Is there a system of this name? */
@@ -488,8 +472,8 @@ char *
 writer_label(const Writer *writer, const char *system)
 {
 	if (system != NULL)
-		return psprintf(_("system \"%s\""), system);
+		return psprintf("system \"%s\"", system);
 	if (writer->origin != NULL)
-		return psprintf(_("unidentified replication origin \"%s\""), writer->origin);
-	return psprintf(_("unidentified role \"%s\""), GetUserNameFromId(writer->role, true));
+		return psprintf("unidentified replication origin \"%s\"", writer->origin);
+	return psprintf("unidentified role \"%s\"", GetUserNameFromId(writer->role, true));
 }

@@ -1,0 +1,235 @@
+/*
+ * hooks.c
+ *		Where PostgreSQL's executor, utility commands and ends of transactions
+ *		come in.
+ *
+ * Each hook is installed once, and calls down into the modules in the order that
+ * they need.  What other libraries have hooked runs inside, so that a statement
+ * is counted only when it went through.
+ */
+#include "ownership.h"
+
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "tcop/utility.h"
+#include "utils/memutils.h"
+
+static ExecutorStart_hook_type next_ExecutorStart = NULL;
+static ExecutorRun_hook_type next_ExecutorRun = NULL;
+static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
+static ExecutorCheckPerms_hook_type next_ExecutorCheckPerms = NULL;
+static ProcessUtility_hook_type next_ProcessUtility = NULL;
+
+static void
+hook_ExecutorStart(QueryDesc *query, int eflags)
+{
+	StatementFrame outer;
+	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
+
+	reads_begin(only_explained);
+	if (next_ExecutorStart)
+		next_ExecutorStart(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+	reads_started();
+
+	if (query->plannedstmt->resultRelations == NIL || only_explained)
+		return;
+	statement_begin(query, eflags);
+	outer = statement_enter(query);
+	PG_TRY();
+	{
+		lift_statement(query);
+	}
+	PG_FINALLY();
+	{
+		statement_leave(&outer);
+	}
+	PG_END_TRY();
+	writes_watch(query);
+}
+
+static void
+hook_ExecutorRun(EXECUTOR_RUN_ARGS)
+{
+	StatementFrame outer = statement_enter(queryDesc);
+
+	PG_TRY();
+	{
+		if (next_ExecutorRun)
+			next_ExecutorRun(EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(EXECUTOR_RUN_PASS);
+	}
+	PG_FINALLY();
+	{
+		statement_leave(&outer);
+	}
+	PG_END_TRY();
+}
+
+static void
+hook_ExecutorFinish(QueryDesc *query)
+{
+	StatementFrame outer = statement_enter(query);
+
+	PG_TRY();
+	{
+		if (next_ExecutorFinish)
+			next_ExecutorFinish(query);
+		else
+			standard_ExecutorFinish(query);
+		move_forget(outer.statement == NULL);
+		evidence_end(query, false);
+		/* rows counted before the hooks were there */
+		if (outer.key == NULL)
+			evidence_end(NULL, false);
+	}
+	PG_FINALLY();
+	{
+		statement_leave(&outer);
+	}
+	PG_END_TRY();
+	writes_count(query);
+}
+
+static bool
+hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
+{
+	ListCell *lc;
+
+	if (next_ExecutorCheckPerms && !next_ExecutorCheckPerms(CHECK_PERMS_PASS))
+		return false;
+	if (!reads_are_seen())
+		return true;
+	count_new_statement();
+	foreach(lc, CHECK_PERMS_LIST)
+	{
+		CompatPerms perms = compat_perms(lfirst(lc));
+
+		if (!OidIsValid(perms.relid))
+			continue;
+		reads_see(&perms);
+		writes_see_copy(&perms);
+	}
+	return true;
+}
+
+static void
+call_next_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+						 ProcessUtilityContext context, ParamListInfo params,
+						 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (next_ProcessUtility)
+		next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
+								qc);
+}
+
+static void
+hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+					ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+					DestReceiver *dest, QueryCompletion *qc)
+{
+	MemoryContext cxt;
+	StatementFrame outer;
+	CopyWrites writes;
+	CopyWrites *outer_writes;
+	bool counts;
+
+	if (!IsA(pstmt->utilityStmt, CopyStmt))
+	{
+		if (IsA(pstmt->utilityStmt, TruncateStmt))
+			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
+		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
+								 qc);
+		return;
+	}
+
+	/* COPY writes rows outside the executor */
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
+	outer = statement_enter_copy(pstmt, cxt);
+	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && traffic_counts();
+	outer_writes = counts ? writes_enter_copy(&writes) : NULL;
+	PG_TRY();
+	{
+		moment_keep_snapshot(statement_seen_moment());
+		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
+								 qc);
+		evidence_end(pstmt, false);
+	}
+	PG_FINALLY();
+	{
+		statement_leave(&outer);
+		if (counts)
+			writes_leave_copy(outer_writes);
+		MemoryContextDelete(cxt);
+	}
+	PG_END_TRY();
+	if (counts && (qc == NULL || qc->nprocessed > 0))
+		writes_count_copy(pstmt, &writes);
+}
+
+/* What waits for the end of a transaction, from the top floor down. */
+static void
+end_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			evidence_end(NULL, true);
+			return;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			reads_started();
+			writes_end_transaction();
+			counts_end_transaction(event == XACT_EVENT_ABORT);
+			break;
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			break; /* a parallel worker counts nothing */
+	}
+	move_end_transaction();
+	tally_end_transaction();
+	statement_end_transaction();
+	map_end_transaction(event == XACT_EVENT_ABORT);
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionId parentSubid,
+				   void *arg)
+{
+	bool aborted = event == SUBXACT_EVENT_ABORT_SUB;
+
+	if (!aborted && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	reads_started();
+	writes_end_subtransaction(aborted);
+	counts_end_subtransaction(aborted);
+	move_end_subtransaction(aborted);
+	tally_end_subtransaction(aborted);
+	if (map_end_subtransaction(aborted))
+		lift_undo();
+}
+
+/* Installs them, once, when the library is loaded. */
+void
+hooks_install(void)
+{
+	next_ExecutorStart = ExecutorStart_hook;
+	ExecutorStart_hook = hook_ExecutorStart;
+	next_ExecutorRun = ExecutorRun_hook;
+	ExecutorRun_hook = hook_ExecutorRun;
+	next_ExecutorFinish = ExecutorFinish_hook;
+	ExecutorFinish_hook = hook_ExecutorFinish;
+	next_ExecutorCheckPerms = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = hook_ExecutorCheckPerms;
+	next_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = hook_ProcessUtility;
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}

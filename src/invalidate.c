@@ -1,0 +1,61 @@
+/*
+ * invalidate.c
+ *		Where PostgreSQL's invalidation messages come in.
+ *
+ * The caches of this library are those of the writer, of the maps of relations,
+ * of their outlines, and of the guard's functions.  A message only marks what it
+ * concerns; an entry is loaded again when it is asked for.
+ */
+#include "ownership.h"
+
+#include "utils/inval.h"
+#include "utils/syscache.h"
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (map_forget(relid))
+		writer_forget();
+	sight_forget(relid);
+}
+
+/* Roles, their memberships and subscriptions. */
+static void
+writer_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	writer_forget();
+}
+
+static void
+schema_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	map_forget_names();
+	sight_forget_all();
+	lift_forget_functions();
+}
+
+static void
+function_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	map_forget_functions();
+	lift_forget_functions();
+}
+
+static void
+type_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	map_forget_types();
+}
+
+/* Registers the callbacks, once, when the library is loaded. */
+void
+invalidate_register(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, writer_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, writer_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(SUBSCRIPTIONOID, writer_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, function_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, type_changed, (Datum) 0);
+}
