@@ -126,7 +126,7 @@ count_reads(const CompatPerms *perms)
 
 	if (sight == NULL)
 		return;
-	count_begin();
+	handover_begin();
 	if (!who(sight, NULL, &system))
 		return;
 	/* finding out who may have made us forget what is on the map */
@@ -287,7 +287,7 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 
 	if (!traffic_counts() || (sight = sight_of(map->relid)) == NULL)
 		return;
-	count_begin();
+	handover_begin();
 	if (statement != NULL)
 	{
 		written = find_written(statement, sight->home);
@@ -463,7 +463,7 @@ writes_count(QueryDesc *query)
 		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
 			(sight = sight_of(perms.relid)) == NULL)
 			continue;
-		count_begin();
+		handover_begin();
 		if ((find_written(query, sight->home) == NULL || was_lifted(estate, sight->home)) &&
 			who(sight, moment, &system))
 			count_named(query, sight, system, &perms);
@@ -484,7 +484,7 @@ writes_see_copy(const CompatPerms *perms)
 	sight = sight_of(perms->relid);
 	if (sight != NULL)
 	{
-		count_begin();
+		handover_begin();
 		copying->known = who(sight, statement_moment(), &copying->system);
 	}
 }
@@ -523,7 +523,7 @@ writes_count_copy(const void *statement, const CopyWrites *copy)
 		perms.relid = copy->relid;
 		perms.required = ACL_INSERT;
 		perms.inserted = copy->names;
-		count_begin();
+		handover_begin();
 		if (copy->known && find_written(statement, sight->home) == NULL)
 			count_named(statement, sight, copy->system, &perms);
 	}
@@ -582,7 +582,7 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 
 	if (!activity_counts() || (sight = sight_of(map->relid)) == NULL)
 		return;
-	count_begin();
+	handover_begin();
 	number = count_system(system);
 	if (statement != NULL && kind != COUNT_KEPT)
 		written = find_written(statement, sight->home);
@@ -649,7 +649,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 
 	if (!OidIsValid(sight_extension()))
 		return;
-	count_begin();
+	handover_begin();
 	number = count_system(system);
 	/* an attempt is told even where it cannot be counted now */
 	for (int i = 0; sight != NULL && i < conflicts->n; i++)
@@ -670,7 +670,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 		attempt->texts[ATTEMPT_PROPOSED] = NULL;
 		attempt_write(attempt, &message);
 	}
-	count_attempt(message.data, message.len);
+	handover_attempt(message.data, message.len);
 }
 
 void

@@ -147,8 +147,8 @@ ownership_map_behind(PG_FUNCTION_ARGS)
 	{
 		TablePlace *place = palloc0(sizeof(TablePlace));
 
-		place->schema = catalog_text(scan, 1);
-		place->table = catalog_text(scan, 2);
+		place->schema = catalog_text(scan, Anum_mirrored_table_schema);
+		place->table = catalog_text(scan, Anum_mirrored_table_table);
 		places = lappend(places, place);
 	}
 	catalog_end(scan);

@@ -36,19 +36,6 @@
 PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
 PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
 
-enum
-{
-	Anum_bound_schema = 1,
-	Anum_bound_table,
-	Anum_bound_relid,
-	Anum_bound_columns,
-	Anum_bound_guarded,
-	Anum_bound_generated, /* this and the following since 0.2.0 */
-	Anum_bound_types,
-	Anum_bound_away_since
-};
-#define NATTS_BOUND Anum_bound_away_since
-
 /*
  * Where a relation is now.  False for what cannot be on the map: other
  * relations than tables, temporary ones, and the extension's own.
@@ -183,16 +170,16 @@ read_binding(CatalogScan *scan, bool several)
 	{
 		Binding *binding = palloc0(sizeof(Binding));
 
-		binding->schema = catalog_text(scan, Anum_bound_schema);
-		binding->table = catalog_text(scan, Anum_bound_table);
-		binding->relid = catalog_oid(scan, Anum_bound_relid);
-		binding->columns = catalog_texts(scan, Anum_bound_columns);
-		binding->guarded = catalog_bool(scan, Anum_bound_guarded);
-		if (catalog_has(scan, Anum_bound_away_since))
+		binding->schema = catalog_text(scan, Anum_bound_table_schema);
+		binding->table = catalog_text(scan, Anum_bound_table_table);
+		binding->relid = catalog_oid(scan, Anum_bound_table_relid);
+		binding->columns = catalog_texts(scan, Anum_bound_table_columns);
+		binding->guarded = catalog_bool(scan, Anum_bound_table_guarded);
+		if (catalog_has(scan, Anum_bound_table_away_since))
 		{
-			binding->generated = catalog_texts(scan, Anum_bound_generated);
-			binding->types = catalog_oids(scan, Anum_bound_types);
-			binding->away_since = catalog_time(scan, Anum_bound_away_since);
+			binding->generated = catalog_texts(scan, Anum_bound_table_generated);
+			binding->types = catalog_oids(scan, Anum_bound_table_types);
+			binding->away_since = catalog_time(scan, Anum_bound_table_away_since);
 		}
 		if (!several || is_mirrored(binding->schema, binding->table))
 			found = binding;
@@ -285,8 +272,9 @@ is_known_off(Oid relid, const TablePlace *place)
 	if (!OidIsValid(catalog_table("left_off", true)))
 		return true;
 	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
-	known = catalog_next(scan) && strcmp(catalog_text(scan, 2), place->schema) == 0 &&
-			strcmp(catalog_text(scan, 3), place->table) == 0;
+	known = catalog_next(scan) &&
+			strcmp(catalog_text(scan, Anum_left_off_schema), place->schema) == 0 &&
+			strcmp(catalog_text(scan, Anum_left_off_table), place->table) == 0;
 	catalog_end(scan);
 	return known;
 }
@@ -297,8 +285,8 @@ store_binding(const Binding *b)
 	const char *keys[2] = {b->schema, b->table};
 	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
 	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
-	Datum values[NATTS_BOUND];
-	bool nulls[NATTS_BOUND] = {false};
+	Datum values[Natts_bound_table];
+	bool nulls[Natts_bound_table] = {false};
 	Datum *types = palloc(Max(list_length(b->types), 1) * sizeof(Datum));
 	HeapTuple tuple;
 	ListCell *lc;
@@ -306,16 +294,16 @@ store_binding(const Binding *b)
 
 	foreach(lc, b->types)
 		types[ntypes++] = ObjectIdGetDatum(lfirst_oid(lc));
-	values[Anum_bound_schema - 1] = CStringGetTextDatum(b->schema);
-	values[Anum_bound_table - 1] = CStringGetTextDatum(b->table);
-	values[Anum_bound_relid - 1] = ObjectIdGetDatum(b->relid);
-	values[Anum_bound_columns - 1] = text_array(b->columns);
-	values[Anum_bound_guarded - 1] = BoolGetDatum(b->guarded);
-	values[Anum_bound_generated - 1] = text_array(b->generated);
-	values[Anum_bound_types - 1] =
+	values[Anum_bound_table_schema - 1] = CStringGetTextDatum(b->schema);
+	values[Anum_bound_table_table - 1] = CStringGetTextDatum(b->table);
+	values[Anum_bound_table_relid - 1] = ObjectIdGetDatum(b->relid);
+	values[Anum_bound_table_columns - 1] = text_array(b->columns);
+	values[Anum_bound_table_guarded - 1] = BoolGetDatum(b->guarded);
+	values[Anum_bound_table_generated - 1] = text_array(b->generated);
+	values[Anum_bound_table_types - 1] =
 		PointerGetDatum(construct_array(types, ntypes, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-	values[Anum_bound_away_since - 1] = TimestampTzGetDatum(b->away_since);
-	nulls[Anum_bound_away_since - 1] = b->away_since == 0;
+	values[Anum_bound_table_away_since - 1] = TimestampTzGetDatum(b->away_since);
+	nulls[Anum_bound_table_away_since - 1] = b->away_since == 0;
 	/* takes as many as the table has */
 	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
 	if (catalog_next(scan))
@@ -378,8 +366,8 @@ bind_unbound(void)
 	{
 		TablePlace *place = palloc0(sizeof(TablePlace));
 
-		place->schema = catalog_text(scan, 1);
-		place->table = catalog_text(scan, 2);
+		place->schema = catalog_text(scan, Anum_mirrored_table_schema);
+		place->table = catalog_text(scan, Anum_mirrored_table_table);
 		if (binding_named(place->schema, place->table) == NULL)
 			places = lappend(places, place);
 	}
@@ -477,8 +465,8 @@ read_bound_schema(const char *name, Oid *schema, Oid *role)
 
 	if (found)
 	{
-		*schema = catalog_oid(scan, 2);
-		*role = catalog_oid(scan, 3);
+		*schema = catalog_oid(scan, Anum_bound_schema_schema);
+		*role = catalog_oid(scan, Anum_bound_schema_role);
 	}
 	catalog_end(scan);
 	return found;

@@ -459,12 +459,13 @@ table_keys(const char *entity, const char *schema, const char *table)
 
 	while (catalog_next(scan))
 	{
-		char *field = catalog_text(scan, 5);
+		char *field = catalog_text(scan, Anum_mirrored_column_field);
 		KeyColumn *k;
 		bool known = false;
 		ListCell *lc;
 
-		if (strcmp(catalog_text(scan, 4), entity) != 0 || !field_is_key(entity, field))
+		if (strcmp(catalog_text(scan, Anum_mirrored_column_entity), entity) != 0 ||
+			!field_is_key(entity, field))
 			continue;
 		foreach(lc, list)
 			known |= strcmp(((KeyColumn *) lfirst(lc))->field, field) == 0;
@@ -474,7 +475,7 @@ table_keys(const char *entity, const char *schema, const char *table)
 		k->field = field;
 		k->holder.schema = pstrdup(schema);
 		k->holder.table = pstrdup(table);
-		k->holder.column = catalog_text(scan, 3);
+		k->holder.column = catalog_text(scan, Anum_mirrored_column_column);
 		find_holder(&k->holder);
 		if (k->holder.attnum != InvalidAttrNumber)
 			list = lappend(list, k);

@@ -22,13 +22,6 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/*
- * Bytes of rejected attempts in a session: from the first on they do not wait
- * for the interval, and beyond the second they are lost.
- */
-#define ATTEMPTS_EARLY (mailbox_largest() / 2)
-#define ATTEMPTS_MOST (mailbox_largest() * 2)
-
 /* What is added up of one table and writer. */
 typedef struct TotalKey
 {
@@ -57,15 +50,6 @@ typedef struct Delta
 	Counts *counts;
 } Delta;
 
-/* A rejected attempt on its way. */
-typedef struct Letter
-{
-	slist_node node;
-	uint32 length;
-	char text[FLEXIBLE_ARRAY_MEMBER];
-} Letter;
-
-/* Counts */
 static MemoryContext counts_cxt = NULL;
 static char **systems = NULL;
 static int nsystems = 0;
@@ -74,41 +58,21 @@ static Total *dirty = NULL;
 static dlist_head deltas = DLIST_STATIC_INIT(deltas);
 static uint32 stamp = 0;
 
-/* Attempts */
-static slist_head letters = SLIST_STATIC_INIT(letters);
-static slist_node *last_letter = NULL;
-static Size letters_size = 0;
-static int64 letters_lost = 0;
-
-/* Hand-over */
-static TimestampTz handed_over = 0; /* then */
-static bool to_announce = false;
-static uint64 announced = 0; /* not known to be written; 0: all is */
-static bool exiting = false;
-static TimeoutId idle_timeout = MAX_TIMEOUTS; /* MAX_TIMEOUTS: none */
-
-static void hand_over_at_exit(int code, Datum arg);
-static void hand_over_when_idle(void);
-
-/* Before anything is counted. */
-void
-count_begin(void)
+/* Before anything is counted.  False: that was done before. */
+bool
+counts_begin(void)
 {
 	HASHCTL ctl = {0};
 
 	if (counts_cxt != NULL)
-		return;
+		return false;
 	counts_cxt =
 		AllocSetContextCreate(TopMemoryContext, "ownership activity", ALLOCSET_DEFAULT_SIZES);
 	ctl.keysize = sizeof(TotalKey);
 	ctl.entrysize = sizeof(Total);
 	ctl.hcxt = counts_cxt;
 	totals = hash_create("ownership totals", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	before_shmem_exit(hand_over_at_exit, (Datum) 0);
-	if (MyBackendType == B_BACKEND)
-		idle_timeout = RegisterTimeout(USER_TIMEOUT, hand_over_when_idle);
-	if (handed_over == 0)
-		handed_over = MyStartTimestamp;
+	return true;
 }
 
 /* A number for the system's name, within this session; 0: NULL. */
@@ -268,38 +232,9 @@ count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, Timesta
 	count(pending_counts(home, system, attnum), kind, at);
 }
 
-/*
- * Take an attempt on its way; lost, but counted, where the session has too
- * many of them already.
- */
-void
-count_attempt(const char *text, uint32 length)
-{
-	Letter *letter;
-
-	if (letters_size + length > ATTEMPTS_MOST && !slist_is_empty(&letters))
-	{
-		letters_lost++;
-		return;
-	}
-	letter = MemoryContextAlloc(counts_cxt, offsetof(Letter, text) + length);
-	letter->length = length;
-	memcpy(letter->text, text, length);
-	if (slist_is_empty(&letters))
-		slist_push_head(&letters, &letter->node);
-	else
-		slist_insert_after(last_letter, &letter->node);
-	last_letter = &letter->node;
-	letters_size += letter->length;
-}
-
-/*
- * Handing over
- */
-
 /* All counts of a table and writer; what was left is zero afterwards. */
 static MailResult
-hand_over_total(Total *total, bool wait)
+hand_over_total(Total *total, bool wait, bool *sent)
 {
 	CounterKey key;
 
@@ -320,7 +255,7 @@ hand_over_total(Total *total, bool wait)
 		if (result != MAIL_SENT)
 			return result;
 		memset(&total->counts[i], 0, sizeof(Counts));
-		to_announce = true;
+		*sent = true;
 	}
 	/* a session may see a great many tables; but what is pending needs the room */
 	if (dlist_is_empty(&deltas) && total->natts > 0)
@@ -333,12 +268,12 @@ hand_over_total(Total *total, bool wait)
 }
 
 /*
- * Leave everything in shared memory, and tell the worker.  Raises no error.
- * Without a wait a lock that is not free puts it off to the next transaction;
- * what finds no room is tried again after the interval.
+ * Leaves all counts in shared memory, as far as there is room; what is left is
+ * tried again.  False: a lock was not free.  *sent becomes true if the worker
+ * has something to write.  Raises no error.
  */
-static bool
-hand_over(bool wait)
+bool
+counts_hand_over(bool wait, bool *sent)
 {
 	Total *total = dirty;
 	bool busy = false;
@@ -353,7 +288,7 @@ hand_over(bool wait)
 			mark_dirty(total);
 		else
 		{
-			MailResult result = hand_over_total(total, wait);
+			MailResult result = hand_over_total(total, wait, sent);
 
 			if (result != MAIL_SENT)
 				mark_dirty(total);
@@ -361,100 +296,28 @@ hand_over(bool wait)
 		}
 		total = next;
 	}
-
-	while (!busy && !slist_is_empty(&letters))
-	{
-		Letter *letter = slist_head_element(Letter, node, &letters);
-		MailResult result = mailbox_post(letter->text, letter->length, wait);
-
-		busy = result == MAIL_BUSY;
-		if (result != MAIL_SENT)
-			break;
-		(void) slist_pop_head_node(&letters);
-		letters_size -= letter->length;
-		pfree(letter);
-		to_announce = true;
-	}
-	if (letters_lost > 0 && !busy)
-	{
-		mailbox_dropped(letters_lost, 0);
-		letters_lost = 0;
-	}
-
-	if (to_announce && !busy)
-	{
-		uint64 number = mailbox_announce(wait);
-
-		if (number == 0)
-			busy = true;
-		else
-		{
-			announced = number;
-			to_announce = false;
-		}
-	}
 	return !busy;
 }
 
-/*
- * The interval is over.  In an idle session nothing would end a transaction
- * before the client's next statement; but where PostgreSQL is asked to catch
- * up with invalidations, it runs an empty one.  This is a signal handler.
- */
-static void
-hand_over_when_idle(void)
+/* Is anything counted that is not in shared memory? */
+bool
+counts_wait(void)
 {
-	HandleCatchupInterrupt();
+	return dirty != NULL;
 }
 
-/* A transaction ended. */
-static void
-hand_over_in_time(void)
+/* The session ends: gives up what is not in shared memory, and returns how much that is. */
+int64
+counts_give_up(void)
 {
-	TimestampTz now;
+	int64 lost = 0;
 
-	if (dirty == NULL && slist_is_empty(&letters) && !to_announce && announced == 0)
-		return;
-	now = GetCurrentTimestamp();
-	if (!exiting && letters_size < ATTEMPTS_EARLY &&
-		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
-	{
-		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
-			enable_timeout_at(idle_timeout,
-							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
-		return;
-	}
-	/* should the worker have come to grief meanwhile, another one goes on */
-	if (announced != 0 && mailbox_is_written(announced))
-		announced = 0;
-	if (dirty == NULL && slist_is_empty(&letters) && !to_announce)
-		handed_over = now;
-	else if (hand_over(exiting))
-		handed_over = now;
-}
-
-/* The session ends: what finds no room now is lost. */
-static void
-hand_over_at_exit(int code, Datum arg)
-{
-	int64 counts = 0;
-	int64 attempts = 0;
-	slist_iter iter;
-
-	exiting = true;
-	if (!mailbox_exists())
-		return;
-	(void) hand_over(true);
 	for (Total *total = dirty; total != NULL; total = total->next_dirty)
 		for (int i = 0; i < total->natts; i++)
 			for (int k = 0; k < COUNT_KINDS; k++)
-				counts += total->counts[i].n[k];
-	slist_foreach(iter, &letters)
-		attempts++;
-	if (counts > 0 || attempts > 0)
-		mailbox_dropped(attempts, counts);
+				lost += total->counts[i].n[k];
 	dirty = NULL;
-	slist_init(&letters);
+	return lost;
 }
 
 /* Adds what committed to the totals, which have the room.  Raises no error. */
@@ -482,7 +345,6 @@ counts_end_transaction(bool aborted)
 		settle_deltas();
 	/* their memory goes with the transaction */
 	dlist_init(&deltas);
-	hand_over_in_time();
 }
 
 /* Adds a delta to that of the transaction above, if there is one. */
@@ -535,38 +397,4 @@ counts_end_subtransaction(bool aborted)
 			pfree(delta);
 		}
 	}
-}
-
-PG_FUNCTION_INFO_V1(ownership_flush);
-
-/*
- * flush(): returns when all that was handed over before, and all of this
- * session's own, is in the tables.
- *
- * Errors: the library is not preloaded; recovery is in progress; the worker
- * fails or cannot be started.
- */
-Datum
-ownership_flush(PG_FUNCTION_ARGS)
-{
-	if (RecoveryInProgress())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("recovery is in progress"),
-						errdetail("On a standby no activity is counted, and nothing is written.")));
-	if (!mailbox_exists())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("activity is not remembered"),
-				 errdetail(
-					 "The library \"ownership\" is not preloaded, or ownership.activity_size is 0."),
-				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
-	while (!hand_over(true) || dirty != NULL || !slist_is_empty(&letters))
-	{
-		/* there was no room: there is some when that is written */
-		mailbox_flush();
-		pg_usleep(1000);
-		CHECK_FOR_INTERRUPTS();
-	}
-	mailbox_flush();
-	PG_RETURN_VOID();
 }

@@ -527,8 +527,8 @@ mapped_field(const char *schema, const char *table, const char *column, char **e
 
 	if (found)
 	{
-		*entity = catalog_text(scan, 4);
-		*field = catalog_text(scan, 5);
+		*entity = catalog_text(scan, Anum_mirrored_column_entity);
+		*field = catalog_text(scan, Anum_mirrored_column_field);
 	}
 	catalog_end(scan);
 	return found;
@@ -646,8 +646,8 @@ declared_systems(const char *entity, const char *field, const char *mode)
 	List *systems = NIL;
 
 	while (catalog_next(scan))
-		if (strcmp(catalog_text(scan, 4), mode) == 0)
-			systems = lappend(systems, catalog_text(scan, 3));
+		if (strcmp(catalog_text(scan, Anum_declared_access_mode), mode) == 0)
+			systems = lappend(systems, catalog_text(scan, Anum_declared_access_system));
 	catalog_end(scan);
 	return systems;
 }
@@ -728,7 +728,7 @@ field_is_key(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
-	bool key = catalog_next(scan) && catalog_bool(scan, 6);
+	bool key = catalog_next(scan) && catalog_bool(scan, Anum_field_key);
 
 	catalog_end(scan);
 	return key;
@@ -743,8 +743,9 @@ field_columns(const char *entity, const char *field)
 	List *columns = NIL;
 
 	while (catalog_next(scan))
-		columns = lappend(columns, column_label(catalog_text(scan, 1), catalog_text(scan, 2),
-												catalog_text(scan, 3)));
+		columns = lappend(columns, column_label(catalog_text(scan, Anum_mirrored_column_schema),
+												catalog_text(scan, Anum_mirrored_column_table),
+												catalog_text(scan, Anum_mirrored_column_column)));
 	catalog_end(scan);
 	return columns;
 }

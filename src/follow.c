@@ -57,8 +57,8 @@ left_from(const TablePlace *name)
 	if (catalog_next(scan))
 	{
 		place = palloc0(sizeof(TablePlace));
-		place->schema = catalog_text(scan, 3);
-		place->table = catalog_text(scan, 4);
+		place->schema = catalog_text(scan, Anum_former_table_schema);
+		place->table = catalog_text(scan, Anum_former_table_table);
 	}
 	catalog_end(scan);
 	/* its map may have been deleted since */
@@ -200,7 +200,7 @@ looks_like(Oid relid, const Binding *other)
 
 	while (catalog_next(scan))
 	{
-		char *name = catalog_text(scan, 3);
+		char *name = catalog_text(scan, Anum_mirrored_column_column);
 
 		if (get_attnum(other->relid, name) != InvalidAttrNumber)
 		{

@@ -25,22 +25,6 @@
 
 PG_FUNCTION_INFO_V1(ownership_map_recorded);
 
-enum
-{
-	Anum_id = 1,
-	Anum_changed_at,
-	Anum_role,
-	Anum_login,
-	Anum_application_name,
-	Anum_map_table,
-	Anum_item,
-	Anum_entity,
-	Anum_field,
-	Anum_old,
-	Anum_new
-};
-#define Natts_history Anum_new
-
 /* One row of a map table, or NULL where there is none. */
 typedef struct MapRow
 {
@@ -130,8 +114,8 @@ find_field(const char *table, const MapRow *row, char **entity, char **field)
 	scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
 	if (catalog_next(scan))
 	{
-		*entity = catalog_text(scan, 4);
-		*field = catalog_text(scan, 5);
+		*entity = catalog_text(scan, Anum_mirrored_column_entity);
+		*field = catalog_text(scan, Anum_mirrored_column_field);
 	}
 	catalog_end(scan);
 }
@@ -219,11 +203,11 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 static void
 who_and_when(Datum *values, bool *nulls)
 {
-	values[Anum_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	nulls[Anum_changed_at - 1] = false;
-	set_text_value(values, nulls, Anum_role, GetUserNameFromId(GetOuterUserId(), true));
-	set_text_value(values, nulls, Anum_login, GetUserNameFromId(GetSessionUserId(), true));
-	set_text_value(values, nulls, Anum_application_name,
+	values[Anum_history_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	nulls[Anum_history_changed_at - 1] = false;
+	set_text_value(values, nulls, Anum_history_role, GetUserNameFromId(GetOuterUserId(), true));
+	set_text_value(values, nulls, Anum_history_login, GetUserNameFromId(GetSessionUserId(), true));
+	set_text_value(values, nulls, Anum_history_application_name,
 				   application_name != NULL && application_name[0] != '\0' ? application_name
 																		   : NULL);
 }
@@ -239,19 +223,20 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 	char *field;
 
 	memset(nulls, true, sizeof(nulls));
-	nulls[Anum_old - 1] = before == NULL;
-	nulls[Anum_new - 1] = after == NULL;
-	if (after != NULL && !row_columns(table, after, before, &values[Anum_new - 1]) && before != NULL)
+	nulls[Anum_history_old - 1] = before == NULL;
+	nulls[Anum_history_new - 1] = after == NULL;
+	if (after != NULL && !row_columns(table, after, before, &values[Anum_history_new - 1]) &&
+		before != NULL)
 		return;
 	if (before != NULL)
-		(void) row_columns(table, before, after, &values[Anum_old - 1]);
+		(void) row_columns(table, before, after, &values[Anum_history_old - 1]);
 
 	who_and_when(values, nulls);
-	set_text_value(values, nulls, Anum_map_table, table);
-	set_text_value(values, nulls, Anum_item, item_name(table, row));
+	set_text_value(values, nulls, Anum_history_map_table, table);
+	set_text_value(values, nulls, Anum_history_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
-	set_text_value(values, nulls, Anum_entity, entity);
-	set_text_value(values, nulls, Anum_field, field);
+	set_text_value(values, nulls, Anum_history_entity, entity);
+	set_text_value(values, nulls, Anum_history_field, field);
 	insert_row(history, Natts_history, values, nulls);
 }
 
@@ -309,11 +294,12 @@ record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz n
 	history = open_inserter("map_history");
 	memset(nulls, true, sizeof(nulls));
 	who_and_when(values, nulls);
-	set_text_value(values, nulls, Anum_map_table, "guard");
-	set_text_value(values, nulls, Anum_item, relation_label(binding->schema, binding->table));
-	values[Anum_old - 1] = guard_state(!away, away ? 0 : since);
-	values[Anum_new - 1] = guard_state(away, now);
-	nulls[Anum_old - 1] = nulls[Anum_new - 1] = false;
+	set_text_value(values, nulls, Anum_history_map_table, "guard");
+	set_text_value(values, nulls, Anum_history_item,
+				   relation_label(binding->schema, binding->table));
+	values[Anum_history_old - 1] = guard_state(!away, away ? 0 : since);
+	values[Anum_history_new - 1] = guard_state(away, now);
+	nulls[Anum_history_old - 1] = nulls[Anum_history_new - 1] = false;
 	insert_row(history, Natts_history, values, nulls);
 	close_inserter(history);
 }

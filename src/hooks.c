@@ -188,6 +188,7 @@ end_transaction(XactEvent event, void *arg)
 			reads_started();
 			writes_end_transaction();
 			counts_end_transaction(event == XACT_EVENT_ABORT);
+			handover_in_time();
 			break;
 		case XACT_EVENT_PARALLEL_COMMIT:
 		case XACT_EVENT_PARALLEL_ABORT:

@@ -392,8 +392,8 @@ matching_tables(const char *pattern)
 	{
 		TableName *name = palloc(sizeof(TableName));
 
-		name->schema = catalog_text(scan, 1);
-		name->table = catalog_text(scan, 2);
+		name->schema = catalog_text(scan, Anum_mirrored_table_schema);
+		name->table = catalog_text(scan, Anum_mirrored_table_table);
 		if (glob_match_table(pattern, name->schema, name->table))
 			tables = lappend(tables, name);
 	}

@@ -49,36 +49,6 @@
 #include "utils/partcache.h"
 #include "utils/syscache.h"
 
-/* columns of the tables read here */
-enum
-{
-	Anum_mtable_source = 3
-};
-enum
-{
-	Anum_mcolumn_column = 3,
-	Anum_mcolumn_entity,
-	Anum_mcolumn_field
-};
-enum
-{
-	Anum_field_domain = 3,
-	Anum_field_owner,
-	Anum_field_policy,
-	Anum_field_key
-};
-enum
-{
-	Anum_domain_policy = 6
-};
-enum
-{
-	Anum_rule_column = 3,
-	Anum_rule_position,
-	Anum_rule_filter,
-	Anum_rule_owner
-};
-
 typedef struct MapEntry
 {
 	Oid relid;		  /* hash key */
@@ -549,9 +519,9 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 
 	while (catalog_next(scan))
 	{
-		char *name = catalog_text(scan, Anum_mcolumn_column);
-		char *entity = catalog_text(scan, Anum_mcolumn_entity);
-		char *field = catalog_text(scan, Anum_mcolumn_field);
+		char *name = catalog_text(scan, Anum_mirrored_column_column);
+		char *entity = catalog_text(scan, Anum_mirrored_column_entity);
+		char *field = catalog_text(scan, Anum_mirrored_column_field);
 		AttrNumber attnum = column_attnum(desc, name);
 		MappedColumn *col;
 
@@ -625,10 +595,10 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 	{
 		LoadedRule *loaded = palloc0(sizeof(LoadedRule));
 
-		loaded->column = catalog_text(scan, Anum_rule_column);
-		loaded->position = catalog_int(scan, Anum_rule_position);
-		loaded->rule.text = catalog_text(scan, Anum_rule_filter);
-		loaded->rule.owner = catalog_text(scan, Anum_rule_owner);
+		loaded->column = catalog_text(scan, Anum_row_owner_column);
+		loaded->position = catalog_int(scan, Anum_row_owner_position);
+		loaded->rule.text = catalog_text(scan, Anum_row_owner_filter);
+		loaded->rule.owner = catalog_text(scan, Anum_row_owner_owner);
 		rules = lappend(rules, loaded);
 	}
 	catalog_end(scan);
@@ -733,7 +703,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 				map->home = lfirst_oid(lc);
 				map->schema = schema;
 				map->table = table;
-				map->source = catalog_text(scan, Anum_mtable_source);
+				map->source = catalog_text(scan, Anum_mirrored_table_source);
 			}
 			map->mapped = true;
 			load_columns(map, rel, schema, table, snapshot);

@@ -279,6 +279,176 @@ extern void catalog_check_triggers(void);
 extern Snapshot catalog_snapshot(void);
 extern void catalog_release(Snapshot snapshot);
 
+/*
+ * The columns of the extension's tables that C reads or writes by number, in the
+ * order of their CREATE TABLE.  A column never moves: dumps without lists of
+ * columns, and older versions' tables, have the same numbers.
+ */
+enum
+{
+	Anum_system_name = 1
+};
+
+enum
+{
+	Anum_identity_kind = 1,
+	Anum_identity_name,
+	Anum_identity_system,
+	Anum_identity_strict,
+	Anum_identity_steward,
+	Anum_identity_carrier
+};
+
+enum
+{
+	Anum_domain_policy = 6
+};
+
+enum
+{
+	Anum_field_entity = 1,
+	Anum_field_name,
+	Anum_field_domain,
+	Anum_field_owner,
+	Anum_field_policy,
+	Anum_field_key
+};
+
+enum
+{
+	Anum_declared_access_entity = 1,
+	Anum_declared_access_field,
+	Anum_declared_access_system,
+	Anum_declared_access_mode
+};
+
+enum
+{
+	Anum_mirrored_table_schema = 1,
+	Anum_mirrored_table_table,
+	Anum_mirrored_table_source
+};
+
+enum
+{
+	Anum_mirrored_column_schema = 1,
+	Anum_mirrored_column_table,
+	Anum_mirrored_column_column,
+	Anum_mirrored_column_entity,
+	Anum_mirrored_column_field
+};
+
+enum
+{
+	Anum_mirrored_pattern_pattern = 1,
+	Anum_mirrored_pattern_source,
+	Anum_mirrored_pattern_owner,
+	Anum_mirrored_pattern_readers,
+	Anum_mirrored_pattern_exclude
+};
+
+enum
+{
+	Anum_row_owner_schema = 1,
+	Anum_row_owner_table,
+	Anum_row_owner_column,
+	Anum_row_owner_position,
+	Anum_row_owner_filter,
+	Anum_row_owner_owner
+};
+
+enum
+{
+	Anum_bound_role_name = 1,
+	Anum_bound_role_role,
+	Natts_bound_role = Anum_bound_role_role
+};
+
+enum
+{
+	Anum_bound_schema_name = 1,
+	Anum_bound_schema_schema,
+	Anum_bound_schema_role,
+	Natts_bound_schema = Anum_bound_schema_role
+};
+
+enum
+{
+	Anum_bound_table_schema = 1,
+	Anum_bound_table_table,
+	Anum_bound_table_relid,
+	Anum_bound_table_columns,
+	Anum_bound_table_guarded,
+	Anum_bound_table_generated, /* this and the following since 0.2.0 */
+	Anum_bound_table_types,
+	Anum_bound_table_away_since,
+	Natts_bound_table = Anum_bound_table_away_since
+};
+
+enum
+{
+	Anum_left_off_relid = 1,
+	Anum_left_off_schema,
+	Anum_left_off_table,
+	Natts_left_off = Anum_left_off_table
+};
+
+enum
+{
+	Anum_former_table_former_schema = 1,
+	Anum_former_table_former_name,
+	Anum_former_table_schema,
+	Anum_former_table_table
+};
+
+enum
+{
+	Anum_ddl_queue_classid = 1,
+	Anum_ddl_queue_objid,
+	Anum_ddl_queue_schema,
+	Anum_ddl_queue_table,
+	Anum_ddl_queue_arrived,
+	Anum_ddl_queue_guard,
+	Anum_ddl_queue_fresh
+};
+
+enum
+{
+	Anum_history_id = 1,
+	Anum_history_changed_at,
+	Anum_history_role,
+	Anum_history_login,
+	Anum_history_application_name,
+	Anum_history_map_table,
+	Anum_history_item,
+	Anum_history_entity,
+	Anum_history_field,
+	Anum_history_old,
+	Anum_history_new,
+	Natts_history = Anum_history_new
+};
+
+enum
+{
+	Anum_conflict_id = 1,
+	Anum_conflict_recorded_at,
+	Anum_conflict_schema,
+	Anum_conflict_table,
+	Anum_conflict_row_key,
+	Anum_conflict_operation,
+	Anum_conflict_system,
+	Anum_conflict_role,
+	Anum_conflict_origin,
+	Anum_conflict_application,
+	Anum_conflict_outcome,
+	Anum_conflict_columns,
+	Anum_conflict_stored,
+	Anum_conflict_proposed,
+	Anum_conflict_resolved_at,
+	Anum_conflict_resolution,
+	Natts_conflict = Anum_conflict_resolution
+};
+
 /* writer.c */
 extern WriterKey writer_key(void);
 extern const Writer *writer_of(const WriterKey *key);
@@ -595,28 +765,6 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
-/* conflict's columns */
-enum
-{
-	Anum_conflict_id = 1,
-	Anum_conflict_recorded_at,
-	Anum_conflict_schema,
-	Anum_conflict_table,
-	Anum_conflict_row_key,
-	Anum_conflict_operation,
-	Anum_conflict_system,
-	Anum_conflict_role,
-	Anum_conflict_origin,
-	Anum_conflict_application,
-	Anum_conflict_outcome,
-	Anum_conflict_columns,
-	Anum_conflict_stored,
-	Anum_conflict_proposed,
-	Anum_conflict_resolved_at,
-	Anum_conflict_resolution,
-	Natts_conflict = Anum_conflict_resolution
-};
-
 extern JsonbValue *object_value(Jsonb *object, const char *key);
 extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
 extern void record_evidence(const Evidence *e);
@@ -826,15 +974,22 @@ extern void sight_forget(Oid relid);
 extern void sight_forget_all(void);
 
 /* counts.c: what a session has counted, until it is in shared memory */
-extern void count_begin(void);
+extern bool counts_begin(void);
 extern int count_system(const char *system);
 extern void count_new_statement(void);
 extern void count_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
 extern void count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
 extern void count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
-extern void count_attempt(const char *text, uint32 length);
+extern bool counts_hand_over(bool wait, bool *sent);
+extern bool counts_wait(void);
+extern int64 counts_give_up(void);
 extern void counts_end_subtransaction(bool aborted);
 extern void counts_end_transaction(bool aborted);
+
+/* handover.c */
+extern void handover_begin(void);
+extern void handover_attempt(const char *text, uint32 length);
+extern void handover_in_time(void);
 
 /* activity.c: what a session reads, writes and tries */
 

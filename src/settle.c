@@ -108,13 +108,13 @@ load_patterns(void)
 	{
 		Pattern *pattern = palloc0(sizeof(Pattern));
 
-		pattern->pattern = catalog_text(scan, 1);
-		pattern->source = catalog_text(scan, 2);
-		pattern->owner = catalog_text(scan, 3);
+		pattern->pattern = catalog_text(scan, Anum_mirrored_pattern_pattern);
+		pattern->source = catalog_text(scan, Anum_mirrored_pattern_source);
+		pattern->owner = catalog_text(scan, Anum_mirrored_pattern_owner);
 		if (pattern->owner == NULL)
 			pattern->owner = pattern->source;
-		pattern->readers = catalog_texts(scan, 4);
-		pattern->exclude = catalog_texts(scan, 5);
+		pattern->readers = catalog_texts(scan, Anum_mirrored_pattern_readers);
+		pattern->exclude = catalog_texts(scan, Anum_mirrored_pattern_exclude);
 		patterns = lappend(patterns, pattern);
 	}
 	catalog_end(scan);
@@ -558,8 +558,8 @@ queued_tasks(void)
 	{
 		Task *task = palloc0(sizeof(Task));
 
-		task->classid = catalog_oid(scan, 1);
-		task->objid = catalog_oid(scan, 2);
+		task->classid = catalog_oid(scan, Anum_ddl_queue_classid);
+		task->objid = catalog_oid(scan, Anum_ddl_queue_objid);
 		tasks = lappend(tasks, task);
 	}
 	catalog_end(scan);
@@ -606,7 +606,7 @@ give_up(const Task *task)
 
 	if (catalog_next(scan))
 	{
-		fresh = catalog_texts(scan, 7);
+		fresh = catalog_texts(scan, Anum_ddl_queue_fresh);
 		CatalogTupleDelete(queue, catalog_tid(scan));
 	}
 	catalog_end(scan);

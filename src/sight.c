@@ -145,7 +145,7 @@ is_key(const char *entity, const char *field, Snapshot snapshot)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
-	bool key = catalog_next(scan) && catalog_bool(scan, 6);
+	bool key = catalog_next(scan) && catalog_bool(scan, Anum_field_key);
 
 	catalog_end(scan);
 	return key;
@@ -160,14 +160,15 @@ see_columns(Sight *sight, Relation rel, const char *schema, const char *table, S
 
 	while (catalog_next(scan))
 	{
-		char *name = catalog_text(scan, 3);
+		char *name = catalog_text(scan, Anum_mirrored_column_column);
 		AttrNumber attnum = get_attnum(sight->relid, name);
 
 		if (attnum <= 0 || attnum > sight->natts || sight->home_attnum[attnum - 1] != 0)
 			continue;
 		sight->home_attnum[attnum - 1] =
 			sight->home == sight->relid ? attnum : Max(get_attnum(sight->home, name), 0);
-		sight->key[attnum - 1] = is_key(catalog_text(scan, 4), catalog_text(scan, 5), snapshot);
+		sight->key[attnum - 1] = is_key(catalog_text(scan, Anum_mirrored_column_entity),
+										catalog_text(scan, Anum_mirrored_column_field), snapshot);
 	}
 	catalog_end(scan);
 }
@@ -202,7 +203,7 @@ look(Sight *sight)
 			if (!sight->mapped)
 			{
 				sight->home = lfirst_oid(lc);
-				sight->source = catalog_text(scan, 3);
+				sight->source = catalog_text(scan, Anum_mirrored_table_source);
 			}
 			sight->mapped = true;
 			see_columns(sight, rel, schema, table, snapshot);

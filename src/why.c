@@ -222,8 +222,8 @@ find_field(Why *why, const char *text, Holder *named)
 		undefined(psprintf("\"%s\" is neither a field nor a column on the ownership map", text),
 				  near_field(why->entity, why->field), "field",
 				  "ownership.map lists the columns with their fields.");
-	why->entity = catalog_text(scan, 4);
-	why->field = catalog_text(scan, 5);
+	why->entity = catalog_text(scan, Anum_mirrored_column_entity);
+	why->field = catalog_text(scan, Anum_mirrored_column_field);
 	catalog_end(scan);
 }
 
@@ -255,7 +255,7 @@ table_source(const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
-	char *source = catalog_next(scan) ? catalog_text(scan, 3) : NULL;
+	char *source = catalog_next(scan) ? catalog_text(scan, Anum_mirrored_table_source) : NULL;
 
 	catalog_end(scan);
 	return source;

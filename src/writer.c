@@ -31,24 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-/* identity's columns */
-enum
-{
-	Anum_identity_kind = 1,
-	Anum_identity_name,
-	Anum_identity_system,
-	Anum_identity_strict,
-	Anum_identity_steward,
-	Anum_identity_carrier
-};
-
-/* bound_role's columns */
-enum
-{
-	Anum_bound_role_name = 1,
-	Anum_bound_role_oid
-};
-
 static Writer cached_writer;
 static bool cached_valid = false;
 static RepOriginId cached_origin;
@@ -163,7 +145,7 @@ identity_role(const char *name, Snapshot snapshot)
 	if (!OidIsValid(role))
 		return InvalidOid;
 	scan = catalog_begin("bound_role", "bound_role_pkey", 1, keys, snapshot);
-	if (catalog_next(scan) && catalog_oid(scan, Anum_bound_role_oid) != role)
+	if (catalog_next(scan) && catalog_oid(scan, Anum_bound_role_role) != role)
 		role = InvalidOid;
 	catalog_end(scan);
 	return role;
@@ -238,7 +220,7 @@ system_names(void)
 	List *names = NIL;
 
 	while (catalog_next(scan))
-		names = lappend(names, catalog_text(scan, 1));
+		names = lappend(names, catalog_text(scan, Anum_system_name));
 	catalog_end(scan);
 	catalog_release(snapshot);
 	return names;
