@@ -88,9 +88,9 @@ activity_counts(void)
  * of a superuser, who has other ways not to be counted.
  */
 bool
-traffic_counts(void)
+activity_traffic_counts(void)
 {
-	return activity_counts() && !(restoring() && superuser_arg(GetOuterUserId()));
+	return activity_counts() && !(call_is_restoring() && superuser_arg(GetOuterUserId()));
 }
 
 /*
@@ -99,14 +99,14 @@ traffic_counts(void)
  * an error to the guard, but not to us.
  */
 static bool
-who(const Sight *sight, Moment *moment, int *system)
+activity_system(const Outline *outline, Moment *moment, int *system)
 {
 	const Writer *writer = moment == NULL ? NULL : moment_known_writer(moment);
 	WriterKey key = moment == NULL ? writer_key() : moment->key;
 
-	if (writer == NULL && !free_writer(&key, &writer))
+	if (writer == NULL && !writer_try(&key, &writer))
 		return false;
-	*system = writer == NULL ? 0 : count_system(writer_system(writer, sight->source));
+	*system = writer == NULL ? 0 : counts_system(writer_system(writer, outline->source));
 	return true;
 }
 
@@ -117,21 +117,21 @@ who(const Sight *sight, Moment *moment, int *system)
 static void
 count_reads(const CompatPerms *perms)
 {
-	const Sight *sight = sight_of(perms->relid);
+	const Outline *outline = outline_of(perms->relid);
 	TimestampTz now = GetCurrentStatementStartTimestamp();
 	const int whole_row = 0 - FirstLowInvalidHeapAttributeNumber;
 	bool whole;
 	int system;
 	int i = -1;
 
-	if (sight == NULL)
+	if (outline == NULL)
 		return;
 	handover_begin();
-	if (!who(sight, NULL, &system))
+	if (!activity_system(outline, NULL, &system))
 		return;
 	/* finding out who may have made us forget what is on the map */
-	sight = sight_of(perms->relid);
-	if (sight == NULL)
+	outline = outline_of(perms->relid);
+	if (outline == NULL)
 		return;
 	whole = bms_is_member(whole_row, perms->selected);
 	if (whole)
@@ -140,10 +140,11 @@ count_reads(const CompatPerms *perms)
 	{
 		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
 
-		if (attnum > sight->natts)
+		if (attnum > outline->natts)
 			break;
-		if (attnum > 0 && sight->home_attnum[attnum - 1] != 0)
-			count_read(sight->home, sight->natts, system, sight->home_attnum[attnum - 1], now);
+		if (attnum > 0 && outline->home_attnum[attnum - 1] != 0)
+			counts_read(outline->home, outline->natts, system, outline->home_attnum[attnum - 1],
+						now);
 	}
 }
 
@@ -169,7 +170,8 @@ bool
 reads_are_seen(void)
 {
 	/* foreign-key checks read on nobody's behalf */
-	return !explaining && !InNoForceRLSOperation() && IsTransactionState() && traffic_counts();
+	return !explaining && !InNoForceRLSOperation() && IsTransactionState() &&
+		   activity_traffic_counts();
 }
 
 /* A statement reads what it needs these privileges for. */
@@ -185,7 +187,7 @@ reads_see(const CompatPerms *perms)
  */
 
 static Written *
-find_written(const void *statement, Oid home)
+writes_find(const void *statement, Oid home)
 {
 	dlist_iter iter;
 
@@ -238,7 +240,7 @@ forget_statement(const void *statement)
 
 /* Count a write of a column; once for each statement, if that is known. */
 static void
-count_write(Written *written, Oid home, int system, AttrNumber attnum)
+writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
 {
 	if (written != NULL)
 	{
@@ -247,7 +249,7 @@ count_write(Written *written, Oid home, int system, AttrNumber attnum)
 		written->attnums = bms_add_member(written->attnums, attnum);
 		MemoryContextSwitchTo(old);
 	}
-	count_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
+	counts_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
 }
 
 /* Did the row write the column?  The rules of the guard, for every writer. */
@@ -270,7 +272,7 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
 		after = slot_getattr(row, col->attnum, &after_null);
 		return value_changed(&col->type, before, before_null, after, after_null);
 	}
-	return insert_writes(new, col, row);
+	return insertion_writes(new, col, row);
 }
 
 /*
@@ -283,16 +285,16 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 {
 	const void *statement = statement_key();
 	Written *written = NULL;
-	const Sight *sight;
+	const Outline *outline;
 
-	if (!traffic_counts() || (sight = sight_of(map->relid)) == NULL)
+	if (!activity_traffic_counts() || (outline = outline_of(map->relid)) == NULL)
 		return;
 	handover_begin();
 	if (statement != NULL)
 	{
-		written = find_written(statement, sight->home);
+		written = writes_find(statement, outline->home);
 		if (written == NULL)
-			written = remember_statement(statement, sight->home);
+			written = remember_statement(statement, outline->home);
 		if (written->rows >= ROWS_COMPARED)
 			return;
 		written->rows++;
@@ -300,40 +302,40 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 	for (int i = 0; i < map->ncols; i++)
 	{
 		const MappedColumn *col = &map->cols[i];
-		AttrNumber home = col->attnum <= sight->natts ? sight->home_attnum[col->attnum - 1] : 0;
+		AttrNumber home = col->attnum <= outline->natts ? outline->home_attnum[col->attnum - 1] : 0;
 
 		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)) ||
 			!wrote(map, col, operation, named, new, stored, row))
 			continue;
-		count_write(written, sight->home, count_system(system), home);
+		writes_count_column(written, outline->home, counts_system(system), home);
 	}
 }
 
 /* Count what a statement names of a relation, and the key where rows come or go. */
 static void
-count_named(const void *statement, const Sight *sight, int system, const CompatPerms *perms)
+count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms)
 {
-	Written *written = find_written(statement, sight->home);
+	Written *written = writes_find(statement, outline->home);
 	bool inserts = (perms->required & ACL_INSERT) != 0;
 	bool updates = (perms->required & ACL_UPDATE) != 0;
 	bool deletes = (perms->required & ACL_DELETE) != 0;
 
-	sight = sight_of(perms->relid);
-	if (sight == NULL)
+	outline = outline_of(perms->relid);
+	if (outline == NULL)
 		return;
 	if (written == NULL)
-		written = remember_statement(statement, sight->home);
-	for (AttrNumber attnum = 1; attnum <= sight->natts; attnum++)
+		written = remember_statement(statement, outline->home);
+	for (AttrNumber attnum = 1; attnum <= outline->natts; attnum++)
 	{
 		int member = attnum - FirstLowInvalidHeapAttributeNumber;
-		AttrNumber home = sight->home_attnum[attnum - 1];
+		AttrNumber home = outline->home_attnum[attnum - 1];
 
 		if (home == 0 || bms_is_member(home, written->attnums))
 			continue;
 		if ((inserts && bms_is_member(member, perms->inserted)) ||
 			(updates && bms_is_member(member, perms->updated)) ||
-			((inserts || deletes) && sight->key[attnum - 1]))
-			count_write(written, sight->home, system, home);
+			((inserts || deletes) && outline->key[attnum - 1]))
+			writes_count_column(written, outline->home, system, home);
 	}
 }
 
@@ -347,15 +349,15 @@ was_lifted_among(List *relations, Oid home)
 	{
 		ResultRelInfo *rri = lfirst(lc);
 		TriggerDesc *desc = rri->ri_TrigDesc;
-		const Sight *sight;
+		const Outline *outline;
 
 		for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 		{
 			if (desc->triggers[i].tgenabled != TRIGGER_DISABLED ||
 				strcmp(desc->triggers[i].tgname, TRIGGER_JUDGE) != 0)
 				continue;
-			sight = sight_of(RelationGetRelid(rri->ri_RelationDesc));
-			if (sight != NULL && sight->home == home)
+			outline = outline_of(RelationGetRelid(rri->ri_RelationDesc));
+			if (outline != NULL && outline->home == home)
 				return true;
 		}
 	}
@@ -380,7 +382,7 @@ writes_watch(QueryDesc *query)
 	MemoryContext old;
 	ListCell *lc;
 
-	if (estate->es_auxmodifytables == NIL || !traffic_counts())
+	if (estate->es_auxmodifytables == NIL || !activity_traffic_counts())
 		return;
 	old = MemoryContextSwitchTo(estate->es_query_cxt);
 
@@ -446,7 +448,7 @@ writes_count(QueryDesc *query)
 	Moment *moment;
 	ListCell *lc;
 
-	if (statement->resultRelations == NIL || !traffic_counts())
+	if (statement->resultRelations == NIL || !activity_traffic_counts())
 		return;
 	moment = moment_of(query);
 	/* a foreign-key action */
@@ -456,17 +458,17 @@ writes_count(QueryDesc *query)
 	{
 		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
 		CompatPerms perms = compat_rte_perms(statement, rte);
-		const Sight *sight;
+		const Outline *outline;
 		int system;
 
 		/* of partitions, the table says that the statement names */
 		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
-			(sight = sight_of(perms.relid)) == NULL)
+			(outline = outline_of(perms.relid)) == NULL)
 			continue;
 		handover_begin();
-		if ((find_written(query, sight->home) == NULL || was_lifted(estate, sight->home)) &&
-			who(sight, moment, &system))
-			count_named(query, sight, system, &perms);
+		if ((writes_find(query, outline->home) == NULL || was_lifted(estate, outline->home)) &&
+			activity_system(outline, moment, &system))
+			count_named(query, outline, system, &perms);
 	}
 	forget_statement(query);
 }
@@ -475,17 +477,17 @@ writes_count(QueryDesc *query)
 void
 writes_see_copy(const CompatPerms *perms)
 {
-	const Sight *sight;
+	const Outline *outline;
 
 	if (copying == NULL || OidIsValid(copying->relid) || (perms->required & ACL_INSERT) == 0)
 		return;
 	copying->relid = perms->relid;
 	copying->names = bms_copy(perms->inserted);
-	sight = sight_of(perms->relid);
-	if (sight != NULL)
+	outline = outline_of(perms->relid);
+	if (outline != NULL)
 	{
 		handover_begin();
-		copying->known = who(sight, statement_moment(), &copying->system);
+		copying->known = activity_system(outline, statement_moment(), &copying->system);
 	}
 }
 
@@ -511,12 +513,12 @@ writes_leave_copy(CopyWrites *outer)
 void
 writes_count_copy(const void *statement, const CopyWrites *copy)
 {
-	const Sight *sight;
+	const Outline *outline;
 
 	if (!OidIsValid(copy->relid))
 		return;
-	sight = sight_of(copy->relid);
-	if (sight != NULL)
+	outline = outline_of(copy->relid);
+	if (outline != NULL)
 	{
 		CompatPerms perms = {0};
 
@@ -524,8 +526,8 @@ writes_count_copy(const void *statement, const CopyWrites *copy)
 		perms.required = ACL_INSERT;
 		perms.inserted = copy->names;
 		handover_begin();
-		if (copy->known && find_written(statement, sight->home) == NULL)
-			count_named(statement, sight, copy->system, &perms);
+		if (copy->known && writes_find(statement, outline->home) == NULL)
+			count_named(statement, outline, copy->system, &perms);
 	}
 	forget_statement(statement);
 }
@@ -557,13 +559,13 @@ kind_of(Verdict outcome)
 
 /* A conflict's column, as an attribute of the table on the map; 0: it has another verdict. */
 static AttrNumber
-conflict_attnum(const Conflict *conflict, Verdict outcome, const Sight *sight)
+conflict_attnum(const Conflict *conflict, Verdict outcome, const Outline *outline)
 {
 	AttrNumber attnum = conflict->col->attnum;
 
-	if (conflict->verdict != outcome || attnum > sight->natts)
+	if (conflict->verdict != outcome || attnum > outline->natts)
 		return 0;
-	return sight->home_attnum[attnum - 1];
+	return outline->home_attnum[attnum - 1];
 }
 
 /*
@@ -577,25 +579,25 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 	CountKind kind = kind_of(outcome);
 	const void *statement = statement_key();
 	Written *written = NULL;
-	const Sight *sight;
+	const Outline *outline;
 	int number;
 
-	if (!activity_counts() || (sight = sight_of(map->relid)) == NULL)
+	if (!activity_counts() || (outline = outline_of(map->relid)) == NULL)
 		return;
 	handover_begin();
-	number = count_system(system);
+	number = counts_system(system);
 	if (statement != NULL && kind != COUNT_KEPT)
-		written = find_written(statement, sight->home);
+		written = writes_find(statement, outline->home);
 	for (int i = 0; i < conflicts->n; i++)
 	{
-		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, sight);
+		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, outline);
 
 		if (home == 0)
 			continue;
-		count_at_commit(sight->home, number, home, kind, GetCurrentStatementStartTimestamp());
+		counts_at_commit(outline->home, number, home, kind, GetCurrentStatementStartTimestamp());
 		/* in a row that activity_row() does not look at */
 		if (written != NULL && !bms_is_member(home, written->attnums))
-			count_write(written, sight->home, number, home);
+			writes_count_column(written, outline->home, number, home);
 	}
 }
 
@@ -616,7 +618,7 @@ attempt_write(const Attempt *attempt, StringInfo message)
 
 /* The reverse; the texts point into the message. */
 Attempt
-attempt_read(const char *message)
+activity_read_attempt(const char *message)
 {
 	Attempt attempt;
 
@@ -643,24 +645,24 @@ void
 activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
 				 Attempt *attempt)
 {
-	const Sight *sight = sight_of(map->relid);
+	const Outline *outline = outline_of(map->relid);
 	StringInfoData message;
 	int number;
 
-	if (!OidIsValid(sight_extension()))
+	if (!OidIsValid(outline_extension()))
 		return;
 	handover_begin();
-	number = count_system(system);
+	number = counts_system(system);
 	/* an attempt is told even where it cannot be counted now */
-	for (int i = 0; sight != NULL && i < conflicts->n; i++)
+	for (int i = 0; outline != NULL && i < conflicts->n; i++)
 	{
-		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, sight);
+		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, outline);
 
 		if (home != 0)
-			count_rejected(sight->home, sight->natts, number, home, attempt->at);
+			counts_rejected(outline->home, outline->natts, number, home, attempt->at);
 	}
 
-	attempt->extension = sight_extension();
+	attempt->extension = outline_extension();
 	attempt_write(attempt, &message);
 	/* what would fill the queue on its own comes without values */
 	if (message.len > (int) mailbox_largest())
@@ -676,7 +678,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 void
 writes_end_subtransaction(bool aborted)
 {
-	nested_end(&writes, aborted, drop);
+	subxact_end(&writes, aborted, drop);
 }
 
 /* Their memory goes with the transaction. */

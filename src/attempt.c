@@ -89,7 +89,7 @@ do_work(void *arg)
  * lock that was not to be had in time, a deadlock.
  */
 ErrorData *
-attempt(void (*work)(void *), void *arg)
+subxact_try(void (*work)(void *), void *arg)
 {
 	Work w = {work, arg};
 
@@ -98,7 +98,7 @@ attempt(void (*work)(void *), void *arg)
 
 /* The same for a caller who tells of locks that were not to be had, and goes on. */
 ErrorData *
-attempt_locking(void (*work)(void *), void *arg)
+subxact_try_locking(void (*work)(void *), void *arg)
 {
 	Work w = {work, arg};
 
@@ -107,7 +107,7 @@ attempt_locking(void (*work)(void *), void *arg)
 
 /* Must an error be passed on, whatever it interrupted? */
 bool
-error_is_fatal(const ErrorData *error)
+subxact_error_is_fatal(const ErrorData *error)
 {
 	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
 	{
@@ -124,12 +124,12 @@ error_is_fatal(const ErrorData *error)
  * What is about one row of data: rolled back, too, when the function returns
  * false.
  *
- * Errors: those that are not about the data (error_is_fatal).
+ * Errors: those that are not about the data (subxact_error_is_fatal).
  */
 ErrorData *
-trial(bool (*function)(void *), void *arg)
+subxact_trial(bool (*function)(void *), void *arg)
 {
-	return run(function, arg, error_is_fatal);
+	return run(function, arg, subxact_error_is_fatal);
 }
 
 /*
@@ -137,7 +137,7 @@ trial(bool (*function)(void *), void *arg)
  * it is rolled back, and belongs to the transaction above it otherwise.
  */
 void
-nested_end(dlist_head *list, bool aborted, void (*drop)(Nested *))
+subxact_end(dlist_head *list, bool aborted, void (*drop)(Nested *))
 {
 	int level = GetCurrentTransactionNestLevel();
 	dlist_mutable_iter iter;

@@ -29,24 +29,25 @@ name_at(List *columns, int i)
 
 /* Would the pattern put that column on the map? */
 static bool
-takes_column(const Pattern *pattern, const TablePlace *place, List *generated, const char *column)
+takes_column(const TablePattern *pattern, const TablePlace *place, List *generated,
+			 const char *column)
 {
-	return column[0] != '\0' && can_be_field(column) && !names_contain(generated, column) &&
-		   !excluded(pattern->exclude, place->schema, place->table, column);
+	return column[0] != '\0' && names_can_be_field(column) && !names_contain(generated, column) &&
+		   !table_pattern_excludes(pattern->exclude, place->schema, place->table, column);
 }
 
 /* Did a table that is not on the map come under the pattern without its being seen? */
 static bool
-missed_table(Oid relid, const TablePlace *place, const Pattern *pattern)
+missed_table(Oid relid, const TablePlace *place, const TablePattern *pattern)
 {
 	List *generated;
 	ListCell *lc;
 
-	if (pattern == NULL || place->partition || is_known_off(relid, place) || is_unsettled(relid) ||
-		binding_of(relid) != NULL)
+	if (pattern == NULL || place->partition || bind_is_known_off(relid, place) ||
+		queue_is_unsettled(relid) || binding_of(relid) != NULL)
 		return false;
-	generated = table_generated_columns(relid);
-	foreach(lc, table_columns_by_number(relid))
+	generated = place_generated_columns(relid);
+	foreach(lc, place_columns(relid))
 	{
 		if (takes_column(pattern, place, generated, lfirst(lc)))
 			return true;
@@ -58,7 +59,8 @@ static void
 put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const char *detail,
 	const char *advice)
 {
-	const char *texts[] = {relation_label(place->schema, place->table), column, detail, advice};
+	const char *texts[] = {names_relation_label(place->schema, place->table), column, detail,
+						   advice};
 
 	call_put_row(rsinfo, lengthof(texts), texts);
 }
@@ -68,16 +70,17 @@ static char *
 look_at(const TablePlace *place)
 {
 	return psprintf("SELECT ownership.guard(%s)",
-					quote_literal_cstr(relation_label(place->schema, place->table)));
+					quote_literal_cstr(names_relation_label(place->schema, place->table)));
 }
 
 /* Columns that are called otherwise than the map knows them, or came under its pattern. */
 static void
-put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place, const Pattern *pattern)
+put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
+			const TablePattern *pattern)
 {
-	const char *label = relation_label(place->schema, place->table);
-	List *columns = table_columns_by_number(b->relid);
-	List *generated = table_generated_columns(b->relid);
+	const char *label = names_relation_label(place->schema, place->table);
+	List *columns = place_columns(b->relid);
+	List *generated = place_generated_columns(b->relid);
 
 	for (int i = 0; i < list_length(columns); i++)
 	{
@@ -85,14 +88,14 @@ put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place, co
 		char *was = name_at(b->columns, i);
 
 		if (now[0] != '\0' && was[0] != '\0' && strcmp(now, was) != 0 &&
-			column_is_mirrored(place, was))
+			lookup_column_is_mirrored(place, was))
 			put(rsinfo, place, now,
 				psprintf("Column %s of %s was called %s when the map last looked, and its map did not follow.",
 						 quote_identifier(now), label, quote_identifier(was)),
 				psprintf("Have the map look again: %s", look_at(place)));
 		else if (pattern != NULL && takes_column(pattern, place, generated, now) &&
 				 (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
-				 !column_is_mirrored(place, now))
+				 !lookup_column_is_mirrored(place, now))
 			put(rsinfo, place, now,
 				psprintf("Column %s of %s comes under pattern %s, and is not on the map.",
 						 quote_identifier(now), label, pattern->pattern),
@@ -106,25 +109,26 @@ static void
 put_mirrored(ReturnSetInfo *rsinfo, const TablePlace *place, List *patterns)
 {
 	Binding *b = binding_named(place->schema, place->table);
-	Oid relid = table_of_name(place->schema, place->table);
+	Oid relid = place_find_table(place->schema, place->table);
 	TablePlace now;
 
 	if (!OidIsValid(relid))
 	{
 		/* it waits for its name, unless its table is there under another one */
-		if (b != NULL && OidIsValid(b->relid) && table_place(b->relid, &now))
+		if (b != NULL && OidIsValid(b->relid) && place_of(b->relid, &now))
 			put(rsinfo, place, NULL,
 				psprintf("%s is called %s now, and its map did not follow.",
-						 relation_label(place->schema, place->table),
-						 relation_label(now.schema, now.table)),
+						 names_relation_label(place->schema, place->table),
+						 names_relation_label(now.schema, now.table)),
 				psprintf("Have the map look again: %s", look_at(&now)));
 	}
 	else if (b != NULL && b->relid == relid)
-		put_columns(rsinfo, b, place, is_unsettled(relid) ? NULL : best_pattern(patterns, place));
-	else if (b == NULL || !b->guarded || carries_guard(relid))
+		put_columns(rsinfo, b, place,
+					queue_is_unsettled(relid) ? NULL : table_pattern_best(patterns, place));
+	else if (b == NULL || !b->guarded || place_carries_guard(relid))
 		put(rsinfo, place, NULL,
 			psprintf("%s is another table than the one that the map last saw under that name.",
-					 relation_label(place->schema, place->table)),
+					 names_relation_label(place->schema, place->table)),
 			psprintf("Have the map look again: %s", look_at(place)));
 	/* else it is unguarded, which is told */
 }
@@ -134,7 +138,7 @@ Datum
 ownership_map_behind(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	List *patterns = load_patterns();
+	List *patterns = table_pattern_load();
 	List *places = NIL;
 	CatalogScan *scan;
 	Parameters none = {0};
@@ -158,24 +162,24 @@ ownership_map_behind(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 
 	SPI_connect();
-	n = run_sql("SELECT c.oid::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+	n = sql_run("SELECT c.oid::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 				"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' "
 				"AND NOT c.relispartition AND c.oid >= 16384 "
 				"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_'",
 				&none);
 	for (uint64 i = 0; i < n; i++)
 	{
-		Oid relid = atooid(result_text(i, 1));
+		Oid relid = atooid(sql_result_text(i, 1));
 		TablePlace place;
-		Pattern *pattern;
+		TablePattern *pattern;
 
-		if (!table_place(relid, &place) || is_mirrored(place.schema, place.table))
+		if (!place_of(relid, &place) || lookup_is_mirrored(place.schema, place.table))
 			continue;
-		pattern = best_pattern(patterns, &place);
+		pattern = table_pattern_best(patterns, &place);
 		if (missed_table(relid, &place, pattern))
 			put(rsinfo, &place, NULL,
 				psprintf("%s comes under pattern %s, and is not on the map.",
-						 relation_label(place.schema, place.table), pattern->pattern),
+						 names_relation_label(place.schema, place.table), pattern->pattern),
 				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
 						 look_at(&place)));
 	}
@@ -190,20 +194,20 @@ ownership_map_behind(PG_FUNCTION_ARGS)
 void
 catch_up(Oid relid)
 {
-	Deputy caller;
+	SavedRole caller;
 	TablePlace place;
 
-	if (!table_place(relid, &place))
+	if (!place_of(relid, &place))
 		return;
-	caller = deputy_begin_extension();
+	caller = role_become_extension();
 	if (binding_of(relid) != NULL)
 		follow_table(relid, 0);
-	else if (!is_mirrored(place.schema, place.table))
+	else if (!lookup_is_mirrored(place.schema, place.table))
 	{
-		Pattern *pattern = pattern_for(&place);
+		TablePattern *pattern = table_pattern_for(&place);
 
-		if (missed_table(relid, &place, pattern) && map_by_pattern(relid, pattern, NIL))
+		if (missed_table(relid, &place, pattern) && table_pattern_map(relid, pattern, NIL))
 			CommandCounterIncrement();
 	}
-	deputy_end(&caller);
+	role_restore(&caller);
 }

@@ -41,7 +41,7 @@ PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
  * relations than tables, temporary ones, and the extension's own.
  */
 bool
-table_place(Oid relid, TablePlace *place)
+place_of(Oid relid, TablePlace *place)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class class;
@@ -75,12 +75,12 @@ place_find(const char *schema, const char *table)
 
 /* The table that carries a name, or InvalidOid. */
 Oid
-table_of_name(const char *schema, const char *table)
+place_find_table(const char *schema, const char *table)
 {
 	Oid relid = place_find(schema, table);
 	TablePlace place;
 
-	return OidIsValid(relid) && table_place(relid, &place) ? relid : InvalidOid;
+	return OidIsValid(relid) && place_of(relid, &place) ? relid : InvalidOid;
 }
 
 /* A table's columns' names by attribute number; `generated` are those that are. */
@@ -120,7 +120,7 @@ read_columns(Oid relid, List **generated)
 
 /* Its columns' names by attribute number; empty where one was dropped. */
 List *
-table_columns_by_number(Oid relid)
+place_columns(Oid relid)
 {
 	List *generated;
 
@@ -129,7 +129,7 @@ table_columns_by_number(Oid relid)
 
 /* The names of its generated columns, which cannot be on the map. */
 List *
-table_generated_columns(Oid relid)
+place_generated_columns(Oid relid)
 {
 	List *generated;
 
@@ -139,7 +139,7 @@ table_generated_columns(Oid relid)
 
 /* The OIDs of their types, likewise. */
 List *
-table_types_by_number(Oid relid, int natts)
+place_types(Oid relid, int natts)
 {
 	List *types = NIL;
 
@@ -150,7 +150,7 @@ table_types_by_number(Oid relid, int natts)
 
 /* Is a table of that name on the map? */
 bool
-is_mirrored(const char *schema, const char *table)
+lookup_is_mirrored(const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
@@ -181,7 +181,7 @@ read_binding(CatalogScan *scan, bool several)
 			binding->types = catalog_oids(scan, Anum_bound_table_types);
 			binding->away_since = catalog_time(scan, Anum_bound_table_away_since);
 		}
-		if (!several || is_mirrored(binding->schema, binding->table))
+		if (!several || lookup_is_mirrored(binding->schema, binding->table))
 			found = binding;
 	}
 	catalog_end(scan);
@@ -222,7 +222,7 @@ text_array(List *texts)
  * missed.  What is known goes by the table, and the name that it had then.
  */
 void
-forget_off(Oid relid)
+bind_forget_off(Oid relid)
 {
 	CatalogScan *scan;
 	Relation off;
@@ -249,9 +249,9 @@ know_off(Oid relid)
 	Datum values[3];
 	bool nulls[3] = {false};
 
-	if (!OidIsValid(catalog_table("left_off", true)) || !table_place(relid, &place))
+	if (!OidIsValid(catalog_table("left_off", true)) || !place_of(relid, &place))
 		return;
-	forget_off(relid);
+	bind_forget_off(relid);
 	values[0] = ObjectIdGetDatum(relid);
 	values[1] = CStringGetTextDatum(place.schema);
 	values[2] = CStringGetTextDatum(place.table);
@@ -263,7 +263,7 @@ know_off(Oid relid)
 
 /* Is it known of a table that is off the map? */
 bool
-is_known_off(Oid relid, const TablePlace *place)
+bind_is_known_off(Oid relid, const TablePlace *place)
 {
 	CatalogScan *scan;
 	bool known;
@@ -280,7 +280,7 @@ is_known_off(Oid relid, const TablePlace *place)
 }
 
 void
-store_binding(const Binding *b)
+binding_store(const Binding *b)
 {
 	const char *keys[2] = {b->schema, b->table};
 	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
@@ -314,7 +314,7 @@ store_binding(const Binding *b)
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
 	if (OidIsValid(b->relid))
-		forget_off(b->relid);
+		bind_forget_off(b->relid);
 }
 
 /* Bind a name on the map to a table as it is now. */
@@ -328,11 +328,11 @@ bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 	b.table = unconstify(char *, table);
 	b.relid = relid;
 	b.columns = read_columns(relid, &b.generated);
-	b.types = table_types_by_number(relid, list_length(b.columns));
+	b.types = place_types(relid, list_length(b.columns));
 	b.guarded = guarded;
 	if (before != NULL && before->relid == relid)
 		b.away_since = before->away_since;
-	store_binding(&b);
+	binding_store(&b);
 }
 
 /* The table of that name is gone: the map waits.  What it was is remembered. */
@@ -342,16 +342,16 @@ bind_nothing(const Binding *binding)
 	Binding b = *binding;
 
 	b.relid = InvalidOid;
-	store_binding(&b);
+	binding_store(&b);
 }
 
 static void
 bind_place(void *arg)
 {
 	const TablePlace *place = arg;
-	Oid relid = table_of_name(place->schema, place->table);
+	Oid relid = place_find_table(place->schema, place->table);
 
-	bind_table(place->schema, place->table, relid, OidIsValid(relid) && carries_guard(relid));
+	bind_table(place->schema, place->table, relid, OidIsValid(relid) && place_carries_guard(relid));
 }
 
 /* Bind the names on the map that were never bound. */
@@ -375,7 +375,7 @@ bind_unbound(void)
 	foreach(lc, places)
 	{
 		/* another session may bind it now */
-		ErrorData *error = attempt(bind_place, lfirst(lc));
+		ErrorData *error = subxact_try(bind_place, lfirst(lc));
 
 		if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
 			ReThrowError(error);
@@ -389,7 +389,7 @@ bind_guarded(Oid relid, bool guarded)
 	TablePlace place;
 	Binding *b;
 
-	if (!table_place(relid, &place) || !is_mirrored(place.schema, place.table))
+	if (!place_of(relid, &place) || !lookup_is_mirrored(place.schema, place.table))
 		return;
 	b = binding_named(place.schema, place.table);
 	if (b == NULL || b->relid != relid)
@@ -397,7 +397,7 @@ bind_guarded(Oid relid, bool guarded)
 	else if (b->guarded != guarded)
 	{
 		b->guarded = guarded;
-		store_binding(b);
+		binding_store(b);
 	}
 }
 
@@ -421,16 +421,16 @@ note_away(Oid relid)
 	Binding *b = binding_of(relid);
 	bool away;
 
-	if (!is_news(b, &away) || (away && nobody_decides()))
+	if (!is_news(b, &away) || (away && history_is_silent()))
 		return;
 	/* another session may be about to record the same */
 	LockRelationOid(catalog_table("bound_table", false), ShareUpdateExclusiveLock);
 	b = binding_of(relid);
 	if (!is_news(b, &away))
 		return;
-	record_guard(b, away, b->away_since, now);
+	history_record_guard(b, away, b->away_since, now);
 	b->away_since = away ? now : 0;
-	store_binding(b);
+	binding_store(b);
 }
 
 /*
@@ -440,7 +440,7 @@ note_away(Oid relid)
  * each other in a circle.
  */
 void
-bind_away(const List *relids)
+away_note(const List *relids)
 {
 	List *all = list_copy(relids);
 	ListCell *lc;
@@ -448,7 +448,7 @@ bind_away(const List *relids)
 	if (get_attnum(catalog_table("bound_table", false), "away_since") == InvalidAttrNumber)
 		return; /* of an older version */
 	foreach(lc, relids)
-		all = list_concat(all, map_ancestors(lfirst_oid(lc)));
+		all = list_concat(all, place_ancestors(lfirst_oid(lc)));
 	list_sort(all, list_oid_cmp);
 	list_deduplicate_oid(all);
 	foreach(lc, all)
@@ -494,7 +494,7 @@ schema_owner(Oid schema)
  * may edit the map.
  */
 bool
-is_bound_schema(const char *name, Oid schema)
+bind_is_bound_schema(const char *name, Oid schema)
 {
 	Oid user = GetOuterUserId();
 	Oid bound;
@@ -545,7 +545,7 @@ must_bind_schema(const char *name, Oid schema)
 	Oid role;
 
 	return !read_bound_schema(name, &bound, &role) ||
-		   ((bound != schema || role != schema_owner(schema)) && is_bound_schema(name, schema));
+		   ((bound != schema || role != schema_owner(schema)) && bind_is_bound_schema(name, schema));
 }
 
 /* A table came on the map in a schema of that name, or to its place there. */
@@ -565,7 +565,7 @@ bind_schema(const char *name)
 
 /* The map of a schema's name went along with the schema. */
 void
-rename_bound_schema(const char *old, const char *new)
+bind_rename_schema(const char *old, const char *new)
 {
 	Oid relid = catalog_table("bound_schema", true);
 
@@ -590,7 +590,7 @@ unbind(const char *schema, const char *table)
 	catalog_end(scan);
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
-	if (b != NULL && OidIsValid(b->relid) && table_of_name(schema, table) == b->relid)
+	if (b != NULL && OidIsValid(b->relid) && place_find_table(schema, table) == b->relid)
 		know_off(b->relid);
 }
 
@@ -601,7 +601,7 @@ unbind(const char *schema, const char *table)
 Datum
 ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "mirrored_table_bind");
+	TriggerData *td = own_triggers_check(fcinfo, "mirrored_table_bind");
 	HeapTuple tuple = TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
 	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	char *schema = SPI_getvalue(tuple, desc, 1);
@@ -625,10 +625,10 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 		b = binding_named(old_schema, old_table);
 		unbind(old_schema, old_table);
 	}
-	relid = table_of_name(schema, table);
+	relid = place_find_table(schema, table);
 	bind_schema(schema);
 	if (b == NULL)
-		bind_table(schema, table, relid, OidIsValid(relid) && carries_guard(relid));
+		bind_table(schema, table, relid, OidIsValid(relid) && place_carries_guard(relid));
 	else if (OidIsValid(relid) && b->relid != relid)
 		bind_table(schema, table, relid, b->guarded);
 	else
@@ -637,7 +637,7 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 		b->schema = schema;
 		b->table = table;
 		b->relid = relid;
-		store_binding(b);
+		binding_store(b);
 	}
 	return PointerGetDatum(NULL);
 }
@@ -649,7 +649,7 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 Datum
 ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "mirrored_pattern_bind");
+	TriggerData *td = own_triggers_check(fcinfo, "mirrored_pattern_bind");
 	char *pattern = SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 1);
 	const char *dot = strchr(pattern, '.');
 	Parameters none = {0};
@@ -657,20 +657,20 @@ ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
 
 	if (dot != NULL)
 		bind_schema(pnstrdup(pattern, dot - pattern));
-	if (!restoring())
+	if (!call_is_restoring())
 		return PointerGetDatum(NULL);
 	SPI_connect();
-	n = run_sql("SELECT c.oid::pg_catalog.text FROM pg_catalog.pg_class c "
+	n = sql_run("SELECT c.oid::pg_catalog.text FROM pg_catalog.pg_class c "
 				"WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition",
 				&none);
 	for (uint64 i = 0; i < n; i++)
 	{
-		Oid relid = atooid(result_text(i, 1));
+		Oid relid = atooid(sql_result_text(i, 1));
 		TablePlace place;
 
-		if (relid >= FirstNormalObjectId && table_place(relid, &place) &&
-			glob_match_table(pattern, place.schema, place.table) &&
-			!is_mirrored(place.schema, place.table))
+		if (relid >= FirstNormalObjectId && place_of(relid, &place) &&
+			names_match_table(pattern, place.schema, place.table) &&
+			!lookup_is_mirrored(place.schema, place.table))
 			know_off(relid);
 	}
 	SPI_finish();

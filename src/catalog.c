@@ -125,7 +125,7 @@ catalog_check_triggers(void)
 			HeapTuple tuple;
 			Oid author;
 
-			if (trigger->tgqual != NULL && runs_code_of_others(trigger->tgqual, owner))
+			if (trigger->tgqual != NULL && trust_runs_code_of_others(trigger->tgqual, owner))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("the condition of trigger \"%s\" of table \"%s.%s\" calls functions of others",
@@ -278,7 +278,7 @@ catalog_text(CatalogScan *scan, int attnum)
 
 /* The elements of a text[] that are not null, as copies. */
 List *
-text_list(Datum array)
+sql_text_list(Datum array)
 {
 	List *texts = NIL;
 	Datum *elems;
@@ -300,7 +300,7 @@ catalog_texts(CatalogScan *scan, int attnum)
 	bool isnull;
 	Datum value = catalog_datum(scan, attnum, &isnull);
 
-	return isnull ? NIL : text_list(value);
+	return isnull ? NIL : sql_text_list(value);
 }
 
 /* NULL counts as false. */

@@ -53,12 +53,12 @@ filters_are_carried(void)
  * and writes fail.  Without it, the whole table would lose its map.
  */
 void
-write_carried_filters(const char *sql, Parameters *p)
+table_triggers_write_filters(const char *sql, Parameters *p)
 {
 	carrying++;
 	PG_TRY();
 	{
-		run_sql(sql, p);
+		sql_run(sql, p);
 	}
 	PG_FINALLY();
 	{
@@ -76,8 +76,8 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 	uint64 n;
 	SPITupleTable *rules;
 
-	add_place(&p, place);
-	n = run_sql("SELECT column_name, position::text, row_filter FROM ownership.row_owner "
+	place_add(&p, place);
+	n = sql_run("SELECT column_name, position::text, row_filter FROM ownership.row_owner "
 				"WHERE table_schema = $1 AND table_name = $2",
 				&p);
 	rules = SPI_tuptable;
@@ -95,15 +95,15 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 		Parameters q = {0};
 
 		/* what did not work before is a risk already */
-		if (attempt(rename_filter, &f) != NULL || f.renamed == NULL)
+		if (subxact_try(rename_filter, &f) != NULL || f.renamed == NULL)
 			continue;
-		add_place(&q, place);
-		add_text(&q, column);
-		add_text(&q, position);
-		add_text(&q, f.renamed);
-		write_carried_filters("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
-							  "AND table_name = $2 AND column_name = $3 AND position = $4::integer",
-							  &q);
+		place_add(&q, place);
+		sql_add_text(&q, column);
+		sql_add_text(&q, position);
+		sql_add_text(&q, f.renamed);
+		table_triggers_write_filters("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
+									 "AND table_name = $2 AND column_name = $3 AND position = $4::integer",
+									 &q);
 	}
 	table_close(rel, NoLock);
 }
@@ -114,17 +114,17 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 {
 	Parameters p = {0};
 
-	add_place(&p, place);
-	add_text(&p, from);
-	add_text(&p, to);
-	run_sql("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
+	place_add(&p, place);
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
+	sql_run("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
 			"row_key = ownership.key_renamed(row_key, $3, $4), "
 			"stored = ownership.key_renamed(stored, $3, $4), "
 			"proposed = ownership.key_renamed(proposed, $3, $4) "
 			"WHERE table_schema = $1 AND table_name = $2 "
 			"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
 			&p);
-	run_sql("UPDATE ownership.activity a SET column_name = $4 "
+	sql_run("UPDATE ownership.activity a SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "
 			"AND b.table_name = $2 AND b.column_name = $4 AND b.system IS NOT DISTINCT FROM a.system)",
@@ -132,7 +132,7 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 }
 
 bool
-column_is_mirrored(const TablePlace *place, const char *column)
+lookup_column_is_mirrored(const TablePlace *place, const char *column)
 {
 	const char *keys[3] = {place->schema, place->table, column};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
@@ -147,18 +147,18 @@ rename_column_on_map(const TablePlace *place, const char *from, const char *to)
 {
 	Parameters p = {0};
 
-	add_place(&p, place);
-	add_text(&p, from);
-	add_text(&p, to);
-	if (run_sql("UPDATE ownership.mirrored_column SET column_name = $4 "
+	place_add(&p, place);
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
+	if (sql_run("UPDATE ownership.mirrored_column SET column_name = $4 "
 				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 				&p) == 0)
 		changed_meanwhile();
-	run_sql("UPDATE ownership.former_column SET column_name = $4 "
+	sql_run("UPDATE ownership.former_column SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 			&p);
 	/* it is back */
-	run_sql("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
+	sql_run("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
 			"AND former_name = $4 AND column_name = $4 AND $3 IS NOT NULL",
 			&p);
 	rename_column_evidence(place, from, to);
@@ -170,11 +170,11 @@ column_leaves(const TablePlace *place, const char *from, const char *to)
 {
 	Parameters p = {0};
 
-	add_place(&p, place);
-	add_text(&p, from);
-	add_text(&p, to);
+	place_add(&p, place);
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
 	rename_column_on_map(place, from, to);
-	run_sql("INSERT INTO ownership.former_column (table_schema, table_name, former_name, column_name, left_in) "
+	sql_run("INSERT INTO ownership.former_column (table_schema, table_name, former_name, column_name, left_in) "
 			"VALUES ($1, $2, $3, $4, pg_current_xact_id()) ON CONFLICT (table_schema, table_name, former_name) "
 			"DO UPDATE SET column_name = $4, left_in = pg_current_xact_id()",
 			&p);
@@ -199,15 +199,15 @@ column_left_from(const Changes *c, const char *name, bool *vacant)
 	Parameters p = {0};
 	char *now;
 
-	add_place(&p, c->place);
-	add_text(&p, name);
-	if (run_sql("SELECT column_name, left_in = pg_current_xact_id() FROM ownership.former_column "
+	place_add(&p, c->place);
+	sql_add_text(&p, name);
+	if (sql_run("SELECT column_name, left_in = pg_current_xact_id() FROM ownership.former_column "
 				"JOIN ownership.mirrored_column USING (table_schema, table_name, column_name) "
 				"WHERE table_schema = $1 AND table_name = $2 AND former_name = $3",
 				&p) == 0)
 		return NULL;
-	now = result_text(0, 1);
-	*vacant = result_bool(0, 2) || get_attnum(c->relid, now) == InvalidAttrNumber;
+	now = sql_result_text(0, 1);
+	*vacant = sql_result_bool(0, 2) || get_attnum(c->relid, now) == InvalidAttrNumber;
 	return now;
 }
 
@@ -237,7 +237,7 @@ column_arrives(Changes *c, const char *old, char *name)
 {
 	bool vacant = false;
 	char *from = column_left_from(c, name, &vacant);
-	bool mirrored = old[0] != '\0' && column_is_mirrored(c->place, old);
+	bool mirrored = old[0] != '\0' && lookup_column_is_mirrored(c->place, old);
 
 	if (mirrored && !(vacant && strcmp(from, old) != 0))
 	{
@@ -246,7 +246,7 @@ column_arrives(Changes *c, const char *old, char *name)
 	}
 	/* the map of the name comes before its own, which waits */
 	if (mirrored)
-		(void) drop_undecided(c->place, old);
+		(void) table_pattern_drop_undecided(c->place, old);
 	if (from == NULL)
 		c->fresh = lappend(c->fresh, name);
 	else if (vacant)
@@ -254,7 +254,7 @@ column_arrives(Changes *c, const char *old, char *name)
 	else
 		ereport(WARNING,
 				(errmsg("column \"%s\" of table \"%s\" is not on the ownership map", name,
-						message_relation(c->place->schema, c->place->table)),
+						names_message_relation(c->place->schema, c->place->table)),
 				 errdetail("The map of that name followed its column, which is called \"%s\" now.",
 						   from)));
 }
@@ -267,9 +267,9 @@ column_goes(Changes *c, const char *name)
 	uint64 n;
 	SPITupleTable *names;
 
-	add_place(&p, c->place);
-	add_text(&p, name);
-	n = run_sql("SELECT former_name FROM ownership.former_column WHERE table_schema = $1 "
+	place_add(&p, c->place);
+	sql_add_text(&p, name);
+	n = sql_run("SELECT former_name FROM ownership.former_column WHERE table_schema = $1 "
 				"AND table_name = $2 AND column_name = $3 ORDER BY left_in DESC",
 				&p);
 	names = SPI_tuptable;
@@ -278,7 +278,8 @@ column_goes(Changes *c, const char *name)
 		char *former = SPI_getvalue(names->vals[i], names->tupdesc, 1);
 
 		if (get_attnum(c->relid, former) == InvalidAttrNumber ||
-			(column_is_mirrored(c->place, former) && !drop_undecided(c->place, former)))
+			(lookup_column_is_mirrored(c->place, former) &&
+			 !table_pattern_drop_undecided(c->place, former)))
 			continue;
 		column_map_returns(c, name, former);
 		return;
@@ -295,8 +296,8 @@ name_at(List *columns, int i)
 void
 follow_columns(const Binding *b, const TablePlace *place)
 {
-	List *columns = table_columns_by_number(b->relid);
-	List *generated = b->generated == NIL ? NIL : table_generated_columns(b->relid);
+	List *columns = place_columns(b->relid);
+	List *generated = b->generated == NIL ? NIL : place_generated_columns(b->relid);
 	Changes c = {.relid = b->relid, .place = place};
 	bool changed = false;
 	int n = Max(list_length(columns), list_length(b->columns));
@@ -314,7 +315,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 			if (now[0] == '\0' || !names_contain(b->generated, now) || names_contain(generated, now))
 				continue;
 			changed = true;
-			if (!column_is_mirrored(place, now))
+			if (!lookup_column_is_mirrored(place, now))
 				c.fresh = lappend(c.fresh, now);
 			continue;
 		}
@@ -323,13 +324,13 @@ follow_columns(const Binding *b, const TablePlace *place)
 		if (now[0] != '\0')
 		{
 			/* the map of a name belongs to what carries it: then the old one waits */
-			if (!column_is_mirrored(place, now))
+			if (!lookup_column_is_mirrored(place, now))
 				column_arrives(&c, old, now);
 		}
-		else if (column_is_mirrored(place, old))
+		else if (lookup_column_is_mirrored(place, old))
 		{
 			column_goes(&c, old);
-			if (column_is_mirrored(place, old) && i < list_length(b->types))
+			if (lookup_column_is_mirrored(place, old) && i < list_length(b->types))
 			{
 				c.gone = lappend(c.gone, pstrdup(old));
 				c.gone_types = lappend_oid(c.gone_types, list_nth_oid(b->types, i));
@@ -338,14 +339,14 @@ follow_columns(const Binding *b, const TablePlace *place)
 	}
 	/* their types may be others */
 	if (changed ||
-		(b->types != NIL && !equal(b->types, table_types_by_number(b->relid, list_length(columns)))))
+		(b->types != NIL && !equal(b->types, place_types(b->relid, list_length(columns)))))
 		bind_table(b->schema, b->table, b->relid, b->guarded);
 	if (!changed)
 		return;
 	if (c.renamed)
 		rename_in_filters(b->relid, place, place->table, c.names);
 	if (c.fresh != NIL)
-		queue_ddl(RelationRelationId, b->relid, NULL, false, false, c.fresh);
+		queue_add(RelationRelationId, b->relid, NULL, false, false, c.fresh);
 	if (c.gone != NIL)
 		queue_gone(b->relid, c.gone, c.gone_types);
 }

@@ -66,7 +66,7 @@ operation_name(Operation operation)
 
 /* The word for a verdict, as evidence and explain() have it. */
 const char *
-outcome_name(Verdict outcome)
+verdict_name(Verdict outcome)
 {
 	switch (outcome)
 	{
@@ -90,7 +90,7 @@ outcome_name(Verdict outcome)
 
 /* Was the value, or the row, kept out? */
 static bool
-is_refused(Verdict outcome)
+evidence_is_refused(Verdict outcome)
 {
 	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
 }
@@ -166,7 +166,7 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 
 /* The columns of the conflicts with e's outcome, but for some. */
 static Jsonb *
-conflict_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
+evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	JsonbParseState *state = NULL;
 
@@ -183,7 +183,7 @@ conflict_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 
 /* Every column that is stored, but for some. */
 static Jsonb *
-row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
+evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	TupleDesc desc = e->desc;
 	JsonbParseState *state = NULL;
@@ -207,7 +207,7 @@ key_slot(const Evidence *e)
 		return e->final;
 	if (e->operation == OPERATION_INSERT)
 		return e->proposed;
-	if (is_refused(e->outcome) || e->proposed == NULL)
+	if (evidence_is_refused(e->outcome) || e->proposed == NULL)
 		return e->stored;
 	return e->proposed;
 }
@@ -270,7 +270,7 @@ is_to_come(const Evidence *e, AttrNumber attnum)
  * row: then *made is what is no part of the proposal either.
  */
 static Jsonb *
-row_key(const Evidence *e, bool *whole, Bitmapset **made)
+evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 {
 	const RelationMap *map = e->map;
 	TupleTableSlot *slot = key_slot(e);
@@ -295,7 +295,7 @@ row_key(const Evidence *e, bool *whole, Bitmapset **made)
 }
 
 static Datum
-name_array(List *names)
+evidence_name_array(List *names)
 {
 	int n = list_length(names);
 	Datum *datums = palloc(Max(n, 1) * sizeof(Datum));
@@ -313,7 +313,7 @@ name_array(List *names)
 }
 
 static List *
-conflict_names(const Evidence *e)
+evidence_names(const Evidence *e)
 {
 	List *names = NIL;
 
@@ -327,7 +327,7 @@ conflict_names(const Evidence *e)
 
 /* Gives a row that is being made a text, or NULL. */
 void
-set_text_value(Datum *values, bool *nulls, int attnum, const char *text)
+insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
 {
 	nulls[attnum - 1] = text == NULL;
 	if (text != NULL)
@@ -350,21 +350,21 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 	memset(nulls, true, Natts_conflict * sizeof(bool));
 	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	nulls[Anum_conflict_recorded_at - 1] = false;
-	set_text_value(values, nulls, Anum_conflict_schema, schema);
-	set_text_value(values, nulls, Anum_conflict_table, table);
-	set_text_value(values, nulls, Anum_conflict_operation, operation_name(operation));
-	set_text_value(values, nulls, Anum_conflict_system, system);
-	set_text_value(values, nulls, Anum_conflict_role, GetUserNameFromId(writer->role, true));
-	set_text_value(values, nulls, Anum_conflict_origin, writer->origin);
-	set_text_value(values, nulls, Anum_conflict_application,
-				   application_name != NULL && application_name[0] != '\0' ? application_name
-																		   : NULL);
-	set_text_value(values, nulls, Anum_conflict_outcome, outcome_name(outcome));
+	insert_set_text(values, nulls, Anum_conflict_schema, schema);
+	insert_set_text(values, nulls, Anum_conflict_table, table);
+	insert_set_text(values, nulls, Anum_conflict_operation, operation_name(operation));
+	insert_set_text(values, nulls, Anum_conflict_system, system);
+	insert_set_text(values, nulls, Anum_conflict_role, GetUserNameFromId(writer->role, true));
+	insert_set_text(values, nulls, Anum_conflict_origin, writer->origin);
+	insert_set_text(values, nulls, Anum_conflict_application,
+					application_name != NULL && application_name[0] != '\0' ? application_name
+																			: NULL);
+	insert_set_text(values, nulls, Anum_conflict_outcome, verdict_name(outcome));
 }
 
 /* One key of a jsonb object, or NULL. */
 JsonbValue *
-object_value(Jsonb *object, const char *key)
+value_in_object(Jsonb *object, const char *key)
 {
 	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
 		return NULL;
@@ -428,7 +428,7 @@ check_readable(const Evidence *e, Jsonb *const values[], int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the values of one row of table \"%s\" are too large for evidence",
-						relation_label(e->map->schema, e->map->table)),
+						names_relation_label(e->map->schema, e->map->table)),
 				 errdetail("As JSON they take %zu bytes, of %zu at most: a control character takes 7 bytes, for example.",
 						   size, limit)));
 }
@@ -449,18 +449,18 @@ find_fresh(Relation rel, const Evidence *e, Draft *draft)
 {
 	Proposal *p = &draft->proposal;
 	ConflictSet *fresh = &draft->fresh;
-	bool refused = is_refused(e->outcome);
+	bool refused = evidence_is_refused(e->outcome);
 	bool discarded = e->outcome == VERDICT_DISCARD && e->proposed != NULL;
 	Bitmapset *made;
 	int attnum = -1;
 
-	p->key = row_key(e, &p->whole, &made);
+	p->key = evidence_row_key(e, &p->whole, &made);
 	while (p->whole && (attnum = bms_next_member(made, attnum)) >= 0)
 		p->made = lappend(p->made, NameStr(TupleDescAttr(e->desc, attnum - 1)->attname));
 	if (discarded)
-		p->values = row_values(e, e->proposed, -1, p->whole ? NULL : made);
+		p->values = evidence_row_values(e, e->proposed, -1, p->whole ? NULL : made);
 	else if (e->proposed != NULL)
-		p->values = conflict_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
+		p->values = evidence_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
 	*fresh = *e->conflicts;
 	if (!refused || p->key == NULL)
 		return;
@@ -496,18 +496,18 @@ find_fresh(Relation rel, const Evidence *e, Draft *draft)
 static void
 make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 {
-	bool refused = is_refused(e->outcome);
+	bool refused = evidence_is_refused(e->outcome);
 	int limit = ownership_value_limit;
 	Jsonb *proposed = p->values;
 	Jsonb *stored = NULL;
 
 	if (refused && e->outcome != VERDICT_DISCARD && e->proposed != NULL)
-		proposed = conflict_values(e, e->proposed, -1, NULL);
+		proposed = evidence_values(e, e->proposed, -1, NULL);
 	if (e->outcome == VERDICT_KEEP && e->final != NULL)
-		stored = conflict_values(e, e->final, limit, NULL);
+		stored = evidence_values(e, e->final, limit, NULL);
 	else if (e->stored != NULL)
-		stored = (e->proposed == NULL && !refused) ? row_values(e, e->stored, limit, NULL)
-												   : conflict_values(e, e->stored, limit, NULL);
+		stored = (e->proposed == NULL && !refused) ? evidence_row_values(e, e->stored, limit, NULL)
+												   : evidence_values(e, e->stored, limit, NULL);
 	check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
 
 	set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer, e->system,
@@ -515,7 +515,7 @@ make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 	set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
 	set_jsonb(values, nulls, Anum_conflict_stored, stored);
 	set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
-	values[Anum_conflict_columns - 1] = name_array(conflict_names(e));
+	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
 
@@ -556,7 +556,7 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 {
 	Draft *draft = palloc0(sizeof(Draft));
 	List *volatile rows = NIL;
-	OutputSettings settings = fix_output(e->map->text_needs);
+	OutputSettings settings = value_fix_output(e->map->text_needs);
 	ListCell *lc;
 
 	PG_TRY();
@@ -565,7 +565,7 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 	}
 	PG_FINALLY();
 	{
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_END_TRY();
 
@@ -587,7 +587,7 @@ insert_evidence(Inserter *inserter, const Evidence *e)
  * Errors: a refused value that does not fit into jsonb (program_limit_exceeded).
  */
 void
-record_evidence(const Evidence *e)
+evidence_record(const Evidence *e)
 {
 	Tally *tally = tally_get(e->map);
 	Inserter *inserter = tally->inserter;
@@ -605,7 +605,7 @@ record_evidence(const Evidence *e)
 			tally->rest_operation = e->operation;
 			if (tally->rest_system == NULL && e->system != NULL)
 				tally->rest_system = MemoryContextStrdup(tally->cxt, e->system);
-			foreach(lc, conflict_names(e))
+			foreach(lc, evidence_names(e))
 			{
 				if (!names_contain(tally->rest_columns, lfirst(lc)))
 				{
@@ -625,14 +625,14 @@ record_evidence(const Evidence *e)
 		/* kept for the statement's other rows, where its end will be seen */
 		if (tally->statement != NULL)
 			MemoryContextSwitchTo(tally->cxt);
-		inserter = open_inserter("conflict");
+		inserter = insert_open("conflict");
 		MemoryContextSwitchTo(cxt);
 		if (tally->statement != NULL)
 			tally->inserter = inserter;
 	}
 	insert_evidence(inserter, e);
 	if (tally->statement == NULL)
-		close_inserter(inserter);
+		insert_close(inserter);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 }
@@ -644,7 +644,7 @@ record_evidence(const Evidence *e)
 static void
 record_rest(const Tally *tally)
 {
-	Inserter *inserter = open_inserter("conflict");
+	Inserter *inserter = insert_open("conflict");
 	const Writer *writer = statement_writer();
 	Datum values[Natts_conflict];
 	bool nulls[Natts_conflict];
@@ -655,14 +655,14 @@ record_rest(const Tally *tally)
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
 	set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
-	values[Anum_conflict_columns - 1] = name_array(tally->rest_columns);
+	values[Anum_conflict_columns - 1] = evidence_name_array(tally->rest_columns);
 	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
-	close_inserter(inserter);
+	insert_close(inserter);
 }
 
 static const char *
-jsonb_text(Jsonb *jsonb)
+evidence_jsonb_text(Jsonb *jsonb)
 {
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
 }
@@ -688,22 +688,23 @@ describe_attempt(const Evidence *e, Attempt *attempt)
 	if (application_name != NULL && application_name[0] != '\0')
 		attempt->texts[ATTEMPT_APPLICATION] = application_name;
 	attempt->texts[ATTEMPT_COLUMNS] =
-		OidOutputFunctionCall(F_ARRAY_OUT, name_array(conflict_names(e)));
-	settings = fix_output(e->map->text_needs);
+		OidOutputFunctionCall(F_ARRAY_OUT, evidence_name_array(evidence_names(e)));
+	settings = value_fix_output(e->map->text_needs);
 	PG_TRY();
 	{
-		key = row_key(e, &whole, &made);
+		key = evidence_row_key(e, &whole, &made);
 		if (key != NULL)
-			attempt->texts[ATTEMPT_KEY] = jsonb_text(key);
+			attempt->texts[ATTEMPT_KEY] = evidence_jsonb_text(key);
 		if (e->stored != NULL)
-			attempt->texts[ATTEMPT_STORED] = jsonb_text(conflict_values(e, e->stored, limit, NULL));
+			attempt->texts[ATTEMPT_STORED] =
+				evidence_jsonb_text(evidence_values(e, e->stored, limit, NULL));
 		if (e->proposed != NULL)
 			attempt->texts[ATTEMPT_PROPOSED] =
-				jsonb_text(conflict_values(e, e->proposed, limit, whole ? NULL : made));
+				evidence_jsonb_text(evidence_values(e, e->proposed, limit, whole ? NULL : made));
 	}
 	PG_FINALLY();
 	{
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_END_TRY();
 }
@@ -729,7 +730,7 @@ record_rejected(const Evidence *e)
 		activity_attempt(e->map, e->system, e->conflicts, &attempt);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
-					operation_name(e->operation), relation_label(e->map->schema, e->map->table),
+					operation_name(e->operation), names_relation_label(e->map->schema, e->map->table),
 					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
 					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
 			 errhidestmt(true), errhidecontext(true)));
@@ -750,11 +751,11 @@ evidence_end(const void *statement, bool all)
 		Tally *tally = lfirst(lc);
 
 		if (tally->inserter != NULL)
-			close_inserter(tally->inserter);
+			insert_close(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
-			report_kept(tally);
+			evidence_report_kept(tally);
 		tally_free(tally);
 	}
 	list_free(tallies);

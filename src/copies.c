@@ -68,13 +68,13 @@ cast_path(Oid from, Oid to, CoercionContext context, Oid *function)
 		return COERCION_PATH_RELABELTYPE;
 	path = find_coercion_pathway(to, from, context, function);
 	if (path == COERCION_PATH_ARRAYCOERCE ||
-		(path == COERCION_PATH_FUNC && !trusted_function(*function)))
+		(path == COERCION_PATH_FUNC && !trust_function(*function)))
 		return COERCION_PATH_NONE;
 	return path;
 }
 
 static bool
-can_cast(Oid from, Oid to, CoercionContext context)
+compare_can_cast(Oid from, Oid to, CoercionContext context)
 {
 	Oid function;
 
@@ -83,7 +83,7 @@ can_cast(Oid from, Oid to, CoercionContext context)
 
 /* Is there a cast that somebody made, not just the way by text? */
 bool
-has_cast(Oid from, Oid to)
+compare_has_cast(Oid from, Oid to)
 {
 	Oid function;
 	CoercionPathType path;
@@ -103,7 +103,7 @@ has_cast(Oid from, Oid to)
  * one's, if there is any cast; else text.
  */
 static Oid
-common_type(Oid a, Oid b, bool implicit_only)
+compare_common_type(Oid a, Oid b, bool implicit_only)
 {
 	Oid type;
 
@@ -111,13 +111,13 @@ common_type(Oid a, Oid b, bool implicit_only)
 	b = getBaseType(b);
 	if ((a == JSONOID && b == JSONBOID) || (a == JSONBOID && b == JSONOID))
 		return JSONBOID; /* json keeps the blanks */
-	if (a == b || can_cast(b, a, COERCION_IMPLICIT))
+	if (a == b || compare_can_cast(b, a, COERCION_IMPLICIT))
 		type = a;
-	else if (can_cast(a, b, COERCION_IMPLICIT))
+	else if (compare_can_cast(a, b, COERCION_IMPLICIT))
 		type = b;
-	else if (!implicit_only && can_cast(b, a, COERCION_EXPLICIT))
+	else if (!implicit_only && compare_can_cast(b, a, COERCION_EXPLICIT))
 		type = a;
-	else if (!implicit_only && can_cast(a, b, COERCION_EXPLICIT))
+	else if (!implicit_only && compare_can_cast(a, b, COERCION_EXPLICIT))
 		type = b;
 	else
 		type = TEXTOID;
@@ -195,11 +195,11 @@ comparer_for(FmgrInfo *flinfo)
 		if (!OidIsValid(c->types[i]))
 			elog(ERROR, "could not determine the types to compare");
 	}
-	target = common_type(c->types[0], c->types[1], false);
+	target = compare_common_type(c->types[0], c->types[1], false);
 	for (int i = 0; i < 2; i++)
 	{
 		c->casts[i] = find_cast(c->types[i], target, flinfo->fn_mcxt);
-		c->needs |= text_needs(c->types[i]);
+		c->needs |= value_text_needs(c->types[i]);
 	}
 	c->as = value_type(target);
 	flinfo->fn_extra = c;
@@ -212,7 +212,7 @@ cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	OutputSettings settings = fix_output(c->needs);
+	OutputSettings settings = value_fix_output(c->needs);
 	volatile bool differs = true;
 
 	BeginInternalSubTransaction(NULL);
@@ -226,7 +226,7 @@ cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_CATCH();
 	{
@@ -238,8 +238,8 @@ cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		restore_output(&settings);
-		if (error_is_fatal(error))
+		value_restore_output(&settings);
+		if (subxact_error_is_fatal(error))
 			ReThrowError(error);
 		FreeErrorData(error);
 	}
@@ -286,7 +286,7 @@ output_for(FmgrInfo *flinfo)
 	getTypeOutputInfo(type, &proc, &varlena);
 	output = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(Output));
 	fmgr_info_cxt(proc, &output->function, flinfo->fn_mcxt);
-	output->needs = text_needs(type);
+	output->needs = value_text_needs(type);
 	flinfo->fn_extra = output;
 	return output;
 }
@@ -294,7 +294,7 @@ output_for(FmgrInfo *flinfo)
 static char *
 put_out(Output *output, Datum value)
 {
-	OutputSettings settings = fix_output(output->needs);
+	OutputSettings settings = value_fix_output(output->needs);
 	char *volatile text = NULL;
 
 	PG_TRY();
@@ -303,7 +303,7 @@ put_out(Output *output, Datum value)
 	}
 	PG_FINALLY();
 	{
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_END_TRY();
 	return text;
@@ -367,7 +367,7 @@ sql_cast(const char *expr, Oid from, Oid to)
 	from = getBaseType(from);
 	if (from == to)
 		return pstrdup(expr);
-	if (!can_cast(from, to, COERCION_IMPLICIT))
+	if (!compare_can_cast(from, to, COERCION_IMPLICIT))
 		return sql_text(expr);
 	return psprintf("%s::%s", expr, format_type_be_qualified(to));
 }
@@ -376,7 +376,7 @@ sql_cast(const char *expr, Oid from, Oid to)
 static char *
 sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid ccoll)
 {
-	Oid type = common_type(atype, ctype, true);
+	Oid type = compare_common_type(atype, ctype, true);
 	Oid equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
 	const char *collate = "";
 
@@ -395,7 +395,7 @@ sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid
 
 /* Looks for the column in the database. */
 void
-find_holder(Holder *h)
+holder_find(Holder *h)
 {
 	Oid relid = place_find(h->schema, h->table);
 	char kind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
@@ -415,14 +415,14 @@ find_holder(Holder *h)
 char *
 holder_label(const Holder *h)
 {
-	return psprintf("%s.%s", relation_label(h->schema, h->table), quote_identifier(h->column));
+	return psprintf("%s.%s", names_relation_label(h->schema, h->table), quote_identifier(h->column));
 }
 
 static char *
 holder_problem(const Holder *h)
 {
 	if (!OidIsValid(h->relid))
-		return psprintf("table %s is not there", relation_label(h->schema, h->table));
+		return psprintf("table %s is not there", names_relation_label(h->schema, h->table));
 	if (h->attnum == InvalidAttrNumber)
 		return psprintf("column %s is not there", holder_label(h));
 	return NULL;
@@ -430,7 +430,7 @@ holder_problem(const Holder *h)
 
 /* Are there foreign tables in it? */
 bool
-any_foreign(Oid relid)
+holder_any_foreign(Oid relid)
 {
 	ListCell *lc;
 
@@ -442,7 +442,7 @@ any_foreign(Oid relid)
 
 /* May the current user read the column? */
 bool
-can_read(Oid relid, AttrNumber attnum)
+holder_can_read(Oid relid, AttrNumber attnum)
 {
 	return compat_schema_usage(get_rel_namespace(relid), GetUserId()) &&
 		   (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
@@ -451,7 +451,7 @@ can_read(Oid relid, AttrNumber attnum)
 
 /* The key fields of an entity that a table holds, as KeyColumns. */
 List *
-table_keys(const char *entity, const char *schema, const char *table)
+holder_table_keys(const char *entity, const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, NULL);
@@ -465,7 +465,7 @@ table_keys(const char *entity, const char *schema, const char *table)
 		ListCell *lc;
 
 		if (strcmp(catalog_text(scan, Anum_mirrored_column_entity), entity) != 0 ||
-			!field_is_key(entity, field))
+			!lookup_field_is_key(entity, field))
 			continue;
 		foreach(lc, list)
 			known |= strcmp(((KeyColumn *) lfirst(lc))->field, field) == 0;
@@ -476,7 +476,7 @@ table_keys(const char *entity, const char *schema, const char *table)
 		k->holder.schema = pstrdup(schema);
 		k->holder.table = pstrdup(table);
 		k->holder.column = catalog_text(scan, Anum_mirrored_column_column);
-		find_holder(&k->holder);
+		holder_find(&k->holder);
 		if (k->holder.attnum != InvalidAttrNumber)
 			list = lappend(list, k);
 	}
@@ -485,7 +485,7 @@ table_keys(const char *entity, const char *schema, const char *table)
 }
 
 const KeyColumn *
-find_key(List *keys, const char *field)
+holder_find_key(List *keys, const char *field)
 {
 	ListCell *lc;
 
@@ -501,7 +501,7 @@ find_key(List *keys, const char *field)
 
 /* Does a unique index say that the columns tell a row? */
 bool
-tells_row(Oid relid, List *attnums)
+holder_tells_row(Oid relid, List *attnums)
 {
 	Relation rel = relation_open(relid, AccessShareLock);
 	List *indexes = RelationGetIndexList(rel);
@@ -533,7 +533,7 @@ tells_row(Oid relid, List *attnums)
  * The row may have gone meanwhile; then it is the field's owner.
  */
 char *
-owner_at(Oid relid, ItemPointer tid, const char *column)
+map_owner_at(Oid relid, ItemPointer tid, const char *column)
 {
 	Relation rel = relation_open(relid, AccessShareLock);
 	RelationMap *map = map_get(rel);
@@ -559,7 +559,7 @@ owner_at(Oid relid, ItemPointer tid, const char *column)
 
 /* FROM both tables, matched; sample: what follows the copy's name. */
 char *
-sql_join(const Copy *copy, const char *sample)
+copy_sql_join(const Copy *copy, const char *sample)
 {
 	return psprintf("%s a JOIN %s c %s ON %s",
 					quote_qualified_identifier(copy->from.schema, copy->from.table),
@@ -595,7 +595,7 @@ remembered_keys(List **memos, const char *entity, const Holder *h)
 	memo->entity = entity;
 	memo->schema = h->schema;
 	memo->table = h->table;
-	memo->keys = table_keys(entity, h->schema, h->table);
+	memo->keys = holder_table_keys(entity, h->schema, h->table);
 	*memos = lappend(*memos, memo);
 	return memo->keys;
 }
@@ -624,7 +624,7 @@ match_rows(Copy *copy, List **memos)
 	foreach(lc, from)
 	{
 		const KeyColumn *a = lfirst(lc);
-		const KeyColumn *c = find_key(to, a->field);
+		const KeyColumn *c = holder_find_key(to, a->field);
 		char *acol = sql_column("a", a->holder.column);
 		bool first = match.len == 0;
 
@@ -650,28 +650,30 @@ match_rows(Copy *copy, List **memos)
 							 : sql_text(acol));
 	}
 	if (attnums == NIL)
-		copy->problem = psprintf("%s and %s hold no key field of \"%s\" in common",
-								 relation_label(copy->from.schema, copy->from.table),
-								 relation_label(copy->to.schema, copy->to.table), copy->entity);
-	else if (missing != NULL && !tells_row(copy->from.relid, attnums))
-		copy->problem = psprintf("%s does not hold key field \"%s.%s\", by which %s tells rows",
-								 relation_label(copy->to.schema, copy->to.table), copy->entity,
-								 missing, relation_label(copy->from.schema, copy->from.table));
+		copy->problem =
+			psprintf("%s and %s hold no key field of \"%s\" in common",
+					 names_relation_label(copy->from.schema, copy->from.table),
+					 names_relation_label(copy->to.schema, copy->to.table), copy->entity);
+	else if (missing != NULL && !holder_tells_row(copy->from.relid, attnums))
+		copy->problem =
+			psprintf("%s does not hold key field \"%s.%s\", by which %s tells rows",
+					 names_relation_label(copy->to.schema, copy->to.table), copy->entity, missing,
+					 names_relation_label(copy->from.schema, copy->from.table));
 	if (copy->problem != NULL)
 	{
 		copy->unlinked = true;
 		copy->advice =
 			psprintf("Link the columns that hold the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key.",
-					 copy->entity, relation_label(copy->from.schema, copy->from.table),
-					 relation_label(copy->to.schema, copy->to.table));
+					 copy->entity, names_relation_label(copy->from.schema, copy->from.table),
+					 names_relation_label(copy->to.schema, copy->to.table));
 		return;
 	}
-	copy->unique = tells_row(copy->from.relid, attnums);
+	copy->unique = holder_tells_row(copy->from.relid, attnums);
 	copy->match = match.data;
 	copy->row_key = psprintf("pg_catalog.jsonb_build_object(%s)", row_key.data);
 	copy->order = order.data;
 	copy->key_columns = key.data;
-	copy->join = sql_join(copy, "");
+	copy->join = copy_sql_join(copy, "");
 }
 
 static void
@@ -685,11 +687,11 @@ prepare_copy(Copy *copy, List **memos)
 		copy->advice =
 			psprintf("Decide which is right, and mark it: ownership.link(%s, '{schema.table.column}', authoritative => 'schema.table.column').",
 					 quote_literal_cstr(psprintf("%s.%s", copy->entity, copy->field)));
-		find_holder(&copy->to);
+		holder_find(&copy->to);
 		return;
 	}
-	find_holder(&copy->from);
-	find_holder(&copy->to);
+	holder_find(&copy->from);
+	holder_find(&copy->to);
 	copy->problem = holder_problem(&copy->from);
 	if (copy->problem == NULL)
 		copy->problem = holder_problem(&copy->to);
@@ -706,7 +708,7 @@ prepare_copy(Copy *copy, List **memos)
  * ready to be compared.  A key that only joins rows is left out.  Needs SPI.
  */
 List *
-load_copies(const char *entity, const char *field)
+copy_load(const char *entity, const char *field)
 {
 #define LINKED_COPIES                                                               \
 	"SELECT entity, field, key, owner, authoritative_schema, authoritative_table, " \
@@ -723,12 +725,12 @@ load_copies(const char *entity, const char *field)
 	uint64 n;
 
 	if (field == NULL)
-		n = run_sql(LINKED_COPIES LINKED_ORDER, &p);
+		n = sql_run(LINKED_COPIES LINKED_ORDER, &p);
 	else
 	{
-		add_text(&p, entity);
-		add_text(&p, field);
-		n = run_sql(LINKED_COPIES "WHERE entity OPERATOR(pg_catalog.=) $1 "
+		sql_add_text(&p, entity);
+		sql_add_text(&p, field);
+		n = sql_run(LINKED_COPIES "WHERE entity OPERATOR(pg_catalog.=) $1 "
 								  "AND field OPERATOR(pg_catalog.=) $2 " LINKED_ORDER,
 					&p);
 	}
@@ -736,17 +738,17 @@ load_copies(const char *entity, const char *field)
 	{
 		Copy *copy = palloc0(sizeof(Copy));
 
-		copy->entity = result_text(i, 1);
-		copy->field = result_text(i, 2);
-		copy->key = result_bool(i, 3);
-		copy->owner = result_text(i, 4);
-		copy->from.schema = result_text(i, 5);
-		copy->from.table = result_text(i, 6);
-		copy->from.column = result_text(i, 7);
-		copy->to.schema = result_text(i, 8);
-		copy->to.table = result_text(i, 9);
-		copy->to.column = result_text(i, 10);
-		copy->source = result_text(i, 11);
+		copy->entity = sql_result_text(i, 1);
+		copy->field = sql_result_text(i, 2);
+		copy->key = sql_result_bool(i, 3);
+		copy->owner = sql_result_text(i, 4);
+		copy->from.schema = sql_result_text(i, 5);
+		copy->from.table = sql_result_text(i, 6);
+		copy->from.column = sql_result_text(i, 7);
+		copy->to.schema = sql_result_text(i, 8);
+		copy->to.table = sql_result_text(i, 9);
+		copy->to.column = sql_result_text(i, 10);
+		copy->source = sql_result_text(i, 11);
 		copies = lappend(copies, copy);
 	}
 	/* the result is read before the next is run */
@@ -763,7 +765,7 @@ load_copies(const char *entity, const char *field)
 
 /* The condition under which the copy is another value. */
 char *
-sql_differs(const Copy *copy)
+copy_sql_differs(const Copy *copy)
 {
 	return psprintf("ownership.copy_differs(%s, %s)", sql_column("a", copy->from.column),
 					sql_column("c", copy->to.column));

@@ -77,7 +77,7 @@ counts_begin(void)
 
 /* A number for the system's name, within this session; 0: NULL. */
 int
-count_system(const char *system)
+counts_system(const char *system)
 {
 	if (system == NULL)
 		return 0;
@@ -99,7 +99,7 @@ total_of(Oid home, int system, int natts)
 	TotalKey key = {0};
 	bool found;
 
-	key.extension = sight_extension();
+	key.extension = outline_extension();
 	key.home = home;
 	key.system = system;
 	if (total == NULL || memcmp(&total->key, &key, sizeof(key)) != 0)
@@ -195,16 +195,16 @@ count(Counts *counts, CountKind kind, TimestampTz at)
 		counts->last_write = at;
 }
 
-/* A new statement: count_read() counts a column once for each. */
+/* A new statement: counts_read() counts a column once for each. */
 void
-count_new_statement(void)
+counts_new_statement(void)
 {
 	stamp++;
 }
 
 /* A statement reads a column of a table that has `natts`. */
 void
-count_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
+counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 {
 	Total *total = total_of(home, system, Max(attnum, natts));
 
@@ -217,7 +217,7 @@ count_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 
 /* A rejected write of a column: it counts whatever becomes of the transaction. */
 void
-count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
+counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 {
 	Total *total = total_of(home, system, Max(attnum, natts));
 
@@ -227,7 +227,7 @@ count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz a
 
 /* Something else of a column, which counts if the (sub)transaction commits. */
 void
-count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
+counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
 {
 	count(pending_counts(home, system, attnum), kind, at);
 }

@@ -90,10 +90,10 @@ event_relations(const char *sql)
 	uint64 n;
 
 	SPI_connect();
-	n = run_sql(sql, &p);
+	n = sql_run(sql, &p);
 	old = MemoryContextSwitchTo(cxt);
 	for (uint64 i = 0; i < n; i++)
-		relids = lappend_oid(relids, atooid(result_text(i, 1)));
+		relids = lappend_oid(relids, atooid(sql_result_text(i, 1)));
 	MemoryContextSwitchTo(old);
 	SPI_finish();
 	sql_unpin_search_path(level);
@@ -143,7 +143,7 @@ static void
 drop_before_attach(void *arg)
 {
 	SPI_connect();
-	drop_own_guard(*(Oid *) arg, false);
+	guard_drop_own(*(Oid *) arg, false);
 	SPI_finish();
 }
 
@@ -167,14 +167,14 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	parent = RangeVarGetRelid(((AlterTableStmt *) command)->relation, NoLock, true);
 	child = RangeVarGetRelid(partition->name, NoLock, true);
-	if (!OidIsValid(parent) || !OidIsValid(child) || !carries_guard(parent) ||
-		!carries_guard(child) || get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE ||
+	if (!OidIsValid(parent) || !OidIsValid(child) || !place_carries_guard(parent) ||
+		!place_carries_guard(child) || get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE ||
 		get_rel_relispartition(child) || !compat_table_ownercheck(parent, GetUserId()) ||
 		!compat_table_ownercheck(child, GetUserId()))
 		PG_RETURN_NULL();
 	/* as ATTACH does, in this order */
 	LockRelationOid(parent, ShareUpdateExclusiveLock);
-	tell(attempt(drop_before_attach, &child));
+	tell(subxact_try(drop_before_attach, &child));
 	PG_RETURN_NULL();
 }
 
@@ -216,8 +216,9 @@ rearm_own(Oid relid)
 		const Trigger *trigger = &triggers->triggers[i];
 		bool always = fires_always(trigger);
 
-		if (!trigger->tgisinternal && ((trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN && always) ||
-									   (trigger->tgenabled == TRIGGER_DISABLED && restoring())))
+		if (!trigger->tgisinternal &&
+			((trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN && always) ||
+			 (trigger->tgenabled == TRIGGER_DISABLED && call_is_restoring())))
 			names[always] = lappend(names[always], pstrdup(trigger->tgname));
 	}
 	foreach(lc, names[false])
@@ -231,7 +232,7 @@ static void
 follow(void *arg)
 {
 	Followed *f = arg;
-	Deputy caller = deputy_begin_extension();
+	SavedRole caller = role_become_extension();
 	ListCell *lc;
 
 	SPI_connect();
@@ -259,7 +260,7 @@ follow(void *arg)
 			follow_table(lfirst_oid(lc), f->flags);
 	}
 	if (f->flags & FOLLOW_TRIGGERS)
-		bind_away(f->relids);
+		away_note(f->relids);
 	foreach(lc, f->parts)
 		follow_table(lfirst_oid(lc), FOLLOW_ARRIVAL | FOLLOW_GUARD);
 	if (f->new != NULL && f->subscription)
@@ -267,7 +268,7 @@ follow(void *arg)
 	else if (f->new != NULL)
 		follow_schema(f->old, f->new);
 	SPI_finish();
-	deputy_end(&caller);
+	role_restore(&caller);
 }
 
 /* A relation and what inherits its columns. */
@@ -296,7 +297,7 @@ concerned(List *relids, const Followed *f)
 	{
 		bool rearm = f->own && get_rel_namespace(lfirst_oid(lc)) == own;
 
-		if (rearm || concerns_map(lfirst_oid(lc), f->flags))
+		if (rearm || follow_concerns_map(lfirst_oid(lc), f->flags))
 			some = lappend_oid(some, lfirst_oid(lc));
 	}
 	return some;
@@ -409,7 +410,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 	{
 		Oid part = RangeVarGetRelid(partition->name, NoLock, true);
 
-		if (OidIsValid(part) && concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
+		if (OidIsValid(part) && follow_concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
 			f.parts = list_make1_oid(part);
 		/* the table above it is as it was */
 	}
@@ -430,7 +431,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 		foreach(lc, relids)
 		{
 			if (get_rel_namespace(lfirst_oid(lc)) == own)
-				check_insertable(lfirst_oid(lc));
+				insert_check(lfirst_oid(lc));
 		}
 
 		/* columns come, go and are renamed in all of them */
@@ -439,7 +440,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 		f.relids = concerned(relids, &f);
 	}
 	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
-		tell(attempt(follow, &f));
+		tell(subxact_try(follow, &f));
 	PG_RETURN_NULL();
 }
 
@@ -457,7 +458,7 @@ follow_dropped_triggers(void)
 
 	f.relids = event_relations(GUARD_TRIGGER_TABLES);
 	if (f.relids != NIL)
-		tell(attempt(follow, &f));
+		tell(subxact_try(follow, &f));
 }
 
 /*
@@ -489,7 +490,7 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 		if (binding_of(relid) == NULL)
 		{
 			if (get_rel_name(relid) == NULL)
-				forget_off(relid);
+				bind_forget_off(relid);
 			continue;
 		}
 		if (get_rel_name(relid) == NULL)
@@ -498,6 +499,6 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 			f.relids = list_append_unique_oid(f.relids, relid);
 	}
 	if (f.dropped != NIL || f.relids != NIL)
-		tell(attempt(follow, &f));
+		tell(subxact_try(follow, &f));
 	PG_RETURN_NULL();
 }

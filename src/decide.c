@@ -89,22 +89,22 @@ take_refusal(uint64 row)
 {
 	Refusal *r = palloc(sizeof(Refusal));
 
-	r->id = result_int64(row, 1);
-	r->schema = result_text(row, 2);
-	r->table = result_text(row, 3);
-	r->row_key = result_jsonb(row, 4);
-	r->operation = result_text(row, 5);
-	r->outcome = result_text(row, 6);
-	r->columns = result_texts(row, 7);
-	r->stored = result_jsonb(row, 8);
-	r->proposed = result_jsonb(row, 9);
-	r->resolution = result_text(row, 10);
-	r->resolved_by = result_text(row, 11);
-	r->resolved_at = result_text(row, 12);
-	r->superseded = result_texts(row, 13);
-	r->later = result_int64(row, 14);
-	r->tells_row = result_bool(row, 15);
-	r->system = result_text(row, 16);
+	r->id = sql_result_int64(row, 1);
+	r->schema = sql_result_text(row, 2);
+	r->table = sql_result_text(row, 3);
+	r->row_key = sql_result_jsonb(row, 4);
+	r->operation = sql_result_text(row, 5);
+	r->outcome = sql_result_text(row, 6);
+	r->columns = sql_result_texts(row, 7);
+	r->stored = sql_result_jsonb(row, 8);
+	r->proposed = sql_result_jsonb(row, 9);
+	r->resolution = sql_result_text(row, 10);
+	r->resolved_by = sql_result_text(row, 11);
+	r->resolved_at = sql_result_text(row, 12);
+	r->superseded = sql_result_texts(row, 13);
+	r->later = sql_result_int64(row, 14);
+	r->tells_row = sql_result_bool(row, 15);
+	r->system = sql_result_text(row, 16);
 	return r;
 }
 
@@ -114,7 +114,7 @@ take_refusal(uint64 row)
  * Errors: insufficient_privilege.
  */
 void
-require_decider(void)
+decision_require_decider(void)
 {
 	Oid conflict = catalog_table("conflict", false);
 
@@ -130,7 +130,7 @@ require_decider(void)
 
 /* The ids as an array without repetition. */
 static Datum
-conflict_ids(ArrayType *array)
+refusal_ids(ArrayType *array)
 {
 	Datum *elems;
 	bool *nulls;
@@ -149,7 +149,7 @@ conflict_ids(ArrayType *array)
 }
 
 static Datum
-single_id(int64 id)
+refusal_single_id(int64 id)
 {
 	Datum value = Int64GetDatum(id);
 
@@ -163,7 +163,7 @@ single_id(int64 id)
  * Errors: some is not there, or resolved already.
  */
 static List *
-lock_refusals(Datum ids)
+refusal_lock(Datum ids)
 {
 	Parameters p = {0};
 	Parameters q = {0};
@@ -171,8 +171,8 @@ lock_refusals(Datum ids)
 	ListCell *lc;
 	uint64 n;
 
-	add_value(&p, INT8ARRAYOID, ids, false);
-	n = run_sql("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
+	sql_add_value(&p, INT8ARRAYOID, ids, false);
+	n = sql_run("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
 				"array_remove(c.columns::text[], NULL), c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
 				"ARRAY(SELECT l.column_name FROM " LATER "), "
 				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0), (" TELLS_ROW
@@ -181,12 +181,12 @@ lock_refusals(Datum ids)
 				&p);
 	for (uint64 i = 0; i < n; i++)
 		refusals = lappend(refusals, take_refusal(i));
-	add_value(&q, INT8ARRAYOID, ids, false);
-	if (run_sql("SELECT min(i) FROM unnest($1) i WHERE NOT EXISTS "
+	sql_add_value(&q, INT8ARRAYOID, ids, false);
+	if (sql_run("SELECT min(i) FROM unnest($1) i WHERE NOT EXISTS "
 				"(SELECT FROM ownership.conflict c WHERE c.id = i) HAVING min(i) IS NOT NULL",
 				&q) > 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("conflict %s does not exist", result_text(0, 1))));
+						errmsg("conflict %s does not exist", sql_result_text(0, 1))));
 	foreach(lc, refusals)
 	{
 		Refusal *r = lfirst(lc);
@@ -202,20 +202,20 @@ lock_refusals(Datum ids)
 }
 
 static void
-mark(Datum ids, const char *resolution)
+refusal_mark(Datum ids, const char *resolution)
 {
 	Parameters p = {0};
 
-	add_value(&p, INT8ARRAYOID, ids, false);
-	add_text(&p, resolution);
-	run_sql("UPDATE ownership.conflict SET resolution = $2 WHERE id = ANY ($1)", &p);
+	sql_add_value(&p, INT8ARRAYOID, ids, false);
+	sql_add_text(&p, resolution);
+	sql_run("UPDATE ownership.conflict SET resolution = $2 WHERE id = ANY ($1)", &p);
 }
 
 /* accept() */
 
 /* Errors: there is nothing in the evidence that could be written. */
 static void
-check_refusal(const Refusal *r)
+refusal_check(const Refusal *r)
 {
 	if (r->proposed != NULL && !JB_ROOT_IS_OBJECT(r->proposed))
 		ereport(ERROR,
@@ -239,7 +239,7 @@ check_refusal(const Refusal *r)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("conflict %lld does not tell its row", (long long) r->id),
 				 errdetail("Table \"%s\" had no key when it was recorded.",
-						   message_relation(r->schema, r->table)),
+						   names_message_relation(r->schema, r->table)),
 				 errhint("Write the value as its system of record, and dismiss the conflict.")));
 	if (r->proposed == NULL && strcmp(r->operation, "DELETE") != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -253,7 +253,8 @@ check_refusal(const Refusal *r)
  * Errors: a column is not there, or is computed; its value was not kept.
  */
 static void
-take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns, List **values)
+refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns,
+					List **values)
 {
 	ListCell *lc;
 
@@ -262,7 +263,7 @@ take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns
 	foreach(lc, names)
 	{
 		char *name = lfirst(lc);
-		RowColumn *col = row_column(relid, name);
+		RowColumn *col = place_row_column(relid, name);
 		char *text;
 
 		if (col == NULL || col->generated)
@@ -270,13 +271,13 @@ take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns
 			ereport(whole ? NOTICE : ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 col == NULL ? errmsg("column \"%s\" of table \"%s\" does not exist any more",
-										  name, message_relation(r->schema, r->table))
+										  name, names_message_relation(r->schema, r->table))
 								 : errmsg("column \"%s\" of table \"%s\" is a generated column",
-										  name, message_relation(r->schema, r->table)),
+										  name, names_message_relation(r->schema, r->table)),
 					 whole ? errdetail("The row is created without it.") : 0));
 			continue;
 		}
-		switch (object_text(r->proposed, name, &text))
+		switch (value_object_text(r->proposed, name, &text))
 		{
 			case VALUE_NULL:
 			case VALUE_TEXT:
@@ -306,7 +307,7 @@ take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns
 
 /* Is a column no longer what it was when the value was refused? */
 static bool
-changed_since(const Refusal *r, List *columns, const StoredRow *row)
+refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row)
 {
 	ListCell *lc;
 
@@ -314,10 +315,10 @@ changed_since(const Refusal *r, List *columns, const StoredRow *row)
 	{
 		RowColumn *col = lfirst(lc);
 		char *text;
-		ValueKind kind = object_text(r->stored, col->name, &text);
+		ValueKind kind = value_object_text(r->stored, col->name, &text);
 
 		if ((kind == VALUE_NULL || kind == VALUE_TEXT) &&
-			!same_text_value(col->type, text, row->values[foreach_current_index(lc)]))
+			!value_same_text(col->type, text, row->values[foreach_current_index(lc)]))
 			return true;
 	}
 	return false;
@@ -328,7 +329,7 @@ changed_since(const Refusal *r, List *columns, const StoredRow *row)
  * is about to be accepted follows it.
  */
 static void
-follow_key(const Refusal *r, List *columns, List *values, List *refusals)
+refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals)
 {
 	JsonbParseState *state = NULL;
 	Jsonb *key;
@@ -336,7 +337,7 @@ follow_key(const Refusal *r, List *columns, List *values, List *refusals)
 	ListCell *lc;
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	foreach(lc, object_names(r->row_key))
+	foreach(lc, value_object_names(r->row_key))
 	{
 		char *name = lfirst(lc);
 		JsonbValue v = {0};
@@ -346,7 +347,7 @@ follow_key(const Refusal *r, List *columns, List *values, List *refusals)
 		v.val.string.val = name;
 		v.val.string.len = strlen(name);
 		pushJsonbValue(&state, WJB_KEY, &v);
-		v = *object_value(r->row_key, name);
+		v = *value_in_object(r->row_key, name);
 		foreach(column, columns)
 		{
 			char *value = list_nth(values, foreach_current_index(column));
@@ -379,7 +380,7 @@ report_several(const Refusal *r, int n)
 {
 	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
 					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
-						   (long long) r->id, n, message_relation(r->schema, r->table))));
+						   (long long) r->id, n, names_message_relation(r->schema, r->table))));
 	pg_unreachable();
 }
 
@@ -411,8 +412,8 @@ look_at_default(Relation rel, const RowColumn *col, const char *proposed, const 
 	text = castNode(Const, expr)->constisnull
 			   ? NULL
 			   : value_to_text(col->type, castNode(Const, expr)->constvalue);
-	given.proposed &= !same_text_value(col->type, text, proposed);
-	given.blank |= same_text_value(col->type, text, stored);
+	given.proposed &= !value_same_text(col->type, text, proposed);
+	given.blank |= value_same_text(col->type, text, stored);
 	return given;
 }
 
@@ -462,9 +463,9 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 		char *stored = row->values[foreach_current_index(lc)];
 		Given given;
 
-		if (object_value(r->row_key, col->name) != NULL ||
-			all_among(list_make1(col->name), r->superseded) ||
-			same_text_value(col->type, proposed, stored))
+		if (value_in_object(r->row_key, col->name) != NULL ||
+			names_all_among(list_make1(col->name), r->superseded) ||
+			value_same_text(col->type, proposed, stored))
 			continue;
 		given = look_at_default(rel, col, proposed, stored);
 		if (!given.proposed || given.made)
@@ -480,7 +481,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	map_leave();
 	relation_close(rel, NoLock);
 	if (into != NIL)
-		write_evidence_row(relid, OPERATION_UPDATE, r->row_key, into, texts);
+		row_write(relid, OPERATION_UPDATE, r->row_key, into, texts);
 	if (left.len > 0)
 		ereport(NOTICE,
 				(errmsg("the row that conflict %lld would create is there, with other values in columns that no other system owns",
@@ -495,7 +496,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
  * accepts a price does not bring back an old stock that came with it.  Returns
  * whether the row had changed meanwhile.
  *
- * Errors: see check_refusal(), take_values() and write_evidence_row(); nothing is left;
+ * Errors: see refusal_check(), refusal_take_values() and row_write(); nothing is left;
  * the table or the row is not there, or there are several.
  */
 static bool
@@ -510,10 +511,10 @@ accept_refusal(const Refusal *r, List *refusals)
 	StoredRow row;
 	ListCell *lc;
 
-	check_refusal(r);
+	refusal_check(r);
 	foreach(lc, r->columns)
 	{
-		if (!all_among(list_make1(lfirst(lc)), r->superseded))
+		if (!names_all_among(list_make1(lfirst(lc)), r->superseded))
 			names = lappend(names, lfirst(lc));
 	}
 	if (r->columns != NIL && names == NIL && r->later == 0)
@@ -524,22 +525,22 @@ accept_refusal(const Refusal *r, List *refusals)
 							   (long long) r->later),
 						errdetail("The writer has proposed something else for the same row since."),
 						errhint("Decide on that one, or write the value as its system of record.")));
-	relid = evidence_relation(r->schema, r->table);
+	relid = place_evidence_table(r->schema, r->table);
 	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s\" does not exist", message_relation(r->schema, r->table))));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("table \"%s\" does not exist",
+							   names_message_relation(r->schema, r->table))));
 	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
 	deletes = strcmp(r->operation, "DELETE") == 0;
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
-		take_values(r, relid, object_names(r->proposed), true, &columns, &values);
+		refusal_take_values(r, relid, value_object_names(r->proposed), true, &columns, &values);
 		row.n = 0;
 		if (r->tells_row)
-			read_evidence_rows(relid, list_make1(r->row_key), columns, true, false, &row);
+			row_read(relid, list_make1(r->row_key), columns, true, false, &row);
 		if (row.n > 0)
 			return accept_into_row(r, relid, columns, values, &row);
-		write_evidence_row(relid, OPERATION_INSERT, NULL, columns, values);
+		row_write(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
 	}
 	if (!r->tells_row)
@@ -551,23 +552,22 @@ accept_refusal(const Refusal *r, List *refusals)
 					 "Create the row as the system of record of its key, or ask the sender to send it again; then dismiss the conflict.")));
 
 	if (!deletes)
-		take_values(r, relid, names, false, &columns, &values);
-	read_evidence_rows(relid, list_make1(r->row_key), columns, true, false, &row);
+		refusal_take_values(r, relid, names, false, &columns, &values);
+	row_read(relid, list_make1(r->row_key), columns, true, false, &row);
 	if (row.n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the row of conflict %lld is not in table \"%s\"", (long long) r->id,
-						message_relation(r->schema, r->table)),
+						names_message_relation(r->schema, r->table)),
 				 creates
 					 ? errdetail(
 						   "The INSERT was rejected with an error, and only the columns in conflict were recorded.")
 					 : errdetail("It was deleted, its key was changed, or you may not see it.")));
 	if (row.n > 1)
 		report_several(r, row.n);
-	write_evidence_row(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns,
-					   values);
-	follow_key(r, columns, values, refusals);
-	return !deletes && changed_since(r, columns, &row);
+	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
+	refusal_follow_key(r, columns, values, refusals);
+	return !deletes && refusal_changed_since(r, columns, &row);
 }
 
 static void
@@ -589,8 +589,8 @@ accept_all(Datum ids)
 	SPI_connect();
 	initStringInfo(&changed);
 	level = sql_pin_search_path();
-	require_decider();
-	refusals = lock_refusals(ids);
+	decision_require_decider();
+	refusals = refusal_lock(ids);
 	sql_unpin_search_path(level);
 	foreach(lc, refusals)
 	{
@@ -607,7 +607,7 @@ accept_all(Datum ids)
 		CHECK_FOR_INTERRUPTS();
 	}
 	level = sql_pin_search_path();
-	mark(ids, "accepted");
+	refusal_mark(ids, "accepted");
 	sql_unpin_search_path(level);
 	if (nchanged > 0)
 		ereport(NOTICE,
@@ -627,9 +627,9 @@ dismiss_all(Datum ids)
 	int64 n;
 
 	SPI_connect();
-	require_decider();
-	refusals = lock_refusals(ids);
-	mark(ids, "dismissed");
+	decision_require_decider();
+	refusals = refusal_lock(ids);
+	refusal_mark(ids, "dismissed");
 	n = list_length(refusals);
 	SPI_finish();
 	return n;
@@ -641,26 +641,26 @@ dismiss_all(Datum ids)
 Datum
 ownership_accept(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(accept_all(single_id(PG_GETARG_INT64(0))));
+	PG_RETURN_INT64(accept_all(refusal_single_id(PG_GETARG_INT64(0))));
 }
 
 Datum
 ownership_accept_set(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(accept_all(conflict_ids(PG_GETARG_ARRAYTYPE_P(0))));
+	PG_RETURN_INT64(accept_all(refusal_ids(PG_GETARG_ARRAYTYPE_P(0))));
 }
 
 /* dismiss(conflict_id), dismiss(conflict_ids) */
 Datum
 ownership_dismiss(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(dismiss_all(single_id(PG_GETARG_INT64(0))));
+	PG_RETURN_INT64(dismiss_all(refusal_single_id(PG_GETARG_INT64(0))));
 }
 
 Datum
 ownership_dismiss_set(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(dismiss_all(conflict_ids(PG_GETARG_ARRAYTYPE_P(0))));
+	PG_RETURN_INT64(dismiss_all(refusal_ids(PG_GETARG_ARRAYTYPE_P(0))));
 }
 
 /*
@@ -670,7 +670,7 @@ ownership_dismiss_set(PG_FUNCTION_ARGS)
 Datum
 ownership_resolve(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "resolve");
+	TriggerData *td = own_triggers_check(fcinfo, "resolve");
 	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	int attnums[2];
 	Datum values[2] = {0, 0};
@@ -722,19 +722,19 @@ take_word(uint64 row)
 {
 	Word *w = palloc(sizeof(Word));
 
-	w->id = result_int64(row, 1);
-	w->at = (TimestampTz) result_int64(row, 2);
-	w->schema = result_text(row, 3);
-	w->table = result_text(row, 4);
-	w->row_key = result_jsonb(row, 5);
-	w->shape = result_text(row, 6);
-	w->column = result_text(row, 7);
-	w->system = result_text(row, 8);
-	w->role = result_text(row, 9);
-	w->operation = result_text(row, 10);
-	w->outcome = result_text(row, 11);
-	w->proposed = result_jsonb(row, 12);
-	w->tells_row = result_bool(row, 13);
+	w->id = sql_result_int64(row, 1);
+	w->at = (TimestampTz) sql_result_int64(row, 2);
+	w->schema = sql_result_text(row, 3);
+	w->table = sql_result_text(row, 4);
+	w->row_key = sql_result_jsonb(row, 5);
+	w->shape = sql_result_text(row, 6);
+	w->column = sql_result_text(row, 7);
+	w->system = sql_result_text(row, 8);
+	w->role = sql_result_text(row, 9);
+	w->operation = sql_result_text(row, 10);
+	w->outcome = sql_result_text(row, 11);
+	w->proposed = sql_result_jsonb(row, 12);
+	w->tells_row = sql_result_bool(row, 13);
 	return w;
 }
 
@@ -756,12 +756,12 @@ read_batch(void *arg)
 	ListCell *lc;
 
 	/* a superuser looks at what everybody made: nobody's code is to run as his */
-	if (superuser() && reading_runs_code(batch->relid))
+	if (superuser() && trust_reading_runs_code(batch->relid))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("to read the table runs functions of others")));
 	foreach(lc, batch->words)
 		keys = lappend(keys, ((Word *) lfirst(lc))->row_key);
-	read_evidence_rows(batch->relid, keys, batch->columns, false, false, batch->rows);
+	row_read(batch->relid, keys, batch->columns, false, false, batch->rows);
 	return true;
 }
 
@@ -770,7 +770,7 @@ static void
 try_batch(Batch *batch)
 {
 	int n = list_length(batch->words);
-	ErrorData *error = trial(read_batch, batch);
+	ErrorData *error = subxact_trial(read_batch, batch);
 
 	for (int i = 0; i < n && error != NULL; i++)
 	{
@@ -855,7 +855,7 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 	if (row != NULL && row->n == 0)
 		return; /* gone: nothing is stored that could differ */
 
-	kind = object_text(w->proposed, w->column, &text);
+	kind = value_object_text(w->proposed, w->column, &text);
 	if (kind == VALUE_ABSENT)
 		return;
 	if (kind == VALUE_LENGTH)
@@ -868,10 +868,10 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
-		if (kind == VALUE_LENGTH || !same_text_value(col->type, text, row->values[c]))
+		if (kind == VALUE_LENGTH || !value_same_text(col->type, text, row->values[c]))
 			tell(rsinfo, w, w->column, text, row->values[c], note);
 	}
-	else if (row_column(batch->relid, w->column) != NULL)
+	else if (place_row_column(batch->relid, w->column) != NULL)
 		tell(rsinfo, w, w->column, text, NULL, "You may not read the column.");
 }
 
@@ -880,7 +880,7 @@ static void
 tell_batch(ReturnSetInfo *rsinfo, List *words)
 {
 	const Word *first = linitial(words);
-	Batch batch = {evidence_relation(first->schema, first->table), words, NIL, NULL, NULL};
+	Batch batch = {place_evidence_table(first->schema, first->table), words, NIL, NULL, NULL};
 	int64 told = 0;
 	ListCell *lc;
 
@@ -893,8 +893,8 @@ tell_batch(ReturnSetInfo *rsinfo, List *words)
 
 		if (strcmp(w->operation, "DELETE") == 0 || batch_column(&batch, w->column) >= 0)
 			continue;
-		col = row_column(batch.relid, w->column);
-		if (col != NULL && can_read(batch.relid, col->attnum))
+		col = place_row_column(batch.relid, w->column);
+		if (col != NULL && holder_can_read(batch.relid, col->attnum))
 			batch.columns = lappend(batch.columns, col);
 	}
 	batch.rows = palloc0(list_length(words) * sizeof(StoredRow));
@@ -922,7 +922,7 @@ tell_batch(ReturnSetInfo *rsinfo, List *words)
 static int
 batch_size(const Word *w)
 {
-	Oid relid = evidence_relation(w->schema, w->table);
+	Oid relid = place_evidence_table(w->schema, w->table);
 
 	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
 			   ? WORDS_A_BATCH_PARTITIONED
@@ -955,7 +955,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	level = sql_pin_search_path();
-	n = run_sql("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
+	n = sql_run("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
 				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
 				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL "
 				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.who) "
@@ -976,7 +976,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 
 		if (w->tells_row)
 			all = lappend(all, w);
-		else if (w->id != told && OidIsValid(evidence_relation(w->schema, w->table)))
+		else if (w->id != told && OidIsValid(place_evidence_table(w->schema, w->table)))
 		{
 			tell_whole(rsinfo, w, "The row was to be created; its key was not named.");
 			told = w->id;

@@ -40,7 +40,7 @@ picture_load(void)
 	uint64 n;
 
 	/* nodes first: edges look them up */
-	n = run_sql("SELECT kind, system, node, part, fields, label, detail, alarming FROM ownership.picture "
+	n = sql_run("SELECT kind, system, node, part, fields, label, detail, alarming FROM ownership.picture "
 				"ORDER BY kind = 'edge', node COLLATE \"C\", system = '?', system COLLATE \"C\", "
 				"array_position('{owner,writer,intruder,reader}', part)",
 				&p);
@@ -49,9 +49,9 @@ picture_load(void)
 	picture->edges = palloc0(Max(n, 1) * sizeof(PictureEdge));
 	for (uint64 i = 0; i < n; i++)
 	{
-		const char *kind = result_text(i, 1);
-		char *system = result_text(i, 2);
-		char *entity = result_text(i, 3);
+		const char *kind = sql_result_text(i, 1);
+		char *system = sql_result_text(i, 2);
+		char *entity = sql_result_text(i, 3);
 
 		if (strcmp(kind, "edge") == 0)
 		{
@@ -60,10 +60,10 @@ picture_load(void)
 			edge->system = find_node(picture->systems, picture->nsystems, system);
 			edge->entity = find_node(picture->entities, picture->nentities, entity);
 			for (edge->part = PART_OWNER; edge->part < PART_READER; edge->part++)
-				if (strcmp(parts[edge->part], result_text(i, 4)) == 0)
+				if (strcmp(parts[edge->part], sql_result_text(i, 4)) == 0)
 					break;
-			edge->fields = atoi(result_text(i, 5));
-			edge->label = result_text(i, 6);
+			edge->fields = atoi(sql_result_text(i, 5));
+			edge->label = sql_result_text(i, 6);
 			Assert(edge->system >= 0 && edge->entity >= 0);
 		}
 		else
@@ -73,9 +73,9 @@ picture_load(void)
 										  : &picture->entities[picture->nentities++];
 
 			node->name = is_system ? system : entity;
-			node->label = result_text(i, 6);
-			node->detail = result_text(i, 7);
-			node->alarming = result_bool(i, 8);
+			node->label = sql_result_text(i, 6);
+			node->detail = sql_result_text(i, 7);
+			node->alarming = sql_result_bool(i, 8);
 		}
 	}
 	return picture;

@@ -121,7 +121,7 @@ mark(TriggerData *td, HeapTuple tuple)
 Datum
 ownership_domain_edit(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "domain_edit");
+	TriggerData *td = own_triggers_check(fcinfo, "domain_edit");
 	TupleDesc desc = RelationGetDescr(td->tg_relation);
 	HeapTuple tuple;
 	char *name;
@@ -139,7 +139,7 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	name = SPI_getvalue(td->tg_trigtuple, desc, DOMAIN_NAME);
 	if (TRIGGER_FIRED_AFTER(td->tg_event))
 	{
-		if (restoring() && !in_use(name))
+		if (call_is_restoring() && !in_use(name))
 			remove_shipped(name);
 		return PointerGetDatum(NULL);
 	}
@@ -158,7 +158,7 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	tuple = mark(td, tuple);
 	if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
 	{
-		if (name != NULL && restoring())
+		if (name != NULL && call_is_restoring())
 			remove_shipped(name);
 	}
 	else

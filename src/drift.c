@@ -43,21 +43,22 @@ PG_FUNCTION_INFO_V1(ownership_compare_copies);
  * Errors: no such field.
  */
 List *
-field_copies(const char *name)
+drift_field_copies(const char *name)
 {
 	char *entity;
 	char *field;
 
-	split_field(name, &entity, &field);
-	if (!field_exists(entity, field))
-		undefined(psprintf("field \"%s\" does not exist", name), near_field(entity, field), "field",
-				  "ownership.field lists them all.");
-	return load_copies(entity, field);
+	names_split_field(name, &entity, &field);
+	if (!lookup_field_exists(entity, field))
+		require_undefined(psprintf("field \"%s\" does not exist", name),
+						  require_near_field(entity, field), "field",
+						  "ownership.field lists them all.");
+	return copy_load(entity, field);
 }
 
 /* Says that, and why, a copy cannot be compared. */
 void
-report_incomparable(int level, const char *name, const Copy *copy)
+drift_report_incomparable(int level, const char *name, const Copy *copy)
 {
 	ereport(level, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					errmsg("column \"%s\" cannot be compared as a copy of field \"%s\"",
@@ -84,7 +85,7 @@ ownership_drift(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	copies = field_copies(name);
+	copies = drift_field_copies(name);
 	foreach(lc, copies)
 		left_out += ((Copy *) lfirst(lc))->problem != NULL;
 	foreach(lc, copies)
@@ -95,15 +96,15 @@ ownership_drift(PG_FUNCTION_ARGS)
 
 		if (copy->problem != NULL)
 		{
-			report_incomparable(left_out == list_length(copies) ? ERROR : WARNING, name, copy);
+			drift_report_incomparable(left_out == list_length(copies) ? ERROR : WARNING, name, copy);
 			continue;
 		}
 		sql = psprintf("SELECT %s, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s", copy->row_key,
 					   sql_text(sql_column("a", copy->from.column)),
-					   quote_literal_cstr(relation_label(copy->to.schema, copy->to.table)),
+					   quote_literal_cstr(names_relation_label(copy->to.schema, copy->to.table)),
 					   quote_literal_cstr(copy->to.column),
-					   sql_text(sql_column("c", copy->to.column)), copy->join, sql_differs(copy),
-					   copy->order);
+					   sql_text(sql_column("c", copy->to.column)), copy->join,
+					   copy_sql_differs(copy), copy->order);
 		portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
 		for (;;)
 		{
@@ -140,7 +141,8 @@ count_group(List *group)
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT pg_catalog.count(*)");
 	foreach(lc, group)
-		appendStringInfo(&sql, ", pg_catalog.count(*) FILTER (WHERE %s)", sql_differs(lfirst(lc)));
+		appendStringInfo(&sql, ", pg_catalog.count(*) FILTER (WHERE %s)",
+						 copy_sql_differs(lfirst(lc)));
 	appendStringInfo(&sql, " FROM %s", first->join);
 	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "could not count: %s", sql.data);
@@ -202,7 +204,7 @@ look_at_group(List *group)
 	initStringInfo(&condition);
 	foreach(lc, group)
 	{
-		char *differs = sql_differs(lfirst(lc));
+		char *differs = copy_sql_differs(lfirst(lc));
 		const char *separator = columns.len == 0 ? "" : ", ";
 
 		appendStringInfo(&columns, "%s%s", separator, differs);
@@ -211,7 +213,7 @@ look_at_group(List *group)
 	}
 	portal = SPI_cursor_open_with_args(NULL,
 									   psprintf("SELECT %s FROM %s WHERE %s", columns.data,
-												sql_join(first, sample_of(first->to.relid)),
+												copy_sql_join(first, sample_of(first->to.relid)),
 												condition.data),
 									   0, NULL, NULL, NULL, true, 0);
 	while (left > 0)
@@ -259,10 +261,10 @@ compare(void *arg)
 		count_group(c->group);
 	else
 	{
-		const char *unfit = unfit_to_read(first->from.relid);
+		const char *unfit = trust_unfit_to_read(first->from.relid);
 
 		if (unfit == NULL)
-			unfit = unfit_to_read(first->to.relid);
+			unfit = trust_unfit_to_read(first->to.relid);
 		if (unfit != NULL)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
 		look_at_group(c->group);
@@ -275,7 +277,7 @@ static void
 compare_group(List *group, bool thorough)
 {
 	Comparison comparison = {group, thorough};
-	ErrorData *error = trial(compare, &comparison);
+	ErrorData *error = subxact_trial(compare, &comparison);
 	ListCell *lc;
 
 	if (error == NULL)
@@ -300,11 +302,11 @@ out_of_sight(const Copy *copy, bool thorough)
 	{
 		Oid relid = sides[i]->relid;
 
-		if (!can_read(relid, sides[i]->attnum))
+		if (!holder_can_read(relid, sides[i]->attnum))
 			return psprintf("permission denied for column %s", holder_label(sides[i]));
 		if (!thorough && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 			return psprintf("table %s has row-level security",
-							relation_label(sides[i]->schema, sides[i]->table));
+							names_relation_label(sides[i]->schema, sides[i]->table));
 	}
 	return NULL;
 }
@@ -377,11 +379,11 @@ ownership_compare_copies(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	foreach(lc, load_copies(NULL, NULL))
+	foreach(lc, copy_load(NULL, NULL))
 	{
 		Copy *copy = lfirst(lc);
 
-		if (glob_match(pattern, psprintf("%s.%s", copy->entity, copy->field)))
+		if (names_match(pattern, psprintf("%s.%s", copy->entity, copy->field)))
 			copies = lappend(copies, copy);
 	}
 	compare_copies(copies, thorough);
@@ -397,7 +399,7 @@ ownership_compare_copies(PG_FUNCTION_ARGS)
 		call_put_text(values, nulls, 2, copy->owner);
 		call_put_text(values, nulls, 3,
 					  copy->from.schema == NULL ? NULL : holder_label(&copy->from));
-		call_put_text(values, nulls, 4, relation_label(copy->to.schema, copy->to.table));
+		call_put_text(values, nulls, 4, names_relation_label(copy->to.schema, copy->to.table));
 		call_put_text(values, nulls, 5, copy->to.column);
 		call_put_text(values, nulls, 6, copy->source);
 		values[7] = Int64GetDatum(copy->compared);

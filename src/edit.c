@@ -44,7 +44,7 @@ PG_FUNCTION_INFO_V1(ownership_assign_rows);
 /* SQL with parameters */
 
 void
-add_value(Parameters *p, Oid type, Datum value, bool isnull)
+sql_add_value(Parameters *p, Oid type, Datum value, bool isnull)
 {
 	Assert(p->n < (int) lengthof(p->types));
 	p->types[p->n] = type;
@@ -54,26 +54,26 @@ add_value(Parameters *p, Oid type, Datum value, bool isnull)
 }
 
 void
-add_text(Parameters *p, const char *value)
+sql_add_text(Parameters *p, const char *value)
 {
-	add_value(p, TEXTOID, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
+	sql_add_value(p, TEXTOID, value == NULL ? (Datum) 0 : CStringGetTextDatum(value), value == NULL);
 }
 
 void
-add_oid(Parameters *p, Oid value)
+sql_add_oid(Parameters *p, Oid value)
 {
-	add_value(p, OIDOID, ObjectIdGetDatum(value), false);
+	sql_add_value(p, OIDOID, ObjectIdGetDatum(value), false);
 }
 
 void
-add_bool(Parameters *p, bool value)
+sql_add_bool(Parameters *p, bool value)
 {
-	add_value(p, BOOLOID, BoolGetDatum(value), false);
+	sql_add_value(p, BOOLOID, BoolGetDatum(value), false);
 }
 
 /* A text[] of C strings; an empty list is an empty array. */
 void
-add_texts(Parameters *p, List *values)
+sql_add_texts(Parameters *p, List *values)
 {
 	Datum *datums = palloc(Max(list_length(values), 1) * sizeof(Datum));
 	ListCell *lc;
@@ -81,8 +81,9 @@ add_texts(Parameters *p, List *values)
 
 	foreach(lc, values)
 		datums[n++] = CStringGetTextDatum((char *) lfirst(lc));
-	add_value(p, TEXTARRAYOID,
-			  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)), false);
+	sql_add_value(p, TEXTARRAYOID,
+				  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)),
+				  false);
 }
 
 typedef struct KeptPlan
@@ -151,7 +152,7 @@ sql_unpin_search_path(int level)
 
 /* Runs one statement, a literal; returns the number of rows. */
 uint64
-run_sql(const char *sql, Parameters *p)
+sql_run(const char *sql, Parameters *p)
 {
 	SPIPlanPtr plan = kept_plan(sql, p);
 	int rc;
@@ -165,33 +166,33 @@ run_sql(const char *sql, Parameters *p)
 
 /* A value of the last result, or NULL. */
 char *
-result_text(uint64 row, int column)
+sql_result_text(uint64 row, int column)
 {
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
 /* A boolean of the last result, also as text; NULL is false. */
 bool
-result_bool(uint64 row, int column)
+sql_result_bool(uint64 row, int column)
 {
-	const char *text = result_text(row, column);
+	const char *text = sql_result_text(row, column);
 
 	return text != NULL && text[0] == 't';
 }
 
 /* The elements of a text[] of the last result but NULLs; NIL when it is NULL. */
 List *
-result_texts(uint64 row, int column)
+sql_result_texts(uint64 row, int column)
 {
 	bool isnull;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 
-	return isnull ? NIL : text_list(value);
+	return isnull ? NIL : sql_text_list(value);
 }
 
 /* A jsonb of the last result; NULL when it is NULL. */
 Jsonb *
-result_jsonb(uint64 row, int column)
+sql_result_jsonb(uint64 row, int column)
 {
 	bool isnull;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
@@ -201,7 +202,7 @@ result_jsonb(uint64 row, int column)
 
 /* An integer of the last result; 0 when it is NULL. */
 int64
-result_int64(uint64 row, int column)
+sql_result_int64(uint64 row, int column)
 {
 	bool isnull;
 
@@ -211,14 +212,14 @@ result_int64(uint64 row, int column)
 
 /* The first column of a query without parameters. */
 static List *
-query_names(const char *sql)
+sql_query_names(const char *sql)
 {
 	Parameters p = {0};
 	List *names = NIL;
-	uint64 n = run_sql(sql, &p);
+	uint64 n = sql_run(sql, &p);
 
 	for (uint64 i = 0; i < n; i++)
-		names = lappend(names, result_text(i, 1));
+		names = lappend(names, sql_result_text(i, 1));
 	return names;
 }
 
@@ -245,7 +246,7 @@ call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts)
 }
 
 static char *
-argument_text(FunctionCallInfo fcinfo, int i)
+call_text(FunctionCallInfo fcinfo, int i)
 {
 	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
@@ -256,7 +257,7 @@ argument_text(FunctionCallInfo fcinfo, int i)
  * Errors: a null or blank element.
  */
 static List *
-argument_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
+call_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
 {
 	Datum *elems;
 	bool *nulls;
@@ -286,19 +287,19 @@ argument_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
 }
 
 static Oid
-argument_relation(FunctionCallInfo fcinfo, int i)
+require_argument_relation(FunctionCallInfo fcinfo, int i)
 {
 	if (PG_ARGISNULL(i))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the relation must not be null")));
-	check_relation(PG_GETARG_OID(i));
+	require_relation(PG_GETARG_OID(i));
 	return PG_GETARG_OID(i);
 }
 
 /* checks */
 
 void
-undefined(const char *message, const char *nearest, const char *what, const char *hint)
+require_undefined(const char *message, const char *nearest, const char *what, const char *hint)
 {
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s", message),
 					nearest != NULL ? errhint("Perhaps you meant %s \"%s\".", what, nearest)
@@ -309,10 +310,11 @@ undefined(const char *message, const char *nearest, const char *what, const char
 void
 require_system(const char *name)
 {
-	if (name == NULL || system_exists(name))
+	if (name == NULL || lookup_system_exists(name))
 		return;
-	undefined(psprintf("system \"%s\" does not exist", name), nearest_name(name, system_names()),
-			  "system", "Register it with ownership.add_system().");
+	require_undefined(psprintf("system \"%s\" does not exist", name),
+					  names_nearest(name, lookup_system_names()), "system",
+					  "Register it with ownership.add_system().");
 }
 
 static void
@@ -331,11 +333,11 @@ require_domain(const char *name)
 
 	if (name == NULL)
 		return;
-	add_text(&p, name);
-	if (run_sql("SELECT 1 FROM ownership.domain WHERE name = $1", &p) == 0)
-		undefined(psprintf("domain \"%s\" does not exist", name),
-				  nearest_name(name, query_names("SELECT name FROM ownership.domain")), "domain",
-				  "Insert it into ownership.domain first.");
+	sql_add_text(&p, name);
+	if (sql_run("SELECT 1 FROM ownership.domain WHERE name = $1", &p) == 0)
+		require_undefined(psprintf("domain \"%s\" does not exist", name),
+						  names_nearest(name, sql_query_names("SELECT name FROM ownership.domain")),
+						  "domain", "Insert it into ownership.domain first.");
 }
 
 void
@@ -349,7 +351,7 @@ require_policy(const char *name)
 
 /* Empty, or with blanks around it? */
 static bool
-is_blank_edged(const char *name)
+names_is_blank_edged(const char *name)
 {
 	return name[0] == '\0' || strchr(" \t\r\n", name[0]) != NULL ||
 		   strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
@@ -363,16 +365,17 @@ require_new_system(const char *name, const char *kind)
 
 	for (const char *c = name; *c != '\0'; c++)
 		control |= (unsigned char) *c < ' ';
-	if (is_blank_edged(name) || control || strpbrk(name, ";\"") != NULL || means_nobody(name))
+	if (names_is_blank_edged(name) || control || strpbrk(name, ";\"") != NULL ||
+		names_mean_no_system(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid system name: \"%s\"", name),
 				 errhint(
 					 "A system's name is not blank, holds no semicolon or double quote, and is none of the words for nobody: ?, TBD, both.")));
-	if (is_blank_edged(kind))
+	if (names_is_blank_edged(kind))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid kind of system: \"%s\"", kind),
 				 errhint("%s", SYSTEM_KINDS)));
-	if (system_exists(name))
+	if (lookup_system_exists(name))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("system \"%s\" already exists", name),
 				 errhint(
@@ -381,25 +384,25 @@ require_new_system(const char *name, const char *kind)
 
 /* Can a column be a field of its own? */
 bool
-can_be_field(const char *column)
+names_can_be_field(const char *column)
 {
-	return !is_blank_edged(column) && strchr(column, '.') == NULL;
+	return !names_is_blank_edged(column) && strchr(column, '.') == NULL;
 }
 
 /* What the constraints of ownership.field demand, in words. */
 static void
 require_field_name(const ColumnSpec *s)
 {
-	if (is_blank_edged(s->entity))
+	if (names_is_blank_edged(s->entity))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid entity: \"%s\"", s->entity),
 				 errhint(
 					 "A field is named entity.name, such as product.price, without blanks around it.")));
-	if (!can_be_field(s->field))
+	if (!names_can_be_field(s->field))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
-						s->column, message_relation(s->schema, s->table)),
+						s->column, names_message_relation(s->schema, s->table)),
 				 errhint(
 					 "Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
 }
@@ -411,7 +414,7 @@ require_field_name(const ColumnSpec *s)
  * tables, system catalogs, and the extension's own tables.
  */
 void
-check_relation(Oid relid)
+require_relation(Oid relid)
 {
 	Relation rel = try_relation_open(relid, AccessShareLock);
 	char kind;
@@ -421,7 +424,7 @@ check_relation(Oid relid)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("relation with OID %u does not exist", relid)));
 	kind = rel->rd_rel->relkind;
-	label = message_relation_oid(relid);
+	label = names_message_relation_oid(relid);
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE &&
 		kind != RELKIND_FOREIGN_TABLE)
 		ereport(ERROR,
@@ -446,7 +449,7 @@ check_relation(Oid relid)
 
 /* Errors: always; suggests the nearest of the relation's columns. */
 void
-undefined_column(Relation rel, const char *name)
+require_undefined_column(Relation rel, const char *name)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 	List *names = NIL;
@@ -457,18 +460,18 @@ undefined_column(Relation rel, const char *name)
 		if (!TupleDescAttr(desc, i)->attisdropped)
 			names = lappend(names, pstrdup(NameStr(TupleDescAttr(desc, i)->attname)));
 	}
-	nearest = nearest_name(name, names);
+	nearest = names_nearest(name, names);
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("column \"%s\" of table \"%s\" does not exist", name,
-					message_relation_oid(RelationGetRelid(rel))),
+					names_message_relation_oid(RelationGetRelid(rel))),
 			 nearest != NULL ? errhint("Perhaps you meant column \"%s\".", nearest)
 							 : errhint("Columns are named as in pg_attribute, without quotes.")));
 }
 
 /* Can the column be on the map?  Returns its attribute number. */
 static AttrNumber
-check_column(Oid relid, const char *name)
+require_column(Oid relid, const char *name)
 {
 	Relation rel = relation_open(relid, AccessShareLock);
 	AttrNumber attnum = get_attnum(relid, name);
@@ -478,12 +481,12 @@ check_column(Oid relid, const char *name)
 						errmsg("\"%s\" is a system column", name),
 						errhint("Only columns of the table's own can be on the ownership map.")));
 	if (attnum == InvalidAttrNumber)
-		undefined_column(rel, name);
+		require_undefined_column(rel, name);
 	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 				 errmsg("column \"%s\" of table \"%s\" is a generated column", name,
-						message_relation_oid(relid)),
+						names_message_relation_oid(relid)),
 				 errhint(
 					 "The database computes it; put the columns that it is computed from on the map.")));
 	relation_close(rel, AccessShareLock);
@@ -499,18 +502,18 @@ require_table(const char *schema, const char *table)
 
 	if (OidIsValid(relid))
 	{
-		check_relation(relid);
+		require_relation(relid);
 		return relid;
 	}
-	nearest =
-		nearest_name(message_relation(schema, table),
-					 query_names("SELECT CASE n.nspname WHEN 'public' THEN c.relname::text "
-								 "ELSE n.nspname || '.' || c.relname END "
-								 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-								 "WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'"));
+	nearest = names_nearest(names_message_relation(schema, table),
+							sql_query_names(
+								"SELECT CASE n.nspname WHEN 'public' THEN c.relname::text "
+								"ELSE n.nspname || '.' || c.relname END "
+								"FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+								"WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'"));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("table \"%s\" does not exist", message_relation(schema, table)),
+			 errmsg("table \"%s\" does not exist", names_message_relation(schema, table)),
 			 nearest != NULL
 				 ? errhint("Perhaps you meant table \"%s\".", nearest)
 				 : errhint(
@@ -519,7 +522,8 @@ require_table(const char *schema, const char *table)
 
 /* The field that a column is mapped to; false if it is not on the map. */
 static bool
-mapped_field(const char *schema, const char *table, const char *column, char **entity, char **field)
+lookup_mapped_field(const char *schema, const char *table, const char *column, char **entity,
+					char **field)
 {
 	const char *keys[3] = {schema, table, column};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
@@ -535,13 +539,13 @@ mapped_field(const char *schema, const char *table, const char *column, char **e
 }
 
 static void
-already_mapped(const char *schema, const char *table, const char *column, const char *entity,
-			   const char *field)
+field_already_mapped(const char *schema, const char *table, const char *column, const char *entity,
+					 const char *field)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
 			 errmsg("column \"%s\" of table \"%s\" already holds field \"%s.%s\"", column,
-					message_relation(schema, table), entity, field),
+					names_message_relation(schema, table), entity, field),
 			 errhint(
 				 "Delete it from ownership.mirrored_column first, or leave it with that field.")));
 }
@@ -552,14 +556,14 @@ already_mapped(const char *schema, const char *table, const char *column, const 
  * Errors: there is neither = nor a cast between two columns' types.
  */
 static void
-check_comparable(const char *entity, const char *field)
+field_check_comparable(const char *entity, const char *field)
 {
 	Parameters p = {0};
 	uint64 n;
 
-	add_text(&p, entity);
-	add_text(&p, field);
-	n = run_sql("SELECT m.table_schema, m.table_name, m.column_name, a.atttypid::text "
+	sql_add_text(&p, entity);
+	sql_add_text(&p, field);
+	n = sql_run("SELECT m.table_schema, m.table_name, m.column_name, a.atttypid::text "
 				"FROM ownership.mirrored_column m "
 				"JOIN pg_namespace n ON n.nspname = m.table_schema "
 				"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name "
@@ -569,8 +573,8 @@ check_comparable(const char *entity, const char *field)
 				&p);
 	for (uint64 i = 1; i < n; i++)
 	{
-		Oid first = atooid(result_text(0, 4));
-		Oid other = atooid(result_text(i, 4));
+		Oid first = atooid(sql_result_text(0, 4));
+		Oid other = atooid(sql_result_text(i, 4));
 
 		HeapTuple equal = oper(NULL, list_make1(makeString("=")), first, other, true, -1);
 
@@ -579,13 +583,15 @@ check_comparable(const char *entity, const char *field)
 			ReleaseSysCache(equal);
 			continue;
 		}
-		if (has_cast(other, first) || has_cast(first, other))
+		if (compare_has_cast(other, first) || compare_has_cast(first, other))
 			continue;
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot be compared with column \"%s\" of table \"%s\"",
-						result_text(i, 3), message_relation(result_text(i, 1), result_text(i, 2)),
-						result_text(0, 3), message_relation(result_text(0, 1), result_text(0, 2))),
+						sql_result_text(i, 3),
+						names_message_relation(sql_result_text(i, 1), sql_result_text(i, 2)),
+						sql_result_text(0, 3),
+						names_message_relation(sql_result_text(0, 1), sql_result_text(0, 2))),
 				 errdetail("Their types are %s and %s; copies of field \"%s.%s\" must have types that can be compared.",
 						   format_type_be(other), format_type_be(first), entity, field),
 				 errhint("Change a type, or keep them as fields of their own.")));
@@ -596,7 +602,7 @@ check_comparable(const char *entity, const char *field)
 
 /* Put columns on the map that are not there; fields that exist stay. */
 void
-map_columns(List *specs)
+field_map_columns(List *specs)
 {
 	Parameters p = {0};
 	List *parts[5] = {NIL, NIL, NIL, NIL, NIL};
@@ -616,21 +622,21 @@ map_columns(List *specs)
 		keys = lappend(keys, s->key ? "true" : "false");
 	}
 	for (int i = 0; i < 5; i++)
-		add_texts(&p, parts[i]);
-	add_texts(&p, keys);
+		sql_add_texts(&p, parts[i]);
+	sql_add_texts(&p, keys);
 #define SPECS "unnest($1, $2, $3, $4, $5, $6) s(tschema, tname, cname, entity, field, key) "
-	run_sql("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
+	sql_run("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
 			"SELECT DISTINCT tschema, tname FROM " SPECS "ON CONFLICT DO NOTHING",
 			&p);
 	/* the key's column of a table that joins the field later marks it, too */
-	run_sql("INSERT INTO ownership.field AS f (entity, name, key) "
+	sql_run("INSERT INTO ownership.field AS f (entity, name, key) "
 			"SELECT entity, field, bool_or(key::boolean) FROM " SPECS
 			"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 			"WHERE (m.table_schema, m.table_name, m.column_name) = (tschema, tname, cname)) "
 			"GROUP BY 1, 2 ON CONFLICT (entity, name) DO UPDATE SET key = true "
 			"WHERE excluded.key AND NOT f.key",
 			&p);
-	run_sql("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
+	sql_run("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
 			"SELECT tschema, tname, cname, entity, field FROM " SPECS
 			"ON CONFLICT (table_schema, table_name, column_name) DO NOTHING",
 			&p);
@@ -639,7 +645,7 @@ map_columns(List *specs)
 
 /* Who reads, or who writes, a field, as declared. */
 static List *
-declared_systems(const char *entity, const char *field, const char *mode)
+lookup_declared_systems(const char *entity, const char *field, const char *mode)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("declared_access", "declared_access_pkey", 2, keys, NULL);
@@ -665,7 +671,7 @@ names_contain(List *names, const char *name)
 
 /* Is every name of the one list in the other? */
 bool
-all_among(List *names, List *others)
+names_all_among(List *names, List *others)
 {
 	ListCell *lc;
 
@@ -677,42 +683,42 @@ all_among(List *names, List *others)
 
 /* Replace who reads, or who writes, a field; what is so already costs nothing. */
 void
-set_access(const char *entity, const char *field, const char *mode, List *systems)
+field_set_access(const char *entity, const char *field, const char *mode, List *systems)
 {
-	List *declared = declared_systems(entity, field, mode);
+	List *declared = lookup_declared_systems(entity, field, mode);
 	Parameters p = {0};
 
-	add_text(&p, entity);
-	add_text(&p, field);
-	add_text(&p, mode);
-	add_texts(&p, systems);
-	if (!all_among(declared, systems))
-		run_sql("DELETE FROM ownership.declared_access WHERE entity = $1 AND field = $2 "
+	sql_add_text(&p, entity);
+	sql_add_text(&p, field);
+	sql_add_text(&p, mode);
+	sql_add_texts(&p, systems);
+	if (!names_all_among(declared, systems))
+		sql_run("DELETE FROM ownership.declared_access WHERE entity = $1 AND field = $2 "
 				"AND mode = $3 AND system <> ALL ($4)",
 				&p);
-	if (!all_among(systems, declared))
-		run_sql("INSERT INTO ownership.declared_access (entity, field, mode, system) "
+	if (!names_all_among(systems, declared))
+		sql_run("INSERT INTO ownership.declared_access (entity, field, mode, system) "
 				"SELECT $1, $2, $3, s FROM unnest($4) s ON CONFLICT DO NOTHING",
 				&p);
 }
 
 /* The entity of a table's columns by default: schema.table without public. */
 char *
-default_entity(const char *schema, const char *table)
+names_default_entity(const char *schema, const char *table)
 {
 	return strcmp(schema, "public") == 0 ? pstrdup(table) : psprintf("%s.%s", schema, table);
 }
 
 static bool
-is_default_field(const char *schema, const char *table, const char *column, const char *entity,
-				 const char *field)
+names_is_default_field(const char *schema, const char *table, const char *column,
+					   const char *entity, const char *field)
 {
-	return strcmp(field, column) == 0 && strcmp(entity, default_entity(schema, table)) == 0;
+	return strcmp(field, column) == 0 && strcmp(entity, names_default_entity(schema, table)) == 0;
 }
 
 /* Is the field there? */
 bool
-field_exists(const char *entity, const char *field)
+lookup_field_exists(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
@@ -724,7 +730,7 @@ field_exists(const char *entity, const char *field)
 
 /* Is it marked as key? */
 bool
-field_is_key(const char *entity, const char *field)
+lookup_field_is_key(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
@@ -734,16 +740,17 @@ field_is_key(const char *entity, const char *field)
 	return key;
 }
 
-/* The columns that hold the field, as column_label() has them. */
+/* The columns that hold the field, as names_column_label() has them. */
 List *
-field_columns(const char *entity, const char *field)
+lookup_field_columns(const char *entity, const char *field)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_field_idx", 2, keys, NULL);
 	List *columns = NIL;
 
 	while (catalog_next(scan))
-		columns = lappend(columns, column_label(catalog_text(scan, Anum_mirrored_column_schema),
+		columns =
+			lappend(columns, names_column_label(catalog_text(scan, Anum_mirrored_column_schema),
 												catalog_text(scan, Anum_mirrored_column_table),
 												catalog_text(scan, Anum_mirrored_column_column)));
 	catalog_end(scan);
@@ -758,32 +765,32 @@ field_columns(const char *entity, const char *field)
  * Errors: it is mapped to another field.  Returns whether it was off the map.
  */
 bool
-map_one_column(const char *schema, const char *table, const char *column, const char *entity,
-			   const char *field, bool authoritative)
+field_map_column(const char *schema, const char *table, const char *column, const char *entity,
+				 const char *field, bool authoritative)
 {
 	Parameters p = {0};
 	char *old_entity = NULL;
 	char *old_field = NULL;
-	bool mapped = mapped_field(schema, table, column, &old_entity, &old_field);
+	bool mapped = lookup_mapped_field(schema, table, column, &old_entity, &old_field);
 	bool same = mapped && strcmp(old_entity, entity) == 0 && strcmp(old_field, field) == 0;
 
-	if (mapped && !same && !is_default_field(schema, table, column, old_entity, old_field))
-		already_mapped(schema, table, column, old_entity, old_field);
+	if (mapped && !same && !names_is_default_field(schema, table, column, old_entity, old_field))
+		field_already_mapped(schema, table, column, old_entity, old_field);
 	if (same && !authoritative)
 		return false;
 
-	add_text(&p, schema);
-	add_text(&p, table);
-	add_text(&p, column);
-	add_text(&p, entity);
-	add_text(&p, field);
-	add_bool(&p, authoritative);
+	sql_add_text(&p, schema);
+	sql_add_text(&p, table);
+	sql_add_text(&p, column);
+	sql_add_text(&p, entity);
+	sql_add_text(&p, field);
+	sql_add_bool(&p, authoritative);
 	if (!mapped)
-		run_sql("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field, authoritative) "
+		sql_run("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field, authoritative) "
 				"VALUES ($1, $2, $3, $4, $5, $6)",
 				&p);
 	else
-		run_sql("UPDATE ownership.mirrored_column SET entity = $4, field = $5, "
+		sql_run("UPDATE ownership.mirrored_column SET entity = $4, field = $5, "
 				"authoritative = $6 OR (authoritative AND (entity, field) = ($4, $5)) "
 				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
 				"AND (entity, field, authoritative OR NOT $6) IS DISTINCT FROM ($4, $5, true)",
@@ -792,15 +799,15 @@ map_one_column(const char *schema, const char *table, const char *column, const 
 	{
 		Parameters q = {0};
 
-		add_text(&q, old_entity);
-		add_text(&q, old_field);
-		add_text(&q, entity);
-		add_text(&q, field);
+		sql_add_text(&q, old_entity);
+		sql_add_text(&q, old_field);
+		sql_add_text(&q, entity);
+		sql_add_text(&q, field);
 		/* what was marked stays marked */
-		run_sql("UPDATE ownership.field SET key = true WHERE entity = $3 AND name = $4 AND NOT key "
+		sql_run("UPDATE ownership.field SET key = true WHERE entity = $3 AND name = $4 AND NOT key "
 				"AND EXISTS (SELECT FROM ownership.field o WHERE o.entity = $1 AND o.name = $2 AND o.key)",
 				&q);
-		run_sql("DELETE FROM ownership.field f WHERE entity = $1 AND name = $2 "
+		sql_run("DELETE FROM ownership.field f WHERE entity = $1 AND name = $2 "
 				"AND ($3, $4) IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 				"WHERE m.entity = f.entity AND m.field = f.name)",
 				&q);
@@ -810,7 +817,7 @@ map_one_column(const char *schema, const char *table, const char *column, const 
 
 /* The primary key's columns of a table. */
 static Bitmapset *
-primary_key(Oid relid)
+field_primary_key(Oid relid)
 {
 	Relation rel = table_open(relid, AccessShareLock);
 	Bitmapset *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
@@ -820,14 +827,14 @@ primary_key(Oid relid)
 }
 
 static bool
-in_key(Bitmapset *key, AttrNumber attnum)
+field_in_key(Bitmapset *key, AttrNumber attnum)
 {
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key);
 }
 
 /* The live, stored columns of a table. */
 static List *
-table_columns(Oid relid)
+field_table_columns(Oid relid)
 {
 	Relation rel = table_open(relid, AccessShareLock);
 	TupleDesc desc = RelationGetDescr(rel);
@@ -857,38 +864,41 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 						errhint("Only a steward or a carrier may do without one.")));
 	require_system(system);
 	if (strcmp(kind, "role") == 0 && !OidIsValid(get_role_oid(name, true)))
-		undefined(psprintf("role \"%s\" does not exist", name),
-				  nearest_name(name, query_names("SELECT rolname FROM pg_roles")), "role",
-				  "Create the role first. A row in ownership.identity may name a role that is not there yet.");
+		require_undefined(psprintf("role \"%s\" does not exist", name),
+						  names_nearest(name, sql_query_names("SELECT rolname FROM pg_roles")),
+						  "role",
+						  "Create the role first. A row in ownership.identity may name a role that is not there yet.");
 	if (strcmp(kind, "subscription") == 0)
 	{
 		Parameters q = {0};
 
-		add_text(&q, name);
-		if (run_sql("SELECT 1 FROM pg_subscription WHERE subname = $1 "
+		sql_add_text(&q, name);
+		if (sql_run("SELECT 1 FROM pg_subscription WHERE subname = $1 "
 					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
 					&q) == 0)
-			undefined(psprintf("subscription \"%s\" does not exist", name),
-					  nearest_name(name, query_names("SELECT subname FROM pg_subscription")),
-					  "subscription",
-					  "Create the subscription first. A row in ownership.identity may name one that is not there yet.");
+			require_undefined(psprintf("subscription \"%s\" does not exist", name),
+							  names_nearest(name,
+											sql_query_names("SELECT subname FROM pg_subscription")),
+							  "subscription",
+							  "Create the subscription first. A row in ownership.identity may name one that is not there yet.");
 	}
 
-	add_text(&p, kind);
-	add_text(&p, name);
-	add_text(&p, system);
-	if (run_sql("SELECT coalesce(system, '') FROM ownership.identity WHERE kind = $1 AND name = $2 "
+	sql_add_text(&p, kind);
+	sql_add_text(&p, name);
+	sql_add_text(&p, system);
+	if (sql_run("SELECT coalesce(system, '') FROM ownership.identity WHERE kind = $1 AND name = $2 "
 				"AND system IS DISTINCT FROM $3 AND system IS NOT NULL",
 				&p) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("%s \"%s\" already writes as system \"%s\"", kind, name, result_text(0, 1)),
+				 errmsg("%s \"%s\" already writes as system \"%s\"", kind, name,
+						sql_result_text(0, 1)),
 				 errhint("One %s is one system. Delete that row from ownership.identity first, or use a %s for each system.",
 						 kind, kind)));
-	add_bool(&p, strict);
-	add_bool(&p, steward);
-	add_bool(&p, carrier);
-	run_sql("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier) "
+	sql_add_bool(&p, strict);
+	sql_add_bool(&p, steward);
+	sql_add_bool(&p, carrier);
+	sql_run("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier) "
 			"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind, name) DO UPDATE "
 			"SET system = excluded.system, strict = excluded.strict, "
 			"steward = excluded.steward, carrier = excluded.carrier",
@@ -904,20 +914,20 @@ Datum
 ownership_add_system(PG_FUNCTION_ARGS)
 {
 	Parameters p = {0};
-	char *name = argument_text(fcinfo, 0);
-	char *kind = argument_text(fcinfo, 1);
-	char *role = argument_text(fcinfo, 2);
-	char *subscription = argument_text(fcinfo, 3);
+	char *name = call_text(fcinfo, 0);
+	char *kind = call_text(fcinfo, 1);
+	char *role = call_text(fcinfo, 2);
+	char *subscription = call_text(fcinfo, 3);
 
 	if (name == NULL || kind == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("a system needs a name and a kind"), errhint("%s", SYSTEM_KINDS)));
 	require_new_system(name, kind);
 	SPI_connect();
-	add_text(&p, name);
-	add_text(&p, kind);
-	add_text(&p, argument_text(fcinfo, 4));
-	run_sql("INSERT INTO ownership.system (name, kind, title) VALUES ($1, $2, $3)", &p);
+	sql_add_text(&p, name);
+	sql_add_text(&p, kind);
+	sql_add_text(&p, call_text(fcinfo, 4));
+	sql_run("INSERT INTO ownership.system (name, kind, title) VALUES ($1, $2, $3)", &p);
 	if (role != NULL)
 		identify(name, "role", role, false, false, false);
 	if (subscription != NULL)
@@ -944,7 +954,7 @@ ownership_identify(PG_FUNCTION_ARGS)
 	{
 		if (PG_ARGISNULL(i + 1))
 			continue;
-		name = argument_text(fcinfo, i + 1);
+		name = call_text(fcinfo, i + 1);
 		kind = kinds[i];
 		given++;
 	}
@@ -954,7 +964,7 @@ ownership_identify(PG_FUNCTION_ARGS)
 				 errmsg("identify() needs exactly one of role, subscription and origin"),
 				 errhint("For example: SELECT ownership.identify('erp', role => 'erp_sync').")));
 	SPI_connect();
-	identify(argument_text(fcinfo, 0), kind, name, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
+	identify(call_text(fcinfo, 0), kind, name, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
 			 !PG_ARGISNULL(5) && PG_GETARG_BOOL(5), !PG_ARGISNULL(6) && PG_GETARG_BOOL(6));
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -966,14 +976,14 @@ ownership_identify(PG_FUNCTION_ARGS)
  * elsewhere the copies can be compared.
  */
 static void
-tell_overwritable(const char *schema, const char *table, List *columns)
+field_report_overwritable(const char *schema, const char *table, List *columns)
 {
 	Parameters p = {0};
 
-	add_text(&p, schema);
-	add_text(&p, table);
-	add_texts(&p, columns);
-	if (run_sql("SELECT t.source, string_agg(format('\"%s\"', c.column_name), ', ' ORDER BY array_position($3, c.column_name)) "
+	sql_add_text(&p, schema);
+	sql_add_text(&p, table);
+	sql_add_texts(&p, columns);
+	if (sql_run("SELECT t.source, string_agg(format('\"%s\"', c.column_name), ', ' ORDER BY array_position($3, c.column_name)) "
 				"FROM ownership.mirrored_table t JOIN ownership.mirrored_column c USING (table_schema, table_name) "
 				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
 				"WHERE (t.table_schema, t.table_name) = ($1, $2) AND c.column_name = ANY ($3) "
@@ -986,8 +996,8 @@ tell_overwritable(const char *schema, const char *table, List *columns)
 				&p) == 0)
 		return;
 	ereport(NOTICE,
-			(errmsg("system \"%s\" may overwrite %s of table \"%s\"", result_text(0, 1),
-					result_text(0, 2), relation_label(schema, table)),
+			(errmsg("system \"%s\" may overwrite %s of table \"%s\"", sql_result_text(0, 1),
+					sql_result_text(0, 2), names_relation_label(schema, table)),
 			 errdetail(
 				 "The table is its own copy. Another system of record is not enforced there, and no other table holds what that one says."),
 			 errhint(
@@ -1006,23 +1016,23 @@ tell_overwritable(const char *schema, const char *table, List *columns)
 Datum
 ownership_assign(PG_FUNCTION_ARGS)
 {
-	Oid relid = argument_relation(fcinfo, 0);
+	Oid relid = require_argument_relation(fcinfo, 0);
 	char *schema = get_namespace_name(get_rel_namespace(relid));
 	char *table = get_rel_name(relid);
-	List *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
-	char *owner = argument_text(fcinfo, 2);
-	List *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
-	List *writers = argument_list(fcinfo, 4, TEXTOID, "writers");
-	char *domain = argument_text(fcinfo, 5);
-	char *policy = argument_text(fcinfo, 6);
-	char *entity = argument_text(fcinfo, 7);
-	char *rationale = argument_text(fcinfo, 8);
-	Bitmapset *key = primary_key(relid);
+	List *columns = call_list(fcinfo, 1, NAMEOID, "columns");
+	char *owner = call_text(fcinfo, 2);
+	List *readers = call_list(fcinfo, 3, TEXTOID, "readers");
+	List *writers = call_list(fcinfo, 4, TEXTOID, "writers");
+	char *domain = call_text(fcinfo, 5);
+	char *policy = call_text(fcinfo, 6);
+	char *entity = call_text(fcinfo, 7);
+	char *rationale = call_text(fcinfo, 8);
+	Bitmapset *key = field_primary_key(relid);
 	List *specs = NIL;
 	ListCell *lc;
 
 	if (PG_ARGISNULL(1))
-		columns = table_columns(relid);
+		columns = field_table_columns(relid);
 	else if (columns == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
 						errhint("Name them, or give NULL for all columns of the table.")));
@@ -1041,49 +1051,49 @@ ownership_assign(PG_FUNCTION_ARGS)
 		s->schema = schema;
 		s->table = table;
 		s->column = lfirst(lc);
-		s->key = in_key(key, check_column(relid, s->column));
-		s->entity = entity != NULL ? entity : default_entity(schema, table);
+		s->key = field_in_key(key, require_column(relid, s->column));
+		s->entity = entity != NULL ? entity : names_default_entity(schema, table);
 		s->field = s->column;
-		if (mapped_field(schema, table, s->column, &old_entity, &old_field))
+		if (lookup_mapped_field(schema, table, s->column, &old_entity, &old_field))
 		{
 			if (entity != NULL && strcmp(entity, old_entity) != 0)
-				already_mapped(schema, table, s->column, old_entity, old_field);
+				field_already_mapped(schema, table, s->column, old_entity, old_field);
 			s->entity = old_entity;
 			s->field = old_field;
 		}
 		specs = lappend(specs, s);
 	}
-	map_columns(specs);
+	field_map_columns(specs);
 	foreach(lc, specs)
 	{
 		ColumnSpec *s = lfirst(lc);
 		Parameters p = {0};
 
-		add_text(&p, s->entity);
-		add_text(&p, s->field);
-		add_text(&p, owner);
-		add_text(&p, domain);
-		add_text(&p, policy);
-		add_text(&p, rationale);
-		run_sql("UPDATE ownership.field SET owner = $3, domain = coalesce($4, domain), "
+		sql_add_text(&p, s->entity);
+		sql_add_text(&p, s->field);
+		sql_add_text(&p, owner);
+		sql_add_text(&p, domain);
+		sql_add_text(&p, policy);
+		sql_add_text(&p, rationale);
+		sql_run("UPDATE ownership.field SET owner = $3, domain = coalesce($4, domain), "
 				"policy = coalesce($5, policy), rationale = coalesce($6, rationale) "
 				"WHERE entity = $1 AND name = $2",
 				&p);
 		if (!PG_ARGISNULL(3))
-			set_access(s->entity, s->field, "read", readers);
+			field_set_access(s->entity, s->field, "read", readers);
 		if (!PG_ARGISNULL(4))
-			set_access(s->entity, s->field, "write", writers);
-		check_comparable(s->entity, s->field);
+			field_set_access(s->entity, s->field, "write", writers);
+		field_check_comparable(s->entity, s->field);
 	}
 	guard_relation(relid, false);
-	tell_overwritable(schema, table, columns);
+	field_report_overwritable(schema, table, columns);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
 
 /* Does a pattern name the table, or the column, with or without public? */
 bool
-excluded(List *patterns, const char *schema, const char *table, const char *column)
+table_pattern_excludes(List *patterns, const char *schema, const char *table, const char *column)
 {
 	ListCell *lc;
 
@@ -1093,11 +1103,11 @@ excluded(List *patterns, const char *schema, const char *table, const char *colu
 
 		const char *name = psprintf("%s.%s", table, column);
 
-		if (glob_match(pattern, psprintf("%s.%s", schema, table)) ||
-			glob_match(pattern, psprintf("%s.%s", schema, name)))
+		if (names_match(pattern, psprintf("%s.%s", schema, table)) ||
+			names_match(pattern, psprintf("%s.%s", schema, name)))
 			return true;
 		if (strcmp(schema, "public") == 0 &&
-			(glob_match(pattern, table) || glob_match(pattern, name)))
+			(names_match(pattern, table) || names_match(pattern, name)))
 			return true;
 	}
 	return false;
@@ -1105,7 +1115,7 @@ excluded(List *patterns, const char *schema, const char *table, const char *colu
 
 /* Errors: always. */
 void
-no_table_matches(const char *pattern)
+require_no_table_matches(const char *pattern)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no table matches \"%s\"", pattern),
@@ -1119,7 +1129,7 @@ no_table_matches(const char *pattern)
  * sync a deadlock's victim.
  */
 void
-guard_free_tables(List *relids)
+guard_relations(List *relids)
 {
 	int busy = 0;
 	ListCell *lc;
@@ -1150,7 +1160,7 @@ map_fresh(List *specs, const char *owner, List *readers)
 	Parameters p = {0};
 	ListCell *lc;
 
-	map_columns(specs);
+	field_map_columns(specs);
 	foreach(lc, specs)
 	{
 		ColumnSpec *s = lfirst(lc);
@@ -1158,15 +1168,15 @@ map_fresh(List *specs, const char *owner, List *readers)
 		entities = lappend(entities, unconstify(char *, s->entity));
 		fields = lappend(fields, unconstify(char *, s->field));
 	}
-	add_texts(&p, entities);
-	add_texts(&p, fields);
-	add_text(&p, owner);
-	add_texts(&p, readers);
-	run_sql("UPDATE ownership.field f SET owner = $3 FROM unnest($1, $2) g(entity, name) "
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	sql_add_text(&p, owner);
+	sql_add_texts(&p, readers);
+	sql_run("UPDATE ownership.field f SET owner = $3 FROM unnest($1, $2) g(entity, name) "
 			"WHERE (f.entity, f.name) = (g.entity, g.name) AND f.owner IS NULL AND $3 IS NOT NULL "
 			"AND $4 IS NOT NULL",
 			&p);
-	run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
+	sql_run("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 			"SELECT DISTINCT g.entity, g.name, r, 'read' FROM unnest($1, $2) g(entity, name), unnest($4) r "
 			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
 			&p);
@@ -1177,20 +1187,20 @@ map_fresh(List *specs, const char *owner, List *readers)
  * had the key been there, unless others were marked.
  */
 void
-mark_primary_key(Oid relid)
+field_mark_primary_key(Oid relid)
 {
-	Bitmapset *key = primary_key(relid);
+	Bitmapset *key = field_primary_key(relid);
 	List *columns = NIL;
 	Parameters p = {0};
 	ListCell *lc;
 
-	foreach(lc, table_columns(relid))
-		if (in_key(key, get_attnum(relid, lfirst(lc))))
+	foreach(lc, field_table_columns(relid))
+		if (field_in_key(key, get_attnum(relid, lfirst(lc))))
 			columns = lappend(columns, lfirst(lc));
-	add_text(&p, get_namespace_name(get_rel_namespace(relid)));
-	add_text(&p, get_rel_name(relid));
-	add_texts(&p, columns);
-	run_sql("UPDATE ownership.field f SET key = true FROM ownership.mirrored_column m "
+	sql_add_text(&p, get_namespace_name(get_rel_namespace(relid)));
+	sql_add_text(&p, get_rel_name(relid));
+	sql_add_texts(&p, columns);
+	sql_run("UPDATE ownership.field f SET key = true FROM ownership.mirrored_column m "
 			"WHERE m.table_schema = $1 AND m.table_name = $2 AND m.column_name = ANY ($3) "
 			"AND f.entity = m.entity AND f.name = m.field AND NOT EXISTS ("
 			"SELECT FROM ownership.mirrored_column o JOIN ownership.field k ON k.entity = o.entity "
@@ -1204,15 +1214,15 @@ table_entity(const char *schema, const char *table)
 {
 	Parameters p = {0};
 
-	add_text(&p, schema);
-	add_text(&p, table);
-	if (run_sql("SELECT min(entity) FROM ownership.mirrored_column m "
+	sql_add_text(&p, schema);
+	sql_add_text(&p, table);
+	if (sql_run("SELECT min(entity) FROM ownership.mirrored_column m "
 				"WHERE table_schema = $1 AND table_name = $2 HAVING count(DISTINCT entity) = 1 "
 				"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.entity = min(m.entity) "
 				"AND (o.table_schema, o.table_name) <> ($1, $2))",
 				&p) == 0)
-		return default_entity(schema, table);
-	return result_text(0, 1);
+		return names_default_entity(schema, table);
+	return sql_result_text(0, 1);
 }
 
 /*
@@ -1220,31 +1230,31 @@ table_entity(const char *schema, const char *table)
  * there, and among `only` if that is not NIL.  Returns whether there were any.
  */
 bool
-map_by_pattern(Oid relid, const Pattern *pattern, List *only)
+table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
 {
 	char *schema = get_namespace_name(get_rel_namespace(relid));
 	char *table = get_rel_name(relid);
 	char *entity = table_entity(schema, table);
-	Bitmapset *key = primary_key(relid);
+	Bitmapset *key = field_primary_key(relid);
 	List *readers = NIL;
 	List *specs = NIL;
 	ListCell *lc;
 
-	foreach(lc, table_columns(relid))
+	foreach(lc, field_table_columns(relid))
 	{
 		ColumnSpec *s;
 		char *old_entity;
 		char *old_field;
 
 		if ((only != NIL && !names_contain(only, lfirst(lc))) ||
-			excluded(pattern->exclude, schema, table, lfirst(lc)) ||
-			mapped_field(schema, table, lfirst(lc), &old_entity, &old_field))
+			table_pattern_excludes(pattern->exclude, schema, table, lfirst(lc)) ||
+			lookup_mapped_field(schema, table, lfirst(lc), &old_entity, &old_field))
 			continue;
-		if (!can_be_field(lfirst(lc)))
+		if (!names_can_be_field(lfirst(lc)))
 		{
 			ereport(WARNING,
 					(errmsg("column \"%s\" of table \"%s\" is not put on the ownership map: its name holds a dot, or blanks around it",
-							(char *) lfirst(lc), message_relation(schema, table)),
+							(char *) lfirst(lc), names_message_relation(schema, table)),
 					 errhint(
 						 "Insert a field with another name into ownership.field and link() the column to it.")));
 			continue;
@@ -1255,24 +1265,24 @@ map_by_pattern(Oid relid, const Pattern *pattern, List *only)
 		s->column = lfirst(lc);
 		s->entity = entity;
 		s->field = s->column;
-		s->key = in_key(key, get_attnum(relid, s->column));
+		s->key = field_in_key(key, get_attnum(relid, s->column));
 		specs = lappend(specs, s);
 	}
 	if (specs == NIL)
 		return false;
 	/* nothing keeps their names right */
 	foreach(lc, pattern->readers)
-		if (system_exists(lfirst(lc)))
+		if (lookup_system_exists(lfirst(lc)))
 			readers = lappend(readers, lfirst(lc));
 	map_fresh(specs, pattern->owner, readers);
 	if (only == NIL)
 	{
 		Parameters p = {0};
 
-		add_text(&p, schema);
-		add_text(&p, table);
-		add_text(&p, pattern->source);
-		run_sql("UPDATE ownership.mirrored_table SET source = $3 "
+		sql_add_text(&p, schema);
+		sql_add_text(&p, table);
+		sql_add_text(&p, pattern->source);
+		sql_run("UPDATE ownership.mirrored_table SET source = $3 "
 				"WHERE table_schema = $1 AND table_name = $2 AND $3 IS NOT NULL",
 				&p);
 	}
@@ -1291,11 +1301,11 @@ map_by_pattern(Oid relid, const Pattern *pattern, List *only)
 Datum
 ownership_add_tables(PG_FUNCTION_ARGS)
 {
-	char *pattern = argument_text(fcinfo, 0);
-	char *source = argument_text(fcinfo, 1);
-	char *owner = argument_text(fcinfo, 2);
-	List *readers = argument_list(fcinfo, 3, TEXTOID, "readers");
-	List *exclude = argument_list(fcinfo, 4, TEXTOID, "exclude");
+	char *pattern = call_text(fcinfo, 0);
+	char *source = call_text(fcinfo, 1);
+	char *owner = call_text(fcinfo, 2);
+	List *readers = call_list(fcinfo, 3, TEXTOID, "readers");
+	List *exclude = call_list(fcinfo, 4, TEXTOID, "exclude");
 	Parameters none = {0};
 	Parameters p = {0};
 	List *specs = NIL;
@@ -1318,23 +1328,23 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 	require_system(owner);
 	require_systems(readers);
 
-	n = run_sql("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
+	n = sql_run("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
 				"(a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) IS TRUE)::text "
 				"FROM " MAPPABLE_COLUMNS "ORDER BY n.nspname, c.relname, a.attnum",
 				&none);
 	for (uint64 i = 0; i < n; i++)
 	{
 		ColumnSpec *s = palloc0(sizeof(ColumnSpec));
-		Oid relid = atooid(result_text(i, 4));
+		Oid relid = atooid(sql_result_text(i, 4));
 
-		s->schema = result_text(i, 1);
-		s->table = result_text(i, 2);
-		s->column = result_text(i, 3);
-		s->key = result_bool(i, 5);
-		s->entity = default_entity(s->schema, s->table);
+		s->schema = sql_result_text(i, 1);
+		s->table = sql_result_text(i, 2);
+		s->column = sql_result_text(i, 3);
+		s->key = sql_result_bool(i, 5);
+		s->entity = names_default_entity(s->schema, s->table);
 		s->field = s->column;
-		if (!glob_match_table(pattern, s->schema, s->table) ||
-			excluded(exclude, s->schema, s->table, s->column))
+		if (!names_match_table(pattern, s->schema, s->table) ||
+			table_pattern_excludes(exclude, s->schema, s->table, s->column))
 			continue;
 		specs = lappend(specs, s);
 		schemas = lappend(schemas, unconstify(char *, s->schema));
@@ -1344,44 +1354,44 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			relids = lappend_oid(relids, relid);
 	}
 	if (specs == NIL)
-		no_table_matches(pattern);
+		require_no_table_matches(pattern);
 
-	add_texts(&p, schemas);
-	add_texts(&p, tables);
-	add_texts(&p, columns);
-	n = run_sql("SELECT g.i::text FROM unnest($1, $2, $3) WITH ORDINALITY g(tschema, tname, cname, i) "
+	sql_add_texts(&p, schemas);
+	sql_add_texts(&p, tables);
+	sql_add_texts(&p, columns);
+	n = sql_run("SELECT g.i::text FROM unnest($1, $2, $3) WITH ORDINALITY g(tschema, tname, cname, i) "
 				"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
 				"WHERE (m.table_schema, m.table_name, m.column_name) = (g.tschema, g.tname, g.cname)) "
 				"ORDER BY g.i",
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
-		ColumnSpec *s = list_nth(specs, atoi(result_text(i, 1)) - 1);
+		ColumnSpec *s = list_nth(specs, atoi(sql_result_text(i, 1)) - 1);
 
 		fresh = lappend(fresh, s);
 	}
 	map_fresh(fresh, owner, readers);
 
-	add_text(&p, source);
-	run_sql("UPDATE ownership.mirrored_table t SET source = $4 "
+	sql_add_text(&p, source);
+	sql_run("UPDATE ownership.mirrored_table t SET source = $4 "
 			"FROM (SELECT DISTINCT tschema, tname FROM unnest($1, $2, $3) g(tschema, tname, cname)) g "
 			"WHERE (t.table_schema, t.table_name) = (g.tschema, g.tname) "
 			"AND $4 IS NOT NULL AND t.source IS DISTINCT FROM $4",
 			&p);
 
 	/* for what appears later */
-	add_text(&q, pattern);
-	add_text(&q, source);
-	add_text(&q, owner);
-	add_texts(&q, readers);
-	add_texts(&q, exclude);
-	run_sql("INSERT INTO ownership.mirrored_pattern AS m (pattern, source, owner, readers, exclude) "
+	sql_add_text(&q, pattern);
+	sql_add_text(&q, source);
+	sql_add_text(&q, owner);
+	sql_add_texts(&q, readers);
+	sql_add_texts(&q, exclude);
+	sql_run("INSERT INTO ownership.mirrored_pattern AS m (pattern, source, owner, readers, exclude) "
 			"VALUES ($1, $2, $3, $4, $5) ON CONFLICT (pattern) DO UPDATE "
 			"SET source = $2, owner = $3, readers = $4, exclude = $5 "
 			"WHERE (m.source, m.owner, m.readers, m.exclude) IS DISTINCT FROM ($2, $3, $4, $5)",
 			&q);
 
-	guard_free_tables(relids);
+	guard_relations(relids);
 	if (source != NULL && owner != NULL && strcmp(source, owner) != 0)
 		ereport(NOTICE,
 				(errmsg("system \"%s\" may overwrite what \"%s\" owns in the tables of \"%s\"",
@@ -1399,7 +1409,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
  * name, or of the same name in an entity that is named nearly so.
  */
 char *
-near_field(const char *entity, const char *field)
+require_near_field(const char *entity, const char *field)
 {
 	Parameters p = {0};
 	List *names = NIL;
@@ -1407,20 +1417,20 @@ near_field(const char *entity, const char *field)
 	char *nearest;
 	uint64 n;
 
-	add_text(&p, entity);
-	add_text(&p, field);
-	n = run_sql("SELECT entity, name FROM ownership.field WHERE entity = $1 OR name = $2", &p);
+	sql_add_text(&p, entity);
+	sql_add_text(&p, field);
+	n = sql_run("SELECT entity, name FROM ownership.field WHERE entity = $1 OR name = $2", &p);
 	for (uint64 i = 0; i < n; i++)
 	{
-		if (strcmp(result_text(i, 1), entity) == 0)
-			names = lappend(names, result_text(i, 2));
+		if (strcmp(sql_result_text(i, 1), entity) == 0)
+			names = lappend(names, sql_result_text(i, 2));
 		else
-			entities = lappend(entities, result_text(i, 1));
+			entities = lappend(entities, sql_result_text(i, 1));
 	}
-	nearest = nearest_name(field, names);
+	nearest = names_nearest(field, names);
 	if (nearest != NULL)
 		return psprintf("%s.%s", entity, nearest);
-	nearest = nearest_name(entity, entities);
+	nearest = names_nearest(entity, entities);
 	return nearest == NULL ? NULL : psprintf("%s.%s", nearest, field);
 }
 
@@ -1440,9 +1450,9 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 	char *nearest;
 	ListCell *lc;
 
-	if (field_exists(entity, field))
+	if (lookup_field_exists(entity, field))
 		return;
-	nearest = near_field(entity, field);
+	nearest = require_near_field(entity, field);
 	if (authoritative != NULL)
 		candidates = list_make1(unconstify(char *, authoritative));
 	candidates = list_concat(candidates, columns);
@@ -1455,25 +1465,25 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 		char *old_entity;
 		char *old_field;
 
-		split_column(lfirst(lc), &schema, &table, &column);
-		if (nearest != NULL || !mapped_field(schema, table, column, &old_entity, &old_field))
+		names_split_column(lfirst(lc), &schema, &table, &column);
+		if (nearest != NULL || !lookup_mapped_field(schema, table, column, &old_entity, &old_field))
 			continue;
-		add_text(&p, old_entity);
-		add_text(&p, old_field);
-		add_text(&p, entity);
-		add_text(&p, field);
-		run_sql("INSERT INTO ownership.field (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
+		sql_add_text(&p, old_entity);
+		sql_add_text(&p, old_field);
+		sql_add_text(&p, entity);
+		sql_add_text(&p, field);
+		sql_run("INSERT INTO ownership.field (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
 				"SELECT $3, $4, domain, owner, policy, key, local, rationale, decided_by, decided_on "
 				"FROM ownership.field WHERE entity = $1 AND name = $2",
 				&p);
-		run_sql("INSERT INTO ownership.declared_access (entity, field, system, mode) "
+		sql_run("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 				"SELECT $3, $4, system, mode FROM ownership.declared_access "
 				"WHERE entity = $1 AND field = $2",
 				&p);
 		return;
 	}
-	undefined(psprintf("field \"%s\" does not exist", label), nearest, "field",
-			  "Insert it into ownership.field first, or assign one of its columns.");
+	require_undefined(psprintf("field \"%s\" does not exist", label), nearest, "field",
+					  "Insert it into ownership.field first, or assign one of its columns.");
 }
 
 /*
@@ -1486,9 +1496,9 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 Datum
 ownership_link(PG_FUNCTION_ARGS)
 {
-	char *name = argument_text(fcinfo, 0);
-	List *columns = argument_list(fcinfo, 1, TEXTOID, "columns");
-	char *authoritative = argument_text(fcinfo, 2);
+	char *name = call_text(fcinfo, 0);
+	List *columns = call_list(fcinfo, 1, TEXTOID, "columns");
+	char *authoritative = call_text(fcinfo, 2);
 	char *entity;
 	char *field;
 	char *auth[3] = {NULL, NULL, NULL};
@@ -1502,9 +1512,9 @@ ownership_link(PG_FUNCTION_ARGS)
 	if (columns == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
 						errhint("Name the columns that hold the field, as schema.table.column.")));
-	split_field(name, &entity, &field);
+	names_split_field(name, &entity, &field);
 	if (authoritative != NULL)
-		split_column(authoritative, &auth[0], &auth[1], &auth[2]);
+		names_split_column(authoritative, &auth[0], &auth[1], &auth[2]);
 
 	SPI_connect();
 	foreach(lc, columns)
@@ -1514,9 +1524,9 @@ ownership_link(PG_FUNCTION_ARGS)
 		char *column;
 		Oid relid;
 
-		split_column(lfirst(lc), &schema, &table, &column);
+		names_split_column(lfirst(lc), &schema, &table, &column);
 		relid = require_table(schema, table);
-		(void) check_column(relid, column);
+		(void) require_column(relid, column);
 		relids = list_append_unique_oid(relids, relid);
 		if (authoritative != NULL)
 			auth_found |= strcmp(schema, auth[0]) == 0 && strcmp(table, auth[1]) == 0 &&
@@ -1530,21 +1540,21 @@ ownership_link(PG_FUNCTION_ARGS)
 		char *old_field;
 
 		/* it may be a copy already */
-		if (!auth_found && mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field))
+		if (!auth_found && lookup_mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field))
 			auth_found = strcmp(entity, old_entity) == 0 && strcmp(field, old_field) == 0;
 		if (!auth_found)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("authoritative column \"%s\" is not a copy of field \"%s\"",
 								   authoritative, name),
 							errhint("Name it among the columns.")));
-		add_text(&p, entity);
-		add_text(&p, field);
-		run_sql("UPDATE ownership.mirrored_column SET authoritative = false "
+		sql_add_text(&p, entity);
+		sql_add_text(&p, field);
+		sql_run("UPDATE ownership.mirrored_column SET authoritative = false "
 				"WHERE entity = $1 AND field = $2 AND authoritative",
 				&p);
-		if (mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field) &&
+		if (lookup_mapped_field(auth[0], auth[1], auth[2], &old_entity, &old_field) &&
 			strcmp(entity, old_entity) == 0 && strcmp(field, old_field) == 0)
-			map_one_column(auth[0], auth[1], auth[2], entity, field, true);
+			field_map_column(auth[0], auth[1], auth[2], entity, field, true);
 	}
 	foreach(lc, columns)
 	{
@@ -1554,23 +1564,23 @@ ownership_link(PG_FUNCTION_ARGS)
 
 		Oid relid;
 
-		split_column(lfirst(lc), &schema, &table, &column);
+		names_split_column(lfirst(lc), &schema, &table, &column);
 		relid = require_table(schema, table);
-		if (map_one_column(schema, table, column, entity, field,
-						   authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
-							   strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&
-			in_key(primary_key(relid), get_attnum(relid, column)))
+		if (field_map_column(schema, table, column, entity, field,
+							 authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
+								 strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&
+			field_in_key(field_primary_key(relid), get_attnum(relid, column)))
 		{
 			Parameters p = {0};
 
-			add_text(&p, entity);
-			add_text(&p, field);
-			run_sql("UPDATE ownership.field SET key = true "
+			sql_add_text(&p, entity);
+			sql_add_text(&p, field);
+			sql_run("UPDATE ownership.field SET key = true "
 					"WHERE entity = $1 AND name = $2 AND NOT key",
 					&p);
 		}
 	}
-	check_comparable(entity, field);
+	field_check_comparable(entity, field);
 	foreach(lc, relids)
 	{
 		if (compat_table_ownercheck(lfirst_oid(lc), GetUserId()))
@@ -1589,12 +1599,12 @@ ownership_link(PG_FUNCTION_ARGS)
 Datum
 ownership_assign_rows(PG_FUNCTION_ARGS)
 {
-	Oid relid = argument_relation(fcinfo, 0);
+	Oid relid = require_argument_relation(fcinfo, 0);
 	char *schema = get_namespace_name(get_rel_namespace(relid));
 	char *table = get_rel_name(relid);
-	List *columns = argument_list(fcinfo, 1, NAMEOID, "columns");
-	char *owner = argument_text(fcinfo, 2);
-	char *filter = argument_text(fcinfo, 3);
+	List *columns = call_list(fcinfo, 1, NAMEOID, "columns");
+	char *owner = call_text(fcinfo, 2);
+	char *filter = call_text(fcinfo, 3);
 	ListCell *lc;
 
 	if (columns == NIL || filter == NULL)
@@ -1610,27 +1620,27 @@ ownership_assign_rows(PG_FUNCTION_ARGS)
 		char *entity;
 		char *field;
 
-		(void) check_column(relid, column);
-		if (!mapped_field(schema, table, column, &entity, &field))
+		(void) require_column(relid, column);
+		if (!lookup_mapped_field(schema, table, column, &entity, &field))
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 							errmsg("column \"%s\" of table \"%s\" is not on the ownership map",
-								   column, message_relation(schema, table)),
+								   column, names_message_relation(schema, table)),
 							errhint("Assign it first; that owner holds where no filter does.")));
-		add_text(&p, schema);
-		add_text(&p, table);
-		add_text(&p, column);
-		add_text(&p, filter);
-		add_text(&p, owner);
-		if (run_sql("UPDATE ownership.row_owner SET owner = $5 WHERE table_schema = $1 "
+		sql_add_text(&p, schema);
+		sql_add_text(&p, table);
+		sql_add_text(&p, column);
+		sql_add_text(&p, filter);
+		sql_add_text(&p, owner);
+		if (sql_run("UPDATE ownership.row_owner SET owner = $5 WHERE table_schema = $1 "
 					"AND table_name = $2 AND column_name = $3 AND row_filter = $4",
 					&p) == 0)
-			run_sql("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
+			sql_run("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
 					"SELECT $1, $2, $3, 1 + coalesce(max(position), 0), $4, $5 FROM ownership.row_owner "
 					"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 					&p);
 	}
 	guard_relation(relid, true);
-	tell_overwritable(schema, table, columns);
+	field_report_overwritable(schema, table, columns);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

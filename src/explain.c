@@ -23,7 +23,7 @@ PG_FUNCTION_INFO_V1(ownership_row_filter_problem);
 Datum
 ownership_current_system(PG_FUNCTION_ARGS)
 {
-	const Writer *writer = current_writer();
+	const Writer *writer = writer_current();
 
 	if (writer->system == NULL)
 		PG_RETURN_NULL();
@@ -96,7 +96,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	c.default_policy = (Policy) ownership_default_policy;
 	verdict = verdict_for(&c, col->policy, col->key, stored_null, &softened);
 	a.allowed = verdict < VERDICT_KEEP;
-	a.outcome = outcome_name(verdict);
+	a.outcome = verdict_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
 		a.reason =
 			psprintf("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s.",
@@ -124,7 +124,7 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 {
 	MappedColumn in_row = *col;
 	bool by_row = col->nrules > 0;
-	List *columns = list_make1(row_column(RelationGetRelid(rel), col->name));
+	List *columns = list_make1(place_row_column(RelationGetRelid(rel), col->name));
 	MemoryContext cxt = CurrentMemoryContext;
 	StoredRow row;
 
@@ -135,7 +135,7 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 	in_row.nrules = 0;
 
 	SPI_connect();
-	read_evidence_rows(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
+	row_read(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
 	if (row.n != 1)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
 						errmsg(row.n == 0 ? "table \"%s\" has no row with key %s"
@@ -145,7 +145,7 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 	*stored_null = row.values[0] == NULL;
 	if (by_row)
 	{
-		char *owner = owner_at(row.relid, &row.tid, in_row.name);
+		char *owner = map_owner_at(row.relid, &row.tid, in_row.name);
 
 		in_row.owner = owner == NULL ? NULL : MemoryContextStrdup(cxt, owner);
 	}
@@ -181,11 +181,11 @@ ownership_explain(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	require_system(system);
-	check_relation(PG_GETARG_OID(0));
+	require_relation(PG_GETARG_OID(0));
 	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
 	attnum = get_attnum(RelationGetRelid(rel), NameStr(*PG_GETARG_NAME(1)));
 	if (attnum == InvalidAttrNumber)
-		undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
+		require_undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
 	map = map_get(rel);
 	col = map_column(map, attnum);
 	if (col != NULL && !PG_ARGISNULL(3))
@@ -201,7 +201,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 		col = &in_row;
 		map = map_get(rel);
 	}
-	writer = current_writer();
+	writer = writer_current();
 	a = explain_column(map, col, system,
 					   writer->steward && (system == NULL ? writer->system == NULL
 														  : writer->system != NULL &&
@@ -253,7 +253,7 @@ Datum
 ownership_row_filter_problem(PG_FUNCTION_ARGS)
 {
 	FilterOf f = {PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1))};
-	ErrorData *error = attempt(parse_filter, &f);
+	ErrorData *error = subxact_try(parse_filter, &f);
 
 	if (error == NULL)
 		PG_RETURN_NULL();

@@ -41,10 +41,10 @@
 #include "utils/syscache.h"
 
 /* Runs as the table's owner, as PostgreSQL's own maintenance does. */
-Deputy
-deputy_begin(Relation rel)
+SavedRole
+role_become_owner(Relation rel)
 {
-	Deputy caller;
+	SavedRole caller;
 
 	GetUserIdAndSecContext(&caller.role, &caller.context);
 	SetUserIdAndSecContext(rel->rd_rel->relowner, caller.context | SECURITY_RESTRICTED_OPERATION);
@@ -58,10 +58,10 @@ deputy_begin(Relation rel)
  * his session.  For statements on the map's own tables, whose code is the
  * extension's.
  */
-Deputy
-deputy_begin_extension(void)
+SavedRole
+role_become_extension(void)
 {
-	Deputy caller;
+	SavedRole caller;
 
 	catalog_check_triggers();
 	GetUserIdAndSecContext(&caller.role, &caller.context);
@@ -77,7 +77,7 @@ deputy_begin_extension(void)
 
 /* Not called after an error: the end of the (sub)transaction does the same. */
 void
-deputy_end(const Deputy *caller)
+role_restore(const SavedRole *caller)
 {
 	AtEOXact_GUC(false, caller->nestlevel);
 	SetUserIdAndSecContext(caller->role, caller->context);
@@ -293,7 +293,7 @@ filter_parse(Relation rel, Oid home, const char *text)
 	ErrorContextCallback context;
 	Relation above = rel;
 	Node *expr;
-	Deputy caller = deputy_begin(rel);
+	SavedRole caller = role_become_owner(rel);
 
 	context.callback = parse_error_context;
 	context.arg = unconstify(char *, text);
@@ -315,7 +315,7 @@ filter_parse(Relation rel, Oid home, const char *text)
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a row filter cannot use volatile functions"),
 				 errdetail("Who owns a row must not change from one look at it to the next.")));
-	deputy_end(&caller);
+	role_restore(&caller);
 	error_context_stack = context.previous;
 	return (Expr *) expr;
 }
@@ -347,7 +347,7 @@ filter_renamed(Relation rel, const char *text, const char *table, List *columns)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 	Alias *before = makeAlias(table, NIL);
-	Deputy caller = deputy_begin(rel);
+	SavedRole caller = role_become_owner(rel);
 	Transformed now = {rel, text, NULL};
 	char *renamed = NULL;
 	Node *expr;
@@ -363,11 +363,11 @@ filter_renamed(Relation rel, const char *text, const char *table, List *columns)
 									   makeString(name[0] != '\0' ? name : NameStr(att->attname)));
 	}
 	expr = transform_filter(rel, text, before);
-	if (attempt(transform_as_is, &now) != NULL || !equal(expr, now.expr))
+	if (subxact_try(transform_as_is, &now) != NULL || !equal(expr, now.expr))
 		renamed = deparse_expression(expr,
 									 deparse_context_for(RelationGetRelationName(rel),
 														 RelationGetRelid(rel)),
 									 false, false);
-	deputy_end(&caller);
+	role_restore(&caller);
 	return renamed;
 }

@@ -39,7 +39,7 @@
 #include "utils/lsyscache.h"
 
 bool
-same_place(const TablePlace *a, const TablePlace *b)
+place_is_same(const TablePlace *a, const TablePlace *b)
 {
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0;
 }
@@ -62,14 +62,14 @@ left_from(const TablePlace *name)
 	}
 	catalog_end(scan);
 	/* its map may have been deleted since */
-	return place != NULL && is_mirrored(place->schema, place->table) ? place : NULL;
+	return place != NULL && lookup_is_mirrored(place->schema, place->table) ? place : NULL;
 }
 
 void
-add_place(Parameters *p, const TablePlace *place)
+place_add(Parameters *p, const TablePlace *place)
 {
-	add_text(p, place->schema);
-	add_text(p, place->table);
+	sql_add_text(p, place->schema);
+	sql_add_text(p, place->table);
 }
 
 /* Did the table leave that name in this transaction? */
@@ -78,8 +78,8 @@ left_just_now(const TablePlace *name)
 {
 	Parameters p = {0};
 
-	add_place(&p, name);
-	return run_sql("SELECT FROM ownership.former_table WHERE former_schema = $1 "
+	place_add(&p, name);
+	return sql_run("SELECT FROM ownership.former_table WHERE former_schema = $1 "
 				   "AND former_name = $2 AND left_in = pg_current_xact_id()",
 				   &p) > 0;
 }
@@ -90,23 +90,23 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 {
 	Parameters p = {0};
 
-	add_place(&p, from);
-	add_place(&p, to);
-	if (run_sql("UPDATE ownership.mirrored_table SET table_schema = $3, table_name = $4 "
+	place_add(&p, from);
+	place_add(&p, to);
+	if (sql_run("UPDATE ownership.mirrored_table SET table_schema = $3, table_name = $4 "
 				"WHERE table_schema = $1 AND table_name = $2",
 				&p) == 0)
 		changed_meanwhile();
-	run_sql("UPDATE ownership.former_table SET table_schema = $3, table_name = $4 "
+	sql_run("UPDATE ownership.former_table SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);
-	run_sql("DELETE FROM ownership.former_column WHERE (table_schema, table_name) = ($3, $4) "
+	sql_run("DELETE FROM ownership.former_column WHERE (table_schema, table_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL",
 			&p);
-	run_sql("UPDATE ownership.former_column SET table_schema = $3, table_name = $4 "
+	sql_run("UPDATE ownership.former_column SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);
 	/* the name is nobody's former one any more */
-	run_sql("DELETE FROM ownership.former_table WHERE (former_schema, former_name) = ($3, $4) "
+	sql_run("DELETE FROM ownership.former_table WHERE (former_schema, former_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL",
 			&p);
 }
@@ -117,19 +117,19 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
  * table is a part of one now.
  */
 bool
-drop_undecided(const TablePlace *place, const char *column)
+table_pattern_drop_undecided(const TablePlace *place, const char *column)
 {
-	Pattern *pattern = pattern_for(place);
+	TablePattern *pattern = table_pattern_for(place);
 	Parameters p = {0};
 	Parameters q = {0};
 
 	if (pattern == NULL)
 		return false;
-	add_place(&p, place);
-	add_text(&p, column);
-	add_text(&p, default_entity(place->schema, place->table));
-	add_text(&p, pattern->owner);
-	if (run_sql("SELECT FROM ownership.mirrored_column m "
+	place_add(&p, place);
+	sql_add_text(&p, column);
+	sql_add_text(&p, names_default_entity(place->schema, place->table));
+	sql_add_text(&p, pattern->owner);
+	if (sql_run("SELECT FROM ownership.mirrored_column m "
 				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
 				"WHERE m.table_schema = $1 AND m.table_name = $2 AND ($3 IS NULL OR m.column_name = $3) "
 				/* the field of a column may be called as the table and the column once were */
@@ -142,14 +142,14 @@ drop_undecided(const TablePlace *place, const char *column)
 				"AND o.field = m.field AND (o.table_schema, o.table_name, o.column_name) <> ($1, $2, m.column_name)))",
 				&p) > 0)
 		return false;
-	add_place(&q, place);
-	add_text(&q, column);
-	run_sql("DELETE FROM ownership.field f USING ownership.mirrored_column m "
+	place_add(&q, place);
+	sql_add_text(&q, column);
+	sql_run("DELETE FROM ownership.field f USING ownership.mirrored_column m "
 			"WHERE (m.table_schema, m.table_name) = ($1, $2) AND ($3 IS NULL OR m.column_name = $3) "
 			"AND (f.entity, f.name) = (m.entity, m.field)",
 			&q);
 	if (column == NULL)
-		run_sql("DELETE FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2) "
+		sql_run("DELETE FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2) "
 				"AND $3 IS NULL",
 				&q);
 	return true;
@@ -163,10 +163,10 @@ table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *colu
 
 	rename_on_map(from, to);
 	rename_in_filters(relid, to, from->table, columns);
-	queue_ddl(RelationRelationId, relid, from, false, false, NIL);
-	add_place(&p, from);
-	add_place(&p, to);
-	run_sql("INSERT INTO ownership.former_table (former_schema, former_name, table_schema, table_name, left_in) "
+	queue_add(RelationRelationId, relid, from, false, false, NIL);
+	place_add(&p, from);
+	place_add(&p, to);
+	sql_run("INSERT INTO ownership.former_table (former_schema, former_name, table_schema, table_name, left_in) "
 			"VALUES ($1, $2, $3, $4, pg_current_xact_id()) ON CONFLICT (former_schema, former_name) "
 			"DO UPDATE SET table_schema = $3, table_name = $4, left_in = pg_current_xact_id(), twin = false",
 			&p);
@@ -179,11 +179,12 @@ new_columns(Oid relid, const Binding *before)
 	List *fresh = NIL;
 	ListCell *lc;
 
-	foreach(lc, table_columns_by_number(relid))
+	foreach(lc, place_columns(relid))
 	{
 		List *name = list_make1(lfirst(lc));
 
-		if (((char *) lfirst(lc))[0] != '\0' && (before == NULL || !all_among(name, before->columns)))
+		if (((char *) lfirst(lc))[0] != '\0' &&
+			(before == NULL || !names_all_among(name, before->columns)))
 			fresh = lappend(fresh, lfirst(lc));
 	}
 	return fresh;
@@ -221,8 +222,8 @@ table_takes(Oid relid, const TablePlace *place)
 
 	bind_schema(place->schema);
 	bind_table(place->schema, place->table, relid,
-			   before != NULL ? before->guarded : carries_guard(relid));
-	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
+			   before != NULL ? before->guarded : place_carries_guard(relid));
+	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
 /* The map of a table that is, or was, at `from` comes to the one that is at `to`. */
@@ -233,12 +234,12 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 	List *fresh = new_columns(relid, before);
 
 	if (before != NULL && OidIsValid(before->relid))
-		queue_ddl(RelationRelationId, before->relid, from, false, true, NIL);
+		queue_add(RelationRelationId, before->relid, from, false, true, NIL);
 	rename_on_map(from, to);
 	bind_table(to->schema, to->table, relid, before != NULL && before->guarded);
 	if (before != NULL)
 		rename_in_filters(relid, to, from->table, NIL);
-	queue_ddl(RelationRelationId, relid, NULL, true, true, fresh);
+	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
 /*
@@ -250,26 +251,26 @@ copy_map(Oid relid, const TablePlace *from, const TablePlace *to, bool guarded)
 {
 	Parameters p = {0};
 
-	add_place(&p, from);
-	add_place(&p, to);
-	add_texts(&p, table_columns_by_number(relid));
-	run_sql("INSERT INTO ownership.mirrored_table (table_schema, table_name, source) "
+	place_add(&p, from);
+	place_add(&p, to);
+	sql_add_texts(&p, place_columns(relid));
+	sql_run("INSERT INTO ownership.mirrored_table (table_schema, table_name, source) "
 			"SELECT $3, $4, source FROM ownership.mirrored_table "
 			"WHERE (table_schema, table_name) = ($1, $2) AND $5 IS NOT NULL",
 			&p);
-	run_sql("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
+	sql_run("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
 			"SELECT $3, $4, column_name, entity, field FROM ownership.mirrored_column "
 			"WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
 			&p);
-	write_carried_filters("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
-						  "SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
-						  "WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
-						  &p);
-	run_sql("UPDATE ownership.former_table SET twin = true WHERE (former_schema, former_name) = ($3, $4) "
+	table_triggers_write_filters("INSERT INTO ownership.row_owner (table_schema, table_name, column_name, position, row_filter, owner) "
+								 "SELECT $3, $4, column_name, position, row_filter, owner FROM ownership.row_owner "
+								 "WHERE (table_schema, table_name) = ($1, $2) AND column_name = ANY ($5)",
+								 &p);
+	sql_run("UPDATE ownership.former_table SET twin = true WHERE (former_schema, former_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL AND $5 IS NOT NULL",
 			&p);
 	bind_table(to->schema, to->table, relid, guarded);
-	queue_ddl(RelationRelationId, relid, NULL, true, true, NIL);
+	queue_add(RelationRelationId, relid, NULL, true, true, NIL);
 }
 
 /* Did a mirrored table, not the one from `but`, surely make room at that place? */
@@ -279,7 +280,7 @@ is_vacant(const TablePlace *place, const TablePlace *but)
 	TablePlace *from = left_from(place);
 	Binding *other;
 
-	if (from == NULL || same_place(from, but))
+	if (from == NULL || place_is_same(from, but))
 		return false;
 	other = binding_named(from->schema, from->table);
 	/* its drop may not have been seen */
@@ -292,7 +293,7 @@ may_be_vacant(Oid relid, const TablePlace *place, const TablePlace *but)
 {
 	TablePlace *from = left_from(place);
 
-	return from != NULL && !same_place(from, but) &&
+	return from != NULL && !place_is_same(from, but) &&
 		   (is_vacant(place, but) || looks_like(relid, binding_named(from->schema, from->table)));
 }
 
@@ -301,12 +302,12 @@ static void
 table_arrives(Oid relid, const TablePlace *place)
 {
 	TablePlace *from = left_from(place);
-	char *label = message_relation(place->schema, place->table);
+	char *label = names_message_relation(place->schema, place->table);
 	Binding *other;
 
 	if (from == NULL)
 	{
-		queue_ddl(RelationRelationId, relid, NULL, true, true, NIL);
+		queue_add(RelationRelationId, relid, NULL, true, true, NIL);
 		return;
 	}
 	other = binding_named(from->schema, from->table);
@@ -317,9 +318,9 @@ table_arrives(Oid relid, const TablePlace *place)
 		copy_map(relid, from, place, other->guarded);
 		ereport(WARNING,
 				(errmsg("table \"%s\" is on the ownership map as \"%s\" is", label,
-						message_relation(from->schema, from->table)),
+						names_message_relation(from->schema, from->table)),
 				 errdetail("That one had this name, and this one has its columns: a load may be swapping them. When \"%s\" is dropped, the map stays here.",
-						   message_relation(from->schema, from->table)),
+						   names_message_relation(from->schema, from->table)),
 				 errhint(
 					 "Delete the row of the one that is not mirrored from ownership.mirrored_table.")));
 	}
@@ -328,22 +329,22 @@ table_arrives(Oid relid, const TablePlace *place)
 		ereport(WARNING,
 				(errmsg("table \"%s\" is not on the ownership map", label),
 				 errdetail("The map of that name followed its table, which is called \"%s\" now.",
-						   message_relation(from->schema, from->table))));
-		queue_ddl(RelationRelationId, relid, NULL, true, true, NIL);
+						   names_message_relation(from->schema, from->table))));
+		queue_add(RelationRelationId, relid, NULL, true, true, NIL);
 	}
 }
 
 /* Is a table above it on the map? */
 bool
-below_mirrored(Oid relid)
+place_is_below_mirrored(Oid relid)
 {
 	ListCell *lc;
 
-	foreach(lc, map_ancestors(relid))
+	foreach(lc, place_ancestors(relid))
 	{
 		TablePlace place;
 
-		if (table_place(lfirst_oid(lc), &place) && is_mirrored(place.schema, place.table))
+		if (place_of(lfirst_oid(lc), &place) && lookup_is_mirrored(place.schema, place.table))
 			return true;
 	}
 	return false;
@@ -351,19 +352,19 @@ below_mirrored(Oid relid)
 
 /* A quick look: can DDL on the relation matter to the map? */
 bool
-concerns_map(Oid relid, int flags)
+follow_concerns_map(Oid relid, int flags)
 {
 	TablePlace place;
 
-	if (!table_place(relid, &place))
+	if (!place_of(relid, &place))
 		return false;
-	if (is_mirrored(place.schema, place.table) || binding_of(relid) != NULL)
+	if (lookup_is_mirrored(place.schema, place.table) || binding_of(relid) != NULL)
 		return true;
-	if (flags & FOLLOW_ARRIVAL && (left_from(&place) != NULL || pattern_for(&place) != NULL))
+	if (flags & FOLLOW_ARRIVAL && (left_from(&place) != NULL || table_pattern_for(&place) != NULL))
 		return true;
-	if (flags & (FOLLOW_GUARD | FOLLOW_TRIGGERS) && carries_guard(relid))
+	if (flags & (FOLLOW_GUARD | FOLLOW_TRIGGERS) && place_carries_guard(relid))
 		return true;
-	return flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD) && below_mirrored(relid);
+	return flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD) && place_is_below_mirrored(relid);
 }
 
 /*
@@ -378,11 +379,11 @@ may_take_along(Oid relid, const TablePlace *was)
 	/* the schema itself may have been renamed */
 	if (!OidIsValid(schema))
 		schema = get_rel_namespace(relid);
-	if (is_bound_schema(was->schema, schema))
+	if (bind_is_bound_schema(was->schema, schema))
 		return true;
 	ereport(WARNING,
 			(errmsg("the ownership map of table \"%s\" stays with that name",
-					relation_label(was->schema, was->table)),
+					names_relation_label(was->schema, was->table)),
 			 errdetail("Schema \"%s\" took the place of the one that the map means.", was->schema)));
 	return false;
 }
@@ -394,25 +395,26 @@ follow_table(Oid relid, int flags)
 	TablePlace place;
 	Binding *b;
 
-	if (!table_place(relid, &place))
+	if (!place_of(relid, &place))
 		return;
 	b = binding_of(relid);
 	if (b != NULL)
 	{
 		TablePlace was = {b->schema, b->table, false};
 
-		if (!same_place(&was, &place))
+		if (!place_is_same(&was, &place))
 		{
 			/* the map of the name comes before its own */
 			if (!may_take_along(relid, &was))
 				bind_nothing(b);
-			else if (is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
+			else if (lookup_is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
 			{
-				if (!drop_undecided(&was, NULL))
+				if (!table_pattern_drop_undecided(&was, NULL))
 					bind_nothing(b);
 			}
 			/* its own is worth something, unless a copy of the other comes */
-			else if (!may_be_vacant(relid, &place, &was) || !drop_undecided(&was, NULL))
+			else if (!may_be_vacant(relid, &place, &was) ||
+					 !table_pattern_drop_undecided(&was, NULL))
 				table_leaves(relid, &was, &place, b->columns);
 			b = binding_of(relid);
 			if (b == NULL)
@@ -420,19 +422,19 @@ follow_table(Oid relid, int flags)
 		}
 	}
 	/* a partition is covered by the table above it */
-	if (b != NULL && flags & FOLLOW_GUARD && place.partition && below_mirrored(relid) &&
-		drop_undecided(&place, NULL))
+	if (b != NULL && flags & FOLLOW_GUARD && place.partition && place_is_below_mirrored(relid) &&
+		table_pattern_drop_undecided(&place, NULL))
 		b = NULL;
 	if (b != NULL)
 		follow_columns(b, &place);
-	else if (is_mirrored(place.schema, place.table))
+	else if (lookup_is_mirrored(place.schema, place.table))
 		table_takes(relid, &place);
 	else if (flags & FOLLOW_ARRIVAL)
 		table_arrives(relid, &place);
-	if (flags & FOLLOW_KEY && b != NULL && !restoring() && pattern_for(&place) != NULL)
-		mark_primary_key(relid);
+	if (flags & FOLLOW_KEY && b != NULL && !call_is_restoring() && table_pattern_for(&place) != NULL)
+		field_mark_primary_key(relid);
 	if (flags & FOLLOW_GUARD)
-		queue_ddl(RelationRelationId, relid, NULL, b == NULL && flags & FOLLOW_ARRIVAL, true, NIL);
+		queue_add(RelationRelationId, relid, NULL, b == NULL && flags & FOLLOW_ARRIVAL, true, NIL);
 }
 
 /* The copy of a map stays, and what it was copied from goes with its table. */
@@ -444,22 +446,22 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 	Parameters r = {0};
 
 	/* columns that the copy's table does not have wait for it */
-	add_place(&r, gone);
-	add_place(&r, twin);
-	add_texts(&r, table_columns_by_number(table_of_name(twin->schema, twin->table)));
-	run_sql("UPDATE ownership.mirrored_column m SET table_schema = $3, table_name = $4 "
+	place_add(&r, gone);
+	place_add(&r, twin);
+	sql_add_texts(&r, place_columns(place_find_table(twin->schema, twin->table)));
+	sql_run("UPDATE ownership.mirrored_column m SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name <> ALL ($5) "
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.table_schema = $3 "
 			"AND o.table_name = $4 AND o.column_name = m.column_name)",
 			&r);
-	add_place(&p, gone);
-	if (run_sql("SELECT array_agg(column_name) FROM ownership.mirrored_column "
+	place_add(&p, gone);
+	if (sql_run("SELECT array_agg(column_name) FROM ownership.mirrored_column "
 				"WHERE table_schema = $1 AND table_name = $2 AND authoritative",
 				&p) > 0)
-		add_texts(&q, result_texts(0, 1));
-	run_sql("DELETE FROM ownership.mirrored_table WHERE table_schema = $1 AND table_name = $2", &p);
-	add_place(&q, twin);
-	run_sql("UPDATE ownership.mirrored_column SET authoritative = true "
+		sql_add_texts(&q, sql_result_texts(0, 1));
+	sql_run("DELETE FROM ownership.mirrored_table WHERE table_schema = $1 AND table_name = $2", &p);
+	place_add(&q, twin);
+	sql_run("UPDATE ownership.mirrored_column SET authoritative = true "
 			"WHERE column_name = ANY ($1) AND table_schema = $2 AND table_name = $3",
 			&q);
 	rename_evidence(gone, twin);
@@ -483,8 +485,8 @@ follow_dropped(Oid relid)
 	bind_nothing(b);
 	place.schema = b->schema;
 	place.table = b->table;
-	add_place(&p, &place);
-	n = run_sql("SELECT former_schema, former_name, twin FROM ownership.former_table "
+	place_add(&p, &place);
+	n = sql_run("SELECT former_schema, former_name, twin FROM ownership.former_table "
 				"WHERE table_schema = $1 AND table_name = $2 ORDER BY left_in DESC",
 				&p);
 	names = SPI_tuptable;
@@ -493,11 +495,11 @@ follow_dropped(Oid relid)
 		TablePlace former = {SPI_getvalue(names->vals[i], names->tupdesc, 1),
 							 SPI_getvalue(names->vals[i], names->tupdesc, 2), false};
 		bool twin = strcmp(SPI_getvalue(names->vals[i], names->tupdesc, 3), "t") == 0;
-		Oid heir = table_of_name(former.schema, former.table);
+		Oid heir = place_find_table(former.schema, former.table);
 
-		if (twin && is_mirrored(former.schema, former.table))
+		if (twin && lookup_is_mirrored(former.schema, former.table))
 			twin_stays(&place, &former);
-		else if (OidIsValid(heir) && !is_mirrored(former.schema, former.table))
+		else if (OidIsValid(heir) && !lookup_is_mirrored(former.schema, former.table))
 			map_returns(heir, &place, &former);
 		else
 			continue;
@@ -508,14 +510,14 @@ follow_dropped(Oid relid)
 static void
 follow_oids(const char *sql, Parameters *p, int flags)
 {
-	uint64 n = run_sql(sql, p);
+	uint64 n = sql_run(sql, p);
 	SPITupleTable *oids = SPI_tuptable;
 
 	for (uint64 i = 0; i < n; i++)
 	{
 		Oid relid = atooid(SPI_getvalue(oids->vals[i], oids->tupdesc, 1));
 
-		if (concerns_map(relid, flags))
+		if (follow_concerns_map(relid, flags))
 			follow_table(relid, flags);
 	}
 }
@@ -527,15 +529,15 @@ follow_schema(const char *old, const char *new)
 	Parameters p = {0};
 	TablePlace was = {unconstify(char *, old), NULL, false};
 
-	add_text(&p, old);
+	sql_add_text(&p, old);
 	follow_oids("SELECT relid::text FROM ownership.bound_table WHERE table_schema = $1 AND relid <> 0",
 				&p, 0);
 	p = (Parameters){0};
-	add_text(&p, new);
+	sql_add_text(&p, new);
 	follow_oids("SELECT c.oid::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 				"WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')",
 				&p, FOLLOW_ARRIVAL);
-	queue_ddl(NamespaceRelationId, get_namespace_oid(new, false), &was, false, false, NIL);
+	queue_add(NamespaceRelationId, get_namespace_oid(new, false), &was, false, false, NIL);
 }
 
 /* A subscription was renamed: it is the same feed. */
@@ -544,9 +546,9 @@ follow_subscription(const char *old, const char *new)
 {
 	Parameters p = {0};
 
-	add_text(&p, old);
-	add_text(&p, new);
-	if (run_sql("SELECT FROM ownership.identity o JOIN ownership.identity n ON n.kind = o.kind "
+	sql_add_text(&p, old);
+	sql_add_text(&p, new);
+	if (sql_run("SELECT FROM ownership.identity o JOIN ownership.identity n ON n.kind = o.kind "
 				"WHERE o.kind = 'subscription' AND o.name = $1 AND n.name = $2",
 				&p) > 0)
 		ereport(WARNING,
@@ -554,6 +556,6 @@ follow_subscription(const char *old, const char *new)
 				 errdetail("What the ownership map said of subscription \"%s\" stays with that name.",
 						   old)));
 	else
-		run_sql("UPDATE ownership.identity SET name = $2 WHERE kind = 'subscription' AND name = $1",
+		sql_run("UPDATE ownership.identity SET name = $2 WHERE kind = 'subscription' AND name = $1",
 				&p);
 }

@@ -38,7 +38,7 @@ check_privilege(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 static bool
 is_armed(Relation rel)
 {
-	Trigger *trigger = find_trigger(rel, TRIGGER_AMEND);
+	Trigger *trigger = call_find_trigger(rel, TRIGGER_AMEND);
 
 	if (trigger == NULL)
 		return false;
@@ -47,7 +47,7 @@ is_armed(Relation rel)
 			SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA);
 }
 
-/* Call what its trigger would call. */
+/* GuardCall what its trigger would call. */
 static void
 judge(Relation rel)
 {

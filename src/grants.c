@@ -22,8 +22,8 @@ ownership_grants(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
 	require_system(system);
-	add_text(&p, system);
-	n = run_sql("SELECT statement FROM ownership.grant_statements WHERE $1 IS NULL OR system = $1 "
+	sql_add_text(&p, system);
+	n = sql_run("SELECT statement FROM ownership.grant_statements WHERE $1 IS NULL OR system = $1 "
 				"ORDER BY system COLLATE \"C\", role COLLATE \"C\", rank, statement COLLATE \"C\"",
 				&p);
 	for (uint64 i = 0; i < n; i++)

@@ -38,7 +38,7 @@ PG_FUNCTION_INFO_V1(ownership_guard_judge);
 PG_FUNCTION_INFO_V1(ownership_guard_truncate);
 
 /* What one call works on. */
-typedef struct Call
+typedef struct GuardCall
 {
 	TriggerData *td;
 	GuardState *state;
@@ -51,7 +51,7 @@ typedef struct Call
 	Circumstances circumstances;
 	bool applied; /* the row change is a replication worker's own */
 	bool judge;	  /* in BEFORE: AFTER will not */
-} Call;
+} GuardCall;
 
 /*
  * Are rows of a dump on their way into a partition whose guard is not back?
@@ -64,13 +64,13 @@ typedef struct Call
  * restores a dump; the owner could as well have disabled the trigger.
  */
 static bool
-is_being_restored(const Call *call)
+is_being_restored(const GuardCall *call)
 {
 	Relation rel = call->td->tg_relation;
 
-	return restoring() && call->td->tg_trigger->tgisclone &&
+	return call_is_restoring() && call->td->tg_trigger->tgisclone &&
 		   rel->rd_rel->relkind == RELKIND_RELATION &&
-		   find_trigger(rel, TRIGGER_TRUNCATE) == NULL && call->system == NULL &&
+		   call_find_trigger(rel, TRIGGER_TRUNCATE) == NULL && call->system == NULL &&
 		   compat_table_ownercheck(RelationGetRelid(rel), call->writer->role);
 }
 
@@ -99,8 +99,8 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 static bool
 is_second(const TriggerData *td, const char *name)
 {
-	const Trigger *this = find_trigger(td->tg_relation, td->tg_trigger->tgname);
-	const Trigger *own = find_trigger(td->tg_relation, name);
+	const Trigger *this = call_find_trigger(td->tg_relation, td->tg_trigger->tgname);
+	const Trigger *own = call_find_trigger(td->tg_relation, name);
 
 	return own != this && own != NULL && this != NULL && own->tgfoid == this->tgfoid &&
 		   own->tgtype == this->tgtype && own->tgqual == NULL && own->tgnattr == 0 &&
@@ -150,7 +150,7 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
  * there is nothing to guard.
  */
 static bool
-begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool row, Call *call)
+begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool row, GuardCall *call)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
 	GuardState *state = fcinfo->flinfo->fn_extra;
@@ -193,7 +193,7 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	call->judge = state->judge;
 	call->applied = state->applied && call->writer->worker;
 	call->circumstances = statement_circumstances(moment, call->writer);
-	call->circumstances.steward |= statement_is_mandated(call->map);
+	call->circumstances.steward |= statement_is_steward_query(call->map);
 	if (timing != TRIGGER_EVENT_BEFORE)
 		call->circumstances.cascade = false; /* BEFORE has seen to it */
 	else if (row && state->rows < 3 && ++state->rows == (call->applied ? 2 : 1))
@@ -202,7 +202,8 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 }
 
 static void
-add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner, bool stored_null)
+conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
+			  bool stored_null)
 {
 	Verdict verdict;
 	bool softened;
@@ -227,7 +228,7 @@ add_conflict(Call *call, ConflictSet *set, MappedColumn *col, const char *owner,
  * for a statement, unless the map or the writer changes.
  */
 static void
-find_candidates(Call *call, const Bitmapset *named)
+find_candidates(GuardCall *call, const Bitmapset *named)
 {
 	GuardState *state = call->state;
 	RelationMap *map = call->map;
@@ -265,8 +266,8 @@ find_candidates(Call *call, const Bitmapset *named)
 
 /* UPDATE writes the columns that it names and whose value changed. */
 static void
-update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTableSlot *stored,
-				 TupleTableSlot *proposed)
+conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
+					TupleTableSlot *stored, TupleTableSlot *proposed)
 {
 	RelationMap *map = call->map;
 	GuardState *state = call->state;
@@ -289,7 +290,7 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
 
 		if (value_changed(&col->type, stored->tts_values[att], stored->tts_isnull[att],
 						  proposed->tts_values[att], proposed->tts_isnull[att]))
-			add_conflict(call, set, col, map_owner(map, col, stored), stored->tts_isnull[att]);
+			conflicts_add(call, set, col, map_owner(map, col, stored), stored->tts_isnull[att]);
 	}
 }
 
@@ -298,7 +299,7 @@ update_conflicts(Call *call, ConflictSet *set, const Bitmapset *named, TupleTabl
  * not have the generated columns of a key yet.
  */
 static uint64
-stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row)
 {
 	uint64 hash = hash_combine64(RelationGetRelid(call->td->tg_relation), col->attnum);
 
@@ -320,14 +321,14 @@ stand_in(const Call *call, const MappedColumn *col, TupleTableSlot *row)
 
 /* AFTER: did BEFORE see that the row takes the column's default? */
 static bool
-took_default(const Call *call, const MappedColumn *col, TupleTableSlot *row)
+took_default(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row)
 {
 	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) && insertion_was_open(&call->new, col) &&
-		   tally_remembers(call->map, stand_in(call, col, row));
+		   tally_remembers(call->map, conflicts_stand_in(call, col, row));
 }
 
 static void
-insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
+conflicts_of_insert(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
@@ -341,15 +342,15 @@ insert_conflicts(Call *call, ConflictSet *set, TupleTableSlot *proposed)
 	{
 		MappedColumn *col = &cols[i];
 
-		if (col->foreign && insert_writes(&call->new, col, proposed) &&
+		if (col->foreign && insertion_writes(&call->new, col, proposed) &&
 			!took_default(call, col, proposed))
-			add_conflict(call, set, col, map_owner(map, col, proposed), false);
+			conflicts_add(call, set, col, map_owner(map, col, proposed), false);
 	}
 }
 
 /* DELETE writes the key. */
 static void
-delete_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
+conflicts_of_delete(GuardCall *call, ConflictSet *set, TupleTableSlot *stored)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
@@ -362,12 +363,12 @@ delete_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored)
 	for (int i = 0; i < ncols; i++)
 	{
 		if (cols[i].key && cols[i].foreign)
-			add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), false);
+			conflicts_add(call, set, &cols[i], map_owner(map, &cols[i], stored), false);
 	}
 }
 
 static Evidence
-evidence(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSlot *stored,
+evidence(const GuardCall *call, const ConflictSet *set, Verdict outcome, TupleTableSlot *stored,
 		 TupleTableSlot *proposed)
 {
 	Evidence e = {0};
@@ -386,17 +387,17 @@ evidence(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSl
 }
 
 static void
-reject(const Call *call, const ConflictSet *set, Verdict outcome, TupleTableSlot *stored,
-	   TupleTableSlot *proposed, const char *why)
+outcome_reject(const GuardCall *call, const ConflictSet *set, Verdict outcome,
+			   TupleTableSlot *stored, TupleTableSlot *proposed, const char *why)
 {
 	Evidence e = evidence(call, set, outcome, stored, proposed);
 
-	report_rejected(&e, why);
+	evidence_report_rejected(&e, why);
 }
 
 /* The tuple as a slot, for reading while the call lasts. */
 static TupleTableSlot *
-tuple_slot(Relation rel, HeapTuple tuple)
+conflicts_slot(Relation rel, HeapTuple tuple)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
 
@@ -409,10 +410,10 @@ tuple_slot(Relation rel, HeapTuple tuple)
  * into, where that is known to be another one than was proposed.
  */
 static void
-record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
-			   TupleTableSlot *proposed, HeapTuple amended)
+outcome_record_allowed(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+					   TupleTableSlot *proposed, HeapTuple amended)
 {
-	TupleTableSlot *final = amended == NULL ? NULL : tuple_slot(call->td->tg_relation, amended);
+	TupleTableSlot *final = amended == NULL ? NULL : conflicts_slot(call->td->tg_relation, amended);
 
 	for (Verdict v = VERDICT_OBSERVE; v <= VERDICT_OVERRIDE; v++)
 	{
@@ -423,7 +424,7 @@ record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 				Evidence e = evidence(call, set, v, stored, proposed);
 
 				e.final = final;
-				record_evidence(&e);
+				evidence_record(&e);
 				break;
 			}
 		}
@@ -434,7 +435,7 @@ record_allowed(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
 
 /* Why a rejection in a foreign-key action may differ from the policy. */
 static const char *
-cascade_reason(const Call *call)
+cascade_reason(const GuardCall *call)
 {
 	return call->circumstances.cascade ? "A foreign-key action cannot leave the row as it is."
 									   : NULL;
@@ -446,7 +447,7 @@ cascade_reason(const Call *call)
  * none for another.
  */
 static bool
-rejects_early(const Call *call)
+outcome_rejects_early(const GuardCall *call)
 {
 	return call->judge || call->circumstances.cascade ||
 		   (call->circumstances.operation == OPERATION_INSERT && move_is_under_way());
@@ -454,37 +455,37 @@ rejects_early(const Call *call)
 
 /* BEFORE: what must be rejected now. */
 static void
-reject_early(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
-			 TupleTableSlot *proposed)
+outcome_reject_early(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+					 TupleTableSlot *proposed)
 {
-	if (set->strictest == VERDICT_REJECT && rejects_early(call))
-		reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
+	if (set->strictest == VERDICT_REJECT && outcome_rejects_early(call))
+		outcome_reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
 }
 
 /* Evidence of kept values, once the amended row is known. */
 static void
-record_kept(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
-			TupleTableSlot *proposed, HeapTuple amended)
+outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+					TupleTableSlot *proposed, HeapTuple amended)
 {
-	TupleTableSlot *final = tuple_slot(call->td->tg_relation, amended);
+	TupleTableSlot *final = conflicts_slot(call->td->tg_relation, amended);
 	Evidence e = evidence(call, set, VERDICT_KEEP, stored, proposed);
 
 	e.final = final;
-	record_evidence(&e);
-	report_softened(&e);
+	evidence_record(&e);
+	evidence_report_softened(&e);
 	if (!call->applied)
 		tally_get(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);
 }
 
 static void
-record_discarded(const Call *call, const ConflictSet *set, TupleTableSlot *stored,
-				 TupleTableSlot *proposed)
+outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+						 TupleTableSlot *proposed)
 {
 	Evidence e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
 
-	record_evidence(&e);
-	report_softened(&e);
+	evidence_record(&e);
+	evidence_report_softened(&e);
 	if (!call->applied)
 	{
 		Tally *tally = tally_get(call->map);
@@ -531,7 +532,8 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 
 /* Puts the stored values back into the columns that are kept. */
 static HeapTuple
-restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple, TupleTableSlot *stored)
+amend_restore_values(const GuardCall *call, const ConflictSet *set, HeapTuple tuple,
+					 TupleTableSlot *stored)
 {
 	int *attnums = palloc(set->n * sizeof(int));
 	Datum *values = palloc(set->n * sizeof(Datum));
@@ -555,8 +557,8 @@ restore_values(const Call *call, const ConflictSet *set, HeapTuple tuple, TupleT
  * slot of the tuple, if that was not amended.
  */
 static void
-count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTableSlot *stored,
-		  HeapTuple tuple, TupleTableSlot *row)
+outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
+				  TupleTableSlot *stored, HeapTuple tuple, TupleTableSlot *row)
 {
 	if (!call->judge || tuple == NULL || !activity_counts())
 		return;
@@ -564,14 +566,14 @@ count_row(const Call *call, Operation operation, const Bitmapset *named, TupleTa
 		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 	else
 	{
-		row = tuple_slot(call->td->tg_relation, tuple);
+		row = conflicts_slot(call->td->tg_relation, tuple);
 		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 }
 
 static bool
-has_verdict(const ConflictSet *set, Verdict verdict)
+conflicts_have(const ConflictSet *set, Verdict verdict)
 {
 	for (int i = 0; i < set->n; i++)
 	{
@@ -582,7 +584,7 @@ has_verdict(const ConflictSet *set, Verdict verdict)
 }
 
 static HeapTuple
-amend_update(Call *call)
+amend_update(GuardCall *call)
 {
 	TriggerData *td = call->td;
 	GuardState *state = call->state;
@@ -596,25 +598,25 @@ amend_update(Call *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
-						message_relation(call->map->schema, call->map->table)),
+						names_message_relation(call->map->schema, call->map->table)),
 				 errdetail(
 					 "The row was inserted by another transaction after values of it had been kept out."),
 				 errhint("The transaction might succeed if retried.")));
 
-	update_conflicts(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
+	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	move_remember_update(state, td);
 	if (set.n == 0)
 		return tuple;
 
-	reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
-	keeps = has_verdict(&set, VERDICT_KEEP);
+	outcome_reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
+	keeps = conflicts_have(&set, VERDICT_KEEP);
 	if (keeps)
-		tuple = restore_values(call, &set, tuple, td->tg_trigslot);
+		tuple = amend_restore_values(call, &set, tuple, td->tg_trigslot);
 	if (call->judge)
-		record_allowed(call, &set, td->tg_trigslot, td->tg_newslot, keeps ? tuple : NULL);
+		outcome_record_allowed(call, &set, td->tg_trigslot, td->tg_newslot, keeps ? tuple : NULL);
 	if (keeps)
 	{
-		record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
+		outcome_record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
 		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
 		{
 			/* over SQL it still counts as a row that was updated */
@@ -632,7 +634,7 @@ amend_update(Call *call)
  * none can stand in; *stuck is that column then.
  */
 static bool
-default_values(const Call *call, const ConflictSet *set, HeapTuple *tuple, MappedColumn **stuck)
+default_values(const GuardCall *call, const ConflictSet *set, HeapTuple *tuple, MappedColumn **stuck)
 {
 	int *attnums = palloc(set->n * sizeof(int));
 	Datum *values = palloc(set->n * sizeof(Datum));
@@ -710,7 +712,7 @@ is_arbiter(Oid index, const List *arbiters)
  * others.  It would update a row that was never meant.
  */
 static bool
-meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool amended)
+meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended)
 {
 	Relation rel = call->td->tg_relation;
 	EState *estate;
@@ -745,7 +747,7 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
 	}
 	if (arbiters != NIL)
 	{
-		slot = tuple_slot(rel, tuple);
+		slot = conflicts_slot(rel, tuple);
 		slot->tts_tableOid = RelationGetRelid(rel);
 		meets = !compat_check_index_constraints(rri, slot, estate, &conflict, arbiters);
 		ExecDropSingleTupleTableSlot(slot);
@@ -761,13 +763,13 @@ meets_stored_row(const Call *call, const ConflictSet *set, HeapTuple tuple, bool
  * is refused then; false when there is nothing to add.
  */
 static bool
-add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
+add_conflicts_amended(GuardCall *call, ConflictSet *set, HeapTuple amended)
 {
-	TupleTableSlot *slot = tuple_slot(call->td->tg_relation, amended);
+	TupleTableSlot *slot = conflicts_slot(call->td->tg_relation, amended);
 	ConflictSet again;
 	int before = set->n;
 
-	insert_conflicts(call, &again, slot);
+	conflicts_of_insert(call, &again, slot);
 	for (int i = 0; i < again.n; i++)
 	{
 		bool known = again.items[i].col->nrules == 0 || again.items[i].verdict < VERDICT_KEEP;
@@ -788,23 +790,23 @@ add_conflicts_amended(Call *call, ConflictSet *set, HeapTuple amended)
  * AFTER like a write of that value.  It is remembered by what it is.
  */
 static void
-remember_stand_ins(const Call *call, const ConflictSet *set, HeapTuple amended)
+remember_stand_ins(const GuardCall *call, const ConflictSet *set, HeapTuple amended)
 {
-	TupleTableSlot *row = tuple_slot(call->td->tg_relation, amended);
+	TupleTableSlot *row = conflicts_slot(call->td->tg_relation, amended);
 
 	for (int i = 0; i < set->n; i++)
 	{
 		const Conflict *c = &set->items[i];
 
 		if (c->verdict == VERDICT_KEEP && !insertion_default(&call->new, c->col)->constant)
-			tally_remember(call->map, stand_in(call, c->col, row));
+			tally_remember(call->map, conflicts_stand_in(call, c->col, row));
 	}
 	ExecDropSingleTupleTableSlot(row);
 }
 
 /* Remembers which columns of a row took their default, where AFTER cannot tell. */
 static void
-remember_defaults(Call *call, HeapTuple tuple)
+amend_remember_defaults(GuardCall *call, HeapTuple tuple)
 {
 	RelationMap *map = call->map;
 	TupleTableSlot *row = NULL;
@@ -818,9 +820,9 @@ remember_defaults(Call *call, HeapTuple tuple)
 		if (!col->foreign || !insertion_was_open(&call->new, col))
 			continue;
 		if (row == NULL)
-			row = tuple_slot(call->td->tg_relation, tuple);
-		if (!insert_writes(&call->new, col, row))
-			tally_remember(map, stand_in(call, col, row));
+			row = conflicts_slot(call->td->tg_relation, tuple);
+		if (!insertion_writes(&call->new, col, row))
+			tally_remember(map, conflicts_stand_in(call, col, row));
 	}
 	if (row != NULL)
 		ExecDropSingleTupleTableSlot(row);
@@ -828,19 +830,19 @@ remember_defaults(Call *call, HeapTuple tuple)
 
 /* The statement that loads the library may have another within it, which nobody knows. */
 static void
-reject_blind(const Call *call)
+amend_reject_blind(const GuardCall *call)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("could not tell in time which columns of table \"%s\" the statement names",
-					message_relation(call->map->schema, call->map->table)),
+					names_message_relation(call->map->schema, call->map->table)),
 			 errdetail("The ownership library was loaded by this statement."),
 			 errhint(
 				 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
 }
 
 static HeapTuple
-amend_insert(Call *call)
+amend_insert(GuardCall *call)
 {
 	TriggerData *td = call->td;
 	HeapTuple tuple = td->tg_trigtuple;
@@ -851,14 +853,14 @@ amend_insert(Call *call)
 	bool discards;
 
 	call->state->amended_insert = false;
-	insert_conflicts(call, &set, proposed);
+	conflicts_of_insert(call, &set, proposed);
 	if (call->judge && statement_is_unseen() && tally_was_blind(call->map))
-		reject_blind(call);
+		amend_reject_blind(call);
 	if (set.n == 0)
 		return tuple;
-	keeps = has_verdict(&set, VERDICT_KEEP);
-	discards = has_verdict(&set, VERDICT_DISCARD);
-	if (!keeps && !discards && !rejects_early(call))
+	keeps = conflicts_have(&set, VERDICT_KEEP);
+	discards = conflicts_have(&set, VERDICT_DISCARD);
+	if (!keeps && !discards && !outcome_rejects_early(call))
 		return tuple;
 
 	if (!call->applied && !statement_is_copy(call->map) &&
@@ -873,14 +875,14 @@ amend_insert(Call *call)
 	{
 		while (default_values(call, &set, &tuple, &stuck) && add_conflicts_amended(call, &set, tuple))
 			;
-		discards = has_verdict(&set, VERDICT_DISCARD);
+		discards = conflicts_have(&set, VERDICT_DISCARD);
 	}
-	reject_early(call, &set, NULL, proposed);
+	outcome_reject_early(call, &set, NULL, proposed);
 	if (keeps && !discards && stuck != NULL)
 	{
 		if (!call->circumstances.applies)
-			reject(call, &set, VERDICT_KEEP, NULL, proposed,
-				   psprintf("No default can stand in for column \"%s\".", stuck->name));
+			outcome_reject(call, &set, VERDICT_KEEP, NULL, proposed,
+						   psprintf("No default can stand in for column \"%s\".", stuck->name));
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
@@ -889,21 +891,21 @@ amend_insert(Call *call)
 	if (keeps && !discards && !call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, true))
-		reject(call, &set, VERDICT_KEEP, NULL, proposed,
-			   "With the defaults in place of them, the row would meet another one.");
+		outcome_reject(call, &set, VERDICT_KEEP, NULL, proposed,
+					   "With the defaults in place of them, the row would meet another one.");
 	if (discards)
 	{
 		/* the conflict that rejects comes first, where there is one */
 		if (set.strictest == VERDICT_REJECT)
 			return td->tg_trigtuple;
-		record_discarded(call, &set, NULL, proposed);
+		outcome_record_discarded(call, &set, NULL, proposed);
 		return NULL;
 	}
 	if (call->judge)
-		record_allowed(call, &set, NULL, proposed, keeps ? tuple : NULL);
+		outcome_record_allowed(call, &set, NULL, proposed, keeps ? tuple : NULL);
 	if (keeps)
 	{
-		record_kept(call, &set, NULL, proposed, tuple);
+		outcome_record_kept(call, &set, NULL, proposed, tuple);
 		if (!call->judge)
 			remember_stand_ins(call, &set, tuple);
 		call->state->amended_insert = true;
@@ -912,23 +914,23 @@ amend_insert(Call *call)
 }
 
 static HeapTuple
-amend_delete(Call *call)
+amend_delete(GuardCall *call)
 {
 	TriggerData *td = call->td;
 	ConflictSet set;
 
-	delete_conflicts(call, &set, td->tg_trigslot);
+	conflicts_of_delete(call, &set, td->tg_trigslot);
 	if (set.n == 0)
 		return td->tg_trigtuple;
-	reject_early(call, &set, td->tg_trigslot, NULL);
+	outcome_reject_early(call, &set, td->tg_trigslot, NULL);
 	if (set.strictest == VERDICT_DISCARD)
 	{
 		/* the row as a whole stays, also for the key's milder columns */
-		record_discarded(call, &set, td->tg_trigslot, NULL);
+		outcome_record_discarded(call, &set, td->tg_trigslot, NULL);
 		return NULL;
 	}
 	if (call->judge)
-		record_allowed(call, &set, td->tg_trigslot, NULL, NULL);
+		outcome_record_allowed(call, &set, td->tg_trigslot, NULL, NULL);
 	return td->tg_trigtuple;
 }
 
@@ -937,7 +939,7 @@ amend_delete(Call *call)
  * rejected in the end is rejected before the row arrives.
  */
 static void
-reject_move(Call *call)
+amend_reject_move(GuardCall *call)
 {
 	TriggerData *td = call->td;
 	TupleTableSlot *proposed = call->state->update_slot;
@@ -945,17 +947,17 @@ reject_move(Call *call)
 
 	if (call->judge)
 		return; /* BEFORE UPDATE did */
-	update_conflicts(call, &set, call->state->update_named, td->tg_trigslot, proposed);
+	conflicts_of_update(call, &set, call->state->update_named, td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
-		reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
+		outcome_reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
-		reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
-			   "A trigger that fires after the guard changed it again.");
+		outcome_reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
+					   "A trigger that fires after the guard changed it again.");
 }
 
 /* Adds a conflict of each of the columns that is the writer's not to write. */
 static void
-column_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored, const List *names)
+conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, const List *names)
 {
 	RelationMap *map = call->map;
 	MappedColumn *cols = map->cols;
@@ -978,7 +980,7 @@ column_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored, const Lis
 			if (strcmp(lfirst(lc), cols[i].name) != 0)
 				continue;
 			(void) slot_getattr(stored, cols[i].attnum, &isnull);
-			add_conflict(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
+			conflicts_add(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
 		}
 	}
 }
@@ -990,7 +992,7 @@ column_conflicts(Call *call, ConflictSet *set, TupleTableSlot *stored, const Lis
  * Returns the names of those that it may not write.
  */
 static List *
-move_obstacles(Call *call, TupleTableSlot *stored)
+amend_move_obstacles(GuardCall *call, TupleTableSlot *stored)
 {
 	RelationMap *map = call->map;
 	ConflictSet set = {0};
@@ -1002,7 +1004,7 @@ move_obstacles(Call *call, TupleTableSlot *stored)
 		if (map->cols[i].partition_key)
 			keys = lappend(keys, map->cols[i].name);
 	}
-	column_conflicts(call, &set, stored, keys);
+	conflicts_of_columns(call, &set, stored, keys);
 	for (int i = 0; i < set.n; i++)
 	{
 		if (set.items[i].verdict >= VERDICT_KEEP)
@@ -1016,26 +1018,26 @@ move_obstacles(Call *call, TupleTableSlot *stored)
  * whole move is discarded.
  */
 static HeapTuple
-amend_replicated_move(Call *call, const Move *move)
+amend_replicated_move(GuardCall *call, const Move *move)
 {
 	TriggerData *td = call->td;
 	Relation rel = td->tg_relation;
 	HeapTuple tuple = td->tg_trigtuple;
 	TupleTableSlot *stored =
-		tuple_slot(rel, move_tuple(move->old_tuple, move->old_relid, RelationGetRelid(rel)));
+		conflicts_slot(rel, move_tuple(move->old_tuple, move->old_relid, RelationGetRelid(rel)));
 	ConflictSet set;
 
-	update_conflicts(call, &set, NULL, stored, td->tg_trigslot);
-	reject_early(call, &set, stored, td->tg_trigslot);
+	conflicts_of_update(call, &set, NULL, stored, td->tg_trigslot);
+	outcome_reject_early(call, &set, stored, td->tg_trigslot);
 	if (move->obstacles != NIL)
 	{
 		/* what stood in the way is in conflict even if it did not change */
-		column_conflicts(call, &set, stored, move->obstacles);
-		reject_early(call, &set, stored, td->tg_trigslot);
+		conflicts_of_columns(call, &set, stored, move->obstacles);
+		outcome_reject_early(call, &set, stored, td->tg_trigslot);
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
-		record_discarded(call, &set, stored, td->tg_trigslot);
+		outcome_record_discarded(call, &set, stored, td->tg_trigslot);
 		tuple = NULL;
 	}
 	else if (set.n > 0)
@@ -1043,13 +1045,13 @@ amend_replicated_move(Call *call, const Move *move)
 		bool keeps = set.strictest == VERDICT_KEEP;
 
 		if (keeps)
-			tuple = restore_values(call, &set, tuple, stored);
-		record_allowed(call, &set, stored, td->tg_trigslot, keeps ? tuple : NULL);
+			tuple = amend_restore_values(call, &set, tuple, stored);
+		outcome_record_allowed(call, &set, stored, td->tg_trigslot, keeps ? tuple : NULL);
 		if (keeps)
-			record_kept(call, &set, stored, td->tg_trigslot, tuple);
+			outcome_record_kept(call, &set, stored, td->tg_trigslot, tuple);
 	}
-	count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
-			  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+	outcome_count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
+					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 	ExecDropSingleTupleTableSlot(stored);
 	return tuple;
 }
@@ -1058,10 +1060,10 @@ amend_replicated_move(Call *call, const Move *move)
  * A moved row is judged where it was stored, as every UPDATE is.  Makes a call
  * of that partition; td and state are room for it.
  */
-static Call
-call_at(const Call *call, Relation rel, TriggerData *td, GuardState *state)
+static GuardCall
+guard_call_at(const GuardCall *call, Relation rel, TriggerData *td, GuardState *state)
 {
-	Call there = *call;
+	GuardCall there = *call;
 
 	*td = *call->td;
 	td->tg_relation = rel;
@@ -1081,7 +1083,7 @@ call_at(const Call *call, Relation rel, TriggerData *td, GuardState *state)
  * triggers at the destination do.
  */
 static HeapTuple
-amend_move(Call *call, const Move *move)
+amend_move(GuardCall *call, const Move *move)
 {
 	TriggerData *td = call->td;
 	Relation rel = td->tg_relation;
@@ -1092,25 +1094,27 @@ amend_move(Call *call, const Move *move)
 		Relation from = table_open(move->old_relid, NoLock);
 		TriggerData there_td;
 		GuardState there_state;
-		Call there = call_at(call, from, &there_td, &there_state);
+		GuardCall there = guard_call_at(call, from, &there_td, &there_state);
 		HeapTuple row = move_tuple(tuple, RelationGetRelid(rel), move->old_relid);
-		TupleTableSlot *stored = tuple_slot(from, move->judged ? move->new_tuple : move->old_tuple);
-		TupleTableSlot *proposed = tuple_slot(from, row);
+		TupleTableSlot *stored =
+			conflicts_slot(from, move->judged ? move->new_tuple : move->old_tuple);
+		TupleTableSlot *proposed = conflicts_slot(from, row);
 		ConflictSet set;
 
-		update_conflicts(&there, &set, move->named, stored, proposed);
-		reject_early(&there, &set, stored, proposed);
-		if (has_verdict(&set, VERDICT_KEEP))
+		conflicts_of_update(&there, &set, move->named, stored, proposed);
+		outcome_reject_early(&there, &set, stored, proposed);
+		if (conflicts_have(&set, VERDICT_KEEP))
 		{
-			row = restore_values(&there, &set, row, stored);
+			row = amend_restore_values(&there, &set, row, stored);
 			tuple = move_tuple(row, move->old_relid, RelationGetRelid(rel));
 		}
 		if (call->judge)
-			record_allowed(&there, &set, stored, proposed, tuple == td->tg_trigtuple ? NULL : row);
+			outcome_record_allowed(&there, &set, stored, proposed,
+								   tuple == td->tg_trigtuple ? NULL : row);
 		if (tuple != td->tg_trigtuple)
-			record_kept(&there, &set, stored, proposed, row);
+			outcome_record_kept(&there, &set, stored, proposed, row);
 		if (!move->judged)
-			count_row(&there, OPERATION_UPDATE, move->named, stored, row, NULL);
+			outcome_count_row(&there, OPERATION_UPDATE, move->named, stored, row, NULL);
 		ExecDropSingleTupleTableSlot(stored);
 		ExecDropSingleTupleTableSlot(proposed);
 		table_close(from, NoLock);
@@ -1130,7 +1134,7 @@ static Datum
 guard_amend(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	Call call;
+	GuardCall call;
 	HeapTuple tuple;
 
 	if (!begin_call(fcinfo, TRIGGER_AMEND, TRIGGER_EVENT_BEFORE, true, &call))
@@ -1140,20 +1144,20 @@ guard_amend(FunctionCallInfo fcinfo)
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 	{
 		tuple = amend_update(&call);
-		count_row(&call, OPERATION_UPDATE, td->tg_updatedcols, td->tg_trigslot, tuple,
-				  tuple == td->tg_newtuple ? td->tg_newslot : NULL);
+		outcome_count_row(&call, OPERATION_UPDATE, td->tg_updatedcols, td->tg_trigslot, tuple,
+						  tuple == td->tg_newtuple ? td->tg_newslot : NULL);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
 		if (move_begins(call.state, td, call.map))
 		{
-			reject_move(&call);
+			amend_reject_move(&call);
 			move_announce(call.state, td, call.map);
 			tuple = td->tg_trigtuple;
 		}
 		else if (call.applied && move_is_replicated(td))
 		{
-			List *obstacles = move_obstacles(&call, td->tg_trigslot);
+			List *obstacles = amend_move_obstacles(&call, td->tg_trigslot);
 
 			move_announce_replicated(td, call.map, obstacles);
 			tuple = obstacles == NIL ? td->tg_trigtuple : NULL;
@@ -1161,7 +1165,7 @@ guard_amend(FunctionCallInfo fcinfo)
 		else
 		{
 			tuple = amend_delete(&call);
-			count_row(&call, OPERATION_DELETE, NULL, NULL, tuple, td->tg_trigslot);
+			outcome_count_row(&call, OPERATION_DELETE, NULL, NULL, tuple, td->tg_trigslot);
 		}
 	}
 	else
@@ -1175,9 +1179,9 @@ guard_amend(FunctionCallInfo fcinfo)
 		{
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
-				remember_defaults(&call, tuple);
-			count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
-					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+				amend_remember_defaults(&call, tuple);
+			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
+							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 		}
 	}
 	return PointerGetDatum(tuple);
@@ -1185,22 +1189,22 @@ guard_amend(FunctionCallInfo fcinfo)
 
 /* AFTER: judges a row that was written, as it was and as it is; NULL: there is none. */
 static void
-judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bitmapset *named,
+judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bitmapset *named,
 		  bool moved)
 {
 	ConflictSet set;
 
 	if (proposed == NULL)
-		delete_conflicts(call, &set, stored);
+		conflicts_of_delete(call, &set, stored);
 	else if (stored == NULL)
-		insert_conflicts(call, &set, proposed);
+		conflicts_of_insert(call, &set, proposed);
 	else
-		update_conflicts(call, &set, named, stored, proposed);
+		conflicts_of_update(call, &set, named, stored, proposed);
 	activity_row(call->map, call->system, call->circumstances.operation, named, &call->new, stored,
 				 proposed);
 
 	if (set.strictest == VERDICT_REJECT)
-		reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);
+		outcome_reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);
 
 	for (int i = 0; i < set.n; i++)
 	{
@@ -1212,30 +1216,30 @@ judge_row(Call *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bi
 		{
 			if (c->verdict == VERDICT_KEEP && !insertion_has_constant(&call->new, c->col))
 			{
-				if (tally_remembers(call->map, stand_in(call, c->col, proposed)))
+				if (tally_remembers(call->map, conflicts_stand_in(call, c->col, proposed)))
 					continue;
 				if (tally_was_blind(call->map))
-					reject_blind(call);
+					amend_reject_blind(call);
 			}
 			if (tally_get(call->map)->untouched > 0)
 				ereport(ERROR,
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-								message_relation(call->map->schema, call->map->table)),
+								names_message_relation(call->map->schema, call->map->table)),
 						 errdetail("The row that the statement would have updated went away."),
 						 errhint("The transaction might succeed if retried.")));
 		}
-		reject(call, &set, c->verdict, stored, proposed,
-			   moved
-				   ? "A trigger that fires after the guard changed it again."
-				   : "A trigger that fires after the guard changed it again, or the guard's first trigger did not fire.");
+		outcome_reject(call, &set, c->verdict, stored, proposed,
+					   moved
+						   ? "A trigger that fires after the guard changed it again."
+						   : "A trigger that fires after the guard changed it again, or the guard's first trigger did not fire.");
 	}
-	record_allowed(call, &set, stored, proposed, NULL);
+	outcome_record_allowed(call, &set, stored, proposed, NULL);
 }
 
 /* AFTER INSERT: judges the row if it came from another partition. */
 static bool
-judge_move(Call *call)
+judge_move(GuardCall *call)
 {
 	TriggerData *td = call->td;
 	TriggerData there_td;
@@ -1244,15 +1248,15 @@ judge_move(Call *call)
 	TupleTableSlot *proposed;
 	Move move;
 	Relation from;
-	Call there;
+	GuardCall there;
 
 	if (!move_arrived(td, call->map, &move))
 		return false;
 	from = table_open(move.old_relid, NoLock);
-	there = call_at(call, from, &there_td, &there_state);
-	stored = tuple_slot(from, move.old_tuple);
-	proposed = tuple_slot(from, move_tuple(td->tg_trigtuple, RelationGetRelid(td->tg_relation),
-										   move.old_relid));
+	there = guard_call_at(call, from, &there_td, &there_state);
+	stored = conflicts_slot(from, move.old_tuple);
+	proposed = conflicts_slot(from, move_tuple(td->tg_trigtuple, RelationGetRelid(td->tg_relation),
+											   move.old_relid));
 	judge_row(&there, stored, proposed, move.named, true);
 	ExecDropSingleTupleTableSlot(stored);
 	ExecDropSingleTupleTableSlot(proposed);
@@ -1271,7 +1275,7 @@ static Datum
 guard_judge(FunctionCallInfo fcinfo)
 {
 	TriggerData *td = (TriggerData *) fcinfo->context;
-	Call call;
+	GuardCall call;
 
 	if (!begin_call(fcinfo, TRIGGER_JUDGE, TRIGGER_EVENT_AFTER, true, &call) || call.judge)
 		return PointerGetDatum(NULL);
@@ -1299,7 +1303,7 @@ guard_judge(FunctionCallInfo fcinfo)
 static Datum
 guard_truncate(FunctionCallInfo fcinfo)
 {
-	Call call;
+	GuardCall call;
 	ConflictSet set = {0};
 
 	if (!begin_call(fcinfo, TRIGGER_TRUNCATE, TRIGGER_EVENT_BEFORE, false, &call))
@@ -1314,20 +1318,20 @@ guard_truncate(FunctionCallInfo fcinfo)
 
 		if (!col->key || !col->foreign)
 			continue;
-		add_conflict(&call, &set, col, col->owner, false);
+		conflicts_add(&call, &set, col, col->owner, false);
 		for (int r = 0; r < col->nrules && set.n == before; r++)
-			add_conflict(&call, &set, col, col->rules[r].owner, false);
+			conflicts_add(&call, &set, col, col->rules[r].owner, false);
 	}
 	if (set.strictest == VERDICT_REJECT)
-		reject(&call, &set, VERDICT_REJECT, NULL, NULL,
-			   policy_effective(set.items[0].col->policy, call.circumstances.default_policy) ==
-					   POLICY_REJECT
-				   ? NULL
-				   : "TRUNCATE leaves no rows to keep.");
-	if (truncate_is_new(call.map))
+		outcome_reject(&call, &set, VERDICT_REJECT, NULL, NULL,
+					   policy_effective(set.items[0].col->policy,
+										call.circumstances.default_policy) == POLICY_REJECT
+						   ? NULL
+						   : "TRUNCATE leaves no rows to keep.");
+	if (guard_truncate_is_new(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
-		record_allowed(&call, &set, NULL, NULL, NULL);
+		outcome_record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
 }

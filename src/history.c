@@ -86,7 +86,7 @@ item_name(const char *table, const MapRow *row)
 		return psprintf("%s %s", column_text(row, "kind"), name);
 	if (schema != NULL && relation != NULL)
 	{
-		char *label = relation_label(schema, relation);
+		char *label = names_relation_label(schema, relation);
 
 		return column == NULL ? label : psprintf("%s.%s", label, quote_identifier(column));
 	}
@@ -205,11 +205,11 @@ who_and_when(Datum *values, bool *nulls)
 {
 	values[Anum_history_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	nulls[Anum_history_changed_at - 1] = false;
-	set_text_value(values, nulls, Anum_history_role, GetUserNameFromId(GetOuterUserId(), true));
-	set_text_value(values, nulls, Anum_history_login, GetUserNameFromId(GetSessionUserId(), true));
-	set_text_value(values, nulls, Anum_history_application_name,
-				   application_name != NULL && application_name[0] != '\0' ? application_name
-																		   : NULL);
+	insert_set_text(values, nulls, Anum_history_role, GetUserNameFromId(GetOuterUserId(), true));
+	insert_set_text(values, nulls, Anum_history_login, GetUserNameFromId(GetSessionUserId(), true));
+	insert_set_text(values, nulls, Anum_history_application_name,
+					application_name != NULL && application_name[0] != '\0' ? application_name
+																			: NULL);
 }
 
 /* Write one row of history; an UPDATE that changed nothing leaves none. */
@@ -232,11 +232,11 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 		(void) row_columns(table, before, after, &values[Anum_history_old - 1]);
 
 	who_and_when(values, nulls);
-	set_text_value(values, nulls, Anum_history_map_table, table);
-	set_text_value(values, nulls, Anum_history_item, item_name(table, row));
+	insert_set_text(values, nulls, Anum_history_map_table, table);
+	insert_set_text(values, nulls, Anum_history_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
-	set_text_value(values, nulls, Anum_history_entity, entity);
-	set_text_value(values, nulls, Anum_history_field, field);
+	insert_set_text(values, nulls, Anum_history_entity, entity);
+	insert_set_text(values, nulls, Anum_history_field, field);
 	insert_row(history, Natts_history, values, nulls);
 }
 
@@ -247,12 +247,12 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
  * only of those who could write the history as they please.
  */
 bool
-nobody_decides(void)
+history_is_silent(void)
 {
 	if (creating_extension && CurrentExtensionObject == get_extension_oid("ownership", true))
 		return true;
-	return restoring() && pg_class_aclcheck(catalog_table("map_history", false), GetOuterUserId(),
-											ACL_INSERT) == ACLCHECK_OK;
+	return call_is_restoring() && pg_class_aclcheck(catalog_table("map_history", false),
+													GetOuterUserId(), ACL_INSERT) == ACLCHECK_OK;
 }
 
 /* Push a pair of the current object. */
@@ -285,23 +285,23 @@ guard_state(bool away, TimestampTz since)
 
 /* The guard of a table went away, or came back; `since` is when it had gone. */
 void
-record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
+history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
 {
 	Inserter *history;
 	Datum values[Natts_history];
 	bool nulls[Natts_history];
 
-	history = open_inserter("map_history");
+	history = insert_open("map_history");
 	memset(nulls, true, sizeof(nulls));
 	who_and_when(values, nulls);
-	set_text_value(values, nulls, Anum_history_map_table, "guard");
-	set_text_value(values, nulls, Anum_history_item,
-				   relation_label(binding->schema, binding->table));
+	insert_set_text(values, nulls, Anum_history_map_table, "guard");
+	insert_set_text(values, nulls, Anum_history_item,
+					names_relation_label(binding->schema, binding->table));
 	values[Anum_history_old - 1] = guard_state(!away, away ? 0 : since);
 	values[Anum_history_new - 1] = guard_state(away, now);
 	nulls[Anum_history_old - 1] = nulls[Anum_history_new - 1] = false;
 	insert_row(history, Natts_history, values, nulls);
-	close_inserter(history);
+	insert_close(history);
 }
 
 /* BEFORE TRUNCATE: every row goes. */
@@ -323,11 +323,11 @@ record_truncate(Inserter *history, Relation rel)
 Datum
 ownership_map_recorded(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "map_recorded");
+	TriggerData *td = own_triggers_check(fcinfo, "map_recorded");
 
-	if (!nobody_decides())
+	if (!history_is_silent())
 	{
-		Inserter *history = open_inserter("map_history");
+		Inserter *history = insert_open("map_history");
 		const char *table = RelationGetRelationName(td->tg_relation);
 		TupleDesc desc = RelationGetDescr(td->tg_relation);
 		MapRow first = {td->tg_trigtuple, desc};
@@ -341,7 +341,7 @@ ownership_map_recorded(PG_FUNCTION_ARGS)
 			record_change(history, table, NULL, &first);
 		else
 			record_change(history, table, &first, NULL);
-		close_inserter(history);
+		insert_close(history);
 	}
 	return PointerGetDatum(NULL);
 }

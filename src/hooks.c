@@ -102,7 +102,7 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 		return false;
 	if (!reads_are_seen())
 		return true;
-	count_new_statement();
+	counts_new_statement();
 	foreach(lc, CHECK_PERMS_LIST)
 	{
 		CompatPerms perms = compat_perms(lfirst(lc));
@@ -150,7 +150,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	/* COPY writes rows outside the executor */
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
 	outer = statement_enter_copy(pstmt, cxt);
-	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && traffic_counts();
+	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && activity_traffic_counts();
 	outer_writes = counts ? writes_enter_copy(&writes) : NULL;
 	PG_TRY();
 	{

@@ -107,7 +107,7 @@ static const struct
 	{"approved on", SHEET_DECIDED_ON},
 };
 
-/* Words for no system, beside those of means_nobody(). */
+/* Words for no system, beside those of names_mean_no_system(). */
 static const char *const nobody_words[] = {"-",		 "--",		"n/a", "none",
 										   "nobody", "unknown", "??",  "???"};
 
@@ -119,7 +119,7 @@ typedef struct Source
 	int lines; /* that were handed out */
 } Source;
 
-static Source source;
+static Source sheet_source;
 
 /* A row of the file. */
 typedef struct Record
@@ -163,14 +163,14 @@ typedef struct Named
 /* texts */
 
 static char *
-fold(const char *string)
+sheet_fold(const char *string)
 {
 	return TextDatumGetCString(
 		DirectFunctionCall1Coll(lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(string)));
 }
 
 static char *
-trim(const char *start, const char *end)
+sheet_trim(const char *start, const char *end)
 {
 	while (start < end && isspace((unsigned char) *start))
 		start++;
@@ -180,13 +180,13 @@ trim(const char *start, const char *end)
 }
 
 static bool
-is_blank(const char *text)
+sheet_is_blank(const char *text)
 {
 	return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
 }
 
 static Finding *
-finding(int line, const char *field, char *text)
+finding_new(int line, const char *field, char *text)
 {
 	static int found = 0;
 	Finding *f = palloc(sizeof(Finding));
@@ -199,7 +199,7 @@ finding(int line, const char *field, char *text)
 }
 
 static char *
-record_field(const Record *r)
+finding_record_field(const Record *r)
 {
 	char *entity = sheet_cell(&r->row, SHEET_ENTITY);
 	char *field = sheet_cell(&r->row, SHEET_FIELD);
@@ -210,15 +210,16 @@ record_field(const Record *r)
 }
 
 static void
-add_problem(Import *import, Record *r, char *text)
+finding_add_problem(Import *import, Record *r, char *text)
 {
-	import->problems = lappend(import->problems, finding(r->line, record_field(r), text));
+	import->problems =
+		lappend(import->problems, finding_new(r->line, finding_record_field(r), text));
 	r->faulty = true;
 }
 
 /* An error as a problem: its message, and what helps. */
 static char *
-error_text(const ErrorData *error)
+finding_error_text(const ErrorData *error)
 {
 	StringInfoData buf;
 
@@ -241,14 +242,14 @@ read_source(void *out, int minread, int maxread)
 	int n;
 
 	(void) minread;
-	n = Min(source.end - source.next, maxread);
-	newline = memchr(source.next, '\n', n);
+	n = Min(sheet_source.end - sheet_source.next, maxread);
+	newline = memchr(sheet_source.next, '\n', n);
 	if (newline != NULL)
-		n = newline + 1 - source.next;
-	memcpy(out, source.next, n);
-	source.next += n;
-	if (newline != NULL || (n > 0 && source.next == source.end))
-		source.lines++;
+		n = newline + 1 - sheet_source.next;
+	memcpy(out, sheet_source.next, n);
+	sheet_source.next += n;
+	if (newline != NULL || (n > 0 && sheet_source.next == sheet_source.end))
+		sheet_source.lines++;
 	return n;
 }
 
@@ -260,7 +261,7 @@ normal_header(const char *text)
 	int depth = 0;
 
 	initStringInfo(&buf);
-	for (const char *c = fold(text); *c != '\0'; c++)
+	for (const char *c = sheet_fold(text); *c != '\0'; c++)
 	{
 		bool letter = isalnum((unsigned char) *c) || (unsigned char) *c >= 128;
 
@@ -322,7 +323,7 @@ count_headers(const char *line, const char *end, char delimiter)
  * it is the first that is not blank.
  */
 static void
-find_header(Import *import, const char *text)
+file_find_header(Import *import, const char *text)
 {
 	static const char delimiters[] = {',', ';', '\t'};
 	int line = 1;
@@ -365,19 +366,20 @@ read_header(Import *import, int line, char **fields, int nfields, int *places)
 {
 	for (int i = 0; i < nfields; i++)
 	{
-		int cell = is_blank(fields[i]) ? -1 : header_cell(fields[i]);
+		int cell = sheet_is_blank(fields[i]) ? -1 : header_cell(fields[i]);
 
 		if (cell >= 0)
 		{
 			if (places[cell] >= 0)
 				import->problems =
 					lappend(import->problems,
-							finding(line, NULL,
-									psprintf("columns \"%s\" and \"%s\" both mean %s",
-											 trim(fields[places[cell]],
-												  fields[places[cell]] + strlen(fields[places[cell]])),
-											 trim(fields[i], fields[i] + strlen(fields[i])),
-											 sheet_headers[cell])));
+							finding_new(line, NULL,
+										psprintf("columns \"%s\" and \"%s\" both mean %s",
+												 sheet_trim(fields[places[cell]],
+															fields[places[cell]] +
+																strlen(fields[places[cell]])),
+												 sheet_trim(fields[i], fields[i] + strlen(fields[i])),
+												 sheet_headers[cell])));
 			else
 				places[cell] = i;
 		}
@@ -387,9 +389,9 @@ read_header(Import *import, int line, char **fields, int nfields, int *places)
 	if (!import->given[SHEET_FIELD])
 		import->problems =
 			lappend(import->problems,
-					finding(line, NULL,
-							psprintf(
-								"no column for the field; its header is \"field\", and \"entity\" if that is a column of its own")));
+					finding_new(line, NULL,
+								psprintf(
+									"no column for the field; its header is \"field\", and \"entity\" if that is a column of its own")));
 }
 
 static void
@@ -399,7 +401,7 @@ read_record(Import *import, int line, char **fields, int nfields, const int *pla
 	bool blank = true;
 
 	for (int i = 0; i < nfields; i++)
-		blank &= is_blank(fields[i]);
+		blank &= sheet_is_blank(fields[i]);
 	if (blank || !import->given[SHEET_FIELD])
 		return;
 	r = palloc0(sizeof(Record));
@@ -412,18 +414,18 @@ read_record(Import *import, int line, char **fields, int nfields, const int *pla
 	import->records = lappend(import->records, r);
 	for (int i = width; i < nfields; i++)
 	{
-		if (!is_blank(fields[i]))
+		if (!sheet_is_blank(fields[i]))
 		{
-			add_problem(import, r,
-						psprintf("%d cells, but the header has %d: is a separator not quoted?",
-								 nfields, width));
+			finding_add_problem(import, r,
+								psprintf("%d cells, but the header has %d: is a separator not quoted?",
+										 nfields, width));
 			return;
 		}
 	}
 }
 
 static bool
-read_records(void *arg)
+file_read_records(void *arg)
 {
 	Import *import = arg;
 	Relation rel = table_open(catalog_table("field", false), AccessShareLock);
@@ -450,43 +452,43 @@ read_records(void *arg)
 		else if (import->line >= import->header_line)
 		{
 			for (int i = 0; i < nfields; i++)
-				if (!is_blank(fields[i]))
+				if (!sheet_is_blank(fields[i]))
 					width = nfields;
 			if (width > 0)
 				read_header(import, import->line, fields, nfields, places);
 		}
-		import->line = source.lines + 1;
+		import->line = sheet_source.lines + 1;
 		CHECK_FOR_INTERRUPTS();
 	}
 	EndCopyFrom(copy);
 	table_close(rel, AccessShareLock);
-	if (source.next < source.end)
+	if (sheet_source.next < sheet_source.end)
 		import->problems =
-			lappend(import->problems,
-					finding(source.lines, NULL, pstrdup("the line \"\\.\" ends the file here")));
+			lappend(import->problems, finding_new(sheet_source.lines, NULL,
+												  pstrdup("the line \"\\.\" ends the file here")));
 	else if (width == 0)
 		import->problems =
-			lappend(import->problems, finding(1, NULL, pstrdup("the sheet is empty")));
+			lappend(import->problems, finding_new(1, NULL, pstrdup("the sheet is empty")));
 	return true;
 }
 
 /* names in cells */
 
 static List *
-load_named(const char *sql)
+resolve_load_named(const char *sql)
 {
 	Parameters none = {0};
-	uint64 n = run_sql(sql, &none);
+	uint64 n = sql_run(sql, &none);
 	List *list = NIL;
 
 	for (uint64 i = 0; i < n; i++)
 	{
 		Named *named = palloc(sizeof(Named));
-		char *title = result_text(i, 2);
+		char *title = sql_result_text(i, 2);
 
-		named->name = result_text(i, 1);
-		named->folded = fold(named->name);
-		named->folded_title = title == NULL ? NULL : fold(title);
+		named->name = sql_result_text(i, 1);
+		named->folded = sheet_fold(named->name);
+		named->folded_title = title == NULL ? NULL : sheet_fold(title);
 		list = lappend(list, named);
 	}
 	return list;
@@ -499,7 +501,7 @@ load_named(const char *sql)
 static char *
 find_named(List *list, const char *text, bool *several)
 {
-	char *folded = fold(text);
+	char *folded = sheet_fold(text);
 	char *by_name = NULL;
 	char *by_title = NULL;
 	int names = 0;
@@ -538,7 +540,7 @@ means_no_system(const char *text)
 		if (pg_strcasecmp(text, nobody_words[i]) == 0)
 			return true;
 	}
-	return means_nobody(text);
+	return names_mean_no_system(text);
 }
 
 /* What a check that raises errors says of a text, as a problem. */
@@ -577,15 +579,17 @@ require_named(Import *import, Record *r, List *list, void (*require)(const char 
 		if (((Named *) lfirst(lc))->folded_title != NULL)
 			titles = lappend(titles, ((Named *) lfirst(lc))->folded_title);
 	}
-	title = nearest_name(fold(text), titles);
+	title = names_nearest(sheet_fold(text), titles);
 	if (several)
-		add_problem(import, r,
-					psprintf("\"%s\" means more than one; use the name, as it is written", text));
-	else if (title != NULL && nearest_name(text, names) == NULL)
-		add_problem(import, r,
-					psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text, title));
+		finding_add_problem(import, r,
+							psprintf("\"%s\" means more than one; use the name, as it is written",
+									 text));
+	else if (title != NULL && names_nearest(text, names) == NULL)
+		finding_add_problem(import, r,
+							psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text,
+									 title));
 	else
-		add_problem(import, r, error_text(trial(ask, &q)));
+		finding_add_problem(import, r, finding_error_text(subxact_trial(ask, &q)));
 	return NULL;
 }
 
@@ -623,7 +627,7 @@ resolve_several(Import *import, Record *r, StringInfo names, const char *text, b
 		int width;
 		const char *end = next_separator(text, separators, true, &width);
 		const char *next = end + width;
-		char *first = trim(text, end);
+		char *first = sheet_trim(text, end);
 		char *name = NULL;
 		bool several;
 
@@ -631,7 +635,7 @@ resolve_several(Import *import, Record *r, StringInfo names, const char *text, b
 		{
 			if (next_separator(end, separators, true, &width) != end)
 				continue;
-			name = find_named(import->systems, trim(text, end), &several);
+			name = find_named(import->systems, sheet_trim(text, end), &several);
 			if (name != NULL)
 				next = end + width;
 		}
@@ -662,7 +666,7 @@ resolve_system_cell(Import *import, Record *r, SheetCell cell)
 	for (const char *start = text; width > 0;)
 	{
 		const char *end = next_separator(start, ";\n", false, &width);
-		char *part = trim(start, end);
+		char *part = sheet_trim(start, end);
 		bool several;
 		char *name = find_named(import->systems, part, &several);
 
@@ -721,7 +725,7 @@ resolve_record(Import *import, Record *r)
 		r->row.cells[SHEET_DOMAIN] = require_named(import, r, import->domains, require_domain, text);
 	text = sheet_cell(&r->row, SHEET_POLICY);
 	if (text != NULL)
-		r->row.cells[SHEET_POLICY] = fold(text);
+		r->row.cells[SHEET_POLICY] = sheet_fold(text);
 	resolve_columns(r);
 	resolve_flag(r, SHEET_KEY);
 	resolve_flag(r, SHEET_LOCAL);
@@ -757,14 +761,15 @@ resolve_fields(Import *import)
 			field = sheet_cell(&r->row, SHEET_FIELD);
 		}
 		if (entity == NULL || field == NULL)
-			add_problem(import, r,
-						pstrdup(field == NULL ? "the field is blank" : "the entity is blank"));
+			finding_add_problem(import, r,
+								pstrdup(field == NULL ? "the field is blank"
+													  : "the entity is blank"));
 		entities = lappend(entities, entity ? entity : "");
 		fields = lappend(fields, field ? field : "");
 	}
-	add_texts(&p, entities);
-	add_texts(&p, fields);
-	n = run_sql("SELECT m.entity, m.name, first_value(m.n) OVER "
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	n = sql_run("SELECT m.entity, m.name, first_value(m.n) OVER "
 				"(PARTITION BY CASE WHEN m.known THEN m.entity ELSE lower(m.entity) END, "
 				"CASE WHEN m.known THEN m.name ELSE lower(m.name) END ORDER BY m.n) "
 				"FROM (SELECT s.n, coalesce(e.entity, i.entity, o.entity, "
@@ -784,16 +789,16 @@ resolve_fields(Import *import)
 	for (uint64 i = 0; i < n; i++)
 	{
 		Record *r = list_nth(import->records, i);
-		uint64 first = result_int64(i, 3) - 1;
+		uint64 first = sql_result_int64(i, 3) - 1;
 
 		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
 			continue;
-		r->row.cells[SHEET_ENTITY] = result_text(i, 1);
-		r->row.cells[SHEET_FIELD] = result_text(i, 2);
+		r->row.cells[SHEET_ENTITY] = sql_result_text(i, 1);
+		r->row.cells[SHEET_FIELD] = sql_result_text(i, 2);
 		if (first != i)
-			add_problem(import, r,
-						psprintf("the field is on line %d already",
-								 ((Record *) list_nth(import->records, first))->line));
+			finding_add_problem(import, r,
+								psprintf("the field is on line %d already",
+										 ((Record *) list_nth(import->records, first))->line));
 	}
 }
 
@@ -821,10 +826,10 @@ check_record(Import *import, Record *r)
 	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
 	{
 		CellCheck c = {*check, &r->row};
-		ErrorData *error = trial(run_check, &c);
+		ErrorData *error = subxact_trial(run_check, &c);
 
 		if (error != NULL)
-			add_problem(import, r, error_text(error));
+			finding_add_problem(import, r, finding_error_text(error));
 	}
 }
 
@@ -836,9 +841,9 @@ read_sheet(const Record *r, char **cells)
 {
 	Parameters p = {0};
 
-	add_text(&p, r->row.cells[SHEET_ENTITY]);
-	add_text(&p, r->row.cells[SHEET_FIELD]);
-	if (run_sql("SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, "
+	sql_add_text(&p, r->row.cells[SHEET_ENTITY]);
+	sql_add_text(&p, r->row.cells[SHEET_FIELD]);
+	if (sql_run("SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, "
 				"rationale, decided_by, decided_on FROM ownership.sheet WHERE entity = $1 AND field = $2",
 				&p) == 0)
 	{
@@ -846,7 +851,7 @@ read_sheet(const Record *r, char **cells)
 		return false;
 	}
 	for (int i = 0; i < SHEET_CELLS; i++)
-		cells[i] = result_text(0, i + 1);
+		cells[i] = sql_result_text(0, i + 1);
 	return true;
 }
 
@@ -854,7 +859,7 @@ read_sheet(const Record *r, char **cells)
 static const char *
 shown(SheetCell cell, const char *value)
 {
-	if (is_blank(value))
+	if (sheet_is_blank(value))
 		return "(blank)";
 	if (cell == SHEET_KEY || cell == SHEET_LOCAL)
 		return value[0] == 't' ? "yes" : "no";
@@ -864,10 +869,11 @@ shown(SheetCell cell, const char *value)
 static void
 add_changes(Import *import, const Record *r, bool fresh, char **before, char **after)
 {
-	char *field = record_field(r);
+	char *field = finding_record_field(r);
 
 	if (fresh)
-		import->changes = lappend(import->changes, finding(r->line, field, pstrdup("new field")));
+		import->changes =
+			lappend(import->changes, finding_new(r->line, field, pstrdup("new field")));
 	for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
 	{
 		bool flag = i == SHEET_KEY || i == SHEET_LOCAL;
@@ -880,11 +886,11 @@ add_changes(Import *import, const Record *r, bool fresh, char **before, char **a
 		if (!fresh)
 			text =
 				psprintf("%s: %s -> %s", sheet_headers[i], shown(i, before[i]), shown(i, after[i]));
-		else if (!is_blank(after[i]) && !(flag && after[i][0] == 'f'))
+		else if (!sheet_is_blank(after[i]) && !(flag && after[i][0] == 'f'))
 			text = psprintf("%s: %s", sheet_headers[i], shown(i, after[i]));
 		else
 			continue;
-		import->changes = lappend(import->changes, finding(r->line, field, text));
+		import->changes = lappend(import->changes, finding_new(r->line, field, text));
 	}
 }
 
@@ -916,7 +922,7 @@ import_record(Import *import, Record *r)
 			row.cells[i] = before[i];
 	}
 	row.key_is_open = !import->given[SHEET_KEY];
-	error = trial(store_record, &row);
+	error = subxact_trial(store_record, &row);
 	if (error == NULL)
 	{
 		(void) read_sheet(r, after);
@@ -925,7 +931,7 @@ import_record(Import *import, Record *r)
 	else if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	else
-		add_problem(import, r, error_text(error));
+		finding_add_problem(import, r, finding_error_text(error));
 }
 
 /* Puts all rows on the map; whether that is to stay. */
@@ -938,12 +944,12 @@ import_records(void *arg)
 	List *entities = NIL;
 	List *fields = NIL;
 	ListCell *lc;
-	uint64 n = run_sql("SELECT entity, name FROM ownership.field", &none);
+	uint64 n = sql_run("SELECT entity, name FROM ownership.field", &none);
 
 	for (uint64 i = 0; i < n; i++)
 	{
-		entities = lappend(entities, result_text(i, 1));
-		fields = lappend(fields, result_text(i, 2));
+		entities = lappend(entities, sql_result_text(i, 1));
+		fields = lappend(fields, sql_result_text(i, 2));
 	}
 	foreach(lc, import->records)
 	{
@@ -955,22 +961,22 @@ import_records(void *arg)
 	}
 
 	/* a column that joins another field leaves the one that it was by default */
-	add_texts(&p, entities);
-	add_texts(&p, fields);
-	n = run_sql("SELECT b.entity || '.' || b.name FROM unnest($1, $2) b(entity, name) WHERE NOT EXISTS "
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	n = sql_run("SELECT b.entity || '.' || b.name FROM unnest($1, $2) b(entity, name) WHERE NOT EXISTS "
 				"(SELECT FROM ownership.field f WHERE f.entity = b.entity AND f.name = b.name) ORDER BY 1",
 				&p);
 	for (uint64 i = 0; i < n; i++)
 		import->changes =
 			lappend(import->changes,
-					finding(0, result_text(i, 1),
-							pstrdup(
-								"field goes: the column that it was by default is another field's")));
+					finding_new(0, sql_result_text(i, 1),
+								pstrdup(
+									"field goes: the column that it was by default is another field's")));
 	return !import->dry_run && import->problems == NIL;
 }
 
 static int
-by_line(const ListCell *a, const ListCell *b)
+finding_by_line(const ListCell *a, const ListCell *b)
 {
 	const Finding *one = lfirst(a);
 	const Finding *other = lfirst(b);
@@ -979,7 +985,7 @@ by_line(const ListCell *a, const ListCell *b)
 }
 
 static void
-tell(ReturnSetInfo *rsinfo, List *findings, bool problems)
+finding_return(ReturnSetInfo *rsinfo, List *findings, bool problems)
 {
 	ListCell *lc;
 
@@ -1028,29 +1034,30 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 			if (*c == '\r')
 				*c = '\n';
 	}
-	find_header(&import, csv);
-	source.next = csv;
-	source.end = csv + strlen(csv);
-	source.lines = 0;
-	error = trial(read_records, &import);
+	file_find_header(&import, csv);
+	sheet_source.next = csv;
+	sheet_source.end = csv + strlen(csv);
+	sheet_source.lines = 0;
+	error = subxact_trial(file_read_records, &import);
 	if (error != NULL)
-		import.problems = lappend(import.problems, finding(import.line, NULL, error_text(error)));
+		import.problems =
+			lappend(import.problems, finding_new(import.line, NULL, finding_error_text(error)));
 
-	import.systems = load_named("SELECT name, title FROM ownership.system");
-	import.domains = load_named("SELECT name, title FROM ownership.domain");
+	import.systems = resolve_load_named("SELECT name, title FROM ownership.system");
+	import.domains = resolve_load_named("SELECT name, title FROM ownership.domain");
 	resolve_fields(&import);
 	foreach(lc, import.records)
 		resolve_record(&import, lfirst(lc));
 	foreach(lc, import.records)
 		check_record(&import, lfirst(lc));
-	error = trial(import_records, &import);
+	error = subxact_trial(import_records, &import);
 	if (error != NULL)
 		ReThrowError(error);
 
-	list_sort(import.problems, by_line);
-	tell(rsinfo, import.problems, true);
+	list_sort(import.problems, finding_by_line);
+	finding_return(rsinfo, import.problems, true);
 	if (import.dry_run || import.problems == NIL)
-		tell(rsinfo, import.changes, false);
+		finding_return(rsinfo, import.changes, false);
 	else
 		ereport(WARNING,
 				(errmsg_plural("the sheet was not imported: it has %d problem",

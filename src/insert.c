@@ -6,7 +6,7 @@
  * They are inserted through the executor, so that whatever a DBA puts on the
  * table works: indexes of any kind, triggers, further columns and their
  * defaults.  No privileges are asked for.  What would make every such insert
- * fail is refused when it is defined (check_insertable).
+ * fail is refused when it is defined (insert_check).
  */
 #include "ownership.h"
 
@@ -21,7 +21,7 @@
 
 /* For a table whose first column is drawn from the sequence TABLE_id_seq. */
 Inserter *
-open_inserter(const char *table)
+insert_open(const char *table)
 {
 	MemoryContext cxt =
 		AllocSetContextCreate(CurrentMemoryContext, "ownership inserter", ALLOCSET_SMALL_SIZES);
@@ -46,7 +46,7 @@ open_inserter(const char *table)
 }
 
 void
-close_inserter(Inserter *inserter)
+insert_close(Inserter *inserter)
 {
 	ResourceOwner owner = CurrentResourceOwner;
 
@@ -69,7 +69,7 @@ fill_defaults(Inserter *inserter, int natts)
 {
 	TupleDesc desc = RelationGetDescr(inserter->rel);
 	TupleTableSlot *slot = inserter->slot;
-	Deputy caller = deputy_begin(inserter->rel);
+	SavedRole caller = role_become_owner(inserter->rel);
 
 	if (inserter->defaults == NULL)
 	{
@@ -96,7 +96,7 @@ fill_defaults(Inserter *inserter, int natts)
 															GetPerTupleExprContext(inserter->estate),
 															&slot->tts_isnull[i]);
 	}
-	deputy_end(&caller);
+	role_restore(&caller);
 }
 
 /* The first `natts` columns, of which the first is drawn. */
@@ -155,7 +155,7 @@ is_filled(size_t table, const char *column)
  * Errors: a column that must have a value, and gets none.
  */
 void
-check_insertable(Oid relid)
+insert_check(Oid relid)
 {
 	char *name = get_rel_name(relid);
 

@@ -69,7 +69,7 @@ leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
  * made the view chose the value, and anybody may make one.
  */
 static bool
-view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
+insert_plan_view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
 {
 	bool has = false;
 	ListCell *lc;
@@ -95,14 +95,14 @@ view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
  */
 
 static Naming
-combine(Naming a, Naming b)
+insert_plan_combine(Naming a, Naming b)
 {
 	return a == b ? a : NAMED_BY_ROW;
 }
 
 /* Do the plan's rows have the default in a column? */
 static Naming
-plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
+insert_plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
 {
 	TargetEntry *target = get_tle_by_resno(plan->targetlist, resno);
 	const Var *var;
@@ -121,15 +121,15 @@ plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
 	{
 		foreach(lc, ((const Append *) plan)->appendplans)
 		{
-			Naming one = plan_naming(lfirst(lc), resno, standard);
+			Naming one = insert_plan_naming(lfirst(lc), resno, standard);
 
-			naming = first ? one : combine(naming, one);
+			naming = first ? one : insert_plan_combine(naming, one);
 			first = false;
 		}
 		return naming;
 	}
 	if (IsA(plan, SubqueryScan) && var->varno == (int) ((const SubqueryScan *) plan)->scan.scanrelid)
-		return plan_naming(((const SubqueryScan *) plan)->subplan, var->varattno, standard);
+		return insert_plan_naming(((const SubqueryScan *) plan)->subplan, var->varattno, standard);
 	if (IsA(plan, ValuesScan) && var->varno == (int) ((const ValuesScan *) plan)->scan.scanrelid)
 	{
 		foreach(lc, ((const ValuesScan *) plan)->values_lists)
@@ -137,19 +137,19 @@ plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
 			Naming one =
 				equal(list_nth(lfirst(lc), var->varattno - 1), standard) ? NAMED_NO : NAMED_YES;
 
-			naming = first ? one : combine(naming, one);
+			naming = first ? one : insert_plan_combine(naming, one);
 			first = false;
 		}
 		return naming;
 	}
 	if (var->varno == OUTER_VAR && outerPlan(plan) != NULL)
-		return plan_naming(outerPlan(plan), var->varattno, standard);
+		return insert_plan_naming(outerPlan(plan), var->varattno, standard);
 	return NAMED_YES;
 }
 
 /* Has the row that the node has just returned the default in a column? */
 static bool
-row_has_default(PlanState *node, AttrNumber resno, const Expr *standard)
+insert_plan_row_has_default(PlanState *node, AttrNumber resno, const Expr *standard)
 {
 	TargetEntry *target = get_tle_by_resno(node->plan->targetlist, resno);
 	const Var *var;
@@ -162,7 +162,8 @@ row_has_default(PlanState *node, AttrNumber resno, const Expr *standard)
 		return false;
 	var = (const Var *) target->expr;
 	if (IsA(node, SubqueryScanState))
-		return row_has_default(((SubqueryScanState *) node)->subplan, var->varattno, standard);
+		return insert_plan_row_has_default(((SubqueryScanState *) node)->subplan, var->varattno,
+										   standard);
 	if (IsA(node, ValuesScanState))
 	{
 		ValuesScanState *values = (ValuesScanState *) node;
@@ -173,13 +174,13 @@ row_has_default(PlanState *node, AttrNumber resno, const Expr *standard)
 	/* others than these may have taken further rows already */
 	if ((IsA(node, ResultState) || IsA(node, ProjectSetState)) && var->varno == OUTER_VAR &&
 		outerPlanState(node) != NULL)
-		return row_has_default(outerPlanState(node), var->varattno, standard);
+		return insert_plan_row_has_default(outerPlanState(node), var->varattno, standard);
 	return false;
 }
 
 /* Do the actions of a MERGE that insert give the column its default? */
 static Naming
-merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr *standard)
+insert_plan_merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr *standard)
 {
 	Naming naming = NAMED_NO;
 	bool first = true;
@@ -195,7 +196,7 @@ merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr *standard)
 			continue;
 		target = get_tle_by_resno(action->targetList, attnum);
 		one = target != NULL && equal(target->expr, standard) ? NAMED_NO : NAMED_YES;
-		naming = first ? one : combine(naming, one);
+		naming = first ? one : insert_plan_combine(naming, one);
 		first = false;
 	}
 	return naming;
@@ -207,7 +208,7 @@ merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr *standard)
  * same answer.
  */
 static bool
-merge_row_has_default(ModifyTableState *node, AttrNumber attnum, const Expr *standard)
+insert_plan_merge_row_has_default(ModifyTableState *node, AttrNumber attnum, const Expr *standard)
 {
 	ExprContext *econtext = node->ps.ps_ExprContext;
 	ListCell *lc;
@@ -235,7 +236,7 @@ merge_row_has_default(ModifyTableState *node, AttrNumber attnum, const Expr *sta
 
 /* The range-table index of the table that a node names. */
 static Index
-target_index(const ModifyTable *plan)
+insert_plan_target(const ModifyTable *plan)
 {
 	return plan->rootRelation > 0 ? plan->rootRelation : (Index) linitial_int(plan->resultRelations);
 }
@@ -310,7 +311,7 @@ add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 
 		if (plan == NULL || !IsA(plan, ModifyTable) || !inserts(plan))
 			continue;
-		level = level_of(map, rt_fetch(target_index(plan), statement->rtable)->relid);
+		level = level_of(map, rt_fetch(insert_plan_target(plan), statement->rtable)->relid);
 		if (level >= 0)
 			add_source(insertion, level, plan);
 	}
@@ -386,7 +387,7 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 	if (node != NULL)
 	{
 		ModifyTable *plan = (ModifyTable *) node->ps.plan;
-		Oid named = rt_fetch(target_index(plan), statement->rtable)->relid;
+		Oid named = rt_fetch(insert_plan_target(plan), statement->rtable)->relid;
 
 		insertion->node = node;
 		insertion->nsources = 0;
@@ -479,12 +480,12 @@ mentioned(const Insertion *insertion, const InsertSource *source, const Relation
 		  const MappedColumn *col)
 {
 	PlannedStmt *statement = insertion->statement;
-	RangeTblEntry *rte = rt_fetch(target_index(source->plan), statement->rtable);
+	RangeTblEntry *rte = rt_fetch(insert_plan_target(source->plan), statement->rtable);
 	AttrNumber attnum = rte->relid == map->relid ? col->attnum : get_attnum(rte->relid, col->name);
 
 	if (attnum > 0 && (bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber,
 									 compat_inserted_columns(statement, rte)) ||
-					   view_has_default(statement, rte->relid, attnum)))
+					   insert_plan_view_has_default(statement, rte->relid, attnum)))
 		return attnum;
 	return InvalidAttrNumber;
 }
@@ -510,9 +511,9 @@ find_naming(const Insertion *insertion, const InsertSource *source, const Relati
 	if (standard == NULL)
 		return NAMED_YES;
 	if (source->plan->operation == CMD_INSERT && outerPlan(source->plan) != NULL)
-		return plan_naming(outerPlan(source->plan), attnum, standard);
+		return insert_plan_naming(outerPlan(source->plan), attnum, standard);
 	if (source->plan->operation == CMD_MERGE)
-		return merge_naming(source->plan, attnum, standard);
+		return insert_plan_merge_naming(source->plan, attnum, standard);
 	return NAMED_YES;
 }
 
@@ -544,8 +545,8 @@ takes_default(const Insertion *insertion, const RelationMap *map, const MappedCo
 	if (insertion->node == NULL)
 		return false;
 	if (insertion->node->operation == CMD_MERGE)
-		return merge_row_has_default(insertion->node, attnum, standard);
-	return row_has_default(outerPlanState(insertion->node), attnum, standard);
+		return insert_plan_merge_row_has_default(insertion->node, attnum, standard);
+	return insert_plan_row_has_default(outerPlanState(insertion->node), attnum, standard);
 }
 
 /* Is the column in a list of columns of the statement, whatever it gives it? */
@@ -570,7 +571,8 @@ insertion_names(const Insertion *insertion, const RelationMap *map, const Mapped
 	Naming naming = source_naming(insertion, &insertion->sources[0], map, col);
 
 	for (int i = 1; i < insertion->nsources; i++)
-		naming = combine(naming, source_naming(insertion, &insertion->sources[i], map, col));
+		naming =
+			insert_plan_combine(naming, source_naming(insertion, &insertion->sources[i], map, col));
 	return naming;
 }
 
@@ -642,7 +644,7 @@ source_writes(const Insertion *insertion, const InsertSource *source, const Rela
  * default is volatile.
  */
 bool
-insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row)
+insertion_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row)
 {
 	const Insertion *insertion;
 	Datum value;

@@ -55,7 +55,7 @@ static const GuardTrigger guard_triggers[] = {
 };
 
 static char *
-qualified_name(Relation rel)
+guard_table_name(Relation rel)
 {
 	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 									  RelationGetRelationName(rel));
@@ -71,7 +71,7 @@ guard_is_changing(void)
 }
 
 static void
-utility(const char *sql)
+guard_run_ddl(const char *sql)
 {
 	int rc;
 
@@ -91,7 +91,7 @@ utility(const char *sql)
 
 /* A trigger of the relation by its name, or NULL; until the next look-up in a catalog. */
 Trigger *
-find_trigger(Relation rel, const char *name)
+call_find_trigger(Relation rel, const char *name)
 {
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
@@ -113,13 +113,13 @@ drop_from_partitions(Oid parent, const char *name)
 	foreach(lc, find_all_inheritors(parent, ShareRowExclusiveLock, NULL))
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
-		Trigger *trigger = find_trigger(rel, name);
+		Trigger *trigger = call_find_trigger(rel, name);
 		bool own = trigger != NULL && !trigger->tgisclone;
-		char *table = qualified_name(rel); /* a look-up: the trigger is known no more */
+		char *table = guard_table_name(rel); /* a look-up: the trigger is known no more */
 
 		table_close(rel, NoLock);
 		if (own)
-			utility(psprintf("DROP TRIGGER %s ON %s", name, table));
+			guard_run_ddl(psprintf("DROP TRIGGER %s ON %s", name, table));
 	}
 }
 
@@ -143,8 +143,8 @@ guard_one(Oid relid, GuardMode mode)
 	{
 		const GuardTrigger *t = &guard_triggers[i];
 		Relation rel = table_open(relid, ShareRowExclusiveLock);
-		char *table = qualified_name(rel);
-		Trigger *trigger = find_trigger(rel, t->name);
+		char *table = guard_table_name(rel);
+		Trigger *trigger = call_find_trigger(rel, t->name);
 		bool missing = trigger == NULL;
 		char enabled = missing ? TRIGGER_FIRES_ON_ORIGIN : trigger->tgenabled;
 		bool foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
@@ -164,8 +164,8 @@ guard_one(Oid relid, GuardMode mode)
 
 			if (partitioned && strcmp(t->name, TRIGGER_TRUNCATE) != 0)
 				drop_from_partitions(relid, t->name);
-			utility(psprintf("CREATE TRIGGER %s %s", t->name, definition));
-			utility(
+			guard_run_ddl(psprintf("CREATE TRIGGER %s %s", t->name, definition));
+			guard_run_ddl(
 				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 		}
 		/* not by ALTER TABLE, which refuses a table with deferred events */
@@ -188,7 +188,7 @@ guard_tree(Oid relid, GuardMode mode)
 
 /* Is any part of the guard on the relation? */
 bool
-carries_guard(Oid relid)
+place_carries_guard(Oid relid)
 {
 	return OidIsValid(get_trigger_oid(relid, TRIGGER_AMEND, true)) ||
 		   OidIsValid(get_trigger_oid(relid, TRIGGER_JUDGE, true)) ||
@@ -249,19 +249,19 @@ guard_is_away(Oid relid)
  * it; the one for TRUNCATE only if told so.  Needs SPI.
  */
 void
-drop_own_guard(Oid relid, bool truncate)
+guard_drop_own(Oid relid, bool truncate)
 {
 	for (size_t i = 0; i < lengthof(guard_triggers); i++)
 	{
 		Relation rel = table_open(relid, AccessExclusiveLock);
-		Trigger *trigger = find_trigger(rel, guard_triggers[i].name);
+		Trigger *trigger = call_find_trigger(rel, guard_triggers[i].name);
 		bool own = trigger != NULL && !trigger->tgisclone &&
 				   (truncate || strcmp(guard_triggers[i].name, TRIGGER_TRUNCATE) != 0);
-		char *table = qualified_name(rel);
+		char *table = guard_table_name(rel);
 
 		table_close(rel, NoLock);
 		if (own)
-			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
+			guard_run_ddl(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 	}
 }
 
@@ -294,27 +294,27 @@ guard_relation(Oid relid, bool quiet)
 	Relation rel;
 	RelationMap *map;
 
-	check_relation(relid);
+	require_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 
 	rel = table_open(relid, ShareRowExclusiveLock);
 	map = map_get(rel);
 	if (!map->mapped)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" is not on the ownership map", message_relation_oid(relid)),
-				 errhint("Put it there with ownership.assign() or ownership.add_tables().")));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("table \"%s\" is not on the ownership map",
+							   names_message_relation_oid(relid)),
+						errhint("Put it there with ownership.assign() or ownership.add_tables().")));
 	table_close(rel, NoLock);
 
 	guard_tree(relid, GUARD_ARM);
 	bind_guarded(relid, true);
-	bind_away(list_make1_oid(relid));
+	away_note(list_make1_oid(relid));
 
 	if (!quiet)
 	{
 		rel = table_open(relid, NoLock);
-		tell_keyless(map_get(rel), message_relation_oid(relid));
+		tell_keyless(map_get(rel), names_message_relation_oid(relid));
 		table_close(rel, NoLock);
 	}
 }
@@ -323,7 +323,7 @@ Datum
 ownership_guard(PG_FUNCTION_ARGS)
 {
 	SPI_connect();
-	check_relation(PG_GETARG_OID(0));
+	require_relation(PG_GETARG_OID(0));
 	if (compat_table_ownercheck(PG_GETARG_OID(0), GetUserId()))
 		catch_up(PG_GETARG_OID(0));
 	guard_relation(PG_GETARG_OID(0), false);
@@ -342,7 +342,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	Oid relid = PG_GETARG_OID(0);
 	ListCell *lc;
 
-	check_relation(relid);
+	require_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 	table_close(table_open(relid, AccessExclusiveLock), NoLock);
@@ -353,9 +353,9 @@ ownership_unguard(PG_FUNCTION_ARGS)
 		for (size_t i = 0; i < lengthof(guard_triggers); i++)
 		{
 			Relation rel = table_open(lfirst_oid(lc), NoLock);
-			Trigger *trigger = find_trigger(rel, guard_triggers[i].name);
+			Trigger *trigger = call_find_trigger(rel, guard_triggers[i].name);
 			bool clone = trigger != NULL && trigger->tgisclone;
-			char *table = qualified_name(rel);
+			char *table = guard_table_name(rel);
 
 			table_close(rel, NoLock);
 			if (trigger == NULL)
@@ -363,12 +363,12 @@ ownership_unguard(PG_FUNCTION_ARGS)
 			if (clone)
 				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 								errmsg("the guard of partition \"%s\" belongs to the table above it",
-									   message_relation_oid(lfirst_oid(lc))),
+									   names_message_relation_oid(lfirst_oid(lc))),
 								errhint("Unguard the partitioned table.")));
-			utility(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
+			guard_run_ddl(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
 			CommandCounterIncrement();
 		}
-		bind_away(list_make1_oid(lfirst_oid(lc)));
+		away_note(list_make1_oid(lfirst_oid(lc)));
 		bind_guarded(lfirst_oid(lc), false);
 	}
 	SPI_finish();
@@ -394,7 +394,7 @@ matching_tables(const char *pattern)
 
 		name->schema = catalog_text(scan, Anum_mirrored_table_schema);
 		name->table = catalog_text(scan, Anum_mirrored_table_table);
-		if (glob_match_table(pattern, name->schema, name->table))
+		if (names_match_table(pattern, name->schema, name->table))
 			tables = lappend(tables, name);
 	}
 	catalog_end(scan);
@@ -417,13 +417,13 @@ guard_named(void *arg)
 static bool
 try_guard(TableName *name)
 {
-	ErrorData *error = attempt_locking(guard_named, name);
+	ErrorData *error = subxact_try_locking(guard_named, name);
 
 	if (error == NULL)
 		return true;
 	ereport(WARNING, (errcode(error->sqlerrcode),
 					  errmsg("table \"%s\" was not guarded: %s",
-							 message_relation(name->schema, name->table), error->message)));
+							 names_message_relation(name->schema, name->table), error->message)));
 	FreeErrorData(error);
 	return false;
 }

@@ -16,7 +16,7 @@ relation_changed(Datum arg, Oid relid)
 {
 	if (map_forget(relid))
 		writer_forget();
-	sight_forget(relid);
+	outline_forget(relid);
 }
 
 /* Roles, their memberships and subscriptions. */
@@ -30,15 +30,15 @@ static void
 schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	map_forget_names();
-	sight_forget_all();
-	lift_forget_functions();
+	outline_forget_all();
+	trigger_list_forget_functions();
 }
 
 static void
 function_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	map_forget_functions();
-	lift_forget_functions();
+	trigger_list_forget_functions();
 }
 
 static void

@@ -76,14 +76,14 @@ typedef struct Lifted
 } Lifted;
 
 static dlist_head lifted = DLIST_STATIC_INIT(lifted);
-static Oid amend_function = InvalidOid;
-static Oid judge_function = InvalidOid;
+static Oid trigger_list_amend = InvalidOid;
+static Oid trigger_list_judge = InvalidOid;
 
 /* A function or a schema changed. */
 void
-lift_forget_functions(void)
+trigger_list_forget_functions(void)
 {
-	amend_function = judge_function = InvalidOid;
+	trigger_list_amend = trigger_list_judge = InvalidOid;
 }
 
 static Oid
@@ -98,7 +98,7 @@ guard_function(const char *name)
 static bool
 is_guard(const Trigger *trigger)
 {
-	return trigger->tgfoid == amend_function || trigger->tgfoid == judge_function;
+	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
 }
 
 /*
@@ -113,7 +113,7 @@ find_functions(const TriggerDesc *desc)
 	Oid amend;
 	Oid judge;
 
-	if (desc == NULL || OidIsValid(amend_function))
+	if (desc == NULL || OidIsValid(trigger_list_amend))
 		return;
 	for (int i = 0; i < desc->numtriggers && !found; i++)
 		found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
@@ -121,14 +121,14 @@ find_functions(const TriggerDesc *desc)
 		return;
 	amend = guard_function("guard_amend");
 	judge = guard_function("guard_judge");
-	amend_function = amend;
-	judge_function = judge;
+	trigger_list_amend = amend;
+	trigger_list_judge = judge;
 }
 
 static bool
 contains_guard(const TriggerDesc *desc)
 {
-	if (desc == NULL || !OidIsValid(amend_function))
+	if (desc == NULL || !OidIsValid(trigger_list_amend))
 		return false;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
@@ -140,7 +140,7 @@ contains_guard(const TriggerDesc *desc)
 
 /* Is there a guard in a statement's private list? */
 static bool
-has_guard(const TriggerDesc *desc)
+trigger_list_has_guard(const TriggerDesc *desc)
 {
 	find_functions(desc);
 	return contains_guard(desc);
@@ -148,7 +148,7 @@ has_guard(const TriggerDesc *desc)
 
 /* Is there one in the relation's own list, as it is after the look-up? */
 static bool
-is_guarded(Relation rel)
+trigger_list_is_guarded(Relation rel)
 {
 	find_functions(rel->trigdesc);
 	return contains_guard(rel->trigdesc);
@@ -168,7 +168,7 @@ fires(const TriggerDesc *desc, int timing, int event)
 
 /* Does a trigger that is not the guard's fire BEFORE this, for each row? */
 static bool
-others_fire_before(const TriggerDesc *desc, int event)
+trigger_list_others_before(const TriggerDesc *desc, int event)
 {
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
@@ -182,9 +182,10 @@ others_fire_before(const TriggerDesc *desc, int event)
 
 /* The same of the list that the called trigger is of, by the relation's own. */
 bool
-lift_others_before(TriggerData *td, int event)
+trigger_list_others_fire_before(TriggerData *td, int event)
 {
-	return !is_guarded(td->tg_relation) || others_fire_before(td->tg_relation->trigdesc, event);
+	return !trigger_list_is_guarded(td->tg_relation) ||
+		   trigger_list_others_before(td->tg_relation->trigdesc, event);
 }
 
 /* The flags of the row triggers, from those that are enabled. */
@@ -213,7 +214,7 @@ forget_lifted(void *arg)
  * is NULL where only the triggers can be reached.
  */
 static void
-disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
+trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
 {
 	MemoryContext cxt = GetMemoryChunkContext(triggers);
 	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
@@ -223,7 +224,7 @@ disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
 	{
 		lift->enabled[i] = triggers[i].tgenabled;
 		if (is_guard(&triggers[i]) &&
-			!(triggers[i].tgfoid == amend_function ? need.amend : need.judge))
+			!(triggers[i].tgfoid == trigger_list_amend ? need.amend : need.judge))
 		{
 			triggers[i].tgenabled = TRIGGER_DISABLED;
 			any = true;
@@ -342,7 +343,8 @@ static void
 arm(Trigger *triggers, int ntriggers)
 {
 	for (int i = 0; i < ntriggers; i++)
-		if (triggers[i].tgfoid == judge_function && triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+		if (triggers[i].tgfoid == trigger_list_judge &&
+			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
 			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
 }
 
@@ -405,7 +407,7 @@ writes_of(ModifyTableState *node)
 		writes.routes = true;
 		for (int i = 0; i < node->mt_nrels && !writes.moves; i++)
 			writes.moves =
-				others_fire_before(node->resultRelInfo[i].ri_TrigDesc, TRIGGER_TYPE_UPDATE);
+				trigger_list_others_before(node->resultRelInfo[i].ri_TrigDesc, TRIGGER_TYPE_UPDATE);
 	}
 	writes.derives = writes.inserts && goes_through_view(node->ps.state);
 	return writes;
@@ -423,11 +425,11 @@ lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *ma
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
 
-	writes.derives |= writes.inserts && others_fire_before(desc, TRIGGER_TYPE_INSERT);
+	writes.derives |= writes.inserts && trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
 	if (writes.updates)
 		writes.updated = ExecGetUpdatedCols(rri, estate);
-	disable(desc, desc->triggers, desc->numtriggers,
-			need_for(map, moment, writer, &writes, judge_in_before));
+	trigger_list_disable(desc, desc->triggers, desc->numtriggers,
+						 need_for(map, moment, writer, &writes, judge_in_before));
 }
 
 /*
@@ -460,7 +462,7 @@ lift_statement(QueryDesc *query)
 			/* what it sets off may be guarded even where it is not itself */
 			if (rri->ri_TrigDesc != NULL)
 				moment_keep_snapshot(moment);
-			if (!has_guard(rri->ri_TrigDesc))
+			if (!trigger_list_has_guard(rri->ri_TrigDesc))
 				continue;
 			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
 			if (map_is_asking())
@@ -525,13 +527,13 @@ judge_beside(TriggerData *td)
 	{
 		if (desc->triggers[i].tgoid == td->tg_trigger->tgoid)
 			called = &desc->triggers[i];
-		if (desc->triggers[i].tgfoid == judge_function)
+		if (desc->triggers[i].tgfoid == trigger_list_judge)
 			judge = &desc->triggers[i];
 	}
 	if (called == NULL || judge == NULL || judge != called + 1)
 		return NULL;
 	found = td->tg_trigger + 1;
-	return found->tgoid == judge->tgoid && found->tgfoid == judge_function ? found : NULL;
+	return found->tgoid == judge->tgoid && found->tgfoid == trigger_list_judge ? found : NULL;
 }
 
 /*
@@ -544,7 +546,7 @@ lift_arm(TriggerData *td)
 {
 	QueryDesc *query = statement_query();
 
-	if (!is_guarded(td->tg_relation))
+	if (!trigger_list_is_guarded(td->tg_relation))
 		return false;
 	if (query != NULL)
 	{
@@ -587,7 +589,7 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 	Trigger *triggers;
 	int ntriggers;
 
-	if (!ownership_lift || !is_guarded(td->tg_relation))
+	if (!ownership_lift || !trigger_list_is_guarded(td->tg_relation))
 		return;
 	if (query != NULL)
 	{
@@ -605,6 +607,8 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		return;
 	ntriggers = td->tg_relation->trigdesc->numtriggers;
 	writes.inserts = true;
-	writes.derives = applied || others_fire_before(td->tg_relation->trigdesc, TRIGGER_TYPE_INSERT);
-	disable(NULL, triggers, ntriggers, need_for(map, moment, writer, &writes, judge_in_before));
+	writes.derives =
+		applied || trigger_list_others_before(td->tg_relation->trigdesc, TRIGGER_TYPE_INSERT);
+	trigger_list_disable(NULL, triggers, ntriggers,
+						 need_for(map, moment, writer, &writes, judge_in_before));
 }

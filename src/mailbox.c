@@ -1,10 +1,10 @@
 /*
- * mailbox.c
+ * mailbox_shared.c
  *		The shared memory in which sessions leave what the worker writes to the
  *		tables.
  *
  * There is a box for each database, with its worker's state; a hash of
- * counters; and a queue of rejected attempts.  All of it is of fixed size and
+ * counter_table; and a queue of rejected attempts.  All of it is of fixed size and
  * comes into being with the server: it is empty after a restart, and after the
  * crash of any process.
  *
@@ -88,18 +88,18 @@ typedef struct Mailbox
 	Box boxes[MAX_BOXES];
 } Mailbox;
 
-static bool preloaded = false;
-static Mailbox *mailbox = NULL;
-static HTAB *counters[PARTITIONS];
-static LWLockPadded *locks = NULL; /* of the partitions; the last: of the rest */
+static bool mailbox_preloaded = false;
+static Mailbox *mailbox_shared = NULL;
+static HTAB *counter_table[PARTITIONS];
+static LWLockPadded *mailbox_locks = NULL; /* of the partitions; the last: of the rest */
 
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
 
 static LWLock *
-box_lock(void)
+mailbox_lock(void)
 {
-	return &locks[PARTITIONS].lock;
+	return &mailbox_locks[PARTITIONS].lock;
 }
 
 static int32
@@ -110,7 +110,7 @@ block_count(void)
 
 /* Counters of one partition. */
 static int
-counter_count(void)
+mailbox_counter_count(void)
 {
 	return Max(ownership_activity_size / PARTITIONS, 16);
 }
@@ -128,7 +128,7 @@ request_memory(void)
 		next_shmem_request();
 	RequestAddinShmemSpace(mailbox_size());
 	RequestAddinShmemSpace(
-		mul_size(PARTITIONS, hash_estimate_size(counter_count(), sizeof(Counter))));
+		mul_size(PARTITIONS, hash_estimate_size(mailbox_counter_count(), sizeof(Counter))));
 	RequestNamedLWLockTranche(TRANCHE, PARTITIONS + 1);
 }
 
@@ -141,18 +141,19 @@ start_memory(void)
 		next_shmem_startup();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	locks = GetNamedLWLockTranche(TRANCHE);
-	mailbox = ShmemInitStruct("ownership mailbox", mailbox_size(), &found);
+	mailbox_locks = GetNamedLWLockTranche(TRANCHE);
+	mailbox_shared = ShmemInitStruct("ownership mailbox", mailbox_size(), &found);
 	if (!found)
 	{
-		memset(mailbox, 0, sizeof(Mailbox));
-		mailbox->blocks = (QueueBlock *) ((char *) mailbox + MAXALIGN(sizeof(Mailbox)));
-		mailbox->nblocks = mailbox->nfree = block_count();
-		for (int32 i = 0; i < mailbox->nblocks; i++)
-			mailbox->blocks[i].next = i + 1 < mailbox->nblocks ? i + 1 : NONE;
-		mailbox->free = 0;
+		memset(mailbox_shared, 0, sizeof(Mailbox));
+		mailbox_shared->blocks =
+			(QueueBlock *) ((char *) mailbox_shared + MAXALIGN(sizeof(Mailbox)));
+		mailbox_shared->nblocks = mailbox_shared->nfree = block_count();
+		for (int32 i = 0; i < mailbox_shared->nblocks; i++)
+			mailbox_shared->blocks[i].next = i + 1 < mailbox_shared->nblocks ? i + 1 : NONE;
+		mailbox_shared->free = 0;
 		for (int i = 0; i < MAX_BOXES; i++)
-			ConditionVariableInit(&mailbox->boxes[i].progress);
+			ConditionVariableInit(&mailbox_shared->boxes[i].progress);
 	}
 	for (int i = 0; i < PARTITIONS; i++)
 	{
@@ -162,27 +163,27 @@ start_memory(void)
 		snprintf(name, sizeof(name), "ownership activity %d", i);
 		ctl.keysize = sizeof(CounterKey);
 		ctl.entrysize = sizeof(Counter);
-		counters[i] = compat_shmem_hash(name, counter_count(), &ctl,
-										HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+		counter_table[i] = compat_shmem_hash(name, mailbox_counter_count(), &ctl,
+											 HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 	}
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Is there a mailbox, and may what is in it be written one day? */
+/* Is there a mailbox_shared, and may what is in it be written one day? */
 bool
 mailbox_exists(void)
 {
-	return mailbox != NULL && IsUnderPostmaster && !RecoveryInProgress();
+	return mailbox_shared != NULL && IsUnderPostmaster && !RecoveryInProgress();
 }
 
 static int
-partition_of(const CounterKey *key)
+mailbox_partition(const CounterKey *key)
 {
 	return hash_combine(murmurhash32(key->relation), key->attnum / 8) % PARTITIONS;
 }
 
 static bool
-take(LWLock *lock, bool wait)
+mailbox_take(LWLock *lock, bool wait)
 {
 	return wait ? LWLockAcquire(lock, LW_EXCLUSIVE),
 		   true : LWLockConditionalAcquire(lock, LW_EXCLUSIVE);
@@ -213,32 +214,32 @@ counts_empty(const Counts *counts)
 MailResult
 mailbox_count(const CounterKey *key, const Counts *counts, bool wait)
 {
-	int partition = partition_of(key);
+	int partition = mailbox_partition(key);
 	Counter *counter;
 	bool found;
 
-	if (!take(&locks[partition].lock, wait))
+	if (!mailbox_take(&mailbox_locks[partition].lock, wait))
 		return MAIL_BUSY;
-	counter = hash_search(counters[partition], key, HASH_ENTER_NULL, &found);
+	counter = hash_search(counter_table[partition], key, HASH_ENTER_NULL, &found);
 	if (counter != NULL)
 	{
 		if (!found)
 			memset(&counter->counts, 0, sizeof(Counts));
 		counts_add(&counter->counts, counts);
 	}
-	LWLockRelease(&locks[partition].lock);
+	LWLockRelease(&mailbox_locks[partition].lock);
 	return counter != NULL ? MAIL_SENT : MAIL_FULL;
 }
 
 /* The box of a database, or NULL.  The caller holds the lock. */
 static Box *
-find_box(Oid database, bool create)
+mailbox_find_box(Oid database, bool create)
 {
 	Box *vacant = NULL;
 
 	for (int i = 0; i < MAX_BOXES; i++)
 	{
-		Box *box = &mailbox->boxes[i];
+		Box *box = &mailbox_shared->boxes[i];
 
 		if (box->database == database)
 			return box;
@@ -268,23 +269,23 @@ mailbox_post(const char *message, uint32 length, bool wait)
 	MailResult result = MAIL_FULL;
 	Box *box;
 
-	if (!take(box_lock(), wait))
+	if (!mailbox_take(mailbox_lock(), wait))
 		return MAIL_BUSY;
-	box = find_box(MyDatabaseId, true);
-	if (box != NULL && needed > mailbox->nblocks)
+	box = mailbox_find_box(MyDatabaseId, true);
+	if (box != NULL && needed > mailbox_shared->nblocks)
 	{
 		box->attempts_dropped++;
 		result = MAIL_SENT;
 	}
-	else if (box != NULL && mailbox->nfree >= needed)
+	else if (box != NULL && mailbox_shared->nfree >= needed)
 	{
-		int32 first = mailbox->free;
+		int32 first = mailbox_shared->free;
 		int32 block = first;
 		uint32 done = 0;
 
 		for (int32 i = 0; i < needed; i++)
 		{
-			char *data = mailbox->blocks[block].data;
+			char *data = mailbox_shared->blocks[block].data;
 			uint32 room = BLOCK_DATA;
 			uint32 part;
 
@@ -298,21 +299,21 @@ mailbox_post(const char *message, uint32 length, bool wait)
 			memcpy(data, message + done, part);
 			done += part;
 			if (i + 1 < needed)
-				block = mailbox->blocks[block].next;
+				block = mailbox_shared->blocks[block].next;
 		}
-		mailbox->free = mailbox->blocks[block].next;
-		mailbox->nfree -= needed;
-		mailbox->blocks[block].next = NONE;
-		mailbox->blocks[first].next_message = NONE;
+		mailbox_shared->free = mailbox_shared->blocks[block].next;
+		mailbox_shared->nfree -= needed;
+		mailbox_shared->blocks[block].next = NONE;
+		mailbox_shared->blocks[first].next_message = NONE;
 		if (box->tail == NONE)
 			box->head = first;
 		else
-			mailbox->blocks[box->tail].next_message = first;
+			mailbox_shared->blocks[box->tail].next_message = first;
 		box->tail = first;
 		box->messages++;
 		result = MAIL_SENT;
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	return result;
 }
 
@@ -322,16 +323,16 @@ mailbox_dropped(int64 attempts, int64 counts)
 {
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(MyDatabaseId, true);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(MyDatabaseId, true);
 	if (box != NULL)
 	{
 		box->attempts_dropped += attempts;
 		box->counts_dropped += counts;
 	}
 	else
-		mailbox->homeless_dropped += attempts + counts;
-	LWLockRelease(box_lock());
+		mailbox_shared->homeless_dropped += attempts + counts;
+	LWLockRelease(mailbox_lock());
 }
 
 /* Have the database's worker started.  Raises no error. */
@@ -353,15 +354,15 @@ start_worker(Oid database)
 	if (RegisterDynamicBackgroundWorker(&worker, NULL))
 		return;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	if (box != NULL)
 	{
 		box->starting = 0;
 		box->no_process = true;
 		box->not_before = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RETRY_MS);
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 }
 
 /* Does the box need a worker that it has not?  Says that one is coming, then. */
@@ -392,22 +393,22 @@ mailbox_announce(bool wait)
 	bool start = false;
 	Box *box;
 
-	if (!take(box_lock(), wait))
+	if (!mailbox_take(mailbox_lock(), wait))
 		return 0;
-	box = find_box(MyDatabaseId, true);
+	box = mailbox_find_box(MyDatabaseId, true);
 	if (box != NULL)
 	{
 		if (box->handed == box->written)
 			box->oldest = GetCurrentTimestamp();
 		number = ++box->handed;
 		/* do not wait for the interval until the queue is full */
-		if (mailbox->nfree < mailbox->nblocks / 2)
+		if (mailbox_shared->nfree < mailbox_shared->nblocks / 2)
 			box->urgent = true;
 		if (box->worker != 0)
 			SetLatch(box->latch);
 		start = needs_worker(box, false);
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	if (start)
 		start_worker(MyDatabaseId);
 	return number;
@@ -424,14 +425,14 @@ mailbox_is_written(uint64 number)
 	bool start = false;
 	Box *box;
 
-	if (!LWLockConditionalAcquire(box_lock(), LW_EXCLUSIVE))
+	if (!LWLockConditionalAcquire(mailbox_lock(), LW_EXCLUSIVE))
 		return false;
-	box = find_box(MyDatabaseId, false);
+	box = mailbox_find_box(MyDatabaseId, false);
 	if (box == NULL || box->written >= number)
 		done = true;
 	else
 		start = needs_worker(box, false);
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	if (start)
 		start_worker(MyDatabaseId);
 	return done;
@@ -458,12 +459,12 @@ mailbox_flush(void)
 		bool start;
 		char error[ERROR_LENGTH];
 
-		LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-		box = find_box(MyDatabaseId, false);
+		LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+		box = mailbox_find_box(MyDatabaseId, false);
 		if (box == NULL)
 		{
 			/* nothing was handed over, ever */
-			LWLockRelease(box_lock());
+			LWLockRelease(mailbox_lock());
 			break;
 		}
 		if (progress == NULL)
@@ -486,7 +487,7 @@ mailbox_flush(void)
 				SetLatch(box->latch);
 			start = needs_worker(box, true);
 		}
-		LWLockRelease(box_lock());
+		LWLockRelease(mailbox_lock());
 
 		if (start)
 			start_worker(MyDatabaseId);
@@ -512,8 +513,8 @@ mailbox_claim(Oid database)
 	bool mine;
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	mine = box != NULL && box->worker == 0;
 	if (mine)
 	{
@@ -522,7 +523,7 @@ mailbox_claim(Oid database)
 		box->starting = 0;
 		box->no_process = false;
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	return mine;
 }
 
@@ -535,8 +536,8 @@ mailbox_release(Oid database, bool only_idle)
 	bool done = true;
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	if (box != NULL && box->worker == MyProcPid)
 	{
 		done = !only_idle || box->handed == box->written;
@@ -547,7 +548,7 @@ mailbox_release(Oid database, bool only_idle)
 			ConditionVariableBroadcast(&box->progress);
 		}
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	return done;
 }
 
@@ -557,8 +558,8 @@ mailbox_failed(Oid database, const char *error, int max_delay_ms)
 {
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	if (box != NULL)
 	{
 		int delay = 1000 << Min(box->failures_in_a_row, 10);
@@ -571,7 +572,7 @@ mailbox_failed(Oid database, const char *error, int max_delay_ms)
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(delay, max_delay_ms));
 		ConditionVariableBroadcast(&box->progress);
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 }
 
 /*
@@ -584,17 +585,17 @@ mailbox_due(Oid database, bool *urgent, int64 *attempts)
 	uint64 number = 0;
 	const Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	*urgent = box != NULL && box->urgent;
 	*attempts = box != NULL ? box->messages : 0;
 	if (box != NULL && box->handed != box->written)
 		number = box->handed;
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 	return number;
 }
 
-/* A copy of the database's counters, in the current context. */
+/* A copy of the database's counter_table, in the current context. */
 Counter *
 mailbox_counters(Oid database, int *n)
 {
@@ -609,16 +610,16 @@ mailbox_counters(Oid database, int *n)
 		long entries;
 
 		/* allocate without the lock; who comes meanwhile waits for the next time */
-		LWLockAcquire(&locks[i].lock, LW_SHARED);
-		entries = hash_get_num_entries(counters[i]);
-		LWLockRelease(&locks[i].lock);
+		LWLockAcquire(&mailbox_locks[i].lock, LW_SHARED);
+		entries = hash_get_num_entries(counter_table[i]);
+		LWLockRelease(&mailbox_locks[i].lock);
 		if ((Size) (*n + entries) > size)
 		{
 			size = (*n + entries) * 2;
 			copy = repalloc_huge(copy, size * sizeof(Counter));
 		}
-		LWLockAcquire(&locks[i].lock, LW_SHARED);
-		hash_seq_init(&scan, counters[i]);
+		LWLockAcquire(&mailbox_locks[i].lock, LW_SHARED);
+		hash_seq_init(&scan, counter_table[i]);
 		while ((counter = hash_seq_search(&scan)) != NULL)
 		{
 			if (counter->key.database != database)
@@ -630,7 +631,7 @@ mailbox_counters(Oid database, int *n)
 			}
 			copy[(*n)++] = *counter;
 		}
-		LWLockRelease(&locks[i].lock);
+		LWLockRelease(&mailbox_locks[i].lock);
 	}
 	return copy;
 }
@@ -641,19 +642,19 @@ mailbox_counters_written(const Counter *copy, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		int partition = partition_of(&copy[i].key);
+		int partition = mailbox_partition(&copy[i].key);
 		Counter *counter;
 
-		LWLockAcquire(&locks[partition].lock, LW_EXCLUSIVE);
-		counter = hash_search(counters[partition], &copy[i].key, HASH_FIND, NULL);
+		LWLockAcquire(&mailbox_locks[partition].lock, LW_EXCLUSIVE);
+		counter = hash_search(counter_table[partition], &copy[i].key, HASH_FIND, NULL);
 		if (counter != NULL)
 		{
 			for (int k = 0; k < COUNT_KINDS; k++)
 				counter->counts.n[k] -= copy[i].counts.n[k];
 			if (counts_empty(&counter->counts))
-				(void) hash_search(counters[partition], &copy[i].key, HASH_REMOVE, NULL);
+				(void) hash_search(counter_table[partition], &copy[i].key, HASH_REMOVE, NULL);
 		}
-		LWLockRelease(&locks[partition].lock);
+		LWLockRelease(&mailbox_locks[partition].lock);
 	}
 }
 
@@ -662,7 +663,7 @@ message_length(int32 first)
 {
 	uint32 length;
 
-	memcpy(&length, mailbox->blocks[first].data, sizeof(length));
+	memcpy(&length, mailbox_shared->blocks[first].data, sizeof(length));
 	return length;
 }
 
@@ -672,12 +673,12 @@ copy_message(char *to, int32 first)
 	uint32 length = message_length(first);
 	uint32 done = 0;
 
-	for (int32 block = first; block != NONE; block = mailbox->blocks[block].next)
+	for (int32 block = first; block != NONE; block = mailbox_shared->blocks[block].next)
 	{
 		uint32 skip = block == first ? sizeof(length) : 0;
 		uint32 part = Min(BLOCK_DATA - skip, length - done);
 
-		memcpy(to + done, mailbox->blocks[block].data + skip, part);
+		memcpy(to + done, mailbox_shared->blocks[block].data + skip, part);
 		done += part;
 	}
 }
@@ -698,13 +699,13 @@ mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n)
 		Box *box;
 
 		*n = 0;
-		LWLockAcquire(box_lock(), LW_SHARED);
-		box = find_box(database, false);
+		LWLockAcquire(mailbox_lock(), LW_SHARED);
+		box = mailbox_find_box(database, false);
 		if (box != NULL && box->head != NONE)
 		{
 			space = Max(space, message_length(box->head));
 			for (int32 first = box->head; copy != NULL && first != NONE && *n < max;
-				 first = mailbox->blocks[first].next_message)
+				 first = mailbox_shared->blocks[first].next_message)
 			{
 				uint32 length = message_length(first);
 
@@ -715,7 +716,7 @@ mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n)
 				used += length;
 			}
 		}
-		LWLockRelease(box_lock());
+		LWLockRelease(mailbox_lock());
 		if (copy != NULL || box == NULL || box->head == NONE)
 			return *n > 0 ? copy : NULL;
 		/* only the worker takes messages out: the first is still the first */
@@ -725,23 +726,23 @@ mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n)
 
 /* Free the first message of a box.  The caller holds the lock. */
 static void
-take_out(Box *box)
+mailbox_take_out(Box *box)
 {
 	int32 first = box->head;
 	int32 last = first;
 
-	box->head = mailbox->blocks[first].next_message;
+	box->head = mailbox_shared->blocks[first].next_message;
 	if (box->head == NONE)
 		box->tail = NONE;
 	box->messages--;
-	mailbox->nfree++;
-	while (mailbox->blocks[last].next != NONE)
+	mailbox_shared->nfree++;
+	while (mailbox_shared->blocks[last].next != NONE)
 	{
-		last = mailbox->blocks[last].next;
-		mailbox->nfree++;
+		last = mailbox_shared->blocks[last].next;
+		mailbox_shared->nfree++;
 	}
-	mailbox->blocks[last].next = mailbox->free;
-	mailbox->free = first;
+	mailbox_shared->blocks[last].next = mailbox_shared->free;
+	mailbox_shared->free = first;
 }
 
 /* Take out the oldest attempts, which are written now.  Raises no error. */
@@ -750,11 +751,11 @@ mailbox_attempts_written(Oid database, int n)
 {
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	for (int i = 0; box != NULL && i < n && box->head != NONE; i++)
-		take_out(box);
-	LWLockRelease(box_lock());
+		mailbox_take_out(box);
+	LWLockRelease(mailbox_lock());
 }
 
 /* Everything up to this hand-over is in the tables. */
@@ -763,8 +764,8 @@ mailbox_written(Oid database, uint64 number)
 {
 	Box *box;
 
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	if (box != NULL)
 	{
 		box->written = number;
@@ -775,7 +776,7 @@ mailbox_written(Oid database, uint64 number)
 		box->error[0] = '\0';
 		ConditionVariableBroadcast(&box->progress);
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 }
 
 /* The databases that have a box, to look whether they are still there. */
@@ -786,11 +787,11 @@ mailbox_databases(void)
 	int n = 0;
 	List *list = NIL;
 
-	LWLockAcquire(box_lock(), LW_SHARED);
+	LWLockAcquire(mailbox_lock(), LW_SHARED);
 	for (int i = 0; i < MAX_BOXES; i++)
-		if (OidIsValid(mailbox->boxes[i].database))
-			databases[n++] = mailbox->boxes[i].database;
-	LWLockRelease(box_lock());
+		if (OidIsValid(mailbox_shared->boxes[i].database))
+			databases[n++] = mailbox_shared->boxes[i].database;
+	LWLockRelease(mailbox_lock());
 	for (int i = 0; i < n; i++)
 		list = lappend_oid(list, databases[i]);
 	return list;
@@ -807,22 +808,22 @@ mailbox_forget(Oid database)
 		HASH_SEQ_STATUS scan;
 		Counter *counter;
 
-		LWLockAcquire(&locks[i].lock, LW_EXCLUSIVE);
-		hash_seq_init(&scan, counters[i]);
+		LWLockAcquire(&mailbox_locks[i].lock, LW_EXCLUSIVE);
+		hash_seq_init(&scan, counter_table[i]);
 		while ((counter = hash_seq_search(&scan)) != NULL)
 			if (counter->key.database == database)
-				(void) hash_search(counters[i], &counter->key, HASH_REMOVE, NULL);
-		LWLockRelease(&locks[i].lock);
+				(void) hash_search(counter_table[i], &counter->key, HASH_REMOVE, NULL);
+		LWLockRelease(&mailbox_locks[i].lock);
 	}
-	LWLockAcquire(box_lock(), LW_EXCLUSIVE);
-	box = find_box(database, false);
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
 	if (box != NULL && box->worker == 0)
 	{
 		while (box->head != NONE)
-			take_out(box);
+			mailbox_take_out(box);
 		box->database = InvalidOid;
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 }
 
 /* How this database's box stands. */
@@ -832,22 +833,23 @@ mailbox_status(MailboxStatus *status)
 	const Box *box;
 
 	memset(status, 0, sizeof(MailboxStatus));
-	status->preloaded = preloaded;
-	status->exists = mailbox != NULL;
-	if (mailbox == NULL)
+	status->preloaded = mailbox_preloaded;
+	status->exists = mailbox_shared != NULL;
+	if (mailbox_shared == NULL)
 		return;
-	status->counters_size = counter_count() * PARTITIONS;
+	status->counters_size = mailbox_counter_count() * PARTITIONS;
 	status->queue_size = (int64) ownership_queue_size * 1024;
 	for (int i = 0; i < PARTITIONS; i++)
 	{
-		LWLockAcquire(&locks[i].lock, LW_SHARED);
-		status->counters_used += hash_get_num_entries(counters[i]);
-		LWLockRelease(&locks[i].lock);
+		LWLockAcquire(&mailbox_locks[i].lock, LW_SHARED);
+		status->counters_used += hash_get_num_entries(counter_table[i]);
+		LWLockRelease(&mailbox_locks[i].lock);
 	}
-	LWLockAcquire(box_lock(), LW_SHARED);
-	status->queue_used = (int64) (mailbox->nblocks - mailbox->nfree) * sizeof(QueueBlock);
-	status->attempts_dropped = mailbox->homeless_dropped;
-	box = find_box(MyDatabaseId, false);
+	LWLockAcquire(mailbox_lock(), LW_SHARED);
+	status->queue_used =
+		(int64) (mailbox_shared->nblocks - mailbox_shared->nfree) * sizeof(QueueBlock);
+	status->attempts_dropped = mailbox_shared->homeless_dropped;
+	box = mailbox_find_box(MyDatabaseId, false);
 	if (box != NULL)
 	{
 		status->worker = box->worker;
@@ -860,15 +862,15 @@ mailbox_status(MailboxStatus *status)
 		status->failed = box->failures_in_a_row > 0;
 		strlcpy(status->error, box->error, sizeof(status->error));
 	}
-	LWLockRelease(box_lock());
+	LWLockRelease(mailbox_lock());
 }
 
 /* There is memory only when the server starts with the library. */
 void
 mailbox_init(void)
 {
-	preloaded = process_shared_preload_libraries_in_progress;
-	if (!preloaded || ownership_activity_size == 0)
+	mailbox_preloaded = process_shared_preload_libraries_in_progress;
+	if (!mailbox_preloaded || ownership_activity_size == 0)
 		return;
 	next_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_memory;

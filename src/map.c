@@ -63,7 +63,7 @@ static uint64 relation_changes = 0;
 uint64 map_signals = 0;			/* how often some session's edit of the map, or a reset, came in */
 bool map_any_functions = false; /* filters or defaults that may call some */
 bool map_any_domains = false;
-static uint64 aborts = 1; /* of transactions and subtransactions */
+static uint64 map_aborts = 1; /* of transactions and subtransactions */
 static uint64 loads = 0;
 
 /* Those who have a map in hand, as the nesting levels of their transactions. */
@@ -177,7 +177,7 @@ void
 map_end_transaction(bool aborted)
 {
 	if (aborted)
-		aborts++;
+		map_aborts++;
 	edit_command = InvalidCommandId;
 	edit_level = 0;
 	nholders = 0;
@@ -194,7 +194,7 @@ map_end_subtransaction(bool aborted)
 	edit_level = Min(edit_level, level - 1);
 	if (!aborted)
 		return false;
-	aborts++;
+	map_aborts++;
 	/* the error ended them */
 	while (nholders > 0 && holders[nholders - 1] >= level)
 		nholders--;
@@ -294,7 +294,7 @@ map_entry(Oid relid)
  * inheritance parents alike.
  */
 List *
-map_ancestors(Oid relid)
+place_ancestors(Oid relid)
 {
 	List *todo = list_make1_oid(relid);
 	List *ancestors = NIL;
@@ -427,7 +427,7 @@ load_defaults_above(RelationMap *map, Relation rel)
 	foreach(lc, map->ancestors)
 	{
 		Relation above = relation_open(lfirst_oid(lc), AccessShareLock);
-		Deputy caller = deputy_begin(above);
+		SavedRole caller = role_become_owner(above);
 
 		level++;
 		for (int i = 0; i < ncols; i++)
@@ -441,7 +441,7 @@ load_defaults_above(RelationMap *map, Relation rel)
 			map->defaults_differ =
 				map->defaults_differ || !equal(expr, build_column_default(rel, col->attnum));
 		}
-		deputy_end(&caller);
+		role_restore(&caller);
 		relation_close(above, AccessShareLock);
 	}
 }
@@ -675,7 +675,7 @@ void
 map_load(RelationMap *map, Relation rel, Snapshot at)
 {
 	Snapshot snapshot = at;
-	Deputy caller = deputy_begin(rel);
+	SavedRole caller = role_become_owner(rel);
 	List *relids = lcons_oid(map->relid, list_copy(map->ancestors));
 	ListCell *lc;
 
@@ -724,7 +724,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 			Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
 
 			if (!att->attisdropped)
-				map->text_needs |= text_needs(att->atttypid);
+				map->text_needs |= value_text_needs(att->atttypid);
 		}
 		map->econtext = CreateStandaloneExprContext();
 		map->filter_cxt =
@@ -732,7 +732,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 	}
 	if (at == NULL)
 		catalog_release(snapshot);
-	deputy_end(&caller);
+	role_restore(&caller);
 }
 
 /*
@@ -751,7 +751,7 @@ new_map(Relation rel)
 
 	map->relid = RelationGetRelid(rel);
 	map->cxt = cxt;
-	map->ancestors = map_ancestors(map->relid);
+	map->ancestors = place_ancestors(map->relid);
 	foreach(lc, map->ancestors)
 		map_entry(lfirst_oid(lc))->ancestor = true;
 	MemoryContextSwitchTo(old);
@@ -952,7 +952,7 @@ compile_filters(RelationMap *map)
 		for (int r = 0; r < map->cols[i].nrules; r++)
 			map->cols[i].rules[r].filter = compile(map->role, map->cols[i].rules[r].expr);
 	MemoryContextSwitchTo(old);
-	map->filters_of = aborts;
+	map->filters_of = map_aborts;
 }
 
 /*
@@ -974,7 +974,7 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	if (map_is_asking())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 						errmsg("a row filter cannot ask who owns a row")));
-	if (unlikely(map->filters_of != aborts))
+	if (unlikely(map->filters_of != map_aborts))
 		compile_filters(map);
 	context.callback = filter_error_context;
 	context.previous = error_context_stack;

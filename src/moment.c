@@ -186,7 +186,7 @@ moment_known_writer(Moment *m)
 	hear_of_edits(m);
 	if (!m->identified)
 	{
-		writer = known_writer_of(&m->key);
+		writer = writer_known(&m->key);
 		if (writer == NULL)
 			return NULL;
 		identify(m, writer);
@@ -196,7 +196,7 @@ moment_known_writer(Moment *m)
 
 /* The relation's place, which is free if its map was not taken. */
 static TakenMap *
-place_of(const MomentState *state, Oid relid)
+taken_map(const MomentState *state, Oid relid)
 {
 	uint32 place = murmurhash32(relid);
 
@@ -223,13 +223,13 @@ take_map(MomentState *state, RelationMap *map)
 		more.maps = MemoryContextAllocZero(state->cxt, more.places * sizeof(TakenMap));
 		for (uint32 i = 0; i < state->places; i++)
 			if (OidIsValid(state->maps[i].relid))
-				*place_of(&more, state->maps[i].relid) = state->maps[i];
+				*taken_map(&more, state->maps[i].relid) = state->maps[i];
 		if (state->maps != state->first)
 			pfree(state->maps);
 		state->places = more.places;
 		state->maps = more.maps;
 	}
-	taken = place_of(state, map->relid);
+	taken = taken_map(state, map->relid);
 	Assert(!OidIsValid(taken->relid));
 	state->nmaps++;
 	taken->relid = map->relid;
@@ -265,7 +265,7 @@ moment_known_map(Moment *m, Oid relid)
 	RelationMap *map;
 
 	hear_of_edits(m);
-	map = place_of(m->state, relid)->map;
+	map = taken_map(m->state, relid)->map;
 	if (map == NULL)
 	{
 		map = map_known(relid);
@@ -288,7 +288,7 @@ moment_map(Moment *m, Relation rel)
 
 	hear_of_edits(m);
 	if (m->state != NULL)
-		map = place_of(m->state, RelationGetRelid(rel))->map;
+		map = taken_map(m->state, RelationGetRelid(rel))->map;
 	if (map != NULL)
 	{
 		if (map->mapped)

@@ -260,7 +260,7 @@ move_arrives(TriggerData *td, const RelationMap *map)
 		if (move->depth != depth)
 			continue;
 		withdraw(move);
-		move->touched = lift_others_before(td, TRIGGER_TYPE_INSERT);
+		move->touched = trigger_list_others_fire_before(td, TRIGGER_TYPE_INSERT);
 		return move;
 	}
 	return NULL;
@@ -434,7 +434,7 @@ move_forget(bool all)
  * write of the table on the map.
  */
 bool
-truncate_is_new(const RelationMap *map)
+guard_truncate_is_new(const RelationMap *map)
 {
 	CommandId command = GetCurrentCommandId(false);
 
@@ -458,5 +458,5 @@ move_end_transaction(void)
 void
 move_end_subtransaction(bool aborted)
 {
-	nested_end(&arrivals, aborted, drop_arrival);
+	subxact_end(&arrivals, aborted, drop_arrival);
 }

@@ -14,7 +14,7 @@
 
 /* schema.table, quoted where needed; public is left out. */
 char *
-relation_label(const char *schema, const char *table)
+names_relation_label(const char *schema, const char *table)
 {
 	if (strcmp(schema, "public") == 0)
 		return pstrdup(quote_identifier(table));
@@ -23,7 +23,7 @@ relation_label(const char *schema, const char *table)
 
 /* The same for a message that puts quotes around it: without quotes of its own. */
 char *
-message_relation(const char *schema, const char *table)
+names_message_relation(const char *schema, const char *table)
 {
 	if (strcmp(schema, "public") == 0)
 		return pstrdup(table);
@@ -31,14 +31,14 @@ message_relation(const char *schema, const char *table)
 }
 
 char *
-message_relation_oid(Oid relid)
+names_message_relation_oid(Oid relid)
 {
-	return message_relation(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	return names_message_relation(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
-/* schema.table.column, quoted where needed: what split_column() takes apart. */
+/* schema.table.column, quoted where needed: what names_split_column() takes apart. */
 char *
-column_label(const char *schema, const char *table, const char *column)
+names_column_label(const char *schema, const char *table, const char *column)
 {
 	return psprintf("%s.%s", quote_qualified_identifier(schema, table), quote_identifier(column));
 }
@@ -49,7 +49,7 @@ column_label(const char *schema, const char *table, const char *column)
  * Errors: no dot, or nothing before or after it.
  */
 void
-split_field(const char *text, char **entity, char **name)
+names_split_field(const char *text, char **entity, char **name)
 {
 	const char *dot = strrchr(text, '.');
 
@@ -65,7 +65,7 @@ split_field(const char *text, char **entity, char **name)
  * may be quoted as in SQL.
  */
 void
-split_column(const char *text, char **schema, char **table, char **column)
+names_split_column(const char *text, char **schema, char **table, char **column)
 {
 	char *copy = pstrdup(text);
 	List *parts;
@@ -83,7 +83,7 @@ split_column(const char *text, char **schema, char **table, char **column)
 
 /* Shell-like: * is any run of characters, ? is one; dots are characters. */
 bool
-glob_match(const char *pattern, const char *text)
+names_match(const char *pattern, const char *text)
 {
 	const char *star = NULL;
 	const char *retry = NULL;
@@ -118,15 +118,15 @@ glob_match(const char *pattern, const char *text)
  * without a dot it is a table of schema public, and a lone "*" is every one.
  */
 bool
-glob_match_table(const char *pattern, const char *schema, const char *table)
+names_match_table(const char *pattern, const char *schema, const char *table)
 {
 	const char *dot = strchr(pattern, '.');
 
 	if (strcmp(pattern, "*") == 0)
 		return true;
 	if (dot == NULL)
-		return strcmp(schema, "public") == 0 && glob_match(pattern, table);
-	return glob_match(pnstrdup(pattern, dot - pattern), schema) && glob_match(dot + 1, table);
+		return strcmp(schema, "public") == 0 && names_match(pattern, table);
+	return names_match(pnstrdup(pattern, dot - pattern), schema) && names_match(dot + 1, table);
 }
 
 /* Do two neighbouring characters only stand the other way round? */
@@ -147,7 +147,7 @@ swapped(const char *a, const char *b)
  * does it for columns.  Case is one edit at most, and so is a swap of two characters.
  */
 char *
-nearest_name(const char *wanted, List *names)
+names_nearest(const char *wanted, List *names)
 {
 	int wanted_len = strlen(wanted);
 	int best = 4;

@@ -238,11 +238,11 @@ typedef struct Nested
 	int level; /* of transactions */
 } Nested;
 
-extern void nested_end(dlist_head *list, bool aborted, void (*drop)(Nested *));
-extern ErrorData *attempt(void (*work)(void *), void *arg);
-extern ErrorData *attempt_locking(void (*work)(void *), void *arg);
-extern ErrorData *trial(bool (*function)(void *), void *arg);
-extern bool error_is_fatal(const ErrorData *error);
+extern void subxact_end(dlist_head *list, bool aborted, void (*drop)(Nested *));
+extern ErrorData *subxact_try(void (*work)(void *), void *arg);
+extern ErrorData *subxact_try_locking(void (*work)(void *), void *arg);
+extern ErrorData *subxact_trial(bool (*function)(void *), void *arg);
+extern bool subxact_error_is_fatal(const ErrorData *error);
 
 /*
  * How often a cache loads an entry that was invalidated while it was loaded.
@@ -261,7 +261,7 @@ extern CatalogScan *
 catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys);
 extern bool catalog_next(CatalogScan *scan);
 extern char *catalog_text(CatalogScan *scan, int attnum);
-extern List *text_list(Datum array);
+extern List *sql_text_list(Datum array);
 extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
@@ -452,13 +452,13 @@ enum
 /* writer.c */
 extern WriterKey writer_key(void);
 extern const Writer *writer_of(const WriterKey *key);
-extern const Writer *known_writer_of(const WriterKey *key);
-extern const Writer *current_writer(void);
-extern bool free_writer(const WriterKey *key, const Writer **writer);
+extern const Writer *writer_known(const WriterKey *key);
+extern const Writer *writer_current(void);
+extern bool writer_try(const WriterKey *key, const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
-extern bool system_exists(const char *name);
-extern List *system_names(void);
+extern bool lookup_system_exists(const char *name);
+extern List *lookup_system_names(void);
 extern bool writer_is_worker(void);
 extern void writer_forget(void);
 
@@ -475,7 +475,7 @@ extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber att
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern bool map_is_asking(void);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
-extern List *map_ancestors(Oid relid);
+extern List *place_ancestors(Oid relid);
 extern RelationMap *map_as_of(Relation rel, Snapshot snapshot);
 extern uint64 map_signals;
 extern uint64 map_edits;
@@ -520,16 +520,16 @@ extern void moment_judge_before(Moment *m, Oid relid);
 extern bool moment_judges_before(const Moment *m, Oid relid);
 
 /* filter.c: row filters */
-typedef struct Deputy
+typedef struct SavedRole
 {
 	Oid role; /* who called */
 	int context;
 	int nestlevel;
-} Deputy;
+} SavedRole;
 
-extern Deputy deputy_begin(Relation rel);
-extern Deputy deputy_begin_extension(void);
-extern void deputy_end(const Deputy *caller);
+extern SavedRole role_become_owner(Relation rel);
+extern SavedRole role_become_extension(void);
+extern void role_restore(const SavedRole *caller);
 extern Expr *filter_parse(Relation rel, Oid home, const char *text);
 extern char *filter_renamed(Relation rel, const char *text, const char *table, List *columns);
 
@@ -600,12 +600,12 @@ typedef enum Arbiters
 	ARBITERS_ANY
 } Arbiters;
 
-/* See statement_mandate(). */
-typedef struct Mandate
+/* See statement_steward_query(). */
+typedef struct StewardQuery
 {
 	Oid home; /* the table on the map */
 	const void *params;
-} Mandate;
+} StewardQuery;
 
 /* The statement that is being executed. */
 typedef struct StatementFrame
@@ -619,8 +619,8 @@ typedef struct StatementFrame
 	Moment *moment;			 /* NULL: it writes nothing, or its start was not seen */
 } StatementFrame;
 
-extern Mandate statement_mandate(Mandate next);
-extern bool statement_is_mandated(const RelationMap *map);
+extern StewardQuery statement_steward_query(StewardQuery next);
+extern bool statement_is_steward_query(const RelationMap *map);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
 extern PlannedStmt *statement_planned(void);
@@ -722,7 +722,7 @@ extern bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern bool insertion_was_open(const NewRow *new, const MappedColumn *col);
 extern Arbiters insertion_arbiters(const NewRow *new, List **indexes);
-extern bool insert_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row);
+extern bool insertion_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row);
 
 /* value.c: values as text */
 #define TEXT_LOCALE 1 /* of money */
@@ -743,9 +743,9 @@ typedef struct OutputSettings
 	struct pg_tz *timezone;
 } OutputSettings;
 
-extern int text_needs(Oid type);
-extern OutputSettings fix_output(int needs);
-extern void restore_output(const OutputSettings *old);
+extern int value_text_needs(Oid type);
+extern OutputSettings value_fix_output(int needs);
+extern void value_restore_output(const OutputSettings *old);
 extern char *value_to_text(Oid type, Datum value);
 extern Datum value_from_text(Oid type, char *text);
 
@@ -765,13 +765,13 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
 } Evidence;
 
-extern JsonbValue *object_value(Jsonb *object, const char *key);
-extern void set_text_value(Datum *values, bool *nulls, int attnum, const char *text);
-extern void record_evidence(const Evidence *e);
+extern JsonbValue *value_in_object(Jsonb *object, const char *key);
+extern void insert_set_text(Datum *values, bool *nulls, int attnum, const char *text);
+extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
 extern void record_rejected(const Evidence *e);
 extern const char *operation_name(Operation operation);
-extern const char *outcome_name(Verdict outcome);
+extern const char *verdict_name(Verdict outcome);
 
 /* repeat.c: what the latest evidence tells already */
 typedef struct Proposal
@@ -819,11 +819,11 @@ extern void foreign_truncate(const TruncateStmt *statement);
 /* lift.c: statements that cannot violate the map */
 extern void lift_statement(struct QueryDesc *query);
 extern bool lift_arm(TriggerData *td);
-extern bool lift_others_before(TriggerData *td, int event);
+extern bool trigger_list_others_fire_before(TriggerData *td, int event);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
 					  bool judge_in_before, bool applied);
 extern void lift_undo(void);
-extern void lift_forget_functions(void);
+extern void trigger_list_forget_functions(void);
 
 /* move.c: rows on their way from one partition to another */
 typedef struct Move
@@ -854,14 +854,14 @@ extern bool move_is_under_way(void);
 extern bool move_left(TriggerData *td);
 extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
 extern void move_forget(bool all);
-extern bool truncate_is_new(const RelationMap *map);
+extern bool guard_truncate_is_new(const RelationMap *map);
 extern void move_end_subtransaction(bool aborted);
 extern void move_end_transaction(void);
 
 /* report.c: what the client and the server log are told */
-extern COMPAT_NORETURN void report_rejected(const Evidence *e, const char *why);
-extern void report_softened(const Evidence *e);
-extern void report_kept(const Tally *tally);
+extern COMPAT_NORETURN void evidence_report_rejected(const Evidence *e, const char *why);
+extern void evidence_report_softened(const Evidence *e);
+extern void evidence_report_kept(const Tally *tally);
 
 /* mailbox.c: shared memory between sessions and the worker */
 
@@ -953,8 +953,8 @@ extern void mailbox_forget(Oid database);
 extern void mailbox_status(MailboxStatus *status);
 extern void mailbox_init(void);
 
-/* sight.c: which columns are on the map, for who only looks on */
-typedef struct Sight
+/* outline.c: which columns are on the map, for who only looks on */
+typedef struct Outline
 {
 	Oid relid; /* hash key */
 	bool valid;
@@ -966,20 +966,21 @@ typedef struct Sight
 	int natts;				 /* of the relation */
 	AttrNumber *home_attnum; /* in home, by attribute number - 1; 0: not on the map */
 	bool *key;				 /* of a field that says which rows there are */
-} Sight;
+} Outline;
 
-extern const Sight *sight_of(Oid relid);
-extern Oid sight_extension(void);
-extern void sight_forget(Oid relid);
-extern void sight_forget_all(void);
+extern const Outline *outline_of(Oid relid);
+extern Oid outline_extension(void);
+extern void outline_forget(Oid relid);
+extern void outline_forget_all(void);
 
 /* counts.c: what a session has counted, until it is in shared memory */
 extern bool counts_begin(void);
-extern int count_system(const char *system);
-extern void count_new_statement(void);
-extern void count_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
-extern void count_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
-extern void count_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
+extern int counts_system(const char *system);
+extern void counts_new_statement(void);
+extern void counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
+extern void counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
+extern void
+counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
 extern bool counts_hand_over(bool wait, bool *sent);
 extern bool counts_wait(void);
 extern int64 counts_give_up(void);
@@ -1021,7 +1022,7 @@ typedef struct Attempt
 extern int reads_do_not_count(void);
 extern void reads_count_again(int level);
 extern bool activity_counts(void);
-extern bool traffic_counts(void);
+extern bool activity_traffic_counts(void);
 extern void activity_conflict(const RelationMap *map, const char *system,
 							  const ConflictSet *conflicts, Verdict outcome);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
@@ -1029,7 +1030,7 @@ extern void activity_row(const RelationMap *map, const char *system, Operation o
 						 TupleTableSlot *written);
 extern void activity_attempt(const RelationMap *map, const char *system,
 							 const ConflictSet *conflicts, Attempt *attempt);
-extern Attempt attempt_read(const char *message);
+extern Attempt activity_read_attempt(const char *message);
 
 /* What a COPY writes, as far as it is known. */
 typedef struct CopyWrites
@@ -1078,24 +1079,25 @@ typedef struct Parameters
 	char nulls[12];
 } Parameters;
 
-extern void add_value(Parameters *p, Oid type, Datum value, bool isnull);
-extern void add_text(Parameters *p, const char *value);
-extern void add_texts(Parameters *p, List *values);
-extern void add_oid(Parameters *p, Oid value);
-extern void add_bool(Parameters *p, bool value);
+extern void sql_add_value(Parameters *p, Oid type, Datum value, bool isnull);
+extern void sql_add_text(Parameters *p, const char *value);
+extern void sql_add_texts(Parameters *p, List *values);
+extern void sql_add_oid(Parameters *p, Oid value);
+extern void sql_add_bool(Parameters *p, bool value);
 extern void sql_set_search_path(void);
 extern int sql_pin_search_path(void);
 extern void sql_unpin_search_path(int level);
-extern uint64 run_sql(const char *sql, Parameters *p);
-extern char *result_text(uint64 row, int column);
-extern bool result_bool(uint64 row, int column);
-extern List *result_texts(uint64 row, int column);
-extern Jsonb *result_jsonb(uint64 row, int column);
-extern int64 result_int64(uint64 row, int column);
+extern uint64 sql_run(const char *sql, Parameters *p);
+extern char *sql_result_text(uint64 row, int column);
+extern bool sql_result_bool(uint64 row, int column);
+extern List *sql_result_texts(uint64 row, int column);
+extern Jsonb *sql_result_jsonb(uint64 row, int column);
+extern int64 sql_result_int64(uint64 row, int column);
 extern void call_put_text(Datum *values, bool *nulls, int i, const char *text);
 extern void call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts);
-extern void undefined(const char *message, const char *nearest, const char *what, const char *hint);
-extern char *near_field(const char *entity, const char *field);
+extern void
+require_undefined(const char *message, const char *nearest, const char *what, const char *hint);
+extern char *require_near_field(const char *entity, const char *field);
 extern void require_system(const char *name);
 extern void require_domain(const char *name);
 extern void require_policy(const char *name);
@@ -1126,35 +1128,36 @@ typedef struct ColumnSpec
 	"AND NOT a.attisdropped AND a.attgenerated = '' "                 \
 	"LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
 
-extern void check_relation(Oid relid);
-extern COMPAT_NORETURN void no_table_matches(const char *pattern);
-extern void guard_free_tables(List *relids);
-extern bool can_be_field(const char *column);
-extern char *default_entity(const char *schema, const char *table);
-extern COMPAT_NORETURN void undefined_column(Relation rel, const char *name);
-extern bool field_exists(const char *entity, const char *field);
-extern bool field_is_key(const char *entity, const char *field);
-extern List *field_columns(const char *entity, const char *field);
-extern bool all_among(List *names, List *others);
-extern void map_columns(List *specs);
+extern void require_relation(Oid relid);
+extern COMPAT_NORETURN void require_no_table_matches(const char *pattern);
+extern void guard_relations(List *relids);
+extern bool names_can_be_field(const char *column);
+extern char *names_default_entity(const char *schema, const char *table);
+extern COMPAT_NORETURN void require_undefined_column(Relation rel, const char *name);
+extern bool lookup_field_exists(const char *entity, const char *field);
+extern bool lookup_field_is_key(const char *entity, const char *field);
+extern List *lookup_field_columns(const char *entity, const char *field);
+extern bool names_all_among(List *names, List *others);
+extern void field_map_columns(List *specs);
 
 /* What add_tables() was told; see mirrored_pattern. */
-typedef struct Pattern
+typedef struct TablePattern
 {
 	char *pattern;
 	char *source;
 	char *owner;
 	List *readers;
 	List *exclude;
-} Pattern;
+} TablePattern;
 
-extern void mark_primary_key(Oid relid);
-extern bool map_by_pattern(Oid relid, const Pattern *pattern, List *only);
-extern bool excluded(List *patterns, const char *schema, const char *table, const char *column);
+extern void field_mark_primary_key(Oid relid);
+extern bool table_pattern_map(Oid relid, const TablePattern *pattern, List *only);
+extern bool
+table_pattern_excludes(List *patterns, const char *schema, const char *table, const char *column);
 extern bool names_contain(List *names, const char *name);
-extern bool map_one_column(const char *schema, const char *table, const char *column,
-						   const char *entity, const char *field, bool authoritative);
-extern void set_access(const char *entity, const char *field, const char *mode, List *systems);
+extern bool field_map_column(const char *schema, const char *table, const char *column,
+							 const char *entity, const char *field, bool authoritative);
+extern void field_set_access(const char *entity, const char *field, const char *mode, List *systems);
 
 /* sheet.c: the spreadsheet */
 typedef enum SheetCell
@@ -1191,14 +1194,14 @@ typedef void (*SheetCheck)(const SheetRow *row);
 
 extern const char *const sheet_headers[SHEET_CELLS];
 extern const SheetCheck sheet_checks[];
-extern bool means_nobody(const char *name);
+extern bool names_mean_no_system(const char *name);
 extern char *sheet_cell(const SheetRow *row, SheetCell cell);
 extern List *sheet_list(const SheetRow *row, SheetCell cell);
 extern void sheet_store(SheetRow *row);
 
 /* signal.c: triggers on the map's tables */
-extern TriggerData *check_trigger(FunctionCallInfo fcinfo, const char *function);
-extern bool restoring(void);
+extern TriggerData *own_triggers_check(FunctionCallInfo fcinfo, const char *function);
+extern bool call_is_restoring(void);
 
 /* install.c: creating and dropping the guard */
 typedef enum GuardMode
@@ -1210,11 +1213,11 @@ typedef enum GuardMode
 
 extern void guard_relation(Oid relid, bool quiet);
 extern void guard_tree(Oid relid, GuardMode mode);
-extern bool carries_guard(Oid relid);
+extern bool place_carries_guard(Oid relid);
 extern bool guard_is_away(Oid relid);
 extern bool guard_is_changing(void);
-extern Trigger *find_trigger(Relation rel, const char *name);
-extern void drop_own_guard(Oid relid, bool truncate);
+extern Trigger *call_find_trigger(Relation rel, const char *name);
+extern void guard_drop_own(Oid relid, bool truncate);
 
 /* bind.c: what the map's names are bound to */
 typedef struct TablePlace
@@ -1236,26 +1239,26 @@ typedef struct Binding
 	TimestampTz away_since; /* when a part of the guard went away; 0: it is in place */
 } Binding;
 
-extern bool table_place(Oid relid, TablePlace *place);
+extern bool place_of(Oid relid, TablePlace *place);
 extern Oid place_find(const char *schema, const char *table);
-extern Oid table_of_name(const char *schema, const char *table);
-extern List *table_columns_by_number(Oid relid);
-extern List *table_generated_columns(Oid relid);
-extern List *table_types_by_number(Oid relid, int natts);
-extern bool is_mirrored(const char *schema, const char *table);
+extern Oid place_find_table(const char *schema, const char *table);
+extern List *place_columns(Oid relid);
+extern List *place_generated_columns(Oid relid);
+extern List *place_types(Oid relid, int natts);
+extern bool lookup_is_mirrored(const char *schema, const char *table);
 extern Binding *binding_of(Oid relid);
 extern Binding *binding_named(const char *schema, const char *table);
 extern void bind_table(const char *schema, const char *table, Oid relid, bool guarded);
 extern void bind_unbound(void);
 extern void bind_nothing(const Binding *binding);
 extern void bind_guarded(Oid relid, bool guarded);
-extern bool is_bound_schema(const char *name, Oid schema);
+extern bool bind_is_bound_schema(const char *name, Oid schema);
 extern void bind_schema(const char *name);
-extern void rename_bound_schema(const char *old, const char *new);
-extern void store_binding(const Binding *b);
-extern void forget_off(Oid relid);
-extern bool is_known_off(Oid relid, const TablePlace *place);
-extern void bind_away(const List *relids);
+extern void bind_rename_schema(const char *old, const char *new);
+extern void binding_store(const Binding *b);
+extern void bind_forget_off(Oid relid);
+extern bool bind_is_known_off(Oid relid, const TablePlace *place);
+extern void away_note(const List *relids);
 
 /* follow.c: the map follows its tables and columns */
 #define FOLLOW_ARRIVAL 1  /* it may have come to its name, or to be a table of its own */
@@ -1263,11 +1266,11 @@ extern void bind_away(const List *relids);
 #define FOLLOW_KEY 4	  /* it got a primary key */
 #define FOLLOW_TRIGGERS 8 /* triggers of its own may have come, gone or been switched */
 
-extern bool same_place(const TablePlace *a, const TablePlace *b);
-extern bool drop_undecided(const TablePlace *place, const char *column);
-extern void add_place(Parameters *p, const TablePlace *place);
-extern bool below_mirrored(Oid relid);
-extern bool concerns_map(Oid relid, int flags);
+extern bool place_is_same(const TablePlace *a, const TablePlace *b);
+extern bool table_pattern_drop_undecided(const TablePlace *place, const char *column);
+extern void place_add(Parameters *p, const TablePlace *place);
+extern bool place_is_below_mirrored(Oid relid);
+extern bool follow_concerns_map(Oid relid, int flags);
 extern void follow_table(Oid relid, int flags);
 extern void follow_schema(const char *old, const char *new);
 extern void follow_subscription(const char *old, const char *new);
@@ -1276,39 +1279,40 @@ extern void follow_dropped(Oid relid);
 /* column.c: the map follows columns */
 extern COMPAT_NORETURN void changed_meanwhile(void);
 extern bool filters_are_carried(void);
-extern void write_carried_filters(const char *sql, Parameters *p);
+extern void table_triggers_write_filters(const char *sql, Parameters *p);
 extern void rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns);
-extern bool column_is_mirrored(const TablePlace *place, const char *column);
+extern bool lookup_column_is_mirrored(const TablePlace *place, const char *column);
 extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void follow_columns(const Binding *b, const TablePlace *place);
 
 /* settle.c: what DDL leaves to be done at commit */
 extern void
-queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
-extern List *load_patterns(void);
-extern Pattern *best_pattern(List *patterns, const TablePlace *place);
+queue_add(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);
+extern List *table_pattern_load(void);
+extern TablePattern *table_pattern_best(List *patterns, const TablePlace *place);
 extern void queue_gone(Oid relid, List *names, List *types);
-extern Pattern *pattern_for(const TablePlace *place);
-extern bool is_unsettled(Oid relid);
+extern TablePattern *table_pattern_for(const TablePlace *place);
+extern bool queue_is_unsettled(Oid relid);
 
 /* behind.c: what the map missed */
 extern void catch_up(Oid relid);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 
 /* history.c */
-extern bool nobody_decides(void);
-extern void record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
+extern bool history_is_silent(void);
+extern void
+history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
 
 /* names.c: relations, columns and near misses */
-extern char *relation_label(const char *schema, const char *table);
-extern char *message_relation(const char *schema, const char *table);
-extern char *message_relation_oid(Oid relid);
-extern char *column_label(const char *schema, const char *table, const char *column);
-extern void split_field(const char *text, char **entity, char **name);
-extern void split_column(const char *text, char **schema, char **table, char **column);
-extern bool glob_match(const char *pattern, const char *text);
-extern bool glob_match_table(const char *pattern, const char *schema, const char *table);
-extern char *nearest_name(const char *wanted, List *names);
+extern char *names_relation_label(const char *schema, const char *table);
+extern char *names_message_relation(const char *schema, const char *table);
+extern char *names_message_relation_oid(Oid relid);
+extern char *names_column_label(const char *schema, const char *table, const char *column);
+extern void names_split_field(const char *text, char **entity, char **name);
+extern void names_split_column(const char *text, char **schema, char **table, char **column);
+extern bool names_match(const char *pattern, const char *text);
+extern bool names_match_table(const char *pattern, const char *schema, const char *table);
+extern char *names_nearest(const char *wanted, List *names);
 
 /* words.c: names that run together */
 typedef struct Words Words;
@@ -1329,10 +1333,10 @@ extern const char *pattern_bracket_end(const char *c);
 extern bool *pattern_hit_names(const char *re, char **names, int n);
 
 /* trust.c: whose code runs when a table is read */
-extern bool trusted_function(Oid function);
-extern bool runs_code_of_others(const char *expr, Oid role);
-extern bool reading_runs_code(Oid relid);
-extern const char *unfit_to_read(Oid relid);
+extern bool trust_function(Oid function);
+extern bool trust_runs_code_of_others(const char *expr, Oid role);
+extern bool trust_reading_runs_code(Oid relid);
+extern const char *trust_unfit_to_read(Oid relid);
 
 /* copies.c: the columns that hold one field, and how to compare them */
 typedef struct Holder
@@ -1379,26 +1383,26 @@ typedef struct Copy
 	int64 differing;
 } Copy;
 
-extern bool has_cast(Oid from, Oid to);
-extern List *load_copies(const char *entity, const char *field);
-extern void find_holder(Holder *h);
+extern bool compare_has_cast(Oid from, Oid to);
+extern List *copy_load(const char *entity, const char *field);
+extern void holder_find(Holder *h);
 extern char *holder_label(const Holder *h);
-extern bool tells_row(Oid relid, List *attnums);
-extern bool any_foreign(Oid relid);
-extern char *owner_at(Oid relid, ItemPointer tid, const char *column);
-extern bool can_read(Oid relid, AttrNumber attnum);
-extern List *table_keys(const char *entity, const char *schema, const char *table);
-extern const KeyColumn *find_key(List *keys, const char *field);
+extern bool holder_tells_row(Oid relid, List *attnums);
+extern bool holder_any_foreign(Oid relid);
+extern char *map_owner_at(Oid relid, ItemPointer tid, const char *column);
+extern bool holder_can_read(Oid relid, AttrNumber attnum);
+extern List *holder_table_keys(const char *entity, const char *schema, const char *table);
+extern const KeyColumn *holder_find_key(List *keys, const char *field);
 extern char *sql_column(const char *alias, const char *column);
 extern char *sql_text(const char *expr);
 extern char *sql_key_value(const char *expr, Oid type);
 extern char *sql_operator(Oid operator);
-extern char *sql_differs(const Copy *copy);
-extern char *sql_join(const Copy *copy, const char *sample);
+extern char *copy_sql_differs(const Copy *copy);
+extern char *copy_sql_join(const Copy *copy, const char *sample);
 
 /* drift.c: copies that hold different values */
-extern List *field_copies(const char *name);
-extern void report_incomparable(int level, const char *name, const Copy *copy);
+extern List *drift_field_copies(const char *name);
+extern void drift_report_incomparable(int level, const char *name, const Copy *copy);
 /* rows.c: the rows that evidence tells of */
 typedef struct RowColumn
 {
@@ -1426,24 +1430,22 @@ typedef struct StoredRow
 	char **values; /* NULL is NULL */
 } StoredRow;
 
-extern Oid evidence_relation(const char *schema, const char *table);
-extern RowColumn *row_column(Oid relid, const char *name);
-extern List *object_names(Jsonb *object);
-extern ValueKind object_text(Jsonb *object, const char *name, char **text);
-extern bool same_text_value(Oid type, const char *a, const char *b);
-extern void
-read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows);
-extern uint64 run_mandated(Oid home, const char *sql, ParamListInfo params);
-extern void
-write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
+extern Oid place_evidence_table(const char *schema, const char *table);
+extern RowColumn *place_row_column(Oid relid, const char *name);
+extern List *value_object_names(Jsonb *object);
+extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
+extern bool value_same_text(Oid type, const char *a, const char *b);
+extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows);
+extern uint64 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params);
+extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
 
 /* decide.c: decisions on refused values */
-extern void require_decider(void);
+extern void decision_require_decider(void);
 
 /* insert.c: rows that everybody's work leaves behind */
-extern Inserter *open_inserter(const char *table);
-extern void close_inserter(Inserter *inserter);
-extern void check_insertable(Oid relid);
+extern Inserter *insert_open(const char *table);
+extern void insert_close(Inserter *inserter);
+extern void insert_check(Oid relid);
 extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
 
 /* publish.c: the extension's tables in publications and subscriptions */

@@ -70,7 +70,7 @@ html_text(StringInfo out, const char *text)
 
 /* A name or a value: whatever direction it is written in, it stays in its place. */
 static void
-name(StringInfo out, const char *text)
+html_name(StringInfo out, const char *text)
 {
 	appendStringInfoString(out, "<bdi>");
 	html_text(out, text);
@@ -78,23 +78,23 @@ name(StringInfo out, const char *text)
 }
 
 static void
-cell(StringInfo out, const char *text)
+html_cell(StringInfo out, const char *text)
 {
 	appendStringInfoString(out, "<td>");
 	if (text != NULL && text[0] != '\0')
-		name(out, text);
+		html_name(out, text);
 	appendStringInfoString(out, "</td>");
 }
 
 static void
-number_cell(StringInfo out, const char *text)
+html_number_cell(StringInfo out, const char *text)
 {
 	appendStringInfo(out, "<td class=\"num\">%s</td>", text == NULL ? "" : text);
 }
 
 /* A time as the queries give it: YYYY-MM-DD HH24:MI. */
 static void
-time_cell(StringInfo out, const char *text)
+html_time_cell(StringInfo out, const char *text)
 {
 	if (text == NULL)
 		appendStringInfoString(out, "<td class=\"none\">never</td>");
@@ -113,22 +113,22 @@ time_cell(StringInfo out, const char *text)
 	"FROM jsonb_each_text(CASE jsonb_typeof(" column ") WHEN 'object' THEN " column " END)"
 
 static uint64
-query(const char *sql)
+html_query(const char *sql)
 {
 	Parameters p = {0};
 
-	return run_sql(sql, &p);
+	return sql_run(sql, &p);
 }
 
 static void
-heading(StringInfo out, const char *id, const char *title)
+html_heading(StringInfo out, const char *id, const char *title)
 {
 	appendStringInfo(out, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id,
 					 title);
 }
 
 static void
-table_head(StringInfo out, const char *caption, int n, const char *const *columns)
+html_table_head(StringInfo out, const char *caption, int n, const char *const *columns)
 {
 	appendStringInfo(out,
 					 "<div class=\"wide\" role=\"region\" aria-label=\"%s\" tabindex=\"0\"><table class=\"list\"><caption class=\"unseen\">%s</caption><thead><tr>",
@@ -138,21 +138,21 @@ table_head(StringInfo out, const char *caption, int n, const char *const *column
 	appendStringInfoString(out, "</tr></thead><tbody>\n");
 }
 
-#define TABLE_HEAD(out, caption, ...)                           \
-	do                                                          \
-	{                                                           \
-		static const char *const columns_[] = {__VA_ARGS__};    \
-		table_head(out, caption, lengthof(columns_), columns_); \
+#define TABLE_HEAD(out, caption, ...)                                \
+	do                                                               \
+	{                                                                \
+		static const char *const columns_[] = {__VA_ARGS__};         \
+		html_table_head(out, caption, lengthof(columns_), columns_); \
 	} while (0)
 
 static void
-table_end(StringInfo out)
+html_table_end(StringInfo out)
 {
 	appendStringInfoString(out, "</tbody></table></div>\n");
 }
 
 static void
-section_end(StringInfo out)
+html_section_end(StringInfo out)
 {
 	appendStringInfoString(out, "</section>\n");
 }
@@ -162,12 +162,12 @@ section_end(StringInfo out)
  * sentence, and true only its heading's.
  */
 static bool
-may_read(StringInfo out, const char *relation)
+page_may_read(StringInfo out, const char *relation)
 {
 	if (pg_class_aclcheck(catalog_table(relation, false), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return true;
 	appendStringInfoString(out, "<p class=\"none\">Left out: role <code>");
-	name(out, GetUserNameFromId(GetUserId(), false));
+	html_name(out, GetUserNameFromId(GetUserId(), false));
 	appendStringInfo(out, "</code> may not read <code>ownership.%s</code>.</p>\n", relation);
 	return false;
 }
@@ -184,7 +184,7 @@ typedef struct Risks
 } Risks;
 
 static char *
-value_of(SPITupleTable *table, uint64 row, int column)
+page_value_of(SPITupleTable *table, uint64 row, int column)
 {
 	return SPI_getvalue(table->vals[row], table->tupdesc, column);
 }
@@ -194,7 +194,7 @@ load_risks(void)
 {
 	Risks risks = {0};
 
-	risks.n = query(
+	risks.n = html_query(
 		"SELECT severity, risk, about, systems, detail, advice, of_kind, place FROM (SELECT r.*, "
 		"count(*) OVER (PARTITION BY severity, risk) AS of_kind, "
 		"row_number() OVER (PARTITION BY severity, risk ORDER BY n) AS place "
@@ -204,13 +204,13 @@ load_risks(void)
 	risks.table = SPI_tuptable;
 	for (uint64 i = 0; i < risks.n; i++)
 	{
-		const char *severity = value_of(risks.table, i, 1);
+		const char *severity = page_value_of(risks.table, i, 1);
 
-		if (strcmp(value_of(risks.table, i, 8), "1") != 0)
+		if (strcmp(page_value_of(risks.table, i, 8), "1") != 0)
 			continue;
 		*(strcmp(severity, "high") == 0		? &risks.high
 		  : strcmp(severity, "medium") == 0 ? &risks.medium
-											: &risks.low) += atoi(value_of(risks.table, i, 7));
+											: &risks.low) += atoi(page_value_of(risks.table, i, 7));
 	}
 	return risks;
 }
@@ -227,7 +227,7 @@ typedef struct Disagreements
 } Disagreements;
 
 static Disagreements
-load_disagreements(void)
+page_load_disagreements(void)
 {
 	Disagreements d = {0};
 
@@ -235,13 +235,13 @@ load_disagreements(void)
 		pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 	if (!d.readable)
 		return d;
-	(void) query("SELECT count(*) <= " MAX_EVIDENCE
-				 " FROM (SELECT FROM ownership.conflict LIMIT " MAX_EVIDENCE " + 1) c");
-	d.listed = result_bool(0, 1);
+	(void) html_query("SELECT count(*) <= " MAX_EVIDENCE
+					  " FROM (SELECT FROM ownership.conflict LIMIT " MAX_EVIDENCE " + 1) c");
+	d.listed = sql_result_bool(0, 1);
 	if (!d.listed)
 		return d;
 	/* clang-format off */
-	d.n = query("SELECT " TIME("d.recorded_at") ", d.relation || coalesce('.' || d.column_name, ''), "
+	d.n = html_query("SELECT " TIME("d.recorded_at") ", d.relation || coalesce('.' || d.column_name, ''), "
 				SHORT("k.row_key") ", coalesce(d.system, 'unidentified'), coalesce(d.owner, 'nobody'), d.outcome, "
 				SHORT("d.stored") ", " SHORT("d.refused") ", d.note, d.conflict_id, d.total "
 				"FROM (SELECT *, count(*) OVER () AS total FROM ownership.disagreements ORDER BY conflict_id DESC LIMIT " MAX_CONFLICTS ") d "
@@ -250,7 +250,7 @@ load_disagreements(void)
 	/* clang-format on */
 	d.table = SPI_tuptable;
 	if (d.n > 0)
-		d.total = atoi(value_of(d.table, 0, 11));
+		d.total = atoi(page_value_of(d.table, 0, 11));
 	return d;
 }
 
@@ -274,15 +274,15 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	uint64 weakened;
 	StringInfoData note;
 
-	(void) query("SELECT current_database(), " TIME(
+	(void) html_query("SELECT current_database(), " TIME(
 		"now()") ", current_setting('TimeZone'), "
 				 "(SELECT count(*) FROM ownership.field WHERE NOT local), "
 				 "(SELECT count(*) FROM ownership.field WHERE NOT local AND owner IS NOT NULL), "
 				 "(SELECT count(*) FROM ownership.system), "
 				 "(SELECT count(DISTINCT entity) FROM ownership.field)");
-	database = result_text(0, 1);
-	fields = atoi(result_text(0, 4));
-	owned = atoi(result_text(0, 5));
+	database = sql_result_text(0, 1);
+	fields = atoi(sql_result_text(0, 4));
+	owned = atoi(sql_result_text(0, 5));
 	appendStringInfoString(out,
 						   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 						   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -293,11 +293,11 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	appendStringInfo(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
 	appendStringInfoString(out, "<a class=\"skip\" href=\"#risks\">Skip to the risks</a>\n<header>\n"
 								"<h1>Who owns which data</h1>\n<p class=\"quiet\">Database <code>");
-	name(out, database);
+	html_name(out, database);
 	appendStringInfo(out,
 					 "</code>, as of <time>%s</time> (%s): %s systems, %s entities, %s fields that cross a system boundary.</p>\n<dl class=\"facts\">\n",
-					 result_text(0, 2), result_text(0, 3), result_text(0, 6), result_text(0, 7),
-					 result_text(0, 4));
+					 sql_result_text(0, 2), sql_result_text(0, 3), sql_result_text(0, 6),
+					 sql_result_text(0, 7), sql_result_text(0, 4));
 	fact(out, fields == owned ? "good" : "bad", "Fields with an owner",
 		 fields == 0
 			 ? "&ndash;"
@@ -316,9 +316,9 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 		fact(out, disagreements->total > 0 ? "fair" : "good", "Disagreements",
 			 psprintf("%d", disagreements->total), "refused values that nobody has decided on");
 
-	(void) query("SELECT count(*), count(*) FILTER (WHERE guarded) FROM ownership.guards");
-	tables = atoi(result_text(0, 1));
-	guarded = atoi(result_text(0, 2));
+	(void) html_query("SELECT count(*), count(*) FILTER (WHERE guarded) FROM ownership.guards");
+	tables = atoi(sql_result_text(0, 1));
+	guarded = atoi(sql_result_text(0, 2));
 	initStringInfo(&note);
 	appendStringInfoString(&note, tables == guarded ? "the map is enforced on each"
 													: "the others are on paper only");
@@ -326,16 +326,17 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	weakened =
 		!OidIsValid(catalog_table("weakened", true))
 			? 0
-			: query("SELECT format('%s is %s %s', setting, value, place), everybody FROM ownership.weakened "
-					"ORDER BY everybody DESC, setting DESC, place COLLATE \"C\"");
+			: html_query(
+				  "SELECT format('%s is %s %s', setting, value, place), everybody FROM ownership.weakened "
+				  "ORDER BY everybody DESC, setting DESC, place COLLATE \"C\"");
 	if (weakened > 0)
 	{
-		bool everybody = result_bool(0, 2);
+		bool everybody = sql_result_bool(0, 2);
 
 		resetStringInfo(&note);
 		appendStringInfoString(&note, everybody ? "but the map is not enforced: "
 												: "but the map is not enforced on everybody: ");
-		name(&note, result_text(0, 1));
+		html_name(&note, sql_result_text(0, 1));
 		if (weakened > 1)
 			appendStringInfo(&note, " and " UINT64_FORMAT " more", weakened - 1);
 	}
@@ -353,10 +354,11 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 static char *
 common_advice(const Risks *risks, uint64 first)
 {
-	char *advice = value_of(risks->table, first, 6);
+	char *advice = page_value_of(risks->table, first, 6);
 
-	for (uint64 i = first + 1; i < risks->n && strcmp(value_of(risks->table, i, 8), "1") != 0; i++)
-		if (strcmp(value_of(risks->table, i, 6), advice) != 0)
+	for (uint64 i = first + 1; i < risks->n && strcmp(page_value_of(risks->table, i, 8), "1") != 0;
+		 i++)
+		if (strcmp(page_value_of(risks->table, i, 6), advice) != 0)
 			return NULL;
 	return advice;
 }
@@ -368,7 +370,7 @@ risk_section(StringInfo out, const Risks *risks)
 	const char *severity = "";
 	const char *advice = NULL;
 
-	heading(out, "risks", "Risks");
+	html_heading(out, "risks", "Risks");
 	if (risks->n == 0)
 		appendStringInfoString(
 			out,
@@ -377,57 +379,57 @@ risk_section(StringInfo out, const Risks *risks)
 		appendStringInfoString(out, "<p>The most urgent first, and what to do about them.</p>\n");
 	for (uint64 i = 0; i < risks->n; i++)
 	{
-		if (strcmp(kind, value_of(risks->table, i, 2)) != 0 ||
-			strcmp(severity, value_of(risks->table, i, 1)) != 0)
+		if (strcmp(kind, page_value_of(risks->table, i, 2)) != 0 ||
+			strcmp(severity, page_value_of(risks->table, i, 1)) != 0)
 		{
 			if (kind[0] != '\0')
 				appendStringInfoString(out, "</ul>\n");
-			severity = value_of(risks->table, i, 1);
-			kind = value_of(risks->table, i, 2);
+			severity = page_value_of(risks->table, i, 1);
+			kind = page_value_of(risks->table, i, 2);
 			appendStringInfo(out, "<h3><span class=\"badge %s\">%s</span> ", severity, severity);
 			for (const char *c = kind; *c != '\0'; c++)
 				appendStringInfoChar(out, *c == '_' ? ' ' : *c);
 			appendStringInfo(out, " <span class=\"quiet\">(%s)</span></h3>\n",
-							 value_of(risks->table, i, 7));
+							 page_value_of(risks->table, i, 7));
 			advice = common_advice(risks, i);
 			if (advice != NULL)
 			{
 				appendStringInfoString(out, "<p class=\"advice\">");
-				name(out, advice);
+				html_name(out, advice);
 				appendStringInfoString(out, "</p>\n");
 			}
 			appendStringInfoString(out, "<ul class=\"risks\">\n");
 		}
-		if (atoi(value_of(risks->table, i, 8)) > atoi(MAX_RISKS))
+		if (atoi(page_value_of(risks->table, i, 8)) > atoi(MAX_RISKS))
 		{
 			appendStringInfo(out,
 							 "<li>&hellip; and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
-							 atoi(value_of(risks->table, i, 7)) - atoi(MAX_RISKS));
+							 atoi(page_value_of(risks->table, i, 7)) - atoi(MAX_RISKS));
 			html_text(out, kind);
 			appendStringInfoString(out, "&#39;</code></li>\n");
 			continue;
 		}
 		appendStringInfoString(out, "<li>");
-		if (value_of(risks->table, i, 3) != NULL && value_of(risks->table, i, 3)[0] != '\0')
+		if (page_value_of(risks->table, i, 3) != NULL && page_value_of(risks->table, i, 3)[0] != '\0')
 		{
 			appendStringInfoString(out, "<b>");
-			name(out, value_of(risks->table, i, 3));
+			html_name(out, page_value_of(risks->table, i, 3));
 			appendStringInfoString(out, "</b>");
 		}
 		appendStringInfoString(out, "<p>");
-		name(out, value_of(risks->table, i, 5));
+		html_name(out, page_value_of(risks->table, i, 5));
 		appendStringInfoString(out, "</p>");
 		if (advice == NULL)
 		{
 			appendStringInfoString(out, "<p class=\"advice\">");
-			name(out, value_of(risks->table, i, 6));
+			html_name(out, page_value_of(risks->table, i, 6));
 			appendStringInfoString(out, "</p>");
 		}
 		appendStringInfoString(out, "</li>\n");
 	}
 	if (risks->n > 0)
 		appendStringInfoString(out, "</ul>\n");
-	section_end(out);
+	html_section_end(out);
 }
 
 /* picture */
@@ -435,7 +437,7 @@ risk_section(StringInfo out, const Risks *risks)
 static void
 picture_section(StringInfo out, const Picture *picture)
 {
-	heading(out, "picture", "Picture");
+	html_heading(out, "picture", "Picture");
 	appendStringInfoString(
 		out,
 		"<p>From left to right: who writes, what, and who reads it. Systems may stand on both sides.</p>\n"
@@ -444,7 +446,7 @@ picture_section(StringInfo out, const Picture *picture)
 		"<div class=\"wide\" role=\"region\" aria-label=\"Picture of systems and entities\" tabindex=\"0\">\n");
 	svg_picture(out, picture);
 	appendStringInfoString(out, "</div>\n");
-	section_end(out);
+	html_section_end(out);
 }
 
 /* the matrix */
@@ -484,10 +486,11 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 				 {"reader", "reads", NULL}};
 	int done = 0;
 
-	while (parts->next < parts->n && strcmp(value_of(parts->table, parts->next, 1), entity) == 0 &&
-		   strcmp(value_of(parts->table, parts->next, 2), field) == 0)
+	while (parts->next < parts->n &&
+		   strcmp(page_value_of(parts->table, parts->next, 1), entity) == 0 &&
+		   strcmp(page_value_of(parts->table, parts->next, 2), field) == 0)
 	{
-		char *system = value_of(parts->table, parts->next, 3);
+		char *system = page_value_of(parts->table, parts->next, 3);
 		char **found = bsearch(&system, systems, nsystems, sizeof(char *), compare_systems);
 		const char *class = NULL;
 		StringInfoData text;
@@ -495,12 +498,12 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 		initStringInfo(&text);
 		/* the strongest of its parts gives the cell its colour */
 		while (parts->next < parts->n &&
-			   strcmp(value_of(parts->table, parts->next, 1), entity) == 0 &&
-			   strcmp(value_of(parts->table, parts->next, 2), field) == 0 &&
-			   strcmp(value_of(parts->table, parts->next, 3), system) == 0)
+			   strcmp(page_value_of(parts->table, parts->next, 1), entity) == 0 &&
+			   strcmp(page_value_of(parts->table, parts->next, 2), field) == 0 &&
+			   strcmp(page_value_of(parts->table, parts->next, 3), system) == 0)
 		{
-			const char *part = value_of(parts->table, parts->next, 4);
-			const char *how = value_of(parts->table, parts->next, 5);
+			const char *part = page_value_of(parts->table, parts->next, 4);
+			const char *how = page_value_of(parts->table, parts->next, 5);
 
 			for (int i = 0; i < (int) lengthof(looks); i++)
 			{
@@ -537,18 +540,18 @@ static void
 matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, int nsystems,
 			bool open)
 {
-	const char *entity = value_of(fields, row, 1);
-	const char *count = value_of(fields, row, 6);
-	int unowned = atoi(value_of(fields, row, 7));
+	const char *entity = page_value_of(fields, row, 1);
+	const char *count = page_value_of(fields, row, 6);
+	int unowned = atoi(page_value_of(fields, row, 7));
 
 	appendStringInfo(out, "<details%s><summary><b>", open ? " open" : "");
-	name(out, entity);
+	html_name(out, entity);
 	appendStringInfo(out, "</b><span class=\"quiet\">%s field%s", count,
 					 strcmp(count, "1") == 0 ? "" : "s");
-	if (value_of(fields, row, 8) != NULL)
+	if (page_value_of(fields, row, 8) != NULL)
 	{
 		appendStringInfoString(out, "; owners: ");
-		name(out, value_of(fields, row, 8));
+		html_name(out, page_value_of(fields, row, 8));
 	}
 	appendStringInfoString(out, "</span>");
 	if (unowned > 0)
@@ -559,20 +562,20 @@ matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, i
 	appendStringInfo(out,
 					 "\"><table class=\"matrix\" style=\"--systems:%d\"><caption class=\"unseen\">Fields of ",
 					 nsystems);
-	name(out, entity);
+	html_name(out, entity);
 	appendStringInfoString(out,
 						   ", and what each system is to them</caption><thead><tr><th scope=\"col\">Field</th>");
 	for (int i = 0; i < nsystems; i++)
 	{
 		appendStringInfoString(out, "<th scope=\"col\">");
-		name(out, strcmp(systems[i], "?") == 0 ? "unidentified" : systems[i]);
+		html_name(out, strcmp(systems[i], "?") == 0 ? "unidentified" : systems[i]);
 		appendStringInfoString(out, "</th>");
 	}
 	appendStringInfoString(out, "</tr></thead><tbody>\n");
 }
 
 static void
-matrix_section(StringInfo out, const Picture *picture)
+page_matrix_section(StringInfo out, const Picture *picture)
 {
 	char **systems;
 	int nsystems = picture->nsystems;
@@ -582,14 +585,14 @@ matrix_section(StringInfo out, const Picture *picture)
 	MatrixParts parts = {0};
 	const char *entity = NULL;
 
-	heading(out, "matrix", "Fields by systems");
+	html_heading(out, "matrix", "Fields by systems");
 	systems = palloc(Max(nsystems, 1) * sizeof(char *));
 	for (int n = 0; n < nsystems; n++)
 		systems[n] = picture->systems[n].name;
 
-	(void) query("SELECT count(*) FROM ownership.field");
-	total = atoi(result_text(0, 1));
-	nfields = query(
+	(void) html_query("SELECT count(*) FROM ownership.field");
+	total = atoi(sql_result_text(0, 1));
+	nfields = html_query(
 		"SELECT f.entity, f.name, f.owner, "
 		"coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject'), "
 		"concat_ws(', ', f.domain, CASE WHEN f.key AND f.domain IS DISTINCT FROM 'key' THEN 'key' END, CASE WHEN f.local THEN 'local' END), "
@@ -600,7 +603,7 @@ matrix_section(StringInfo out, const Picture *picture)
 		"ON o.entity = f.entity WINDOW e AS (PARTITION BY f.entity) "
 		"ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(MAX_FIELDS));
 	fields = SPI_tuptable;
-	parts.n = query(
+	parts.n = html_query(
 		"SELECT entity, field, system, part, string_agg(how, ', ' ORDER BY how) FROM ownership.part "
 		"GROUP BY entity, field, system, rank, part "
 		"ORDER BY entity COLLATE \"C\", field COLLATE \"C\", system = '?', system COLLATE \"C\", rank");
@@ -618,44 +621,44 @@ matrix_section(StringInfo out, const Picture *picture)
 						 (int) nfields, total);
 	for (uint64 i = 0; i < nfields; i++)
 	{
-		const char *field = value_of(fields, i, 2);
+		const char *field = page_value_of(fields, i, 2);
 
 		CHECK_FOR_INTERRUPTS();
-		if (entity == NULL || strcmp(entity, value_of(fields, i, 1)) != 0)
+		if (entity == NULL || strcmp(entity, page_value_of(fields, i, 1)) != 0)
 		{
 			if (entity != NULL)
 				appendStringInfoString(out, "</tbody></table></div></details>\n");
-			entity = value_of(fields, i, 1);
+			entity = page_value_of(fields, i, 1);
 			matrix_head(out, fields, i, systems, nsystems, total <= MAX_OPEN_FIELDS);
 		}
 		appendStringInfoString(out, "<tr><th scope=\"row\">");
-		name(out, field);
+		html_name(out, field);
 		appendStringInfoString(out, "<small>");
-		if (value_of(fields, i, 3) == NULL && strcmp(value_of(fields, i, 9), "t") != 0)
+		if (page_value_of(fields, i, 3) == NULL && strcmp(page_value_of(fields, i, 9), "t") != 0)
 			appendStringInfoString(out, "<span class=\"none\">no owner</span>, ");
-		html_text(out, value_of(fields, i, 4));
-		if (value_of(fields, i, 5)[0] != '\0')
+		html_text(out, page_value_of(fields, i, 4));
+		if (page_value_of(fields, i, 5)[0] != '\0')
 		{
 			appendStringInfoString(out, ", ");
-			name(out, value_of(fields, i, 5));
+			html_name(out, page_value_of(fields, i, 5));
 		}
 		appendStringInfoString(out, "</small>");
 		matrix_cells(out, &parts, entity, field, systems, nsystems);
 	}
 	if (entity != NULL)
 		appendStringInfoString(out, "</tbody></table></div></details>\n");
-	section_end(out);
+	html_section_end(out);
 }
 
 /* evidence */
 
 static void
-disagreement_section(StringInfo out, const Disagreements *d)
+page_disagreement_section(StringInfo out, const Disagreements *d)
 {
-	heading(out, "disagreements", "Disagreements");
-	if (!may_read(out, "conflict"))
+	html_heading(out, "disagreements", "Disagreements");
+	if (!page_may_read(out, "conflict"))
 	{
-		section_end(out);
+		html_section_end(out);
 		return;
 	}
 	if (!d->listed)
@@ -678,63 +681,63 @@ disagreement_section(StringInfo out, const Disagreements *d)
 		for (uint64 i = 0; i < d->n; i++)
 		{
 			appendStringInfoString(out, "<tr>");
-			number_cell(out, value_of(d->table, i, 10));
+			html_number_cell(out, page_value_of(d->table, i, 10));
 			appendStringInfoString(out, "<th scope=\"row\">");
-			name(out, value_of(d->table, i, 2));
+			html_name(out, page_value_of(d->table, i, 2));
 			appendStringInfoString(out, "</th>");
-			cell(out, value_of(d->table, i, 3));
-			cell(out, value_of(d->table, i, 7));
-			cell(out, value_of(d->table, i, 8));
-			cell(out, value_of(d->table, i, 5));
-			cell(out, value_of(d->table, i, 4));
-			time_cell(out, value_of(d->table, i, 1));
-			cell(out, value_of(d->table, i, 6));
-			cell(out, value_of(d->table, i, 9));
+			html_cell(out, page_value_of(d->table, i, 3));
+			html_cell(out, page_value_of(d->table, i, 7));
+			html_cell(out, page_value_of(d->table, i, 8));
+			html_cell(out, page_value_of(d->table, i, 5));
+			html_cell(out, page_value_of(d->table, i, 4));
+			html_time_cell(out, page_value_of(d->table, i, 1));
+			html_cell(out, page_value_of(d->table, i, 6));
+			html_cell(out, page_value_of(d->table, i, 9));
 			appendStringInfoString(out, "</tr>\n");
 		}
-		table_end(out);
+		html_table_end(out);
 	}
-	section_end(out);
+	html_section_end(out);
 }
 
 static void
-conflict_section(StringInfo out)
+page_conflict_section(StringInfo out)
 {
 	uint64 n;
 
-	heading(out, "conflicts", "Conflicts");
-	if (!may_read(out, "conflict"))
+	html_heading(out, "conflicts", "Conflicts");
+	if (!page_may_read(out, "conflict"))
 	{
-		section_end(out);
+		html_section_end(out);
 		return;
 	}
 	appendStringInfoString(
 		out,
 		"<p>Writes to fields by systems that do not own them, and that nobody has decided on.</p>\n");
 	/* clang-format off */
-	n = query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME("max(recorded_at)") " "
+	n = html_query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME("max(recorded_at)") " "
 			  "FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_EVIDENCE ") c "
 			  "GROUP BY system, outcome ORDER BY system COLLATE \"C\", outcome COLLATE \"C\"");
 	/* clang-format on */
 	if (n == 0)
 	{
 		appendStringInfoString(out, "<p class=\"none\">There is no open conflict.</p>\n");
-		section_end(out);
+		html_section_end(out);
 		return;
 	}
 	TABLE_HEAD(out, "Open conflicts by system", "System", "What happened", "Times", "First", "Last");
 	for (uint64 i = 0; i < n; i++)
 	{
 		appendStringInfoString(out, "<tr><th scope=\"row\">");
-		name(out, result_text(i, 1));
+		html_name(out, sql_result_text(i, 1));
 		appendStringInfoString(out, "</th>");
-		cell(out, result_text(i, 2));
-		number_cell(out, result_text(i, 3));
-		time_cell(out, result_text(i, 4));
-		time_cell(out, result_text(i, 5));
+		html_cell(out, sql_result_text(i, 2));
+		html_number_cell(out, sql_result_text(i, 3));
+		html_time_cell(out, sql_result_text(i, 4));
+		html_time_cell(out, sql_result_text(i, 5));
 		appendStringInfoString(out, "</tr>\n");
 	}
-	table_end(out);
+	html_table_end(out);
 	appendStringInfoString(
 		out,
 		"<p class=\"quiet\"><b>observed</b>, <b>filled</b>, <b>overridden</b>: the write went through. <b>kept</b>: the owner&rsquo;s value stayed. "
@@ -742,7 +745,7 @@ conflict_section(StringInfo out)
 
 	appendStringInfoString(out, "<h3>The latest</h3>\n");
 	/* clang-format off */
-	n = query("SELECT " TIME("c.recorded_at") ", ownership.relation_name(c.table_schema, c.table_name) || coalesce('.' || u.name, ''), "
+	n = html_query("SELECT " TIME("c.recorded_at") ", ownership.relation_name(c.table_schema, c.table_name) || coalesce('.' || u.name, ''), "
 			  SHORT("k.row_key") ", coalesce(c.system, 'unidentified'), concat_ws(', ', c.role, nullif(c.application_name, '')), "
 			  "lower(c.operation) || ' ' || c.outcome, " SHORT("v.stored") ", " SHORT("v.proposed") " "
 			  "FROM (SELECT * FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_CONFLICTS ") c "
@@ -758,33 +761,33 @@ conflict_section(StringInfo out)
 	for (uint64 i = 0; i < n; i++)
 	{
 		appendStringInfoString(out, "<tr>");
-		time_cell(out, result_text(i, 1));
+		html_time_cell(out, sql_result_text(i, 1));
 		appendStringInfoString(out, "<th scope=\"row\">");
-		name(out, result_text(i, 2));
+		html_name(out, sql_result_text(i, 2));
 		appendStringInfoString(out, "</th>");
 		for (int column = 3; column <= 8; column++)
-			cell(out, result_text(i, column));
+			html_cell(out, sql_result_text(i, column));
 		appendStringInfoString(out, "</tr>\n");
 	}
-	table_end(out);
-	section_end(out);
+	html_table_end(out);
+	html_section_end(out);
 }
 
 /* the age of the data */
 
 static void
-age_section(StringInfo out)
+page_age_section(StringInfo out)
 {
 	uint64 n;
 
-	heading(out, "age", "Age of the data");
-	if (!may_read(out, "activity"))
+	html_heading(out, "age", "Age of the data");
+	if (!page_may_read(out, "activity"))
 	{
-		section_end(out);
+		html_section_end(out);
 		return;
 	}
 	/* clang-format off */
-	n = query("SELECT ownership.relation_name(t.table_schema, t.table_name), coalesce(t.source, ''), "
+	n = html_query("SELECT ownership.relation_name(t.table_schema, t.table_name), coalesce(t.source, ''), "
 			  "CASE WHEN g.guarded THEN 'yes' ELSE 'no' END, array_to_string(g.subscriptions, ', '), "
 			  "a.writers, " TIME("a.first_seen") ", " TIME("a.last_write") ", " TIME("a.last_read") ", "
 			  "CASE WHEN a.age >= 172800 THEN floor(a.age / 86400) || ' days' WHEN a.age >= 7200 THEN floor(a.age / 3600) || ' hours' ELSE floor(a.age / 60) || ' min' END "
@@ -813,41 +816,41 @@ age_section(StringInfo out)
 		for (uint64 i = 0; i < Min(n, (uint64) atoi(MAX_TABLES)); i++)
 		{
 			appendStringInfoString(out, "<tr><th scope=\"row\">");
-			name(out, result_text(i, 1));
+			html_name(out, sql_result_text(i, 1));
 			appendStringInfoString(out, "</th>");
 			for (int column = 2; column <= 5; column++)
-				cell(out, result_text(i, column));
-			time_cell(out, result_text(i, 6));
-			time_cell(out, result_text(i, 7));
-			number_cell(out, result_text(i, 9));
-			time_cell(out, result_text(i, 8));
+				html_cell(out, sql_result_text(i, column));
+			html_time_cell(out, sql_result_text(i, 6));
+			html_time_cell(out, sql_result_text(i, 7));
+			html_number_cell(out, sql_result_text(i, 9));
+			html_time_cell(out, sql_result_text(i, 8));
 			appendStringInfoString(out, "</tr>\n");
 		}
-		table_end(out);
+		html_table_end(out);
 		if (n > (uint64) atoi(MAX_TABLES))
 			appendStringInfoString(
 				out,
 				"<p>These are the first " MAX_TABLES
 				"; all are in <code>ownership.guards</code> and <code>ownership.activity</code>.</p>\n");
 	}
-	section_end(out);
+	html_section_end(out);
 }
 
 /* decisions */
 
 static void
-decision_section(StringInfo out)
+page_decision_section(StringInfo out)
 {
 	uint64 n;
 
-	heading(out, "decisions", "Recent decisions");
-	if (!may_read(out, "map_history"))
+	html_heading(out, "decisions", "Recent decisions");
+	if (!page_may_read(out, "map_history"))
 	{
-		section_end(out);
+		html_section_end(out);
 		return;
 	}
 	/* clang-format off */
-	n = query("SELECT " TIME("changed_at") ", concat_ws(', ', role, CASE WHEN login <> role THEN 'logged in as ' || login END), decided, "
+	n = html_query("SELECT " TIME("changed_at") ", concat_ws(', ', role, CASE WHEN login <> role THEN 'logged in as ' || login END), decided, "
 			  SHORT("old") ", " SHORT("new") ", items, array_to_string(sample, ', ') FROM ownership.decisions "
 			  "WHERE changed_at >= coalesce((SELECT changed_at FROM ownership.map_history ORDER BY id DESC OFFSET " MAX_HISTORY " LIMIT 1), '-infinity') "
 			  "ORDER BY changed_at DESC, decided !~ 'owner', decided !~ 'policy|reader|writer', first_id LIMIT " MAX_DECISIONS);
@@ -863,30 +866,30 @@ decision_section(StringInfo out)
 				   "About");
 		for (uint64 i = 0; i < n; i++)
 		{
-			int items = atoi(result_text(i, 6));
+			int items = atoi(sql_result_text(i, 6));
 
 			appendStringInfoString(out, "<tr>");
-			time_cell(out, result_text(i, 1));
-			cell(out, result_text(i, 2));
+			html_time_cell(out, sql_result_text(i, 1));
+			html_cell(out, sql_result_text(i, 2));
 			appendStringInfoString(out, "<th scope=\"row\">");
-			name(out, result_text(i, 3));
+			html_name(out, sql_result_text(i, 3));
 			appendStringInfoString(out, "</th>");
 			for (int column = 4; column <= 5; column++)
 			{
-				if (result_text(i, column) == NULL)
+				if (sql_result_text(i, column) == NULL)
 					appendStringInfoString(out, "<td class=\"none\">none</td>");
 				else
-					cell(out, result_text(i, column));
+					html_cell(out, sql_result_text(i, column));
 			}
 			appendStringInfoString(out, "<td>");
-			name(out, result_text(i, 7));
+			html_name(out, sql_result_text(i, 7));
 			if (items > 5)
 				appendStringInfo(out, " and %d more", items - 5);
 			appendStringInfoString(out, "</td></tr>\n");
 		}
-		table_end(out);
+		html_table_end(out);
 	}
-	section_end(out);
+	html_section_end(out);
 }
 
 /* systems */
@@ -904,12 +907,12 @@ count_fields(const Picture *picture, const char *system, PicturePart part)
 }
 
 static void
-system_section(StringInfo out, const Picture *picture)
+page_system_section(StringInfo out, const Picture *picture)
 {
 	uint64 n;
 
-	heading(out, "systems", "Systems");
-	n = query(
+	html_heading(out, "systems", "Systems");
+	n = html_query(
 		"SELECT s.name, s.title, s.kind, s.contact, s.note, "
 		"(SELECT string_agg(kind || ' ' || name || CASE WHEN steward THEN ' (steward)' ELSE '' END || CASE WHEN carrier THEN ' (carrier)' ELSE '' END, ', ' ORDER BY kind, name) FROM ownership.identity i WHERE i.system = s.name) "
 		"FROM ownership.system s ORDER BY s.name COLLATE \"C\"");
@@ -922,18 +925,19 @@ system_section(StringInfo out, const Picture *picture)
 		for (uint64 i = 0; i < n; i++)
 		{
 			appendStringInfoString(out, "<tr><th scope=\"row\">");
-			name(out, result_text(i, 1));
+			html_name(out, sql_result_text(i, 1));
 			appendStringInfoString(out, "</th>");
 			for (int column = 2; column <= 6; column++)
-				cell(out, result_text(i, column));
+				html_cell(out, sql_result_text(i, column));
 			for (PicturePart part = PART_OWNER; part <= PART_READER; part++)
-				number_cell(out, psprintf("%d", count_fields(picture, result_text(i, 1), part)));
+				html_number_cell(out,
+								 psprintf("%d", count_fields(picture, sql_result_text(i, 1), part)));
 			appendStringInfoString(out, "</tr>\n");
 		}
-		table_end(out);
+		html_table_end(out);
 		appendStringInfoString(out, "<p class=\"quiet\">Numbers are fields.</p>\n");
 	}
-	section_end(out);
+	html_section_end(out);
 }
 
 Datum
@@ -951,21 +955,21 @@ ownership_page(PG_FUNCTION_ARGS)
 	SPI_connect();
 	initStringInfo(&out);
 	risks = load_risks();
-	disagreements = load_disagreements();
+	disagreements = page_load_disagreements();
 	picture = picture_load();
 	head_section(&out, &risks, &disagreements);
 	risk_section(&out, &risks);
 	picture_section(&out, picture);
-	matrix_section(&out, picture);
-	disagreement_section(&out, &disagreements);
-	conflict_section(&out);
-	age_section(&out);
-	decision_section(&out);
-	system_section(&out, picture);
+	page_matrix_section(&out, picture);
+	page_disagreement_section(&out, &disagreements);
+	page_conflict_section(&out);
+	page_age_section(&out);
+	page_decision_section(&out);
+	page_system_section(&out, picture);
 	appendStringInfoString(&out,
 						   "</main>\n<footer><p>Made by <code>SELECT ownership.page()</code>, version " OWNERSHIP_VERSION
 						   ", as role <code>");
-	name(&out, GetUserNameFromId(GetUserId(), false));
+	html_name(&out, GetUserNameFromId(GetUserId(), false));
 	appendStringInfoString(&out, "</code>.</p></footer>\n</body>\n</html>\n");
 	/* outlives SPI's memory */
 	result =

@@ -82,7 +82,7 @@ check_truncate(Relation rel)
 Datum
 ownership_another_hub(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "another_hub");
+	TriggerData *td = own_triggers_check(fcinfo, "another_hub");
 	Relation rel = td->tg_relation;
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))

@@ -60,7 +60,7 @@ typedef struct Run
 	int64 limit; /* rows to write; negative: all */
 	bool commits;
 	bool dry_run;
-	bool mandated; /* see run_mandated() */
+	bool mandated; /* see statement_run_as_steward() */
 	/* the rows that differ */
 	int npairs;
 	Pair *pairs;
@@ -71,7 +71,7 @@ typedef struct Run
 
 /*
  * Who may: the owner, a steward, a superuser; everyone where nobody owns the
- * field, as everyone may write it.  Returns whether he writes with a mandate: a
+ * field, as everyone may write it.  Returns whether he writes with a steward_query: a
  * superuser, who may make himself a steward.
  *
  * Errors: insufficient_privilege.
@@ -79,7 +79,7 @@ typedef struct Run
 static bool
 check_caller(const char *name, const Copy *copy)
 {
-	const Writer *writer = current_writer();
+	const Writer *writer = writer_current();
 	const char *system = writer_system(writer, NULL);
 
 	if (copy->owner == NULL || writer->steward ||
@@ -95,9 +95,9 @@ check_caller(const char *name, const Copy *copy)
 
 /* Does another system own the value in this row of the copy's table? */
 static bool
-owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
+reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
 {
-	char *owner = owner_at(relid, tid, copy->to.column);
+	char *owner = map_owner_at(relid, tid, copy->to.column);
 	bool another = owner != NULL && (copy->owner == NULL || strcmp(owner, copy->owner) != 0);
 
 	if (owner != NULL)
@@ -128,7 +128,8 @@ check_unique(const Copy *copy)
 		ereport(ERROR,
 				(errcode(ERRCODE_CARDINALITY_VIOLATION),
 				 errmsg("the authoritative table \"%s\" has several rows with key %s",
-						message_relation(copy->from.schema, copy->from.table), result_text(0, 1)),
+						names_message_relation(copy->from.schema, copy->from.table),
+						sql_result_text(0, 1)),
 				 errhint("Link all columns that tell its rows, and mark their fields as key.")));
 }
 
@@ -137,12 +138,12 @@ static void
 find_pairs(Run *run)
 {
 	const Copy *copy = run->copy;
-	bool foreign = any_foreign(copy->from.relid);
+	bool foreign = holder_any_foreign(copy->from.relid);
 	Portal portal;
 	char *sql = psprintf("SELECT %s, %s, c.ctid, c.tableoid FROM %s WHERE %s ORDER BY %s",
 						 foreign ? "NULL::pg_catalog.tid" : "a.ctid",
 						 foreign ? "NULL::pg_catalog.oid" : "a.tableoid", copy->join,
-						 sql_differs(copy), copy->order);
+						 copy_sql_differs(copy), copy->order);
 
 	run->npairs = 0;
 	run->others = 0;
@@ -174,7 +175,7 @@ find_pairs(Run *run)
 			}
 			pair->to = *(ItemPointer) DatumGetPointer(values[2]);
 			pair->to_relid = DatumGetObjectId(values[3]);
-			if (owned_by_another(copy, pair->to_relid, &pair->to))
+			if (reconcile_owned_by_another(copy, pair->to_relid, &pair->to))
 				run->others++;
 			else
 				run->npairs++;
@@ -234,7 +235,7 @@ sql_batch(const Copy *copy)
 					"%s a WHERE c.ctid OPERATOR(pg_catalog.=) s.to_tid "
 					"AND c.tableoid OPERATOR(pg_catalog.=) s.to_relid %s AND %s",
 					quote_qualified_identifier(copy->from.schema, copy->from.table),
-					any_foreign(copy->from.relid)
+					holder_any_foreign(copy->from.relid)
 						? ""
 						: "AND a.ctid OPERATOR(pg_catalog.=) s.from_tid "
 						  "AND a.tableoid OPERATOR(pg_catalog.=) s.from_relid ",
@@ -258,7 +259,7 @@ run_batch(const char *sql, const Pair *pairs, int n, Oid mandated)
 		param->isnull = false;
 		param->value = tids ? tid_array(pairs, n, from) : oid_array(pairs, n, from);
 	}
-	return run_mandated(mandated, sql, params);
+	return statement_run_as_steward(mandated, sql, params);
 }
 
 /*
@@ -272,13 +273,14 @@ write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
 	int level = NewGUCNestLevel();
 	char *column = sql_column("c", copy->to.column);
 	uint64 written;
-	char *sql = psprintf("UPDATE %s c SET %s = %s FROM %s AND %s AND ownership.copy_differs(%s, %s)",
-						 quote_qualified_identifier(copy->to.schema, copy->to.table),
-						 quote_identifier(copy->to.column), sql_new_value(copy, false),
-						 sql_batch(copy), sql_differs(copy), sql_new_value(copy, true), column);
+	char *sql =
+		psprintf("UPDATE %s c SET %s = %s FROM %s AND %s AND ownership.copy_differs(%s, %s)",
+				 quote_qualified_identifier(copy->to.schema, copy->to.table),
+				 quote_identifier(copy->to.column), sql_new_value(copy, false), sql_batch(copy),
+				 copy_sql_differs(copy), sql_new_value(copy, true), column);
 
 	/* a foreign table has no tuples to be found by where they are stored */
-	if (!any_foreign(copy->from.relid))
+	if (!holder_any_foreign(copy->from.relid))
 	{
 		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
@@ -298,7 +300,7 @@ tell_row(const Copy *copy, const Pair *pair)
 		psprintf("SELECT %s FROM %s c, %s", copy->row_key,
 				 quote_qualified_identifier(copy->to.schema, copy->to.table), sql_batch(copy));
 
-	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : result_text(0, 1);
+	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : sql_result_text(0, 1);
 }
 
 typedef struct Rows
@@ -327,7 +329,7 @@ static ErrorData *
 try_rows(Run *run, const Pair *pairs, int n)
 {
 	Rows rows = {run, pairs, n, 0};
-	ErrorData *error = trial(do_write_rows, &rows);
+	ErrorData *error = subxact_trial(do_write_rows, &rows);
 
 	if (error == NULL)
 		run->done += rows.written;
@@ -340,7 +342,7 @@ try_rows(Run *run, const Pair *pairs, int n)
  * Errors: the last, when too many rows failed.
  */
 static void
-write_batch(Run *run, const Pair *pairs, int n)
+reconcile_write_batch(Run *run, const Pair *pairs, int n)
 {
 	const Copy *copy = run->copy;
 	ErrorData *error = try_rows(run, pairs, n);
@@ -360,7 +362,7 @@ write_batch(Run *run, const Pair *pairs, int n)
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
 				 errmsg("row %s of table \"%s\" was not reconciled: %s", tell_row(copy, &pairs[i]),
-						message_relation(copy->to.schema, copy->to.table), error->message)));
+						names_message_relation(copy->to.schema, copy->to.table), error->message)));
 	}
 }
 
@@ -406,7 +408,7 @@ reconcile_copy(Run *run)
 				return;
 			MemoryContextSwitchTo(batch_cxt);
 			run->mandated = check_caller(run->name, copy);
-			write_batch(run, &run->pairs[i], batch);
+			reconcile_write_batch(run, &run->pairs[i], batch);
 			MemoryContextSwitchTo(cxt);
 			MemoryContextReset(batch_cxt);
 			if (run->commits)
@@ -427,13 +429,13 @@ reconcile_shared(Run *run, Copy *copy)
 		return;
 	if (copy->problem != NULL)
 	{
-		report_incomparable(WARNING, run->name, copy);
+		drift_report_incomparable(WARNING, run->name, copy);
 		return;
 	}
-	if (any_foreign(copy->to.relid))
+	if (holder_any_foreign(copy->to.relid))
 	{
 		ereport(WARNING, (errmsg("foreign table \"%s\" is not written",
-								 message_relation(copy->to.schema, copy->to.table)),
+								 names_message_relation(copy->to.schema, copy->to.table)),
 						  errhint("ownership.drift() lists its corrections.")));
 		return;
 	}
@@ -469,7 +471,7 @@ ownership_reconcile(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("max_rows must be greater than zero")));
 	SPI_connect();
-	copies = field_copies(run.name);
+	copies = drift_field_copies(run.name);
 	foreach(lc, copies)
 	{
 		Copy *copy = lfirst(lc);
@@ -481,7 +483,7 @@ ownership_reconcile(PG_FUNCTION_ARGS)
 			comparable++;
 	}
 	if (broken != NULL && comparable == 0)
-		report_incomparable(ERROR, run.name, broken);
+		drift_report_incomparable(ERROR, run.name, broken);
 	if (shared == 0)
 		ereport(NOTICE,
 				(errmsg("field \"%s\" has no shared copies to be written", run.name),
@@ -531,12 +533,12 @@ ownership_reconcile_all(PG_FUNCTION_ARGS)
 	pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	run.limit = -1;
 	run.commits = true;
-	foreach(lc, load_copies(NULL, NULL))
+	foreach(lc, copy_load(NULL, NULL))
 	{
 		Copy *copy = lfirst(lc);
 		char *name = psprintf("%s.%s", copy->entity, copy->field);
 
-		if (!glob_match(pattern, name))
+		if (!names_match(pattern, name))
 			continue;
 		run.name = name;
 		if (copy->source == NULL && copy->problem == NULL)

@@ -102,12 +102,12 @@ same_proposal(Jsonb *was, const Proposal *now)
 	if (was == NULL || now->values == NULL || now->made == NIL || !JB_ROOT_IS_OBJECT(was) ||
 		JB_ROOT_COUNT(was) != JB_ROOT_COUNT(now->values))
 		return false;
-	foreach(lc, object_names(now->values))
+	foreach(lc, value_object_names(now->values))
 	{
-		JsonbValue *value = object_value(was, lfirst(lc));
+		JsonbValue *value = value_in_object(was, lfirst(lc));
 
 		if (value == NULL || (!names_contain(now->made, lfirst(lc)) &&
-							  !same_scalar(value, object_value(now->values, lfirst(lc)))))
+							  !same_scalar(value, value_in_object(now->values, lfirst(lc)))))
 			return false;
 	}
 	return true;
@@ -152,7 +152,7 @@ is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
 		!text_equals(slot, Anum_conflict_schema, e->map->schema) ||
 		!text_equals(slot, Anum_conflict_table, e->map->table) ||
 		!text_equals(slot, Anum_conflict_system, e->system) ||
-		!text_equals(slot, Anum_conflict_outcome, outcome_name(e->outcome)))
+		!text_equals(slot, Anum_conflict_outcome, verdict_name(e->outcome)))
 		return false;
 	if (e->system == NULL &&
 		(!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
@@ -174,7 +174,7 @@ tells(TupleTableSlot *slot, const Evidence *e, const Proposal *p, const char *na
 		return false;
 	if (is_discarded(e))
 		return same_proposal(was, p);
-	return same_scalar(object_value(was, name), object_value(p->values, name));
+	return same_scalar(value_in_object(was, name), value_in_object(p->values, name));
 }
 
 static int

@@ -73,7 +73,7 @@ static char *
 reject_message(const Evidence *e, const char *columns, int ncolumns)
 {
 	const char *label = writer_label(e->writer, e->system);
-	const char *table = message_relation(e->map->schema, e->map->table);
+	const char *table = names_message_relation(e->map->schema, e->map->table);
 
 	switch (e->operation)
 	{
@@ -101,7 +101,7 @@ reject_message(const Evidence *e, const char *columns, int ncolumns)
  * the row learns nothing.  `why` is a further sentence for the detail.
  */
 void
-report_rejected(const Evidence *e, const char *why)
+evidence_report_rejected(const Evidence *e, const char *why)
 {
 	int ncolumns;
 	char *columns = column_list(e, &ncolumns);
@@ -175,7 +175,7 @@ warned_entry(Oid home, const char *column)
  * minute for each column.  A worker serves one subscription.
  */
 void
-report_softened(const Evidence *e)
+evidence_report_softened(const Evidence *e)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
@@ -203,7 +203,7 @@ report_softened(const Evidence *e)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("%s may not write column \"%s\" of table \"%s\": the replicated value was kept out",
 						writer_label(e->writer, e->system), c->col->name,
-						message_relation(e->map->schema, e->map->table)),
+						names_message_relation(e->map->schema, e->map->table)),
 				 errdetail("%s", detail), errhint("The refused values are in ownership.conflict."),
 				 errhidecontext(true)));
 		w->at = now;
@@ -229,9 +229,9 @@ kept_detail(const Tally *tally)
 
 /* Notices at a statement's end for what was kept out. */
 void
-report_kept(const Tally *tally)
+evidence_report_kept(const Tally *tally)
 {
-	const char *table = message_relation(tally->schema, tally->table);
+	const char *table = names_message_relation(tally->schema, tally->table);
 	const char *refused = "What was refused is in ownership.conflict.";
 
 	if (MyBgworkerEntry != NULL)

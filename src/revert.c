@@ -84,7 +84,7 @@ tell(Revert *run, const char *column, int64 id, const char *from, const char *to
 	bool nulls[3 + lengthof(texts)];
 
 	memset(nulls, false, sizeof(nulls));
-	values[0] = CStringGetTextDatum(relation_label(h->schema, h->table));
+	values[0] = CStringGetTextDatum(names_relation_label(h->schema, h->table));
 	values[1] = h->row_key == NULL ? (Datum) 0 : JsonbPGetDatum(h->row_key);
 	nulls[1] = h->row_key == NULL;
 	for (int i = 0; i < (int) lengthof(texts); i++)
@@ -133,7 +133,7 @@ read_history(Revert *run)
 
 			if (find_unwinding(run, lfirst(name)) != NULL)
 				continue;
-			col = row_column(run->relid, lfirst(name));
+			col = place_row_column(run->relid, lfirst(name));
 			if (col == NULL)
 				continue;
 			u = palloc0(sizeof(Unwinding));
@@ -142,8 +142,7 @@ read_history(Revert *run)
 			cols = lappend(cols, col);
 		}
 	}
-	read_evidence_rows(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, false,
-					   &row);
+	row_read(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, false, &row);
 	foreach(lc, run->columns)
 	{
 		Unwinding *u = lfirst(lc);
@@ -173,13 +172,13 @@ unwind_update(Revert *run, const Event *e)
 			tell(run, lfirst(lc), e->id, NULL, NULL, false, "The column does not exist any more.");
 			continue;
 		}
-		had = object_text(e->stored, lfirst(lc), &before);
-		proposed = object_text(e->proposed, lfirst(lc), &after);
+		had = value_object_text(e->stored, lfirst(lc), &before);
+		proposed = value_object_text(e->proposed, lfirst(lc), &after);
 		if (u->reason != NULL)
 		{
 			/* it may be what it was before several writes */
 			if (!u->moved && (had == VALUE_NULL || had == VALUE_TEXT) &&
-				same_text_value(u->col->type, u->to, before))
+				value_same_text(u->col->type, u->to, before))
 				u->reason = "It is as it was before.";
 			continue;
 		}
@@ -196,8 +195,8 @@ unwind_update(Revert *run, const Event *e)
 			u->reason =
 				psprintf("Of the value that was written, only the length was recorded: %s bytes.",
 						 after);
-		else if (!same_text_value(u->col->type, u->to, after))
-			u->reason = same_text_value(u->col->type, u->to, before) ? "It is as it was before."
+		else if (!value_same_text(u->col->type, u->to, after))
+			u->reason = value_same_text(u->col->type, u->to, before) ? "It is as it was before."
 																	 : "It was changed meanwhile.";
 		else
 		{
@@ -214,15 +213,15 @@ unwind_delete(Revert *run, const Event *e)
 	ListCell *lc;
 
 	run->columns = NIL;
-	foreach(lc, object_names(e->stored))
+	foreach(lc, value_object_names(e->stored))
 	{
 		Unwinding *u;
 		char *text;
-		RowColumn *col = row_column(run->relid, lfirst(lc));
+		RowColumn *col = place_row_column(run->relid, lfirst(lc));
 
 		if (col == NULL || col->generated)
 			continue;
-		if (object_text(e->stored, lfirst(lc), &text) == VALUE_LENGTH)
+		if (value_object_text(e->stored, lfirst(lc), &text) == VALUE_LENGTH)
 		{
 			run->whole =
 				psprintf("Of the value of column \"%s\", only the length was recorded: %s bytes.",
@@ -281,7 +280,7 @@ unwind(Revert *run)
 static bool
 changes(const Unwinding *u)
 {
-	return u->moved && !same_text_value(u->col->type, u->from, u->to);
+	return u->moved && !value_same_text(u->col->type, u->from, u->to);
 }
 
 static void
@@ -301,8 +300,8 @@ write_back(Revert *run)
 		values = lappend(values, u->to);
 	}
 	if (columns != NIL)
-		write_evidence_row(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
-						   run->history->row_key, columns, values);
+		row_write(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
+				  run->history->row_key, columns, values);
 }
 
 static bool
@@ -367,7 +366,7 @@ revert_history(Revert *run)
 				 : "The row is not told: the table had no key.");
 		return;
 	}
-	run->relid = evidence_relation(h->schema, h->table);
+	run->relid = place_evidence_table(h->schema, h->table);
 	run->columns = NIL;
 	run->creates = false;
 	run->whole = NULL;
@@ -376,7 +375,7 @@ revert_history(Revert *run)
 		tell(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
 		return;
 	}
-	error = trial(revert_row, run);
+	error = subxact_trial(revert_row, run);
 	if (error != NULL && !run->creates && run->columns == NIL)
 		run->whole = error->message, run->whole_id = e->id;
 	tell_row(run, error);
@@ -387,11 +386,11 @@ take_event(uint64 row)
 {
 	Event *e = palloc(sizeof(Event));
 
-	e->id = result_int64(row, 1);
-	e->operation = result_text(row, 5);
-	e->columns = result_texts(row, 6);
-	e->stored = result_jsonb(row, 7);
-	e->proposed = result_jsonb(row, 8);
+	e->id = sql_result_int64(row, 1);
+	e->operation = sql_result_text(row, 5);
+	e->columns = sql_result_texts(row, 6);
+	e->stored = sql_result_jsonb(row, 7);
+	e->proposed = sql_result_jsonb(row, 8);
 	return e;
 }
 
@@ -404,10 +403,10 @@ load_histories(const char *system, TimestampTz since, TimestampTz until)
 	int64 group = -1;
 	uint64 n;
 
-	add_text(&p, system);
-	add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
-	add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
-	n = run_sql("SELECT id, table_schema, table_name, row_key, operation, array_remove(columns::text[], NULL), stored, proposed, "
+	sql_add_text(&p, system);
+	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
+	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
+	n = sql_run("SELECT id, table_schema, table_name, row_key, operation, array_remove(columns::text[], NULL), stored, proposed, "
 				"CASE WHEN jsonb_typeof(row_key) = 'object' "
 				"THEN max(id) OVER (PARTITION BY table_schema, table_name, row_key) ELSE id END AS latest "
 				"FROM ownership.conflict "
@@ -419,13 +418,13 @@ load_histories(const char *system, TimestampTz since, TimestampTz until)
 	{
 		History *h;
 
-		if (result_int64(i, 9) != group)
+		if (sql_result_int64(i, 9) != group)
 		{
-			group = result_int64(i, 9);
+			group = sql_result_int64(i, 9);
 			h = palloc0(sizeof(History));
-			h->schema = result_text(i, 2);
-			h->table = result_text(i, 3);
-			h->row_key = result_jsonb(i, 4);
+			h->schema = sql_result_text(i, 2);
+			h->table = sql_result_text(i, 3);
+			h->row_key = sql_result_jsonb(i, 4);
 			if (h->row_key != NULL && !JB_ROOT_IS_OBJECT(h->row_key))
 				h->row_key = NULL;
 			histories = lappend(histories, h);
@@ -461,7 +460,7 @@ ownership_revert(PG_FUNCTION_ARGS)
 	SPI_connect();
 	level = sql_pin_search_path();
 	if (!run.dry_run)
-		require_decider();
+		decision_require_decider();
 	histories = load_histories(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	if (histories == NIL)
 		require_system(system);

@@ -41,8 +41,8 @@ ownership_assert_clean(PG_FUNCTION_ARGS)
 						errhint("Severities are high, medium and low.")));
 
 	SPI_connect();
-	add_texts(&p, wanted);
-	n = run_sql("SELECT severity, risk, detail FROM ownership.risks WHERE severity = ANY ($1)", &p);
+	sql_add_texts(&p, wanted);
+	n = sql_run("SELECT severity, risk, detail FROM ownership.risks WHERE severity = ANY ($1)", &p);
 	if (n == 0)
 	{
 		SPI_finish();
@@ -50,8 +50,8 @@ ownership_assert_clean(PG_FUNCTION_ARGS)
 	}
 	initStringInfo(&detail);
 	for (uint64 i = 0; i < Min(n, RISKS_TOLD); i++)
-		appendStringInfo(&detail, "%s%s, %s: %s", i == 0 ? "" : "\n", result_text(i, 1),
-						 result_text(i, 2), result_text(i, 3));
+		appendStringInfo(&detail, "%s%s, %s: %s", i == 0 ? "" : "\n", sql_result_text(i, 1),
+						 sql_result_text(i, 2), sql_result_text(i, 3));
 	if (n > RISKS_TOLD)
 		appendStringInfo(&detail, "\nand %llu more", (unsigned long long) (n - RISKS_TOLD));
 	ereport(ERROR,

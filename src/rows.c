@@ -10,7 +10,7 @@
  * types, read from their text under the settings that evidence is written
  * under; so what is written is what was refused.
  *
- * Writes are made under a mandate (statement.c): the guard takes them for a
+ * Writes are made under a steward_query (statement.c): the guard takes them for a
  * steward's, and records them as such, with the role that asked for them.
  */
 #include "ownership.h"
@@ -37,7 +37,7 @@
 
 /* The table that evidence names, or InvalidOid. */
 Oid
-evidence_relation(const char *schema, const char *table)
+place_evidence_table(const char *schema, const char *table)
 {
 	Oid relid = place_find(schema, table);
 
@@ -56,7 +56,7 @@ evidence_relation(const char *schema, const char *table)
 
 /* A column of a table, or NULL. */
 RowColumn *
-row_column(Oid relid, const char *name)
+place_row_column(Oid relid, const char *name)
 {
 	HeapTuple tuple = SearchSysCacheAttName(relid, name);
 	Form_pg_attribute att;
@@ -82,7 +82,7 @@ row_column(Oid relid, const char *name)
 
 /* The names of an object's keys. */
 List *
-object_names(Jsonb *object)
+value_object_names(Jsonb *object)
 {
 	JsonbIterator *it = JsonbIteratorInit(&object->root);
 	JsonbIteratorToken token;
@@ -99,9 +99,9 @@ object_names(Jsonb *object)
 
 /* What evidence holds of a column. */
 ValueKind
-object_text(Jsonb *object, const char *name, char **text)
+value_object_text(Jsonb *object, const char *name, char **text)
 {
-	JsonbValue *v = object_value(object, name);
+	JsonbValue *v = value_in_object(object, name);
 
 	*text = NULL;
 	if (v == NULL)
@@ -145,7 +145,7 @@ is_plain_number(const char *text)
 
 /* Are two texts of a column the same value?  NULL is a value. */
 bool
-same_text_value(Oid type, const char *a, const char *b)
+value_same_text(Oid type, const char *a, const char *b)
 {
 	if (a == NULL || b == NULL)
 		return a == b;
@@ -172,14 +172,14 @@ key_columns(Oid relid, Jsonb *key)
 	List *columns = NIL;
 	ListCell *lc;
 
-	foreach(lc, object_names(key))
+	foreach(lc, value_object_names(key))
 	{
-		RowColumn *col = row_column(relid, lfirst(lc));
+		RowColumn *col = place_row_column(relid, lfirst(lc));
 
 		if (col == NULL)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 							errmsg("key column \"%s\" of table \"%s\" does not exist",
-								   (char *) lfirst(lc), message_relation_oid(relid))));
+								   (char *) lfirst(lc), names_message_relation_oid(relid))));
 		columns = lappend(columns, col);
 	}
 	if (columns == NIL)
@@ -199,7 +199,7 @@ key_datum(Jsonb *key, const RowColumn *col)
 {
 	char *text;
 
-	if (object_text(key, col->name, &text) != VALUE_TEXT)
+	if (value_object_text(key, col->name, &text) != VALUE_TEXT)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("the row cannot be found: its key column \"%s\" holds no value",
 							   col->name)));
@@ -372,7 +372,7 @@ read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool 
  * Errors: a key that cannot be looked for; what the caller may not read.
  */
 void
-read_evidence_rows(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
+row_read(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
 {
 	List *key_cols = key_columns(relid, linitial(keys));
 	bool prune = prunes_many(relid, key_cols);
@@ -402,14 +402,14 @@ add_parameter(ParamListInfo params, Oid type, char *text)
 
 /*
  * Runs a statement that may write the table on the map as a steward does, and
- * returns how many rows it did; see statement_mandate().  Needs SPI.
+ * returns how many rows it did; see statement_steward_query().  Needs SPI.
  */
 uint64
-run_mandated(Oid home, const char *sql, ParamListInfo params)
+statement_run_as_steward(Oid home, const char *sql, ParamListInfo params)
 {
 	SPIExecuteOptions options = {0};
-	Mandate mandate = {home, params};
-	volatile Mandate outer = statement_mandate(mandate);
+	StewardQuery steward_query = {home, params};
+	volatile StewardQuery outer = statement_steward_query(steward_query);
 	volatile int rc = 0;
 
 	options.params = params;
@@ -419,7 +419,7 @@ run_mandated(Oid home, const char *sql, ParamListInfo params)
 	}
 	PG_FINALLY();
 	{
-		(void) statement_mandate(outer);
+		(void) statement_steward_query(outer);
 	}
 	PG_END_TRY();
 	if (rc < 0)
@@ -428,13 +428,13 @@ run_mandated(Oid home, const char *sql, ParamListInfo params)
 }
 
 /*
- * Inserts, updates or deletes one row, with a mandate.  values: of char *,
+ * Inserts, updates or deletes one row, with a steward_query.  values: of char *,
  * texts of the columns; NULL is NULL.  Needs SPI.
  *
  * Errors: whatever the write runs into; nothing was written.
  */
 void
-write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
+row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
 {
 	List *key_cols = operation == OPERATION_INSERT ? NIL : key_columns(relid, key);
 	int n = list_length(columns) + list_length(key_cols);
@@ -476,15 +476,15 @@ write_evidence_row(Oid relid, Operation operation, Jsonb *key, List *columns, Li
 		char *text;
 
 		(void) key_datum(key, col);
-		(void) object_text(key, col->name, &text);
+		(void) value_object_text(key, col->name, &text);
 		add_parameter(params, getBaseType(col->type), text);
 		appendStringInfoString(&sql, foreach_current_index(lc) > 0 ? " AND " : " WHERE ");
 		append_match(&sql, col, psprintf("$%d", params->numParams));
 	}
 
-	if (run_mandated(relid, sql.data, params) != 1)
+	if (statement_run_as_steward(relid, sql.data, params) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the row of table \"%s\" was not written", message_relation_oid(relid)),
+				 errmsg("the row of table \"%s\" was not written", names_message_relation_oid(relid)),
 				 errdetail("A trigger, a rule or a row security policy of the table prevented it.")));
 }

@@ -38,18 +38,18 @@ PG_FUNCTION_INFO_V1(ownership_ddl_settle);
  * before it left it, or NULL; `guard` tells to look at its triggers, too.
  */
 void
-queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh)
+queue_add(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh)
 {
 	Parameters p = {0};
 
-	add_oid(&p, classid);
-	add_oid(&p, objid);
-	add_text(&p, was == NULL ? NULL : was->schema);
-	add_text(&p, was == NULL ? NULL : was->table);
-	add_bool(&p, arrived);
-	add_bool(&p, guard);
-	add_texts(&p, fresh);
-	run_sql("INSERT INTO ownership.ddl_queue AS q (classid, objid, table_schema, table_name, arrived, guard, fresh) "
+	sql_add_oid(&p, classid);
+	sql_add_oid(&p, objid);
+	sql_add_text(&p, was == NULL ? NULL : was->schema);
+	sql_add_text(&p, was == NULL ? NULL : was->table);
+	sql_add_bool(&p, arrived);
+	sql_add_bool(&p, guard);
+	sql_add_texts(&p, fresh);
+	sql_run("INSERT INTO ownership.ddl_queue AS q (classid, objid, table_schema, table_name, arrived, guard, fresh) "
 			"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (classid, objid) DO UPDATE SET "
 			"table_schema = CASE WHEN q.table_name IS NULL THEN $3 ELSE q.table_schema END, "
 			"table_name = coalesce(q.table_name, $4), "
@@ -59,7 +59,7 @@ queue_ddl(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guar
 
 /* Not with the objects of an older version. */
 static bool
-knows_replaced_columns(void)
+queue_knows_replaced_columns(void)
 {
 	return OidIsValid(catalog_table("replaced_column", true));
 }
@@ -72,15 +72,15 @@ queue_gone(Oid relid, List *names, List *types)
 	List *oids = NIL;
 	ListCell *lc;
 
-	if (!knows_replaced_columns())
+	if (!queue_knows_replaced_columns())
 		return;
 	foreach(lc, types)
 		oids = lappend(oids, psprintf("%u", lfirst_oid(lc)));
-	add_oid(&p, RelationRelationId);
-	add_oid(&p, relid);
-	add_texts(&p, names);
-	add_texts(&p, oids);
-	run_sql("INSERT INTO ownership.ddl_queue AS q (classid, objid, arrived, guard, fresh, gone, gone_types) "
+	sql_add_oid(&p, RelationRelationId);
+	sql_add_oid(&p, relid);
+	sql_add_texts(&p, names);
+	sql_add_texts(&p, oids);
+	sql_run("INSERT INTO ownership.ddl_queue AS q (classid, objid, arrived, guard, fresh, gone, gone_types) "
 			"VALUES ($1, $2, false, false, '{}', $3, $4::oid[]) ON CONFLICT (classid, objid) DO UPDATE SET "
 			"gone = q.gone || $3, gone_types = q.gone_types || $4::oid[]",
 			&p);
@@ -99,14 +99,14 @@ said(const char *pattern)
 
 /* All of mirrored_pattern. */
 List *
-load_patterns(void)
+table_pattern_load(void)
 {
 	CatalogScan *scan = catalog_begin("mirrored_pattern", NULL, 0, NULL, NULL);
 	List *patterns = NIL;
 
 	while (catalog_next(scan))
 	{
-		Pattern *pattern = palloc0(sizeof(Pattern));
+		TablePattern *pattern = palloc0(sizeof(TablePattern));
 
 		pattern->pattern = catalog_text(scan, Anum_mirrored_pattern_pattern);
 		pattern->source = catalog_text(scan, Anum_mirrored_pattern_source);
@@ -122,17 +122,17 @@ load_patterns(void)
 }
 
 /* The most specific of them that matches a table, or NULL. */
-Pattern *
-best_pattern(List *patterns, const TablePlace *place)
+TablePattern *
+table_pattern_best(List *patterns, const TablePlace *place)
 {
-	Pattern *best = NULL;
+	TablePattern *best = NULL;
 	ListCell *lc;
 
 	foreach(lc, patterns)
 	{
-		Pattern *pattern = lfirst(lc);
+		TablePattern *pattern = lfirst(lc);
 
-		if (!glob_match_table(pattern->pattern, place->schema, place->table))
+		if (!names_match_table(pattern->pattern, place->schema, place->table))
 			continue;
 		if (best == NULL || said(pattern->pattern) > said(best->pattern) ||
 			(said(pattern->pattern) == said(best->pattern) &&
@@ -142,10 +142,10 @@ best_pattern(List *patterns, const TablePlace *place)
 	return best;
 }
 
-Pattern *
-pattern_for(const TablePlace *place)
+TablePattern *
+table_pattern_for(const TablePlace *place)
 {
-	return best_pattern(load_patterns(), place);
+	return table_pattern_best(table_pattern_load(), place);
 }
 
 /* Evidence and activity of a table are found under its name. */
@@ -154,12 +154,12 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 {
 	Parameters p = {0};
 
-	add_place(&p, from);
-	add_place(&p, to);
-	run_sql("UPDATE ownership.conflict SET table_schema = $3, table_name = $4 "
+	place_add(&p, from);
+	place_add(&p, to);
+	sql_run("UPDATE ownership.conflict SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);
-	run_sql("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
+	sql_run("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $3 "
 			"AND b.table_name = $4 AND b.column_name = a.column_name "
@@ -190,10 +190,10 @@ moved_with_schema(const Task *task, const TablePlace *place)
 
 	if (strcmp(task->was.table, place->table) != 0)
 		return false;
-	add_text(&p, task->was.schema);
-	add_oid(&p, get_namespace_oid(place->schema, false));
-	add_oid(&p, NamespaceRelationId);
-	return run_sql("SELECT FROM ownership.ddl_queue "
+	sql_add_text(&p, task->was.schema);
+	sql_add_oid(&p, get_namespace_oid(place->schema, false));
+	sql_add_oid(&p, NamespaceRelationId);
+	return sql_run("SELECT FROM ownership.ddl_queue "
 				   "WHERE classid = $3 AND objid = $2 AND table_schema = $1",
 				   &p) > 0;
 }
@@ -209,18 +209,18 @@ settle_schema(const Task *task)
 	char *now = get_namespace_name(task->objid);
 	Parameters p = {0};
 
-	if (now == NULL || strcmp(old, now) == 0 || !is_bound_schema(old, task->objid))
+	if (now == NULL || strcmp(old, now) == 0 || !bind_is_bound_schema(old, task->objid))
 		return;
-	add_text(&p, old);
-	add_text(&p, now);
+	sql_add_text(&p, old);
+	sql_add_text(&p, now);
 #define HERE_NOT_THERE                                                                         \
 	"EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = $2 "                \
 	"AND t.table_name = e.table_name) AND NOT EXISTS (SELECT FROM ownership.mirrored_table t " \
 	"WHERE t.table_schema = $1 AND t.table_name = e.table_name)"
-	run_sql("UPDATE ownership.conflict e SET table_schema = $2 WHERE table_schema = $1 "
+	sql_run("UPDATE ownership.conflict e SET table_schema = $2 WHERE table_schema = $1 "
 			"AND " HERE_NOT_THERE,
 			&p);
-	run_sql("UPDATE ownership.activity e SET table_schema = $2 WHERE table_schema = $1 "
+	sql_run("UPDATE ownership.activity e SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $2 "
 			"AND b.table_name = e.table_name AND b.column_name = e.column_name "
 			"AND b.system IS NOT DISTINCT FROM e.system) AND " HERE_NOT_THERE,
@@ -231,15 +231,15 @@ settle_schema(const Task *task)
 		bind_schema(old);
 		return;
 	}
-	rename_bound_schema(old, now);
-	run_sql("UPDATE ownership.mirrored_table t SET table_schema = $2 WHERE table_schema = $1 "
+	bind_rename_schema(old, now);
+	sql_run("UPDATE ownership.mirrored_table t SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_table o "
 			"WHERE o.table_schema = $2 AND o.table_name = t.table_name)",
 			&p);
 	/* those that name the schema */
 	if (strpbrk(now, "*?.") != NULL)
 		return;
-	run_sql("UPDATE ownership.mirrored_pattern p SET pattern = $2 || substr(pattern, length($1) + 1), "
+	sql_run("UPDATE ownership.mirrored_pattern p SET pattern = $2 || substr(pattern, length($1) + 1), "
 			"exclude = ARRAY(SELECT CASE WHEN starts_with(e, $1 || '.') "
 			"THEN $2 || substr(e, length($1) + 1) ELSE e END FROM unnest(exclude) e) "
 			"WHERE starts_with(pattern, $1 || '.') AND NOT EXISTS ("
@@ -262,12 +262,12 @@ tell_renamed(const Task *task, const TablePlace *place)
 
 	if (task->gone == NIL || task->fresh == NIL)
 		return;
-	add_oid(&p, task->objid);
-	add_place(&p, place);
-	add_texts(&p, task->fresh);
-	add_texts(&p, task->gone);
-	add_texts(&p, task->gone_types);
-	n = run_sql(
+	sql_add_oid(&p, task->objid);
+	place_add(&p, place);
+	sql_add_texts(&p, task->fresh);
+	sql_add_texts(&p, task->gone);
+	sql_add_texts(&p, task->gone_types);
+	n = sql_run(
 		"INSERT INTO ownership.replaced_column AS r (relid, former_name, attnum) "
 		"SELECT $1, min(g.name), min(a.attnum) "
 		"FROM unnest($5, $6::oid[]) g(name, type) "
@@ -291,7 +291,7 @@ tell_renamed(const Task *task, const TablePlace *place)
 
 		ereport(WARNING,
 				(errmsg("column \"%s\" of table \"%s\" may be what column \"%s\" was", now,
-						relation_label(place->schema, place->table), was),
+						names_relation_label(place->schema, place->table), was),
 				 errdetail("Both are of type %s. The map of \"%s\" waits for a column of that name.",
 						   SPI_getvalue(pairs->vals[i], pairs->tupdesc, 3), was),
 				 errhint(
@@ -337,22 +337,22 @@ tell_unjudged(Oid relid, const TablePlace *place)
 	StringInfoData fields;
 
 	/* nor is the map behind because of an unknown system; a write tells of that */
-	if (restoring() || (ownership_system != NULL && ownership_system[0] != '\0' &&
-						!system_exists(ownership_system)))
+	if (call_is_restoring() || (ownership_system != NULL && ownership_system[0] != '\0' &&
+								!lookup_system_exists(ownership_system)))
 		return;
-	writer = current_writer();
+	writer = writer_current();
 	if (writer->worker || writer->steward)
 		return;
-	add_place(&p, place);
-	if (run_sql("SELECT source FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2)",
+	place_add(&p, place);
+	if (sql_run("SELECT source FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2)",
 				&p) == 0)
 		return;
-	system = writer_system(writer, result_text(0, 1));
+	system = writer_system(writer, sql_result_text(0, 1));
 	if ((system == NULL && superuser_arg(writer->role)) || !has_storage(relid))
 		return;
-	add_place(&q, place);
-	add_text(&q, system);
-	n = run_sql("SELECT DISTINCT c.entity || '.' || c.field FROM ownership.mirrored_column c "
+	place_add(&q, place);
+	sql_add_text(&q, system);
+	n = sql_run("SELECT DISTINCT c.entity || '.' || c.field FROM ownership.mirrored_column c "
 				"JOIN ownership.mirrored_table t USING (table_schema, table_name) "
 				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
 				"JOIN pg_attribute a ON a.attrelid = (SELECT relid FROM ownership.bound_table b "
@@ -370,12 +370,12 @@ tell_unjudged(Oid relid, const TablePlace *place)
 		return;
 	initStringInfo(&fields);
 	for (uint64 i = 0; i < Min(n, FIELDS_NAMED); i++)
-		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" : ", ", result_text(i, 1));
+		appendStringInfo(&fields, "%s\"%s\"", i == 0 ? "" : ", ", sql_result_text(i, 1));
 	if (n > FIELDS_NAMED)
 		appendStringInfo(&fields, " and %d more", (int) (n - FIELDS_NAMED));
 	ereport(WARNING,
 			(errmsg("nobody judged the values of %s that came with table \"%s\"", fields.data,
-					relation_label(place->schema, place->table)),
+					names_relation_label(place->schema, place->table)),
 			 system == NULL
 				 ? errdetail(
 					   "An unidentified writer put a table with rows in its place, and owns none of these fields.")
@@ -389,24 +389,24 @@ static void
 settle_table(Task *task)
 {
 	TablePlace place;
-	Pattern *pattern;
+	TablePattern *pattern;
 	Binding *b;
 
-	if (!table_place(task->objid, &place))
+	if (!place_of(task->objid, &place))
 		return;
-	if (task->arrived && is_mirrored(place.schema, place.table))
+	if (task->arrived && lookup_is_mirrored(place.schema, place.table))
 		tell_unjudged(task->objid, &place);
-	if (!is_mirrored(place.schema, place.table))
+	if (!lookup_is_mirrored(place.schema, place.table))
 	{
-		pattern = task->arrived && !place.partition ? pattern_for(&place) : NULL;
-		if (pattern != NULL && map_by_pattern(task->objid, pattern, NIL))
+		pattern = task->arrived && !place.partition ? table_pattern_for(&place) : NULL;
+		if (pattern != NULL && table_pattern_map(task->objid, pattern, NIL))
 			bind_guarded(task->objid, true);
 	}
 	else if (task->fresh != NIL)
 	{
-		pattern = pattern_for(&place);
+		pattern = table_pattern_for(&place);
 		if (pattern != NULL)
-			(void) map_by_pattern(task->objid, pattern, task->fresh);
+			(void) table_pattern_map(task->objid, pattern, task->fresh);
 		tell_renamed(task, &place);
 	}
 	b = binding_of(task->objid);
@@ -414,12 +414,12 @@ settle_table(Task *task)
 	{
 		Parameters p = {0};
 
-		if (!same_place(&task->was, &place) && !moved_with_schema(task, &place))
+		if (!place_is_same(&task->was, &place) && !moved_with_schema(task, &place))
 			rename_evidence(&task->was, &place);
 		/* names that it had only within the transaction */
-		add_place(&p, &place);
-		add_place(&p, &task->was);
-		run_sql("DELETE FROM ownership.former_table WHERE table_schema = $1 AND table_name = $2 "
+		place_add(&p, &place);
+		place_add(&p, &task->was);
+		sql_run("DELETE FROM ownership.former_table WHERE table_schema = $1 AND table_name = $2 "
 				"AND left_in = pg_current_xact_id() AND (former_schema, former_name) <> ($3, $4)",
 				&p);
 	}
@@ -431,35 +431,36 @@ settle_map(void *arg)
 {
 	Task *task = arg;
 	Parameters p = {0};
-	Deputy caller = deputy_begin_extension();
+	SavedRole caller = role_become_extension();
 
 	SPI_connect();
-	add_oid(&p, task->classid);
-	add_oid(&p, task->objid);
-	if (knows_replaced_columns() && run_sql("SELECT gone, gone_types::text[] FROM ownership.ddl_queue "
-											"WHERE classid = $1 AND objid = $2",
-											&p) > 0)
+	sql_add_oid(&p, task->classid);
+	sql_add_oid(&p, task->objid);
+	if (queue_knows_replaced_columns() &&
+		sql_run("SELECT gone, gone_types::text[] FROM ownership.ddl_queue "
+				"WHERE classid = $1 AND objid = $2",
+				&p) > 0)
 	{
-		task->gone = result_texts(0, 1);
-		task->gone_types = result_texts(0, 2);
+		task->gone = sql_result_texts(0, 1);
+		task->gone_types = sql_result_texts(0, 2);
 	}
-	if (run_sql("DELETE FROM ownership.ddl_queue WHERE classid = $1 AND objid = $2 "
+	if (sql_run("DELETE FROM ownership.ddl_queue WHERE classid = $1 AND objid = $2 "
 				"RETURNING table_schema, table_name, arrived, guard, fresh",
 				&p) > 0)
 	{
-		task->was.schema = result_text(0, 1);
-		task->was.table = result_text(0, 2);
+		task->was.schema = sql_result_text(0, 1);
+		task->was.table = sql_result_text(0, 2);
 		task->left = task->was.table != NULL;
-		task->arrived = result_bool(0, 3);
-		task->guard = result_bool(0, 4);
-		task->fresh = result_texts(0, 5);
+		task->arrived = sql_result_bool(0, 3);
+		task->guard = sql_result_bool(0, 4);
+		task->fresh = sql_result_texts(0, 5);
 		if (task->classid == NamespaceRelationId)
 			settle_schema(task);
 		else
 			settle_table(task);
 	}
 	SPI_finish();
-	deputy_end(&caller);
+	role_restore(&caller);
 }
 
 /* Drop what is left of a guard; what is locked keeps it, which does no harm. */
@@ -473,7 +474,7 @@ drop_remains(Oid relid)
 		if (!ConditionalLockRelationOid(lfirst_oid(lc), AccessExclusiveLock))
 			return;
 	foreach(lc, relids)
-		drop_own_guard(lfirst_oid(lc), true);
+		guard_drop_own(lfirst_oid(lc), true);
 }
 
 /*
@@ -491,30 +492,30 @@ settle_guard(void *arg)
 	bool mirrored;
 	bool guarded = false;
 	Binding *b;
-	Deputy caller;
+	SavedRole caller;
 
 	if (rel == NULL)
 		return;
-	if (!table_place(task->objid, &place))
+	if (!place_of(task->objid, &place))
 	{
 		table_close(rel, NoLock);
 		return;
 	}
-	caller = task->extension ? deputy_begin_extension() : deputy_begin(rel);
+	caller = task->extension ? role_become_extension() : role_become_owner(rel);
 	SPI_connect();
 	b = binding_of(task->objid);
-	mirrored = is_mirrored(place.schema, place.table);
+	mirrored = lookup_is_mirrored(place.schema, place.table);
 	guarded = mirrored && b != NULL && b->guarded;
-	if (!guarded && below_mirrored(task->objid))
+	if (!guarded && place_is_below_mirrored(task->objid))
 	{
 		mirrored = true;
 		/* a partition has the row triggers by the table above it, or none is wanted */
-		guarded = place.partition && carries_guard(task->objid);
+		guarded = place.partition && place_carries_guard(task->objid);
 		if (!place.partition)
 		{
 			ListCell *lc;
 
-			foreach(lc, map_ancestors(task->objid))
+			foreach(lc, place_ancestors(task->objid))
 			{
 				Binding *above = binding_of(lfirst_oid(lc));
 
@@ -522,14 +523,14 @@ settle_guard(void *arg)
 			}
 		}
 	}
-	if (guarded && !restoring())
+	if (guarded && !call_is_restoring())
 		guard_tree(task->objid, GUARD_COMPLETE);
-	else if (!mirrored && !restoring() && (task->arrived || task->left))
+	else if (!mirrored && !call_is_restoring() && (task->arrived || task->left))
 		drop_remains(task->objid);
-	else if (carries_guard(task->objid))
+	else if (place_carries_guard(task->objid))
 		guard_tree(task->objid, GUARD_REARM);
 	SPI_finish();
-	deputy_end(&caller);
+	role_restore(&caller);
 	table_close(rel, NoLock);
 }
 
@@ -537,19 +538,20 @@ static void
 tell_unsettled(Oid relid, ErrorData *error, const char *what)
 {
 	TablePlace place;
-	bool known = table_place(relid, &place);
+	bool known = place_of(relid, &place);
 
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("%s \"%s\": %s", what,
-					known ? message_relation(place.schema, place.table) : "schema", error->message),
+					known ? names_message_relation(place.schema, place.table) : "schema",
+					error->message),
 			 errhint(
 				 "ownership.risks shows what is open; SELECT ownership.guard() guards a table.")));
 }
 
 /* What is in the queue, as tasks. */
 static List *
-queued_tasks(void)
+queue_tasks(void)
 {
 	CatalogScan *scan = catalog_begin("ddl_queue", NULL, 0, NULL, NULL);
 	List *tasks = NIL;
@@ -567,7 +569,7 @@ queued_tasks(void)
 }
 
 static bool
-is_queued(const Task *task)
+queue_contains(const Task *task)
 {
 	Oid keys[2] = {task->classid, task->objid};
 	CatalogScan *scan = catalog_begin_oids("ddl_queue", "ddl_queue_pkey", 2, keys);
@@ -579,14 +581,14 @@ is_queued(const Task *task)
 
 /* Is a table to be looked at when this transaction commits? */
 bool
-is_unsettled(Oid relid)
+queue_is_unsettled(Oid relid)
 {
 	Task task = {0};
 
 	task.classid = RelationRelationId;
 	task.objid = relid;
 	/* nothing is ever queued on a standby, where the queue cannot be read */
-	return !RecoveryInProgress() && is_queued(&task);
+	return !RecoveryInProgress() && queue_contains(&task);
 }
 
 /*
@@ -618,7 +620,7 @@ give_up(const Task *task)
 	foreach(lc, b->columns)
 		if (names_contain(fresh, lfirst(lc)))
 			lfirst(lc) = "";
-	store_binding(b);
+	binding_store(b);
 }
 
 static void
@@ -641,7 +643,7 @@ Datum
 ownership_ddl_settle(PG_FUNCTION_ARGS)
 {
 	static TransactionId tried = InvalidTransactionId;
-	TriggerData *td = check_trigger(fcinfo, "ddl_settle");
+	TriggerData *td = own_triggers_check(fcinfo, "ddl_settle");
 	Task task = {0};
 	ErrorData *error;
 
@@ -649,18 +651,18 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 	if (!TransactionIdEquals(tried, GetTopTransactionId()))
 	{
-		List *tasks = queued_tasks();
+		List *tasks = queue_tasks();
 
 		tried = GetTopTransactionId();
 		/* an error comes again below, where it is known what it is about */
 		if (list_length(tasks) > 1)
-			(void) attempt(settle_all, tasks);
+			(void) subxact_try(settle_all, tasks);
 	}
 	task.classid = atooid(SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 1));
 	task.objid = atooid(SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 2));
-	if (!is_queued(&task))
+	if (!queue_contains(&task))
 		return PointerGetDatum(NULL);
-	error = attempt(settle_map, &task);
+	error = subxact_try(settle_map, &task);
 	if (error != NULL)
 	{
 		give_up(&task);
@@ -668,11 +670,11 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 	}
 	else if (task.guard)
 	{
-		error = attempt(settle_guard, &task);
+		error = subxact_try(settle_guard, &task);
 		if (error != NULL && error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		{
 			task.extension = true;
-			error = attempt(settle_guard, &task);
+			error = subxact_try(settle_guard, &task);
 		}
 		if (error != NULL)
 			tell_unsettled(task.objid, error, "the guard was not created on table");

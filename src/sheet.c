@@ -80,7 +80,7 @@ sheet_list(const SheetRow *row, SheetCell cell)
 
 /* The words for nobody in an owner cell. */
 bool
-means_nobody(const char *name)
+names_mean_no_system(const char *name)
 {
 	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
 		   pg_strcasecmp(name, "both") == 0;
@@ -96,7 +96,7 @@ named_owners(const SheetRow *row, bool *nobody)
 	*nobody = false;
 	foreach(lc, sheet_list(row, SHEET_OWNER))
 	{
-		if (means_nobody(lfirst(lc)))
+		if (names_mean_no_system(lfirst(lc)))
 			*nobody = true;
 		else
 			named = lappend(named, lfirst(lc));
@@ -212,7 +212,7 @@ check_columns(const SheetRow *row)
 		char *table;
 		char *column;
 
-		split_column(lfirst(lc), &schema, &table, &column);
+		names_split_column(lfirst(lc), &schema, &table, &column);
 	}
 }
 
@@ -241,7 +241,7 @@ default_columns(const char *entity, const char *field)
 	if (!OidIsValid(relid) || get_attnum(relid, field) <= 0 ||
 		get_rel_relkind(relid) == RELKIND_VIEW)
 		return NIL;
-	return list_make1(column_label(schema, table, field));
+	return list_make1(names_column_label(schema, table, field));
 }
 
 /* Gives the field the columns of the cell, and no others. */
@@ -261,21 +261,21 @@ take_columns(const SheetRow *row, List *columns)
 		char *table;
 		char *column;
 
-		split_column(lfirst(lc), &schema, &table, &column);
+		names_split_column(lfirst(lc), &schema, &table, &column);
 		schemas = lappend(schemas, schema);
 		tables = lappend(tables, table);
 		names = lappend(names, column);
-		labels = lappend(labels, column_label(schema, table, column));
-		(void) map_one_column(schema, table, column, row->entity, row->field, false);
+		labels = lappend(labels, names_column_label(schema, table, column));
+		(void) field_map_column(schema, table, column, row->entity, row->field, false);
 	}
-	if (all_among(field_columns(row->entity, row->field), labels))
+	if (names_all_among(lookup_field_columns(row->entity, row->field), labels))
 		return;
-	add_text(&p, row->entity);
-	add_text(&p, row->field);
-	add_texts(&p, schemas);
-	add_texts(&p, tables);
-	add_texts(&p, names);
-	run_sql("DELETE FROM ownership.mirrored_column WHERE entity = $1 AND field = $2 "
+	sql_add_text(&p, row->entity);
+	sql_add_text(&p, row->field);
+	sql_add_texts(&p, schemas);
+	sql_add_texts(&p, tables);
+	sql_add_texts(&p, names);
+	sql_run("DELETE FROM ownership.mirrored_column WHERE entity = $1 AND field = $2 "
 			"AND (table_schema, table_name, column_name) NOT IN (SELECT * FROM unnest($3, $4, $5))",
 			&p);
 }
@@ -301,27 +301,27 @@ sheet_store(SheetRow *row)
 		(*check)(row);
 	take_owner(row);
 	key = cell_bool(row, SHEET_KEY);
-	fresh = !field_exists(row->entity, row->field);
+	fresh = !lookup_field_exists(row->entity, row->field);
 
-	add_text(&p, row->entity);
-	add_text(&p, row->field);
-	add_text(&p, sheet_cell(row, SHEET_DOMAIN));
-	add_text(&p, row->owner);
-	add_text(&p, sheet_cell(row, SHEET_POLICY));
-	add_bool(&p, key);
-	add_bool(&p, cell_bool(row, SHEET_LOCAL));
-	add_text(&p, row->cells[SHEET_RATIONALE]);
-	add_text(&p, row->cells[SHEET_DECIDED_BY]);
-	add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
-	run_sql("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
+	sql_add_text(&p, row->entity);
+	sql_add_text(&p, row->field);
+	sql_add_text(&p, sheet_cell(row, SHEET_DOMAIN));
+	sql_add_text(&p, row->owner);
+	sql_add_text(&p, sheet_cell(row, SHEET_POLICY));
+	sql_add_bool(&p, key);
+	sql_add_bool(&p, cell_bool(row, SHEET_LOCAL));
+	sql_add_text(&p, row->cells[SHEET_RATIONALE]);
+	sql_add_text(&p, row->cells[SHEET_DECIDED_BY]);
+	sql_add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
+	sql_run("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
 			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date) "
 			"ON CONFLICT (entity, name) DO UPDATE SET domain = excluded.domain, owner = excluded.owner, "
 			"policy = excluded.policy, key = excluded.key, local = excluded.local, "
 			"rationale = excluded.rationale, decided_by = excluded.decided_by, decided_on = excluded.decided_on "
 			"WHERE f.* IS DISTINCT FROM excluded.*",
 			&p);
-	set_access(row->entity, row->field, "read", readers);
-	set_access(row->entity, row->field, "write", row->writers);
+	field_set_access(row->entity, row->field, "read", readers);
+	field_set_access(row->entity, row->field, "write", row->writers);
 
 	if (columns == NIL && fresh)
 		columns = default_columns(row->entity, row->field);
@@ -329,14 +329,14 @@ sheet_store(SheetRow *row)
 		take_columns(row, columns);
 
 	/* the cell counts, whatever the columns' former fields were marked */
-	if (!row->key_is_open && field_is_key(row->entity, row->field) != key)
+	if (!row->key_is_open && lookup_field_is_key(row->entity, row->field) != key)
 	{
 		Parameters k = {0};
 
-		add_text(&k, row->entity);
-		add_text(&k, row->field);
-		add_bool(&k, key);
-		run_sql("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2", &k);
+		sql_add_text(&k, row->entity);
+		sql_add_text(&k, row->field);
+		sql_add_bool(&k, key);
+		sql_run("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2", &k);
 	}
 }
 
@@ -349,7 +349,7 @@ sheet_store(SheetRow *row)
 Datum
 ownership_sheet_row(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "sheet_row");
+	TriggerData *td = own_triggers_check(fcinfo, "sheet_row");
 	SheetRow row = {0};
 	char *entity;
 	char *field;

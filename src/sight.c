@@ -1,5 +1,5 @@
 /*
- * sight.c
+ * outline.c
  *		Which columns of a relation are on the map, for who only looks on.
  *
  * Like the map of a relation (map.c), but without what can fail: a SELECT must
@@ -20,36 +20,36 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-static HTAB *sights = NULL;
-static long most_sights = 1024;
-static Sight *last_sight = NULL;
+static HTAB *outlines = NULL;
+static long most_outlines = 1024;
+static Outline *last_outline = NULL;
 static uint64 generation = 0;
 static Oid extension = InvalidOid; /* its table activity, in this database */
 static bool extension_known = false;
 
 void
-sight_forget_all(void)
+outline_forget_all(void)
 {
 	HASH_SEQ_STATUS status;
-	Sight *sight;
+	Outline *outline;
 
 	generation++;
 	extension_known = false;
-	if (sights == NULL)
+	if (outlines == NULL)
 		return;
-	hash_seq_init(&status, sights);
-	while ((sight = hash_seq_search(&status)) != NULL)
+	hash_seq_init(&status, outlines);
+	while ((outline = hash_seq_search(&status)) != NULL)
 	{
-		sight->valid = false;
-		sight->ancestor = false; /* of nothing that is valid */
+		outline->valid = false;
+		outline->ancestor = false; /* of nothing that is valid */
 	}
 }
 
 /* A relation changed; InvalidOid: all may have. */
 void
-sight_forget(Oid relid)
+outline_forget(Oid relid)
 {
-	Sight *sight;
+	Outline *outline;
 
 	/* a new relation may be one of the extension's */
 	if (!OidIsValid(extension))
@@ -57,17 +57,17 @@ sight_forget(Oid relid)
 	generation++;
 	if (!OidIsValid(relid) || relid == catalog_signal || relid == extension)
 	{
-		sight_forget_all();
+		outline_forget_all();
 		return;
 	}
-	if (sights == NULL)
+	if (outlines == NULL)
 		return;
-	sight = hash_search(sights, &relid, HASH_FIND, NULL);
-	if (sight == NULL)
+	outline = hash_search(outlines, &relid, HASH_FIND, NULL);
+	if (outline == NULL)
 		return;
-	if (sight->ancestor)
-		sight_forget_all();
-	sight->valid = false;
+	if (outline->ancestor)
+		outline_forget_all();
+	outline->valid = false;
 }
 
 /* Is the extension here? */
@@ -89,59 +89,59 @@ find_extension(void)
 	return OidIsValid(extension);
 }
 
-/* Removes what was marked; nobody may have a sight in hand. */
+/* Removes what was marked; nobody may have a outline in hand. */
 static void
-sweep_sights(void)
+sweep_outlines(void)
 {
 	HASH_SEQ_STATUS status;
-	Sight *sight;
+	Outline *outline;
 
-	if (sights == NULL || hash_get_num_entries(sights) < most_sights)
+	if (outlines == NULL || hash_get_num_entries(outlines) < most_outlines)
 		return;
-	last_sight = NULL;
-	hash_seq_init(&status, sights);
-	while ((sight = hash_seq_search(&status)) != NULL)
+	last_outline = NULL;
+	hash_seq_init(&status, outlines);
+	while ((outline = hash_seq_search(&status)) != NULL)
 	{
-		if (sight->valid || sight->ancestor)
+		if (outline->valid || outline->ancestor)
 			continue;
-		if (sight->cxt != NULL)
-			MemoryContextDelete(sight->cxt);
-		(void) hash_search(sights, &sight->relid, HASH_REMOVE, NULL);
+		if (outline->cxt != NULL)
+			MemoryContextDelete(outline->cxt);
+		(void) hash_search(outlines, &outline->relid, HASH_REMOVE, NULL);
 	}
-	most_sights = Max(1024, 2 * hash_get_num_entries(sights));
+	most_outlines = Max(1024, 2 * hash_get_num_entries(outlines));
 }
 
-static Sight *
-sight_entry(Oid relid)
+static Outline *
+outline_entry(Oid relid)
 {
-	Sight *sight = last_sight;
+	Outline *outline = last_outline;
 	bool found;
 
 	/* entries stay where they are, and most look-ups are for the same one */
-	if (sight != NULL && sight->relid == relid)
-		return sight;
+	if (outline != NULL && outline->relid == relid)
+		return outline;
 
-	if (sights == NULL)
+	if (outlines == NULL)
 	{
 		HASHCTL ctl = {0};
 
 		ctl.keysize = sizeof(Oid);
-		ctl.entrysize = sizeof(Sight);
+		ctl.entrysize = sizeof(Outline);
 		ctl.hcxt = CacheMemoryContext;
-		sights = hash_create("ownership sights", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		outlines = hash_create("ownership sights", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
-	sight = hash_search(sights, &relid, HASH_ENTER, &found);
+	outline = hash_search(outlines, &relid, HASH_ENTER, &found);
 	if (!found)
 	{
-		memset(sight, 0, sizeof(Sight));
-		sight->relid = relid;
+		memset(outline, 0, sizeof(Outline));
+		outline->relid = relid;
 	}
-	last_sight = sight;
-	return sight;
+	last_outline = outline;
+	return outline;
 }
 
 static bool
-is_key(const char *entity, const char *field, Snapshot snapshot)
+lookup_field_is_key_in(const char *entity, const char *field, Snapshot snapshot)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
@@ -153,7 +153,7 @@ is_key(const char *entity, const char *field, Snapshot snapshot)
 
 /* Adds the columns that one table on the map gives to the relation. */
 static void
-see_columns(Sight *sight, Relation rel, const char *schema, const char *table, Snapshot snapshot)
+see_columns(Outline *outline, Relation rel, const char *schema, const char *table, Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, snapshot);
@@ -161,33 +161,34 @@ see_columns(Sight *sight, Relation rel, const char *schema, const char *table, S
 	while (catalog_next(scan))
 	{
 		char *name = catalog_text(scan, Anum_mirrored_column_column);
-		AttrNumber attnum = get_attnum(sight->relid, name);
+		AttrNumber attnum = get_attnum(outline->relid, name);
 
-		if (attnum <= 0 || attnum > sight->natts || sight->home_attnum[attnum - 1] != 0)
+		if (attnum <= 0 || attnum > outline->natts || outline->home_attnum[attnum - 1] != 0)
 			continue;
-		sight->home_attnum[attnum - 1] =
-			sight->home == sight->relid ? attnum : Max(get_attnum(sight->home, name), 0);
-		sight->key[attnum - 1] = is_key(catalog_text(scan, Anum_mirrored_column_entity),
-										catalog_text(scan, Anum_mirrored_column_field), snapshot);
+		outline->home_attnum[attnum - 1] =
+			outline->home == outline->relid ? attnum : Max(get_attnum(outline->home, name), 0);
+		outline->key[attnum - 1] =
+			lookup_field_is_key_in(catalog_text(scan, Anum_mirrored_column_entity),
+								   catalog_text(scan, Anum_mirrored_column_field), snapshot);
 	}
 	catalog_end(scan);
 }
 
 /* Fills the entry, in the current context. */
 static void
-look(Sight *sight)
+look(Outline *outline)
 {
-	Relation rel = relation_open(sight->relid, AccessShareLock);
-	List *ancestors = map_ancestors(sight->relid);
-	List *relids = lcons_oid(sight->relid, list_copy(ancestors));
+	Relation rel = relation_open(outline->relid, AccessShareLock);
+	List *ancestors = place_ancestors(outline->relid);
+	List *relids = lcons_oid(outline->relid, list_copy(ancestors));
 	Snapshot snapshot = catalog_snapshot();
 	ListCell *lc;
 
 	foreach(lc, ancestors)
-		sight_entry(lfirst_oid(lc))->ancestor = true;
-	sight->natts = RelationGetNumberOfAttributes(rel);
-	sight->home_attnum = palloc0(Max(sight->natts, 1) * sizeof(AttrNumber));
-	sight->key = palloc0(Max(sight->natts, 1) * sizeof(bool));
+		outline_entry(lfirst_oid(lc))->ancestor = true;
+	outline->natts = RelationGetNumberOfAttributes(rel);
+	outline->home_attnum = palloc0(Max(outline->natts, 1) * sizeof(AttrNumber));
+	outline->key = palloc0(Max(outline->natts, 1) * sizeof(bool));
 	foreach(lc, relids)
 	{
 		char *table = get_rel_name(lfirst_oid(lc));
@@ -200,13 +201,13 @@ look(Sight *sight)
 		scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, snapshot);
 		if (catalog_next(scan))
 		{
-			if (!sight->mapped)
+			if (!outline->mapped)
 			{
-				sight->home = lfirst_oid(lc);
-				sight->source = catalog_text(scan, Anum_mirrored_table_source);
+				outline->home = lfirst_oid(lc);
+				outline->source = catalog_text(scan, Anum_mirrored_table_source);
 			}
-			sight->mapped = true;
-			see_columns(sight, rel, schema, table, snapshot);
+			outline->mapped = true;
+			see_columns(outline, rel, schema, table, snapshot);
 		}
 		catalog_end(scan);
 	}
@@ -223,22 +224,22 @@ static const char *const read_tables[] = {"mirrored_table",	 "mirrored_table_pke
  * The relation's columns on the map, or NULL where there are none, or where
  * that cannot be told now.
  */
-const Sight *
-sight_of(Oid relid)
+const Outline *
+outline_of(Oid relid)
 {
-	Sight *sight;
+	Outline *outline;
 
 	if (relid < FirstNormalObjectId || !find_extension())
 		return NULL;
-	sweep_sights();
-	sight = sight_entry(relid);
-	for (int load = 1; unlikely(!sight->valid) && load <= LOADS; load++)
+	sweep_outlines();
+	outline = outline_entry(relid);
+	for (int load = 1; unlikely(!outline->valid) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
 			AllocSetContextCreate(CurrentMemoryContext, "ownership sight", ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 		uint64 seen = generation;
-		Sight seen_now = {0};
+		Outline seen_now = {0};
 
 		seen_now.relid = relid;
 		if (!catalog_try_lock(read_tables, lengthof(read_tables)))
@@ -257,8 +258,8 @@ sight_of(Oid relid)
 				return NULL;
 			continue;
 		}
-		if (sight->cxt != NULL)
-			MemoryContextDelete(sight->cxt);
+		if (outline->cxt != NULL)
+			MemoryContextDelete(outline->cxt);
 		if (seen_now.mapped)
 		{
 			MemoryContextSetParent(cxt, CacheMemoryContext);
@@ -266,16 +267,16 @@ sight_of(Oid relid)
 		}
 		else
 			MemoryContextDelete(cxt);
-		seen_now.ancestor = sight->ancestor;
+		seen_now.ancestor = outline->ancestor;
 		seen_now.valid = seen == generation;
-		*sight = seen_now;
+		*outline = seen_now;
 	}
-	return sight->mapped ? sight : NULL;
+	return outline->mapped ? outline : NULL;
 }
 
 /* Tells this extension from one that was dropped: the OID of its table activity. */
 Oid
-sight_extension(void)
+outline_extension(void)
 {
 	return extension;
 }

@@ -132,7 +132,7 @@ serves(const char *table, Relation rel)
  * Errors: the function was called in any other way.
  */
 TriggerData *
-check_trigger(FunctionCallInfo fcinfo, const char *function)
+own_triggers_check(FunctionCallInfo fcinfo, const char *function)
 {
 	const int16 kind = TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSTEAD;
 	TriggerData *td = (TriggerData *) fcinfo->context;
@@ -161,21 +161,21 @@ check_trigger(FunctionCallInfo fcinfo, const char *function)
  * this setting.
  */
 bool
-restoring(void)
+call_is_restoring(void)
 {
 	return !check_function_bodies;
 }
 
 /* A text value of the row that is written, or NULL. */
 static char *
-row_text(TriggerData *td, HeapTuple tuple, const char *column)
+call_row_text(TriggerData *td, HeapTuple tuple, const char *column)
 {
 	return SPI_getvalue(tuple, RelationGetDescr(td->tg_relation),
 						SPI_fnumber(RelationGetDescr(td->tg_relation), column));
 }
 
 static HeapTuple
-written_tuple(TriggerData *td)
+call_written_tuple(TriggerData *td)
 {
 	return TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
 }
@@ -189,7 +189,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 {
 	Oid relid;
 
-	(void) check_trigger(fcinfo, "map_changed");
+	(void) own_triggers_check(fcinfo, "map_changed");
 	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
@@ -217,9 +217,9 @@ unbind_role(Relation bound, const char *name)
 Datum
 ownership_identity_bind(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "identity_bind");
+	TriggerData *td = own_triggers_check(fcinfo, "identity_bind");
 	bool delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
-	HeapTuple tuple = written_tuple(td);
+	HeapTuple tuple = call_written_tuple(td);
 	Relation bound;
 
 	/* a system's new name comes down a foreign key: nobody was identified */
@@ -228,13 +228,13 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 
 	bound = table_open(catalog_table("bound_role", false), RowExclusiveLock);
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) &&
-		strcmp(row_text(td, td->tg_trigtuple, "kind"), "role") == 0)
-		unbind_role(bound, row_text(td, td->tg_trigtuple, "name"));
+		strcmp(call_row_text(td, td->tg_trigtuple, "kind"), "role") == 0)
+		unbind_role(bound, call_row_text(td, td->tg_trigtuple, "name"));
 	CommandCounterIncrement();
 	if (!delete)
 	{
-		char *kind = row_text(td, tuple, "kind");
-		char *name = row_text(td, tuple, "name");
+		char *kind = call_row_text(td, tuple, "kind");
+		char *name = call_row_text(td, tuple, "name");
 
 		if (kind != NULL && name != NULL && strcmp(kind, "role") == 0)
 		{
@@ -262,23 +262,23 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
  * longer a column of the old name: evidence and activity go with it.
  */
 static void
-carry_evidence(TriggerData *td, const char *schema, const char *table)
+rename_carry_evidence(TriggerData *td, const char *schema, const char *table)
 {
 	TablePlace place = {unconstify(char *, schema), unconstify(char *, table), false};
-	const char *from = row_text(td, td->tg_trigtuple, "column_name");
-	const char *to = row_text(td, td->tg_newtuple, "column_name");
-	Oid relid = table_of_name(schema, table);
-	Deputy caller;
+	const char *from = call_row_text(td, td->tg_trigtuple, "column_name");
+	const char *to = call_row_text(td, td->tg_newtuple, "column_name");
+	Oid relid = place_find_table(schema, table);
+	SavedRole caller;
 
 	if (to == NULL || strcmp(from, to) == 0 || !OidIsValid(relid) ||
-		strcmp(row_text(td, td->tg_trigtuple, "table_schema"), schema) != 0 ||
-		strcmp(row_text(td, td->tg_trigtuple, "table_name"), table) != 0 ||
+		strcmp(call_row_text(td, td->tg_trigtuple, "table_schema"), schema) != 0 ||
+		strcmp(call_row_text(td, td->tg_trigtuple, "table_name"), table) != 0 ||
 		get_attnum(relid, from) != InvalidAttrNumber || get_attnum(relid, to) == InvalidAttrNumber)
 		return;
 	SPI_connect();
-	caller = deputy_begin_extension();
+	caller = role_become_extension();
 	rename_column_evidence(&place, from, to);
-	deputy_end(&caller);
+	role_restore(&caller);
 	SPI_finish();
 }
 
@@ -289,14 +289,14 @@ carry_evidence(TriggerData *td, const char *schema, const char *table)
 Datum
 ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "mirrored_column_table");
-	HeapTuple tuple = written_tuple(td);
-	const char *schema = row_text(td, tuple, "table_schema");
-	const char *table = row_text(td, tuple, "table_name");
+	TriggerData *td = own_triggers_check(fcinfo, "mirrored_column_table");
+	HeapTuple tuple = call_written_tuple(td);
+	const char *schema = call_row_text(td, tuple, "table_schema");
+	const char *table = call_row_text(td, tuple, "table_name");
 
 	/* a dump has a row of its own for the table, before or after this one */
-	if (schema != NULL && table != NULL && !InNoForceRLSOperation() && !restoring() &&
-		!is_mirrored(schema, table))
+	if (schema != NULL && table != NULL && !InNoForceRLSOperation() && !call_is_restoring() &&
+		!lookup_is_mirrored(schema, table))
 	{
 		Oid types[2] = {TEXTOID, TEXTOID};
 		Datum values[2];
@@ -309,8 +309,9 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 							  2, types, values, NULL, false, 0);
 		SPI_finish();
 	}
-	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event) && schema != NULL && table != NULL && !restoring())
-		carry_evidence(td, schema, table);
+	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event) && schema != NULL && table != NULL &&
+		!call_is_restoring())
+		rename_carry_evidence(td, schema, table);
 	return PointerGetDatum(tuple);
 }
 
@@ -324,14 +325,15 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 Datum
 ownership_row_owner_check(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "row_owner_check");
-	HeapTuple tuple = written_tuple(td);
-	const char *schema = row_text(td, tuple, "table_schema");
-	const char *table = row_text(td, tuple, "table_name");
-	const char *filter = row_text(td, tuple, "row_filter");
+	TriggerData *td = own_triggers_check(fcinfo, "row_owner_check");
+	HeapTuple tuple = call_written_tuple(td);
+	const char *schema = call_row_text(td, tuple, "table_schema");
+	const char *table = call_row_text(td, tuple, "table_name");
+	const char *filter = call_row_text(td, tuple, "row_filter");
 	Oid relid;
 
-	if (schema == NULL || table == NULL || filter == NULL || restoring() || filters_are_carried())
+	if (schema == NULL || table == NULL || filter == NULL || call_is_restoring() ||
+		filters_are_carried())
 		return PointerGetDatum(tuple);
 	relid = place_find(schema, table);
 	if (OidIsValid(relid) && !InNoForceRLSOperation())
@@ -352,11 +354,11 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 Datum
 ownership_map_restored(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "map_restored");
+	TriggerData *td = own_triggers_check(fcinfo, "map_restored");
 	TriggerDesc *known = td->tg_relation->trigdesc;
 	Trigger *list = td->tg_trigger;
 
-	if (!restoring())
+	if (!call_is_restoring())
 		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers && known->triggers[i].tgoid != td->tg_trigger->tgoid; i++)
 		list--;
@@ -370,22 +372,22 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 Datum
 ownership_pattern_readers(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = check_trigger(fcinfo, "pattern_readers");
-	char *old = row_text(td, td->tg_trigtuple, "name");
-	char *new = row_text(td, td->tg_newtuple, "name");
+	TriggerData *td = own_triggers_check(fcinfo, "pattern_readers");
+	char *old = call_row_text(td, td->tg_trigtuple, "name");
+	char *new = call_row_text(td, td->tg_newtuple, "name");
 	Parameters p = {0};
-	Deputy caller;
+	SavedRole caller;
 
 	if (strcmp(old, new) == 0)
 		return PointerGetDatum(NULL);
-	caller = deputy_begin_extension();
+	caller = role_become_extension();
 	SPI_connect();
-	add_text(&p, old);
-	add_text(&p, new);
-	run_sql("UPDATE ownership.mirrored_pattern SET readers = array_replace(readers, $1, $2) "
+	sql_add_text(&p, old);
+	sql_add_text(&p, new);
+	sql_run("UPDATE ownership.mirrored_pattern SET readers = array_replace(readers, $1, $2) "
 			"WHERE $1 = ANY (readers)",
 			&p);
 	SPI_finish();
-	deputy_end(&caller);
+	role_restore(&caller);
 	return PointerGetDatum(NULL);
 }

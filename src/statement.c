@@ -39,7 +39,7 @@
 
 static StatementFrame current;					   /* all NULL: nothing is known */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
-static Mandate mandate;							   /* home is InvalidOid: there is none */
+static StewardQuery steward_query;				   /* home is InvalidOid: there is none */
 static bool midway = false;						   /* the library was loaded in this transaction */
 static Moment *unseen = NULL;					   /* of the statement that did it */
 
@@ -169,7 +169,7 @@ statement_error_context(void)
 const Writer *
 statement_writer(void)
 {
-	return current.moment != NULL ? moment_writer(current.moment) : current_writer();
+	return current.moment != NULL ? moment_writer(current.moment) : writer_current();
 }
 
 /* What decides on a conflict, as far as it is the same for all of a statement. */
@@ -241,24 +241,25 @@ statement_is_action(void)
  * triggers, rules and functions write meanwhile is judged as ever.  Returns
  * what was before, to be put back.
  */
-Mandate
-statement_mandate(Mandate next)
+StewardQuery
+statement_steward_query(StewardQuery next)
 {
-	Mandate outer = mandate;
+	StewardQuery outer = steward_query;
 
-	mandate = next;
+	steward_query = next;
 	return outer;
 }
 
 /*
- * Is it the query that was given the mandate, on its table?  Those that rules
+ * Is it the query that was given the steward_query, on its table?  Those that rules
  * add to it have its parameters, but are not what the caller's SQL says.
  */
 bool
-statement_is_mandated(const RelationMap *map)
+statement_is_steward_query(const RelationMap *map)
 {
-	return OidIsValid(mandate.home) && mandate.home == map->home && current.query != NULL &&
-		   current.query->params == mandate.params && current.query->plannedstmt->canSetTag;
+	return OidIsValid(steward_query.home) && steward_query.home == map->home &&
+		   current.query != NULL && current.query->params == steward_query.params &&
+		   current.query->plannedstmt->canSetTag;
 }
 
 /* The table that the COPY under way names; InvalidOid: it is not known. */

@@ -24,7 +24,7 @@ PG_FUNCTION_INFO_V1(ownership_adopt);
  * Products whose name in a column's name marks a copy of that product's
  * value, or its key there, beside the systems that are registered.
  */
-static const char foreign_product[] =
+static const char gather_foreign_product[] =
 	"akeneo|amazon|big_?commerce|dynamics|ebay|face_?book|google|hub_?spot|klaviyo|linked_?in|magento|"
 	"mail_?chimp|marketo|net_?suite|odoo|pay_?pal|quick_?books|sage|sales_?force|sap|sfdc|shopify|"
 	"stripe|woo_?commerce|xero|zendesk";
@@ -82,13 +82,13 @@ typedef struct ColumnName
 } ColumnName;
 
 /* A table's name, and in which domains' tables it is. */
-typedef struct TableName
+typedef struct GuidedTable
 {
 	char *normal;
 	Bitmapset *expects; /* what a column's name says of these can be believed */
 	int whole;			/* all of it is of this one, or -1 */
 	char *key_owner;	/* the only system whose keys it has, or NULL */
-} TableName;
+} GuidedTable;
 
 /* A column, what speaks for which domain (by index; -1: nothing), and the verdict. */
 typedef struct Suggestion
@@ -109,7 +109,7 @@ typedef struct Suggestion
 	char *key_owner; /* and whose */
 
 	ColumnName *name;
-	TableName *table_name;
+	GuidedTable *table_name;
 	struct Suggestion *raw_of; /* the column of which it has the raw value */
 	int by_both;			   /* column and table together */
 	bool doubted;			   /* the column's name alone says something else, and more */
@@ -127,11 +127,11 @@ typedef struct Suggestion
 /* what there is */
 
 static List *
-read_domains(Words *words)
+gather_read_domains(Words *words)
 {
 	Parameters p = {0};
 	uint64 n =
-		run_sql("SELECT name, array_remove(natural_owner, NULL), column_pattern, table_pattern "
+		sql_run("SELECT name, array_remove(natural_owner, NULL), column_pattern, table_pattern "
 				"FROM ownership.domain ORDER BY position NULLS FIRST, name COLLATE \"C\"",
 				&p);
 	List *domains = NIL;
@@ -139,12 +139,12 @@ read_domains(Words *words)
 	for (uint64 i = 0; i < n; i++)
 	{
 		Domain *d = palloc0(sizeof(Domain));
-		char *columns = result_text(i, 3);
-		char *tables = result_text(i, 4);
+		char *columns = sql_result_text(i, 3);
+		char *tables = sql_result_text(i, 4);
 
 		d->index = i;
-		d->name = result_text(i, 1);
-		d->kinds = result_texts(i, 2);
+		d->name = sql_result_text(i, 1);
+		d->kinds = sql_result_texts(i, 2);
 		if (columns != NULL)
 		{
 			words_learn(words, pattern_expand(columns));
@@ -166,18 +166,18 @@ read_domains(Words *words)
 }
 
 static List *
-read_systems(Words *words)
+gather_read_systems(Words *words)
 {
 	Parameters p = {0};
-	uint64 n = run_sql("SELECT name, kind FROM ownership.system ORDER BY name COLLATE \"C\"", &p);
+	uint64 n = sql_run("SELECT name, kind FROM ownership.system ORDER BY name COLLATE \"C\"", &p);
 	List *systems = NIL;
 
 	for (uint64 i = 0; i < n; i++)
 	{
 		System *s = palloc0(sizeof(System));
 
-		s->name = result_text(i, 1);
-		s->kind = result_text(i, 2);
+		s->name = sql_result_text(i, 1);
+		s->kind = sql_result_text(i, 2);
 		s->word = pattern_normal_name(s->name);
 		words_learn(words, s->word);
 		s->normal = words_split(words, s->word);
@@ -207,13 +207,13 @@ column_name(HTAB *names, Words *words, const char *name)
 
 /* The columns that can be on the map, of tables that match. */
 static List *
-read_columns(const char *pattern, Words *words, HTAB *names)
+gather_read_columns(const char *pattern, Words *words, HTAB *names)
 {
 	Parameters p = {0};
 	uint64 n;
 	List *columns = NIL;
 
-	n = run_sql("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
+	n = sql_run("SELECT n.nspname, c.relname, a.attname, c.oid::text, "
 				"(a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) IS TRUE)::text, "
 				"col_description(c.oid, a.attnum), "
 				"(SELECT min(ownership.relation_name(fn.nspname, fc.relname)) FROM pg_constraint k "
@@ -235,47 +235,47 @@ read_columns(const char *pattern, Words *words, HTAB *names)
 	for (uint64 i = 0; i < n; i++)
 	{
 		Suggestion *s;
-		char *schema = result_text(i, 1);
-		char *table = result_text(i, 2);
+		char *schema = sql_result_text(i, 1);
+		char *table = sql_result_text(i, 2);
 
-		if (!glob_match_table(pattern, schema, table))
+		if (!names_match_table(pattern, schema, table))
 			continue;
 		s = palloc0(sizeof(Suggestion));
 		s->schema = schema;
 		s->table = table;
-		s->column = result_text(i, 3);
-		s->relid = atooid(result_text(i, 4));
-		s->primary = result_bool(i, 5);
-		s->comment = result_text(i, 6);
+		s->column = sql_result_text(i, 3);
+		s->relid = atooid(sql_result_text(i, 4));
+		s->primary = sql_result_bool(i, 5);
+		s->comment = sql_result_text(i, 6);
 		if (s->comment != NULL)
 			s->comment = pattern_normal_name(s->comment);
-		s->references = result_text(i, 7);
-		s->writers = result_text(i, 8);
-		s->only_writer = result_text(i, 9);
-		s->entity = result_text(i, 10);
-		s->field = result_text(i, 11);
-		s->source = result_text(i, 12);
-		s->mapped_key = result_bool(i, 13);
-		s->key_owner = result_text(i, 14);
+		s->references = sql_result_text(i, 7);
+		s->writers = sql_result_text(i, 8);
+		s->only_writer = sql_result_text(i, 9);
+		s->entity = sql_result_text(i, 10);
+		s->field = sql_result_text(i, 11);
+		s->source = sql_result_text(i, 12);
+		s->mapped_key = sql_result_bool(i, 13);
+		s->key_owner = sql_result_text(i, 14);
 		s->name = column_name(names, words, s->column);
 		s->by_both = -1;
 		columns = lappend(columns, s);
 	}
 	if (columns == NIL)
-		no_table_matches(pattern);
+		require_no_table_matches(pattern);
 	return columns;
 }
 
 /* evidence */
 
 static Domain *
-domain_at(List *domains, int index)
+gather_domain_at(List *domains, int index)
 {
 	return index < 0 ? NULL : list_nth(domains, index);
 }
 
 static bool
-is_technical(Domain *domain)
+gather_is_technical(Domain *domain)
 {
 	return strcmp(domain->name, TECHNICAL) == 0;
 }
@@ -283,7 +283,7 @@ is_technical(Domain *domain)
 static bool
 is_business(Domain *domain)
 {
-	return !is_technical(domain) && strcmp(domain->name, KEY) != 0;
+	return !gather_is_technical(domain) && strcmp(domain->name, KEY) != 0;
 }
 
 /*
@@ -295,7 +295,7 @@ gather_tables(List *columns, Words *words)
 {
 	List *tables = NIL;
 	Oid last = InvalidOid;
-	TableName *table = NULL;
+	GuidedTable *table = NULL;
 	bool mapped = false;
 	int keys = 0;
 	ListCell *c;
@@ -309,7 +309,7 @@ gather_tables(List *columns, Words *words)
 
 		if (s->relid != last)
 		{
-			table = palloc0(sizeof(TableName));
+			table = palloc0(sizeof(GuidedTable));
 			table->normal = words_split(words, pattern_normal_name(s->table));
 			table->whole = -1;
 			tables = lappend(tables, table);
@@ -335,7 +335,7 @@ gather_tables(List *columns, Words *words)
 
 /* Which column has the value of which it is the raw form? */
 static void
-find_raw(List *columns)
+gather_find_raw(List *columns)
 {
 	int n = list_length(columns);
 	int begin = 0;
@@ -384,13 +384,13 @@ gather_names(List *domains, HTAB *table)
 			continue;
 		for (int i = 0; i < n; i++)
 		{
-			Domain *said = domain_at(domains, all[i]->domain);
+			Domain *said = gather_domain_at(domains, all[i]->domain);
 
 			/* of a technical name, whether business is in it, too */
-			names[i] =
-				said == NULL || (is_technical(said) && all[i]->beside < 0 && is_business(domain))
-					? all[i]->normal
-					: NULL;
+			names[i] = said == NULL || (gather_is_technical(said) && all[i]->beside < 0 &&
+										is_business(domain))
+						   ? all[i]->normal
+						   : NULL;
 		}
 		hit = pattern_hit_names(domain->column_words, names, n);
 		for (int i = 0; i < n; i++)
@@ -410,7 +410,7 @@ gather_names(List *domains, HTAB *table)
 	hit = pattern_hit_names(deletion, names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->deletes = hit[i];
-	hit = pattern_hit_names(pattern_words(foreign_product), names, n);
+	hit = pattern_hit_names(pattern_words(gather_foreign_product), names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->foreign = hit[i];
 }
@@ -455,7 +455,7 @@ gather_columns(List *domains, List *columns)
 		hit = pattern_hit_names(domain->column_qualified, names, n);
 		for (int i = 0; i < n; i++)
 		{
-			Domain *alone = domain_at(domains, s[i]->name->domain);
+			Domain *alone = gather_domain_at(domains, s[i]->name->domain);
 
 			names[i] = NULL;
 			if (!hit[i])
@@ -492,8 +492,8 @@ gather_expected(List *domains, List *tables)
 
 	foreach(t, tables)
 	{
-		names[foreach_current_index(t)] = ((TableName *) lfirst(t))->normal;
-		whole[foreach_current_index(t)] = psprintf("%s.", ((TableName *) lfirst(t))->normal);
+		names[foreach_current_index(t)] = ((GuidedTable *) lfirst(t))->normal;
+		whole[foreach_current_index(t)] = psprintf("%s.", ((GuidedTable *) lfirst(t))->normal);
 	}
 	foreach(d, domains)
 	{
@@ -509,7 +509,7 @@ gather_expected(List *domains, List *tables)
 					   : pattern_hit_names(domain->table_qualified, whole, n);
 		foreach(t, tables)
 		{
-			TableName *table = lfirst(t);
+			GuidedTable *table = lfirst(t);
 			int i = foreach_current_index(t);
 
 			if (by_words[i])
@@ -589,11 +589,11 @@ named_system(Suggestion *s, List *systems)
 static void
 weigh_names(Suggestion *s, List *domains)
 {
-	Domain *name = domain_at(domains, s->name->domain);
-	Domain *both = domain_at(domains, s->by_both);
-	Domain *table = domain_at(domains, s->table_name->whole);
+	Domain *name = gather_domain_at(domains, s->name->domain);
+	Domain *both = gather_domain_at(domains, s->by_both);
+	Domain *table = gather_domain_at(domains, s->table_name->whole);
 
-	if (name != NULL && is_technical(name))
+	if (name != NULL && gather_is_technical(name))
 	{
 		s->domain = name;
 		s->sure = true;
@@ -601,7 +601,7 @@ weigh_names(Suggestion *s, List *domains)
 		if (s->name->beside < 0)
 			return;
 		/* what an owner should have must not be taken for anybody's */
-		s->domain = domain_at(domains, s->name->beside);
+		s->domain = gather_domain_at(domains, s->name->beside);
 		s->sure = false;
 		s->contradicted = true;
 		because(s, "but it says %s, too", s->domain->name);
@@ -720,17 +720,17 @@ find_system(List *systems, const char *name)
  * than by a word that any document has, knows better.
  */
 static bool
-marks_deletion(Suggestion *s, List *domains)
+gather_marks_deletion(Suggestion *s, List *domains)
 {
-	Domain *name = domain_at(domains, s->name->domain);
-	Domain *both = domain_at(domains, s->by_both);
+	Domain *name = gather_domain_at(domains, s->name->domain);
+	Domain *both = gather_domain_at(domains, s->by_both);
 
 	return s->name->deletes && (name == NULL || !is_business(name)) &&
 		   (both == NULL || !is_business(both) || s->doubted);
 }
 
 static void
-judge(Suggestion *s, List *domains, List *systems)
+judge_suggestion(Suggestion *s, List *domains, List *systems)
 {
 	Domain *key = find_domain(domains, KEY);
 	System *named = named_system(s, systems);
@@ -752,13 +752,13 @@ judge(Suggestion *s, List *domains, List *systems)
 	else if (s->raw_of != NULL)
 	{
 		check_stack_depth();
-		judge(s->raw_of, domains, systems);
+		judge_suggestion(s->raw_of, domains, systems);
 		s->domain = s->raw_of->domain;
 		s->sure = s->raw_of->sure;
 		s->contradicted = s->raw_of->contradicted;
 		because(s, "the raw form of %s", s->raw_of->column);
 	}
-	else if (key != NULL && marks_deletion(s, domains))
+	else if (key != NULL && gather_marks_deletion(s, domains))
 	{
 		s->domain = key;
 		s->sure = true;
@@ -766,7 +766,7 @@ judge(Suggestion *s, List *domains, List *systems)
 	}
 	else if (named != NULL || s->name->foreign)
 	{
-		if (s->name->domain >= 0 && domain_at(domains, s->name->domain) == key)
+		if (s->name->domain >= 0 && gather_domain_at(domains, s->name->domain) == key)
 			s->domain = key;
 		because(s,
 				"the column's name holds that of a system: its key there, or a copy of its value");
@@ -800,7 +800,7 @@ judge(Suggestion *s, List *domains, List *systems)
 	else
 		choose_system(s, systems);
 	/* what a source says of others' data is a copy, or a field of its own */
-	if (s->source != NULL && !is_technical(s->domain))
+	if (s->source != NULL && !gather_is_technical(s->domain))
 	{
 		s->contradicted |= s->system == NULL || strcmp(s->source, s->system) != 0;
 		s->sure &= !s->contradicted;
@@ -816,7 +816,7 @@ judge(Suggestion *s, List *domains, List *systems)
 	else
 	{
 		/* what does not cross a boundary may be anybody's */
-		if (!is_technical(s->domain))
+		if (!gather_is_technical(s->domain))
 			s->sure = false;
 		because(s, "seen writing: %s", s->writers);
 	}
@@ -842,16 +842,16 @@ suggestions(const char *pattern)
 	ListCell *lc;
 
 	/* all words are learnt before names are split by them */
-	words_learn(words, foreign_product);
-	domains = read_domains(words);
-	systems = read_systems(words);
-	columns = read_columns(pattern, words, names);
+	words_learn(words, gather_foreign_product);
+	domains = gather_read_domains(words);
+	systems = gather_read_systems(words);
+	columns = gather_read_columns(pattern, words, names);
 	gather_expected(domains, gather_tables(columns, words));
 	gather_names(domains, names);
 	gather_columns(domains, columns);
-	find_raw(columns);
+	gather_find_raw(columns);
 	foreach(lc, columns)
-		judge(lfirst(lc), domains, systems);
+		judge_suggestion(lfirst(lc), domains, systems);
 	return columns;
 }
 
@@ -884,7 +884,7 @@ ownership_suggest(PG_FUNCTION_ARGS)
 		Datum values[7];
 		bool nulls[7] = {false};
 
-		values[0] = CStringGetTextDatum(relation_label(s->schema, s->table));
+		values[0] = CStringGetTextDatum(names_relation_label(s->schema, s->table));
 		values[1] = CStringGetTextDatum(s->column);
 		call_put_text(values, nulls, 2, s->domain == NULL ? NULL : s->domain->name);
 		call_put_text(values, nulls, 3, s->kind);
@@ -901,8 +901,13 @@ static void
 put_outcome(ReturnSetInfo *rsinfo, Suggestion *s, const char *field, const char *domain,
 			const char *owner, const char *outcome, const char *reason)
 {
-	const char *texts[] =
-		{relation_label(s->schema, s->table), s->column, field, domain, owner, outcome, reason};
+	const char *texts[] = {names_relation_label(s->schema, s->table),
+						   s->column,
+						   field,
+						   domain,
+						   owner,
+						   outcome,
+						   reason};
 
 	call_put_row(rsinfo, lengthof(texts), texts);
 }
@@ -933,7 +938,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 	{
 		Suggestion *s = lfirst(lc);
 
-		if (s->entity == NULL && !can_be_field(s->column))
+		if (s->entity == NULL && !names_can_be_field(s->column))
 		{
 			put_outcome(rsinfo, s, NULL, NULL, NULL, "left out",
 						"its name holds a dot, or blanks around it");
@@ -950,7 +955,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 			spec->table = s->table;
 			spec->column = s->column;
 			spec->key = s->primary;
-			spec->entity = s->entity = default_entity(s->schema, s->table);
+			spec->entity = s->entity = names_default_entity(s->schema, s->table);
 			spec->field = s->field = s->column;
 			fresh = lappend(fresh, spec);
 		}
@@ -962,12 +967,12 @@ ownership_adopt(PG_FUNCTION_ARGS)
 			lappend(parts[3], unconstify(char *, s->sure && s->system != NULL ? s->system : ""));
 		parts[4] = lappend(parts[4], s->sure && strcmp(s->domain->name, TECHNICAL) == 0 ? "t" : "f");
 	}
-	map_columns(fresh);
+	field_map_columns(fresh);
 
 	for (int i = 0; i < 5; i++)
-		add_texts(&p, parts[i]);
+		sql_add_texts(&p, parts[i]);
 	/* a field's copies must agree; what was decided stays */
-	n = run_sql("WITH proposal AS (SELECT entity, name, min(domain) AS domain, nullif(min(system), '') AS system, bool_and(local::boolean) AS local "
+	n = sql_run("WITH proposal AS (SELECT entity, name, min(domain) AS domain, nullif(min(system), '') AS system, bool_and(local::boolean) AS local "
 				"FROM unnest($1, $2, $3, $4, $5) g(entity, name, domain, system, local) "
 				"GROUP BY 1, 2 HAVING min(domain) = max(domain) AND min(domain) <> '' AND min(system) = max(system)), "
 				"adopted AS (UPDATE ownership.field f SET domain = g.domain, owner = g.system, local = g.local "
@@ -985,10 +990,10 @@ ownership_adopt(PG_FUNCTION_ARGS)
 	{
 		Suggestion *s = list_nth(listed, i);
 
-		put_outcome(rsinfo, s, result_text(i, 1), result_text(i, 2), result_text(i, 3),
-					result_text(i, 4), s->reason.data);
+		put_outcome(rsinfo, s, sql_result_text(i, 1), sql_result_text(i, 2), sql_result_text(i, 3),
+					sql_result_text(i, 4), s->reason.data);
 	}
-	guard_free_tables(relids);
+	guard_relations(relids);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -134,7 +134,7 @@ drop(Nested *nested)
 void
 tally_end_subtransaction(bool aborted)
 {
-	nested_end(&tallies, aborted, drop);
+	subxact_end(&tallies, aborted, drop);
 }
 
 /* Their memory goes with the transaction. */

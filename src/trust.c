@@ -44,7 +44,7 @@ trusted_by(Oid role, Oid function)
 
 /* The same of the current user. */
 bool
-trusted_function(Oid function)
+trust_function(Oid function)
 {
 	return trusted_by(GetUserId(), function);
 }
@@ -68,7 +68,7 @@ untrusted_code(Node *node, void *context)
 
 /* Does an expression, as catalogs hold it, run code that a role has no reason to trust? */
 bool
-runs_code_of_others(const char *expr, Oid role)
+trust_runs_code_of_others(const char *expr, Oid role)
 {
 	return untrusted_code(stringToNode(expr), &role);
 }
@@ -86,7 +86,7 @@ untrusted_attribute(int cache, Oid oid, AttrNumber attnum)
 		return false;
 	value = SysCacheGetAttr(cache, tuple, attnum, &isnull);
 	if (!isnull)
-		untrusted = runs_code_of_others(TextDatumGetCString(value), GetUserId());
+		untrusted = trust_runs_code_of_others(TextDatumGetCString(value), GetUserId());
 	ReleaseSysCache(tuple);
 	return untrusted;
 }
@@ -110,7 +110,7 @@ table_runs_code(Relation rel)
 	}
 	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
 	{
-		if (runs_code_of_others(constraints->check[i].ccbin, GetUserId()))
+		if (trust_runs_code_of_others(constraints->check[i].ccbin, GetUserId()))
 			return true;
 	}
 	return untrusted_attribute(PARTRELID, RelationGetRelid(rel),
@@ -119,7 +119,7 @@ table_runs_code(Relation rel)
 
 /* Does reading the table, or any below it, run what is not trusted? */
 bool
-reading_runs_code(Oid relid)
+trust_reading_runs_code(Oid relid)
 {
 	bool runs_code = false;
 	ListCell *lc;
@@ -143,7 +143,7 @@ reading_runs_code(Oid relid)
  * not ask for it?  Else why not.
  */
 const char *
-unfit_to_read(Oid relid)
+trust_unfit_to_read(Oid relid)
 {
 	ListCell *lc;
 

@@ -30,7 +30,7 @@
  * be added to a composite type that is in use, so it may depend on anything.
  */
 int
-text_needs(Oid type)
+value_text_needs(Oid type)
 {
 	for (;;)
 	{
@@ -83,9 +83,9 @@ fix_setting(OutputSettings *old, const char *name, const char *now, const char *
 							 false);
 }
 
-/* Text must not depend on the session; undone by restore_output().  needs: of the types. */
+/* Text must not depend on the session; undone by value_restore_output().  needs: of the types. */
 OutputSettings
-fix_output(int needs)
+value_fix_output(int needs)
 {
 	OutputSettings old = {0};
 	struct pg_tz *gmt = pg_tzset("GMT");
@@ -117,7 +117,7 @@ fix_output(int needs)
 }
 
 void
-restore_output(const OutputSettings *old)
+value_restore_output(const OutputSettings *old)
 {
 	DateStyle = old->date_style;
 	DateOrder = old->date_order;
@@ -141,14 +141,14 @@ value_to_text(Oid type, Datum value)
 	bool varlena;
 
 	getTypeOutputInfo(type, &output, &varlena);
-	settings = fix_output(text_needs(type));
+	settings = value_fix_output(value_text_needs(type));
 	PG_TRY();
 	{
 		text = OidOutputFunctionCall(output, value);
 	}
 	PG_FINALLY();
 	{
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_END_TRY();
 	return text;
@@ -171,14 +171,14 @@ value_from_text(Oid type, char *text)
 	Oid param;
 
 	getTypeInputInfo(base, &input, &param);
-	settings = fix_output(text_needs(base));
+	settings = value_fix_output(value_text_needs(base));
 	PG_TRY();
 	{
 		value = OidInputFunctionCall(input, text, param, typmod);
 	}
 	PG_FINALLY();
 	{
-		restore_output(&settings);
+		value_restore_output(&settings);
 	}
 	PG_END_TRY();
 	if (base != type)

@@ -53,7 +53,7 @@ typedef struct FoundRow
 } FoundRow;
 
 /* One copy of the field. */
-typedef struct Place
+typedef struct FieldPlace
 {
 	Holder holder;
 	char *label;
@@ -67,7 +67,7 @@ typedef struct Place
 	char *problem;		/* why it was not looked at */
 	List *rows;			/* FoundRow */
 	List *systems;		/* that evidence tells of */
-} Place;
+} FieldPlace;
 
 typedef struct Why
 {
@@ -115,7 +115,7 @@ tell(Why *why, TimestampTz at, const char *place, const char *event, const char 
 }
 
 static void
-give_back(const Why *why)
+why_return(const Why *why)
 {
 	ListCell *lc;
 
@@ -135,7 +135,7 @@ give_back(const Why *why)
 
 /* A timestamptz of the last result; 0: NULL. */
 static TimestampTz
-result_time(uint64 row, int column)
+sql_result_time(uint64 row, int column)
 {
 	bool isnull;
 	Datum value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
@@ -147,7 +147,7 @@ result_time(uint64 row, int column)
 
 /* The names and values of row_key. */
 static List *
-read_row_key(Jsonb *key)
+key_read(Jsonb *key)
 {
 	JsonbIterator *it;
 	JsonbValue v;
@@ -208,20 +208,21 @@ find_field(Why *why, const char *text, Holder *named)
 	bool found;
 
 	memset(named, 0, sizeof(Holder));
-	split_field(text, &why->entity, &why->field);
-	if (field_exists(why->entity, why->field))
+	names_split_field(text, &why->entity, &why->field);
+	if (lookup_field_exists(why->entity, why->field))
 		return;
 	if (dot != NULL)
-		split_column(text, &named->schema, &named->table, &named->column);
+		names_split_column(text, &named->schema, &named->table, &named->column);
 	keys[0] = named->schema;
 	keys[1] = named->table;
 	keys[2] = named->column;
 	scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
 	found = catalog_next(scan);
 	if (!found)
-		undefined(psprintf("\"%s\" is neither a field nor a column on the ownership map", text),
-				  near_field(why->entity, why->field), "field",
-				  "ownership.map lists the columns with their fields.");
+		require_undefined(psprintf("\"%s\" is neither a field nor a column on the ownership map",
+								   text),
+						  require_near_field(why->entity, why->field), "field",
+						  "ownership.map lists the columns with their fields.");
 	why->entity = catalog_text(scan, Anum_mirrored_column_entity);
 	why->field = catalog_text(scan, Anum_mirrored_column_field);
 	catalog_end(scan);
@@ -229,7 +230,7 @@ find_field(Why *why, const char *text, Holder *named)
 
 /* The columns by which evidence tells the table's rows. */
 static List *
-evidence_keys(const Holder *h)
+key_of_evidence(const Holder *h)
 {
 	Relation rel = relation_open(h->relid, AccessShareLock);
 	RelationMap *map = map_get(rel);
@@ -243,7 +244,7 @@ evidence_keys(const Holder *h)
 		k->holder.table = h->table;
 		k->holder.column =
 			pstrdup(NameStr(TupleDescAttr(RelationGetDescr(rel), map->key_attrs[i] - 1)->attname));
-		find_holder(&k->holder);
+		holder_find(&k->holder);
 		list = lappend(list, k);
 	}
 	relation_close(rel, NoLock);
@@ -251,7 +252,7 @@ evidence_keys(const Holder *h)
 }
 
 static char *
-table_source(const char *schema, const char *table)
+lookup_table_source(const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
@@ -262,15 +263,15 @@ table_source(const char *schema, const char *table)
 }
 
 static void
-load_places(Why *why)
+why_load_places(Why *why)
 {
 	Parameters p = {0};
 	uint64 n;
 	ListCell *lc;
 
-	add_text(&p, why->entity);
-	add_text(&p, why->field);
-	n = run_sql("SELECT m.table_schema, m.table_name, m.column_name, f.owner, "
+	sql_add_text(&p, why->entity);
+	sql_add_text(&p, why->field);
+	n = sql_run("SELECT m.table_schema, m.table_name, m.column_name, f.owner, "
 				"coalesce(l.authoritative_schema IS NOT NULL, count(*) OVER () = 1) AS best "
 				"FROM ownership.mirrored_column m "
 				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
@@ -289,31 +290,31 @@ load_places(Why *why)
 				 errhint("Put its columns on the map with ownership.link() or ownership.assign().")));
 	for (uint64 i = 0; i < n; i++)
 	{
-		Place *place = palloc0(sizeof(Place));
+		FieldPlace *place = palloc0(sizeof(FieldPlace));
 
-		place->holder.schema = result_text(i, 1);
-		place->holder.table = result_text(i, 2);
-		place->holder.column = result_text(i, 3);
-		why->owner = result_text(i, 4);
-		place->authoritative = n == 1 || (i == 0 && result_bool(i, 5));
+		place->holder.schema = sql_result_text(i, 1);
+		place->holder.table = sql_result_text(i, 2);
+		place->holder.column = sql_result_text(i, 3);
+		why->owner = sql_result_text(i, 4);
+		place->authoritative = n == 1 || (i == 0 && sql_result_bool(i, 5));
 		why->places = lappend(why->places, place);
 	}
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 		Holder *h = &place->holder;
 
 		place->label = holder_label(h);
-		place->source = table_source(h->schema, h->table);
-		find_holder(h);
+		place->source = lookup_table_source(h->schema, h->table);
+		holder_find(h);
 		if (h->attnum == InvalidAttrNumber)
 		{
 			place->problem = OidIsValid(h->relid) ? "The column is not in the database."
 												  : "The table is not in the database.";
 			continue;
 		}
-		place->keys = table_keys(why->entity, h->schema, h->table);
-		place->own_keys = evidence_keys(h);
+		place->keys = holder_table_keys(why->entity, h->schema, h->table);
+		place->own_keys = key_of_evidence(h);
 	}
 }
 
@@ -328,18 +329,18 @@ typedef enum Names
 
 /* The column that a name of row_key means in this place, or NULL. */
 static const KeyColumn *
-key_by_name(const Place *place, const char *name, Names names)
+key_by_name(const FieldPlace *place, const char *name, Names names)
 {
 	KeyColumn *k;
 
 	if (names == NAMES_FIELDS)
-		return find_key(place->keys, name);
+		return holder_find_key(place->keys, name);
 	k = palloc0(sizeof(KeyColumn));
 	k->holder.schema = place->holder.schema;
 	k->holder.table = place->holder.table;
 	k->holder.column = pstrdup(name);
-	find_holder(&k->holder);
-	return k->holder.attnum > 0 ? k : find_key(place->keys, name);
+	holder_find(&k->holder);
+	return k->holder.attnum > 0 ? k : holder_find_key(place->keys, name);
 }
 
 /* The value as a literal of the column's type. */
@@ -363,7 +364,7 @@ sql_key_condition(const KeyColumn *k, const char *value)
 
 /* In evidence only integers themselves are numbers. */
 static char *
-sql_evidence_key(List *keys, const char *alias, List *columns, List *literals)
+key_sql_evidence(List *keys, const char *alias, List *columns, List *literals)
 {
 	StringInfoData sql;
 	ListCell *lc;
@@ -431,7 +432,7 @@ typedef enum KeyFit
 
 /* Makes the condition by which values find the row in a place, if they do. */
 static KeyFit
-fit_key(const Why *why, Place *place, List *values, Names names)
+key_fit(const Why *why, FieldPlace *place, List *values, Names names)
 {
 	StringInfoData condition;
 	List *columns = NIL;
@@ -454,17 +455,17 @@ fit_key(const Why *why, Place *place, List *values, Names names)
 						 sql_key_condition(k, v->value));
 	}
 	if (!covers(columns, place->keys) && !covers(columns, place->own_keys) &&
-		!tells_row(place->holder.relid, attnums))
+		!holder_tells_row(place->holder.relid, attnums))
 		return KEY_INCOMPLETE;
 	place->condition = condition.data;
 	place->given = values == why->given;
-	place->evidence_key = sql_evidence_key(place->own_keys, "", columns, literals);
+	place->evidence_key = key_sql_evidence(place->own_keys, "", columns, literals);
 	return KEY_FITS;
 }
 
 /* "sku", "market": the names by which a place tells rows. */
 static char *
-key_names(const Place *place)
+key_names(const FieldPlace *place)
 {
 	StringInfoData names;
 	ListCell *lc;
@@ -484,9 +485,9 @@ key_names(const Place *place)
 
 /* Errors: always; what row_key should have been. */
 static void
-wrong_key(Why *why, const Place *place, Names names)
+key_report_wrong(Why *why, const FieldPlace *place, Names names)
 {
-	char *table = relation_label(place->holder.schema, place->holder.table);
+	char *table = names_relation_label(place->holder.schema, place->holder.table);
 	ListCell *lc;
 
 	foreach(lc, why->given)
@@ -511,12 +512,12 @@ wrong_key(Why *why, const Place *place, Names names)
  * if that is NIL yet.
  */
 static void
-read_rows(Why *why, Place *place, const Place *best, List **bridge)
+read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 {
 	const Holder *h = &place->holder;
-	bool foreign = any_foreign(h->relid);
+	bool foreign = holder_any_foreign(h->relid);
 	char *column = sql_column("t", h->column);
-	char *evidence_key = sql_evidence_key(place->own_keys, "t", NIL, NIL);
+	char *evidence_key = key_sql_evidence(place->own_keys, "t", NIL, NIL);
 	StringInfoData sql;
 	ListCell *lc;
 
@@ -556,14 +557,15 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 		bool isnull;
 		Datum tid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 5, &isnull);
 
-		row->value = result_text(i, 1);
-		row->evidence_key = result_text(i, 2);
-		row->differs = result_bool(i, 3);
-		row->written = result_time(i, 4);
+		row->value = sql_result_text(i, 1);
+		row->evidence_key = sql_result_text(i, 2);
+		row->differs = sql_result_bool(i, 3);
+		row->written = sql_result_time(i, 4);
 		if (!isnull)
-			row->owner = owner_at(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-																 SPI_tuptable->tupdesc, 6, &isnull)),
-								  (ItemPointer) DatumGetPointer(tid), h->column);
+			row->owner =
+				map_owner_at(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
+															SPI_tuptable->tupdesc, 6, &isnull)),
+							 (ItemPointer) DatumGetPointer(tid), h->column);
 		else
 			row->owner = why->owner;
 		place->rows = lappend(place->rows, row);
@@ -576,7 +578,7 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 				KeyValue *v = palloc0(sizeof(KeyValue));
 
 				v->name = ((KeyColumn *) lfirst(lc))->field;
-				v->value = result_text(i, number++);
+				v->value = sql_result_text(i, number++);
 				if (v->value != NULL)
 					*bridge = lappend(*bridge, v);
 			}
@@ -587,8 +589,8 @@ read_rows(Why *why, Place *place, const Place *best, List **bridge)
 typedef struct LookUp
 {
 	Why *why;
-	Place *place;
-	const Place *best;
+	FieldPlace *place;
+	const FieldPlace *best;
 	List **bridge;
 } LookUp;
 
@@ -608,33 +610,33 @@ run_look_up(void *arg)
  * Errors: a value of row_key that is none of the key's type.
  */
 static void
-look_up(Why *why, Place *place, const Place *best, List **bridge)
+look_up(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 {
 	LookUp l = {why, place, best, bridge};
-	ErrorData *error = trial(run_look_up, &l);
+	ErrorData *error = subxact_trial(run_look_up, &l);
 
 	if (error == NULL)
 		return;
 	place->rows = NIL;
 	place->problem = psprintf("It could not be read: %s.", error->message);
 	if (place->given && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
-		ereport(ERROR,
-				(errcode(error->sqlerrcode),
-				 errmsg("row_key does not fit the key of %s: %s",
-						relation_label(place->holder.schema, place->holder.table), error->message)));
+		ereport(ERROR, (errcode(error->sqlerrcode),
+						errmsg("row_key does not fit the key of %s: %s",
+							   names_relation_label(place->holder.schema, place->holder.table),
+							   error->message)));
 	FreeErrorData(error);
 }
 
 /* The part of the bridge that a place has keys for. */
 static List *
-bridge_for(const Place *place, List *bridge)
+bridge_for(const FieldPlace *place, List *bridge)
 {
 	List *list = NIL;
 	ListCell *lc;
 
 	foreach(lc, bridge)
 	{
-		if (find_key(place->keys, ((KeyValue *) lfirst(lc))->name) != NULL)
+		if (holder_find_key(place->keys, ((KeyValue *) lfirst(lc))->name) != NULL)
 			list = lappend(list, lfirst(lc));
 	}
 	return list;
@@ -645,16 +647,16 @@ bridge_for(const Place *place, List *bridge)
  * whose key fields he gave; else the only one whose columns he gave.  NULL:
  * nothing is in the database.
  */
-static Place *
+static FieldPlace *
 find_start(Why *why, const Holder *named)
 {
-	Place *first = NULL;
-	Place *start = NULL;
+	FieldPlace *first = NULL;
+	FieldPlace *start = NULL;
 	ListCell *lc;
 
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 		const Holder *h = &place->holder;
 
 		if (place->problem != NULL)
@@ -663,14 +665,14 @@ find_start(Why *why, const Holder *named)
 			first = place;
 		if (named->schema == NULL)
 		{
-			if (fit_key(why, place, why->given, NAMES_FIELDS) == KEY_FITS && start == NULL)
+			if (key_fit(why, place, why->given, NAMES_FIELDS) == KEY_FITS && start == NULL)
 				start = place;
 		}
 		else if (strcmp(h->schema, named->schema) == 0 && strcmp(h->table, named->table) == 0 &&
 				 strcmp(h->column, named->column) == 0)
 		{
-			if (fit_key(why, place, why->given, NAMES_COLUMNS) != KEY_FITS)
-				wrong_key(why, place, NAMES_COLUMNS);
+			if (key_fit(why, place, why->given, NAMES_COLUMNS) != KEY_FITS)
+				key_report_wrong(why, place, NAMES_COLUMNS);
 			return place;
 		}
 	}
@@ -678,31 +680,31 @@ find_start(Why *why, const Holder *named)
 		return start;
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 
-		if (place->problem != NULL || fit_key(why, place, why->given, NAMES_COLUMNS) != KEY_FITS)
+		if (place->problem != NULL || key_fit(why, place, why->given, NAMES_COLUMNS) != KEY_FITS)
 			continue;
 		if (start != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_AMBIGUOUS_COLUMN),
 					 errmsg("row_key may mean rows of %s and of %s",
-							relation_label(start->holder.schema, start->holder.table),
-							relation_label(place->holder.schema, place->holder.table)),
+							names_relation_label(start->holder.schema, start->holder.table),
+							names_relation_label(place->holder.schema, place->holder.table)),
 					 errhint("Name one column, as in ownership.why(%s, ...), or give the key fields.",
 							 quote_literal_cstr(start->label))));
 		start = place;
 	}
 	if (start == NULL)
-		wrong_key(why, first, NAMES_COLUMNS);
+		key_report_wrong(why, first, NAMES_COLUMNS);
 	return start;
 }
 
 /* Finds the row in every place that it can be found in. */
 static void
-look_everywhere(Why *why, const Holder *named)
+why_look_everywhere(Why *why, const Holder *named)
 {
-	Place *start = find_start(why, named);
-	Place *best = NULL;
+	FieldPlace *start = find_start(why, named);
+	FieldPlace *best = NULL;
 	List *bridge = NIL;
 	ListCell *lc;
 
@@ -712,20 +714,20 @@ look_everywhere(Why *why, const Holder *named)
 	look_up(why, start, NULL, &bridge);
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 
 		if (bridge == NIL && place != start && place->condition != NULL)
 			look_up(why, place, NULL, &bridge);
 	}
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 		List *values = bridge_for(place, bridge);
 
 		if (place->problem != NULL)
 			continue;
 		if (place->condition == NULL &&
-			(values == NIL || fit_key(why, place, values, NAMES_FIELDS) != KEY_FITS))
+			(values == NIL || key_fit(why, place, values, NAMES_FIELDS) != KEY_FITS))
 		{
 			place->problem =
 				bridge == NIL
@@ -744,16 +746,16 @@ look_everywhere(Why *why, const Holder *named)
 /* what is told */
 
 static void
-tell_values(Why *why)
+why_report_values(Why *why)
 {
-	const Place *best = linitial(why->places);
+	const FieldPlace *best = linitial(why->places);
 	ListCell *lc;
 
 	if (!best->authoritative || best->rows == NIL)
 		best = NULL;
 	foreach(lc, why->places)
 	{
-		const Place *place = lfirst(lc);
+		const FieldPlace *place = lfirst(lc);
 		char *what = place->authoritative && list_length(why->places) > 1 ? "The authoritative copy"
 					 : place->source != NULL ? psprintf("The private copy of \"%s\"", place->source)
 											 : "A shared table";
@@ -780,18 +782,18 @@ tell_values(Why *why)
 }
 
 static void
-tell_evidence_of(Why *why, Place *place, const char *key)
+tell_evidence_of(Why *why, FieldPlace *place, const char *key)
 {
 	Parameters p = {0};
 	uint64 n;
 
 	if (key == NULL)
 		return;
-	add_text(&p, place->holder.schema);
-	add_text(&p, place->holder.table);
-	add_text(&p, place->holder.column);
-	add_text(&p, key);
-	n = run_sql("SELECT recorded_at, outcome, system, "
+	sql_add_text(&p, place->holder.schema);
+	sql_add_text(&p, place->holder.table);
+	sql_add_text(&p, place->holder.column);
+	sql_add_text(&p, key);
+	n = sql_run("SELECT recorded_at, outcome, system, "
 				"CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
 				"concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
 				"WHEN 'discarded' THEN ' of the whole row' "
@@ -809,9 +811,9 @@ tell_evidence_of(Why *why, Place *place, const char *key)
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
-		char *system = result_text(i, 3);
+		char *system = sql_result_text(i, 3);
 
-		char *open = result_text(i, 6);
+		char *open = sql_result_text(i, 6);
 
 		if (open != NULL && strcmp(open, "f") == 0)
 			why->resolved++;
@@ -820,21 +822,21 @@ tell_evidence_of(Why *why, Place *place, const char *key)
 			if (why->refused++ == 0)
 			{
 				why->refused_by = system;
-				why->refused_outcome = result_text(i, 2);
-				if (strcmp(why->refused_outcome, outcome_name(VERDICT_KEEP)) == 0)
+				why->refused_outcome = sql_result_text(i, 2);
+				if (strcmp(why->refused_outcome, verdict_name(VERDICT_KEEP)) == 0)
 					why->refused_outcome = "kept out";
 			}
 		}
-		if (system != NULL && !all_among(list_make1(system), place->systems))
+		if (system != NULL && !names_all_among(list_make1(system), place->systems))
 			place->systems = lappend(place->systems, system);
-		tell(why, result_time(i, 1), place->label, result_text(i, 2), system, result_text(i, 4),
-			 result_text(i, 5));
+		tell(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
+			 sql_result_text(i, 4), sql_result_text(i, 5));
 	}
 }
 
 /* The evidence about the row, as far as the caller may read it. */
 static void
-tell_evidence(Why *why)
+why_report_evidence(Why *why)
 {
 	ListCell *lc;
 
@@ -848,7 +850,7 @@ tell_evidence(Why *why)
 	}
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 		ListCell *l;
 
 		foreach(l, place->rows)
@@ -858,7 +860,7 @@ tell_evidence(Why *why)
 			char *sql = psprintf("SELECT %s", place->evidence_key);
 
 			if (SPI_execute(sql, true, 1) == SPI_OK_SELECT && SPI_processed == 1)
-				tell_evidence_of(why, place, result_text(0, 1));
+				tell_evidence_of(why, place, sql_result_text(0, 1));
 		}
 	}
 }
@@ -883,13 +885,13 @@ fires_guard(Relation rel)
 
 /* What the map says of the systems that matter, in each place. */
 static void
-tell_rules(Why *why)
+why_report_rules(Why *why)
 {
 	ListCell *lc;
 
 	foreach(lc, why->places)
 	{
-		Place *place = lfirst(lc);
+		FieldPlace *place = lfirst(lc);
 		List *systems = list_copy(place->systems);
 		char *main;
 		Relation rel;
@@ -900,7 +902,7 @@ tell_rules(Why *why)
 		if (place->holder.attnum == InvalidAttrNumber)
 			continue;
 		main = place->source != NULL ? place->source : why->owner;
-		if (main != NULL && !all_among(list_make1(main), systems))
+		if (main != NULL && !names_all_among(list_make1(main), systems))
 			systems = lcons(main, systems);
 		rel = relation_open(place->holder.relid, AccessShareLock);
 		map = map_get(rel);
@@ -934,31 +936,31 @@ tell_rules(Why *why)
 
 /* The last write of who should write each copy, as seen. */
 static void
-tell_last_writes(Why *why)
+why_report_last_writes(Why *why)
 {
 	ListCell *lc;
 
 	foreach(lc, why->places)
 	{
-		const Place *place = lfirst(lc);
+		const FieldPlace *place = lfirst(lc);
 		char *system = place->source != NULL ? place->source : why->owner;
 		Parameters p = {0};
 		uint64 n;
 
 		if (system == NULL)
 			continue;
-		add_text(&p, place->holder.schema);
-		add_text(&p, place->holder.table);
-		add_text(&p, place->holder.column);
-		add_text(&p, system);
-		n = run_sql("SELECT last_write, format(CASE writes WHEN 1 THEN '%s write of this column in any row, in all.' "
+		sql_add_text(&p, place->holder.schema);
+		sql_add_text(&p, place->holder.table);
+		sql_add_text(&p, place->holder.column);
+		sql_add_text(&p, system);
+		n = sql_run("SELECT last_write, format(CASE writes WHEN 1 THEN '%s write of this column in any row, in all.' "
 					"ELSE '%s writes of this column in any row, in all.' END, writes) "
 					"FROM ownership.activity WHERE table_schema = $1 AND table_name = $2 "
 					"AND column_name = $3 AND system = $4 AND writes > 0",
 					&p);
 		if (n > 0)
-			tell(why, result_time(0, 1), place->label, "last write", system, NULL,
-				 result_text(0, 2));
+			tell(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
+				 sql_result_text(0, 2));
 		else
 			tell(why, 0, place->label, "last write", system, NULL,
 				 mailbox_exists()
@@ -968,7 +970,7 @@ tell_last_writes(Why *why)
 }
 
 static void
-tell_feeds(Why *why)
+why_report_feeds(Why *why)
 {
 	StringInfoData wrong;
 	ListCell *lc;
@@ -976,15 +978,15 @@ tell_feeds(Why *why)
 	initStringInfo(&wrong);
 	foreach(lc, why->places)
 	{
-		const Place *place = lfirst(lc);
-		char *table = relation_label(place->holder.schema, place->holder.table);
+		const FieldPlace *place = lfirst(lc);
+		char *table = names_relation_label(place->holder.schema, place->holder.table);
 		Parameters p = {0};
 		uint64 n;
 
 		if (!OidIsValid(place->holder.relid))
 			continue;
-		add_text(&p, psprintf("%u", place->holder.relid));
-		n = run_sql(
+		sql_add_text(&p, psprintf("%u", place->holder.relid));
+		n = sql_run(
 			"WITH RECURSIVE member AS (SELECT $1::oid AS relid UNION ALL "
 			"SELECT i.inhrelid FROM pg_inherits i JOIN member m ON i.inhparent = m.relid), "
 			"feed AS (SELECT s.oid, s.subname, s.subenabled, bool_and(r.srsubstate IN ('r', 's')) AS ready, "
@@ -1011,14 +1013,14 @@ tell_feeds(Why *why)
 				 psprintf("No subscription of this database feeds %s.", table));
 		for (uint64 i = 0; i < n; i++)
 		{
-			char *state = result_text(i, 4);
+			char *state = sql_result_text(i, 4);
 
-			tell(why, result_time(i, 3), place->label, "feed", result_text(i, 2), state,
-				 psprintf("Subscription %s: %s.", quote_identifier(result_text(i, 1)),
-						  result_text(i, 5)));
+			tell(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2), state,
+				 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
+						  sql_result_text(i, 5)));
 			if (strcmp(state, "running") != 0)
 				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
-								 quote_identifier(result_text(i, 1)), table, state);
+								 quote_identifier(sql_result_text(i, 1)), table, state);
 		}
 	}
 	why->feeds = wrong.data;
@@ -1026,9 +1028,9 @@ tell_feeds(Why *why)
 
 /* The short form of it all. */
 static void
-tell_answer(Why *why)
+why_report_answer(Why *why)
 {
-	const Place *best = linitial(why->places);
+	const FieldPlace *best = linitial(why->places);
 	StringInfoData text;
 	StringInfoData differ;
 	int with_row = 0;
@@ -1039,7 +1041,7 @@ tell_answer(Why *why)
 	initStringInfo(&differ);
 	foreach(lc, why->places)
 	{
-		const Place *place = lfirst(lc);
+		const FieldPlace *place = lfirst(lc);
 		ListCell *l;
 		bool differs = false;
 
@@ -1114,16 +1116,16 @@ ownership_why(PG_FUNCTION_ARGS)
 	why.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	SPI_connect();
 	find_field(&why, text_to_cstring(PG_GETARG_TEXT_PP(0)), &named);
-	why.given = read_row_key(PG_GETARG_JSONB_P(1));
-	load_places(&why);
-	look_everywhere(&why, &named);
-	tell_values(&why);
-	tell_evidence(&why);
-	tell_rules(&why);
-	tell_last_writes(&why);
-	tell_feeds(&why);
-	tell_answer(&why);
-	give_back(&why);
+	why.given = key_read(PG_GETARG_JSONB_P(1));
+	why_load_places(&why);
+	why_look_everywhere(&why, &named);
+	why_report_values(&why);
+	why_report_evidence(&why);
+	why_report_rules(&why);
+	why_report_last_writes(&why);
+	why_report_feeds(&why);
+	why_report_answer(&why);
+	why_return(&why);
 	SPI_finish();
 	reads_count_again(looking);
 	return (Datum) 0;

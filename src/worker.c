@@ -110,7 +110,7 @@ add_column(Batch *batch, Oid type)
 static void
 write_batch(Relation rel, const char *sql, Batch *batch)
 {
-	Deputy self = deputy_begin(rel);
+	SavedRole self = role_become_owner(rel);
 	Oid types[16];
 	Datum arrays[16];
 	int rc;
@@ -135,7 +135,7 @@ write_batch(Relation rel, const char *sql, Batch *batch)
 	if (rc != SPI_OK_INSERT)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
-	deputy_end(&self);
+	role_restore(&self);
 }
 
 static void
@@ -198,7 +198,7 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 	int row = 0;
 
 	for (int i = 0; i < n; i++, message += lengths[i - 1])
-		batch.rows += attempt_read(message).extension == extension;
+		batch.rows += activity_read_attempt(message).extension == extension;
 	if (batch.rows == 0)
 		return;
 	add_column(&batch, TIMESTAMPTZOID);
@@ -207,7 +207,7 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 	message = messages;
 	for (int i = 0; i < n; i++, message += lengths[i - 1])
 	{
-		Attempt attempt = attempt_read(message);
+		Attempt attempt = activity_read_attempt(message);
 
 		if (attempt.extension != extension)
 			continue;
@@ -225,7 +225,7 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
  * not there, or, *locked, not free.
  */
 static Relation
-open_table(const char *name, bool *locked)
+store_open_table(const char *name, bool *locked)
 {
 	Oid relid = catalog_table(name, true);
 
@@ -283,7 +283,7 @@ write_attempts_once(Oid database)
 	if (messages == NULL)
 		return 0;
 	begin_batch();
-	conflict = open_table("conflict", &locked);
+	conflict = store_open_table("conflict", &locked);
 	if (conflict != NULL)
 	{
 		Oid extension = catalog_table("activity", true);
@@ -310,7 +310,7 @@ write_counters_once(Oid database)
 	if (n == 0)
 		return true;
 	begin_batch();
-	activity = open_table("activity", &locked);
+	activity = store_open_table("activity", &locked);
 	if (activity != NULL)
 		store_counters(activity, counters, n);
 	end_batch(activity);
@@ -445,7 +445,7 @@ fix_settings(void)
 	set("lock_timeout", "200ms");
 	set("idle_in_transaction_session_timeout", "0");
 	set("temp_file_limit", "-1");
-	set("check_function_bodies", "on"); /* see restoring() */
+	set("check_function_bodies", "on"); /* see call_is_restoring() */
 	set("jit", "off");
 	/* on disk when flush() says so, but waiting for no standby */
 	set("synchronous_commit", "local");

@@ -50,7 +50,7 @@ writer_forget(void)
 
 /* Is there a system of this name? */
 bool
-system_exists(const char *name)
+lookup_system_exists(const char *name)
 {
 	const char *keys[1] = {name};
 	Snapshot snapshot = catalog_snapshot();
@@ -213,7 +213,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 
 /* The names of all systems, to suggest one. */
 List *
-system_names(void)
+lookup_system_names(void)
 {
 	Snapshot snapshot = catalog_snapshot();
 	CatalogScan *scan = catalog_begin("system", NULL, 0, NULL, snapshot);
@@ -231,9 +231,9 @@ check_setting(const char *name)
 {
 	char *nearest;
 
-	if (system_exists(name))
+	if (lookup_system_exists(name))
 		return;
-	nearest = nearest_name(name, system_names());
+	nearest = names_nearest(name, lookup_system_names());
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist", name),
@@ -385,7 +385,7 @@ writer_is_worker(void)
 
 /* The same as writer_of() if it need not be looked up, else NULL. */
 const Writer *
-known_writer_of(const WriterKey *key)
+writer_known(const WriterKey *key)
 {
 	if (likely(cached_valid && key->origin == cached_origin && key->role == cached_role &&
 			   strcmp(key->system, cached_setting) == 0))
@@ -402,14 +402,14 @@ known_writer_of(const WriterKey *key)
 const Writer *
 writer_of(const WriterKey *key)
 {
-	if (known_writer_of(key) == NULL)
+	if (writer_known(key) == NULL)
 		resolve(key);
 	return &cached_writer;
 }
 
 /* Who this session writes as, now. */
 const Writer *
-current_writer(void)
+writer_current(void)
 {
 	WriterKey key = writer_key();
 
@@ -421,17 +421,17 @@ current_writer(void)
  * lock.  A setting that names no system is NULL, and no error.
  */
 bool
-free_writer(const WriterKey *key, const Writer **writer)
+writer_try(const WriterKey *key, const Writer **writer)
 {
 	static const char *const read[] = {"identity",	  "identity_pkey", "system",
 									   "system_pkey", "bound_role",	   "bound_role_pkey"};
 
-	*writer = known_writer_of(key);
+	*writer = writer_known(key);
 	if (*writer != NULL)
 		return true;
 	if (!catalog_try_lock(read, lengthof(read)))
 		return false;
-	if (key->system[0] == '\0' || system_exists(key->system))
+	if (key->system[0] == '\0' || lookup_system_exists(key->system))
 		*writer = writer_of(key);
 	catalog_unlock(read, lengthof(read));
 	return true;
