@@ -36,7 +36,7 @@ static bool cached_valid = false;
 static RepOriginId cached_origin;
 static Oid cached_role;
 static char *cached_setting = NULL;
-static HTAB *names = NULL; /* of char *: see intern() */
+static HTAB *interned = NULL; /* of char *: see intern() */
 static uint64 serial = 0;
 static uint64 invalidations = 0;
 
@@ -277,7 +277,7 @@ intern(const char *name)
 
 	if (name == NULL)
 		return NULL;
-	if (names == NULL)
+	if (interned == NULL)
 	{
 		HASHCTL ctl = {0};
 
@@ -285,15 +285,15 @@ intern(const char *name)
 		ctl.hash = hash_name;
 		ctl.match = compare_names;
 		ctl.hcxt = CacheMemoryContext;
-		names = hash_create("ownership writers", 16, &ctl,
+		interned = hash_create("ownership writers", 16, &ctl,
 							HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	}
-	entry = hash_search(names, &name, HASH_FIND, NULL);
+	entry = hash_search(interned, &name, HASH_FIND, NULL);
 	if (entry == NULL)
 	{
 		char *copy = MemoryContextStrdup(CacheMemoryContext, name);
 
-		entry = hash_search(names, &copy, HASH_ENTER, &found);
+		entry = hash_search(interned, &copy, HASH_ENTER, &found);
 	}
 	return *entry;
 }
