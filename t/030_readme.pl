@@ -35,10 +35,12 @@ sub parts
 {
 	my ($page) = @_;
 	my @parts;
-	while ($text{$page} =~ /^([ ]*)```([\w-]*)\n(.*?)^[ ]*```$|^<!-- (setup|after|preload)\b(.*?)-->$/msg)
+	while ($text{$page} =~ /^(?<indent>[ ]*)```(?<language>[\w-]*)\n(?<block>.*?)^[ ]*```$|^<!-- (?<comment>setup|after|preload)\b(?<said>.*?)-->$/msg)
 	{
-		my ($kind, $body) = defined $3 ? ($2 eq '' ? 'shown' : $2, $3 =~ s/^\Q$1\E//mgr) : ($4, $5);
-		push @parts, [ $kind, $body, 1 + (substr($text{$page}, 0, $-[0]) =~ tr/\n//) ];
+		my %found = %+;
+		my $line = 1 + (substr($text{$page}, 0, $-[0]) =~ tr/\n//);
+		push @parts, $found{comment} ? [ $found{comment}, $found{said}, $line ]
+		  : [ $found{language} || 'shown', $found{block} =~ s/^\Q$found{indent}\E//mgr, $line ];
 	}
 	return @parts;
 }
@@ -109,6 +111,7 @@ sub run_page
 
 	$node->safe_psql('postgres', 'CREATE DATABASE page');
 	my $output = '';
+	delete local $ENV{PGAPPNAME};
 	chdir $work or die $!;
 	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('page'), '-f', 'page.sql' ], '>&', \$output);
 	chdir $root or die $!;
