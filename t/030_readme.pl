@@ -16,6 +16,7 @@ use Cwd qw(abs_path);
 use FindBin;
 use File::Basename;
 use File::Find;
+use IPC::Run;
 use lib "$FindBin::RealBin/lib";
 use Ownership;
 use PostgreSQL::Test::Utils;
@@ -35,11 +36,11 @@ sub parts
 {
 	my ($page) = @_;
 	my @parts;
-	while ($text{$page} =~ /^(?<indent>[ ]*)```(?<language>[\w-]*)\n(?<block>.*?)^[ ]*```$|^<!-- (?<comment>setup|after|preload)\b(?<said>.*?)-->$/msg)
+	while ($text{$page} =~ /^(?<indent>[ ]*)```(?<language>[\w-]*)\n(?<block>.*?)^[ ]*```$|^<!-- (?<comment>setup|after|preload)\b(?<content>.*?)-->$/msg)
 	{
 		my %found = %+;
 		my $line = 1 + (substr($text{$page}, 0, $-[0]) =~ tr/\n//);
-		push @parts, $found{comment} ? [ $found{comment}, $found{said}, $line ]
+		push @parts, $found{comment} ? [ $found{comment}, $found{content}, $line ]
 		  : [ $found{language} || 'shown', $found{block} =~ s/^\Q$found{indent}\E//mgr, $line ];
 	}
 	return @parts;
@@ -91,7 +92,7 @@ sub run_page
 	my @parts = with_earlier($page);
 	my $node = node((grep { $_->[0] eq 'preload' } @parts) ? 1 : 0);
 	my $script = "\\set QUIET on\n\\pset pager off\n\\pset footer off\n";
-	my (%fails, @printed);
+	my %fails;
 
 	foreach my $i (0 .. $#parts)
 	{
@@ -99,9 +100,9 @@ sub run_page
 		write_file('map.csv', $body) if $kind eq 'csv';
 		next unless $kind eq 'sql' || $kind eq 'setup';
 		my $line = 1 + ($script =~ tr/\n//);
-		foreach my $said (split /\n/, $body)
+		foreach my $code (split /\n/, $body)
 		{
-			$fails{$line} = 1 if $said =~ /-- fails\b/;
+			$fails{$line} = 1 if $code =~ /-- fails\b/;
 			$line++;
 		}
 		$script .= $body . ($body =~ /\n\z/ ? '' : "\n") . "\\echo =$i=\n";
@@ -112,9 +113,8 @@ sub run_page
 	$node->safe_psql('postgres', 'CREATE DATABASE page');
 	my $output = '';
 	delete local $ENV{PGAPPNAME};
-	chdir $work or die $!;
-	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('page'), '-f', 'page.sql' ], '>&', \$output);
-	chdir $root or die $!;
+	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr('page'), '-f', 'page.sql' ],
+		'>&', \$output, init => sub { chdir $work or die $! });
 	$node->safe_psql('postgres', 'DROP DATABASE page WITH (FORCE)');
 	$node->safe_psql('postgres',
 		join('', map { "DROP OWNED BY \"$_\"; DROP ROLE \"$_\";" }
