@@ -1,5 +1,5 @@
 -- Ways around the guard for somebody who has ordinary privileges: none of
--- them works.  What is promised, and against whom, is in doc/security.md.
+-- them works.  What is promised, and against whom, is in doc/explanation/security.md.
 CREATE EXTENSION ownership;
 SET client_min_messages = warning;
 CREATE ROLE regress_erp;

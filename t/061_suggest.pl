@@ -12,7 +12,7 @@ use Ownership;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-# What doc/guide.md says: at least so many percent of the sure ones are right,
+# What doc/explanation/guide-quality.md says: at least so many percent of the sure ones are right,
 # and so many percent of the columns that are of a domain are placed.
 my @schemas = (
 	# seen only when the patterns were finished

@@ -29,7 +29,7 @@ sub which
 
 sub loudly { diag("NOT TESTED: $_[0]") }
 
-# psql writes the file, as the README says
+# psql writes the file, as doc/how-to/publish-a-page.md says
 sub write_out
 {
 	my ($db, $query, $file, @options) = @_;

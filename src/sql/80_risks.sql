@@ -1,5 +1,5 @@
 /*
- * Risks, by what would hurt most; doc/risks.md tells the order.  High: values
+ * Risks, by what would hurt most; doc/reference/risks.md tells the order.  High: values
  * can be lost at any time, because nobody owns a field, several systems write
  * it, or a guard that people rely on has a gap.  Medium: a rule is not
  * enforced, or is likely to be the wrong one.  Low: something is not written
