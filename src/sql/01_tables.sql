@@ -104,10 +104,10 @@ COMMENT ON COLUMN ownership.field.domain IS 'Domain of the field: a name in owne
 COMMENT ON COLUMN ownership.field.owner IS 'System of record: the only system whose writes the guard does not judge. NULL: the field has no system of record, and every system may write it. That is the risk unowned.';
 COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
-- observe: the guard lets the write through and records it as evidence.
-- fill: the guard lets the write through where the stored value is NULL and where the row is new. Otherwise it acts as keep.
-- keep: the guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
-- reject: the guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
+- observe: The guard lets the write through and records it as evidence.
+- fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
+- reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
 COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a system boundary. It is on the map, and it is not a risk that it has no system of record. Default: false.';
 COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
@@ -232,12 +232,12 @@ COMMENT ON COLUMN ownership.conflict.origin IS 'Replication origin or subscripti
 COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
 COMMENT ON COLUMN ownership.conflict.outcome IS
 'What became of the write.
-- observed: the write went through, because the policy is observe or because ownership.enforcement is observe.
-- filled: the write went through, because the policy is fill and there was no stored value.
-- kept: the guard kept the stored value of the column. The rest of the row was written.
-- discarded: the guard did not create, or did not delete, the row.
-- rejected: the statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
-- overridden: a steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+- observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
+- filled: The write went through, because the policy is fill and there was no stored value.
+- kept: The guard kept the stored value of the column. The rest of the row was written.
+- discarded: The guard did not create, or did not delete, the row.
+- rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';

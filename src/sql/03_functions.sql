@@ -24,11 +24,11 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.add_system(text, text, text, text, text) IS
 'Registers a system, and the role and the subscription that write as it.
 Arguments:
-- name: short name of the new system, at most 63 bytes.
-- kind: kind of application, such as erp, crm, pim or storefront.
-- role: role that writes as the system. It must exist. NULL, the default: no role.
-- subscription: subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
-- title: name that people use for the system. NULL, the default: none.
+- name: Short name of the new system, at most 63 bytes.
+- kind: Kind of application, such as erp, crm, pim or storefront.
+- role: Role that writes as the system. It must exist. NULL, the default: no role.
+- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- title: Name that people use for the system. NULL, the default: none.
 Returns nothing.';
 
 CREATE FUNCTION ownership.identify(system text, role text DEFAULT NULL, subscription text DEFAULT NULL, origin text DEFAULT NULL, strict boolean DEFAULT false, steward boolean DEFAULT false, carrier boolean DEFAULT false)
@@ -37,10 +37,10 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
 'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
 Arguments:
-- system: system that the identity writes as. NULL: only with steward or carrier.
-- role: name of an existing role. NULL, the default: the identity is no role.
-- subscription: name of an existing subscription of this database. NULL, the default: the identity is no subscription.
-- origin: name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
+- system: System that the identity writes as. NULL: only with steward or carrier.
+- role: Name of an existing role. NULL, the default: the identity is no role.
+- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
+- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
 - strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
 - steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
 - carrier: true: the identity writes as the source of the table that it writes. Default: false.
@@ -52,15 +52,15 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
 'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
 Arguments:
-- relation: the table.
-- columns: the columns. NULL: all columns of the table.
-- owner: system of record of their fields. NULL: the fields have no system of record.
-- readers: systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
-- writers: other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
-- domain: domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
-- policy: policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
-- entity: entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
-- rationale: why the system owns the fields. NULL, the default: the rationale stays.
+- relation: The table.
+- columns: The columns. NULL: all columns of the table.
+- owner: System of record of their fields. NULL: the fields have no system of record.
+- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
+- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
+- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
+- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
+- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
 Returns nothing.';
 
 CREATE FUNCTION ownership.add_tables(pattern text, source text DEFAULT NULL, owner text DEFAULT NULL, readers text[] DEFAULT NULL, exclude text[] DEFAULT '{}')
@@ -69,11 +69,11 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
 'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
 Arguments:
-- pattern: pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
-- source: system of which the tables are private copies. NULL, the default: the tables are shared.
-- owner: system of record of the new fields. NULL, the default: the source.
-- readers: systems that read the new fields. NULL, the default: none.
-- exclude: patterns of tables, and of columns as table.column, that stay off the map. Default: none.
+- pattern: Pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
+- source: System of which the tables are private copies. NULL, the default: the tables are shared.
+- owner: System of record of the new fields. NULL, the default: the source.
+- readers: Systems that read the new fields. NULL, the default: none.
+- exclude: Patterns of tables, and of columns as table.column, that stay off the map. Default: none.
 Returns the number of columns that are new on the map.';
 
 CREATE FUNCTION ownership.link(field text, columns text[], authoritative text DEFAULT NULL)
@@ -82,9 +82,9 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.link(text, text[], text) IS
 'Makes columns the copies of one field, so that drift() and reconcile() can compare them. The function guards those of their tables that the caller owns.
 Arguments:
-- field: the field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
-- columns: the columns, as table.column or schema.table.column.
-- authoritative: the column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
+- field: The field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
+- columns: The columns, as table.column or schema.table.column.
+- authoritative: The column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
 Returns nothing.';
 
 CREATE FUNCTION ownership.assign_rows(relation regclass, columns name[], owner text, row_filter text)
@@ -93,10 +93,10 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.assign_rows(regclass, name[], text, text) IS
 'Records which system owns columns in the rows for which a filter is true. The function adds the filter after those of the column; a second call with the same filter replaces its owner. It guards the table.
 Arguments:
-- relation: the table.
-- columns: the columns. They must be on the map.
-- owner: system of record in these rows. NULL: these rows have no system of record.
-- row_filter: boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
+- relation: The table.
+- columns: The columns. They must be on the map.
+- owner: System of record in these rows. NULL: these rows have no system of record.
+- row_filter: Boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
 Returns nothing.';
 
 CREATE FUNCTION ownership.guard(relation regclass)
@@ -105,7 +105,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.guard(regclass) IS
 'Creates the guard on a mirrored table and on everything below it, or completes and arms it again. The caller must own the table.
 Arguments:
-- relation: the table. It must be on the map.
+- relation: The table. It must be on the map.
 Returns nothing.';
 
 CREATE FUNCTION ownership.unguard(relation regclass)
@@ -114,7 +114,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.unguard(regclass) IS
 'Drops the guard from a table and from everything below it. The map stays. The caller must own the table.
 Arguments:
-- relation: the table.
+- relation: The table.
 Returns nothing.';
 
 /* no SET: a procedure with one cannot commit */
@@ -123,8 +123,8 @@ AS 'MODULE_PATHNAME', 'ownership_guard_all' LANGUAGE C;
 COMMENT ON PROCEDURE ownership.guard_all(text, text) IS
 'Guards the mirrored tables that match a pattern, and commits after each table. It cannot run in a transaction block. A table that it cannot guard is a WARNING; it goes on with the others.
 Arguments:
-- pattern: pattern of table names, as in add_tables(). Default: * (every mirrored table).
-- lock_timeout: longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
+- pattern: Pattern of table names, as in add_tables(). Default: * (every mirrored table).
+- lock_timeout: Longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
 
 CREATE FUNCTION ownership.current_system()
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_current_system' LANGUAGE C STABLE;
@@ -135,16 +135,16 @@ AS 'MODULE_PATHNAME', 'ownership_explain' LANGUAGE C STABLE;
 COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS
 'Explains the rule for an UPDATE of one column by one system, for all rows or for one row. It writes nothing.
 Arguments:
-- relation: the table.
-- column_name: the column.
-- system: the system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
-- row_key: key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
+- relation: The table.
+- column_name: The column.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
 Returns one row:
-- allowed: whether the new value would be stored. NULL: it depends on the row.
+- allowed: Whether the new value would be stored. NULL: it depends on the row.
 - outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
-- owner: system of record. NULL: none, or the column is not on the map.
-- policy: policy that applies.
-- reason: the rule in one sentence.';
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
 
 /* Says what is wrong with a filter, or NULL; for the views. */
 CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
@@ -167,7 +167,7 @@ END;
 COMMENT ON FUNCTION ownership.prune(interval) IS
 'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
 Arguments:
-- older_than: least age of the evidence that it deletes, such as 90 days.
+- older_than: Least age of the evidence that it deletes, such as 90 days.
 Returns the number of deleted rows of ownership.conflict.';
 
 CREATE FUNCTION ownership.flush()

@@ -6,15 +6,15 @@ SET jit = off;
 COMMENT ON FUNCTION ownership.suggest(text) IS
 'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
 Arguments:
-- pattern: pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
+- pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
 Returns one row for each column:
-- relation: name of the table.
-- column_name: name of the column.
-- domain: proposed domain. NULL: unknown.
-- kind: kind of system that should own such data. NULL: unknown.
-- system: the system of that kind. NULL: no system, or several systems, are of that kind.
+- relation: Name of the table.
+- column_name: Name of the column.
+- domain: Proposed domain. NULL: unknown.
+- kind: Kind of system that should own such data. NULL: unknown.
+- system: The system of that kind. NULL: no system, or several systems, are of that kind.
 - sure: true: at least two pieces of evidence agree, and none contradicts them.
-- reason: the evidence, in words.';
+- reason: The evidence, in words.';
 
 CREATE FUNCTION ownership.adopt(pattern text, OUT relation text, OUT column_name text, OUT field text, OUT domain text, OUT owner text, OUT outcome text, OUT reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_adopt' LANGUAGE C
@@ -23,12 +23,12 @@ SET jit = off;
 COMMENT ON FUNCTION ownership.adopt(text) IS
 'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
 Arguments:
-- pattern: pattern of table names, as in add_tables().
+- pattern: Pattern of table names, as in add_tables().
 Returns one row for each column:
-- relation: name of the table.
-- column_name: name of the column.
-- field: the field that the column contains, as entity.name.
-- domain: domain of the field.
-- owner: system of record of the field.
+- relation: Name of the table.
+- column_name: Name of the column.
+- field: The field that the column contains, as entity.name.
+- domain: Domain of the field.
+- owner: System of record of the field.
 - outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
-- reason: the reason that suggest() gave.';
+- reason: The reason that suggest() gave.';

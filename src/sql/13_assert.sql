@@ -6,5 +6,5 @@ SET jit = off;
 COMMENT ON FUNCTION ownership.assert_clean(text) IS
 'Fails with SQLSTATE P0004 when a risk of this severity or a higher one is open. It is for deployment pipelines.
 Arguments:
-- severity: lowest severity that makes it fail: high, medium or low. Default: high.
+- severity: Lowest severity that makes it fail: high, medium or low. Default: high.
 Returns nothing.';

@@ -56,13 +56,13 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.drift(text) IS
 'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
 Arguments:
-- field: the field, as entity.name. It must have several copies.
+- field: The field, as entity.name. It must have several copies.
 Returns one row for each difference:
-- row_key: key fields of the entity, and their values in this row.
-- source_value: value in the authoritative copy, as text.
-- relation: table of the other copy.
-- column_name: column of the other copy.
-- copy_value: value in the other copy, as text.';
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.';
 
 CREATE FUNCTION ownership.compare_copies(pattern text, thorough boolean, OUT entity text, OUT field text, OUT owner text, OUT authoritative text, OUT relation text, OUT column_name text, OUT source text, OUT rows_compared bigint, OUT rows_differing bigint, OUT state text, OUT problem text, OUT advice text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_compare_copies' LANGUAGE C STABLE STRICT
@@ -80,17 +80,17 @@ END;
 COMMENT ON FUNCTION ownership.drift_summary(text) IS
 'Counts the rows in which copies of fields differ from the authoritative copy.
 Arguments:
-- pattern: pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
 Returns one row for each copy:
-- entity: entity of the field.
-- field: name of the field.
-- authoritative: the authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
-- relation: table of the other copy.
-- column_name: column of the other copy.
-- source: system of which that table is a private copy. NULL: the table is shared.
-- rows_compared: number of compared rows. NULL: the copy was not compared.
-- rows_differing: number of rows that differ.
-- problem: why the copy was not compared. NULL: it was.';
+- entity: Entity of the field.
+- field: Name of the field.
+- authoritative: The authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- source: System of which that table is a private copy. NULL: the table is shared.
+- rows_compared: Number of compared rows. NULL: the copy was not compared.
+- rows_differing: Number of rows that differ.
+- problem: Why the copy was not compared. NULL: it was.';
 
 /*
  * Without "SET search_path": the tables' own triggers run, and may need
@@ -101,9 +101,9 @@ RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_reconcile' LANGUAGE C;
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
 'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
 Arguments:
-- field: the field, as entity.name. It must have several copies.
+- field: The field, as entity.name. It must have several copies.
 - dry_run: true: the function writes nothing and only counts. Default: false.
-- max_rows: greatest number of rows that one call writes. NULL, the default: no limit.
+- max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
 Returns the number of rows that it wrote, or would write in a dry run.';
 
 CREATE PROCEDURE ownership.reconcile_all(pattern text, batch_size integer DEFAULT 1000)
@@ -111,8 +111,8 @@ AS 'MODULE_PATHNAME', 'ownership_reconcile_all' LANGUAGE C;
 COMMENT ON PROCEDURE ownership.reconcile_all(text, integer) IS
 'Calls reconcile() for each matching field that has several copies, and commits after each batch. It cannot run in a transaction block.
 Arguments:
-- pattern: pattern of field names as entity.name: * stands for any characters, ? for one.
-- batch_size: number of rows between two commits, greater than 0. Default: 1000.';
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one.
+- batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
 
 /* the data is protected by the privileges on its tables: these run as their caller */
 GRANT SELECT ON ownership.linked_copy TO PUBLIC;

@@ -16,7 +16,7 @@ RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
 COMMENT ON FUNCTION ownership.accept(bigint) IS
 'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
-- conflict_id: number of the conflict.
+- conflict_id: Number of the conflict.
 Returns 1, the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.accept(conflict_ids bigint[])
@@ -24,7 +24,7 @@ RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept_set' LANGUAGE C STRICT;
 COMMENT ON FUNCTION ownership.accept(bigint[]) IS
 'Accepts several conflicts, all of them or none.
 Arguments:
-- conflict_ids: numbers of the conflicts.
+- conflict_ids: Numbers of the conflicts.
 Returns the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_id bigint)
@@ -33,7 +33,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
 'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
-- conflict_id: number of the conflict.
+- conflict_id: Number of the conflict.
 Returns 1, the number of dismissed conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_ids bigint[])
@@ -42,7 +42,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
 'Dismisses several conflicts, all of them or none.
 Arguments:
-- conflict_ids: numbers of the conflicts.
+- conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
 
 CREATE FUNCTION ownership.disagreement(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT table_schema text, OUT table_name text,
@@ -86,16 +86,16 @@ RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_revert' LANGUAGE C VOLATIL
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
 'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
 Arguments:
-- system: system whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
-- since: begin of the period in which the evidence was recorded.
-- until: end of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
+- since: Begin of the period in which the evidence was recorded.
+- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
 - dry_run: true, the default: the function writes nothing and only reports.
 Returns one row for each value, or for each row as a whole:
-- relation: name of the table.
-- row_key: key columns of the row and their values.
-- column_name: name of the column. NULL: the row as a whole.
-- from_value: stored value, as text.
-- to_value: value that goes back, as text.
+- relation: Name of the table.
+- row_key: Key columns of the row and their values.
+- column_name: Name of the column. NULL: the row as a whole.
+- from_value: Stored value, as text.
+- to_value: Value that goes back, as text.
 - outcome: reverted, would be reverted, or skipped.
-- reason: why the value was skipped. NULL: it was not.
-- conflict_id: number of the conflict in ownership.conflict.';
+- reason: Why the value was skipped. NULL: it was not.
+- conflict_id: Number of the conflict in ownership.conflict.';

@@ -4,10 +4,10 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.import_sheet(text, boolean) IS
 'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.
 Arguments:
-- csv: text of the file, separated by comma, semicolon or tab.
+- csv: Text of the file, separated by comma, semicolon or tab.
 - dry_run: true, the default: the function reports problems and changes, and changes nothing.
 Returns one row for each problem, then one row for each change:
-- line: line of the file at which the row begins.
-- field: the field, as entity.name.
-- change: what changes, such as owner: crm -> erp. NULL: the row is a problem.
-- problem: what is wrong. NULL: the row is a change.';
+- line: Line of the file at which the row begins.
+- field: The field, as entity.name.
+- change: What changes, such as owner: crm -> erp. NULL: the row is a problem.
+- problem: What is wrong. NULL: the row is a change.';

@@ -97,7 +97,7 @@ SET jit = off;
 COMMENT ON FUNCTION ownership.grants(text) IS
 'Returns the map as GRANT statements for the roles of systems. It grants nothing itself.
 Arguments:
-- system: the system. NULL, the default: all systems.
+- system: The system. NULL, the default: all systems.
 Returns one statement, or one comment line, in each row.';
 
 GRANT SELECT ON ownership.grant_statements TO PUBLIC;

@@ -37,10 +37,10 @@ COMMENT ON COLUMN ownership.field.domain IS 'Domain of the field: a name in owne
 COMMENT ON COLUMN ownership.field.owner IS 'System of record: the only system whose writes the guard does not judge. NULL: the field has no system of record, and every system may write it. That is the risk unowned.';
 COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
-- observe: the guard lets the write through and records it as evidence.
-- fill: the guard lets the write through where the stored value is NULL and where the row is new. Otherwise it acts as keep.
-- keep: the guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
-- reject: the guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
+- observe: The guard lets the write through and records it as evidence.
+- fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
+- reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
 COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a system boundary. It is on the map, and it is not a risk that it has no system of record. Default: false.';
 COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
@@ -82,12 +82,12 @@ COMMENT ON COLUMN ownership.conflict.origin IS 'Replication origin or subscripti
 COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
 COMMENT ON COLUMN ownership.conflict.outcome IS
 'What became of the write.
-- observed: the write went through, because the policy is observe or because ownership.enforcement is observe.
-- filled: the write went through, because the policy is fill and there was no stored value.
-- kept: the guard kept the stored value of the column. The rest of the row was written.
-- discarded: the guard did not create, or did not delete, the row.
-- rejected: the statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
-- overridden: a steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+- observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
+- filled: The write went through, because the policy is fill and there was no stored value.
+- kept: The guard kept the stored value of the column. The rest of the row was written.
+- discarded: The guard did not create, or did not delete, the row.
+- rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
@@ -125,19 +125,19 @@ COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard before a table is t
 COMMENT ON FUNCTION ownership.add_system(text, text, text, text, text) IS
 'Registers a system, and the role and the subscription that write as it.
 Arguments:
-- name: short name of the new system, at most 63 bytes.
-- kind: kind of application, such as erp, crm, pim or storefront.
-- role: role that writes as the system. It must exist. NULL, the default: no role.
-- subscription: subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
-- title: name that people use for the system. NULL, the default: none.
+- name: Short name of the new system, at most 63 bytes.
+- kind: Kind of application, such as erp, crm, pim or storefront.
+- role: Role that writes as the system. It must exist. NULL, the default: no role.
+- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- title: Name that people use for the system. NULL, the default: none.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
 'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
 Arguments:
-- system: system that the identity writes as. NULL: only with steward or carrier.
-- role: name of an existing role. NULL, the default: the identity is no role.
-- subscription: name of an existing subscription of this database. NULL, the default: the identity is no subscription.
-- origin: name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
+- system: System that the identity writes as. NULL: only with steward or carrier.
+- role: Name of an existing role. NULL, the default: the identity is no role.
+- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
+- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
 - strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
 - steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
 - carrier: true: the identity writes as the source of the table that it writes. Default: false.
@@ -145,74 +145,74 @@ Returns nothing.';
 COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
 'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
 Arguments:
-- relation: the table.
-- columns: the columns. NULL: all columns of the table.
-- owner: system of record of their fields. NULL: the fields have no system of record.
-- readers: systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
-- writers: other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
-- domain: domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
-- policy: policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
-- entity: entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
-- rationale: why the system owns the fields. NULL, the default: the rationale stays.
+- relation: The table.
+- columns: The columns. NULL: all columns of the table.
+- owner: System of record of their fields. NULL: the fields have no system of record.
+- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
+- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
+- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
+- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
+- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
 'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
 Arguments:
-- pattern: pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
-- source: system of which the tables are private copies. NULL, the default: the tables are shared.
-- owner: system of record of the new fields. NULL, the default: the source.
-- readers: systems that read the new fields. NULL, the default: none.
-- exclude: patterns of tables, and of columns as table.column, that stay off the map. Default: none.
+- pattern: Pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
+- source: System of which the tables are private copies. NULL, the default: the tables are shared.
+- owner: System of record of the new fields. NULL, the default: the source.
+- readers: Systems that read the new fields. NULL, the default: none.
+- exclude: Patterns of tables, and of columns as table.column, that stay off the map. Default: none.
 Returns the number of columns that are new on the map.';
 COMMENT ON FUNCTION ownership.link(text, text[], text) IS
 'Makes columns the copies of one field, so that drift() and reconcile() can compare them. The function guards those of their tables that the caller owns.
 Arguments:
-- field: the field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
-- columns: the columns, as table.column or schema.table.column.
-- authoritative: the column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
+- field: The field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
+- columns: The columns, as table.column or schema.table.column.
+- authoritative: The column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.assign_rows(regclass, name[], text, text) IS
 'Records which system owns columns in the rows for which a filter is true. The function adds the filter after those of the column; a second call with the same filter replaces its owner. It guards the table.
 Arguments:
-- relation: the table.
-- columns: the columns. They must be on the map.
-- owner: system of record in these rows. NULL: these rows have no system of record.
-- row_filter: boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
+- relation: The table.
+- columns: The columns. They must be on the map.
+- owner: System of record in these rows. NULL: these rows have no system of record.
+- row_filter: Boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.guard(regclass) IS
 'Creates the guard on a mirrored table and on everything below it, or completes and arms it again. The caller must own the table.
 Arguments:
-- relation: the table. It must be on the map.
+- relation: The table. It must be on the map.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.unguard(regclass) IS
 'Drops the guard from a table and from everything below it. The map stays. The caller must own the table.
 Arguments:
-- relation: the table.
+- relation: The table.
 Returns nothing.';
 COMMENT ON PROCEDURE ownership.guard_all(text, text) IS
 'Guards the mirrored tables that match a pattern, and commits after each table. It cannot run in a transaction block. A table that it cannot guard is a WARNING; it goes on with the others.
 Arguments:
-- pattern: pattern of table names, as in add_tables(). Default: * (every mirrored table).
-- lock_timeout: longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
+- pattern: Pattern of table names, as in add_tables(). Default: * (every mirrored table).
+- lock_timeout: Longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
 COMMENT ON FUNCTION ownership.current_system() IS 'Returns the system that this session writes as. NULL: the session is unidentified, or it is a steward or a carrier without a system.';
 COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS
 'Explains the rule for an UPDATE of one column by one system, for all rows or for one row. It writes nothing.
 Arguments:
-- relation: the table.
-- column_name: the column.
-- system: the system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
-- row_key: key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
+- relation: The table.
+- column_name: The column.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
 Returns one row:
-- allowed: whether the new value would be stored. NULL: it depends on the row.
+- allowed: Whether the new value would be stored. NULL: it depends on the row.
 - outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
-- owner: system of record. NULL: none, or the column is not on the map.
-- policy: policy that applies.
-- reason: the rule in one sentence.';
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 COMMENT ON FUNCTION ownership.prune(interval) IS
 'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
 Arguments:
-- older_than: least age of the evidence that it deletes, such as 90 days.
+- older_than: Least age of the evidence that it deletes, such as 90 days.
 Returns the number of deleted rows of ownership.conflict.';
 COMMENT ON FUNCTION ownership.flush() IS
 'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
@@ -319,32 +319,32 @@ COMMENT ON FUNCTION ownership.system_label(text, text) IS 'Internal: a system in
 COMMENT ON FUNCTION ownership.suggest(text) IS
 'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
 Arguments:
-- pattern: pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
+- pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
 Returns one row for each column:
-- relation: name of the table.
-- column_name: name of the column.
-- domain: proposed domain. NULL: unknown.
-- kind: kind of system that should own such data. NULL: unknown.
-- system: the system of that kind. NULL: no system, or several systems, are of that kind.
+- relation: Name of the table.
+- column_name: Name of the column.
+- domain: Proposed domain. NULL: unknown.
+- kind: Kind of system that should own such data. NULL: unknown.
+- system: The system of that kind. NULL: no system, or several systems, are of that kind.
 - sure: true: at least two pieces of evidence agree, and none contradicts them.
-- reason: the evidence, in words.';
+- reason: The evidence, in words.';
 COMMENT ON FUNCTION ownership.adopt(text) IS
 'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
 Arguments:
-- pattern: pattern of table names, as in add_tables().
+- pattern: Pattern of table names, as in add_tables().
 Returns one row for each column:
-- relation: name of the table.
-- column_name: name of the column.
-- field: the field that the column contains, as entity.name.
-- domain: domain of the field.
-- owner: system of record of the field.
+- relation: Name of the table.
+- column_name: Name of the column.
+- field: The field that the column contains, as entity.name.
+- domain: Domain of the field.
+- owner: System of record of the field.
 - outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
-- reason: the reason that suggest() gave.';
+- reason: The reason that suggest() gave.';
 
 COMMENT ON FUNCTION ownership.assert_clean(text) IS
 'Fails with SQLSTATE P0004 when a risk of this severity or a higher one is open. It is for deployment pipelines.
 Arguments:
-- severity: lowest severity that makes it fail: high, medium or low. Default: high.
+- severity: Lowest severity that makes it fail: high, medium or low. Default: high.
 Returns nothing.';
 
 COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
@@ -353,74 +353,74 @@ COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether t
 COMMENT ON FUNCTION ownership.drift(text) IS
 'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
 Arguments:
-- field: the field, as entity.name. It must have several copies.
+- field: The field, as entity.name. It must have several copies.
 Returns one row for each difference:
-- row_key: key fields of the entity, and their values in this row.
-- source_value: value in the authoritative copy, as text.
-- relation: table of the other copy.
-- column_name: column of the other copy.
-- copy_value: value in the other copy, as text.';
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.';
 COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row for each copy, compared with the authoritative copy. Unless thorough is true, it stops at the first row that differs.';
 COMMENT ON FUNCTION ownership.drift_summary(text) IS
 'Counts the rows in which copies of fields differ from the authoritative copy.
 Arguments:
-- pattern: pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
 Returns one row for each copy:
-- entity: entity of the field.
-- field: name of the field.
-- authoritative: the authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
-- relation: table of the other copy.
-- column_name: column of the other copy.
-- source: system of which that table is a private copy. NULL: the table is shared.
-- rows_compared: number of compared rows. NULL: the copy was not compared.
-- rows_differing: number of rows that differ.
-- problem: why the copy was not compared. NULL: it was.';
+- entity: Entity of the field.
+- field: Name of the field.
+- authoritative: The authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- source: System of which that table is a private copy. NULL: the table is shared.
+- rows_compared: Number of compared rows. NULL: the copy was not compared.
+- rows_differing: Number of rows that differ.
+- problem: Why the copy was not compared. NULL: it was.';
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
 'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
 Arguments:
-- field: the field, as entity.name. It must have several copies.
+- field: The field, as entity.name. It must have several copies.
 - dry_run: true: the function writes nothing and only counts. Default: false.
-- max_rows: greatest number of rows that one call writes. NULL, the default: no limit.
+- max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
 Returns the number of rows that it wrote, or would write in a dry run.';
 COMMENT ON PROCEDURE ownership.reconcile_all(text, integer) IS
 'Calls reconcile() for each matching field that has several copies, and commits after each batch. It cannot run in a transaction block.
 Arguments:
-- pattern: pattern of field names as entity.name: * stands for any characters, ? for one.
-- batch_size: number of rows between two commits, greater than 0. Default: 1000.';
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one.
+- batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
 
 COMMENT ON FUNCTION ownership.why(text, jsonb) IS
 'Reports what happened to one value: the value in every copy, the evidence, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
 Arguments:
-- field_or_column: a field as entity.name, or a column as schema.table.column.
-- row_key: key of the row, as an object with names and values: the key fields of the entity, or, with a column, the columns that identify a row of its table.
+- field_or_column: A field as entity.name, or a column as schema.table.column.
+- row_key: Key of the row, as an object with names and values: the key fields of the entity, or, with a column, the columns that identify a row of its table.
 Returns one row for each fact, the short answer first:
-- at: time of the fact. NULL: not known.
-- place: the field, the column or the table that the fact is about.
+- at: Time of the fact. NULL: not known.
+- place: The field, the column or the table that the fact is about.
 - event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict.
-- system: system that the fact is about. NULL: none, or unidentified.
-- value: for value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
-- detail: the fact in words.';
+- system: System that the fact is about. NULL: none, or unidentified.
+- value: For value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
 COMMENT ON FUNCTION ownership.accept(bigint) IS
 'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
-- conflict_id: number of the conflict.
+- conflict_id: Number of the conflict.
 Returns 1, the number of accepted conflicts.';
 COMMENT ON FUNCTION ownership.accept(bigint[]) IS
 'Accepts several conflicts, all of them or none.
 Arguments:
-- conflict_ids: numbers of the conflicts.
+- conflict_ids: Numbers of the conflicts.
 Returns the number of accepted conflicts.';
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
 'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
-- conflict_id: number of the conflict.
+- conflict_id: Number of the conflict.
 Returns 1, the number of dismissed conflicts.';
 COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
 'Dismisses several conflicts, all of them or none.
 Arguments:
-- conflict_ids: numbers of the conflicts.
+- conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
 COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
 COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
@@ -444,36 +444,36 @@ COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
 'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
 Arguments:
-- system: system whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
-- since: begin of the period in which the evidence was recorded.
-- until: end of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
+- since: Begin of the period in which the evidence was recorded.
+- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
 - dry_run: true, the default: the function writes nothing and only reports.
 Returns one row for each value, or for each row as a whole:
-- relation: name of the table.
-- row_key: key columns of the row and their values.
-- column_name: name of the column. NULL: the row as a whole.
-- from_value: stored value, as text.
-- to_value: value that goes back, as text.
+- relation: Name of the table.
+- row_key: Key columns of the row and their values.
+- column_name: Name of the column. NULL: the row as a whole.
+- from_value: Stored value, as text.
+- to_value: Value that goes back, as text.
 - outcome: reverted, would be reverted, or skipped.
-- reason: why the value was skipped. NULL: it was not.
-- conflict_id: number of the conflict in ownership.conflict.';
+- reason: Why the value was skipped. NULL: it was not.
+- conflict_id: Number of the conflict in ownership.conflict.';
 
 COMMENT ON FUNCTION ownership.import_sheet(text, boolean) IS
 'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.
 Arguments:
-- csv: text of the file, separated by comma, semicolon or tab.
+- csv: Text of the file, separated by comma, semicolon or tab.
 - dry_run: true, the default: the function reports problems and changes, and changes nothing.
 Returns one row for each problem, then one row for each change:
-- line: line of the file at which the row begins.
-- field: the field, as entity.name.
-- change: what changes, such as owner: crm -> erp. NULL: the row is a problem.
-- problem: what is wrong. NULL: the row is a change.';
+- line: Line of the file at which the row begins.
+- field: The field, as entity.name.
+- change: What changes, such as owner: crm -> erp. NULL: the row is a problem.
+- problem: What is wrong. NULL: the row is a change.';
 
 COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants() returns, with the system and the role of each statement.';
 COMMENT ON FUNCTION ownership.grants(text) IS
 'Returns the map as GRANT statements for the roles of systems. It grants nothing itself.
 Arguments:
-- system: the system. NULL, the default: all systems.
+- system: The system. NULL, the default: all systems.
 Returns one statement, or one comment line, in each row.';
 
 COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them.';
@@ -588,25 +588,25 @@ COMMENT ON VIEW ownership.risks IS 'The places where the map or the traffic is u
 COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low.';
 COMMENT ON COLUMN ownership.risks.risk IS
 'Name of the risk.
-- enforcement_off (high): a setting of the server, of the database or of a role switches the guard off, or to a weaker policy.
-- unowned (high): the field has no system of record. Every system may write it.
-- contested (high): several systems write the field, as declared or as seen.
+- enforcement_off (high): A setting of the server, of the database or of a role switches the guard off, or to a weaker policy.
+- unowned (high): The field has no system of record. Every system may write it.
+- contested (high): Several systems write the field, as declared or as seen.
 - unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
 - unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
-- map_behind (high): a table or column was renamed, replaced or added, and the map did not follow.
-- renamed (medium): a mirrored column was dropped, and one column of its type was added in the same transaction.
-- unowned_key (medium): the key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
-- unidentified_feed (medium): a subscription that feeds a guarded table writes as no system.
-- unknown_identity (medium): the role or subscription that the map names does not exist, or is another role of the same name.
-- broken_mirror (medium): the map names a table, column, schema, system or domain that does not exist, or a row filter fails.
-- out_of_bounds (medium): the domain of the field excludes the kind of its system of record.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
+- unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
+- unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.
+- unknown_identity (medium): The role or subscription that the map names does not exist, or is another role of the same name.
+- broken_mirror (medium): The map names a table, column, schema, system or domain that does not exist, or a row filter fails.
+- out_of_bounds (medium): The domain of the field excludes the kind of its system of record.
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
-- silent_owner (medium): other systems write the field, and its system of record was never seen writing it.
+- silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
-- foreign_loader (medium): the role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
-- blurred (low): the domain of the field is blurred, and the field has no rationale.
-- undeclared_reader (low): a system that is not declared as a reader reads the field.
-- unmapped (low): a column of a mirrored table is not on the map.';
+- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
+- blurred (low): The domain of the field is blurred, and the field has no rationale.
+- undeclared_reader (low): A system that is not declared as a reader reads the field.
+- unmapped (low): A column of a mirrored table is not on the map.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';
