@@ -124,7 +124,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind
 
 include $(PGXS)
 
