@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench lint format
+FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench reference lint format
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
 	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
 	@echo 'make bench         measure it'
+	@echo 'make reference     write doc/reference.md from the COMMENTs of the extension'
 	@echo 'make lint          warnings as errors, cppcheck, formatting'
 	@echo 'make format        reformat src/ in place'
 	@echo 'make deps          install what building and testing need (apt)'
@@ -60,6 +61,10 @@ demo:
 bench:
 	@.ci/install-deps bench
 	@MAKE='$(MAKE)' bench/run.sh
+
+reference:
+	@.ci/install-deps
+	@MAKE='$(MAKE)' .ci/reference
 
 fuzz:
 	@.ci/install-deps
@@ -119,7 +124,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind
 
 include $(PGXS)
 

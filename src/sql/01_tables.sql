@@ -4,7 +4,7 @@
 
 /* made here, so that it goes with the extension, and is nobody else's before */
 CREATE SCHEMA ownership;
-COMMENT ON SCHEMA ownership IS 'The ownership map: which system is the system of record of each field, and what was written against it';
+COMMENT ON SCHEMA ownership IS 'The ownership map: which system is the system of record of each field, and the evidence of writes by other systems.';
 
 /*
  * The map is data.  It names schemas, tables, columns, roles and
@@ -24,11 +24,12 @@ CREATE TABLE ownership.system (
 	CONSTRAINT system_name_length_check CHECK (octet_length(name) < 64),
 	CONSTRAINT system_kind_check CHECK (kind <> '' AND kind = btrim(kind))
 );
-COMMENT ON TABLE ownership.system IS 'Business applications that exchange data';
-COMMENT ON COLUMN ownership.system.name IS 'Short name; renaming it renames it everywhere on the map';
-COMMENT ON COLUMN ownership.system.kind IS 'erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other ...';
-COMMENT ON COLUMN ownership.system.title IS 'The name that people use';
-COMMENT ON COLUMN ownership.system.contact IS 'Whom to ask';
+COMMENT ON TABLE ownership.system IS 'The business applications that exchange data. One row is one system.';
+COMMENT ON COLUMN ownership.system.name IS 'Short name. It is at most 63 bytes long. When a role changes it, the extension changes it everywhere on the map.';
+COMMENT ON COLUMN ownership.system.kind IS 'Kind of application: erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other, or a kind of your own. The guide proposes owners by kind. Default: other.';
+COMMENT ON COLUMN ownership.system.title IS 'Name that people use for the system. NULL: it has no other name.';
+COMMENT ON COLUMN ownership.system.contact IS 'Person or team that answers questions about the system.';
+COMMENT ON COLUMN ownership.system.note IS 'Free text. The extension does not read it.';
 
 CREATE TABLE ownership.identity (
 	kind	text NOT NULL,
@@ -42,11 +43,13 @@ CREATE TABLE ownership.identity (
 	CONSTRAINT identity_name_check CHECK (name <> ''),
 	CONSTRAINT identity_system_check CHECK (system IS NOT NULL OR steward OR carrier)
 );
-COMMENT ON TABLE ownership.identity IS 'Which role, subscription or replication origin writes as which system';
-COMMENT ON COLUMN ownership.identity.kind IS 'role, subscription or origin';
-COMMENT ON COLUMN ownership.identity.strict IS 'In a replication worker, reject raises an error and stops the stream';
-COMMENT ON COLUMN ownership.identity.steward IS 'May write every field; each foreign write is evidence';
-COMMENT ON COLUMN ownership.identity.carrier IS 'Writes as the source of the table it touches; on a shared table it is what ownership.system says, or nobody';
+COMMENT ON TABLE ownership.identity IS 'The role, subscription or replication origin from which the guard recognises each system. One row is one identity.';
+COMMENT ON COLUMN ownership.identity.kind IS 'Kind of identity: role, subscription or origin.';
+COMMENT ON COLUMN ownership.identity.name IS 'Name of the role, of the subscription or of the replication origin. It may be a name that does not exist yet.';
+COMMENT ON COLUMN ownership.identity.system IS 'System that the identity writes as. NULL: only a steward or a carrier may have no system.';
+COMMENT ON COLUMN ownership.identity.strict IS 'true: in a replication worker, the policy reject raises an error, which stops the stream. false, the default: reject acts as keep there. Only for subscriptions and origins.';
+COMMENT ON COLUMN ownership.identity.steward IS 'true: the identity may write every field. Each write to a field of another system leaves evidence with the outcome overridden. Default: false.';
+COMMENT ON COLUMN ownership.identity.carrier IS 'true: the identity loads tables of several systems. It writes as the source of the table that it writes. In a shared table it writes as the system that the setting ownership.system names, else it is unidentified. Default: false.';
 
 CREATE TABLE ownership.domain (
 	name			text PRIMARY KEY,
@@ -63,15 +66,18 @@ CREATE TABLE ownership.domain (
 	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n')),
 	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
 );
-COMMENT ON TABLE ownership.domain IS 'Kinds of data, such as price or stock, and the kinds of systems that should own them';
-COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own it';
-COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that naturally own it, the preferred first';
-COMMENT ON COLUMN ownership.domain.blurred IS 'People mean different things by it: its fields need a rationale';
-COMMENT ON COLUMN ownership.domain.policy IS 'For its fields that have no policy of their own';
-COMMENT ON COLUMN ownership.domain.column_pattern IS 'Words of a column''s name that say so, as a regular expression, for suggest()';
-COMMENT ON COLUMN ownership.domain.table_pattern IS 'Words of the names of tables where they are expected, or table\.column, likewise';
-COMMENT ON COLUMN ownership.domain.position IS 'The order in which patterns are tried; those without one come first';
-COMMENT ON COLUMN ownership.domain.shipped IS 'The row is as the extension ships it; such rows are not dumped';
+COMMENT ON TABLE ownership.domain IS 'The guide: kinds of data, such as price or stock, and the kinds of systems that should own them. One row is one domain.';
+COMMENT ON COLUMN ownership.domain.name IS 'Short name.';
+COMMENT ON COLUMN ownership.domain.title IS 'Name that people use for the domain. NULL: the short name.';
+COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that should own such data, the preferred kind first. suggest() proposes the first kind that has a system on the map. NULL: no kind.';
+COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own such data. A field that such a system owns is the risk out_of_bounds.';
+COMMENT ON COLUMN ownership.domain.blurred IS 'true: people mean different things by this domain. Each of its fields needs a rationale, else it is the risk blurred. Default: false.';
+COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, keep or reject. NULL: the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.domain.column_pattern IS 'Regular expression for words of a column name. A column with such a name belongs to the domain. The form table\.column is for columns of certain tables only.';
+COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for words of a table name. In such a table, suggest() relies on the column name. The form table\..* says that all columns of such a table belong to the domain.';
+COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
+COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
+COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
 
 CREATE TABLE ownership.field (
 	entity		text NOT NULL,
@@ -91,11 +97,22 @@ CREATE TABLE ownership.field (
 );
 CREATE INDEX field_owner_idx ON ownership.field (owner);
 CREATE INDEX field_domain_idx ON ownership.field (domain);
-COMMENT ON TABLE ownership.field IS 'Data points that cross a system boundary: entity.name, and the system of record of each';
-COMMENT ON COLUMN ownership.field.owner IS 'System of record; NULL: nobody, which is a risk';
-COMMENT ON COLUMN ownership.field.policy IS 'observe, fill, keep or reject; NULL: the domain''s, else ownership.default_policy';
-COMMENT ON COLUMN ownership.field.key IS 'Its owner decides which rows exist';
-COMMENT ON COLUMN ownership.field.local IS 'Does not cross a boundary: on the list, but no gap';
+COMMENT ON TABLE ownership.field IS 'The data points that cross a system boundary. One row is one field; entity.name is its full name.';
+COMMENT ON COLUMN ownership.field.entity IS 'Business object that the field belongs to, such as product.';
+COMMENT ON COLUMN ownership.field.name IS 'Name of the field within its entity, such as price. It contains no dot.';
+COMMENT ON COLUMN ownership.field.domain IS 'Domain of the field: a name in ownership.domain. NULL: none.';
+COMMENT ON COLUMN ownership.field.owner IS 'System of record: the only system whose writes the guard does not judge. NULL: the field has no system of record, and every system may write it. That is the risk unowned.';
+COMMENT ON COLUMN ownership.field.policy IS
+'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
+- observe: The guard lets the write through and records it as evidence.
+- fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
+- reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
+COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
+COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a system boundary. It is on the map, and it is not a risk that it has no system of record. Default: false.';
+COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
+COMMENT ON COLUMN ownership.field.decided_by IS 'Person or group that decided on the system of record. Text for people.';
+COMMENT ON COLUMN ownership.field.decided_on IS 'Day of that decision.';
 
 CREATE TABLE ownership.declared_access (
 	entity	text NOT NULL,
@@ -107,8 +124,11 @@ CREATE TABLE ownership.declared_access (
 	CONSTRAINT declared_access_mode_check CHECK (mode IN ('read', 'write'))
 );
 CREATE INDEX declared_access_system_idx ON ownership.declared_access (system);
-COMMENT ON TABLE ownership.declared_access IS 'Who reads a field, and who writes it today, as declared';
-COMMENT ON COLUMN ownership.declared_access.mode IS 'read or write';
+COMMENT ON TABLE ownership.declared_access IS 'The readers and writers of fields that people have declared. One row is one system that reads or writes one field today.';
+COMMENT ON COLUMN ownership.declared_access.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.declared_access.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.declared_access.system IS 'System that reads or writes the field.';
+COMMENT ON COLUMN ownership.declared_access.mode IS 'read or write.';
 
 CREATE TABLE ownership.mirrored_table (
 	table_schema	text NOT NULL,
@@ -116,8 +136,10 @@ CREATE TABLE ownership.mirrored_table (
 	source			text REFERENCES ownership.system ON UPDATE CASCADE,
 	PRIMARY KEY (table_schema, table_name)
 );
-COMMENT ON TABLE ownership.mirrored_table IS 'Tables of this database that mirror a system''s data';
-COMMENT ON COLUMN ownership.mirrored_table.source IS 'The system that the table is a private copy of; NULL: several systems share it';
+COMMENT ON TABLE ownership.mirrored_table IS 'The tables of this database that mirror the data of a system. One row is one table.';
+COMMENT ON COLUMN ownership.mirrored_table.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.mirrored_table.table_name IS 'Name of the table. It may be a name that does not exist yet.';
+COMMENT ON COLUMN ownership.mirrored_table.source IS 'System of which the table is a private copy. That system may write all columns of the table. NULL: the table is shared; several systems write it.';
 
 CREATE TABLE ownership.mirrored_column (
 	table_schema	text NOT NULL,
@@ -132,8 +154,13 @@ CREATE TABLE ownership.mirrored_column (
 );
 CREATE INDEX mirrored_column_field_idx ON ownership.mirrored_column (entity, field);
 CREATE UNIQUE INDEX mirrored_column_authoritative_idx ON ownership.mirrored_column (entity, field) WHERE authoritative;
-COMMENT ON TABLE ownership.mirrored_column IS 'Columns that hold a field; several of one field are its copies';
-COMMENT ON COLUMN ownership.mirrored_column.authoritative IS 'The copy that the others are compared with; one of a field at most';
+COMMENT ON TABLE ownership.mirrored_column IS 'The columns that contain a field. One row is one column. Several columns that contain the same field are its copies.';
+COMMENT ON COLUMN ownership.mirrored_column.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.mirrored_column.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.mirrored_column.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.mirrored_column.entity IS 'Entity of the field that the column contains.';
+COMMENT ON COLUMN ownership.mirrored_column.field IS 'Name of the field that the column contains.';
+COMMENT ON COLUMN ownership.mirrored_column.authoritative IS 'true: drift() and reconcile() compare the other copies of the field with this one. A field has at most one such column. Default: false.';
 
 CREATE TABLE ownership.row_owner (
 	table_schema	text NOT NULL,
@@ -146,8 +173,13 @@ CREATE TABLE ownership.row_owner (
 	FOREIGN KEY (table_schema, table_name, column_name) REFERENCES ownership.mirrored_column ON UPDATE CASCADE ON DELETE CASCADE
 );
 CREATE INDEX row_owner_owner_idx ON ownership.row_owner (owner);
-COMMENT ON TABLE ownership.row_owner IS 'Who owns a column in the rows where a filter holds; the first by position wins, else the field''s owner';
-COMMENT ON COLUMN ownership.row_owner.row_filter IS 'Boolean expression over the stored row, without subqueries and volatile functions; names outside pg_catalog are qualified';
+COMMENT ON TABLE ownership.row_owner IS 'The systems of record of single rows. In the rows for which the filter is true, the owner owns the column. The first filter that is true counts, in the order of position; where no filter is true, the owner of the field counts.';
+COMMENT ON COLUMN ownership.row_owner.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.row_owner.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.row_owner.column_name IS 'Name of the column. It must be on the map.';
+COMMENT ON COLUMN ownership.row_owner.position IS 'Order of the filters of one column, the lowest number first.';
+COMMENT ON COLUMN ownership.row_owner.row_filter IS 'Boolean SQL expression over the stored row: the old row for UPDATE and DELETE, the new row for INSERT. It contains no subquery and no volatile function. It names functions and operators outside pg_catalog with their schema.';
+COMMENT ON COLUMN ownership.row_owner.owner IS 'System of record in these rows. NULL: these rows have no system of record.';
 
 CREATE TABLE ownership.conflict (
 	id					bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -187,16 +219,31 @@ CREATE INDEX conflict_proposal_idx ON ownership.conflict
 	(jsonb_hash_extended(proposed, hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
 		hashtextextended(table_name, hashtextextended(table_schema, 0)))), id)
 	WHERE outcome = 'discarded' AND operation = 'INSERT' AND row_key IS NOT NULL;
-COMMENT ON TABLE ownership.conflict IS 'Evidence: writes to fields by systems that do not own them';
-COMMENT ON COLUMN ownership.conflict.row_key IS 'The row''s key columns and their values, but for those that a refused INSERT did not name; NULL where the table has no key';
-COMMENT ON COLUMN ownership.conflict.operation IS 'INSERT, UPDATE, DELETE or TRUNCATE';
-COMMENT ON COLUMN ownership.conflict.system IS 'The writer; NULL: unidentified, or a steward without a system';
-COMMENT ON COLUMN ownership.conflict.outcome IS 'observed, filled, overridden: it went through; kept: the column''s value stayed; discarded: the row was not created or not deleted; rejected: an error';
-COMMENT ON COLUMN ownership.conflict.columns IS 'The columns in conflict';
-COMMENT ON COLUMN ownership.conflict.stored IS 'Their values in the row before, as text output; the whole row where it was deleted';
-COMMENT ON COLUMN ownership.conflict.proposed IS 'The values that the writer proposed, as text output; the whole row where it was discarded; a number where that many more observed rows were only counted';
-COMMENT ON COLUMN ownership.conflict.resolution IS 'accepted or dismissed, by a steward';
-COMMENT ON COLUMN ownership.conflict.resolved_by IS 'The role that did; set by a trigger, as resolved_at is';
+COMMENT ON TABLE ownership.conflict IS 'Evidence: the writes to fields by writers that are not their system of record. One row is one conflict of one written row.';
+COMMENT ON COLUMN ownership.conflict.id IS 'Number of the conflict. accept() and dismiss() take it.';
+COMMENT ON COLUMN ownership.conflict.recorded_at IS 'Time at which the guard recorded the conflict.';
+COMMENT ON COLUMN ownership.conflict.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.conflict.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.conflict.row_key IS 'Key columns of the row and their values, as text. It leaves out the key columns that a refused INSERT did not name. NULL: the table has no key.';
+COMMENT ON COLUMN ownership.conflict.operation IS 'Kind of write: INSERT, UPDATE, DELETE or TRUNCATE.';
+COMMENT ON COLUMN ownership.conflict.system IS 'System that wrote. NULL: the writer was unidentified, or was a steward without a system.';
+COMMENT ON COLUMN ownership.conflict.role IS 'Role that wrote, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.conflict.origin IS 'Replication origin or subscription of the write. NULL: the write did not come from replication.';
+COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
+COMMENT ON COLUMN ownership.conflict.outcome IS
+'What became of the write.
+- observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
+- filled: The write went through, because the policy is fill and there was no stored value.
+- kept: The guard kept the stored value of the column. The rest of the row was written.
+- discarded: The guard did not create, or did not delete, the row.
+- rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
+COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
+COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
+COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 
 /*
  * What was seen, written by the background worker.  Not dumped: it is about
@@ -221,16 +268,22 @@ CREATE TABLE ownership.activity (
 	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, column_name, system)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE ownership.activity IS 'Which system reads and writes which mirrored column, as seen since the library was preloaded';
-COMMENT ON COLUMN ownership.activity.system IS 'Who; NULL: unidentified, or a steward without a system';
-COMMENT ON COLUMN ownership.activity.reads IS 'Statements that read it';
-COMMENT ON COLUMN ownership.activity.writes IS 'Statements or replicated row changes that wrote it and were committed';
-COMMENT ON COLUMN ownership.activity.observed IS 'Rows in which a write of a system that does not own it went through, under policy observe';
-COMMENT ON COLUMN ownership.activity.filled IS 'Rows in which it filled a blank, under policy fill';
-COMMENT ON COLUMN ownership.activity.kept IS 'Rows in which its value was kept out, or that were discarded';
-COMMENT ON COLUMN ownership.activity.rejected IS 'Attempts that failed with an error';
-COMMENT ON COLUMN ownership.activity.overridden IS 'Rows in which a steward wrote it';
-COMMENT ON COLUMN ownership.activity.id IS 'Tells the row in a publication';
+COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
+COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.activity.system IS 'System that reads or writes. NULL: an unidentified writer, or a steward without a system.';
+COMMENT ON COLUMN ownership.activity.reads IS 'Number of statements that read the column.';
+COMMENT ON COLUMN ownership.activity.writes IS 'Number of committed statements, or of replicated row changes, that wrote the column.';
+COMMENT ON COLUMN ownership.activity.observed IS 'Number of rows in which a conflict had the outcome observed.';
+COMMENT ON COLUMN ownership.activity.filled IS 'Number of rows in which a conflict had the outcome filled.';
+COMMENT ON COLUMN ownership.activity.kept IS 'Number of rows in which a conflict had the outcome kept or discarded.';
+COMMENT ON COLUMN ownership.activity.rejected IS 'Number of attempts that the guard rejected with an error.';
+COMMENT ON COLUMN ownership.activity.overridden IS 'Number of rows in which a conflict had the outcome overridden.';
+COMMENT ON COLUMN ownership.activity.first_seen IS 'Time of the first read, write or attempt.';
+COMMENT ON COLUMN ownership.activity.last_read IS 'Time of the last read. NULL: none.';
+COMMENT ON COLUMN ownership.activity.last_write IS 'Time of the last write. NULL: none.';
+COMMENT ON COLUMN ownership.activity.id IS 'Key of the row for publications. It has no other meaning.';
 
 /*
  * The roles that bore an identity's name when it was identified.  Not dumped:
@@ -240,7 +293,9 @@ CREATE TABLE ownership.bound_role (
 	name	text PRIMARY KEY,
 	role	oid NOT NULL
 );
-COMMENT ON TABLE ownership.bound_role IS 'Internal: the OID that an identity''s role had when it was identified';
+COMMENT ON TABLE ownership.bound_role IS 'Internal: the OID that the role of each identity had when it was identified.';
+COMMENT ON COLUMN ownership.bound_role.name IS 'Name of the role.';
+COMMENT ON COLUMN ownership.bound_role.role IS 'OID of the role.';
 
 /* one call a statement: two in one would update the same catalog row twice */
 SELECT pg_catalog.pg_extension_config_dump('ownership.system', '');

@@ -4,21 +4,21 @@
 
 CREATE FUNCTION ownership.map_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_map_changed' LANGUAGE C;
-COMMENT ON FUNCTION ownership.map_changed() IS 'Trigger on the map''s tables: tells all sessions that the map changed';
+COMMENT ON FUNCTION ownership.map_changed() IS 'Trigger on the tables of the map: informs all sessions that the map changed.';
 
 CREATE FUNCTION ownership.identity_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_identity_bind' LANGUAGE C;
-COMMENT ON FUNCTION ownership.identity_bind() IS 'Trigger on ownership.identity: remembers which role is meant';
+COMMENT ON FUNCTION ownership.identity_bind() IS 'Trigger on ownership.identity: records which role the name means.';
 
 CREATE FUNCTION ownership.mirrored_column_table() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_column_table' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.mirrored_column_table() IS 'Trigger on ownership.mirrored_column: puts its table on the map';
+COMMENT ON FUNCTION ownership.mirrored_column_table() IS 'Trigger on ownership.mirrored_column: puts the table of the column on the map.';
 
 CREATE FUNCTION ownership.row_owner_check() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_row_owner_check' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.row_owner_check() IS 'Trigger on ownership.row_owner: refuses filters that cannot work';
+COMMENT ON FUNCTION ownership.row_owner_check() IS 'Trigger on ownership.row_owner: refuses a row filter that cannot work.';
 
 CREATE TRIGGER bind BEFORE INSERT OR UPDATE OR DELETE ON ownership.identity
 	FOR EACH ROW EXECUTE FUNCTION ownership.identity_bind();

@@ -4,15 +4,15 @@
  */
 CREATE FUNCTION ownership.guard_amend() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_guard_amend' LANGUAGE C;
-COMMENT ON FUNCTION ownership.guard_amend() IS 'The guard, before a row is written: keeps out what the policy keeps out';
+COMMENT ON FUNCTION ownership.guard_amend() IS 'The guard before a row is written: it keeps out what the policy keeps out. A trigger of each guarded table.';
 
 CREATE FUNCTION ownership.guard_judge() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_guard_judge' LANGUAGE C;
-COMMENT ON FUNCTION ownership.guard_judge() IS 'The guard, after a row was written: rejects, or records what went through';
+COMMENT ON FUNCTION ownership.guard_judge() IS 'The guard after a row is written: it rejects the write, or records what went through. A trigger of each guarded table.';
 
 CREATE FUNCTION ownership.guard_truncate() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_guard_truncate' LANGUAGE C;
-COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard, before a table is truncated';
+COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard before a table is truncated. A trigger of each guarded table.';
 
 /*
  * Functions that edit the map.  They run with the caller's privileges on the
@@ -21,60 +21,135 @@ COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard, before a table is 
 CREATE FUNCTION ownership.add_system(name text, kind text, role text DEFAULT NULL, subscription text DEFAULT NULL, title text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_add_system' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.add_system(text, text, text, text, text) IS 'Registers a system, and the role and subscription that write as it';
+COMMENT ON FUNCTION ownership.add_system(text, text, text, text, text) IS
+'Registers a system, and the role and the subscription that write as it.
+Arguments:
+- name: Short name of the new system, at most 63 bytes.
+- kind: Kind of application, such as erp, crm, pim or storefront.
+- role: Role that writes as the system. It must exist. NULL, the default: no role.
+- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- title: Name that people use for the system. NULL, the default: none.
+Returns nothing.';
 
 CREATE FUNCTION ownership.identify(system text, role text DEFAULT NULL, subscription text DEFAULT NULL, origin text DEFAULT NULL, strict boolean DEFAULT false, steward boolean DEFAULT false, carrier boolean DEFAULT false)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_identify' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS 'Tells that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier';
+COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
+'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
+Arguments:
+- system: System that the identity writes as. NULL: only with steward or carrier.
+- role: Name of an existing role. NULL, the default: the identity is no role.
+- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
+- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
+- strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
+- steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
+- carrier: true: the identity writes as the source of the table that it writes. Default: false.
+Returns nothing.';
 
 CREATE FUNCTION ownership.assign(relation regclass, columns name[], owner text, readers text[] DEFAULT NULL, writers text[] DEFAULT NULL, domain text DEFAULT NULL, policy text DEFAULT NULL, entity text DEFAULT NULL, rationale text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_assign' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS 'Puts columns (NULL: all) on the map with their system of record, and guards the table';
+COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
+'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
+Arguments:
+- relation: The table.
+- columns: The columns. NULL: all columns of the table.
+- owner: System of record of their fields. NULL: the fields have no system of record.
+- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
+- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
+- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
+- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
+- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
+Returns nothing.';
 
 CREATE FUNCTION ownership.add_tables(pattern text, source text DEFAULT NULL, owner text DEFAULT NULL, readers text[] DEFAULT NULL, exclude text[] DEFAULT '{}')
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_add_tables' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS 'Puts every column of every matching table on the map and guards the tables; returns how many columns are new';
+COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
+'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
+Arguments:
+- pattern: Pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
+- source: System of which the tables are private copies. NULL, the default: the tables are shared.
+- owner: System of record of the new fields. NULL, the default: the source.
+- readers: Systems that read the new fields. NULL, the default: none.
+- exclude: Patterns of tables, and of columns as table.column, that stay off the map. Default: none.
+Returns the number of columns that are new on the map.';
 
 CREATE FUNCTION ownership.link(field text, columns text[], authoritative text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_link' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.link(text, text[], text) IS 'Makes columns the copies of one field';
+COMMENT ON FUNCTION ownership.link(text, text[], text) IS
+'Makes columns the copies of one field, so that drift() and reconcile() can compare them. The function guards those of their tables that the caller owns.
+Arguments:
+- field: The field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
+- columns: The columns, as table.column or schema.table.column.
+- authoritative: The column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
+Returns nothing.';
 
 CREATE FUNCTION ownership.assign_rows(relation regclass, columns name[], owner text, row_filter text)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_assign_rows' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.assign_rows(regclass, name[], text, text) IS 'Tells who owns the columns in the rows where the filter holds';
+COMMENT ON FUNCTION ownership.assign_rows(regclass, name[], text, text) IS
+'Records which system owns columns in the rows for which a filter is true. The function adds the filter after those of the column; a second call with the same filter replaces its owner. It guards the table.
+Arguments:
+- relation: The table.
+- columns: The columns. They must be on the map.
+- owner: System of record in these rows. NULL: these rows have no system of record.
+- row_filter: Boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
+Returns nothing.';
 
 CREATE FUNCTION ownership.guard(relation regclass)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_guard' LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.guard(regclass) IS 'Creates the guard on a mirrored table and all below it, or arms it again';
+COMMENT ON FUNCTION ownership.guard(regclass) IS
+'Creates the guard on a mirrored table and on everything below it, or completes and arms it again. The caller must own the table.
+Arguments:
+- relation: The table. It must be on the map.
+Returns nothing.';
 
 CREATE FUNCTION ownership.unguard(relation regclass)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_unguard' LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.unguard(regclass) IS 'Drops the guard from a table and all below it; the map stays';
+COMMENT ON FUNCTION ownership.unguard(regclass) IS
+'Drops the guard from a table and from everything below it. The map stays. The caller must own the table.
+Arguments:
+- relation: The table.
+Returns nothing.';
 
 /* no SET: a procedure with one cannot commit */
 CREATE PROCEDURE ownership.guard_all(pattern text DEFAULT '*', lock_timeout text DEFAULT '2s')
 AS 'MODULE_PATHNAME', 'ownership_guard_all' LANGUAGE C;
-COMMENT ON PROCEDURE ownership.guard_all(text, text) IS 'Guards the mirrored tables that match, and commits after each';
+COMMENT ON PROCEDURE ownership.guard_all(text, text) IS
+'Guards the mirrored tables that match a pattern, and commits after each table. It cannot run in a transaction block. A table that it cannot guard is a WARNING; it goes on with the others.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(). Default: * (every mirrored table).
+- lock_timeout: Longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
 
 CREATE FUNCTION ownership.current_system()
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_current_system' LANGUAGE C STABLE;
-COMMENT ON FUNCTION ownership.current_system() IS 'The system that this session writes as; NULL: unidentified, a steward or a carrier';
+COMMENT ON FUNCTION ownership.current_system() IS 'Returns the system that this session writes as. NULL: the session is unidentified, or it is a steward or a carrier without a system.';
 
 CREATE FUNCTION ownership.explain(relation regclass, column_name name, system text DEFAULT ownership.current_system(), row_key jsonb DEFAULT NULL, OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
 AS 'MODULE_PATHNAME', 'ownership_explain' LANGUAGE C STABLE;
-COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS 'The rule for a system''s UPDATE of a column, everywhere or in one row: whether it is allowed, what happens, and why';
+COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS
+'Explains the rule for an UPDATE of one column by one system, for all rows or for one row. It writes nothing.
+Arguments:
+- relation: The table.
+- column_name: The column.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
+Returns one row:
+- allowed: Whether the new value would be stored. NULL: it depends on the row.
+- outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
 
 /* Says what is wrong with a filter, or NULL; for the views. */
 CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
-COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Why a row filter cannot be used on a table; NULL: it can';
+COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 
 CREATE FUNCTION ownership.prune(older_than interval)
 RETURNS bigint
@@ -89,13 +164,19 @@ BEGIN ATOMIC
 	)
 	SELECT count(*) FROM gone;
 END;
-COMMENT ON FUNCTION ownership.prune(interval) IS 'Deletes evidence older than that and returns how much; never kept or discarded evidence that is not resolved';
+COMMENT ON FUNCTION ownership.prune(interval) IS
+'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+Arguments:
+- older_than: Least age of the evidence that it deletes, such as 90 days.
+Returns the number of deleted rows of ownership.conflict.';
 
 CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.flush() IS 'Returns when all activity and all rejected attempts that were handed over before, and those of this session, are in the tables';
+COMMENT ON FUNCTION ownership.flush() IS
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+Returns nothing.';
 
 CREATE FUNCTION ownership.loaded()
 RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_loaded' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true, and the library is loaded, which defines the settings';
+COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true. The call loads the library, which defines the settings.';

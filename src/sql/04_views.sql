@@ -7,11 +7,11 @@ CREATE FUNCTION ownership.relation_name(table_schema text, table_name text)
 RETURNS text LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN CASE table_schema WHEN 'public' THEN pg_catalog.quote_ident(table_name)
 	ELSE pg_catalog.quote_ident(table_schema) || '.' || pg_catalog.quote_ident(table_name) END;
-COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'A relation''s name as the views show it';
+COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'Internal: the name of a table as the views show it.';
 
 CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
-COMMENT ON FUNCTION ownership.status() IS 'For the view of that name';
+COMMENT ON FUNCTION ownership.status() IS 'Internal: the rows of the view status.';
 
 /* The relations of the map that are there, and everything below them. */
 CREATE VIEW ownership.guarded_relation AS
@@ -38,7 +38,7 @@ LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoi
 	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
 LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
 	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
-COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children';
+COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children.';
 
 /*
  * Settings by which sessions that begin from now on are guarded less than the
@@ -90,8 +90,8 @@ LEFT JOIN strength s ON s.value = f.value
 CROSS JOIN usual u
 WHERE CASE f.name WHEN 'ownership.enforcement' THEN f.value IN ('observe', 'off', 'false', 'no', '0')
 	ELSE f.rank = 2 AND coalesce(s.strong, 3) < u.strong END;
-COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says';
-COMMENT ON COLUMN ownership.weakened.everybody IS 'Not only one role';
+COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says.';
+COMMENT ON COLUMN ownership.weakened.everybody IS 'true: the setting is not for one role only.';
 
 CREATE VIEW ownership.guards AS
 WITH member AS MATERIALIZED (
@@ -175,11 +175,19 @@ LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.tabl
 LEFT JOIN state s ON s.root = c.oid
 LEFT JOIN feed f ON f.root = c.oid
 LEFT JOIN told ON told.root = c.oid;
-COMMENT ON VIEW ownership.guards IS 'One row a mirrored table: whether and how it is guarded, which subscriptions feed it, and what is wrong';
-COMMENT ON COLUMN ownership.guards.guarded IS 'The table and everything below it';
-COMMENT ON COLUMN ownership.guards.partitions IS 'Partitions or inheritance children, at any depth';
-COMMENT ON COLUMN ownership.guards.truncate_note IS 'Which publications to look at: the hub is not told whether they publish TRUNCATE';
-COMMENT ON COLUMN ownership.guards.touched IS 'Some trigger of the guard is there';
+COMMENT ON VIEW ownership.guards IS 'The guard of each mirrored table. One row is one table: whether and how it is guarded, which subscriptions feed it, and what is wrong.';
+COMMENT ON COLUMN ownership.guards.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.guards.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.guards.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.guards.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.guards.guarded IS 'true: every trigger of the guard is in place on the table and on everything below it.';
+COMMENT ON COLUMN ownership.guards.triggers IS 'Names of the guard''s triggers on the table itself.';
+COMMENT ON COLUMN ownership.guards.partitions IS 'Number of partitions or inheritance children, at every depth.';
+COMMENT ON COLUMN ownership.guards.partitions_guarded IS 'Number of those that are guarded.';
+COMMENT ON COLUMN ownership.guards.subscriptions IS 'Subscriptions that feed the table or a partition of it.';
+COMMENT ON COLUMN ownership.guards.truncate_note IS 'What to check at the source of the feeds, because this database does not know whether they publish TRUNCATE. NULL: no subscription feeds the table.';
+COMMENT ON COLUMN ownership.guards.problems IS 'What is wrong with the guard, one text for each problem. Empty: nothing is wrong.';
+COMMENT ON COLUMN ownership.guards.touched IS 'true: at least one trigger of the guard exists.';
 
 /*
  * Who subscribes to this database's publications, as far as it can know: what
@@ -200,7 +208,7 @@ BEGIN ATOMIC
 		OR strpos(',' || replace(asked.names[1], '''''', '''') || ',', ',' || p.pubname::text || ',') > 0
 	WHERE a.backend_type = 'walsender' AND a.datname = current_database();
 END;
-COMMENT ON FUNCTION ownership.subscriber() IS 'The systems whose roles subscribe to publications of this database now';
+COMMENT ON FUNCTION ownership.subscriber() IS 'Internal: the systems whose roles subscribe to publications of this database at this moment.';
 
 /* Who reads and writes a field, as declared: on the map, and by publishing columns. */
 CREATE VIEW ownership.declared AS
@@ -218,7 +226,7 @@ JOIN ownership.mirrored_column c ON c.table_schema = n.nspname::text AND c.table
 	AND c.column_name = k.attname::text
 WHERE NOT EXISTS (SELECT FROM ownership.declared_access a
 	WHERE a.entity = c.entity AND a.field = c.field AND a.system = s.system AND a.mode = 'read');
-COMMENT ON VIEW ownership.declared IS 'Declared readers and writers of fields; who subscribes to a publication with a column list is a declared reader';
+COMMENT ON VIEW ownership.declared IS 'Internal: the declared readers and writers of fields. A system whose role subscribes to a publication with a column list is a declared reader, too.';
 
 /* Fields, and who reads and writes them, as declared. */
 CREATE VIEW ownership.field_access AS
@@ -232,7 +240,7 @@ LEFT JOIN (
 	FROM ownership.declared
 	GROUP BY entity, field
 ) a ON a.entity = f.entity AND a.field = f.name;
-COMMENT ON VIEW ownership.field_access IS 'Internal: one row a field, with its declared readers and writers';
+COMMENT ON VIEW ownership.field_access IS 'Internal: one row for each field, with its declared readers and writers.';
 
 /* Who owns a field in some rows only. */
 CREATE VIEW ownership.row_part AS
@@ -241,7 +249,7 @@ FROM ownership.row_owner o
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
 WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
-COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only';
+COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only.';
 
 /* Fields that are mirrored in tables of one source only. */
 CREATE VIEW ownership.only_copy AS
@@ -250,7 +258,7 @@ FROM ownership.mirrored_column c
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
 GROUP BY c.entity, c.field
 HAVING count(t.source) = count(*) AND min(t.source) = max(t.source);
-COMMENT ON VIEW ownership.only_copy IS 'Internal: fields that are mirrored in tables of one source only, and that source';
+COMMENT ON VIEW ownership.only_copy IS 'Internal: the fields that are mirrored in tables of one source only, and that source.';
 
 /*
  * Who was seen, field by field.  A source may write its own copy, and a
@@ -281,10 +289,10 @@ CROSS JOIN LATERAL (SELECT h.own_copy OR h.steward AS excused,
 		AND (c.entity, c.field, a.system) IN (SELECT o.entity, o.field, o.source FROM ownership.only_copy o)
 	ELSE NOT h.steward AND NOT h.filled END AS disputed) w
 GROUP BY c.entity, c.field, a.system;
-COMMENT ON VIEW ownership.seen IS 'Which system was seen reading and writing which field, and how often it was refused';
-COMMENT ON COLUMN ownership.seen.writes IS 'Statements or replicated row changes; not those of a source in its own copy, nor of a steward';
-COMMENT ON COLUMN ownership.seen.disputed IS 'Of the writes, those that did not only fill in what was blank; and those of a source over values of another system that are mirrored nowhere else';
-COMMENT ON COLUMN ownership.seen.as_owner IS 'Writes of the field''s system of record, in whatever table';
+COMMENT ON VIEW ownership.seen IS 'Internal: how often each system was seen reading and writing each field, and how often the guard refused it.';
+COMMENT ON COLUMN ownership.seen.writes IS 'Number of statements or replicated row changes that wrote the field. Those of a source in its own copy, and those of a steward, do not count.';
+COMMENT ON COLUMN ownership.seen.disputed IS 'Number of those writes that did more than fill in a blank, and of the writes of a source over values of another system that no other table contains.';
+COMMENT ON COLUMN ownership.seen.as_owner IS 'Number of writes of the system of record of the field, in every table.';
 
 CREATE VIEW ownership.map AS
 SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
@@ -309,11 +317,24 @@ LEFT JOIN (SELECT table_schema, table_name, column_name,
 	GROUP BY table_schema, table_name, column_name) s
 	ON s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = c.column_name
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
-COMMENT ON VIEW ownership.map IS 'One row a mirrored column: which field it holds, who owns, reads and writes it, and the policy that applies';
-COMMENT ON COLUMN ownership.map.readers IS 'As declared';
-COMMENT ON COLUMN ownership.map.seen_readers IS 'As seen; ? is somebody unidentified';
-COMMENT ON COLUMN ownership.map.seen_writers IS 'As seen; ? is somebody unidentified';
-COMMENT ON COLUMN ownership.map.row_owners IS 'Who owns it in which rows; elsewhere the owner does';
+COMMENT ON VIEW ownership.map IS 'The map, one row for each mirrored column: which field it contains, which systems own, read and write it, and which policy applies.';
+COMMENT ON COLUMN ownership.map.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.map.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.map.entity IS 'Entity of the field that the column contains.';
+COMMENT ON COLUMN ownership.map.field IS 'Name of the field that the column contains.';
+COMMENT ON COLUMN ownership.map.domain IS 'Domain of the field.';
+COMMENT ON COLUMN ownership.map.owner IS 'System of record of the field. NULL: none.';
+COMMENT ON COLUMN ownership.map.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.map.readers IS 'Systems that are declared to read the field.';
+COMMENT ON COLUMN ownership.map.writers IS 'Systems that are declared to write the field.';
+COMMENT ON COLUMN ownership.map.seen_readers IS 'Systems that were seen reading the column. ? stands for an unidentified reader.';
+COMMENT ON COLUMN ownership.map.seen_writers IS 'Systems that were seen writing the column. ? stands for an unidentified writer.';
+COMMENT ON COLUMN ownership.map.policy IS 'Policy that applies: that of the field, else that of its domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.map.guarded IS 'true: the guard of the table is complete.';
+COMMENT ON COLUMN ownership.map.row_owners IS 'Systems of record of single rows, each with its filter, in the order in which the guard tries them.';
+COMMENT ON COLUMN ownership.map.authoritative IS 'true: the column is marked as the authoritative copy of its field.';
+COMMENT ON COLUMN ownership.map.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.map.table_name IS 'Name of the table.';
 
 /*
  * What each system is to each field, one row a reason.  Who owns a field in
@@ -352,7 +373,7 @@ UNION ALL
 SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
 FROM ownership.seen s
 WHERE s.reads > 0;
-COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row a reason';
+COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row for each reason.';
 
 CREATE VIEW ownership.matrix AS
 WITH role AS (
@@ -371,8 +392,11 @@ FROM ownership.field f
 LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
 GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
-COMMENT ON VIEW ownership.matrix IS 'One row a field: what each system is to it';
-COMMENT ON COLUMN ownership.matrix.systems IS 'Of each system: owner, writer, reader or intruder (who writes what another system owns, and is not declared to); declared, seen or refused, or only of some rows. ? is somebody unidentified';
+COMMENT ON VIEW ownership.matrix IS 'What each system is to each field. One row is one field.';
+COMMENT ON COLUMN ownership.matrix.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.matrix.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL: none.';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
 
 /*
  * Evidence tells rows, roles and applications; where there is none any more,
@@ -415,13 +439,25 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
-COMMENT ON VIEW ownership.readiness IS 'One row a field and writer: what would be refused if the field were on reject tomorrow';
-COMMENT ON COLUMN ownership.readiness.rows IS 'Rows in conflict, as recorded in ownership.conflict';
-COMMENT ON COLUMN ownership.readiness.writes IS 'Statements or replicated row changes that wrote it, as in ownership.activity';
+COMMENT ON VIEW ownership.readiness IS 'The writes that the guard would refuse if the policy of the field were reject. One row is one field and one writer.';
+COMMENT ON COLUMN ownership.readiness.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.readiness.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.readiness.owner IS 'System of record of the field.';
+COMMENT ON COLUMN ownership.readiness.policy IS 'Policy that applies today.';
+COMMENT ON COLUMN ownership.readiness.system IS 'System that wrote. NULL: an unidentified writer.';
+COMMENT ON COLUMN ownership.readiness.rows IS 'Number of rows in conflict that ownership.conflict contains.';
+COMMENT ON COLUMN ownership.readiness.writes IS 'Number of statements or replicated row changes that ownership.activity has counted.';
+COMMENT ON COLUMN ownership.readiness.roles IS 'Roles that wrote.';
+COMMENT ON COLUMN ownership.readiness.origins IS 'Replication origins from which the writes came.';
+COMMENT ON COLUMN ownership.readiness.application_names IS 'Settings application_name of the sessions that wrote.';
+COMMENT ON COLUMN ownership.readiness.last_seen IS 'Time of the last such write.';
 
 CREATE VIEW ownership.status AS
 SELECT fact, value, note FROM ownership.status();
-COMMENT ON VIEW ownership.status IS 'One row a fact: whether activity is remembered, and how its worker and its shared memory stand';
+COMMENT ON VIEW ownership.status IS 'The state of what the library remembers, one row for each fact: whether it is preloaded, its worker, its shared memory and what it dropped.';
+COMMENT ON COLUMN ownership.status.fact IS 'Name of the fact: preloaded, enforcement, track_reads, standby, worker, flush_interval, activity_size, queue_size, waiting, dropped, dropped_counts, oldest_unflushed. The facts from standby on exist only when the library is preloaded and ownership.activity_size is not 0.';
+COMMENT ON COLUMN ownership.status.value IS 'Value of the fact. Sizes and intervals contain their unit.';
+COMMENT ON COLUMN ownership.status.note IS 'What the value means, or what to do. NULL: nothing.';
 
 /* What the extension itself lacks; part of ownership.risks. */
 CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -454,7 +490,7 @@ CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, c
 	FROM ownership.guarded_relation g
 	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
 	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
-COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the extension''s own work';
+COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the work of the extension itself.';
 GRANT SELECT ON ownership.own_risk TO PUBLIC;
 
 /*
@@ -474,12 +510,25 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on
 FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
-COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row a field; a row copied into it replaces the field of that name';
+COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row for each field. All cells are text. A row that a role inserts or copies into the view replaces the field of that name on the map.';
+COMMENT ON COLUMN ownership.sheet.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.sheet.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.sheet.domain IS 'Domain of the field.';
+COMMENT ON COLUMN ownership.sheet.owner IS 'System of record. On import, a blank cell, ?, TBD, both, or a list of systems means that the field has no system of record; the systems in the list become declared writers.';
+COMMENT ON COLUMN ownership.sheet.readers IS 'Systems that are declared to read the field, separated by semicolons.';
+COMMENT ON COLUMN ownership.sheet.writers IS 'Systems that are declared to write the field, separated by semicolons.';
+COMMENT ON COLUMN ownership.sheet.columns IS 'Columns that contain the field, separated by semicolons: table.column or schema.table.column. The authoritative copy comes first.';
+COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.sheet.key IS 't or f: whether the field is part of the key of its entity.';
+COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not cross a system boundary.';
+COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
+COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
+COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
 
 CREATE FUNCTION ownership.sheet_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
 /* it is for the trigger that follows, and no other */
 REVOKE ALL ON FUNCTION ownership.sheet_row() FROM PUBLIC;
 CREATE TRIGGER sheet_row INSTEAD OF INSERT ON ownership.sheet
@@ -497,4 +546,10 @@ WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m
 	  /* names have a collation of their own, by which the index could not be used */
 	  AND m.column_name = a.attname::text COLLATE "default")
 ORDER BY t.table_schema COLLATE "C", t.table_name COLLATE "C", a.attnum;
-COMMENT ON VIEW ownership.unmapped IS 'Columns of mirrored tables that are not on the map';
+COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';
+COMMENT ON COLUMN ownership.unmapped.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.unmapped.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.unmapped.data_type IS 'Type of the column.';
+COMMENT ON COLUMN ownership.unmapped.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.unmapped.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.unmapped.table_name IS 'Name of the table.';

@@ -10,12 +10,13 @@
 CREATE TABLE ownership.deleted_domain (
 	name	text PRIMARY KEY
 );
-COMMENT ON TABLE ownership.deleted_domain IS 'Internal: domains that were deleted, so that no restore and no upgrade brings them back';
+COMMENT ON TABLE ownership.deleted_domain IS 'Internal: the names of domains that a role deleted, so that no restore and no update brings them back.';
+COMMENT ON COLUMN ownership.deleted_domain.name IS 'Name of the domain.';
 SELECT pg_catalog.pg_extension_config_dump('ownership.deleted_domain', '');
 
 CREATE FUNCTION ownership.domain_edit() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_domain_edit' LANGUAGE C;
-COMMENT ON FUNCTION ownership.domain_edit() IS 'Trigger on ownership.domain and ownership.deleted_domain: checks patterns, and tells what users did from what is shipped';
+COMMENT ON FUNCTION ownership.domain_edit() IS 'Trigger on ownership.domain and ownership.deleted_domain: checks patterns, and marks which rows differ from what is shipped.';
 /* it deletes domains, whoever calls it: not for triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.domain_edit() FROM PUBLIC;
 
@@ -135,13 +136,13 @@ RETURN 'the ' || CASE
 	WHEN kind = 'tax' THEN 'tax engine'
 	WHEN kind IN ('loyalty', 'marketing') THEN kind || ' platform'
 	ELSE kind END;
-COMMENT ON FUNCTION ownership.kind_label(text) IS 'A kind of system in words, such as the ERP';
+COMMENT ON FUNCTION ownership.kind_label(text) IS 'Internal: a kind of system in words, such as the ERP.';
 
 CREATE FUNCTION ownership.system_label(name text, kind text)
 RETURNS text LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN pg_catalog.lower(name) = pg_catalog.lower(kind)
 	THEN 'T' || pg_catalog.substr(ownership.kind_label(kind), 2)
 	ELSE name || ', ' || ownership.kind_label(kind) || ',' END;
-COMMENT ON FUNCTION ownership.system_label(text, text) IS 'A system in words, to begin a sentence with';
+COMMENT ON FUNCTION ownership.system_label(text, text) IS 'Internal: a system in words, at the beginning of a sentence.';
 
 GRANT SELECT ON ownership.deleted_domain TO PUBLIC;

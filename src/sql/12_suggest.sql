@@ -3,10 +3,32 @@ CREATE FUNCTION ownership.suggest(pattern text DEFAULT '*', OUT relation text, O
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_suggest' LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.suggest(text) IS 'For each column of the matching tables: its domain as far as names, comments, keys and traffic tell, who should own it, how sure that is and why';
+COMMENT ON FUNCTION ownership.suggest(text) IS
+'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
+Returns one row for each column:
+- relation: Name of the table.
+- column_name: Name of the column.
+- domain: Proposed domain. NULL: unknown.
+- kind: Kind of system that should own such data. NULL: unknown.
+- system: The system of that kind. NULL: no system, or several systems, are of that kind.
+- sure: true: at least two pieces of evidence agree, and none contradicts them.
+- reason: The evidence, in words.';
 
 CREATE FUNCTION ownership.adopt(pattern text, OUT relation text, OUT column_name text, OUT field text, OUT domain text, OUT owner text, OUT outcome text, OUT reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_adopt' LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.adopt(text) IS 'Puts the columns of the matching tables on the map, with domain and owner where suggest() is sure, and guards the tables; what was decided before stays';
+COMMENT ON FUNCTION ownership.adopt(text) IS
+'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
+Arguments:
+- pattern: Pattern of table names, as in add_tables().
+Returns one row for each column:
+- relation: Name of the table.
+- column_name: Name of the column.
+- field: The field that the column contains, as entity.name.
+- domain: Domain of the field.
+- owner: System of record of the field.
+- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
+- reason: The reason that suggest() gave.';

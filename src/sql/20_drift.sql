@@ -39,26 +39,35 @@ FROM (
 	WINDOW first AS (PARTITION BY entity, field ORDER BY best DESC)
 ) l
 WHERE NOT (decided AND best);
-COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row a copy of a field, and the authoritative copy that it is compared with';
+COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
 
 CREATE FUNCTION ownership.value_text(value "any")
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_value_text' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ownership.value_text("any") IS 'A value as text, as evidence has it, whatever the session''s settings';
+COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
 
 /* not parallel: a cast that fails is caught in a subtransaction */
 CREATE FUNCTION ownership.copy_differs(source_value "any", copy_value "any")
 RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_differs' LANGUAGE C STABLE COST 10;
-COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Whether two values differ, as the guard compares; one that cannot be cast to the other''s type does';
+COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
 
 CREATE FUNCTION ownership.drift(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_drift' LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.drift(text) IS 'The rows in which a copy of the field is another value than the authoritative one';
+COMMENT ON FUNCTION ownership.drift(text) IS
+'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
+Arguments:
+- field: The field, as entity.name. It must have several copies.
+Returns one row for each difference:
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.';
 
 CREATE FUNCTION ownership.compare_copies(pattern text, thorough boolean, OUT entity text, OUT field text, OUT owner text, OUT authoritative text, OUT relation text, OUT column_name text, OUT source text, OUT rows_compared bigint, OUT rows_differing bigint, OUT state text, OUT problem text, OUT advice text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_compare_copies' LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row a copy, compared with the authoritative one; unless thorough, only whether any row differs';
+COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row for each copy, compared with the authoritative copy. Unless thorough is true, it stops at the first row that differs.';
 
 CREATE FUNCTION ownership.drift_summary(pattern text DEFAULT '*', OUT entity text, OUT field text, OUT authoritative text, OUT relation text, OUT column_name text, OUT source text, OUT rows_compared bigint, OUT rows_differing bigint, OUT problem text)
 RETURNS SETOF record LANGUAGE SQL STABLE
@@ -68,7 +77,20 @@ BEGIN ATOMIC
 		c.rows_compared, c.rows_differing, c.problem
 	FROM ownership.compare_copies(drift_summary.pattern, true) c;
 END;
-COMMENT ON FUNCTION ownership.drift_summary(text) IS 'One row a copy of a field: how many rows were compared with the authoritative copy, and how many differ';
+COMMENT ON FUNCTION ownership.drift_summary(text) IS
+'Counts the rows in which copies of fields differ from the authoritative copy.
+Arguments:
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
+Returns one row for each copy:
+- entity: Entity of the field.
+- field: Name of the field.
+- authoritative: The authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- source: System of which that table is a private copy. NULL: the table is shared.
+- rows_compared: Number of compared rows. NULL: the copy was not compared.
+- rows_differing: Number of rows that differ.
+- problem: Why the copy was not compared. NULL: it was.';
 
 /*
  * Without "SET search_path": the tables' own triggers run, and may need
@@ -76,11 +98,21 @@ COMMENT ON FUNCTION ownership.drift_summary(text) IS 'One row a copy of a field:
  */
 CREATE FUNCTION ownership.reconcile(field text, dry_run boolean DEFAULT false, max_rows bigint DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_reconcile' LANGUAGE C;
-COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS 'Writes the authoritative value into the shared copies that hold another one; returns how many rows';
+COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
+'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
+Arguments:
+- field: The field, as entity.name. It must have several copies.
+- dry_run: true: the function writes nothing and only counts. Default: false.
+- max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
+Returns the number of rows that it wrote, or would write in a dry run.';
 
 CREATE PROCEDURE ownership.reconcile_all(pattern text, batch_size integer DEFAULT 1000)
 AS 'MODULE_PATHNAME', 'ownership_reconcile_all' LANGUAGE C;
-COMMENT ON PROCEDURE ownership.reconcile_all(text, integer) IS 'Reconciles the fields that match, and commits after each batch';
+COMMENT ON PROCEDURE ownership.reconcile_all(text, integer) IS
+'Calls reconcile() for each matching field that has several copies, and commits after each batch. It cannot run in a transaction block.
+Arguments:
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one.
+- batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
 
 /* the data is protected by the privileges on its tables: these run as their caller */
 GRANT SELECT ON ownership.linked_copy TO PUBLIC;

@@ -5,7 +5,7 @@
  */
 CREATE FUNCTION ownership.resolve() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_resolve' LANGUAGE C;
-COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: says who resolved it, and when';
+COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
 /* it is for the trigger that follows, and no other */
 REVOKE ALL ON FUNCTION ownership.resolve() FROM PUBLIC;
 CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
@@ -13,27 +13,43 @@ CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
 
 CREATE FUNCTION ownership.accept(conflict_id bigint)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
-COMMENT ON FUNCTION ownership.accept(bigint) IS 'Writes a refused value, or creates or deletes a row as was refused, and marks the conflict accepted';
+COMMENT ON FUNCTION ownership.accept(bigint) IS
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+Arguments:
+- conflict_id: Number of the conflict.
+Returns 1, the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.accept(conflict_ids bigint[])
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept_set' LANGUAGE C STRICT;
-COMMENT ON FUNCTION ownership.accept(bigint[]) IS 'The same for several, all or none; returns how many';
+COMMENT ON FUNCTION ownership.accept(bigint[]) IS
+'Accepts several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+Returns the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_id bigint)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_dismiss' LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.dismiss(bigint) IS 'Marks a conflict dismissed: what is stored stays';
+COMMENT ON FUNCTION ownership.dismiss(bigint) IS
+'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
+Arguments:
+- conflict_id: Number of the conflict.
+Returns 1, the number of dismissed conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_ids bigint[])
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_dismiss_set' LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS 'The same for several, all or none; returns how many';
+COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
+'Dismisses several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+Returns the number of dismissed conflicts.';
 
 CREATE FUNCTION ownership.disagreement(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT table_schema text, OUT table_name text,
 	OUT row_key jsonb, OUT column_name text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
 	OUT refused text, OUT stored text, OUT note text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_disagreement' LANGUAGE C VOLATILE ROWS 100;
-COMMENT ON FUNCTION ownership.disagreement() IS 'For the view disagreements';
+COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
 
 CREATE VIEW ownership.disagreements AS
 SELECT d.conflict_id, d.recorded_at, ownership.relation_name(d.table_schema, d.table_name) AS relation, d.row_key, d.column_name,
@@ -42,10 +58,24 @@ FROM ownership.disagreement() d
 LEFT JOIN ownership.mirrored_column m ON m.table_schema = d.table_schema AND m.table_name = d.table_name AND m.column_name = d.column_name
 LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
 ORDER BY d.table_schema COLLATE "C", d.table_name COLLATE "C", d.row_key, d.column_name COLLATE "C", d.conflict_id;
-COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from what is stored';
-COMMENT ON COLUMN ownership.disagreements.column_name IS 'NULL: the row as a whole was to be created or deleted';
-COMMENT ON COLUMN ownership.disagreements.refused IS 'As text output; accept() writes it';
-COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, such as why the stored value is not shown';
+COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
+COMMENT ON COLUMN ownership.disagreements.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it.';
+COMMENT ON COLUMN ownership.disagreements.recorded_at IS 'Time at which the guard recorded the conflict.';
+COMMENT ON COLUMN ownership.disagreements.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.disagreements.row_key IS 'Key columns of the row and their values.';
+COMMENT ON COLUMN ownership.disagreements.column_name IS 'Name of the column. NULL: the row as a whole was refused; the writer wanted to create or delete it.';
+COMMENT ON COLUMN ownership.disagreements.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.disagreements.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.disagreements.owner IS 'System of record of the field.';
+COMMENT ON COLUMN ownership.disagreements.system IS 'System that wrote. NULL: an unidentified writer.';
+COMMENT ON COLUMN ownership.disagreements.role IS 'Role that wrote.';
+COMMENT ON COLUMN ownership.disagreements.operation IS 'Kind of write: INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN ownership.disagreements.outcome IS 'What became of the write: kept, discarded or rejected.';
+COMMENT ON COLUMN ownership.disagreements.refused IS 'Refused value, as text. accept() writes it.';
+COMMENT ON COLUMN ownership.disagreements.stored IS 'Stored value, as text. NULL: it is NULL, or the note says why the view does not show it.';
+COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, such as why the view does not show the stored value.';
+COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 
 /* reads evidence and data as its caller: who may read neither sees nothing */
 GRANT SELECT ON ownership.disagreements TO PUBLIC;
@@ -53,4 +83,19 @@ GRANT SELECT ON ownership.disagreements TO PUBLIC;
 CREATE FUNCTION ownership.revert(system text, since timestamptz, until timestamptz DEFAULT now(), dry_run boolean DEFAULT true,
 	OUT relation text, OUT row_key jsonb, OUT column_name text, OUT from_value text, OUT to_value text, OUT outcome text, OUT reason text, OUT conflict_id bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_revert' LANGUAGE C VOLATILE ROWS 100;
-COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS 'Puts the values before a system''s writes back where they are still there, and tells what it did, or would do';
+COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
+Arguments:
+- system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
+- since: Begin of the period in which the evidence was recorded.
+- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- dry_run: true, the default: the function writes nothing and only reports.
+Returns one row for each value, or for each row as a whole:
+- relation: Name of the table.
+- row_key: Key columns of the row and their values.
+- column_name: Name of the column. NULL: the row as a whole.
+- from_value: Stored value, as text.
+- to_value: Value that goes back, as text.
+- outcome: reverted, would be reverted, or skipped.
+- reason: Why the value was skipped. NULL: it was not.
+- conflict_id: Number of the conflict in ownership.conflict.';

@@ -88,12 +88,16 @@ FROM (
 	WHERE NOT EXISTS (SELECT FROM holder h WHERE h.system = s.name)
 ) g
 ORDER BY system COLLATE "C", role COLLATE "C", rank, statement COLLATE "C";
-COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants() returns, and for which system and role';
+COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants() returns, with the system and the role of each statement.';
 
 CREATE FUNCTION ownership.grants(system text DEFAULT NULL)
 RETURNS SETOF text AS 'MODULE_PATHNAME', 'ownership_grants' LANGUAGE C STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.grants(text) IS 'The map as native GRANT statements to the roles of a system (NULL: of all)';
+COMMENT ON FUNCTION ownership.grants(text) IS
+'Returns the map as GRANT statements for the roles of systems. It grants nothing itself.
+Arguments:
+- system: The system. NULL, the default: all systems.
+Returns one statement, or one comment line, in each row.';
 
 GRANT SELECT ON ownership.grant_statements TO PUBLIC;

@@ -74,19 +74,25 @@ SELECT 'edge', system, node, part, fields,
 			CASE WHEN refused > 0 THEN refused || ' refused' END), '') || ')'),
 	NULL, part = 'intruder'
 FROM edge;
-COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them';
+COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them.';
 
 /* their queries are many and short: compiling them would take longer than they do */
 CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid')
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_diagram' LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.diagram(text) IS 'The map as a picture for Mermaid (mermaid) or Graphviz (dot): systems, entities, who owns, writes and reads';
+COMMENT ON FUNCTION ownership.diagram(text) IS
+'Returns the map as a diagram: systems, entities, and which system owns, writes and reads what.
+Arguments:
+- format: mermaid or dot (for Graphviz). Default: mermaid.
+Returns the source text of the diagram.';
 
 CREATE FUNCTION ownership.page()
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_page' LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.page() IS 'The map, its risks and its evidence, as far as the caller may read them, as one HTML page';
+COMMENT ON FUNCTION ownership.page() IS
+'Returns the map, its risks and its evidence as one HTML page. The page contains what the caller may read.
+Returns the HTML text.';
 
 GRANT SELECT ON ownership.picture, ownership.part TO PUBLIC;

@@ -14,19 +14,22 @@ CREATE TABLE ownership.map_history (
 	old					jsonb,
 	new					jsonb
 );
-COMMENT ON TABLE ownership.map_history IS 'Who changed what on the map, and when: one row a changed row';
-COMMENT ON COLUMN ownership.map_history.changed_at IS 'When the transaction began; its changes have it in common';
-COMMENT ON COLUMN ownership.map_history.role IS 'The role, as SET ROLE left it';
-COMMENT ON COLUMN ownership.map_history.login IS 'The role that the session was authorised as';
-COMMENT ON COLUMN ownership.map_history.map_table IS 'The table of the map; guard: the guard of the table went away or came back';
-COMMENT ON COLUMN ownership.map_history.item IS 'What the row is about, after the change: a system, a field, a table, a column ...';
-COMMENT ON COLUMN ownership.map_history.entity IS 'The field''s, where it is about one';
-COMMENT ON COLUMN ownership.map_history.old IS 'What the changed columns held; NULL: the row is new';
-COMMENT ON COLUMN ownership.map_history.new IS 'What they hold now; NULL: the row is gone';
+COMMENT ON TABLE ownership.map_history IS 'The changes of the map and of guards. One row is one changed row of a table of the map.';
+COMMENT ON COLUMN ownership.map_history.id IS 'Number of the change.';
+COMMENT ON COLUMN ownership.map_history.changed_at IS 'Time at which the transaction began. All changes of one transaction have the same time.';
+COMMENT ON COLUMN ownership.map_history.role IS 'Role that made the change, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.map_history.login IS 'Role that the session was authorised as.';
+COMMENT ON COLUMN ownership.map_history.application_name IS 'Setting application_name of the session.';
+COMMENT ON COLUMN ownership.map_history.map_table IS 'Table of the map, without its schema. The value guard: the guard of a table was taken away or came back.';
+COMMENT ON COLUMN ownership.map_history.item IS 'Name of what the row is about, after the change: a system, a field, a table, a column.';
+COMMENT ON COLUMN ownership.map_history.entity IS 'Entity of the field, where the change is about a field.';
+COMMENT ON COLUMN ownership.map_history.field IS 'Name of the field, where the change is about a field.';
+COMMENT ON COLUMN ownership.map_history.old IS 'Values of the changed columns before the change. NULL: the row is new.';
+COMMENT ON COLUMN ownership.map_history.new IS 'Values of the changed columns after the change. NULL: the row was deleted.';
 
 CREATE FUNCTION ownership.map_recorded() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_map_recorded' LANGUAGE C;
-COMMENT ON FUNCTION ownership.map_recorded() IS 'Trigger on the map''s tables: writes ownership.map_history';
+COMMENT ON FUNCTION ownership.map_recorded() IS 'Trigger on the tables of the map: writes ownership.map_history.';
 /* on a table of somebody's own it would write what he likes */
 REVOKE EXECUTE ON FUNCTION ownership.map_recorded() FROM PUBLIC;
 
@@ -125,9 +128,17 @@ SELECT changed_at, role, login, application_name, decided, old, new,
 FROM told
 GROUP BY changed_at, role, login, application_name, map_table, decided, old, new
 ORDER BY changed_at, min(id);
-COMMENT ON VIEW ownership.decisions IS 'The map''s history for people: one row a decision, however many fields it was about';
-COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided: owner, reader, writer, policy ...';
-COMMENT ON COLUMN ownership.decisions.sample IS 'The first five of them';
+COMMENT ON VIEW ownership.decisions IS 'The history of the map for people. One row is one decision, for however many fields it was made. The view shows it to roles that may read ownership.map_history.';
+COMMENT ON COLUMN ownership.decisions.changed_at IS 'Time at which the transaction of the decision began.';
+COMMENT ON COLUMN ownership.decisions.role IS 'Role that made the decision, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.decisions.login IS 'Role that the session was authorised as.';
+COMMENT ON COLUMN ownership.decisions.application_name IS 'Setting application_name of the session.';
+COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided on: owner, reader, writer, field policy, row owner, guard state and others.';
+COMMENT ON COLUMN ownership.decisions.old IS 'Value before the decision. NULL: none.';
+COMMENT ON COLUMN ownership.decisions.new IS 'Value after the decision. NULL: none.';
+COMMENT ON COLUMN ownership.decisions.items IS 'Number of fields, tables or other things that the decision is about.';
+COMMENT ON COLUMN ownership.decisions.sample IS 'Names of the first five of them.';
+COMMENT ON COLUMN ownership.decisions.first_id IS 'Number of the first change of the decision in ownership.map_history.';
 
 /* not the history: it names other people's roles and applications; the view shows it to who may read it */
 GRANT SELECT ON ownership.decisions TO PUBLIC;

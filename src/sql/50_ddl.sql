@@ -17,10 +17,12 @@ CREATE TABLE ownership.mirrored_pattern (
 	CONSTRAINT mirrored_pattern_readers_check CHECK (array_position(readers, NULL) IS NULL),
 	CONSTRAINT mirrored_pattern_exclude_check CHECK (array_position(exclude, NULL) IS NULL)
 );
-COMMENT ON TABLE ownership.mirrored_pattern IS 'What add_tables() was told: tables and columns that appear later under a pattern are put on the map and guarded';
-COMMENT ON COLUMN ownership.mirrored_pattern.pattern IS 'As for add_tables(): "netsuite.*" is a schema; where several match a table, the most specific one counts';
-COMMENT ON COLUMN ownership.mirrored_pattern.owner IS 'System of record of the fields; NULL: the source, if there is one';
-COMMENT ON COLUMN ownership.mirrored_pattern.exclude IS 'Patterns of tables and columns that stay off the map';
+COMMENT ON TABLE ownership.mirrored_pattern IS 'The patterns that add_tables() was called with. When a table or a column that matches a pattern appears later, the extension puts it on the map and guards the table.';
+COMMENT ON COLUMN ownership.mirrored_pattern.pattern IS 'Pattern of table names, as in add_tables(): * stands for any characters, ? for one. Where several patterns match a table, the most specific one counts.';
+COMMENT ON COLUMN ownership.mirrored_pattern.source IS 'System of which the tables are private copies. NULL: the tables are shared.';
+COMMENT ON COLUMN ownership.mirrored_pattern.owner IS 'System of record of the fields. NULL: the source; without a source the fields have no system of record.';
+COMMENT ON COLUMN ownership.mirrored_pattern.readers IS 'Systems that are declared to read the fields. Default: none.';
+COMMENT ON COLUMN ownership.mirrored_pattern.exclude IS 'Patterns of tables, and of columns as table.column, that stay off the map. Default: none.';
 SELECT pg_catalog.pg_extension_config_dump('ownership.mirrored_pattern', '');
 CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_pattern
 	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
@@ -41,28 +43,35 @@ CREATE TABLE ownership.bound_table (
 	PRIMARY KEY (table_schema, table_name)
 );
 CREATE INDEX bound_table_relid_idx ON ownership.bound_table (relid);
-COMMENT ON TABLE ownership.bound_table IS 'Internal: the table and the columns that a name on the map was bound to when last looked at';
-COMMENT ON COLUMN ownership.bound_table.relid IS 'Its OID; 0: the map waits for a table of that name';
-COMMENT ON COLUMN ownership.bound_table.columns IS 'Its columns'' names by attribute number; empty where one was dropped';
-COMMENT ON COLUMN ownership.bound_table.guarded IS 'The guard belongs on the table that carries the name';
-COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map';
-COMMENT ON COLUMN ownership.bound_table.types IS 'The OIDs of its columns'' types by attribute number';
-COMMENT ON COLUMN ownership.bound_table.away_since IS 'When a trigger of its guard was dropped or switched off; NULL: it is in place';
+COMMENT ON TABLE ownership.bound_table IS 'Internal: the table and the columns to which a name on the map was bound at the last look.';
+COMMENT ON COLUMN ownership.bound_table.table_schema IS 'Schema that the map names.';
+COMMENT ON COLUMN ownership.bound_table.table_name IS 'Table that the map names.';
+COMMENT ON COLUMN ownership.bound_table.relid IS 'OID of the table. 0: the map waits for a table of that name.';
+COMMENT ON COLUMN ownership.bound_table.columns IS 'Names of its columns by attribute number. An empty text stands for a dropped column.';
+COMMENT ON COLUMN ownership.bound_table.guarded IS 'true: the guard belongs on the table that has the name.';
+COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map.';
+COMMENT ON COLUMN ownership.bound_table.types IS 'OIDs of the types of its columns by attribute number.';
+COMMENT ON COLUMN ownership.bound_table.away_since IS 'Time at which a trigger of its guard was dropped or switched off. NULL: the guard is in place.';
 
 CREATE TABLE ownership.bound_schema (
 	name	text PRIMARY KEY,
 	schema	oid NOT NULL,
 	role	oid NOT NULL
 );
-COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema that a name on the map was bound to, and its owner then';
+COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema to which a name on the map was bound, and its owner at that time.';
+COMMENT ON COLUMN ownership.bound_schema.name IS 'Name of the schema.';
+COMMENT ON COLUMN ownership.bound_schema.schema IS 'OID of the schema.';
+COMMENT ON COLUMN ownership.bound_schema.role IS 'OID of its owner.';
 
 CREATE TABLE ownership.left_off (
 	relid			oid PRIMARY KEY,
 	table_schema	text NOT NULL,
 	table_name		text NOT NULL
 );
-COMMENT ON TABLE ownership.left_off IS 'Internal: tables that were taken off the map, or were off it in a dump: no pattern missed them';
-COMMENT ON COLUMN ownership.left_off.table_schema IS 'The name that it had then';
+COMMENT ON TABLE ownership.left_off IS 'Internal: the tables that were taken off the map, or that were off it in a dump. They are no tables that a pattern has missed.';
+COMMENT ON COLUMN ownership.left_off.relid IS 'OID of the table.';
+COMMENT ON COLUMN ownership.left_off.table_schema IS 'Schema of the table at that time.';
+COMMENT ON COLUMN ownership.left_off.table_name IS 'Name of the table at that time.';
 
 CREATE TABLE ownership.former_table (
 	former_schema	text NOT NULL,
@@ -73,9 +82,13 @@ CREATE TABLE ownership.former_table (
 	twin			boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (former_schema, former_name)
 );
-COMMENT ON TABLE ownership.former_table IS 'Internal: names that mirrored tables had before they were renamed';
-COMMENT ON COLUMN ownership.former_table.left_in IS 'The transaction that renamed it';
-COMMENT ON COLUMN ownership.former_table.twin IS 'The map was copied to another table that took that name';
+COMMENT ON TABLE ownership.former_table IS 'Internal: the names that mirrored tables had before they were renamed.';
+COMMENT ON COLUMN ownership.former_table.former_schema IS 'Schema before.';
+COMMENT ON COLUMN ownership.former_table.former_name IS 'Name before.';
+COMMENT ON COLUMN ownership.former_table.table_schema IS 'Schema after.';
+COMMENT ON COLUMN ownership.former_table.table_name IS 'Name after.';
+COMMENT ON COLUMN ownership.former_table.left_in IS 'Transaction that renamed it.';
+COMMENT ON COLUMN ownership.former_table.twin IS 'true: the map was copied to another table that took the former name.';
 
 CREATE TABLE ownership.former_column (
 	table_schema	text NOT NULL,
@@ -85,8 +98,12 @@ CREATE TABLE ownership.former_column (
 	left_in			xid8 NOT NULL,
 	PRIMARY KEY (table_schema, table_name, former_name)
 );
-COMMENT ON TABLE ownership.former_column IS 'Internal: names that mirrored columns had before they were renamed';
-COMMENT ON COLUMN ownership.former_column.left_in IS 'The transaction that renamed it';
+COMMENT ON TABLE ownership.former_column IS 'Internal: the names that mirrored columns had before they were renamed.';
+COMMENT ON COLUMN ownership.former_column.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.former_column.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.former_column.former_name IS 'Name before.';
+COMMENT ON COLUMN ownership.former_column.column_name IS 'Name after.';
+COMMENT ON COLUMN ownership.former_column.left_in IS 'Transaction that renamed it.';
 
 /*
  * What is to be done when the transaction commits: only then is it known
@@ -104,18 +121,20 @@ CREATE UNLOGGED TABLE ownership.ddl_queue (
 	gone_types		oid[] NOT NULL DEFAULT '{}',
 	PRIMARY KEY (classid, objid)
 );
-COMMENT ON TABLE ownership.ddl_queue IS 'Internal: what DDL of this transaction leaves to be done at its commit';
-COMMENT ON COLUMN ownership.ddl_queue.classid IS 'Of a table or of a schema';
-COMMENT ON COLUMN ownership.ddl_queue.table_schema IS 'Where the map named it at the beginning of the transaction';
-COMMENT ON COLUMN ownership.ddl_queue.arrived IS 'It came to its name in this transaction';
-COMMENT ON COLUMN ownership.ddl_queue.guard IS 'Its triggers are to be looked at';
-COMMENT ON COLUMN ownership.ddl_queue.fresh IS 'Columns that came in this transaction';
-COMMENT ON COLUMN ownership.ddl_queue.gone IS 'Mirrored columns that were dropped in this transaction';
-COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'Their types';
+COMMENT ON TABLE ownership.ddl_queue IS 'Internal: what DDL of a transaction leaves to do at its commit.';
+COMMENT ON COLUMN ownership.ddl_queue.classid IS 'OID of the catalog: that of tables or that of schemas.';
+COMMENT ON COLUMN ownership.ddl_queue.objid IS 'OID of the table or schema.';
+COMMENT ON COLUMN ownership.ddl_queue.table_schema IS 'Schema that the map named at the beginning of the transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.table_name IS 'Table that the map named at the beginning of the transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.arrived IS 'true: the table got its name in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.guard IS 'true: the triggers of the table are to be checked.';
+COMMENT ON COLUMN ownership.ddl_queue.fresh IS 'Columns that were added in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.gone IS 'Mirrored columns that were dropped in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'OIDs of their types.';
 
 CREATE FUNCTION ownership.ddl_settle() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_settle' LANGUAGE C;
-COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards what came under its patterns and names';
+COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards the tables that came under its patterns and names.';
 CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON ownership.ddl_queue DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION ownership.ddl_settle();
 ALTER TABLE ownership.ddl_queue ENABLE ALWAYS TRIGGER settle;
@@ -125,24 +144,24 @@ CREATE FUNCTION ownership.key_renamed(object jsonb, old text, new text)
 RETURNS jsonb LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(object) = 'object' AND object ? old
 	THEN (object - old) || jsonb_build_object(new, object -> old) ELSE object END;
-COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object with another name for one of its keys';
+COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 
 CREATE FUNCTION ownership.mirrored_table_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_table_bind' LANGUAGE C;
-COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: remembers which table is meant';
+COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
 CREATE TRIGGER bind AFTER INSERT OR UPDATE OR DELETE ON ownership.mirrored_table
 	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_table_bind();
 ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER bind;
 
 CREATE FUNCTION ownership.pattern_readers() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_pattern_readers' LANGUAGE C;
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames a system among the readers of patterns, too';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns.';
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 
 CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
-COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that it names, and, while a dump is restored, remembers which tables are off the map';
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
 	FOR EACH ROW EXECUTE FUNCTION ownership.mirrored_pattern_bind();
 ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
@@ -154,7 +173,7 @@ ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
  */
 CREATE FUNCTION ownership.map_restored() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_map_restored' LANGUAGE C;
-COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the map''s tables: lets a dump be restored in any order';
+COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 CREATE TRIGGER restored BEFORE INSERT ON ownership.identity
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 CREATE TRIGGER restored BEFORE INSERT ON ownership.field
@@ -177,13 +196,13 @@ CREATE TRIGGER restored BEFORE INSERT ON ownership.row_owner
  */
 CREATE FUNCTION ownership.ddl_start() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_start' LANGUAGE C;
-COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table that is guarded for itself be attached as a partition';
+COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
 CREATE FUNCTION ownership.ddl_end() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_end' LANGUAGE C;
-COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows what was renamed, and takes in what is new';
+COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows renamed tables and columns, and takes in new ones.';
 CREATE FUNCTION ownership.ddl_drop() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_drop' LANGUAGE C;
-COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of what was dropped waits for its name';
+COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
 
 CREATE EVENT TRIGGER ownership_start ON ddl_command_start
 	WHEN TAG IN ('ALTER TABLE')
@@ -202,12 +221,15 @@ CREATE EVENT TRIGGER ownership_drop ON sql_drop
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition.';
+COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
+COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 
 /* What the map missed, found in the catalogs, whatever event triggers saw. */
 CREATE FUNCTION ownership.map_behind(OUT relation text, OUT column_name text, OUT detail text, OUT advice text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_map_behind' LANGUAGE C STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow; for the view risks';
+COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
 
 /* What DDL broke, or could, and what the extension itself lacks; part of ownership.risks. */
 CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -298,7 +320,7 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
 	FROM ownership.map_behind() b;
-COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL';
+COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL.';
 
 /* they write what nobody may write otherwise: not for triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),

@@ -9,7 +9,10 @@ CREATE TABLE ownership.replaced_column (
 	attnum		int2 NOT NULL,
 	PRIMARY KEY (relid, former_name)
 );
-COMMENT ON TABLE ownership.replaced_column IS 'Internal: mirrored columns that were dropped, and the columns that may have taken their place';
+COMMENT ON TABLE ownership.replaced_column IS 'Internal: the mirrored columns that were dropped, and the columns that may have taken their place.';
+COMMENT ON COLUMN ownership.replaced_column.relid IS 'OID of the table.';
+COMMENT ON COLUMN ownership.replaced_column.former_name IS 'Name of the dropped column.';
+COMMENT ON COLUMN ownership.replaced_column.attnum IS 'Attribute number of the column that may have taken its place.';
 
 /* Part of ownership.risks. */
 CREATE VIEW ownership.renamed_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -35,6 +38,6 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute o
 	WHERE u.entity = n.entity AND u.name = n.field AND num_nonnulls(u.domain, u.policy, u.rationale, u.decided_by, u.decided_on) = 0
 	  AND NOT u.local AND NOT EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = n.entity AND c.field = n.field
 		AND (c.table_schema, c.table_name, c.column_name) <> (n.table_schema, n.table_name, n.column_name))));
-COMMENT ON VIEW ownership.renamed_risk IS 'Internal: the part of ownership.risks that is about columns which may have been renamed';
+COMMENT ON VIEW ownership.renamed_risk IS 'Internal: the part of ownership.risks that is about columns which may have been renamed.';
 
 GRANT SELECT ON ownership.replaced_column, ownership.renamed_risk TO PUBLIC;

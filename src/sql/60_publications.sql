@@ -9,7 +9,7 @@
  */
 CREATE FUNCTION ownership.another_hub() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_another_hub' LANGUAGE C;
-COMMENT ON FUNCTION ownership.another_hub() IS 'Trigger on the extension''s tables: leaves out what a subscription brings of another hub''s';
+COMMENT ON FUNCTION ownership.another_hub() IS 'Trigger on the tables of the extension: leaves out what a subscription brings from the extension of another database.';
 REVOKE ALL ON FUNCTION ownership.another_hub() FROM PUBLIC;
 
 DO $$

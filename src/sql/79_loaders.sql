@@ -25,8 +25,8 @@ SELECT o.table_schema, o.table_name, o.column_name, o.owner, t.source,
 	t.source IS NOT NULL AND (o.entity, o.field, t.source) IN (SELECT s.entity, s.field, s.source FROM ownership.only_copy s) AS only_here
 FROM owned o
 JOIN ownership.mirrored_table t USING (table_schema, table_name);
-COMMENT ON VIEW ownership.foreign_in IS 'Internal: who owns what in which mirrored table';
-COMMENT ON COLUMN ownership.foreign_in.only_here IS 'No table but those of this source holds the field';
+COMMENT ON VIEW ownership.foreign_in IS 'Internal: which system owns which column of which mirrored table.';
+COMMENT ON COLUMN ownership.foreign_in.only_here IS 'true: no table but those of this source contains the field.';
 
 /* Part of ownership.risks. */
 CREATE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -85,6 +85,6 @@ SELECT 13, 'medium', 'foreign_loader', NULL, NULL, NULL, NULL, array_remove(ARRA
 		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role by which it has that.', l.settable, l.role) END
 FROM loader l
 WHERE l.switches_off AND EXISTS (SELECT FROM ownership.foreign_in f WHERE f.owner IS DISTINCT FROM l.system);
-COMMENT ON VIEW ownership.loader_risk IS 'Internal: the part of ownership.risks that is about roles of systems which the guard cannot hold back';
+COMMENT ON VIEW ownership.loader_risk IS 'Internal: the part of ownership.risks that is about roles of systems that the guard does not hold back.';
 
 GRANT SELECT ON ownership.foreign_in, ownership.loader_risk TO PUBLIC;

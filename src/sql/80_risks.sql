@@ -265,5 +265,33 @@ WITH guard AS MATERIALIZED (
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
 ORDER BY array_position('{high,medium,low}', severity), rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
-COMMENT ON VIEW ownership.risks IS 'Places where the map is unsafe, the worst first';
-COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low';
+COMMENT ON VIEW ownership.risks IS 'The places where the map or the traffic is unsafe, the worst first. One row is one finding.';
+COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low.';
+COMMENT ON COLUMN ownership.risks.risk IS
+'Name of the risk.
+- enforcement_off (high): A setting of the server, of the database or of a role switches the guard off, or to a weaker policy.
+- unowned (high): The field has no system of record. Every system may write it.
+- contested (high): Several systems write the field, as declared or as seen.
+- unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
+- unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
+- unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
+- unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.
+- unknown_identity (medium): The role or subscription that the map names does not exist, or is another role of the same name.
+- broken_mirror (medium): The map names a table, column, schema, system or domain that does not exist, or a row filter fails.
+- out_of_bounds (medium): The domain of the field excludes the kind of its system of record.
+- drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
+- silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
+- undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
+- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
+- blurred (low): The domain of the field is blurred, and the field has no rationale.
+- undeclared_reader (low): A system that is not declared as a reader reads the field.
+- unmapped (low): A column of a mirrored table is not on the map.';
+COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
+COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
+COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';
+COMMENT ON COLUMN ownership.risks.column_name IS 'Name of the column. NULL: the risk is not about one column.';
+COMMENT ON COLUMN ownership.risks.systems IS 'Systems that the risk is about.';
+COMMENT ON COLUMN ownership.risks.detail IS 'What is unsafe, in one or more sentences.';
+COMMENT ON COLUMN ownership.risks.advice IS 'What to do about it.';

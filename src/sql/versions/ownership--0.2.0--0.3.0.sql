@@ -1,3 +1,616 @@
 /* ownership: from 0.2.0 to 0.3.0 */
 
 \echo Use "ALTER EXTENSION ownership UPDATE" to load this file. \quit
+
+/* Comments describe arguments, results and columns. */
+
+COMMENT ON SCHEMA ownership IS 'The ownership map: which system is the system of record of each field, and the evidence of writes by other systems.';
+COMMENT ON TABLE ownership.system IS 'The business applications that exchange data. One row is one system.';
+COMMENT ON COLUMN ownership.system.name IS 'Short name. It is at most 63 bytes long. When a role changes it, the extension changes it everywhere on the map.';
+COMMENT ON COLUMN ownership.system.kind IS 'Kind of application: erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other, or a kind of your own. The guide proposes owners by kind. Default: other.';
+COMMENT ON COLUMN ownership.system.title IS 'Name that people use for the system. NULL: it has no other name.';
+COMMENT ON COLUMN ownership.system.contact IS 'Person or team that answers questions about the system.';
+COMMENT ON COLUMN ownership.system.note IS 'Free text. The extension does not read it.';
+COMMENT ON TABLE ownership.identity IS 'The role, subscription or replication origin from which the guard recognises each system. One row is one identity.';
+COMMENT ON COLUMN ownership.identity.kind IS 'Kind of identity: role, subscription or origin.';
+COMMENT ON COLUMN ownership.identity.name IS 'Name of the role, of the subscription or of the replication origin. It may be a name that does not exist yet.';
+COMMENT ON COLUMN ownership.identity.system IS 'System that the identity writes as. NULL: only a steward or a carrier may have no system.';
+COMMENT ON COLUMN ownership.identity.strict IS 'true: in a replication worker, the policy reject raises an error, which stops the stream. false, the default: reject acts as keep there. Only for subscriptions and origins.';
+COMMENT ON COLUMN ownership.identity.steward IS 'true: the identity may write every field. Each write to a field of another system leaves evidence with the outcome overridden. Default: false.';
+COMMENT ON COLUMN ownership.identity.carrier IS 'true: the identity loads tables of several systems. It writes as the source of the table that it writes. In a shared table it writes as the system that the setting ownership.system names, else it is unidentified. Default: false.';
+COMMENT ON TABLE ownership.domain IS 'The guide: kinds of data, such as price or stock, and the kinds of systems that should own them. One row is one domain.';
+COMMENT ON COLUMN ownership.domain.name IS 'Short name.';
+COMMENT ON COLUMN ownership.domain.title IS 'Name that people use for the domain. NULL: the short name.';
+COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that should own such data, the preferred kind first. suggest() proposes the first kind that has a system on the map. NULL: no kind.';
+COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own such data. A field that such a system owns is the risk out_of_bounds.';
+COMMENT ON COLUMN ownership.domain.blurred IS 'true: people mean different things by this domain. Each of its fields needs a rationale, else it is the risk blurred. Default: false.';
+COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, keep or reject. NULL: the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.domain.column_pattern IS 'Regular expression for words of a column name. A column with such a name belongs to the domain. The form table\.column is for columns of certain tables only.';
+COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for words of a table name. In such a table, suggest() relies on the column name. The form table\..* says that all columns of such a table belong to the domain.';
+COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
+COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
+COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
+COMMENT ON TABLE ownership.field IS 'The data points that cross a system boundary. One row is one field; entity.name is its full name.';
+COMMENT ON COLUMN ownership.field.entity IS 'Business object that the field belongs to, such as product.';
+COMMENT ON COLUMN ownership.field.name IS 'Name of the field within its entity, such as price. It contains no dot.';
+COMMENT ON COLUMN ownership.field.domain IS 'Domain of the field: a name in ownership.domain. NULL: none.';
+COMMENT ON COLUMN ownership.field.owner IS 'System of record: the only system whose writes the guard does not judge. NULL: the field has no system of record, and every system may write it. That is the risk unowned.';
+COMMENT ON COLUMN ownership.field.policy IS
+'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
+- observe: The guard lets the write through and records it as evidence.
+- fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
+- reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
+COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
+COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a system boundary. It is on the map, and it is not a risk that it has no system of record. Default: false.';
+COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
+COMMENT ON COLUMN ownership.field.decided_by IS 'Person or group that decided on the system of record. Text for people.';
+COMMENT ON COLUMN ownership.field.decided_on IS 'Day of that decision.';
+COMMENT ON TABLE ownership.declared_access IS 'The readers and writers of fields that people have declared. One row is one system that reads or writes one field today.';
+COMMENT ON COLUMN ownership.declared_access.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.declared_access.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.declared_access.system IS 'System that reads or writes the field.';
+COMMENT ON COLUMN ownership.declared_access.mode IS 'read or write.';
+COMMENT ON TABLE ownership.mirrored_table IS 'The tables of this database that mirror the data of a system. One row is one table.';
+COMMENT ON COLUMN ownership.mirrored_table.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.mirrored_table.table_name IS 'Name of the table. It may be a name that does not exist yet.';
+COMMENT ON COLUMN ownership.mirrored_table.source IS 'System of which the table is a private copy. That system may write all columns of the table. NULL: the table is shared; several systems write it.';
+COMMENT ON TABLE ownership.mirrored_column IS 'The columns that contain a field. One row is one column. Several columns that contain the same field are its copies.';
+COMMENT ON COLUMN ownership.mirrored_column.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.mirrored_column.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.mirrored_column.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.mirrored_column.entity IS 'Entity of the field that the column contains.';
+COMMENT ON COLUMN ownership.mirrored_column.field IS 'Name of the field that the column contains.';
+COMMENT ON COLUMN ownership.mirrored_column.authoritative IS 'true: drift() and reconcile() compare the other copies of the field with this one. A field has at most one such column. Default: false.';
+COMMENT ON TABLE ownership.row_owner IS 'The systems of record of single rows. In the rows for which the filter is true, the owner owns the column. The first filter that is true counts, in the order of position; where no filter is true, the owner of the field counts.';
+COMMENT ON COLUMN ownership.row_owner.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.row_owner.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.row_owner.column_name IS 'Name of the column. It must be on the map.';
+COMMENT ON COLUMN ownership.row_owner.position IS 'Order of the filters of one column, the lowest number first.';
+COMMENT ON COLUMN ownership.row_owner.row_filter IS 'Boolean SQL expression over the stored row: the old row for UPDATE and DELETE, the new row for INSERT. It contains no subquery and no volatile function. It names functions and operators outside pg_catalog with their schema.';
+COMMENT ON COLUMN ownership.row_owner.owner IS 'System of record in these rows. NULL: these rows have no system of record.';
+COMMENT ON TABLE ownership.conflict IS 'Evidence: the writes to fields by writers that are not their system of record. One row is one conflict of one written row.';
+COMMENT ON COLUMN ownership.conflict.id IS 'Number of the conflict. accept() and dismiss() take it.';
+COMMENT ON COLUMN ownership.conflict.recorded_at IS 'Time at which the guard recorded the conflict.';
+COMMENT ON COLUMN ownership.conflict.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.conflict.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.conflict.row_key IS 'Key columns of the row and their values, as text. It leaves out the key columns that a refused INSERT did not name. NULL: the table has no key.';
+COMMENT ON COLUMN ownership.conflict.operation IS 'Kind of write: INSERT, UPDATE, DELETE or TRUNCATE.';
+COMMENT ON COLUMN ownership.conflict.system IS 'System that wrote. NULL: the writer was unidentified, or was a steward without a system.';
+COMMENT ON COLUMN ownership.conflict.role IS 'Role that wrote, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.conflict.origin IS 'Replication origin or subscription of the write. NULL: the write did not come from replication.';
+COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
+COMMENT ON COLUMN ownership.conflict.outcome IS
+'What became of the write.
+- observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
+- filled: The write went through, because the policy is fill and there was no stored value.
+- kept: The guard kept the stored value of the column. The rest of the row was written.
+- discarded: The guard did not create, or did not delete, the row.
+- rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
+COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
+COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
+COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
+COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
+COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.activity.system IS 'System that reads or writes. NULL: an unidentified writer, or a steward without a system.';
+COMMENT ON COLUMN ownership.activity.reads IS 'Number of statements that read the column.';
+COMMENT ON COLUMN ownership.activity.writes IS 'Number of committed statements, or of replicated row changes, that wrote the column.';
+COMMENT ON COLUMN ownership.activity.observed IS 'Number of rows in which a conflict had the outcome observed.';
+COMMENT ON COLUMN ownership.activity.filled IS 'Number of rows in which a conflict had the outcome filled.';
+COMMENT ON COLUMN ownership.activity.kept IS 'Number of rows in which a conflict had the outcome kept or discarded.';
+COMMENT ON COLUMN ownership.activity.rejected IS 'Number of attempts that the guard rejected with an error.';
+COMMENT ON COLUMN ownership.activity.overridden IS 'Number of rows in which a conflict had the outcome overridden.';
+COMMENT ON COLUMN ownership.activity.first_seen IS 'Time of the first read, write or attempt.';
+COMMENT ON COLUMN ownership.activity.last_read IS 'Time of the last read. NULL: none.';
+COMMENT ON COLUMN ownership.activity.last_write IS 'Time of the last write. NULL: none.';
+COMMENT ON COLUMN ownership.activity.id IS 'Key of the row for publications. It has no other meaning.';
+COMMENT ON TABLE ownership.bound_role IS 'Internal: the OID that the role of each identity had when it was identified.';
+COMMENT ON COLUMN ownership.bound_role.name IS 'Name of the role.';
+COMMENT ON COLUMN ownership.bound_role.role IS 'OID of the role.';
+
+COMMENT ON FUNCTION ownership.map_changed() IS 'Trigger on the tables of the map: informs all sessions that the map changed.';
+COMMENT ON FUNCTION ownership.identity_bind() IS 'Trigger on ownership.identity: records which role the name means.';
+COMMENT ON FUNCTION ownership.mirrored_column_table() IS 'Trigger on ownership.mirrored_column: puts the table of the column on the map.';
+COMMENT ON FUNCTION ownership.row_owner_check() IS 'Trigger on ownership.row_owner: refuses a row filter that cannot work.';
+
+COMMENT ON FUNCTION ownership.guard_amend() IS 'The guard before a row is written: it keeps out what the policy keeps out. A trigger of each guarded table.';
+COMMENT ON FUNCTION ownership.guard_judge() IS 'The guard after a row is written: it rejects the write, or records what went through. A trigger of each guarded table.';
+COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard before a table is truncated. A trigger of each guarded table.';
+COMMENT ON FUNCTION ownership.add_system(text, text, text, text, text) IS
+'Registers a system, and the role and the subscription that write as it.
+Arguments:
+- name: Short name of the new system, at most 63 bytes.
+- kind: Kind of application, such as erp, crm, pim or storefront.
+- role: Role that writes as the system. It must exist. NULL, the default: no role.
+- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- title: Name that people use for the system. NULL, the default: none.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
+'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
+Arguments:
+- system: System that the identity writes as. NULL: only with steward or carrier.
+- role: Name of an existing role. NULL, the default: the identity is no role.
+- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
+- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
+- strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
+- steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
+- carrier: true: the identity writes as the source of the table that it writes. Default: false.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
+'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
+Arguments:
+- relation: The table.
+- columns: The columns. NULL: all columns of the table.
+- owner: System of record of their fields. NULL: the fields have no system of record.
+- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
+- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
+- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
+- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
+- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
+'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
+Arguments:
+- pattern: Pattern of table names: * stands for any characters, ? for one. "netsuite.*" is a schema, "order_*" matches tables of schema public, "*" matches every table.
+- source: System of which the tables are private copies. NULL, the default: the tables are shared.
+- owner: System of record of the new fields. NULL, the default: the source.
+- readers: Systems that read the new fields. NULL, the default: none.
+- exclude: Patterns of tables, and of columns as table.column, that stay off the map. Default: none.
+Returns the number of columns that are new on the map.';
+COMMENT ON FUNCTION ownership.link(text, text[], text) IS
+'Makes columns the copies of one field, so that drift() and reconcile() can compare them. The function guards those of their tables that the caller owns.
+Arguments:
+- field: The field, as entity.name. When no field of that name exists, the function creates it with the decisions of the field that one of the columns contains.
+- columns: The columns, as table.column or schema.table.column.
+- authoritative: The column that the other copies are compared with. NULL, the default: the copy that is marked stays so.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.assign_rows(regclass, name[], text, text) IS
+'Records which system owns columns in the rows for which a filter is true. The function adds the filter after those of the column; a second call with the same filter replaces its owner. It guards the table.
+Arguments:
+- relation: The table.
+- columns: The columns. They must be on the map.
+- owner: System of record in these rows. NULL: these rows have no system of record.
+- row_filter: Boolean SQL expression over the row, such as status = ''cart''. It contains no subquery and no volatile function.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.guard(regclass) IS
+'Creates the guard on a mirrored table and on everything below it, or completes and arms it again. The caller must own the table.
+Arguments:
+- relation: The table. It must be on the map.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.unguard(regclass) IS
+'Drops the guard from a table and from everything below it. The map stays. The caller must own the table.
+Arguments:
+- relation: The table.
+Returns nothing.';
+COMMENT ON PROCEDURE ownership.guard_all(text, text) IS
+'Guards the mirrored tables that match a pattern, and commits after each table. It cannot run in a transaction block. A table that it cannot guard is a WARNING; it goes on with the others.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(). Default: * (every mirrored table).
+- lock_timeout: Longest time to wait for the lock of a table, as in the setting lock_timeout: a number of milliseconds, or a number with a unit. Default: 2s.';
+COMMENT ON FUNCTION ownership.current_system() IS 'Returns the system that this session writes as. NULL: the session is unidentified, or it is a steward or a carrier without a system.';
+COMMENT ON FUNCTION ownership.explain(regclass, name, text, jsonb) IS
+'Explains the rule for an UPDATE of one column by one system, for all rows or for one row. It writes nothing.
+Arguments:
+- relation: The table.
+- column_name: The column.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. NULL, the default: the answer is about a row whose stored value is not NULL.
+Returns one row:
+- allowed: Whether the new value would be stored. NULL: it depends on the row.
+- outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
+COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
+COMMENT ON FUNCTION ownership.prune(interval) IS
+'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+Arguments:
+- older_than: Least age of the evidence that it deletes, such as 90 days.
+Returns the number of deleted rows of ownership.conflict.';
+COMMENT ON FUNCTION ownership.flush() IS
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+Returns nothing.';
+COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true. The call loads the library, which defines the settings.';
+
+COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'Internal: the name of a table as the views show it.';
+COMMENT ON FUNCTION ownership.status() IS 'Internal: the rows of the view status.';
+COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children.';
+COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says.';
+COMMENT ON COLUMN ownership.weakened.everybody IS 'true: the setting is not for one role only.';
+COMMENT ON VIEW ownership.guards IS 'The guard of each mirrored table. One row is one table: whether and how it is guarded, which subscriptions feed it, and what is wrong.';
+COMMENT ON COLUMN ownership.guards.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.guards.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.guards.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.guards.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.guards.guarded IS 'true: every trigger of the guard is in place on the table and on everything below it.';
+COMMENT ON COLUMN ownership.guards.triggers IS 'Names of the guard''s triggers on the table itself.';
+COMMENT ON COLUMN ownership.guards.partitions IS 'Number of partitions or inheritance children, at every depth.';
+COMMENT ON COLUMN ownership.guards.partitions_guarded IS 'Number of those that are guarded.';
+COMMENT ON COLUMN ownership.guards.subscriptions IS 'Subscriptions that feed the table or a partition of it.';
+COMMENT ON COLUMN ownership.guards.truncate_note IS 'What to check at the source of the feeds, because this database does not know whether they publish TRUNCATE. NULL: no subscription feeds the table.';
+COMMENT ON COLUMN ownership.guards.problems IS 'What is wrong with the guard, one text for each problem. Empty: nothing is wrong.';
+COMMENT ON COLUMN ownership.guards.touched IS 'true: at least one trigger of the guard exists.';
+COMMENT ON FUNCTION ownership.subscriber() IS 'Internal: the systems whose roles subscribe to publications of this database at this moment.';
+COMMENT ON VIEW ownership.declared IS 'Internal: the declared readers and writers of fields. A system whose role subscribes to a publication with a column list is a declared reader, too.';
+COMMENT ON VIEW ownership.field_access IS 'Internal: one row for each field, with its declared readers and writers.';
+COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only.';
+COMMENT ON VIEW ownership.only_copy IS 'Internal: the fields that are mirrored in tables of one source only, and that source.';
+COMMENT ON VIEW ownership.seen IS 'Internal: how often each system was seen reading and writing each field, and how often the guard refused it.';
+COMMENT ON COLUMN ownership.seen.writes IS 'Number of statements or replicated row changes that wrote the field. Those of a source in its own copy, and those of a steward, do not count.';
+COMMENT ON COLUMN ownership.seen.disputed IS 'Number of those writes that did more than fill in a blank, and of the writes of a source over values of another system that no other table contains.';
+COMMENT ON COLUMN ownership.seen.as_owner IS 'Number of writes of the system of record of the field, in every table.';
+COMMENT ON VIEW ownership.map IS 'The map, one row for each mirrored column: which field it contains, which systems own, read and write it, and which policy applies.';
+COMMENT ON COLUMN ownership.map.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.map.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.map.entity IS 'Entity of the field that the column contains.';
+COMMENT ON COLUMN ownership.map.field IS 'Name of the field that the column contains.';
+COMMENT ON COLUMN ownership.map.domain IS 'Domain of the field.';
+COMMENT ON COLUMN ownership.map.owner IS 'System of record of the field. NULL: none.';
+COMMENT ON COLUMN ownership.map.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.map.readers IS 'Systems that are declared to read the field.';
+COMMENT ON COLUMN ownership.map.writers IS 'Systems that are declared to write the field.';
+COMMENT ON COLUMN ownership.map.seen_readers IS 'Systems that were seen reading the column. ? stands for an unidentified reader.';
+COMMENT ON COLUMN ownership.map.seen_writers IS 'Systems that were seen writing the column. ? stands for an unidentified writer.';
+COMMENT ON COLUMN ownership.map.policy IS 'Policy that applies: that of the field, else that of its domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.map.guarded IS 'true: the guard of the table is complete.';
+COMMENT ON COLUMN ownership.map.row_owners IS 'Systems of record of single rows, each with its filter, in the order in which the guard tries them.';
+COMMENT ON COLUMN ownership.map.authoritative IS 'true: the column is marked as the authoritative copy of its field.';
+COMMENT ON COLUMN ownership.map.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.map.table_name IS 'Name of the table.';
+COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row for each reason.';
+COMMENT ON VIEW ownership.matrix IS 'What each system is to each field. One row is one field.';
+COMMENT ON COLUMN ownership.matrix.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.matrix.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL: none.';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
+COMMENT ON VIEW ownership.readiness IS 'The writes that the guard would refuse if the policy of the field were reject. One row is one field and one writer.';
+COMMENT ON COLUMN ownership.readiness.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.readiness.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.readiness.owner IS 'System of record of the field.';
+COMMENT ON COLUMN ownership.readiness.policy IS 'Policy that applies today.';
+COMMENT ON COLUMN ownership.readiness.system IS 'System that wrote. NULL: an unidentified writer.';
+COMMENT ON COLUMN ownership.readiness.rows IS 'Number of rows in conflict that ownership.conflict contains.';
+COMMENT ON COLUMN ownership.readiness.writes IS 'Number of statements or replicated row changes that ownership.activity has counted.';
+COMMENT ON COLUMN ownership.readiness.roles IS 'Roles that wrote.';
+COMMENT ON COLUMN ownership.readiness.origins IS 'Replication origins from which the writes came.';
+COMMENT ON COLUMN ownership.readiness.application_names IS 'Settings application_name of the sessions that wrote.';
+COMMENT ON COLUMN ownership.readiness.last_seen IS 'Time of the last such write.';
+COMMENT ON VIEW ownership.status IS 'The state of what the library remembers, one row for each fact: whether it is preloaded, its worker, its shared memory and what it dropped.';
+COMMENT ON COLUMN ownership.status.fact IS 'Name of the fact: preloaded, enforcement, track_reads, standby, worker, flush_interval, activity_size, queue_size, waiting, dropped, dropped_counts, oldest_unflushed. The facts from standby on exist only when the library is preloaded and ownership.activity_size is not 0.';
+COMMENT ON COLUMN ownership.status.value IS 'Value of the fact. Sizes and intervals contain their unit.';
+COMMENT ON COLUMN ownership.status.note IS 'What the value means, or what to do. NULL: nothing.';
+COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the work of the extension itself.';
+COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row for each field. All cells are text. A row that a role inserts or copies into the view replaces the field of that name on the map.';
+COMMENT ON COLUMN ownership.sheet.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.sheet.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.sheet.domain IS 'Domain of the field.';
+COMMENT ON COLUMN ownership.sheet.owner IS 'System of record. On import, a blank cell, ?, TBD, both, or a list of systems means that the field has no system of record; the systems in the list become declared writers.';
+COMMENT ON COLUMN ownership.sheet.readers IS 'Systems that are declared to read the field, separated by semicolons.';
+COMMENT ON COLUMN ownership.sheet.writers IS 'Systems that are declared to write the field, separated by semicolons.';
+COMMENT ON COLUMN ownership.sheet.columns IS 'Columns that contain the field, separated by semicolons: table.column or schema.table.column. The authoritative copy comes first.';
+COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.sheet.key IS 't or f: whether the field is part of the key of its entity.';
+COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not cross a system boundary.';
+COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
+COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
+COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
+COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';
+COMMENT ON COLUMN ownership.unmapped.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.unmapped.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.unmapped.data_type IS 'Type of the column.';
+COMMENT ON COLUMN ownership.unmapped.source IS 'System of which the table is a private copy. NULL: the table is shared.';
+COMMENT ON COLUMN ownership.unmapped.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.unmapped.table_name IS 'Name of the table.';
+
+COMMENT ON TABLE ownership.deleted_domain IS 'Internal: the names of domains that a role deleted, so that no restore and no update brings them back.';
+COMMENT ON COLUMN ownership.deleted_domain.name IS 'Name of the domain.';
+COMMENT ON FUNCTION ownership.domain_edit() IS 'Trigger on ownership.domain and ownership.deleted_domain: checks patterns, and marks which rows differ from what is shipped.';
+COMMENT ON FUNCTION ownership.kind_label(text) IS 'Internal: a kind of system in words, such as the ERP.';
+COMMENT ON FUNCTION ownership.system_label(text, text) IS 'Internal: a system in words, at the beginning of a sentence.';
+
+COMMENT ON FUNCTION ownership.suggest(text) IS
+'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
+Returns one row for each column:
+- relation: Name of the table.
+- column_name: Name of the column.
+- domain: Proposed domain. NULL: unknown.
+- kind: Kind of system that should own such data. NULL: unknown.
+- system: The system of that kind. NULL: no system, or several systems, are of that kind.
+- sure: true: at least two pieces of evidence agree, and none contradicts them.
+- reason: The evidence, in words.';
+COMMENT ON FUNCTION ownership.adopt(text) IS
+'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
+Arguments:
+- pattern: Pattern of table names, as in add_tables().
+Returns one row for each column:
+- relation: Name of the table.
+- column_name: Name of the column.
+- field: The field that the column contains, as entity.name.
+- domain: Domain of the field.
+- owner: System of record of the field.
+- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
+- reason: The reason that suggest() gave.';
+
+COMMENT ON FUNCTION ownership.assert_clean(text) IS
+'Fails with SQLSTATE P0004 when a risk of this severity or a higher one is open. It is for deployment pipelines.
+Arguments:
+- severity: Lowest severity that makes it fail: high, medium or low. Default: high.
+Returns nothing.';
+
+COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
+COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
+COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
+COMMENT ON FUNCTION ownership.drift(text) IS
+'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
+Arguments:
+- field: The field, as entity.name. It must have several copies.
+Returns one row for each difference:
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.';
+COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row for each copy, compared with the authoritative copy. Unless thorough is true, it stops at the first row that differs.';
+COMMENT ON FUNCTION ownership.drift_summary(text) IS
+'Counts the rows in which copies of fields differ from the authoritative copy.
+Arguments:
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one. Default: * (every field).
+Returns one row for each copy:
+- entity: Entity of the field.
+- field: Name of the field.
+- authoritative: The authoritative copy, as schema.table.column. NULL: the map does not say which one it is.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- source: System of which that table is a private copy. NULL: the table is shared.
+- rows_compared: Number of compared rows. NULL: the copy was not compared.
+- rows_differing: Number of rows that differ.
+- problem: Why the copy was not compared. NULL: it was.';
+COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
+'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
+Arguments:
+- field: The field, as entity.name. It must have several copies.
+- dry_run: true: the function writes nothing and only counts. Default: false.
+- max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
+Returns the number of rows that it wrote, or would write in a dry run.';
+COMMENT ON PROCEDURE ownership.reconcile_all(text, integer) IS
+'Calls reconcile() for each matching field that has several copies, and commits after each batch. It cannot run in a transaction block.
+Arguments:
+- pattern: Pattern of field names as entity.name: * stands for any characters, ? for one.
+- batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
+
+COMMENT ON FUNCTION ownership.why(text, jsonb) IS
+'Reports what happened to one value: the value in every copy, the evidence, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
+Arguments:
+- field_or_column: A field as entity.name, or a column as schema.table.column.
+- row_key: Key of the row, as an object with names and values: the key fields of the entity, or, with a column, the columns that identify a row of its table.
+Returns one row for each fact, the short answer first:
+- at: Time of the fact. NULL: not known.
+- place: The field, the column or the table that the fact is about.
+- event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict.
+- system: System that the fact is about. NULL: none, or unidentified.
+- value: For value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- detail: The fact in words.';
+
+COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
+COMMENT ON FUNCTION ownership.accept(bigint) IS
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+Arguments:
+- conflict_id: Number of the conflict.
+Returns 1, the number of accepted conflicts.';
+COMMENT ON FUNCTION ownership.accept(bigint[]) IS
+'Accepts several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+Returns the number of accepted conflicts.';
+COMMENT ON FUNCTION ownership.dismiss(bigint) IS
+'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
+Arguments:
+- conflict_id: Number of the conflict.
+Returns 1, the number of dismissed conflicts.';
+COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
+'Dismisses several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+Returns the number of dismissed conflicts.';
+COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
+COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
+COMMENT ON COLUMN ownership.disagreements.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it.';
+COMMENT ON COLUMN ownership.disagreements.recorded_at IS 'Time at which the guard recorded the conflict.';
+COMMENT ON COLUMN ownership.disagreements.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.disagreements.row_key IS 'Key columns of the row and their values.';
+COMMENT ON COLUMN ownership.disagreements.column_name IS 'Name of the column. NULL: the row as a whole was refused; the writer wanted to create or delete it.';
+COMMENT ON COLUMN ownership.disagreements.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.disagreements.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.disagreements.owner IS 'System of record of the field.';
+COMMENT ON COLUMN ownership.disagreements.system IS 'System that wrote. NULL: an unidentified writer.';
+COMMENT ON COLUMN ownership.disagreements.role IS 'Role that wrote.';
+COMMENT ON COLUMN ownership.disagreements.operation IS 'Kind of write: INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN ownership.disagreements.outcome IS 'What became of the write: kept, discarded or rejected.';
+COMMENT ON COLUMN ownership.disagreements.refused IS 'Refused value, as text. accept() writes it.';
+COMMENT ON COLUMN ownership.disagreements.stored IS 'Stored value, as text. NULL: it is NULL, or the note says why the view does not show it.';
+COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, such as why the view does not show the stored value.';
+COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
+COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
+Arguments:
+- system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
+- since: Begin of the period in which the evidence was recorded.
+- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- dry_run: true, the default: the function writes nothing and only reports.
+Returns one row for each value, or for each row as a whole:
+- relation: Name of the table.
+- row_key: Key columns of the row and their values.
+- column_name: Name of the column. NULL: the row as a whole.
+- from_value: Stored value, as text.
+- to_value: Value that goes back, as text.
+- outcome: reverted, would be reverted, or skipped.
+- reason: Why the value was skipped. NULL: it was not.
+- conflict_id: Number of the conflict in ownership.conflict.';
+
+COMMENT ON FUNCTION ownership.import_sheet(text, boolean) IS
+'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.
+Arguments:
+- csv: Text of the file, separated by comma, semicolon or tab.
+- dry_run: true, the default: the function reports problems and changes, and changes nothing.
+Returns one row for each problem, then one row for each change:
+- line: Line of the file at which the row begins.
+- field: The field, as entity.name.
+- change: What changes, such as owner: crm -> erp. NULL: the row is a problem.
+- problem: What is wrong. NULL: the row is a change.';
+
+COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants() returns, with the system and the role of each statement.';
+COMMENT ON FUNCTION ownership.grants(text) IS
+'Returns the map as GRANT statements for the roles of systems. It grants nothing itself.
+Arguments:
+- system: The system. NULL, the default: all systems.
+Returns one statement, or one comment line, in each row.';
+
+COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them.';
+COMMENT ON FUNCTION ownership.diagram(text) IS
+'Returns the map as a diagram: systems, entities, and which system owns, writes and reads what.
+Arguments:
+- format: mermaid or dot (for Graphviz). Default: mermaid.
+Returns the source text of the diagram.';
+COMMENT ON FUNCTION ownership.page() IS
+'Returns the map, its risks and its evidence as one HTML page. The page contains what the caller may read.
+Returns the HTML text.';
+
+COMMENT ON TABLE ownership.map_history IS 'The changes of the map and of guards. One row is one changed row of a table of the map.';
+COMMENT ON COLUMN ownership.map_history.id IS 'Number of the change.';
+COMMENT ON COLUMN ownership.map_history.changed_at IS 'Time at which the transaction began. All changes of one transaction have the same time.';
+COMMENT ON COLUMN ownership.map_history.role IS 'Role that made the change, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.map_history.login IS 'Role that the session was authorised as.';
+COMMENT ON COLUMN ownership.map_history.application_name IS 'Setting application_name of the session.';
+COMMENT ON COLUMN ownership.map_history.map_table IS 'Table of the map, without its schema. The value guard: the guard of a table was taken away or came back.';
+COMMENT ON COLUMN ownership.map_history.item IS 'Name of what the row is about, after the change: a system, a field, a table, a column.';
+COMMENT ON COLUMN ownership.map_history.entity IS 'Entity of the field, where the change is about a field.';
+COMMENT ON COLUMN ownership.map_history.field IS 'Name of the field, where the change is about a field.';
+COMMENT ON COLUMN ownership.map_history.old IS 'Values of the changed columns before the change. NULL: the row is new.';
+COMMENT ON COLUMN ownership.map_history.new IS 'Values of the changed columns after the change. NULL: the row was deleted.';
+COMMENT ON FUNCTION ownership.map_recorded() IS 'Trigger on the tables of the map: writes ownership.map_history.';
+COMMENT ON VIEW ownership.decisions IS 'The history of the map for people. One row is one decision, for however many fields it was made. The view shows it to roles that may read ownership.map_history.';
+COMMENT ON COLUMN ownership.decisions.changed_at IS 'Time at which the transaction of the decision began.';
+COMMENT ON COLUMN ownership.decisions.role IS 'Role that made the decision, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.decisions.login IS 'Role that the session was authorised as.';
+COMMENT ON COLUMN ownership.decisions.application_name IS 'Setting application_name of the session.';
+COMMENT ON COLUMN ownership.decisions.decided IS 'What was decided on: owner, reader, writer, field policy, row owner, guard state and others.';
+COMMENT ON COLUMN ownership.decisions.old IS 'Value before the decision. NULL: none.';
+COMMENT ON COLUMN ownership.decisions.new IS 'Value after the decision. NULL: none.';
+COMMENT ON COLUMN ownership.decisions.items IS 'Number of fields, tables or other things that the decision is about.';
+COMMENT ON COLUMN ownership.decisions.sample IS 'Names of the first five of them.';
+COMMENT ON COLUMN ownership.decisions.first_id IS 'Number of the first change of the decision in ownership.map_history.';
+
+COMMENT ON TABLE ownership.mirrored_pattern IS 'The patterns that add_tables() was called with. When a table or a column that matches a pattern appears later, the extension puts it on the map and guards the table.';
+COMMENT ON COLUMN ownership.mirrored_pattern.pattern IS 'Pattern of table names, as in add_tables(): * stands for any characters, ? for one. Where several patterns match a table, the most specific one counts.';
+COMMENT ON COLUMN ownership.mirrored_pattern.source IS 'System of which the tables are private copies. NULL: the tables are shared.';
+COMMENT ON COLUMN ownership.mirrored_pattern.owner IS 'System of record of the fields. NULL: the source; without a source the fields have no system of record.';
+COMMENT ON COLUMN ownership.mirrored_pattern.readers IS 'Systems that are declared to read the fields. Default: none.';
+COMMENT ON COLUMN ownership.mirrored_pattern.exclude IS 'Patterns of tables, and of columns as table.column, that stay off the map. Default: none.';
+COMMENT ON TABLE ownership.bound_table IS 'Internal: the table and the columns to which a name on the map was bound at the last look.';
+COMMENT ON COLUMN ownership.bound_table.table_schema IS 'Schema that the map names.';
+COMMENT ON COLUMN ownership.bound_table.table_name IS 'Table that the map names.';
+COMMENT ON COLUMN ownership.bound_table.relid IS 'OID of the table. 0: the map waits for a table of that name.';
+COMMENT ON COLUMN ownership.bound_table.columns IS 'Names of its columns by attribute number. An empty text stands for a dropped column.';
+COMMENT ON COLUMN ownership.bound_table.guarded IS 'true: the guard belongs on the table that has the name.';
+COMMENT ON COLUMN ownership.bound_table.generated IS 'Names of those columns that were generated, and so could not be on the map.';
+COMMENT ON COLUMN ownership.bound_table.types IS 'OIDs of the types of its columns by attribute number.';
+COMMENT ON COLUMN ownership.bound_table.away_since IS 'Time at which a trigger of its guard was dropped or switched off. NULL: the guard is in place.';
+COMMENT ON TABLE ownership.bound_schema IS 'Internal: the schema to which a name on the map was bound, and its owner at that time.';
+COMMENT ON COLUMN ownership.bound_schema.name IS 'Name of the schema.';
+COMMENT ON COLUMN ownership.bound_schema.schema IS 'OID of the schema.';
+COMMENT ON COLUMN ownership.bound_schema.role IS 'OID of its owner.';
+COMMENT ON TABLE ownership.left_off IS 'Internal: the tables that were taken off the map, or that were off it in a dump. They are no tables that a pattern has missed.';
+COMMENT ON COLUMN ownership.left_off.relid IS 'OID of the table.';
+COMMENT ON COLUMN ownership.left_off.table_schema IS 'Schema of the table at that time.';
+COMMENT ON COLUMN ownership.left_off.table_name IS 'Name of the table at that time.';
+COMMENT ON TABLE ownership.former_table IS 'Internal: the names that mirrored tables had before they were renamed.';
+COMMENT ON COLUMN ownership.former_table.former_schema IS 'Schema before.';
+COMMENT ON COLUMN ownership.former_table.former_name IS 'Name before.';
+COMMENT ON COLUMN ownership.former_table.table_schema IS 'Schema after.';
+COMMENT ON COLUMN ownership.former_table.table_name IS 'Name after.';
+COMMENT ON COLUMN ownership.former_table.left_in IS 'Transaction that renamed it.';
+COMMENT ON COLUMN ownership.former_table.twin IS 'true: the map was copied to another table that took the former name.';
+COMMENT ON TABLE ownership.former_column IS 'Internal: the names that mirrored columns had before they were renamed.';
+COMMENT ON COLUMN ownership.former_column.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.former_column.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.former_column.former_name IS 'Name before.';
+COMMENT ON COLUMN ownership.former_column.column_name IS 'Name after.';
+COMMENT ON COLUMN ownership.former_column.left_in IS 'Transaction that renamed it.';
+COMMENT ON TABLE ownership.ddl_queue IS 'Internal: what DDL of a transaction leaves to do at its commit.';
+COMMENT ON COLUMN ownership.ddl_queue.classid IS 'OID of the catalog: that of tables or that of schemas.';
+COMMENT ON COLUMN ownership.ddl_queue.objid IS 'OID of the table or schema.';
+COMMENT ON COLUMN ownership.ddl_queue.table_schema IS 'Schema that the map named at the beginning of the transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.table_name IS 'Table that the map named at the beginning of the transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.arrived IS 'true: the table got its name in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.guard IS 'true: the triggers of the table are to be checked.';
+COMMENT ON COLUMN ownership.ddl_queue.fresh IS 'Columns that were added in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.gone IS 'Mirrored columns that were dropped in this transaction.';
+COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'OIDs of their types.';
+COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards the tables that came under its patterns and names.';
+COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
+COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns.';
+COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
+COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
+COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
+COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows renamed tables and columns, and takes in new ones.';
+COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition.';
+COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
+COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
+COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
+COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL.';
+
+COMMENT ON TABLE ownership.replaced_column IS 'Internal: the mirrored columns that were dropped, and the columns that may have taken their place.';
+COMMENT ON COLUMN ownership.replaced_column.relid IS 'OID of the table.';
+COMMENT ON COLUMN ownership.replaced_column.former_name IS 'Name of the dropped column.';
+COMMENT ON COLUMN ownership.replaced_column.attnum IS 'Attribute number of the column that may have taken its place.';
+COMMENT ON VIEW ownership.renamed_risk IS 'Internal: the part of ownership.risks that is about columns which may have been renamed.';
+
+COMMENT ON FUNCTION ownership.another_hub() IS 'Trigger on the tables of the extension: leaves out what a subscription brings from the extension of another database.';
+
+COMMENT ON VIEW ownership.foreign_in IS 'Internal: which system owns which column of which mirrored table.';
+COMMENT ON COLUMN ownership.foreign_in.only_here IS 'true: no table but those of this source contains the field.';
+COMMENT ON VIEW ownership.loader_risk IS 'Internal: the part of ownership.risks that is about roles of systems that the guard does not hold back.';
+
+COMMENT ON VIEW ownership.risks IS 'The places where the map or the traffic is unsafe, the worst first. One row is one finding.';
+COMMENT ON COLUMN ownership.risks.severity IS 'high, medium or low.';
+COMMENT ON COLUMN ownership.risks.risk IS
+'Name of the risk.
+- enforcement_off (high): A setting of the server, of the database or of a role switches the guard off, or to a weaker policy.
+- unowned (high): The field has no system of record. Every system may write it.
+- contested (high): Several systems write the field, as declared or as seen.
+- unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
+- unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
+- unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
+- unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.
+- unknown_identity (medium): The role or subscription that the map names does not exist, or is another role of the same name.
+- broken_mirror (medium): The map names a table, column, schema, system or domain that does not exist, or a row filter fails.
+- out_of_bounds (medium): The domain of the field excludes the kind of its system of record.
+- drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
+- silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
+- undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
+- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
+- blurred (low): The domain of the field is blurred, and the field has no rationale.
+- undeclared_reader (low): A system that is not declared as a reader reads the field.
+- unmapped (low): A column of a mirrored table is not on the map.';
+COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
+COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
+COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';
+COMMENT ON COLUMN ownership.risks.column_name IS 'Name of the column. NULL: the risk is not about one column.';
+COMMENT ON COLUMN ownership.risks.systems IS 'Systems that the risk is about.';
+COMMENT ON COLUMN ownership.risks.detail IS 'What is unsafe, in one or more sentences.';
+COMMENT ON COLUMN ownership.risks.advice IS 'What to do about it.';
