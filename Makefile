@@ -109,10 +109,10 @@ PG_CFLAGS = -Wextra -Wno-unused-parameter
 SHLIB_EXPORTS = exports.txt
 
 # The install script is the concatenation of its parts, by number.
-SQL_PARTS = $(sort $(wildcard src/sql/*.sql))
+SQL_PARTS = $(sort $(wildcard src/install/*.sql))
 DATA_built = ownership--$(EXTVERSION).sql
 # Those of released versions, and the ways from one to the next.
-DATA = $(sort $(wildcard src/sql/versions/ownership--*.sql))
+DATA = $(sort $(wildcard src/install/versions/ownership--*.sql))
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
@@ -123,8 +123,9 @@ EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built
 
 include $(PGXS)
 
-# The directory is named too because a part may go away.
-$(DATA_built): $(SQL_PARTS) src/sql ownership.control
+# The directory is named too because a part may go away; with a dot, or make
+# would build it from src/install.c.
+$(DATA_built): $(SQL_PARTS) src/install/. ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@
 
