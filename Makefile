@@ -83,7 +83,7 @@ lint:
 
 format:
 	@.ci/install-deps lint
-	@clang-format -i src/*.[ch]
+	@clang-format -i $$(find src -name '*.[ch]')
 
 # As in "make clean check".
 $(filter-out $(FRONT),$(MAKECMDGOALS)):
@@ -99,7 +99,8 @@ endif
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" ownership.control)
 
 MODULE_big = ownership
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SOURCES:.c=.o)
 PG_CPPFLAGS = -Isrc -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
@@ -107,6 +108,10 @@ PG_CFLAGS = -Wextra -Wno-unused-parameter
 # What the library shows to others in the process: the functions of SQL, and
 # what PostgreSQL itself looks for.
 SHLIB_EXPORTS = exports.txt
+
+# The page's stylesheet, as strings of C that are included beside it.
+STYLE = $(wildcard src/page.css src/*/page.css)
+STYLE_STRINGS = $(STYLE:page.css=page_style.inc)
 
 # The install script is the concatenation of its parts, by number.
 SQL_PARTS = $(sort $(wildcard src/install/*.sql))
@@ -119,7 +124,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_tools tmp_valgrind
 
 include $(PGXS)
 
@@ -129,22 +134,21 @@ $(DATA_built): $(SQL_PARTS) src/install/. ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@
 
-exports.txt: $(wildcard src/*.c) Makefile
+exports.txt: $(SOURCES) Makefile
 	{ echo _PG_init; echo Pg_magic_func; echo ownership_worker; \
-	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(wildcard src/*.c); } > $@.tmp
+	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(SOURCES); } > $@.tmp
 	mv $@.tmp $@
 
-# The page's stylesheet, as strings of C.
-src/page_style.inc: src/page.css
+$(STYLE_STRINGS): $(STYLE)
 	sed -e 's/^[[:blank:]]*//' -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@.tmp
 	mv $@.tmp $@
-src/page.o src/page.bc: src/page_style.inc
+$(STYLE:.css=.o) $(STYLE:.css=.bc): $(STYLE_STRINGS)
 
 # PGXS tracks neither headers nor the server that an object was built for.
 BUILT_FOR := $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server)
 ifneq ($(BUILT_FOR),$(shell cat .built-for 2>/dev/null))
 $(shell echo '$(BUILT_FOR)' > .built-for)
 endif
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) .built-for
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) .built-for
 
 endif
