@@ -88,7 +88,7 @@ lint:
 
 format:
 	@.ci/install-deps lint
-	@clang-format -i src/*.[ch]
+	@clang-format -i $$(find src -name '*.[ch]')
 
 # As in "make clean check".
 $(filter-out $(FRONT),$(MAKECMDGOALS)):
@@ -104,7 +104,8 @@ endif
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" ownership.control)
 
 MODULE_big = ownership
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
+OBJS = $(SOURCES:.c=.o)
 PG_CPPFLAGS = -Isrc -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
@@ -113,42 +114,46 @@ PG_CFLAGS = -Wextra -Wno-unused-parameter
 # what PostgreSQL itself looks for.
 SHLIB_EXPORTS = exports.txt
 
+# The page's stylesheet, as strings of C that are included beside it.
+STYLE = $(wildcard src/page.css src/*/page.css)
+STYLE_STRINGS = $(STYLE:page.css=page_style.inc)
+
 # The install script is the concatenation of its parts, by number.
-SQL_PARTS = $(sort $(wildcard src/sql/*.sql))
+SQL_PARTS = $(sort $(wildcard src/install/*.sql))
 DATA_built = ownership--$(EXTVERSION).sql
 # Those of released versions, and the ways from one to the next.
-DATA = $(sort $(wildcard src/sql/versions/ownership--*.sql))
+DATA = $(sort $(wildcard src/install/versions/ownership--*.sql))
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) src/page_style.inc exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind
 
 include $(PGXS)
 
-# The directory is named too because a part may go away.
-$(DATA_built): $(SQL_PARTS) src/sql ownership.control
+# The directory is named too because a part may go away; with a dot, or make
+# would build it from src/install.c.
+$(DATA_built): $(SQL_PARTS) src/install/. ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@
 
-exports.txt: $(wildcard src/*.c) Makefile
+exports.txt: $(SOURCES) Makefile
 	{ echo _PG_init; echo Pg_magic_func; echo ownership_worker; \
-	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(wildcard src/*.c); } > $@.tmp
+	  sed -n -E 's/^PG_FUNCTION_INFO_V1\((\w+)\);$$/\1\npg_finfo_\1/p' $(SOURCES); } > $@.tmp
 	mv $@.tmp $@
 
-# The page's stylesheet, as strings of C.
-src/page_style.inc: src/page.css
+$(STYLE_STRINGS): $(STYLE)
 	sed -e 's/^[[:blank:]]*//' -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< > $@.tmp
 	mv $@.tmp $@
-src/page.o src/page.bc: src/page_style.inc
+$(STYLE:.css=.o) $(STYLE:.css=.bc): $(STYLE_STRINGS)
 
 # PGXS tracks neither headers nor the server that an object was built for.
 BUILT_FOR := $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server)
 ifneq ($(BUILT_FOR),$(shell cat .built-for 2>/dev/null))
 $(shell echo '$(BUILT_FOR)' > .built-for)
 endif
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) .built-for
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) .built-for
 
 endif

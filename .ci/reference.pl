@@ -14,7 +14,7 @@ use strict;
 use warnings;
 use JSON::PP;
 
-# What the catalog cannot know; t/031_reference.pl compares it with the sources.
+# What the catalog cannot know; t/all_reference.pl compares it with the sources.
 my @sqlstates = (
 	[ '0A000', 'feature_not_supported',
 		'A row filter calls a function that reads tables, such as table_to_xml.' ],

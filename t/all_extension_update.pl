@@ -27,12 +27,12 @@ is($meta->{version}, $current, 'META.json has the version of ownership.control')
 is($meta->{provides}{ownership}{version}, $current, 'twice');
 like(slurp_file("$root/CHANGELOG.md"), qr/^## \Q$current\E \(/m, 'CHANGELOG.md has a section on it');
 
-my $versions = "$root/src/sql/versions";
+my $versions = "$root/src/install/versions";
 my @versions = map { /--(\d[\d.]*)\.sql$/ ? $1 : () } grep { !/--.*--/ } sort keys %released;
 is(sha256_hex(slurp_file("$versions/$_")), $released{$_}, "$_ is what was released") foreach sort keys %released;
 is(join(' ', grep { !exists $released{$_} && !/--\Q$current\E\.sql$/ } map { s{.*/}{}r } glob("$versions/*")),
 	'', 'all others lead to the version that is not released yet');
-ok(!-e "$versions/ownership--$current.sql", 'which is made from src/sql');
+ok(!-e "$versions/ownership--$current.sql", 'which is made from src/install');
 
 my $node = new_node('update', preload => 1, activity => 1);
 my $dir = PostgreSQL::Test::Utils::tempdir();

@@ -15,7 +15,7 @@ plan skip_all => 'there is no nm' if $? != 0;
 
 # those of released versions, too: their objects are served
 my %named = map { $_ => 1 } map { slurp($_) =~ /'MODULE_PATHNAME', '(\w+)'/g }
-	glob("$FindBin::RealBin/../src/sql/*.sql $FindBin::RealBin/../src/sql/versions/*.sql");
+	glob("$FindBin::RealBin/../src/install/*.sql $FindBin::RealBin/../src/install/versions/*.sql");
 my %shown = map { s/@.*//r => 1 } @symbols;
 my %may = (%named, (map { ("pg_finfo_$_" => 1) } keys %named), _PG_init => 1, Pg_magic_func => 1, ownership_worker => 1);
 

@@ -54,7 +54,7 @@ super(q{
 like(try('crm', q{UPDATE product SET price = 9, title = 'x' WHERE sku = 'A'}), qr/may not write columns "price", "title"/, 'the error is as it was');
 is(attempts(), 'crm|crm|UPDATE|rejected|product|{price,title}|{"sku": "A"}|{"price": "1", "title": "Lamp"}|{"price": "9", "title": "x"}', 'UPDATE');
 is(super(q{SELECT application_name, origin IS NULL, recorded_at BETWEEN now() - interval '1 minute' AND now(), resolved_at IS NULL FROM ownership.conflict}),
-	'051_attempts.pl|t|t|t', 'and the rest');
+	'activity_attempts.pl|t|t|t', 'and the rest');
 try('crm', q{DELETE FROM product WHERE sku = 'A'});
 is(attempts(), 'crm|crm|DELETE|rejected|product|{sku}|{"sku": "A"}|{"sku": "A"}|', 'DELETE');
 try('nobody', q{INSERT INTO product (sku, price) VALUES ('N', 1.50)});

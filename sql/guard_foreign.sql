@@ -95,7 +95,7 @@ UPDATE near SET price = 22 FROM a WHERE near.id = a.id + 1;
 WITH a AS (UPDATE near SET price = 12 WHERE id = 1 RETURNING id)
 UPDATE near SET title = 'x' FROM a WHERE near.id = a.id + 1;
 SELECT id, price, title FROM far ORDER BY id;
--- TRUNCATE is refused; see 25_foreign_truncate
+-- TRUNCATE is refused; see guard_foreign_truncate
 SET ownership.system = 'erp';
 TRUNCATE near;
 SELECT count(*) FROM far;
