@@ -243,7 +243,7 @@ insert_plan_target(const ModifyTable *plan)
 
 /* The place of a table in the chain from the relation to its root; -1: none. */
 static int
-level_of(const RelationMap *map, Oid relid)
+insert_plan_level(const RelationMap *map, Oid relid)
 {
 	int level = 1;
 	ListCell *lc;
@@ -263,7 +263,7 @@ level_of(const RelationMap *map, Oid relid)
 }
 
 static bool
-inserts(const ModifyTable *plan)
+insert_plan_inserts(const ModifyTable *plan)
 {
 	ListCell *lc;
 
@@ -309,9 +309,9 @@ add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 								  : (ModifyTable *) list_nth(statement->subplans, i);
 		int level;
 
-		if (plan == NULL || !IsA(plan, ModifyTable) || !inserts(plan))
+		if (plan == NULL || !IsA(plan, ModifyTable) || !insert_plan_inserts(plan))
 			continue;
-		level = level_of(map, rt_fetch(insert_plan_target(plan), statement->rtable)->relid);
+		level = insert_plan_level(map, rt_fetch(insert_plan_target(plan), statement->rtable)->relid);
 		if (level >= 0)
 			add_source(insertion, level, plan);
 	}
@@ -373,9 +373,9 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 	{
 		insertion->copy = statement_copying(map);
 		if (insertion->copy != NULL)
-			add_source(insertion, level_of(map, RelationGetRelid(insertion->copy->rel)), NULL);
+			add_source(insertion, insert_plan_level(map, RelationGetRelid(insertion->copy->rel)), NULL);
 		else if (insertion->copy_statement != NULL)
-			add_source(insertion, level_of(map, statement_copied()), NULL);
+			add_source(insertion, insert_plan_level(map, statement_copied()), NULL);
 		else
 			add_source(insertion, stream_level(map), NULL);
 		insertion->stream = insertion->copy_statement == NULL && insertion->copy == NULL;
@@ -391,7 +391,7 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 
 		insertion->node = node;
 		insertion->nsources = 0;
-		add_source(insertion, level_of(map, named), plan);
+		add_source(insertion, insert_plan_level(map, named), plan);
 	}
 	else if (insertion->nsources == 0)
 	{

@@ -42,7 +42,9 @@ typedef struct GuardTrigger
 	char enabled;			/* tgenabled as it must be */
 } GuardTrigger;
 
-static const GuardTrigger guard_triggers[] = {
+#define GUARD_TRIGGERS 3
+
+static const GuardTrigger guard_triggers[GUARD_TRIGGERS] = {
 	{TRIGGER_AMEND,
 	 "BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_amend()",
 	 TRIGGER_FIRES_ALWAYS},

@@ -254,7 +254,7 @@ settle_schema(const Task *task)
  * ownership.risks.
  */
 static void
-tell_renamed(const Task *task, const TablePlace *place)
+notices_report_renamed(const Task *task, const TablePlace *place)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -327,7 +327,7 @@ has_storage(Oid relid)
  * is no system knows what he does.
  */
 static void
-tell_unjudged(Oid relid, const TablePlace *place)
+notices_report_unjudged(Oid relid, const TablePlace *place)
 {
 	const Writer *writer;
 	Parameters p = {0};
@@ -395,7 +395,7 @@ settle_table(Task *task)
 	if (!place_of(task->objid, &place))
 		return;
 	if (task->arrived && lookup_is_mirrored(place.schema, place.table))
-		tell_unjudged(task->objid, &place);
+		notices_report_unjudged(task->objid, &place);
 	if (!lookup_is_mirrored(place.schema, place.table))
 	{
 		pattern = task->arrived && !place.partition ? table_pattern_for(&place) : NULL;
@@ -407,7 +407,7 @@ settle_table(Task *task)
 		pattern = table_pattern_for(&place);
 		if (pattern != NULL)
 			(void) table_pattern_map(task->objid, pattern, task->fresh);
-		tell_renamed(task, &place);
+		notices_report_renamed(task, &place);
 	}
 	b = binding_of(task->objid);
 	if (b != NULL && task->left)
@@ -535,7 +535,7 @@ settle_guard(void *arg)
 }
 
 static void
-tell_unsettled(Oid relid, ErrorData *error, const char *what)
+notices_report_unsettled(Oid relid, ErrorData *error, const char *what)
 {
 	TablePlace place;
 	bool known = place_of(relid, &place);
@@ -666,7 +666,7 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 	if (error != NULL)
 	{
 		give_up(&task);
-		tell_unsettled(task.objid, error, "the ownership map was not brought up to date for");
+		notices_report_unsettled(task.objid, error, "the ownership map was not brought up to date for");
 	}
 	else if (task.guard)
 	{
@@ -677,7 +677,7 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 			error = subxact_try(settle_guard, &task);
 		}
 		if (error != NULL)
-			tell_unsettled(task.objid, error, "the guard was not created on table");
+			notices_report_unsettled(task.objid, error, "the guard was not created on table");
 	}
 	return PointerGetDatum(NULL);
 }
