@@ -7,7 +7,7 @@
  * they need.  What other libraries have hooked runs inside, so that a statement
  * is counted only when it went through.
  */
-#include "ownership.h"
+#include "base.h"
 
 #include "access/xact.h"
 #include "executor/executor.h"

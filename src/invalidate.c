@@ -6,7 +6,7 @@
  * of their outlines, and of the guard's functions.  A message only marks what it
  * concerns; an entry is loaded again when it is asked for.
  */
-#include "ownership.h"
+#include "base.h"
 
 #include "utils/inval.h"
 #include "utils/syscache.h"

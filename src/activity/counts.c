@@ -1,0 +1,400 @@
+/*
+ * counts.c
+ *		What a session has counted: added up in its own memory, and handed over
+ *		to shared memory when a transaction ends.
+ *
+ * Reads and rejected attempts have happened, whatever becomes of the
+ * transaction.  Writes and the other conflicts wait in a Delta of their
+ * (sub)transaction until that commits or is prepared.  What they are added to
+ * then was allocated when they were counted: nothing can fail at that point.
+ */
+#include "base.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/sinval.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+/* What is added up of one table and writer. */
+typedef struct TotalKey
+{
+	Oid extension;
+	Oid home;
+	int system; /* index into systems + 1; 0: unidentified */
+} TotalKey;
+
+typedef struct Total
+{
+	TotalKey key;
+	int natts;
+	Counts *counts; /* by attribute number - 1 */
+	uint32 *stamps; /* the statement that read it last */
+	bool dirty;
+	struct Total *next_dirty;
+} Total;
+
+/* What a (sub)transaction adds to a Total when it commits. */
+typedef struct Delta
+{
+	dlist_node node;
+	int level; /* of nesting */
+	Total *total;
+	int natts;
+	Counts *counts;
+} Delta;
+
+static MemoryContext counts_cxt = NULL;
+static char **systems = NULL;
+static int nsystems = 0;
+static HTAB *totals = NULL;
+static Total *dirty = NULL;
+static dlist_head deltas = DLIST_STATIC_INIT(deltas);
+static uint32 stamp = 0;
+
+/* Before anything is counted.  False: that was done before. */
+bool
+counts_begin(void)
+{
+	HASHCTL ctl = {0};
+
+	if (counts_cxt != NULL)
+		return false;
+	counts_cxt =
+		AllocSetContextCreate(TopMemoryContext, "ownership activity", ALLOCSET_DEFAULT_SIZES);
+	ctl.keysize = sizeof(TotalKey);
+	ctl.entrysize = sizeof(Total);
+	ctl.hcxt = counts_cxt;
+	totals = hash_create("ownership totals", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return true;
+}
+
+/* A number for the system's name, within this session; 0: NULL. */
+int
+counts_system(const char *system)
+{
+	if (system == NULL)
+		return 0;
+	for (int i = 0; i < nsystems; i++)
+		if (strcmp(systems[i], system) == 0)
+			return i + 1;
+	systems = systems == NULL ? MemoryContextAlloc(counts_cxt, sizeof(char *))
+							  : repalloc(systems, (nsystems + 1) * sizeof(char *));
+	systems[nsystems] = MemoryContextStrdup(counts_cxt, system);
+	return ++nsystems;
+}
+
+/* The counts of a table and a writer, with room for that many columns. */
+static Total *
+total_of(Oid home, int system, int natts)
+{
+	/* entries stay where they are, and most look-ups are for the same one */
+	static Total *total = NULL;
+	TotalKey key = {0};
+	bool found;
+
+	key.extension = outline_extension();
+	key.home = home;
+	key.system = system;
+	if (total == NULL || memcmp(&total->key, &key, sizeof(key)) != 0)
+	{
+		total = hash_search(totals, &key, HASH_ENTER, &found);
+		if (!found)
+		{
+			total->natts = 0;
+			total->counts = NULL;
+			total->stamps = NULL;
+			total->dirty = false;
+		}
+	}
+	if (unlikely(total->natts < natts))
+	{
+		Counts *counts = MemoryContextAllocZero(counts_cxt, natts * sizeof(Counts));
+		uint32 *stamps = MemoryContextAllocZero(counts_cxt, natts * sizeof(uint32));
+
+		if (total->natts > 0)
+		{
+			memcpy(counts, total->counts, total->natts * sizeof(Counts));
+			pfree(total->counts);
+			pfree(total->stamps);
+		}
+		total->counts = counts;
+		total->stamps = stamps;
+		total->natts = natts;
+	}
+	return total;
+}
+
+static void
+mark_dirty(Total *total)
+{
+	if (total->dirty)
+		return;
+	total->dirty = true;
+	total->next_dirty = dirty;
+	dirty = total;
+}
+
+/* What this (sub)transaction adds to a column's counts. */
+static Counts *
+pending_counts(Oid home, int system, AttrNumber attnum)
+{
+	Total *total = total_of(home, system, attnum);
+	int level = GetCurrentTransactionNestLevel();
+	Delta *delta = NULL;
+	dlist_iter iter;
+
+	/* the innermost transaction's are the first */
+	dlist_foreach(iter, &deltas)
+	{
+		Delta *d = dlist_container(Delta, node, iter.cur);
+
+		if (d->level < level)
+			break;
+		if (d->total == total)
+		{
+			delta = d;
+			break;
+		}
+	}
+	if (delta == NULL)
+	{
+		delta = MemoryContextAllocZero(TopTransactionContext, sizeof(Delta));
+		delta->level = level;
+		delta->total = total;
+		dlist_push_head(&deltas, &delta->node);
+	}
+	if (delta->natts < attnum)
+	{
+		int natts = total->natts;
+		Counts *counts = MemoryContextAllocZero(TopTransactionContext, natts * sizeof(Counts));
+
+		if (delta->natts > 0)
+			memcpy(counts, delta->counts, delta->natts * sizeof(Counts));
+		delta->counts = counts;
+		delta->natts = natts;
+	}
+	return &delta->counts[attnum - 1];
+}
+
+static void
+count(Counts *counts, CountKind kind, TimestampTz at)
+{
+	counts->n[kind]++;
+	if (counts->first_seen == 0)
+		counts->first_seen = at;
+	if (kind == COUNT_READS)
+		counts->last_read = at;
+	else if (kind == COUNT_WRITES)
+		counts->last_write = at;
+}
+
+/* A new statement: counts_read() counts a column once for each. */
+void
+counts_new_statement(void)
+{
+	stamp++;
+}
+
+/* A statement reads a column of a table that has `natts`. */
+void
+counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
+{
+	Total *total = total_of(home, system, Max(attnum, natts));
+
+	if (total->stamps[attnum - 1] == stamp)
+		return;
+	total->stamps[attnum - 1] = stamp;
+	count(&total->counts[attnum - 1], COUNT_READS, at);
+	mark_dirty(total);
+}
+
+/* A rejected write of a column: it counts whatever becomes of the transaction. */
+void
+counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
+{
+	Total *total = total_of(home, system, Max(attnum, natts));
+
+	count(&total->counts[attnum - 1], COUNT_REJECTED, at);
+	mark_dirty(total);
+}
+
+/* Something else of a column, which counts if the (sub)transaction commits. */
+void
+counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
+{
+	count(pending_counts(home, system, attnum), kind, at);
+}
+
+/* All counts of a table and writer; what was left is zero afterwards. */
+static MailResult
+hand_over_total(Total *total, bool wait, bool *sent)
+{
+	CounterKey key;
+
+	memset(&key, 0, sizeof(key));
+	key.database = MyDatabaseId;
+	key.extension = total->key.extension;
+	key.relation = total->key.home;
+	if (total->key.system > 0)
+		strlcpy(key.system, systems[total->key.system - 1], NAMEDATALEN);
+	for (int i = 0; i < total->natts; i++)
+	{
+		MailResult result;
+
+		if (counts_empty(&total->counts[i]))
+			continue;
+		key.attnum = i + 1;
+		result = mailbox_count(&key, &total->counts[i], wait);
+		if (result != MAIL_SENT)
+			return result;
+		memset(&total->counts[i], 0, sizeof(Counts));
+		*sent = true;
+	}
+	/* a session may see a great many tables; but what is pending needs the room */
+	if (dlist_is_empty(&deltas) && total->natts > 0)
+	{
+		pfree(total->counts);
+		pfree(total->stamps);
+		total->natts = 0;
+	}
+	return MAIL_SENT;
+}
+
+/*
+ * Leaves all counts in shared memory, as far as there is room; what is left is
+ * tried again.  False: a lock was not free.  *sent becomes true if the worker
+ * has something to write.  Raises no error.
+ */
+bool
+counts_hand_over(bool wait, bool *sent)
+{
+	Total *total = dirty;
+	bool busy = false;
+
+	dirty = NULL;
+	while (total != NULL)
+	{
+		Total *next = total->next_dirty;
+
+		total->dirty = false;
+		if (busy)
+			mark_dirty(total);
+		else
+		{
+			MailResult result = hand_over_total(total, wait, sent);
+
+			if (result != MAIL_SENT)
+				mark_dirty(total);
+			busy = result == MAIL_BUSY;
+		}
+		total = next;
+	}
+	return !busy;
+}
+
+/* Is anything counted that is not in shared memory? */
+bool
+counts_wait(void)
+{
+	return dirty != NULL;
+}
+
+/* The session ends: gives up what is not in shared memory, and returns how much that is. */
+int64
+counts_give_up(void)
+{
+	int64 lost = 0;
+
+	for (Total *total = dirty; total != NULL; total = total->next_dirty)
+		for (int i = 0; i < total->natts; i++)
+			for (int k = 0; k < COUNT_KINDS; k++)
+				lost += total->counts[i].n[k];
+	dirty = NULL;
+	return lost;
+}
+
+/* Adds what committed to the totals, which have the room.  Raises no error. */
+static void
+settle_deltas(void)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &deltas)
+	{
+		Delta *delta = dlist_container(Delta, node, iter.cur);
+
+		for (int i = 0; i < delta->natts; i++)
+			if (!counts_empty(&delta->counts[i]))
+				counts_add(&delta->total->counts[i], &delta->counts[i]);
+		mark_dirty(delta->total);
+	}
+}
+
+/* The transaction ended.  Raises no error. */
+void
+counts_end_transaction(bool aborted)
+{
+	if (!aborted)
+		settle_deltas();
+	/* their memory goes with the transaction */
+	dlist_init(&deltas);
+}
+
+/* Adds a delta to that of the transaction above, if there is one. */
+static bool
+merge_delta(Delta *delta, int level)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &deltas)
+	{
+		Delta *above = dlist_container(Delta, node, iter.cur);
+
+		if (above->level != level || above->total != delta->total)
+			continue;
+		if (above->natts < delta->natts)
+		{
+			Counts *counts = above->counts;
+			int natts = above->natts;
+
+			above->counts = delta->counts;
+			above->natts = delta->natts;
+			delta->counts = counts;
+			delta->natts = natts;
+		}
+		for (int i = 0; i < delta->natts; i++)
+			counts_add(&above->counts[i], &delta->counts[i]);
+		return true;
+	}
+	return false;
+}
+
+void
+counts_end_subtransaction(bool aborted)
+{
+	int level = GetCurrentTransactionNestLevel();
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &deltas)
+	{
+		Delta *delta = dlist_container(Delta, node, iter.cur);
+
+		if (delta->level < level)
+			break;
+		if (!aborted && !merge_delta(delta, level - 1))
+			delta->level = level - 1;
+		else
+		{
+			dlist_delete(iter.cur);
+			pfree(delta->counts);
+			pfree(delta);
+		}
+	}
+}

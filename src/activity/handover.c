@@ -1,0 +1,225 @@
+/*
+ * handover.c
+ *		When a session leaves what it counted, and its rejected attempts, in shared
+ *		memory for the worker.
+ */
+#include "base.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/sinval.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+/*
+ * Bytes of rejected attempts in a session: from the first on they do not wait
+ * for the interval, and beyond the second they are lost.
+ */
+#define ATTEMPTS_EARLY (mailbox_largest() / 2)
+#define ATTEMPTS_MOST (mailbox_largest() * 2)
+
+/* A rejected attempt on its way. */
+typedef struct Letter
+{
+	slist_node node;
+	uint32 length;
+	char text[FLEXIBLE_ARRAY_MEMBER];
+} Letter;
+
+/* Attempts */
+static MemoryContext attempts_cxt = NULL;
+static slist_head letters = SLIST_STATIC_INIT(letters);
+static slist_node *last_letter = NULL;
+static Size letters_size = 0;
+static int64 letters_lost = 0;
+
+/* Hand-over */
+static TimestampTz handed_over = 0; /* then */
+static bool to_announce = false;
+static uint64 announced = 0; /* not known to be written; 0: all is */
+static bool exiting = false;
+static TimeoutId idle_timeout = MAX_TIMEOUTS; /* MAX_TIMEOUTS: none */
+
+static void hand_over_at_exit(int code, Datum arg);
+static void hand_over_when_idle(void);
+
+/* Before anything is counted, or an attempt is to be recorded. */
+void
+handover_begin(void)
+{
+	if (!counts_begin())
+		return;
+	attempts_cxt =
+		AllocSetContextCreate(TopMemoryContext, "ownership attempts", ALLOCSET_SMALL_SIZES);
+	before_shmem_exit(hand_over_at_exit, (Datum) 0);
+	if (MyBackendType == B_BACKEND)
+		idle_timeout = RegisterTimeout(USER_TIMEOUT, hand_over_when_idle);
+	if (handed_over == 0)
+		handed_over = MyStartTimestamp;
+}
+
+/*
+ * Take an attempt on its way; lost, but counted, where the session has too
+ * many of them already.
+ */
+void
+handover_attempt(const char *text, uint32 length)
+{
+	Letter *letter;
+
+	if (letters_size + length > ATTEMPTS_MOST && !slist_is_empty(&letters))
+	{
+		letters_lost++;
+		return;
+	}
+	letter = MemoryContextAlloc(attempts_cxt, offsetof(Letter, text) + length);
+	letter->length = length;
+	memcpy(letter->text, text, length);
+	if (slist_is_empty(&letters))
+		slist_push_head(&letters, &letter->node);
+	else
+		slist_insert_after(last_letter, &letter->node);
+	last_letter = &letter->node;
+	letters_size += letter->length;
+}
+
+/*
+ * Leave everything in shared memory, and tell the worker.  Raises no error.
+ * Without a wait a lock that is not free puts it off to the next transaction;
+ * what finds no room is tried again after the interval.
+ */
+static bool
+hand_over(bool wait)
+{
+	bool busy = !counts_hand_over(wait, &to_announce);
+
+	while (!busy && !slist_is_empty(&letters))
+	{
+		Letter *letter = slist_head_element(Letter, node, &letters);
+		MailResult result = mailbox_post(letter->text, letter->length, wait);
+
+		busy = result == MAIL_BUSY;
+		if (result != MAIL_SENT)
+			break;
+		(void) slist_pop_head_node(&letters);
+		letters_size -= letter->length;
+		pfree(letter);
+		to_announce = true;
+	}
+	if (letters_lost > 0 && !busy)
+	{
+		mailbox_dropped(letters_lost, 0);
+		letters_lost = 0;
+	}
+
+	if (to_announce && !busy)
+	{
+		uint64 number = mailbox_announce(wait);
+
+		if (number == 0)
+			busy = true;
+		else
+		{
+			announced = number;
+			to_announce = false;
+		}
+	}
+	return !busy;
+}
+
+/*
+ * The interval is over.  In an idle session nothing would end a transaction
+ * before the client's next statement; but where PostgreSQL is asked to catch
+ * up with invalidations, it runs an empty one.  This is a signal handler.
+ */
+static void
+hand_over_when_idle(void)
+{
+	HandleCatchupInterrupt();
+}
+
+/* A transaction ended.  Raises no error. */
+void
+handover_in_time(void)
+{
+	TimestampTz now;
+
+	if (!counts_wait() && slist_is_empty(&letters) && !to_announce && announced == 0)
+		return;
+	now = GetCurrentTimestamp();
+	if (!exiting && letters_size < ATTEMPTS_EARLY &&
+		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
+	{
+		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
+			enable_timeout_at(idle_timeout,
+							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
+		return;
+	}
+	/* should the worker have come to grief meanwhile, another one goes on */
+	if (announced != 0 && mailbox_is_written(announced))
+		announced = 0;
+	if (!counts_wait() && slist_is_empty(&letters) && !to_announce)
+		handed_over = now;
+	else if (hand_over(exiting))
+		handed_over = now;
+}
+
+/* The session ends: what finds no room now is lost. */
+static void
+hand_over_at_exit(int code, Datum arg)
+{
+	int64 counts;
+	int64 attempts = 0;
+	slist_iter iter;
+
+	exiting = true;
+	if (!mailbox_exists())
+		return;
+	(void) hand_over(true);
+	counts = counts_give_up();
+	slist_foreach(iter, &letters)
+		attempts++;
+	if (counts > 0 || attempts > 0)
+		mailbox_dropped(attempts, counts);
+	slist_init(&letters);
+}
+
+PG_FUNCTION_INFO_V1(ownership_flush);
+
+/*
+ * flush(): returns when all that was handed over before, and all of this
+ * session's own, is in the tables.
+ *
+ * Errors: the library is not preloaded; recovery is in progress; the worker
+ * fails or cannot be started.
+ */
+Datum
+ownership_flush(PG_FUNCTION_ARGS)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("recovery is in progress"),
+						errdetail("On a standby no activity is counted, and nothing is written.")));
+	if (!mailbox_exists())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("activity is not remembered"),
+				 errdetail(
+					 "The library \"ownership\" is not preloaded, or ownership.activity_size is 0."),
+				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
+	while (!hand_over(true) || counts_wait() || !slist_is_empty(&letters))
+	{
+		/* there was no room: there is some when that is written */
+		mailbox_flush();
+		pg_usleep(1000);
+		CHECK_FOR_INTERRUPTS();
+	}
+	mailbox_flush();
+	PG_RETURN_VOID();
+}

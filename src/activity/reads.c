@@ -1,0 +1,689 @@
+/*
+ * activity.c
+ *		Who reads and writes what, as the session sees it.
+ *
+ * Reads are what the executor's permission check sees, once for each statement
+ * and column.  Writes are, where the guard judges rows, columns whose value
+ * changed in one of them; where it was lifted or is not there, columns that
+ * the statement names, if it wrote any row.  In a replication worker each row
+ * counts.  Conflicts are counted by row and column.
+ *
+ * Looking costs no catalog access once a relation is known, and never raises
+ * an error that the statement would not have raised without us.
+ */
+#include "base.h"
+
+#include "access/parallel.h"
+#include "access/sysattr.h"
+#include "access/xact.h"
+#include "catalog/pg_trigger.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "executor/instrument.h"
+#include "lib/ilist.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "parser/parsetree.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/*
+ * Rows of one statement whose values are looked at for the count of writes.
+ * What is in conflict the guard finds in all rows.
+ */
+#define ROWS_COMPARED 1000
+
+/* The columns that a statement is known to have written. */
+typedef struct Written
+{
+	Nested nested; /* the first member */
+	const void *statement;
+	Oid home;
+	int rows;			/* looked at */
+	Bitmapset *attnums; /* of home */
+} Written;
+
+static dlist_head writes = DLIST_STATIC_INIT(writes);
+static bool explaining = false;
+
+static CopyWrites *copying = NULL; /* the COPY under way */
+
+/*
+ * What this extension looks up in mirrored tables to answer a question is no
+ * system's reading.  Returns what reads_count_again() takes; errors undo it,
+ * too.
+ */
+int
+reads_do_not_count(void)
+{
+	int level = NewGUCNestLevel();
+
+	(void) set_config_option("ownership.track_reads", "off", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+reads_count_again(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
+/*
+ * Is anything counted at all?  Not without the library preloaded, not on a
+ * standby, and not what the worker itself does.
+ */
+bool
+activity_counts(void)
+{
+	return mailbox_exists() && !activity_is_worker && !IsParallelWorker();
+}
+
+/*
+ * Is what a statement reads and writes some system's doing?  What is restored
+ * from a dump is not.  Anyone may say that he restores one, so it counts only
+ * of a superuser, who has other ways not to be counted.
+ */
+bool
+activity_traffic_counts(void)
+{
+	return activity_counts() && !(call_is_restoring() && superuser_arg(GetOuterUserId()));
+}
+
+/*
+ * Who is reading or writing a table, as a number.  moment: of the statement, or
+ * NULL: now.  False: that cannot be told now.  A setting that names no system is
+ * an error to the guard, but not to us.
+ */
+static bool
+activity_system(const Outline *outline, Moment *moment, int *system)
+{
+	const Writer *writer = moment == NULL ? NULL : moment_known_writer(moment);
+	WriterKey key = moment == NULL ? writer_key() : moment->key;
+
+	if (writer == NULL && !writer_try(&key, &writer))
+		return false;
+	*system = writer == NULL ? 0 : counts_system(writer_system(writer, outline->source));
+	return true;
+}
+
+/*
+ * Reads
+ */
+
+static void
+count_reads(const CompatPerms *perms)
+{
+	const Outline *outline = outline_of(perms->relid);
+	TimestampTz now = GetCurrentStatementStartTimestamp();
+	const int whole_row = 0 - FirstLowInvalidHeapAttributeNumber;
+	bool whole;
+	int system;
+	int i = -1;
+
+	if (outline == NULL)
+		return;
+	handover_begin();
+	if (!activity_system(outline, NULL, &system))
+		return;
+	/* finding out who may have made us forget what is on the map */
+	outline = outline_of(perms->relid);
+	if (outline == NULL)
+		return;
+	whole = bms_is_member(whole_row, perms->selected);
+	if (whole)
+		i = whole_row;
+	while ((i = whole ? i + 1 : bms_next_member(perms->selected, i)) >= 0)
+	{
+		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
+
+		if (attnum > outline->natts)
+			break;
+		if (attnum > 0 && outline->home_attnum[attnum - 1] != 0)
+			counts_read(outline->home, outline->natts, system, outline->home_attnum[attnum - 1],
+						now);
+	}
+}
+
+/*
+ * The executor starts a statement; only_explained: to show its plan, which reads
+ * nothing.
+ */
+void
+reads_begin(bool only_explained)
+{
+	explaining = only_explained;
+}
+
+/* The statement is started, or has failed. */
+void
+reads_started(void)
+{
+	explaining = false;
+}
+
+/* Is what the executor checks privileges for some system's reading or writing? */
+bool
+reads_are_seen(void)
+{
+	/* foreign-key checks read on nobody's behalf */
+	return !explaining && !InNoForceRLSOperation() && IsTransactionState() &&
+		   activity_traffic_counts();
+}
+
+/* A statement reads what it needs these privileges for. */
+void
+reads_see(const CompatPerms *perms)
+{
+	if ((perms->required & ACL_SELECT) != 0 && perms->selected != NULL && ownership_track_reads)
+		count_reads(perms);
+}
+
+/*
+ * Writes
+ */
+
+static Written *
+writes_find(const void *statement, Oid home)
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &writes)
+	{
+		Written *written = dlist_container(Written, nested.node, iter.cur);
+
+		if (written->statement == statement && written->home == home)
+			return written;
+	}
+	return NULL;
+}
+
+static Written *
+remember_statement(const void *statement, Oid home)
+{
+	Written *written = MemoryContextAllocZero(TopTransactionContext, sizeof(Written));
+
+	written->statement = statement;
+	written->nested.level = GetCurrentTransactionNestLevel();
+	written->home = home;
+	dlist_push_head(&writes, &written->nested.node);
+	return written;
+}
+
+static void
+drop(Nested *nested)
+{
+	Written *written = (Written *) nested;
+
+	bms_free(written->attnums);
+	pfree(written);
+}
+
+static void
+forget_statement(const void *statement)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &writes)
+	{
+		Written *written = dlist_container(Written, nested.node, iter.cur);
+
+		if (written->statement != statement)
+			continue;
+		dlist_delete(iter.cur);
+		drop(&written->nested);
+	}
+}
+
+/* Count a write of a column; once for each statement, if that is known. */
+static void
+writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
+{
+	if (written != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+		written->attnums = bms_add_member(written->attnums, attnum);
+		MemoryContextSwitchTo(old);
+	}
+	counts_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
+}
+
+/* Did the row write the column?  The rules of the guard, for every writer. */
+static bool
+wrote(const RelationMap *map, const MappedColumn *col, Operation operation, const Bitmapset *named,
+	  const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
+{
+	Datum before;
+	Datum after;
+	bool before_null;
+	bool after_null;
+
+	if (operation == OPERATION_DELETE || operation == OPERATION_TRUNCATE)
+		return col->key;
+	if (operation == OPERATION_UPDATE)
+	{
+		if (named != NULL && !bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named))
+			return false;
+		before = slot_getattr(stored, col->attnum, &before_null);
+		after = slot_getattr(row, col->attnum, &after_null);
+		return value_changed(&col->type, before, before_null, after, after_null);
+	}
+	return insertion_writes(new, col, row);
+}
+
+/*
+ * The guard judged a row that was written: `row` as it is now, `stored` as it
+ * was.  Either may be NULL where there is none.  new: of an INSERT.
+ */
+void
+activity_row(const RelationMap *map, const char *system, Operation operation,
+			 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
+{
+	const void *statement = statement_key();
+	Written *written = NULL;
+	const Outline *outline;
+
+	if (!activity_traffic_counts() || (outline = outline_of(map->relid)) == NULL)
+		return;
+	handover_begin();
+	if (statement != NULL)
+	{
+		written = writes_find(statement, outline->home);
+		if (written == NULL)
+			written = remember_statement(statement, outline->home);
+		if (written->rows >= ROWS_COMPARED)
+			return;
+		written->rows++;
+	}
+	for (int i = 0; i < map->ncols; i++)
+	{
+		const MappedColumn *col = &map->cols[i];
+		AttrNumber home = col->attnum <= outline->natts ? outline->home_attnum[col->attnum - 1] : 0;
+
+		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)) ||
+			!wrote(map, col, operation, named, new, stored, row))
+			continue;
+		writes_count_column(written, outline->home, counts_system(system), home);
+	}
+}
+
+/* Count what a statement names of a relation, and the key where rows come or go. */
+static void
+count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms)
+{
+	Written *written = writes_find(statement, outline->home);
+	bool inserts = (perms->required & ACL_INSERT) != 0;
+	bool updates = (perms->required & ACL_UPDATE) != 0;
+	bool deletes = (perms->required & ACL_DELETE) != 0;
+
+	outline = outline_of(perms->relid);
+	if (outline == NULL)
+		return;
+	if (written == NULL)
+		written = remember_statement(statement, outline->home);
+	for (AttrNumber attnum = 1; attnum <= outline->natts; attnum++)
+	{
+		int member = attnum - FirstLowInvalidHeapAttributeNumber;
+		AttrNumber home = outline->home_attnum[attnum - 1];
+
+		if (home == 0 || bms_is_member(home, written->attnums))
+			continue;
+		if ((inserts && bms_is_member(member, perms->inserted)) ||
+			(updates && bms_is_member(member, perms->updated)) ||
+			((inserts || deletes) && outline->key[attnum - 1]))
+			writes_count_column(written, outline->home, system, home);
+	}
+}
+
+/* Was the guard lifted off the table, or some part of it, for the statement? */
+static bool
+was_lifted_among(List *relations, Oid home)
+{
+	ListCell *lc;
+
+	foreach(lc, relations)
+	{
+		ResultRelInfo *rri = lfirst(lc);
+		TriggerDesc *desc = rri->ri_TrigDesc;
+		const Outline *outline;
+
+		for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+		{
+			if (desc->triggers[i].tgenabled != TRIGGER_DISABLED ||
+				strcmp(desc->triggers[i].tgname, TRIGGER_JUDGE) != 0)
+				continue;
+			outline = outline_of(RelationGetRelid(rri->ri_RelationDesc));
+			if (outline != NULL && outline->home == home)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+was_lifted(EState *estate, Oid home)
+{
+	return was_lifted_among(estate->es_opened_result_relations, home) ||
+		   was_lifted_among(estate->es_tuple_routing_result_relations, home);
+}
+
+/*
+ * The executor counts the rows that the statement's own node writes; those of
+ * WITH and of rules are counted by instruments.
+ */
+void
+writes_watch(QueryDesc *query)
+{
+	EState *estate = query->estate;
+	MemoryContext old;
+	ListCell *lc;
+
+	if (estate->es_auxmodifytables == NIL || !activity_traffic_counts())
+		return;
+	old = MemoryContextSwitchTo(estate->es_query_cxt);
+
+	foreach(lc, estate->es_auxmodifytables)
+	{
+		PlanState *node = lfirst(lc);
+		PlanState *source = outerPlanState(node);
+
+		if (node->instrument == NULL)
+			node->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+		if (source != NULL && source->instrument == NULL)
+			source->instrument = InstrAlloc(1, INSTRUMENT_ROWS, false);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Did a node write any row? */
+static bool
+node_wrote(QueryDesc *query, ModifyTableState *node)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	PlanState *source = outerPlanState(node);
+	double rows;
+
+	if (plan->canSetTag)
+		return query->estate->es_processed > 0;
+	if (plan->operation == CMD_MERGE)
+		return node->mt_merge_inserted + node->mt_merge_updated + node->mt_merge_deleted > 0;
+	if (source == NULL || source->instrument == NULL || node->ps.instrument == NULL)
+		return true;
+	rows = source->instrument->ntuples + source->instrument->tuplecount;
+	/* ON CONFLICT DO NOTHING counts them there */
+	if (plan->onConflictAction == ONCONFLICT_NOTHING)
+		rows -= node->ps.instrument->ntuples2;
+	return rows > 0;
+}
+
+/* Did the statement write any row of the table at that place in its range table? */
+static bool
+statement_wrote(QueryDesc *query, int rti)
+{
+	ListCell *lc;
+
+	foreach(lc, statement_nodes(query))
+	{
+		ModifyTableState *node = lfirst(lc);
+		ModifyTable *plan = (ModifyTable *) node->ps.plan;
+
+		if ((plan->rootRelation == (Index) rti || plan->nominalRelation == (Index) rti ||
+			 list_member_int(plan->resultRelations, rti)) &&
+			node_wrote(query, node))
+			return true;
+	}
+	return false;
+}
+
+/* A statement ended: count what was written without being judged. */
+void
+writes_count(QueryDesc *query)
+{
+	PlannedStmt *statement = query->plannedstmt;
+	EState *estate = query->estate;
+	Moment *moment;
+	ListCell *lc;
+
+	if (statement->resultRelations == NIL || !activity_traffic_counts())
+		return;
+	moment = moment_of(query);
+	/* a foreign-key action */
+	if (moment == NULL)
+		moment = statement_moment();
+	foreach(lc, statement->resultRelations)
+	{
+		RangeTblEntry *rte = rt_fetch(lfirst_int(lc), statement->rtable);
+		CompatPerms perms = compat_rte_perms(statement, rte);
+		const Outline *outline;
+		int system;
+
+		/* of partitions, the table says that the statement names */
+		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
+			(outline = outline_of(perms.relid)) == NULL)
+			continue;
+		handover_begin();
+		if ((writes_find(query, outline->home) == NULL || was_lifted(estate, outline->home)) &&
+			activity_system(outline, moment, &system))
+			count_named(query, outline, system, &perms);
+	}
+	forget_statement(query);
+}
+
+/* COPY writes what it needs these privileges for. */
+void
+writes_see_copy(const CompatPerms *perms)
+{
+	const Outline *outline;
+
+	if (copying == NULL || OidIsValid(copying->relid) || (perms->required & ACL_INSERT) == 0)
+		return;
+	copying->relid = perms->relid;
+	copying->names = bms_copy(perms->inserted);
+	outline = outline_of(perms->relid);
+	if (outline != NULL)
+	{
+		handover_begin();
+		copying->known = activity_system(outline, statement_moment(), &copying->system);
+	}
+}
+
+/* Begins a COPY that writes.  Returns what writes_leave_copy() takes. */
+CopyWrites *
+writes_enter_copy(CopyWrites *copy)
+{
+	CopyWrites *outer = copying;
+
+	memset(copy, 0, sizeof(CopyWrites));
+	copying = copy;
+	return outer;
+}
+
+/* The COPY ended, or failed: the one around it goes on. */
+void
+writes_leave_copy(CopyWrites *outer)
+{
+	copying = outer;
+}
+
+/* COPY wrote rows: where none was judged, what it names counts. */
+void
+writes_count_copy(const void *statement, const CopyWrites *copy)
+{
+	const Outline *outline;
+
+	if (!OidIsValid(copy->relid))
+		return;
+	outline = outline_of(copy->relid);
+	if (outline != NULL)
+	{
+		CompatPerms perms = {0};
+
+		perms.relid = copy->relid;
+		perms.required = ACL_INSERT;
+		perms.inserted = copy->names;
+		handover_begin();
+		if (copy->known && writes_find(statement, outline->home) == NULL)
+			count_named(statement, outline, copy->system, &perms);
+	}
+	forget_statement(statement);
+}
+
+/*
+ * Conflicts
+ */
+
+static CountKind
+kind_of(Verdict outcome)
+{
+	switch (outcome)
+	{
+		case VERDICT_OBSERVE:
+			return COUNT_OBSERVED;
+		case VERDICT_FILL:
+			return COUNT_FILLED;
+		case VERDICT_OVERRIDE:
+			return COUNT_OVERRIDDEN;
+		case VERDICT_KEEP:
+		case VERDICT_DISCARD:
+			return COUNT_KEPT;
+		case VERDICT_ALLOW:
+		case VERDICT_REJECT:
+			break;
+	}
+	return COUNT_REJECTED;
+}
+
+/* A conflict's column, as an attribute of the table on the map; 0: it has another verdict. */
+static AttrNumber
+conflict_attnum(const Conflict *conflict, Verdict outcome, const Outline *outline)
+{
+	AttrNumber attnum = conflict->col->attnum;
+
+	if (conflict->verdict != outcome || attnum > outline->natts)
+		return 0;
+	return outline->home_attnum[attnum - 1];
+}
+
+/*
+ * A row had conflicts that did not fail it.  Those of one outcome are counted,
+ * if the transaction does not fail either.
+ */
+void
+activity_conflict(const RelationMap *map, const char *system, const ConflictSet *conflicts,
+				  Verdict outcome)
+{
+	CountKind kind = kind_of(outcome);
+	const void *statement = statement_key();
+	Written *written = NULL;
+	const Outline *outline;
+	int number;
+
+	if (!activity_counts() || (outline = outline_of(map->relid)) == NULL)
+		return;
+	handover_begin();
+	number = counts_system(system);
+	if (statement != NULL && kind != COUNT_KEPT)
+		written = writes_find(statement, outline->home);
+	for (int i = 0; i < conflicts->n; i++)
+	{
+		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, outline);
+
+		if (home == 0)
+			continue;
+		counts_at_commit(outline->home, number, home, kind, GetCurrentStatementStartTimestamp());
+		/* in a row that activity_row() does not look at */
+		if (written != NULL && !bms_is_member(home, written->attnums))
+			writes_count_column(written, outline->home, number, home);
+	}
+}
+
+/* An attempt as it goes through the queue. */
+static void
+attempt_write(const Attempt *attempt, StringInfo message)
+{
+	initStringInfo(message);
+	appendBinaryStringInfo(message, (const char *) &attempt->extension, sizeof(attempt->extension));
+	appendBinaryStringInfo(message, (const char *) &attempt->at, sizeof(attempt->at));
+	for (int i = 0; i < ATTEMPT_TEXTS; i++)
+	{
+		appendStringInfoChar(message, attempt->texts[i] != NULL);
+		if (attempt->texts[i] != NULL)
+			appendBinaryStringInfo(message, attempt->texts[i], strlen(attempt->texts[i]) + 1);
+	}
+}
+
+/* The reverse; the texts point into the message. */
+Attempt
+activity_read_attempt(const char *message)
+{
+	Attempt attempt;
+
+	memcpy(&attempt.extension, message, sizeof(attempt.extension));
+	message += sizeof(attempt.extension);
+	memcpy(&attempt.at, message, sizeof(attempt.at));
+	message += sizeof(attempt.at);
+	for (int i = 0; i < ATTEMPT_TEXTS; i++)
+	{
+		bool present = *message++ != 0;
+
+		attempt.texts[i] = present ? message : NULL;
+		if (present)
+			message += strlen(message) + 1;
+	}
+	return attempt;
+}
+
+/*
+ * A write that is about to be rejected.  The texts of `attempt` are all that
+ * is to be told of it.
+ */
+void
+activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
+				 Attempt *attempt)
+{
+	const Outline *outline = outline_of(map->relid);
+	StringInfoData message;
+	int number;
+
+	if (!OidIsValid(outline_extension()))
+		return;
+	handover_begin();
+	number = counts_system(system);
+	/* an attempt is told even where it cannot be counted now */
+	for (int i = 0; outline != NULL && i < conflicts->n; i++)
+	{
+		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, outline);
+
+		if (home != 0)
+			counts_rejected(outline->home, outline->natts, number, home, attempt->at);
+	}
+
+	attempt->extension = outline_extension();
+	attempt_write(attempt, &message);
+	/* what would fill the queue on its own comes without values */
+	if (message.len > (int) mailbox_largest())
+	{
+		attempt->texts[ATTEMPT_KEY] = NULL;
+		attempt->texts[ATTEMPT_STORED] = NULL;
+		attempt->texts[ATTEMPT_PROPOSED] = NULL;
+		attempt_write(attempt, &message);
+	}
+	handover_attempt(message.data, message.len);
+}
+
+void
+writes_end_subtransaction(bool aborted)
+{
+	subxact_end(&writes, aborted, drop);
+}
+
+/* Their memory goes with the transaction. */
+void
+writes_end_transaction(void)
+{
+	dlist_init(&writes);
+}

@@ -1,0 +1,179 @@
+/*
+ * names.c
+ *		Names as people write them: relations, columns, fields, patterns, and
+ *		the near misses that an error suggests.
+ */
+#include "base.h"
+
+#include "catalog/namespace.h"
+#include "lib/stringinfo.h"
+#include "nodes/value.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/varlena.h"
+
+/* schema.table, quoted where needed; public is left out. */
+char *
+names_relation_label(const char *schema, const char *table)
+{
+	if (strcmp(schema, "public") == 0)
+		return pstrdup(quote_identifier(table));
+	return quote_qualified_identifier(schema, table);
+}
+
+/* The same for a message that puts quotes around it: without quotes of its own. */
+char *
+names_message_relation(const char *schema, const char *table)
+{
+	if (strcmp(schema, "public") == 0)
+		return pstrdup(table);
+	return psprintf("%s.%s", schema, table);
+}
+
+char *
+names_message_relation_oid(Oid relid)
+{
+	return names_message_relation(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
+/* schema.table.column, quoted where needed: what names_split_column() takes apart. */
+char *
+names_column_label(const char *schema, const char *table, const char *column)
+{
+	return psprintf("%s.%s", quote_qualified_identifier(schema, table), quote_identifier(column));
+}
+
+/*
+ * Split entity.name at the last dot.
+ *
+ * Errors: no dot, or nothing before or after it.
+ */
+void
+names_split_field(const char *text, char **entity, char **name)
+{
+	const char *dot = strrchr(text, '.');
+
+	if (dot == NULL || dot == text || dot[1] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid field name: \"%s\"", text),
+						errhint("A field is named entity.name, such as product.price.")));
+	*entity = pnstrdup(text, dot - text);
+	*name = pstrdup(dot + 1);
+}
+
+/*
+ * Split schema.table.column, or table.column of schema public; identifiers
+ * may be quoted as in SQL.
+ */
+void
+names_split_column(const char *text, char **schema, char **table, char **column)
+{
+	char *copy = pstrdup(text);
+	List *parts;
+
+	if (!SplitIdentifierString(copy, '.', &parts) || list_length(parts) < 2 ||
+		list_length(parts) > 3)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid column name: \"%s\"", text),
+				 errhint(
+					 "A mirrored column is named schema.table.column, or table.column for schema public.")));
+	*column = llast(parts);
+	*table = list_nth(parts, list_length(parts) - 2);
+	*schema = list_length(parts) == 3 ? linitial(parts) : pstrdup("public");
+}
+
+/* Shell-like: * is any run of characters, ? is one; dots are characters. */
+bool
+names_match(const char *pattern, const char *text)
+{
+	const char *star = NULL;
+	const char *retry = NULL;
+
+	while (*text != '\0')
+	{
+		if (*pattern == '*')
+		{
+			star = pattern++;
+			retry = text;
+		}
+		else if (*pattern != '\0' && (*pattern == '?' || *pattern == *text))
+		{
+			pattern++;
+			text++;
+		}
+		else if (star != NULL)
+		{
+			pattern = star + 1;
+			text = ++retry;
+		}
+		else
+			return false;
+	}
+	while (*pattern == '*')
+		pattern++;
+	return *pattern == '\0';
+}
+
+/*
+ * Does the pattern name the table?  "schema.table", each part a pattern;
+ * without a dot it is a table of schema public, and a lone "*" is every one.
+ */
+bool
+names_match_table(const char *pattern, const char *schema, const char *table)
+{
+	const char *dot = strchr(pattern, '.');
+
+	if (strcmp(pattern, "*") == 0)
+		return true;
+	if (dot == NULL)
+		return strcmp(schema, "public") == 0 && names_match(pattern, table);
+	return names_match(pnstrdup(pattern, dot - pattern), schema) && names_match(dot + 1, table);
+}
+
+/* Do two neighbouring characters only stand the other way round? */
+static bool
+swapped(const char *a, const char *b)
+{
+	while (*a != '\0' && *a == *b)
+	{
+		a++;
+		b++;
+	}
+	return a[0] != '\0' && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0;
+}
+
+/*
+ * The one of the names that is most likely meant, or NULL when none is near:
+ * at most a third of its length away, and at most three edits, as PostgreSQL
+ * does it for columns.  Case is one edit at most, and so is a swap of two characters.
+ */
+char *
+names_nearest(const char *wanted, List *names)
+{
+	int wanted_len = strlen(wanted);
+	int best = 4;
+	char *nearest = NULL;
+	ListCell *lc;
+
+	if (wanted_len > 255)
+		return NULL; /* longer is not what the function takes */
+	foreach(lc, names)
+	{
+		char *name = lfirst(lc);
+		int len = strlen(name);
+		int distance;
+
+		if (len > 255)
+			continue;
+		if (pg_strcasecmp(name, wanted) == 0 || swapped(name, wanted))
+			distance = 1;
+		else
+			distance = varstr_levenshtein_less_equal(wanted, wanted_len, name, len, 1, 1, 1,
+													 best - 1, true);
+		if (distance < best && distance <= Max(1, Max(wanted_len, len) / 3))
+		{
+			best = distance;
+			nearest = name;
+		}
+	}
+	return nearest;
+}

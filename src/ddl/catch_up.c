@@ -1,0 +1,213 @@
+/*
+ * behind.c
+ *		What the map missed, from the catalogs.
+ *
+ * Event triggers follow DDL.  They can be disabled, their work can fail, and
+ * some commands fire none.  So nothing here stands on their having fired: what
+ * the map was bound to when it was last looked at is compared with what is
+ * there, and tables and columns that a pattern should have put on the map are
+ * looked for.  What somebody took off the map is known (bind.c), and no miss.
+ *
+ * It is for everyone to look at: no privileges are asked for, tables are not
+ * opened, and no lock on them is waited for.
+ */
+#include "base.h"
+
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_map_behind);
+
+static char *
+name_at(List *columns, int i)
+{
+	return i < list_length(columns) ? list_nth(columns, i) : "";
+}
+
+/* Would the pattern put that column on the map? */
+static bool
+takes_column(const TablePattern *pattern, const TablePlace *place, List *generated,
+			 const char *column)
+{
+	return column[0] != '\0' && names_can_be_field(column) && !names_contain(generated, column) &&
+		   !table_pattern_excludes(pattern->exclude, place->schema, place->table, column);
+}
+
+/* Did a table that is not on the map come under the pattern without its being seen? */
+static bool
+missed_table(Oid relid, const TablePlace *place, const TablePattern *pattern)
+{
+	List *generated;
+	ListCell *lc;
+
+	if (pattern == NULL || place->partition || bind_is_known_off(relid, place) ||
+		queue_is_unsettled(relid) || binding_of(relid) != NULL)
+		return false;
+	generated = place_generated_columns(relid);
+	foreach(lc, place_columns(relid))
+	{
+		if (takes_column(pattern, place, generated, lfirst(lc)))
+			return true;
+	}
+	return false;
+}
+
+static void
+put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const char *detail,
+	const char *advice)
+{
+	const char *texts[] = {names_relation_label(place->schema, place->table), column, detail,
+						   advice};
+
+	call_put_row(rsinfo, lengthof(texts), texts);
+}
+
+/* The call that has the map look at a table. */
+static char *
+look_at(const TablePlace *place)
+{
+	return psprintf("SELECT ownership.guard(%s)",
+					quote_literal_cstr(names_relation_label(place->schema, place->table)));
+}
+
+/* Columns that are called otherwise than the map knows them, or came under its pattern. */
+static void
+put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
+			const TablePattern *pattern)
+{
+	const char *label = names_relation_label(place->schema, place->table);
+	List *columns = place_columns(b->relid);
+	List *generated = place_generated_columns(b->relid);
+
+	for (int i = 0; i < list_length(columns); i++)
+	{
+		char *now = list_nth(columns, i);
+		char *was = name_at(b->columns, i);
+
+		if (now[0] != '\0' && was[0] != '\0' && strcmp(now, was) != 0 &&
+			lookup_column_is_mirrored(place, was))
+			put(rsinfo, place, now,
+				psprintf("Column %s of %s was called %s when the map last looked, and its map did not follow.",
+						 quote_identifier(now), label, quote_identifier(was)),
+				psprintf("Have the map look again: %s", look_at(place)));
+		else if (pattern != NULL && takes_column(pattern, place, generated, now) &&
+				 (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
+				 !lookup_column_is_mirrored(place, now))
+			put(rsinfo, place, now,
+				psprintf("Column %s of %s comes under pattern %s, and is not on the map.",
+						 quote_identifier(now), label, pattern->pattern),
+				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
+						 look_at(place)));
+	}
+}
+
+/* One table on the map. */
+static void
+put_mirrored(ReturnSetInfo *rsinfo, const TablePlace *place, List *patterns)
+{
+	Binding *b = binding_named(place->schema, place->table);
+	Oid relid = place_find_table(place->schema, place->table);
+	TablePlace now;
+
+	if (!OidIsValid(relid))
+	{
+		/* it waits for its name, unless its table is there under another one */
+		if (b != NULL && OidIsValid(b->relid) && place_of(b->relid, &now))
+			put(rsinfo, place, NULL,
+				psprintf("%s is called %s now, and its map did not follow.",
+						 names_relation_label(place->schema, place->table),
+						 names_relation_label(now.schema, now.table)),
+				psprintf("Have the map look again: %s", look_at(&now)));
+	}
+	else if (b != NULL && b->relid == relid)
+		put_columns(rsinfo, b, place,
+					queue_is_unsettled(relid) ? NULL : table_pattern_best(patterns, place));
+	else if (b == NULL || !b->guarded || place_carries_guard(relid))
+		put(rsinfo, place, NULL,
+			psprintf("%s is another table than the one that the map last saw under that name.",
+					 names_relation_label(place->schema, place->table)),
+			psprintf("Have the map look again: %s", look_at(place)));
+	/* else it is unguarded, which is told */
+}
+
+/* map_behind(): what DDL did and the map did not follow. */
+Datum
+ownership_map_behind(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	List *patterns = table_pattern_load();
+	List *places = NIL;
+	CatalogScan *scan;
+	Parameters none = {0};
+	ListCell *lc;
+	uint64 n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	scan = catalog_begin("mirrored_table", NULL, 0, NULL, NULL);
+	while (catalog_next(scan))
+	{
+		TablePlace *place = palloc0(sizeof(TablePlace));
+
+		place->schema = catalog_text(scan, Anum_mirrored_table_schema);
+		place->table = catalog_text(scan, Anum_mirrored_table_table);
+		places = lappend(places, place);
+	}
+	catalog_end(scan);
+	foreach(lc, places)
+		put_mirrored(rsinfo, lfirst(lc), patterns);
+	if (patterns == NIL)
+		return (Datum) 0;
+
+	SPI_connect();
+	n = sql_run("SELECT c.oid::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+				"WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' "
+				"AND NOT c.relispartition AND c.oid >= 16384 "
+				"AND n.nspname <> 'ownership' AND n.nspname !~ '^pg_'",
+				&none);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Oid relid = atooid(sql_result_text(i, 1));
+		TablePlace place;
+		TablePattern *pattern;
+
+		if (!place_of(relid, &place) || lookup_is_mirrored(place.schema, place.table))
+			continue;
+		pattern = table_pattern_best(patterns, &place);
+		if (missed_table(relid, &place, pattern))
+			put(rsinfo, &place, NULL,
+				psprintf("%s comes under pattern %s, and is not on the map.",
+						 names_relation_label(place.schema, place.table), pattern->pattern),
+				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
+						 look_at(&place)));
+	}
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/*
+ * Follow what was missed of one table, as its next DDL would.  Needs SPI.  The
+ * caller has seen to it that the table is the user's.
+ */
+void
+catch_up(Oid relid)
+{
+	SavedRole caller;
+	TablePlace place;
+
+	if (!place_of(relid, &place))
+		return;
+	caller = role_become_extension();
+	if (binding_of(relid) != NULL)
+		follow_table(relid, 0);
+	else if (!lookup_is_mirrored(place.schema, place.table))
+	{
+		TablePattern *pattern = table_pattern_for(&place);
+
+		if (missed_table(relid, &place, pattern) && table_pattern_map(relid, pattern, NIL))
+			CommandCounterIncrement();
+	}
+	role_restore(&caller);
+}

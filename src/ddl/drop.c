@@ -1,0 +1,504 @@
+/*
+ * ddl.c
+ *		Event triggers: which DDL may matter to the map, and to which tables.
+ *
+ * The event triggers name the few commands that can rename, create or drop a
+ * table or a column, or change what lies above a table; no other DDL comes
+ * here.  Of those, most are about tables off the map: that is found out by a
+ * few index lookups, before anything is written or locked.
+ *
+ * No DDL fails because of what is on the map.  What could not be done for it is
+ * a warning, and shows as a risk.  Only a lock that was not to be had fails the
+ * DDL, as it would have failed on the table itself.
+ *
+ * A binary upgrade brings OIDs and rows as they were, and nothing is followed.
+ */
+#include "base.h"
+
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/event_trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_ddl_start);
+PG_FUNCTION_INFO_V1(ownership_ddl_end);
+PG_FUNCTION_INFO_V1(ownership_ddl_drop);
+
+/* What one command did. */
+typedef struct Followed
+{
+	List *relids;
+	int flags;
+	List *parts; /* of relids: what was attached or detached */
+	const char *old;
+	const char *new;
+	bool subscription; /* old and new are a subscription's names, not a schema's */
+	List *dropped;	   /* OIDs of tables */
+	Oid guarded;	   /* got a trigger of the guard */
+	bool own;		   /* triggers of the map's own tables may have changed */
+} Followed;
+
+/*
+ * The command, or NULL where nothing is to be done.
+ *
+ * Errors: the function was called otherwise than by an event trigger of this
+ * event.
+ */
+static Node *
+event_command(FunctionCallInfo fcinfo, const char *event)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) ||
+		strcmp(((EventTriggerData *) fcinfo->context)->event, event) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function was not called by an event trigger of event \"%s\"", event)));
+	/* the extension is half there while it is created, changed or dropped */
+	if (IsBinaryUpgrade || !OidIsValid(catalog_table("ddl_queue", true)) ||
+		!OidIsValid(catalog_table(CATALOG_SIGNAL, true)))
+		return NULL;
+	return ((EventTriggerData *) fcinfo->context)->parsetree;
+}
+
+static void
+tell(ErrorData *error)
+{
+	if (error != NULL)
+		ereport(WARNING,
+				(errcode(error->sqlerrcode),
+				 errmsg("the ownership map does not follow this command: %s", error->message),
+				 errhint("ownership.risks shows what is broken.")));
+}
+
+/* The relations of a command's list, from a query on it. */
+static List *
+event_relations(const char *sql)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	MemoryContext old;
+	Parameters p = {0};
+	List *relids = NIL;
+	int level = sql_pin_search_path();
+	uint64 n;
+
+	SPI_connect();
+	n = sql_run(sql, &p);
+	old = MemoryContextSwitchTo(cxt);
+	for (uint64 i = 0; i < n; i++)
+		relids = lappend_oid(relids, atooid(sql_result_text(i, 1)));
+	MemoryContextSwitchTo(old);
+	SPI_finish();
+	sql_unpin_search_path(level);
+	return relids;
+}
+
+/* Does ALTER TABLE do one of these, and to which partition? */
+static bool
+has_subcommand(AlterTableStmt *stmt, const AlterTableType *types, int n, PartitionCmd **partition)
+{
+	ListCell *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (cmd->subtype != types[i])
+				continue;
+			if (cmd->def != NULL && IsA(cmd->def, PartitionCmd))
+				*partition = (PartitionCmd *) cmd->def;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Does it add a primary key? */
+static bool
+adds_primary_key(AlterTableStmt *stmt)
+{
+	ListCell *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->def != NULL && IsA(cmd->def, Constraint) &&
+			((Constraint *) cmd->def)->contype == CONSTR_PRIMARY)
+			return true;
+	}
+	return false;
+}
+
+static void
+drop_before_attach(void *arg)
+{
+	SPI_connect();
+	guard_drop_own(*(Oid *) arg, false);
+	SPI_finish();
+}
+
+/*
+ * ddl_command_start: a table that is guarded for itself cannot take the row
+ * triggers of the partitioned table that it is attached to; they replace its
+ * own.  If the command fails, nothing has happened.
+ */
+Datum
+ownership_ddl_start(PG_FUNCTION_ARGS)
+{
+	static const AlterTableType attach[] = {AT_AttachPartition};
+	Node *command = event_command(fcinfo, "ddl_command_start");
+	PartitionCmd *partition = NULL;
+	Oid parent;
+	Oid child;
+
+	if (command == NULL || !IsA(command, AlterTableStmt) ||
+		!has_subcommand((AlterTableStmt *) command, attach, lengthof(attach), &partition) ||
+		partition == NULL)
+		PG_RETURN_NULL();
+	parent = RangeVarGetRelid(((AlterTableStmt *) command)->relation, NoLock, true);
+	child = RangeVarGetRelid(partition->name, NoLock, true);
+	if (!OidIsValid(parent) || !OidIsValid(child) || !place_carries_guard(parent) ||
+		!place_carries_guard(child) || get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE ||
+		get_rel_relispartition(child) || !compat_table_ownercheck(parent, GetUserId()) ||
+		!compat_table_ownercheck(child, GetUserId()))
+		PG_RETURN_NULL();
+	/* as ATTACH does, in this order */
+	LockRelationOid(parent, ShareUpdateExclusiveLock);
+	tell(subxact_try(drop_before_attach, &child));
+	PG_RETURN_NULL();
+}
+
+/* Must the trigger, of a table of the map, fire in every replication role? */
+static bool
+fires_always(const Trigger *trigger)
+{
+	static const char *const functions[] =
+		{"map_changed",			  "map_recorded", "domain_edit", "mirrored_table_bind",
+		 "mirrored_pattern_bind", "ddl_settle",	  "another_hub"};
+	const char *function = get_func_name(trigger->tgfoid);
+
+	for (size_t i = 0; i < lengthof(functions); i++)
+		if (strcmp(function, functions[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Triggers of one of the map's own tables were switched on: those that must
+ * fire in every replication role do so again.  While a dump is restored they
+ * are not switched off either: they let its rows come in any order, and beside
+ * those that the extension brings.
+ */
+static void
+rearm_own(Oid relid)
+{
+	Relation rel = table_open(relid, ShareRowExclusiveLock);
+	List *names[2] = {NIL, NIL};
+	TriggerDesc *triggers;
+	ListCell *lc;
+
+	if (relid == catalog_table("mirrored_table", false))
+		bind_unbound();
+	/* a copy: each look-up may replace the relation's own */
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		bool always = fires_always(trigger);
+
+		if (!trigger->tgisinternal &&
+			((trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN && always) ||
+			 (trigger->tgenabled == TRIGGER_DISABLED && call_is_restoring())))
+			names[always] = lappend(names[always], pstrdup(trigger->tgname));
+	}
+	foreach(lc, names[false])
+		compat_enable_trigger(rel, lfirst(lc), TRIGGER_FIRES_ON_ORIGIN);
+	foreach(lc, names[true])
+		compat_enable_trigger(rel, lfirst(lc), TRIGGER_FIRES_ALWAYS);
+	table_close(rel, NoLock);
+}
+
+static void
+follow(void *arg)
+{
+	Followed *f = arg;
+	SavedRole caller = role_become_extension();
+	ListCell *lc;
+
+	SPI_connect();
+	if (OidIsValid(f->guarded))
+		bind_guarded(f->guarded, true);
+	foreach(lc, f->dropped)
+		follow_dropped(lfirst_oid(lc));
+
+	/*
+	 * What is looked at when the transaction commits is locked before anything
+	 * is written about it: a session that has such a row waits for no table
+	 * then, and pg_restore -j, which switches the triggers of a table and of its
+	 * children in several sessions, runs into no deadlock.
+	 */
+	foreach(lc, f->relids)
+	{
+		if (f->flags & FOLLOW_GUARD)
+			LockRelationOid(lfirst_oid(lc), ShareRowExclusiveLock);
+	}
+	foreach(lc, f->relids)
+	{
+		if (get_rel_namespace(lfirst_oid(lc)) == get_namespace_oid(OWNERSHIP_SCHEMA, true))
+			rearm_own(lfirst_oid(lc));
+		else
+			follow_table(lfirst_oid(lc), f->flags);
+	}
+	if (f->flags & FOLLOW_TRIGGERS)
+		away_note(f->relids);
+	foreach(lc, f->parts)
+		follow_table(lfirst_oid(lc), FOLLOW_ARRIVAL | FOLLOW_GUARD);
+	if (f->new != NULL && f->subscription)
+		follow_subscription(f->old, f->new);
+	else if (f->new != NULL)
+		follow_schema(f->old, f->new);
+	SPI_finish();
+	role_restore(&caller);
+}
+
+/* A relation and what inherits its columns. */
+static List *
+with_inheritors(List *relids)
+{
+	List *all = NIL;
+	ListCell *lc;
+
+	foreach(lc, relids)
+		all = list_concat_unique_oid(all, has_subclass(lfirst_oid(lc))
+											  ? find_all_inheritors(lfirst_oid(lc), NoLock, NULL)
+											  : list_make1_oid(lfirst_oid(lc)));
+	return all;
+}
+
+/* Only those that the map is about. */
+static List *
+concerned(List *relids, const Followed *f)
+{
+	Oid own = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+	List *some = NIL;
+	ListCell *lc;
+
+	foreach(lc, relids)
+	{
+		bool rearm = f->own && get_rel_namespace(lfirst_oid(lc)) == own;
+
+		if (rearm || follow_concerns_map(lfirst_oid(lc), f->flags))
+			some = lappend_oid(some, lfirst_oid(lc));
+	}
+	return some;
+}
+
+#define DDL_TABLES                                                          \
+	"SELECT DISTINCT d.objid::text FROM pg_event_trigger_ddl_commands() d " \
+	"WHERE d.classid = 'pg_class'::regclass"
+/* those that a composite type's columns are in */
+#define TYPED_TABLES                                                                 \
+	"SELECT t.oid::text FROM pg_event_trigger_ddl_commands() d "                     \
+	"JOIN pg_class c ON c.oid = d.objid JOIN pg_class t ON t.reloftype = c.reltype " \
+	"WHERE d.classid = 'pg_class'::regclass"
+
+/*
+ * ddl_command_end: follow what was renamed or moved, and queue what is new.
+ */
+Datum
+ownership_ddl_end(PG_FUNCTION_ARGS)
+{
+	static const AlterTableType apart[] = {AT_DropInherit};
+	static const AlterTableType off[] = {AT_DisableTrigAll, AT_DisableTrigUser};
+	static const AlterTableType switches[] = {AT_EnableTrig,		AT_EnableAlwaysTrig,
+											  AT_EnableReplicaTrig, AT_EnableTrigAll,
+											  AT_EnableTrigUser,	AT_DisableTrig,
+											  AT_DisableTrigAll,	AT_DisableTrigUser};
+	static const AlterTableType about_guard[] = {AT_EnableTrig,		 AT_EnableTrigAll,
+												 AT_EnableTrigUser,	 AT_AddInherit,
+												 AT_DropInherit,	 AT_AttachPartition,
+												 AT_DetachPartition, AT_DetachPartitionFinalize};
+	Node *command = event_command(fcinfo, "ddl_command_end");
+	Followed f = {0};
+	PartitionCmd *partition = NULL;
+
+	if (command == NULL)
+		PG_RETURN_NULL();
+	switch (nodeTag(command))
+	{
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
+			if (((CreateStmt *) command)->relation->relpersistence == RELPERSISTENCE_TEMP)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL | FOLLOW_GUARD;
+			break;
+		case T_CreateTableAsStmt:
+			if (((CreateTableAsStmt *) command)->into->rel->relpersistence == RELPERSISTENCE_TEMP)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL;
+			break;
+		case T_CreateSchemaStmt:
+			if (((CreateSchemaStmt *) command)->schemaElts == NIL)
+				PG_RETURN_NULL();
+			f.flags = FOLLOW_ARRIVAL | FOLLOW_GUARD;
+			break;
+		case T_ImportForeignSchemaStmt:
+		case T_AlterObjectSchemaStmt:
+			f.flags = FOLLOW_ARRIVAL;
+			break;
+		case T_RenameStmt:
+		{
+			RenameStmt *stmt = (RenameStmt *) command;
+
+			switch (stmt->renameType)
+			{
+				case OBJECT_SUBSCRIPTION:
+					f.subscription = true;
+					f.old = strVal(stmt->object);
+					f.new = stmt->newname;
+					break;
+				case OBJECT_SCHEMA:
+					f.old = stmt->subname;
+					f.new = stmt->newname;
+					break;
+				case OBJECT_TABLE:
+				case OBJECT_FOREIGN_TABLE:
+				case OBJECT_INDEX:
+					f.flags = FOLLOW_ARRIVAL;
+					break;
+				case OBJECT_COLUMN:
+				case OBJECT_ATTRIBUTE:
+					break;
+				default:
+					PG_RETURN_NULL();
+			}
+			break;
+		}
+		case T_AlterTableStmt:
+			if (has_subcommand((AlterTableStmt *) command, about_guard, lengthof(about_guard),
+							   &partition))
+				f.flags = FOLLOW_GUARD;
+			f.own = f.flags != 0 ||
+					has_subcommand((AlterTableStmt *) command, off, lengthof(off), &partition);
+			if (has_subcommand((AlterTableStmt *) command, apart, lengthof(apart), &partition))
+				f.flags |= FOLLOW_ARRIVAL;
+			if (has_subcommand((AlterTableStmt *) command, switches, lengthof(switches), &partition))
+				f.flags |= FOLLOW_TRIGGERS;
+			if (adds_primary_key((AlterTableStmt *) command))
+				f.flags |= FOLLOW_KEY;
+			break;
+		case T_CreateTrigStmt:
+			/* a dump restores the guard so */
+			if (strcmp(((CreateTrigStmt *) command)->trigname, TRIGGER_JUDGE) != 0)
+				PG_RETURN_NULL();
+			f.guarded = RangeVarGetRelid(((CreateTrigStmt *) command)->relation, NoLock, true);
+			break;
+		default:
+			PG_RETURN_NULL();
+	}
+	if (partition != NULL)
+	{
+		Oid part = RangeVarGetRelid(partition->name, NoLock, true);
+
+		if (OidIsValid(part) && follow_concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
+			f.parts = list_make1_oid(part);
+		/* the table above it is as it was */
+	}
+	else if (OidIsValid(f.guarded))
+	{
+		Binding *b = binding_of(f.guarded);
+
+		if (b != NULL && b->guarded)
+			f.guarded = InvalidOid; /* that is known */
+	}
+	else if (f.new == NULL)
+	{
+		bool type = ((EventTriggerData *) fcinfo->context)->tag == CMDTAG_ALTER_TYPE;
+		List *relids = event_relations(type ? TYPED_TABLES : DDL_TABLES);
+		Oid own = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+		ListCell *lc;
+
+		foreach(lc, relids)
+		{
+			if (get_rel_namespace(lfirst_oid(lc)) == own)
+				insert_check(lfirst_oid(lc));
+		}
+
+		/* columns come, go and are renamed in all of them */
+		if (nodeTag(command) == T_AlterTableStmt || !(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
+			relids = with_inheritors(relids);
+		f.relids = concerned(relids, &f);
+	}
+	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
+		tell(subxact_try(follow, &f));
+	PG_RETURN_NULL();
+}
+
+#define GUARD_TRIGGER_TABLES                                                        \
+	"SELECT DISTINCT c.oid::text FROM pg_event_trigger_dropped_objects() d "        \
+	"JOIN pg_namespace n ON n.nspname = d.address_names[1] "                        \
+	"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2] " \
+	"WHERE d.object_type = 'trigger' AND d.address_names[3] LIKE 'zzzz\\_ownership\\_%'"
+
+/* A trigger was dropped, which may be the guard's. */
+static void
+follow_dropped_triggers(void)
+{
+	Followed f = {.flags = FOLLOW_TRIGGERS};
+
+	f.relids = event_relations(GUARD_TRIGGER_TABLES);
+	if (f.relids != NIL)
+		tell(subxact_try(follow, &f));
+}
+
+/*
+ * sql_drop: the map of what was dropped waits for its name.
+ */
+Datum
+ownership_ddl_drop(PG_FUNCTION_ARGS)
+{
+	Node *command = event_command(fcinfo, "sql_drop");
+	Followed f = {0};
+	ListCell *lc;
+
+	if (command == NULL)
+		PG_RETURN_NULL();
+	if (((EventTriggerData *) fcinfo->context)->tag == CMDTAG_DROP_TRIGGER)
+	{
+		if (!guard_is_changing())
+			follow_dropped_triggers();
+		PG_RETURN_NULL();
+	}
+	foreach(lc,
+			event_relations(
+				"SELECT objid::text FROM pg_event_trigger_dropped_objects() "
+				"WHERE classid = 'pg_class'::regclass AND NOT is_temporary "
+				"AND object_type IN ('table', 'foreign table', 'table column', 'foreign table column')"))
+	{
+		Oid relid = lfirst_oid(lc);
+
+		if (binding_of(relid) == NULL)
+		{
+			if (get_rel_name(relid) == NULL)
+				bind_forget_off(relid);
+			continue;
+		}
+		if (get_rel_name(relid) == NULL)
+			f.dropped = list_append_unique_oid(f.dropped, relid);
+		else
+			f.relids = list_append_unique_oid(f.relids, relid);
+	}
+	if (f.dropped != NIL || f.relids != NIL)
+		tell(subxact_try(follow, &f));
+	PG_RETURN_NULL();
+}

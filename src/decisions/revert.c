@@ -1,0 +1,485 @@
+/*
+ * revert.c
+ *		Taking back what a system wrote in a period, from the evidence of writes
+ *		that went through: observed, filled, overridden.
+ *
+ * Row by row, the latest write first.  Each is undone only where the row still
+ * holds what it proposed; where it does, the write before it is looked at with
+ * the value that the row would hold then, so several writes of one value unwind.
+ * What others changed meanwhile stays, and what was written before that, too.
+ *
+ * A row that was deleted is created again as it was.  A row that was created
+ * is left: whether it goes is for whoever owns its key.
+ */
+#include "base.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ownership_revert);
+
+/* A write that went through. */
+typedef struct Event
+{
+	int64 id;
+	char *operation;
+	List *columns; /* of char * */
+	Jsonb *stored;
+	Jsonb *proposed;
+} Event;
+
+/* The writes of one row, the latest first. */
+typedef struct History
+{
+	char *schema;
+	char *table;
+	Jsonb *row_key; /* NULL: of one event whose row is not told */
+	List *events;
+} History;
+
+/* A column of a row, while its writes unwind. */
+typedef struct Unwinding
+{
+	RowColumn *col;
+	char *from; /* as stored; NULL is NULL */
+	char *to;
+	bool moved;
+	int64 id;			/* of the latest write */
+	const char *reason; /* why it does not unwind further */
+} Unwinding;
+
+typedef struct Revert
+{
+	ReturnSetInfo *rsinfo;
+	bool dry_run;
+	const History *history;
+	Oid relid;
+	/* what came out for the row */
+	bool creates;
+	int64 created_by;  /* the DELETE that is undone */
+	List *columns;	   /* of Unwinding * */
+	const char *whole; /* why the row as a whole is left */
+	int64 whole_id;
+	/* of all rows */
+	int64 done;
+	int64 skipped;
+} Revert;
+
+static void
+tell(Revert *run, const char *column, int64 id, const char *from, const char *to, bool done,
+	 const char *reason)
+{
+	const History *h = run->history;
+	const char *texts[] = {column, from, to,
+						   !done		  ? "skipped"
+						   : run->dry_run ? "would be reverted"
+										  : "reverted",
+						   reason};
+	Datum values[3 + lengthof(texts)];
+	bool nulls[3 + lengthof(texts)];
+
+	memset(nulls, false, sizeof(nulls));
+	values[0] = CStringGetTextDatum(names_relation_label(h->schema, h->table));
+	values[1] = h->row_key == NULL ? (Datum) 0 : JsonbPGetDatum(h->row_key);
+	nulls[1] = h->row_key == NULL;
+	for (int i = 0; i < (int) lengthof(texts); i++)
+		call_put_text(values, nulls, i + 2, texts[i]);
+	values[2 + lengthof(texts)] = Int64GetDatum(id);
+	tuplestore_putvalues(run->rsinfo->setResult, run->rsinfo->setDesc, values, nulls);
+	if (done)
+		run->done++;
+	else
+		run->skipped++;
+}
+
+static Unwinding *
+find_unwinding(Revert *run, const char *name)
+{
+	ListCell *lc;
+
+	foreach(lc, run->columns)
+	{
+		Unwinding *u = lfirst(lc);
+
+		if (strcmp(u->col->name, name) == 0)
+			return u;
+	}
+	return NULL;
+}
+
+/* The columns that the row's writes name, as stored; returns how many rows there are. */
+static int
+read_history(Revert *run)
+{
+	List *cols = NIL;
+	StoredRow row;
+	ListCell *lc;
+
+	run->columns = NIL;
+	foreach(lc, run->history->events)
+	{
+		Event *e = lfirst(lc);
+		ListCell *name;
+
+		foreach(name, e->columns)
+		{
+			RowColumn *col;
+			Unwinding *u;
+
+			if (find_unwinding(run, lfirst(name)) != NULL)
+				continue;
+			col = place_row_column(run->relid, lfirst(name));
+			if (col == NULL)
+				continue;
+			u = palloc0(sizeof(Unwinding));
+			u->col = col;
+			run->columns = lappend(run->columns, u);
+			cols = lappend(cols, col);
+		}
+	}
+	row_read(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, false, &row);
+	foreach(lc, run->columns)
+	{
+		Unwinding *u = lfirst(lc);
+
+		if (row.n > 0)
+			u->from = u->to = row.values[foreach_current_index(lc)];
+	}
+	return row.n;
+}
+
+/* Undoes one UPDATE, as far as the row still holds what it proposed. */
+static void
+unwind_update(Revert *run, const Event *e)
+{
+	ListCell *lc;
+
+	foreach(lc, e->columns)
+	{
+		Unwinding *u = find_unwinding(run, lfirst(lc));
+		char *before;
+		char *after;
+		ValueKind had;
+		ValueKind proposed;
+
+		if (u == NULL)
+		{
+			tell(run, lfirst(lc), e->id, NULL, NULL, false, "The column does not exist any more.");
+			continue;
+		}
+		had = value_object_text(e->stored, lfirst(lc), &before);
+		proposed = value_object_text(e->proposed, lfirst(lc), &after);
+		if (u->reason != NULL)
+		{
+			/* it may be what it was before several writes */
+			if (!u->moved && (had == VALUE_NULL || had == VALUE_TEXT) &&
+				value_same_text(u->col->type, u->to, before))
+				u->reason = "It is as it was before.";
+			continue;
+		}
+		if (u->id == 0)
+			u->id = e->id;
+		if (u->col->generated)
+			u->reason = "The column is a generated column.";
+		else if (had == VALUE_ABSENT || proposed == VALUE_ABSENT)
+			u->reason = "The evidence holds no value.";
+		else if (had == VALUE_LENGTH)
+			u->reason =
+				psprintf("Of the value before, only the length was recorded: %s bytes.", before);
+		else if (proposed == VALUE_LENGTH)
+			u->reason =
+				psprintf("Of the value that was written, only the length was recorded: %s bytes.",
+						 after);
+		else if (!value_same_text(u->col->type, u->to, after))
+			u->reason = value_same_text(u->col->type, u->to, before) ? "It is as it was before."
+																	 : "It was changed meanwhile.";
+		else
+		{
+			u->to = before;
+			u->moved = true;
+		}
+	}
+}
+
+/* Undoes a DELETE: the columns of the row that is to be created again. */
+static bool
+unwind_delete(Revert *run, const Event *e)
+{
+	ListCell *lc;
+
+	run->columns = NIL;
+	foreach(lc, value_object_names(e->stored))
+	{
+		Unwinding *u;
+		char *text;
+		RowColumn *col = place_row_column(run->relid, lfirst(lc));
+
+		if (col == NULL || col->generated)
+			continue;
+		if (value_object_text(e->stored, lfirst(lc), &text) == VALUE_LENGTH)
+		{
+			run->whole =
+				psprintf("Of the value of column \"%s\", only the length was recorded: %s bytes.",
+						 (char *) lfirst(lc), text);
+			return false;
+		}
+		u = palloc0(sizeof(Unwinding));
+		u->col = col;
+		u->to = text;
+		run->columns = lappend(run->columns, u);
+	}
+	run->creates = true;
+	run->created_by = e->id;
+	return true;
+}
+
+/* Finds out what can be taken back of a row's writes. */
+static void
+unwind(Revert *run)
+{
+	int rows = read_history(run);
+	ListCell *lc;
+
+	run->whole = NULL;
+	run->creates = false;
+	foreach(lc, run->history->events)
+	{
+		const Event *e = lfirst(lc);
+
+		run->whole_id = e->id;
+		if (rows > 1)
+			run->whole = psprintf("%d rows have this key.", rows);
+		else if (strcmp(e->operation, "INSERT") == 0)
+			run->whole = rows == 0 && !run->creates
+							 ? "The row is gone."
+							 : "The row was created; whoever owns its key may delete it.";
+		else if (strcmp(e->operation, "DELETE") == 0)
+		{
+			if (rows > 0 || run->creates)
+				run->whole = "The row was deleted, and is there again.";
+			else if (e->stored == NULL || !JB_ROOT_IS_OBJECT(e->stored))
+				run->whole = "The evidence holds no row.";
+			else
+				(void) unwind_delete(run, e);
+		}
+		else if (rows == 0 && !run->creates)
+			run->whole = "The row is gone.";
+		else
+			unwind_update(run, e);
+		if (run->whole != NULL)
+			return;
+	}
+}
+
+/* Does the row change here? */
+static bool
+changes(const Unwinding *u)
+{
+	return u->moved && !value_same_text(u->col->type, u->from, u->to);
+}
+
+static void
+write_back(Revert *run)
+{
+	List *columns = NIL;
+	List *values = NIL;
+	ListCell *lc;
+
+	foreach(lc, run->columns)
+	{
+		Unwinding *u = lfirst(lc);
+
+		if (!run->creates && !changes(u))
+			continue;
+		columns = lappend(columns, u->col);
+		values = lappend(values, u->to);
+	}
+	if (columns != NIL)
+		row_write(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
+				  run->history->row_key, columns, values);
+}
+
+static bool
+revert_row(void *arg)
+{
+	Revert *run = arg;
+
+	unwind(run);
+	if (!run->dry_run)
+		write_back(run);
+	return true;
+}
+
+/* The result of a row, after revert_row(). */
+static void
+tell_row(Revert *run, const ErrorData *error)
+{
+	ListCell *lc;
+
+	if (run->creates)
+		tell(run, NULL, run->created_by, NULL, NULL, error == NULL,
+			 error ? error->message : "The row is created again.");
+	else
+	{
+		foreach(lc, run->columns)
+		{
+			Unwinding *u = lfirst(lc);
+
+			if (u->id == 0)
+				continue;
+			if (changes(u))
+				tell(run, u->col->name, u->id, u->from, u->to, error == NULL,
+					 error		 ? error->message
+					 : u->reason ? "An earlier write of it had been overwritten by others."
+								 : NULL);
+			else
+				tell(run, u->col->name, u->id, u->from, NULL, false,
+					 u->reason && !u->moved ? u->reason : "It is as it was before.");
+		}
+	}
+	if (run->whole != NULL)
+		tell(run, NULL, run->whole_id, NULL, NULL, false, run->whole);
+}
+
+static void
+revert_history(Revert *run)
+{
+	const History *h = run->history;
+	const Event *e = linitial(h->events);
+	ErrorData *error;
+
+	if (h->row_key == NULL)
+	{
+		char *count = NULL;
+
+		if (e->proposed != NULL && JB_ROOT_IS_SCALAR(e->proposed))
+			count = JsonbToCString(NULL, &e->proposed->root, VARSIZE(e->proposed));
+		tell(run, NULL, e->id, NULL, NULL, false,
+			 strcmp(e->operation, "TRUNCATE") == 0 ? "Of TRUNCATE no values are recorded."
+			 : count != NULL
+				 ? psprintf("%s more rows were only counted (ownership.observed_limit).", count)
+				 : "The row is not told: the table had no key.");
+		return;
+	}
+	run->relid = place_evidence_table(h->schema, h->table);
+	run->columns = NIL;
+	run->creates = false;
+	run->whole = NULL;
+	if (!OidIsValid(run->relid))
+	{
+		tell(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
+		return;
+	}
+	error = subxact_trial(revert_row, run);
+	if (error != NULL && !run->creates && run->columns == NIL)
+		run->whole = error->message, run->whole_id = e->id;
+	tell_row(run, error);
+}
+
+static Event *
+take_event(uint64 row)
+{
+	Event *e = palloc(sizeof(Event));
+
+	e->id = sql_result_int64(row, 1);
+	e->operation = sql_result_text(row, 5);
+	e->columns = sql_result_texts(row, 6);
+	e->stored = sql_result_jsonb(row, 7);
+	e->proposed = sql_result_jsonb(row, 8);
+	return e;
+}
+
+/* The system's writes, row by row, the latest first. */
+static List *
+load_histories(const char *system, TimestampTz since, TimestampTz until)
+{
+	Parameters p = {0};
+	List *histories = NIL;
+	int64 group = -1;
+	uint64 n;
+
+	sql_add_text(&p, system);
+	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
+	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
+	n = sql_run("SELECT id, table_schema, table_name, row_key, operation, array_remove(columns::text[], NULL), stored, proposed, "
+				"CASE WHEN jsonb_typeof(row_key) = 'object' "
+				"THEN max(id) OVER (PARTITION BY table_schema, table_name, row_key) ELSE id END AS latest "
+				"FROM ownership.conflict "
+				"WHERE outcome IN ('observed', 'filled', 'overridden') AND system IS NOT DISTINCT FROM $1 "
+				"AND recorded_at >= $2 AND recorded_at <= $3 AND resolution IS DISTINCT FROM 'dismissed' "
+				"ORDER BY latest DESC, id DESC",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		History *h;
+
+		if (sql_result_int64(i, 9) != group)
+		{
+			group = sql_result_int64(i, 9);
+			h = palloc0(sizeof(History));
+			h->schema = sql_result_text(i, 2);
+			h->table = sql_result_text(i, 3);
+			h->row_key = sql_result_jsonb(i, 4);
+			if (h->row_key != NULL && !JB_ROOT_IS_OBJECT(h->row_key))
+				h->row_key = NULL;
+			histories = lappend(histories, h);
+		}
+		h = llast(histories);
+		h->events = lappend(h->events, take_event(i));
+	}
+	return histories;
+}
+
+/*
+ * revert(system, since, until, dry_run): what was, or would be, put back, and
+ * what was skipped and why.  A NULL system is whoever was unidentified.
+ *
+ * Errors: no such system; the caller may not decide on evidence.
+ */
+Datum
+ownership_revert(PG_FUNCTION_ARGS)
+{
+	Revert run = {0};
+	char *system = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	MemoryContext cxt;
+	List *histories;
+	ListCell *lc;
+	int level;
+
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("since, until and dry_run must not be null")));
+	run.dry_run = PG_GETARG_BOOL(3);
+	InitMaterializedSRF(fcinfo, 0);
+	run.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	SPI_connect();
+	level = sql_pin_search_path();
+	if (!run.dry_run)
+		decision_require_decider();
+	histories = load_histories(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
+	if (histories == NIL)
+		require_system(system);
+	sql_unpin_search_path(level);
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership revert", ALLOCSET_DEFAULT_SIZES);
+	foreach(lc, histories)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		run.history = lfirst(lc);
+		revert_history(&run);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(cxt);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_finish();
+	if (!run.dry_run)
+		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done,
+								(long long) run.skipped)));
+	return (Datum) 0;
+}

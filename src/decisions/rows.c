@@ -1,0 +1,490 @@
+/*
+ * rows.c
+ *		The rows that evidence tells of: finding them by key, reading values as
+ *		evidence has them, writing values from it.
+ *
+ * This is dynamic SQL, run with the caller's privileges, so that GRANT and row
+ * security decide what is seen and written.  It names everything with its
+ * schema and runs under the caller's search_path, because the tables' own
+ * triggers run, and may need it.  Values travel as parameters of the columns'
+ * types, read from their text under the settings that evidence is written
+ * under; so what is written is what was refused.
+ *
+ * Writes are made under a steward_query (statement.c): the guard takes them for a
+ * steward's, and records them as such, with the role that asked for them.
+ */
+#include "base.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/params.h"
+#include "partitioning/partdesc.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/partcache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* The table that evidence names, or InvalidOid. */
+Oid
+place_evidence_table(const char *schema, const char *table)
+{
+	Oid relid = place_find(schema, table);
+
+	if (!OidIsValid(relid))
+		return InvalidOid;
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+			return relid;
+		default:
+			return InvalidOid;
+	}
+}
+
+/* A column of a table, or NULL. */
+RowColumn *
+place_row_column(Oid relid, const char *name)
+{
+	HeapTuple tuple = SearchSysCacheAttName(relid, name);
+	Form_pg_attribute att;
+	RowColumn *col;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	if (att->attnum <= 0)
+	{
+		ReleaseSysCache(tuple);
+		return NULL;
+	}
+	col = palloc(sizeof(RowColumn));
+	col->name = pstrdup(NameStr(att->attname));
+	col->attnum = att->attnum;
+	col->type = att->atttypid;
+	col->generated = att->attgenerated != '\0';
+	col->identity = att->attidentity != '\0';
+	ReleaseSysCache(tuple);
+	return col;
+}
+
+/* The names of an object's keys. */
+List *
+value_object_names(Jsonb *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue v;
+	List *names = NIL;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			names = lappend(names, pnstrdup(v.val.string.val, v.val.string.len));
+	}
+	return names;
+}
+
+/* What evidence holds of a column. */
+ValueKind
+value_object_text(Jsonb *object, const char *name, char **text)
+{
+	JsonbValue *v = value_in_object(object, name);
+
+	*text = NULL;
+	if (v == NULL)
+		return VALUE_ABSENT;
+	switch (v->type)
+	{
+		case jbvNull:
+			return VALUE_NULL;
+		case jbvString:
+			*text = pnstrdup(v->val.string.val, v->val.string.len);
+			return VALUE_TEXT;
+		case jbvNumeric:
+			*text =
+				DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
+			return VALUE_TEXT;
+		case jbvBinary:
+		{
+			JsonbValue *length =
+				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
+
+			if (length == NULL || length->type != jbvNumeric)
+				return VALUE_ABSENT;
+			*text = DatumGetCString(
+				DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
+			return VALUE_LENGTH;
+		}
+		default:
+			return VALUE_ABSENT;
+	}
+}
+
+/* Is it what numeric puts out, but for NaN and the infinities? */
+static bool
+is_plain_number(const char *text)
+{
+	if (*text == '-')
+		text++;
+	return *text != '\0' && strspn(text, "0123456789.") == strlen(text) &&
+		   strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0;
+}
+
+/* Are two texts of a column the same value?  NULL is a value. */
+bool
+value_same_text(Oid type, const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (strcmp(a, b) == 0)
+		return true;
+	if (getBaseType(type) != NUMERICOID || !is_plain_number(a) || !is_plain_number(b))
+		return false;
+	return DatumGetBool(
+		DirectFunctionCall2(numeric_eq,
+							DirectFunctionCall3(numeric_in, CStringGetDatum(a),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+							DirectFunctionCall3(numeric_in, CStringGetDatum(b),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
+}
+
+/*
+ * The columns that a key names.
+ *
+ * Errors: one is not there any more.
+ */
+static List *
+key_columns(Oid relid, Jsonb *key)
+{
+	List *columns = NIL;
+	ListCell *lc;
+
+	foreach(lc, value_object_names(key))
+	{
+		RowColumn *col = place_row_column(relid, lfirst(lc));
+
+		if (col == NULL)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("key column \"%s\" of table \"%s\" does not exist",
+								   (char *) lfirst(lc), names_message_relation_oid(relid))));
+		columns = lappend(columns, col);
+	}
+	if (columns == NIL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the evidence does not tell the row's key")));
+	return columns;
+}
+
+/*
+ * A column of the key as a value of its base type: whether it obeys a domain
+ * is not asked.
+ *
+ * Errors: it has no value.
+ */
+static Datum
+key_datum(Jsonb *key, const RowColumn *col)
+{
+	char *text;
+
+	if (value_object_text(key, col->name, &text) != VALUE_TEXT)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the row cannot be found: its key column \"%s\" holds no value",
+							   col->name)));
+	return value_from_text(getBaseType(col->type), text);
+}
+
+/* t.column = operand, by the type's own equality. */
+static void
+append_match(StringInfo buf, const RowColumn *col, const char *operand)
+{
+	Oid type = getBaseType(col->type);
+	Oid equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+
+	if (!OidIsValid(equal))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("type %s of key column \"%s\" has no equality operator",
+							   format_type_be(type), col->name)));
+	appendStringInfo(buf, "t.%s %s %s", quote_identifier(col->name), sql_operator(equal), operand);
+}
+
+static char *
+table_sql(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}
+
+/* One array for each column of the keys. */
+static Datum
+key_array(List *keys, const RowColumn *col, Oid *array_type)
+{
+	Oid type = getBaseType(col->type);
+	Datum *datums = palloc(list_length(keys) * sizeof(Datum));
+	int16 len;
+	bool byval;
+	char align;
+	ListCell *lc;
+	int n = 0;
+
+	*array_type = get_array_type(type);
+	if (!OidIsValid(*array_type))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("type %s of key column \"%s\" has no array type",
+							   format_type_be(type), col->name)));
+	foreach(lc, keys)
+		datums[n++] = key_datum(lfirst(lc), col);
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_array(datums, n, type, len, byval, align));
+}
+
+/* Partitions that an ordinary join may have. */
+#define MANY_PARTITIONS 32
+
+/* Keys of which the partitions can be told ahead, in one query. */
+#define KEYS_AT_ONCE 16
+
+/*
+ * The planner's work for a join grows with the square of the number of
+ * partitions.  Can it be told which of many the keys are in, by their values?
+ */
+static bool
+prunes_many(Oid relid, List *key_cols)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	bool prunes = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+				  RelationGetPartitionDesc(rel, true)->nparts > MANY_PARTITIONS;
+
+	if (prunes)
+	{
+		PartitionKey key = RelationGetPartitionKey(rel);
+
+		for (int i = 0; i < key->partnatts && prunes; i++)
+		{
+			ListCell *lc;
+			bool found = false;
+
+			foreach(lc, key_cols)
+				found |= ((RowColumn *) lfirst(lc))->attnum == key->partattrs[i];
+			prunes = found;
+		}
+	}
+	relation_close(rel, NoLock);
+	return prunes;
+}
+
+/* Reads the rows of some keys by one query; prune: with the keys' values as constants. */
+static void
+read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool place, bool prune,
+		  StoredRow *rows)
+{
+	int nkeys = list_length(key_cols);
+	Oid *types = palloc(nkeys * sizeof(Oid));
+	Datum *values = palloc(nkeys * sizeof(Datum));
+	StringInfoData sql;
+	StringInfoData arrays;
+	StringInfoData names;
+	StringInfoData match;
+	ListCell *lc;
+	int rc;
+
+	initStringInfo(&sql);
+	initStringInfo(&arrays);
+	initStringInfo(&names);
+	initStringInfo(&match);
+	foreach(lc, key_cols)
+	{
+		RowColumn *col = lfirst(lc);
+		int i = foreach_current_index(lc);
+
+		values[i] = key_array(keys, col, &types[i]);
+		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", i + 1);
+		appendStringInfo(&names, "k%d, ", i + 1);
+		appendStringInfoString(&match, i > 0 ? " AND " : "");
+		append_match(&match, col, psprintf("k.k%d", i + 1));
+		if (prune)
+		{
+			appendStringInfoString(&match, " AND ");
+			append_match(&match, col, psprintf("ANY ($%d)", i + 1));
+		}
+	}
+	appendStringInfoString(&sql, "SELECT k.n");
+	foreach(lc, columns)
+		appendStringInfo(&sql, ", t.%s", quote_identifier(((RowColumn *) lfirst(lc))->name));
+	/* for which a privilege on columns is not enough */
+	if (place)
+		appendStringInfoString(&sql, ", t.tableoid, t.ctid");
+	appendStringInfo(&sql,
+					 " FROM ROWS FROM (%s) WITH ORDINALITY AS k(%sn) "
+					 "JOIN %s AS t ON %s%s",
+					 arrays.data, names.data, table_sql(relid), match.data,
+					 lock ? " FOR UPDATE OF t" : "");
+
+	memset(rows, 0, list_length(keys) * sizeof(StoredRow));
+	rc = SPI_execute_with_args(sql.data, nkeys, types, values, NULL, false, 0);
+	if (rc != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
+	for (uint64 r = 0; r < SPI_processed; r++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[r];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool isnull;
+		StoredRow *row = &rows[DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)) - 1];
+
+		if (row->n++ > 0)
+			continue;
+		row->values = palloc0((list_length(columns) + 1) * sizeof(char *));
+		for (int c = 0; c < list_length(columns); c++)
+		{
+			Datum value = SPI_getbinval(tuple, desc, c + 2, &isnull);
+
+			if (!isnull)
+				row->values[c] = value_to_text(SPI_gettypeid(desc, c + 2), value);
+		}
+		if (place)
+		{
+			int c = list_length(columns) + 2;
+
+			row->relid = DatumGetObjectId(SPI_getbinval(tuple, desc, c, &isnull));
+			row->tid = *(ItemPointer) DatumGetPointer(SPI_getbinval(tuple, desc, c + 1, &isnull));
+		}
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
+ * name the same columns; rows has one element a key.  place: also where they
+ * are stored.  Needs SPI.
+ *
+ * Errors: a key that cannot be looked for; what the caller may not read.
+ */
+void
+row_read(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
+{
+	List *key_cols = key_columns(relid, linitial(keys));
+	bool prune = prunes_many(relid, key_cols);
+	int n = list_length(keys);
+	int at_once = prune ? KEYS_AT_ONCE : n;
+
+	for (int i = 0; i < n; i += at_once)
+	{
+		List *some = NIL;
+
+		for (int k = i; k < Min(n, i + at_once); k++)
+			some = lappend(some, list_nth(keys, k));
+		read_rows(relid, some, key_cols, columns, lock, place, prune, &rows[i]);
+	}
+}
+
+static void
+add_parameter(ParamListInfo params, Oid type, char *text)
+{
+	ParamExternData *p = &params->params[params->numParams++];
+
+	p->ptype = type;
+	p->pflags = PARAM_FLAG_CONST;
+	p->isnull = text == NULL;
+	p->value = text == NULL ? (Datum) 0 : value_from_text(type, text);
+}
+
+/*
+ * Runs a statement that may write the table on the map as a steward does, and
+ * returns how many rows it did; see statement_steward_query().  Needs SPI.
+ */
+uint64
+statement_run_as_steward(Oid home, const char *sql, ParamListInfo params)
+{
+	SPIExecuteOptions options = {0};
+	StewardQuery steward_query = {home, params};
+	volatile StewardQuery outer = statement_steward_query(steward_query);
+	volatile int rc = 0;
+
+	options.params = params;
+	PG_TRY();
+	{
+		rc = SPI_execute_extended(sql, &options);
+	}
+	PG_FINALLY();
+	{
+		(void) statement_steward_query(outer);
+	}
+	PG_END_TRY();
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_extended failed: %s", SPI_result_code_string(rc));
+	return SPI_processed;
+}
+
+/*
+ * Inserts, updates or deletes one row, with a steward_query.  values: of char *,
+ * texts of the columns; NULL is NULL.  Needs SPI.
+ *
+ * Errors: whatever the write runs into; nothing was written.
+ */
+void
+row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)
+{
+	List *key_cols = operation == OPERATION_INSERT ? NIL : key_columns(relid, key);
+	int n = list_length(columns) + list_length(key_cols);
+	ParamListInfo params = makeParamList(n);
+	StringInfoData sql;
+	StringInfoData list;
+	bool overriding = false;
+	ListCell *lc;
+	ListCell *lv;
+
+	params->numParams = 0;
+	initStringInfo(&sql);
+	initStringInfo(&list);
+	if (operation == OPERATION_INSERT)
+		appendStringInfo(&sql, "INSERT INTO %s (", table_sql(relid));
+	else if (operation == OPERATION_UPDATE)
+		appendStringInfo(&sql, "UPDATE %s AS t SET ", table_sql(relid));
+	else
+		appendStringInfo(&sql, "DELETE FROM %s AS t", table_sql(relid));
+	forboth(lc, columns, lv, values)
+	{
+		RowColumn *col = lfirst(lc);
+		const char *comma = foreach_current_index(lc) > 0 ? ", " : "";
+
+		add_parameter(params, col->type, lfirst(lv));
+		overriding |= col->identity;
+		appendStringInfo(&sql, "%s%s", comma, quote_identifier(col->name));
+		if (operation == OPERATION_UPDATE)
+			appendStringInfo(&sql, " = $%d", params->numParams);
+		else
+			appendStringInfo(&list, "%s$%d", comma, params->numParams);
+	}
+	if (operation == OPERATION_INSERT)
+		appendStringInfo(&sql, ")%s VALUES (%s)", overriding ? " OVERRIDING SYSTEM VALUE" : "",
+						 list.data);
+	foreach(lc, key_cols)
+	{
+		RowColumn *col = lfirst(lc);
+		char *text;
+
+		(void) key_datum(key, col);
+		(void) value_object_text(key, col->name, &text);
+		add_parameter(params, getBaseType(col->type), text);
+		appendStringInfoString(&sql, foreach_current_index(lc) > 0 ? " AND " : " WHERE ");
+		append_match(&sql, col, psprintf("$%d", params->numParams));
+	}
+
+	if (statement_run_as_steward(relid, sql.data, params) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the row of table \"%s\" was not written", names_message_relation_oid(relid)),
+				 errdetail("A trigger, a rule or a row security policy of the table prevented it.")));
+}

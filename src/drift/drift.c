@@ -1,0 +1,421 @@
+/*
+ * drift.c
+ *		Copies of one field that hold different values: which rows, how many,
+ *		and whether any.
+ *
+ * Everything is read with the caller's privileges.  The risks ask whether any
+ * row differs: that must neither fail nor wait, whatever is wrong with a
+ * table, and must run nobody else's code, so it leaves out what the caller may
+ * not read, row-level security, and what is unfit (trust.c).
+ */
+#include "base.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/rls.h"
+#include "utils/portal.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(ownership_drift);
+PG_FUNCTION_INFO_V1(ownership_compare_copies);
+
+/* rows fetched at a time */
+#define FETCH 1000
+
+/* rows above which only a sample is looked at for the risks, and its size */
+#define LARGE 1000000.0
+#define SAMPLE 100000.0
+
+/* fields compared by one query: less than what a result may have columns */
+#define GROUP 500
+
+/*
+ * The copies of the field that is named, beside the authoritative one.
+ * Needs SPI.
+ *
+ * Errors: no such field.
+ */
+List *
+drift_field_copies(const char *name)
+{
+	char *entity;
+	char *field;
+
+	names_split_field(name, &entity, &field);
+	if (!lookup_field_exists(entity, field))
+		require_undefined(psprintf("field \"%s\" does not exist", name),
+						  require_near_field(entity, field), "field",
+						  "ownership.field lists them all.");
+	return copy_load(entity, field);
+}
+
+/* Says that, and why, a copy cannot be compared. */
+void
+drift_report_incomparable(int level, const char *name, const Copy *copy)
+{
+	ereport(level, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("column \"%s\" cannot be compared as a copy of field \"%s\"",
+						   holder_label(&copy->to), name),
+					errdetail("The reason: %s.", copy->problem), errhint("%s", copy->advice)));
+}
+
+/*
+ * drift(field): the rows in which a copy is another value than the
+ * authoritative one.
+ *
+ * Errors: no such field; no copy can be compared.  One of several that cannot
+ * be is a warning.
+ */
+Datum
+ownership_drift(PG_FUNCTION_ARGS)
+{
+	int looking = reads_do_not_count();
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	List *copies;
+	ListCell *lc;
+	int left_out = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	copies = drift_field_copies(name);
+	foreach(lc, copies)
+		left_out += ((Copy *) lfirst(lc))->problem != NULL;
+	foreach(lc, copies)
+	{
+		Copy *copy = lfirst(lc);
+		Portal portal;
+		char *sql;
+
+		if (copy->problem != NULL)
+		{
+			drift_report_incomparable(left_out == list_length(copies) ? ERROR : WARNING, name, copy);
+			continue;
+		}
+		sql = psprintf("SELECT %s, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s", copy->row_key,
+					   sql_text(sql_column("a", copy->from.column)),
+					   quote_literal_cstr(names_relation_label(copy->to.schema, copy->to.table)),
+					   quote_literal_cstr(copy->to.column),
+					   sql_text(sql_column("c", copy->to.column)), copy->join,
+					   copy_sql_differs(copy), copy->order);
+		portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
+		for (;;)
+		{
+			SPI_cursor_fetch(portal, true, FETCH);
+			if (SPI_processed == 0)
+				break;
+			for (uint64 i = 0; i < SPI_processed; i++)
+			{
+				Datum values[5];
+				bool nulls[5];
+
+				heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+				tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+			}
+			SPI_freetuptable(SPI_tuptable);
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_cursor_close(portal);
+	}
+	SPI_finish();
+	reads_count_again(looking);
+	return (Datum) 0;
+}
+
+/* Counts, for copies in the same two tables. */
+static void
+count_group(List *group)
+{
+	const Copy *first = linitial(group);
+	StringInfoData sql;
+	ListCell *lc;
+	int column = 1;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT pg_catalog.count(*)");
+	foreach(lc, group)
+		appendStringInfo(&sql, ", pg_catalog.count(*) FILTER (WHERE %s)",
+						 copy_sql_differs(lfirst(lc)));
+	appendStringInfo(&sql, " FROM %s", first->join);
+	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not count: %s", sql.data);
+	foreach(lc, group)
+	{
+		Copy *copy = lfirst(lc);
+		bool isnull;
+		HeapTuple row = SPI_tuptable->vals[0];
+
+		copy->compared = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+		copy->differing =
+			DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, ++column, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * TABLESAMPLE, if a table is too large to be looked at as a whole for a risk;
+ * other pages each day.
+ */
+static const char *
+sample_of(Oid relid)
+{
+	double rows = 0;
+	ListCell *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		if (((Form_pg_class) GETSTRUCT(tuple))->relkind == RELKIND_RELATION)
+			rows += Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
+		ReleaseSysCache(tuple);
+	}
+	if (rows <= LARGE)
+		return "";
+	return psprintf("TABLESAMPLE pg_catalog.system (%.6f) REPEATABLE (%d)", 100.0 * SAMPLE / rows,
+					(int) (GetCurrentTransactionStartTimestamp() / USECS_PER_DAY));
+}
+
+/*
+ * Whether any row differs, for copies in the same two tables.  A cursor
+ * without LIMIT: with one, the planner would hope to find a row soon and look
+ * up each.
+ */
+static void
+look_at_group(List *group)
+{
+	const Copy *first = linitial(group);
+	int left = list_length(group);
+	StringInfoData columns;
+	StringInfoData condition;
+	Portal portal;
+	ListCell *lc;
+
+	initStringInfo(&columns);
+	initStringInfo(&condition);
+	foreach(lc, group)
+	{
+		char *differs = copy_sql_differs(lfirst(lc));
+		const char *separator = columns.len == 0 ? "" : ", ";
+
+		appendStringInfo(&columns, "%s%s", separator, differs);
+		appendStringInfo(&condition, "%s%s", columns.len == (int) strlen(differs) ? "" : " OR ",
+						 differs);
+	}
+	portal = SPI_cursor_open_with_args(NULL,
+									   psprintf("SELECT %s FROM %s WHERE %s", columns.data,
+												copy_sql_join(first, sample_of(first->to.relid)),
+												condition.data),
+									   0, NULL, NULL, NULL, true, 0);
+	while (left > 0)
+	{
+		SPI_cursor_fetch(portal, true, left == 1 ? 1 : FETCH);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed && left > 0; i++)
+		{
+			int column = 0;
+
+			foreach(lc, group)
+			{
+				Copy *copy = lfirst(lc);
+				bool isnull;
+
+				column++;
+				if (copy->differing > 0 ||
+					!DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+												column, &isnull)))
+					continue;
+				copy->differing = 1;
+				left--;
+			}
+		}
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_cursor_close(portal);
+}
+
+typedef struct Comparison
+{
+	List *group;
+	bool thorough;
+} Comparison;
+
+static bool
+compare(void *arg)
+{
+	const Comparison *c = arg;
+	const Copy *first = linitial(c->group);
+
+	if (c->thorough)
+		count_group(c->group);
+	else
+	{
+		const char *unfit = trust_unfit_to_read(first->from.relid);
+
+		if (unfit == NULL)
+			unfit = trust_unfit_to_read(first->to.relid);
+		if (unfit != NULL)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
+		look_at_group(c->group);
+	}
+	return true;
+}
+
+/* Compares; what goes wrong becomes the copies' problem. */
+static void
+compare_group(List *group, bool thorough)
+{
+	Comparison comparison = {group, thorough};
+	ErrorData *error = subxact_trial(compare, &comparison);
+	ListCell *lc;
+
+	if (error == NULL)
+		return;
+	foreach(lc, group)
+	{
+		Copy *copy = lfirst(lc);
+
+		copy->problem = pstrdup(error->message);
+		copy->unseen = true;
+	}
+	FreeErrorData(error);
+}
+
+/* Why a copy is not looked at, although it could be compared; or NULL. */
+static char *
+out_of_sight(const Copy *copy, bool thorough)
+{
+	const Holder *sides[2] = {&copy->from, &copy->to};
+
+	for (int i = 0; i < 2; i++)
+	{
+		Oid relid = sides[i]->relid;
+
+		if (!holder_can_read(relid, sides[i]->attnum))
+			return psprintf("permission denied for column %s", holder_label(sides[i]));
+		if (!thorough && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+			return psprintf("table %s has row-level security",
+							names_relation_label(sides[i]->schema, sides[i]->table));
+	}
+	return NULL;
+}
+
+/* Copies that one join can compare come together. */
+static int
+by_tables(const ListCell *a, const ListCell *b)
+{
+	const Copy *x = lfirst(a);
+	const Copy *y = lfirst(b);
+	int order;
+
+	if (x->from.relid != y->from.relid)
+		return x->from.relid < y->from.relid ? -1 : 1;
+	if (x->to.relid != y->to.relid)
+		return x->to.relid < y->to.relid ? -1 : 1;
+	order = strcmp(x->join, y->join);
+	return order != 0 ? order : strcmp(x->field, y->field);
+}
+
+static void
+compare_copies(List *copies, bool thorough)
+{
+	List *todo = NIL;
+	List *group = NIL;
+	ListCell *lc;
+
+	foreach(lc, copies)
+	{
+		Copy *copy = lfirst(lc);
+
+		if (copy->problem != NULL)
+			continue;
+		copy->problem = out_of_sight(copy, thorough);
+		if (copy->problem != NULL)
+			copy->unseen = true;
+		else
+			todo = lappend(todo, copy);
+	}
+	list_sort(todo, by_tables);
+	foreach(lc, todo)
+	{
+		Copy *next = lnext(todo, lc) == NULL ? NULL : lfirst(lnext(todo, lc));
+		Copy *copy = lfirst(lc);
+
+		group = lappend(group, copy);
+		if (next != NULL && list_length(group) < GROUP && next->from.relid == copy->from.relid &&
+			next->to.relid == copy->to.relid && strcmp(next->join, copy->join) == 0)
+			continue;
+		compare_group(group, thorough);
+		group = NIL;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
+ * compare_copies(pattern, thorough): one row a copy of a field whose name
+ * matches.  state: agree, differ; unlinked, missing, unseen: not compared, and
+ * problem says why.  Rows are counted if it is to be thorough.
+ */
+Datum
+ownership_compare_copies(PG_FUNCTION_ARGS)
+{
+	int looking = reads_do_not_count();
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	char *pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool thorough = PG_GETARG_BOOL(1);
+	List *copies = NIL;
+	ListCell *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	foreach(lc, copy_load(NULL, NULL))
+	{
+		Copy *copy = lfirst(lc);
+
+		if (names_match(pattern, psprintf("%s.%s", copy->entity, copy->field)))
+			copies = lappend(copies, copy);
+	}
+	compare_copies(copies, thorough);
+	foreach(lc, copies)
+	{
+		const Copy *copy = lfirst(lc);
+		bool counted = thorough && copy->problem == NULL;
+		Datum values[12];
+		bool nulls[12];
+
+		call_put_text(values, nulls, 0, copy->entity);
+		call_put_text(values, nulls, 1, copy->field);
+		call_put_text(values, nulls, 2, copy->owner);
+		call_put_text(values, nulls, 3,
+					  copy->from.schema == NULL ? NULL : holder_label(&copy->from));
+		call_put_text(values, nulls, 4, names_relation_label(copy->to.schema, copy->to.table));
+		call_put_text(values, nulls, 5, copy->to.column);
+		call_put_text(values, nulls, 6, copy->source);
+		values[7] = Int64GetDatum(copy->compared);
+		nulls[7] = !counted;
+		values[8] = Int64GetDatum(copy->differing);
+		nulls[8] = !counted;
+		call_put_text(values, nulls, 9,
+					  copy->problem == NULL ? (copy->differing > 0 ? "differ" : "agree")
+					  : copy->unlinked		? "unlinked"
+					  : copy->unseen		? "unseen"
+											: "missing");
+		call_put_text(values, nulls, 10, copy->problem);
+		call_put_text(values, nulls, 11, copy->advice);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	SPI_finish();
+	reads_count_again(looking);
+	return (Datum) 0;
+}

@@ -1,0 +1,259 @@
+/*
+ * report.c
+ *		What the client and the server log are told of a conflict.
+ */
+#include "base.h"
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* One warning a minute for the same writer and column. */
+#define WARNING_INTERVAL_MS (60 * 1000)
+
+/* Columns that a message names; of more it gives the number. */
+#define COLUMNS_NAMED 5
+
+/* The columns with e's outcome, quoted, for a message. */
+static char *
+column_list(const Evidence *e, int *n)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	*n = 0;
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		if (e->conflicts->items[i].verdict != e->outcome)
+			continue;
+		if (*n < COLUMNS_NAMED)
+			appendStringInfo(&buf, "%s\"%s\"", *n > 0 ? ", " : "", e->conflicts->items[i].col->name);
+		(*n)++;
+	}
+	if (*n > COLUMNS_NAMED)
+		appendStringInfo(&buf, " and %d more", *n - COLUMNS_NAMED);
+	return buf.data;
+}
+
+/* A sentence a field: what it is, and who its system of record is. */
+static char *
+owner_list(const Evidence *e)
+{
+	StringInfoData buf;
+	int n = 0;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		const Conflict *c = &e->conflicts->items[i];
+
+		if (c->verdict != e->outcome || n++ >= COLUMNS_NAMED)
+			continue;
+		if (buf.len > 0)
+			appendStringInfoChar(&buf, ' ');
+		appendStringInfo(&buf,
+						 c->col->key && e->operation != OPERATION_UPDATE
+							 ? "Field \"%s\" is the key, and its system of record is \"%s\"."
+						 : c->col->nrules > 0
+							 ? "Field \"%s\" has system of record \"%s\" in this row."
+							 : "Field \"%s\" has system of record \"%s\".",
+						 c->col->field, c->owner);
+	}
+	if (n > COLUMNS_NAMED)
+		appendStringInfo(&buf,
+						 ngettext(" So it is with %d more field.", " So it is with %d more fields.",
+								  n - COLUMNS_NAMED),
+						 n - COLUMNS_NAMED);
+	return buf.data;
+}
+
+static char *
+reject_message(const Evidence *e, const char *columns, int ncolumns)
+{
+	const char *label = writer_label(e->writer, e->system);
+	const char *table = names_message_relation(e->map->schema, e->map->table);
+
+	switch (e->operation)
+	{
+		case OPERATION_INSERT:
+		case OPERATION_UPDATE:
+			return psprintf(ngettext("%s may not write column %s of table \"%s\"",
+									 "%s may not write columns %s of table \"%s\"", ncolumns),
+							label, columns, table);
+		case OPERATION_DELETE:
+			return psprintf(ngettext("%s may not delete rows of table \"%s\": it does not own key column %s",
+									 "%s may not delete rows of table \"%s\": it does not own key columns %s",
+									 ncolumns),
+							label, table, columns);
+		case OPERATION_TRUNCATE:
+			return psprintf(ngettext("%s may not truncate table \"%s\": it does not own key column %s",
+									 "%s may not truncate table \"%s\": it does not own key columns %s",
+									 ncolumns),
+							label, table, columns);
+	}
+	pg_unreachable();
+}
+
+/*
+ * The error of a rejected write.  No values are in it: whoever may not read
+ * the row learns nothing.  `why` is a further sentence for the detail.
+ */
+void
+evidence_report_rejected(const Evidence *e, const char *why)
+{
+	int ncolumns;
+	char *columns = column_list(e, &ncolumns);
+	char *message = reject_message(e, columns, ncolumns);
+	char *detail = owner_list(e);
+	const char *first = NULL;
+	const char *owner = NULL;
+
+	for (int i = 0; i < e->conflicts->n && first == NULL; i++)
+	{
+		if (e->conflicts->items[i].verdict == e->outcome)
+		{
+			first = e->conflicts->items[i].col->name;
+			owner = e->conflicts->items[i].owner;
+		}
+	}
+	if (why != NULL)
+		detail = psprintf("%s %s", detail, why);
+
+	record_rejected(e);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
+			 e->system != NULL || e->writer->origin != NULL
+				 ? errhint("Leave it to \"%s\", or write without it. "
+						   "A data steward (ownership.identify() with steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance.",
+						   owner)
+				 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
+						   "A data steward (steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance."),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
+			 err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
+			 err_generic_string(PG_DIAG_COLUMN_NAME, first)));
+}
+
+/* What was warned of, in this worker. */
+typedef struct Warned
+{
+	Oid home;
+	char column[NAMEDATALEN];
+	TimestampTz at;
+	uint64 since; /* not told */
+} Warned;
+
+static List *warned = NIL;
+
+static Warned *
+warned_entry(Oid home, const char *column)
+{
+	MemoryContext old;
+	ListCell *lc;
+	Warned *w;
+
+	foreach(lc, warned)
+	{
+		w = lfirst(lc);
+		if (w->home == home && strcmp(w->column, column) == 0)
+			return w;
+	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	w = palloc0(sizeof(Warned));
+	w->home = home;
+	strlcpy(w->column, column, NAMEDATALEN);
+	warned = lappend(warned, w);
+	MemoryContextSwitchTo(old);
+	return w;
+}
+
+/*
+ * In a worker `reject` acts as `keep`; the server log says so, at most once a
+ * minute for each column.  A worker serves one subscription.
+ */
+void
+evidence_report_softened(const Evidence *e)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		const Conflict *c = &e->conflicts->items[i];
+		Warned *w;
+		char *detail;
+
+		if (c->verdict != e->outcome || !c->softened)
+			continue;
+		w = warned_entry(e->map->home, c->col->name);
+		if (w->at != 0 && !TimestampDifferenceExceeds(w->at, now, WARNING_INTERVAL_MS))
+		{
+			w->since++;
+			continue;
+		}
+		detail = psprintf("Field \"%s\" has system of record \"%s\".", c->col->field, c->owner);
+		if (w->since > 0)
+			detail = psprintf(ngettext("%s %llu more was kept out since the last warning.",
+									   "%s %llu more were kept out since the last warning.",
+									   (unsigned long) w->since),
+							  detail, (unsigned long long) w->since);
+		ereport(WARNING,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("%s may not write column \"%s\" of table \"%s\": the replicated value was kept out",
+						writer_label(e->writer, e->system), c->col->name,
+						names_message_relation(e->map->schema, e->map->table)),
+				 errdetail("%s", detail), errhint("The refused values are in ownership.conflict."),
+				 errhidecontext(true)));
+		w->at = now;
+		w->since = 0;
+	}
+}
+
+/* What became of the rows that values were kept out of. */
+static char *
+kept_detail(const Tally *tally)
+{
+	uint64 written = tally->kept - tally->unchanged;
+
+	if (tally->unchanged == 0)
+		return "The rest of the row was written. The refused values are in ownership.conflict.";
+	if (written == 0)
+		return "Nothing else was left to write. The refused values are in ownership.conflict.";
+	return psprintf(ngettext("Of %llu row nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
+							 "Of %llu rows nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
+							 (unsigned long) tally->unchanged),
+					(unsigned long long) tally->unchanged);
+}
+
+/* Notices at a statement's end for what was kept out. */
+void
+evidence_report_kept(const Tally *tally)
+{
+	const char *table = names_message_relation(tally->schema, tally->table);
+	const char *refused = "What was refused is in ownership.conflict.";
+
+	if (MyBgworkerEntry != NULL)
+		return; /* there is no client */
+	if (tally->kept > 0)
+		ereport(NOTICE,
+				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",
+							   "values of other systems' fields were kept out of %llu rows of table \"%s\"",
+							   (unsigned long) tally->kept, (unsigned long long) tally->kept, table),
+				 errdetail("%s", kept_detail(tally))));
+	if (tally->not_created > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row of table \"%s\" was not created: another system owns the key",
+							   "%llu rows of table \"%s\" were not created: another system owns the key",
+							   (unsigned long) tally->not_created,
+							   (unsigned long long) tally->not_created, table),
+				 errdetail("%s", refused)));
+	if (tally->discarded > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row of table \"%s\" was left as it was: another system owns the key",
+							   "%llu rows of table \"%s\" were left as they were: another system owns the key",
+							   (unsigned long) tally->discarded,
+							   (unsigned long long) tally->discarded, table),
+				 errdetail("%s", refused)));
+}

@@ -1,0 +1,304 @@
+/*
+ * repeat.c
+ *		"Recorded once": what the latest evidence of a row tells already.
+ *
+ * The columns of one row of evidence are those that were news then.  So the
+ * latest evidence for a column may be far behind that of others: what
+ * conflict_latest_idx finds at once, however much evidence there is, is the
+ * latest of one row, one writer and one set of columns.  All sets are looked
+ * at, one after the other; the first few are as the statements wrote them, and
+ * evidence that would make it more than a few is told a column at a time.  So
+ * there are never many more sets than columns.
+ *
+ * Of a row that was not created or not deleted the whole row counts, and the
+ * latest evidence of that kind is the one to compare with.
+ *
+ * Of a row whose key an INSERT did not name in full what was proposed takes the
+ * key's place (conflict_proposal_idx): the same proposal is known again
+ * whatever came between.
+ *
+ * Everything is read with a dirty snapshot, which also sees what concurrent
+ * transactions have not committed yet, and takes no predicate locks.
+ */
+#include "base.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+/* Sets of columns of one row and writer, before evidence is told a column at a time. */
+#define MANY_SETS 16
+
+/* The latest evidence for one column. */
+typedef struct Latest
+{
+	int64 id;		   /* 0: there is none */
+	bool told;		   /* it tells what is proposed now */
+	TransactionId xid; /* that may yet roll it back */
+} Latest;
+
+static bool
+text_equals(TupleTableSlot *slot, int attnum, const char *other)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, attnum, &isnull);
+
+	if (isnull || other == NULL)
+		return isnull && other == NULL;
+	return strcmp(TextDatumGetCString(value), other) == 0;
+}
+
+static Jsonb *
+jsonb_of(TupleTableSlot *slot, int attnum)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, attnum, &isnull);
+
+	return isnull ? NULL : DatumGetJsonbP(value);
+}
+
+static bool
+same_jsonb(Jsonb *a, Jsonb *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return compareJsonbContainers(&a->root, &b->root) == 0;
+}
+
+/* Compares two scalars, as evidence has refused values. */
+static bool
+same_scalar(const JsonbValue *a, const JsonbValue *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (a->type != b->type)
+		return false;
+	if (a->type == jbvNull)
+		return true;
+	return a->type == jbvString && a->val.string.len == b->val.string.len &&
+		   memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
+}
+
+/* The same row, but for what the database put into it? */
+static bool
+same_proposal(Jsonb *was, const Proposal *now)
+{
+	ListCell *lc;
+
+	if (same_jsonb(was, now->values))
+		return true;
+	if (was == NULL || now->values == NULL || now->made == NIL || !JB_ROOT_IS_OBJECT(was) ||
+		JB_ROOT_COUNT(was) != JB_ROOT_COUNT(now->values))
+		return false;
+	foreach(lc, value_object_names(now->values))
+	{
+		JsonbValue *value = value_in_object(was, lfirst(lc));
+
+		if (value == NULL || (!names_contain(now->made, lfirst(lc)) &&
+							  !same_scalar(value, value_in_object(now->values, lfirst(lc)))))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_discarded(const Evidence *e)
+{
+	return e->outcome == VERDICT_DISCARD;
+}
+
+/* A seed made of another one and a text, as SQL does. */
+static Datum
+seed(const char *text, Datum before)
+{
+	return DirectFunctionCall2Coll(hashtextextended, DEFAULT_COLLATION_OID,
+								   CStringGetTextDatum(text), before);
+}
+
+/* What the indexes have of the evidence for this row, writer and kind. */
+static Datum
+latest_hash(const Evidence *e, const Proposal *p)
+{
+	char *role = GetUserNameFromId(e->writer->role, true);
+	char *writer = e->system != NULL		   ? psprintf("s%s", e->system)
+				   : e->writer->origin != NULL ? psprintf("o%s", e->writer->origin)
+				   : role != NULL			   ? psprintf("r%s", role)
+											   : "";
+	Datum hash = seed(writer, seed(e->map->table, seed(e->map->schema, Int64GetDatum(0))));
+
+	if (p->whole)
+		hash = seed(is_discarded(e) ? operation_name(e->operation) : "", hash);
+	return DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(p->whole ? p->key : p->values),
+							   hash);
+}
+
+/* Is the evidence of this row, writer and kind? */
+static bool
+is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
+{
+	if (!same_jsonb(jsonb_of(slot, Anum_conflict_row_key), p->key) ||
+		!text_equals(slot, Anum_conflict_schema, e->map->schema) ||
+		!text_equals(slot, Anum_conflict_table, e->map->table) ||
+		!text_equals(slot, Anum_conflict_system, e->system) ||
+		!text_equals(slot, Anum_conflict_outcome, verdict_name(e->outcome)))
+		return false;
+	if (e->system == NULL &&
+		(!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
+		 (e->writer->origin == NULL &&
+		  !text_equals(slot, Anum_conflict_role, GetUserNameFromId(e->writer->role, true)))))
+		return false;
+	if (is_discarded(e) && !text_equals(slot, Anum_conflict_operation, operation_name(e->operation)))
+		return false;
+	return p->whole || same_jsonb(jsonb_of(slot, Anum_conflict_proposed), p->values);
+}
+
+/* Does the evidence tell what is proposed for the column now? */
+static bool
+tells(TupleTableSlot *slot, const Evidence *e, const Proposal *p, const char *name)
+{
+	Jsonb *was = jsonb_of(slot, Anum_conflict_proposed);
+
+	if (text_equals(slot, Anum_conflict_resolution, "accepted"))
+		return false;
+	if (is_discarded(e))
+		return same_proposal(was, p);
+	return same_scalar(value_in_object(was, name), value_in_object(p->values, name));
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Notes the evidence for those of the conflicts' columns of which it is the latest so far. */
+static void
+note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, TransactionId xid,
+			Latest *latest)
+{
+	bool isnull;
+	int64 id = DatumGetInt64(slot_getattr(slot, Anum_conflict_id, &isnull));
+	Datum columns = slot_getattr(slot, Anum_conflict_columns, &isnull);
+	Datum *elems;
+	bool *nulls;
+	char **names;
+	int n;
+	int nnames = 0;
+
+	if (isnull)
+		return; /* written by hand */
+	deconstruct_array(DatumGetArrayTypeP(columns), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &elems, &nulls, &n);
+	names = palloc(Max(n, 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+	{
+		if (!nulls[i])
+			names[nnames++] = NameStr(*DatumGetName(elems[i]));
+	}
+	qsort(names, nnames, sizeof(char *), compare_names);
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		const Conflict *c = &e->conflicts->items[i];
+
+		if (c->verdict != e->outcome || id <= latest[i].id ||
+			bsearch(&c->col->name, names, nnames, sizeof(char *), compare_names) == NULL)
+			continue;
+		latest[i].id = id;
+		latest[i].told = tells(slot, e, p, c->col->name);
+		latest[i].xid = xid;
+	}
+}
+
+/* Finds the latest evidence for each of e's conflicts; returns how many sets of columns there are. */
+static int
+find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Latest *latest)
+{
+	Relation index = index_open(indexid, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan;
+	SnapshotData dirty;
+	ScanKeyData keys[2];
+	bool by_columns = p->whole && !is_discarded(e);
+	int sets = 0;
+	bool found;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, latest_hash(e, p));
+	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(PG_INT64_MAX));
+	scan = compat_index_beginscan(rel, index, &dirty, 2);
+	scan->xs_want_itup = true;
+	do
+	{
+		found = false;
+		index_rescan(scan, keys, 2, NULL, 0);
+		while (!found && index_getnext_slot(scan, BackwardScanDirection, slot))
+		{
+			bool isnull;
+
+			if (!is_alike(slot, e, p))
+				continue; /* another one with the same hash */
+			found = true;
+			sets++;
+			note_latest(slot, e, p, dirty.xmin, latest);
+			ScanKeyInit(&keys[1], 2, BTLessStrategyNumber, F_INT8LT,
+						index_getattr(scan->xs_itup, 2, scan->xs_itupdesc, &isnull));
+		}
+		/* what only the latest counts of is in the index by its id */
+	} while (found && by_columns);
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	return sets;
+}
+
+/*
+ * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
+ * latest evidence for this row and writer already tells.  *apart: the others
+ * are to be told a column at a time.  Returns a transaction under way whose
+ * evidence would tell one, to be waited for.
+ */
+TransactionId
+repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
+			  bool *apart)
+{
+	Oid index =
+		catalog_table(proposal->whole ? "conflict_latest_idx" : "conflict_proposal_idx", true);
+	Latest *latest = palloc0(fresh->n * sizeof(Latest));
+	TransactionId pending = InvalidTransactionId;
+
+	*apart = false;
+	/* until ALTER EXTENSION UPDATE from 0.1.0 everything is told each time */
+	if (!OidIsValid(index))
+		return InvalidTransactionId;
+	*apart = find_latest(rel, index, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
+	for (int i = 0; i < fresh->n; i++)
+	{
+		if (fresh->items[i].verdict == e->outcome && !latest[i].told)
+		{
+			/* a row as a whole is told as a whole */
+			if (is_discarded(e))
+				return InvalidTransactionId;
+			continue;
+		}
+		if (TransactionIdIsValid(latest[i].xid))
+			pending = latest[i].xid;
+	}
+	for (int i = 0; i < fresh->n; i++)
+	{
+		if (latest[i].told)
+			fresh->items[i].verdict = VERDICT_ALLOW;
+	}
+	return pending;
+}

@@ -1,0 +1,261 @@
+/*
+ * explain.c
+ *		Asking the rules without writing: current_system(), explain(), and what
+ *		is wrong with a row filter.
+ */
+#include "base.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/xact.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/resowner.h"
+
+PG_FUNCTION_INFO_V1(ownership_current_system);
+PG_FUNCTION_INFO_V1(ownership_explain);
+PG_FUNCTION_INFO_V1(ownership_row_filter_problem);
+
+Datum
+ownership_current_system(PG_FUNCTION_ARGS)
+{
+	const Writer *writer = writer_current();
+
+	if (writer->system == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(writer->system));
+}
+
+/* Does the owner depend on the row, for this system? */
+static bool
+depends_on_row(const MappedColumn *col, const char *system)
+{
+	bool own = col->owner == NULL || (system != NULL && strcmp(col->owner, system) == 0);
+
+	for (int i = 0; i < col->nrules; i++)
+	{
+		const char *owner = col->rules[i].owner;
+
+		if (own != (owner == NULL || (system != NULL && strcmp(owner, system) == 0)))
+			return true;
+	}
+	return false;
+}
+
+/* What happens when the system changes a stored value of the column, or a NULL. */
+Answer
+explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
+			   bool stored_null)
+{
+	Answer a = {1, "allowed", NULL, NULL, NULL};
+	Circumstances c = {0};
+	bool softened;
+	Verdict verdict;
+
+	if (!map->mapped || col == NULL)
+	{
+		a.reason = "The column is not on the ownership map.";
+		return a;
+	}
+	a.owner = col->owner;
+	a.policy = policy_name(policy_effective(col->policy, (Policy) ownership_default_policy));
+	if (map->source != NULL && system != NULL && strcmp(map->source, system) == 0)
+	{
+		a.reason =
+			psprintf("The table is the private copy of \"%s\", which may write all of it.", system);
+		return a;
+	}
+	if (col->nrules > 0 && depends_on_row(col, system))
+	{
+		a.allowed = -1;
+		a.outcome = NULL;
+		a.reason = psprintf("The owner depends on the row: \"%s\" where %s%s.",
+							col->rules[0].owner ? col->rules[0].owner : "nobody",
+							col->rules[0].text, col->nrules > 1 ? ", and further rules" : "");
+		return a;
+	}
+	if (col->owner == NULL)
+	{
+		a.reason =
+			psprintf("Field \"%s\" has no system of record, so everyone may write it.", col->field);
+		return a;
+	}
+	if (system != NULL && strcmp(col->owner, system) == 0)
+	{
+		a.reason = psprintf("\"%s\" is the system of record of field \"%s\".", system, col->field);
+		return a;
+	}
+
+	c.operation = OPERATION_UPDATE;
+	c.steward = steward;
+	c.enforcement = (Enforcement) ownership_enforcement;
+	c.default_policy = (Policy) ownership_default_policy;
+	verdict = verdict_for(&c, col->policy, col->key, stored_null, &softened);
+	a.allowed = verdict < VERDICT_KEEP;
+	a.outcome = verdict_name(verdict);
+	if (c.enforcement != ENFORCEMENT_ON)
+		a.reason =
+			psprintf("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s.",
+					 col->field, col->owner, c.enforcement == ENFORCEMENT_OFF ? "off" : "observe");
+	else if (steward)
+		a.reason = "A steward may write every field; it is recorded.";
+	else if (system == NULL)
+		a.reason =
+			psprintf("The system of record of field \"%s\" is \"%s\", and the writer is unidentified.",
+					 col->field, col->owner);
+	else
+		a.reason = psprintf("The system of record of field \"%s\" is \"%s\", not \"%s\".",
+							col->field, col->owner, system);
+	return a;
+}
+
+/*
+ * The column as its rules are in one stored row, which the caller must be able
+ * to read.
+ *
+ * Errors: no such row, or several; a key that cannot be looked for.
+ */
+static MappedColumn
+column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_null)
+{
+	MappedColumn in_row = *col;
+	bool by_row = col->nrules > 0;
+	List *columns = list_make1(place_row_column(RelationGetRelid(rel), col->name));
+	MemoryContext cxt = CurrentMemoryContext;
+	StoredRow row;
+
+	/* what is run to read the row may have the map loaded anew */
+	in_row.name = pstrdup(col->name);
+	in_row.field = pstrdup(col->field);
+	in_row.owner = col->owner == NULL ? NULL : pstrdup(col->owner);
+	in_row.nrules = 0;
+
+	SPI_connect();
+	row_read(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
+	if (row.n != 1)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+						errmsg(row.n == 0 ? "table \"%s\" has no row with key %s"
+										  : "table \"%s\" has several rows with key %s",
+							   RelationGetRelationName(rel),
+							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key)))));
+	*stored_null = row.values[0] == NULL;
+	if (by_row)
+	{
+		char *owner = map_owner_at(row.relid, &row.tid, in_row.name);
+
+		in_row.owner = owner == NULL ? NULL : MemoryContextStrdup(cxt, owner);
+	}
+	SPI_finish();
+	return in_row;
+}
+
+/*
+ * explain(relation, column_name, system, row_key): what happens when the
+ * system changes a stored value there: that of the row, or one that is not
+ * NULL.  allowed is NULL where it depends on the row.
+ *
+ * Errors: no such column; no such system; no such row.
+ */
+Datum
+ownership_explain(PG_FUNCTION_ARGS)
+{
+	TupleDesc desc;
+	Datum values[5];
+	bool nulls[5];
+	Relation rel;
+	RelationMap *map;
+	MappedColumn *col;
+	MappedColumn in_row;
+	AttrNumber attnum;
+	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	const Writer *writer;
+	bool stored_null = false;
+	Answer a;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	require_system(system);
+	require_relation(PG_GETARG_OID(0));
+	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	attnum = get_attnum(RelationGetRelid(rel), NameStr(*PG_GETARG_NAME(1)));
+	if (attnum == InvalidAttrNumber)
+		require_undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
+	map = map_get(rel);
+	col = map_column(map, attnum);
+	if (col != NULL && !PG_ARGISNULL(3))
+	{
+		Jsonb *key = PG_GETARG_JSONB_P(3);
+
+		if (!JB_ROOT_IS_OBJECT(key) || JB_ROOT_COUNT(key) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg(
+						 "row_key must be an object: the columns that tell the row, and their values")));
+		in_row = column_in_row(rel, col, key, &stored_null);
+		col = &in_row;
+		map = map_get(rel);
+	}
+	writer = writer_current();
+	a = explain_column(map, col, system,
+					   writer->steward && (system == NULL ? writer->system == NULL
+														  : writer->system != NULL &&
+																strcmp(system, writer->system) == 0),
+					   stored_null);
+	relation_close(rel, AccessShareLock);
+
+	memset(nulls, true, sizeof(nulls));
+	if ((nulls[0] = a.allowed < 0) == false)
+		values[0] = BoolGetDatum(a.allowed > 0);
+	if (a.outcome != NULL)
+	{
+		values[1] = CStringGetTextDatum(a.outcome);
+		nulls[1] = false;
+	}
+	if (a.owner != NULL)
+	{
+		values[2] = CStringGetTextDatum(a.owner);
+		nulls[2] = false;
+	}
+	if (a.policy != NULL)
+	{
+		values[3] = CStringGetTextDatum(a.policy);
+		nulls[3] = false;
+	}
+	values[4] = CStringGetTextDatum(a.reason);
+	nulls[4] = false;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+typedef struct FilterOf
+{
+	Oid relid;
+	char *filter;
+} FilterOf;
+
+static void
+parse_filter(void *arg)
+{
+	FilterOf *f = arg;
+	Relation rel = relation_open(f->relid, AccessShareLock);
+
+	(void) filter_parse(rel, f->relid, f->filter);
+	relation_close(rel, AccessShareLock);
+}
+
+/* row_filter_problem(relation, row_filter): the error it would raise, or NULL. */
+Datum
+ownership_row_filter_problem(PG_FUNCTION_ARGS)
+{
+	FilterOf f = {PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1))};
+	ErrorData *error = subxact_try(parse_filter, &f);
+
+	if (error == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(error->message));
+}

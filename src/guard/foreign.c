@@ -1,0 +1,116 @@
+/*
+ * foreign.c
+ *		TRUNCATE of foreign tables, where PostgreSQL has no triggers for that.
+ *
+ * Before 16 a foreign table can have none.  So the command is looked at before
+ * it runs: the foreign tables that it would empty are found as PostgreSQL
+ * finds them, and under the same locks, and those whose rows are guarded are
+ * judged as the trigger would.  This is not seen in a session that has not
+ * loaded the library yet, which ownership.risks tells.
+ */
+#include "base.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+/* Whoever may not truncate a table must not wait for its lock either. */
+static void
+check_privilege(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
+{
+	AclResult result;
+
+	if (!OidIsValid(relid))
+		return;
+	result = pg_class_aclcheck(relid, GetUserId(), ACL_TRUNCATE);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)), name->relname);
+}
+
+/* Is the guard on the table, and does it fire? */
+static bool
+is_armed(Relation rel)
+{
+	Trigger *trigger = call_find_trigger(rel, TRIGGER_AMEND);
+
+	if (trigger == NULL)
+		return false;
+	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+		   (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN &&
+			SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA);
+}
+
+/* GuardCall what its trigger would call. */
+static void
+judge(Relation rel)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+	FmgrInfo flinfo = {0};
+	Trigger trigger = {0};
+	TriggerData td = {0};
+
+	trigger.tgname = TRIGGER_TRUNCATE;
+	trigger.tgtype = TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE;
+	trigger.tgenabled = TRIGGER_FIRES_ALWAYS;
+	td.type = T_TriggerData;
+	td.tg_event = TRIGGER_EVENT_TRUNCATE | TRIGGER_EVENT_BEFORE;
+	td.tg_relation = rel;
+	td.tg_trigger = &trigger;
+	flinfo.fn_addr = ownership_guard_truncate;
+	flinfo.fn_mcxt = CurrentMemoryContext;
+	InitFunctionCallInfoData(*fcinfo, &flinfo, 0, InvalidOid, (Node *) &td, NULL);
+	(void) FunctionCallInvoke(fcinfo);
+}
+
+/*
+ * Before TRUNCATE.
+ *
+ * Errors: those of guard_truncate(); the caller may not truncate a table.
+ */
+void
+foreign_truncate(const TruncateStmt *statement)
+{
+	ListCell *lc;
+
+	/* PostgreSQL will refuse it */
+	if (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || XactReadOnly || RecoveryInProgress())
+		return;
+	foreach(lc, statement->relations)
+	{
+		RangeVar *name = lfirst(lc);
+		Oid relid = RangeVarGetRelid(name, NoLock, true);
+		char relkind = OidIsValid(relid) ? get_rel_relkind(relid) : '\0';
+		List *relids;
+		ListCell *member;
+
+		if (relkind != RELKIND_FOREIGN_TABLE &&
+			(!name->inh || !(relkind == RELKIND_PARTITIONED_TABLE ||
+							 (relkind == RELKIND_RELATION && has_subclass(relid)))))
+			continue;
+		relid = RangeVarGetRelidExtended(name, AccessExclusiveLock, RVR_MISSING_OK, check_privilege,
+										 NULL);
+		if (!OidIsValid(relid))
+			continue;
+		relids = name->inh ? find_all_inheritors(relid, AccessExclusiveLock, NULL)
+						   : list_make1_oid(relid);
+		foreach(member, relids)
+		{
+			Relation rel;
+
+			if (get_rel_relkind(lfirst_oid(member)) != RELKIND_FOREIGN_TABLE)
+				continue;
+			rel = table_open(lfirst_oid(member), NoLock);
+			if (is_armed(rel))
+				judge(rel);
+			table_close(rel, NoLock);
+		}
+		list_free(relids);
+	}
+}

@@ -1,0 +1,175 @@
+/*
+ * domain.c
+ *		Triggers that keep the guide: what users did to its domains survives
+ *		dumps and upgrades, what is shipped comes with the version.
+ *
+ * A row is `shipped` while it is as a script of the extension wrote it.  Only
+ * such a row may be replaced or removed by a restore, which is told by
+ * check_function_bodies being off, as every dump begins with.
+ */
+#include "base.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_collation.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "regex/regex.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(ownership_domain_edit);
+
+/* ownership.domain's attribute numbers */
+#define DOMAIN_NAME 1
+#define DOMAIN_SHIPPED 11
+
+/* Remember, or forget, that a domain was deleted. */
+static void
+remember_deleted(const char *name, bool deleted)
+{
+	const char *keys[1] = {name};
+	Relation rel = table_open(catalog_table("deleted_domain", false), RowExclusiveLock);
+	CatalogScan *scan = catalog_begin("deleted_domain", "deleted_domain_pkey", 1, keys, NULL);
+	bool found = catalog_next(scan);
+
+	if (found && !deleted)
+		CatalogTupleDelete(rel, catalog_tid(scan));
+	catalog_end(scan);
+	if (deleted && !found)
+	{
+		Datum value = CStringGetTextDatum(name);
+		bool null = false;
+
+		CatalogTupleInsert(rel, heap_form_tuple(RelationGetDescr(rel), &value, &null));
+	}
+	CommandCounterIncrement();
+	table_close(rel, RowExclusiveLock);
+}
+
+/* Take away the row of that name that the extension shipped, if it is as it was. */
+static void
+remove_shipped(const char *name)
+{
+	const char *keys[1] = {name};
+	Relation rel = table_open(catalog_table("domain", false), RowExclusiveLock);
+	CatalogScan *scan = catalog_begin("domain", "domain_pkey", 1, keys, NULL);
+
+	if (catalog_next(scan) && catalog_bool(scan, DOMAIN_SHIPPED))
+		CatalogTupleDelete(rel, catalog_tid(scan));
+	catalog_end(scan);
+	CommandCounterIncrement();
+	table_close(rel, RowExclusiveLock);
+}
+
+/* Is a field of that domain?  Its row must stay, then. */
+static bool
+in_use(const char *name)
+{
+	const char *keys[1] = {name};
+	CatalogScan *scan = catalog_begin("field", "field_domain_idx", 1, keys, NULL);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	return found;
+}
+
+static void
+pattern_context(void *arg)
+{
+	errcontext("%s", (char *) arg);
+}
+
+/*
+ * Errors: the pattern is no regular expression.
+ */
+static void
+check_pattern(TriggerData *td, HeapTuple tuple, const char *column)
+{
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
+	char *pattern = SPI_getvalue(tuple, desc, SPI_fnumber(desc, column));
+	ErrorContextCallback context;
+
+	if (pattern == NULL)
+		return;
+	context.callback = pattern_context;
+	context.arg = psprintf("%s of domain \"%s\"", column, SPI_getvalue(tuple, desc, DOMAIN_NAME));
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	(void) pattern_hits(pattern, "");
+	error_context_stack = context.previous;
+}
+
+/* A row that a user wrote is not as shipped. */
+static HeapTuple
+mark(TriggerData *td, HeapTuple tuple)
+{
+	int attnum = DOMAIN_SHIPPED;
+	Datum value = BoolGetDatum(false);
+	bool null = false;
+
+	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(td->tg_relation), 1, &attnum, &value,
+									 &null);
+}
+
+/*
+ * BEFORE, on domain; AFTER INSERT, on deleted_domain.
+ *
+ * Errors: a pattern that is no regular expression.
+ */
+Datum
+ownership_domain_edit(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = own_triggers_check(fcinfo, "domain_edit");
+	TupleDesc desc = RelationGetDescr(td->tg_relation);
+	HeapTuple tuple;
+	char *name;
+
+	if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))
+	{
+		CatalogScan *scan = catalog_begin("domain", NULL, 0, NULL, NULL);
+
+		while (catalog_next(scan))
+			remember_deleted(catalog_text(scan, DOMAIN_NAME), true);
+		catalog_end(scan);
+		return PointerGetDatum(NULL);
+	}
+
+	name = SPI_getvalue(td->tg_trigtuple, desc, DOMAIN_NAME);
+	if (TRIGGER_FIRED_AFTER(td->tg_event))
+	{
+		if (call_is_restoring() && !in_use(name))
+			remove_shipped(name);
+		return PointerGetDatum(NULL);
+	}
+	if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
+	{
+		if (!creating_extension)
+			remember_deleted(name, true);
+		return PointerGetDatum(td->tg_trigtuple);
+	}
+
+	tuple = TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
+	check_pattern(td, tuple, "column_pattern");
+	check_pattern(td, tuple, "table_pattern");
+	if (creating_extension)
+		return PointerGetDatum(tuple);
+	tuple = mark(td, tuple);
+	if (TRIGGER_FIRED_BY_INSERT(td->tg_event))
+	{
+		if (name != NULL && call_is_restoring())
+			remove_shipped(name);
+	}
+	else
+	{
+		char *new_name = SPI_getvalue(tuple, desc, DOMAIN_NAME);
+
+		if (new_name != NULL && strcmp(name, new_name) != 0)
+			remember_deleted(name, true);
+		name = new_name;
+	}
+	if (name != NULL)
+		remember_deleted(name, false);
+	return PointerGetDatum(tuple);
+}

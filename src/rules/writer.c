@@ -1,0 +1,461 @@
+/*
+ * writer.c
+ *		Who is writing.
+ *
+ * The first that applies: the replication origin, the setting
+ * ownership.system, the role that SET ROLE left at the outer level.  An
+ * origin that maps to nothing is unidentified; it never falls through.
+ *
+ * The answer is cached for the session.  It is looked up again when the
+ * origin, the outer role or the setting changed, or when an invalidation came
+ * in for the map (identities are part of it), roles, memberships or
+ * subscriptions.  Callbacks only mark.
+ */
+#include "base.h"
+
+#include "access/xact.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_subscription.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "compat.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "replication/logicalworker.h"
+#include "replication/origin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+static Writer cached_writer;
+static bool cached_valid = false;
+static RepOriginId cached_origin;
+static Oid cached_role;
+static char *cached_setting = NULL;
+static HTAB *interned = NULL; /* of char *: see intern() */
+static uint64 serial = 0;
+static uint64 invalidations = 0;
+
+/* Roles, subscriptions or identities changed. */
+void
+writer_forget(void)
+{
+	cached_valid = false;
+	invalidations++;
+}
+
+/* Is there a system of this name? */
+bool
+lookup_system_exists(const char *name)
+{
+	const char *keys[1] = {name};
+	Snapshot snapshot = catalog_snapshot();
+	CatalogScan *scan = catalog_begin("system", "system_pkey", 1, keys, snapshot);
+	bool found = catalog_next(scan);
+
+	catalog_end(scan);
+	catalog_release(snapshot);
+	return found;
+}
+
+static void
+take_identity(Writer *w, CatalogScan *scan)
+{
+	w->system = catalog_text(scan, Anum_identity_system);
+	w->strict = catalog_bool(scan, Anum_identity_strict);
+	w->steward = catalog_bool(scan, Anum_identity_steward);
+	w->carrier = catalog_bool(scan, Anum_identity_carrier);
+}
+
+static bool
+find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
+{
+	const char *keys[2] = {kind, name};
+	CatalogScan *scan = catalog_begin("identity", "identity_pkey", 2, keys, snapshot);
+	bool found = catalog_next(scan);
+
+	if (found)
+		take_identity(w, scan);
+	catalog_end(scan);
+	return found;
+}
+
+/*
+ * The subscription of an origin that PostgreSQL's own workers named: apply
+ * workers use pg_<subid>, table-sync workers pg_<subid>_<relid>.  NULL for
+ * any other name.
+ */
+static char *
+origin_subscription(const char *origin)
+{
+	Oid subid;
+	char *end;
+
+	if (strncmp(origin, "pg_", 3) != 0 || origin[3] < '0' || origin[3] > '9')
+		return NULL;
+	subid = (Oid) strtoul(origin + 3, &end, 10);
+	if (*end == '_')
+	{
+		if (end[1] < '0' || end[1] > '9')
+			return NULL;
+		(void) strtoul(end + 1, &end, 10);
+	}
+	if (*end != '\0')
+		return NULL;
+	return get_subscription_name(subid, true);
+}
+
+static void
+resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
+{
+	char *subscription;
+
+	if (!replorigin_by_oid(origin, true, &w->origin))
+	{
+		w->origin = psprintf("%u", (unsigned) origin);
+		return;
+	}
+	subscription = origin_subscription(w->origin);
+	if (subscription != NULL)
+	{
+		/* the first copy of a table and what follows come from one writer */
+		w->origin[strcspn(w->origin + 3, "_") + 3] = '\0';
+		if (find_identity(w, "subscription", subscription, snapshot))
+			return;
+	}
+	(void) find_identity(w, "origin", w->origin, snapshot);
+}
+
+/*
+ * The role that an identity's name means: the one that bore it when it was
+ * identified.  A new role under an old name is nobody until it is identified
+ * again; a name that no role had then is taken at its word.
+ */
+static Oid
+identity_role(const char *name, Snapshot snapshot)
+{
+	const char *keys[1] = {name};
+	Oid role = get_role_oid(name, true);
+	CatalogScan *scan;
+
+	if (!OidIsValid(role))
+		return InvalidOid;
+	scan = catalog_begin("bound_role", "bound_role_pkey", 1, keys, snapshot);
+	if (catalog_next(scan) && catalog_oid(scan, Anum_bound_role_role) != role)
+		role = InvalidOid;
+	catalog_end(scan);
+	return role;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/*
+ * An exact match, else the one identity among the mapped roles whose
+ * privileges this role inherits.  Superusers would "inherit" all of them, so
+ * they match exactly only.
+ */
+static void
+resolve_role(Writer *w, Oid role, Snapshot snapshot)
+{
+	const char *keys[1] = {"role"};
+	char *rolename = GetUserNameFromId(role, true);
+	CatalogScan *scan;
+	Writer found = {0};
+	bool any = false;
+	bool ambiguous = false;
+
+	if (rolename == NULL)
+		return; /* dropped meanwhile: nobody */
+
+	if (identity_role(rolename, snapshot) == role && find_identity(w, "role", rolename, snapshot))
+		return;
+	if (superuser_arg(role))
+		return;
+
+	scan = catalog_begin("identity", "identity_pkey", 1, keys, snapshot);
+	while (catalog_next(scan))
+	{
+		Oid mapped = identity_role(catalog_text(scan, Anum_identity_name), snapshot);
+		Writer one = {0};
+
+		if (!OidIsValid(mapped) || mapped == role || !has_privs_of_role(role, mapped))
+			continue;
+		take_identity(&one, scan);
+		if (!any)
+			found = one;
+		else if (!same_text(found.system, one.system) || found.steward != one.steward ||
+				 found.carrier != one.carrier)
+			ambiguous = true;
+		else
+			found.strict |= one.strict;
+		any = true;
+	}
+	catalog_end(scan);
+
+	if (any && !ambiguous)
+	{
+		w->system = found.system;
+		w->strict = found.strict;
+		w->steward = found.steward;
+		w->carrier = found.carrier;
+	}
+}
+
+/* The names of all systems, to suggest one. */
+List *
+lookup_system_names(void)
+{
+	Snapshot snapshot = catalog_snapshot();
+	CatalogScan *scan = catalog_begin("system", NULL, 0, NULL, snapshot);
+	List *names = NIL;
+
+	while (catalog_next(scan))
+		names = lappend(names, catalog_text(scan, Anum_system_name));
+	catalog_end(scan);
+	catalog_release(snapshot);
+	return names;
+}
+
+static void
+check_setting(const char *name)
+{
+	char *nearest;
+
+	if (lookup_system_exists(name))
+		return;
+	nearest = names_nearest(name, lookup_system_names());
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("system \"%s\", named by the setting \"ownership.system\", does not exist", name),
+			 nearest != NULL
+				 ? errhint("Perhaps you meant system \"%s\".", nearest)
+				 : errhint(
+					   "Register it with ownership.add_system(), or set \"ownership.system\" to a system of ownership.system.")));
+}
+
+/* Is the running process one that applies a replicated stream? */
+static bool
+in_replication_worker(RepOriginId origin)
+{
+	return IsLogicalWorker() || (MyBgworkerEntry != NULL && origin != InvalidRepOriginId);
+}
+
+static uint32
+hash_name(const void *key, Size keysize)
+{
+	const char *name = *(const char *const *) key;
+
+	return DatumGetUInt32(hash_any((const unsigned char *) name, strlen(name)));
+}
+
+static int
+compare_names(const void *a, const void *b, Size keysize)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * A text that stays for as long as the session: a caller up the stack may
+ * still hold what an older answer was, however often that changes.  There are
+ * no more of them than systems and origins.
+ */
+static char *
+intern(const char *name)
+{
+	char **entry;
+	bool found;
+
+	if (name == NULL)
+		return NULL;
+	if (interned == NULL)
+	{
+		HASHCTL ctl = {0};
+
+		ctl.keysize = ctl.entrysize = sizeof(char *);
+		ctl.hash = hash_name;
+		ctl.match = compare_names;
+		ctl.hcxt = CacheMemoryContext;
+		interned = hash_create("ownership writers", 16, &ctl,
+							HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	}
+	entry = hash_search(interned, &name, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		char *copy = MemoryContextStrdup(CacheMemoryContext, name);
+
+		entry = hash_search(interned, &copy, HASH_ENTER, &found);
+	}
+	return *entry;
+}
+
+static void
+resolve(const WriterKey *key)
+{
+	bool setting = key->system[0] != '\0';
+	char *setting_was;
+
+	for (int load = 1;; load++)
+	{
+		MemoryContext cxt =
+			AllocSetContextCreate(CurrentMemoryContext, "ownership writer", ALLOCSET_SMALL_SIZES);
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+		uint64 seen = invalidations;
+		Snapshot snapshot;
+		Writer w = {0};
+
+		catalog_watch();
+		snapshot = catalog_snapshot();
+		w.role = key->role;
+		w.worker = in_replication_worker(key->origin);
+		if (key->origin != InvalidRepOriginId)
+		{
+			resolve_origin(&w, key->origin, snapshot);
+			if (w.carrier && setting)
+			{
+				check_setting(key->system);
+				w.carried = pstrdup(key->system);
+			}
+		}
+		else if (setting)
+		{
+			check_setting(key->system);
+			w.system = pstrdup(key->system);
+		}
+		else
+			resolve_role(&w, key->role, snapshot);
+		if (w.carrier)
+			w.system = w.carried;
+		catalog_release(snapshot);
+		MemoryContextSwitchTo(old);
+
+		/* see LOADS */
+		if (seen != invalidations && load < LOADS)
+		{
+			MemoryContextDelete(cxt);
+			CHECK_FOR_INTERRUPTS();
+			continue;
+		}
+
+		w.system = intern(w.system);
+		w.carried = intern(w.carried);
+		w.origin = intern(w.origin);
+		MemoryContextDelete(cxt);
+		w.serial = ++serial;
+		cached_writer = w;
+		cached_origin = key->origin;
+		cached_role = key->role;
+		setting_was = cached_setting;
+		cached_setting = MemoryContextStrdup(CacheMemoryContext, key->system);
+		if (setting_was != NULL)
+			pfree(setting_was);
+		cached_valid = seen == invalidations;
+		return;
+	}
+}
+
+/* What decides who writes now; the setting's text is that of the session. */
+WriterKey
+writer_key(void)
+{
+	WriterKey key;
+
+	key.origin = replorigin_session_origin == DoNotReplicateId ? InvalidRepOriginId
+															   : replorigin_session_origin;
+	key.role = GetOuterUserId();
+	key.system = ownership_system == NULL ? "" : ownership_system;
+	return key;
+}
+
+/* Is this process one that applies a replicated stream, whoever it writes as? */
+bool
+writer_is_worker(void)
+{
+	return in_replication_worker(writer_key().origin);
+}
+
+/* The same as writer_of() if it need not be looked up, else NULL. */
+const Writer *
+writer_known(const WriterKey *key)
+{
+	if (likely(cached_valid && key->origin == cached_origin && key->role == cached_role &&
+			   strcmp(key->system, cached_setting) == 0))
+		return &cached_writer;
+	return NULL;
+}
+
+/*
+ * Who writes by that key.  The result stays readable, but may be another at the
+ * next call.
+ *
+ * Errors: the setting names no system.
+ */
+const Writer *
+writer_of(const WriterKey *key)
+{
+	if (writer_known(key) == NULL)
+		resolve(key);
+	return &cached_writer;
+}
+
+/* Who this session writes as, now. */
+const Writer *
+writer_current(void)
+{
+	WriterKey key = writer_key();
+
+	return writer_of(&key);
+}
+
+/*
+ * The same for those who only count: false where finding out would wait for a
+ * lock.  A setting that names no system is NULL, and no error.
+ */
+bool
+writer_try(const WriterKey *key, const Writer **writer)
+{
+	static const char *const read[] = {"identity",	  "identity_pkey", "system",
+									   "system_pkey", "bound_role",	   "bound_role_pkey"};
+
+	*writer = writer_known(key);
+	if (*writer != NULL)
+		return true;
+	if (!catalog_try_lock(read, lengthof(read)))
+		return false;
+	if (key->system[0] == '\0' || lookup_system_exists(key->system))
+		*writer = writer_of(key);
+	catalog_unlock(read, lengthof(read));
+	return true;
+}
+
+/*
+ * The system a writer is on a table: a carrier writes as the table's source,
+ * and on a shared table as what ownership.system says, or as nobody.
+ */
+const char *
+writer_system(const Writer *writer, const char *source)
+{
+	if (writer->carrier && source != NULL)
+		return source;
+	return writer->system;
+}
+
+/* How messages name the writer. */
+char *
+writer_label(const Writer *writer, const char *system)
+{
+	if (system != NULL)
+		return psprintf("system \"%s\"", system);
+	if (writer->origin != NULL)
+		return psprintf("unidentified replication origin \"%s\"", writer->origin);
+	return psprintf("unidentified role \"%s\"", GetUserNameFromId(writer->role, true));
+}

@@ -1,0 +1,390 @@
+/*
+ * sheet.c
+ *		Rows of the spreadsheet, put on the map: INSTEAD OF INSERT on the view
+ *		ownership.sheet, so that COPY parses and checks the file.  The rules here
+ *		are those of import_sheet() (import.c), too.
+ *
+ * A row replaces the field of that name.  Cells are as a workshop leaves
+ * them: an owner cell that is blank, "?", "TBD" or "both", or that names
+ * several systems, is no owner, and the systems it names are declared
+ * writers.  A blank columns cell leaves the field's columns as they are;
+ * for a new field it means the column that the field is by default, if that
+ * column is there.
+ */
+#include "base.h"
+
+#include <ctype.h>
+
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ownership_sheet_row);
+
+/* by SheetCell: the columns of the view, and what the file's header calls them */
+const char *const sheet_headers[SHEET_CELLS] = {"entity",	 "field",	"domain",	 "owner",
+												"readers",	 "writers", "columns",	 "policy",
+												"key",		 "local",	"rationale", "decided_by",
+												"decided_on"};
+
+/* A cell without its surrounding blanks; NULL when nothing is left. */
+char *
+sheet_cell(const SheetRow *row, SheetCell cell)
+{
+	const char *start = row->cells[cell];
+	const char *end;
+
+	if (start == NULL)
+		return NULL;
+	start += strspn(start, " \t\r\n");
+	end = start + strlen(start);
+	while (end > start && strchr(" \t\r\n", end[-1]) != NULL)
+		end--;
+	return end == start ? NULL : pnstrdup(start, end - start);
+}
+
+/* The elements of a cell that are separated by ";" outside double quotes. */
+List *
+sheet_list(const SheetRow *row, SheetCell cell)
+{
+	char *value = sheet_cell(row, cell);
+	List *list = NIL;
+	char *start = value;
+	bool quoted = false;
+
+	if (value == NULL)
+		return NIL;
+	for (char *c = value;; c++)
+	{
+		char *end = c;
+		bool last = *c == '\0';
+
+		if (*c == '"')
+			quoted = !quoted;
+		if (!last && (*c != ';' || quoted))
+			continue;
+		while (start < end && isspace((unsigned char) *start))
+			start++;
+		while (end > start && isspace((unsigned char) end[-1]))
+			end--;
+		if (end > start)
+			list = lappend(list, pnstrdup(start, end - start));
+		if (last)
+			return list;
+		start = c + 1;
+	}
+}
+
+/* The words for nobody in an owner cell. */
+bool
+names_mean_no_system(const char *name)
+{
+	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
+		   pg_strcasecmp(name, "both") == 0;
+}
+
+/* The systems that an owner cell names, and whether it names nobody, too. */
+static List *
+named_owners(const SheetRow *row, bool *nobody)
+{
+	List *named = NIL;
+	ListCell *lc;
+
+	*nobody = false;
+	foreach(lc, sheet_list(row, SHEET_OWNER))
+	{
+		if (names_mean_no_system(lfirst(lc)))
+			*nobody = true;
+		else
+			named = lappend(named, lfirst(lc));
+	}
+	return named;
+}
+
+/* Splits the owner cell: one system, or declared writers. */
+static void
+take_owner(SheetRow *row)
+{
+	bool nobody;
+	List *named = named_owners(row, &nobody);
+
+	row->owner = NULL;
+	row->writers = sheet_list(row, SHEET_WRITERS);
+	if (list_length(named) == 1 && !nobody)
+		row->owner = linitial(named);
+	else
+		row->writers = list_concat(row->writers, named);
+}
+
+/*
+ * A yes or no; blank is no.
+ *
+ * Errors: anything else.
+ */
+static bool
+cell_bool(const SheetRow *row, SheetCell cell)
+{
+	char *value = sheet_cell(row, cell);
+	bool result = false;
+
+	if (value != NULL && !parse_bool(value, &result))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("invalid value in column \"%s\": \"%s\"", sheet_headers[cell], value),
+						errhint("Write true or false, or leave the cell blank.")));
+	return result;
+}
+
+/* what must be so of a row's cells, each for itself: they raise errors */
+
+static void
+check_key(const SheetRow *row)
+{
+	(void) cell_bool(row, SHEET_KEY);
+}
+
+static void
+check_local(const SheetRow *row)
+{
+	(void) cell_bool(row, SHEET_LOCAL);
+}
+
+static void
+check_field(const SheetRow *row)
+{
+	if (strchr(sheet_cell(row, SHEET_FIELD), '.') != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("a field's name must not contain a dot"),
+				 errhint("What comes before the last dot is the entity.")));
+}
+
+static void
+require_all(List *systems)
+{
+	ListCell *lc;
+
+	foreach(lc, systems)
+		require_system(lfirst(lc));
+}
+
+static void
+check_owner(const SheetRow *row)
+{
+	bool nobody;
+
+	require_all(named_owners(row, &nobody));
+}
+
+static void
+check_readers(const SheetRow *row)
+{
+	require_all(sheet_list(row, SHEET_READERS));
+}
+
+static void
+check_writers(const SheetRow *row)
+{
+	require_all(sheet_list(row, SHEET_WRITERS));
+}
+
+static void
+check_domain(const SheetRow *row)
+{
+	require_domain(sheet_cell(row, SHEET_DOMAIN));
+}
+
+static void
+check_policy(const SheetRow *row)
+{
+	require_policy(sheet_cell(row, SHEET_POLICY));
+}
+
+static void
+check_columns(const SheetRow *row)
+{
+	ListCell *lc;
+
+	foreach(lc, sheet_list(row, SHEET_COLUMNS))
+	{
+		char *schema;
+		char *table;
+		char *column;
+
+		names_split_column(lfirst(lc), &schema, &table, &column);
+	}
+}
+
+static void
+check_decided_on(const SheetRow *row)
+{
+	char *value = sheet_cell(row, SHEET_DECIDED_ON);
+
+	if (value != NULL)
+		(void) DirectFunctionCall1(date_in, CStringGetDatum(value));
+}
+
+const SheetCheck sheet_checks[] = {check_key,	  check_field,		check_owner,  check_readers,
+								   check_writers, check_domain,		check_policy, check_local,
+								   check_columns, check_decided_on, NULL};
+
+/* The column that a new field without columns is by default. */
+static List *
+default_columns(const char *entity, const char *field)
+{
+	const char *dot = strrchr(entity, '.');
+	const char *schema = dot == NULL ? "public" : pnstrdup(entity, dot - entity);
+	const char *table = dot == NULL ? entity : dot + 1;
+	Oid relid = place_find(schema, table);
+
+	if (!OidIsValid(relid) || get_attnum(relid, field) <= 0 ||
+		get_rel_relkind(relid) == RELKIND_VIEW)
+		return NIL;
+	return list_make1(names_column_label(schema, table, field));
+}
+
+/* Gives the field the columns of the cell, and no others. */
+static void
+take_columns(const SheetRow *row, List *columns)
+{
+	Parameters p = {0};
+	List *schemas = NIL;
+	List *tables = NIL;
+	List *names = NIL;
+	List *labels = NIL;
+	ListCell *lc;
+
+	foreach(lc, columns)
+	{
+		char *schema;
+		char *table;
+		char *column;
+
+		names_split_column(lfirst(lc), &schema, &table, &column);
+		schemas = lappend(schemas, schema);
+		tables = lappend(tables, table);
+		names = lappend(names, column);
+		labels = lappend(labels, names_column_label(schema, table, column));
+		(void) field_map_column(schema, table, column, row->entity, row->field, false);
+	}
+	if (names_all_among(lookup_field_columns(row->entity, row->field), labels))
+		return;
+	sql_add_text(&p, row->entity);
+	sql_add_text(&p, row->field);
+	sql_add_texts(&p, schemas);
+	sql_add_texts(&p, tables);
+	sql_add_texts(&p, names);
+	sql_run("DELETE FROM ownership.mirrored_column WHERE entity = $1 AND field = $2 "
+			"AND (table_schema, table_name, column_name) NOT IN (SELECT * FROM unnest($3, $4, $5))",
+			&p);
+}
+
+/*
+ * Puts a row of the sheet on the map, where it replaces the field of that name.
+ * Needs SPI.
+ *
+ * Errors: see sheet_checks; what the map does not take.
+ */
+void
+sheet_store(SheetRow *row)
+{
+	Parameters p = {0};
+	List *readers = sheet_list(row, SHEET_READERS);
+	List *columns = sheet_list(row, SHEET_COLUMNS);
+	bool key;
+	bool fresh;
+
+	row->entity = sheet_cell(row, SHEET_ENTITY);
+	row->field = sheet_cell(row, SHEET_FIELD);
+	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
+		(*check)(row);
+	take_owner(row);
+	key = cell_bool(row, SHEET_KEY);
+	fresh = !lookup_field_exists(row->entity, row->field);
+
+	sql_add_text(&p, row->entity);
+	sql_add_text(&p, row->field);
+	sql_add_text(&p, sheet_cell(row, SHEET_DOMAIN));
+	sql_add_text(&p, row->owner);
+	sql_add_text(&p, sheet_cell(row, SHEET_POLICY));
+	sql_add_bool(&p, key);
+	sql_add_bool(&p, cell_bool(row, SHEET_LOCAL));
+	sql_add_text(&p, row->cells[SHEET_RATIONALE]);
+	sql_add_text(&p, row->cells[SHEET_DECIDED_BY]);
+	sql_add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
+	sql_run("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date) "
+			"ON CONFLICT (entity, name) DO UPDATE SET domain = excluded.domain, owner = excluded.owner, "
+			"policy = excluded.policy, key = excluded.key, local = excluded.local, "
+			"rationale = excluded.rationale, decided_by = excluded.decided_by, decided_on = excluded.decided_on "
+			"WHERE f.* IS DISTINCT FROM excluded.*",
+			&p);
+	field_set_access(row->entity, row->field, "read", readers);
+	field_set_access(row->entity, row->field, "write", row->writers);
+
+	if (columns == NIL && fresh)
+		columns = default_columns(row->entity, row->field);
+	if (columns != NIL)
+		take_columns(row, columns);
+
+	/* the cell counts, whatever the columns' former fields were marked */
+	if (!row->key_is_open && lookup_field_is_key(row->entity, row->field) != key)
+	{
+		Parameters k = {0};
+
+		sql_add_text(&k, row->entity);
+		sql_add_text(&k, row->field);
+		sql_add_bool(&k, key);
+		sql_run("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2", &k);
+	}
+}
+
+/*
+ * INSTEAD OF INSERT on the sheet.
+ *
+ * Errors: a row that is wrong; the message begins with its field.  The
+ * statement fails as a whole, so a file is imported whole or not at all.
+ */
+Datum
+ownership_sheet_row(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = own_triggers_check(fcinfo, "sheet_row");
+	SheetRow row = {0};
+	char *entity;
+	char *field;
+	MemoryContext cxt = CurrentMemoryContext;
+
+	SPI_connect();
+	for (int i = 0; i < SHEET_CELLS; i++)
+	{
+		TupleDesc desc = RelationGetDescr(td->tg_relation);
+
+		row.cells[i] = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, sheet_headers[i]));
+	}
+	entity = sheet_cell(&row, SHEET_ENTITY);
+	field = sheet_cell(&row, SHEET_FIELD);
+	if (entity == NULL || field == NULL)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("a row of the sheet needs entity and field"),
+						errdetail("Entity is \"%s\", field is \"%s\".", entity ? entity : "",
+								  field ? field : "")));
+	PG_TRY();
+	{
+		sheet_store(&row);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		/* the error goes on, but says where in the sheet it was */
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		error->message = psprintf("field \"%s.%s\" of the sheet: %s", entity, field, error->message);
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	SPI_finish();
+	return PointerGetDatum(td->tg_trigtuple);
+}
