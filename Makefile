@@ -104,11 +104,9 @@ endif
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" ownership.control)
 
 MODULE_big = ownership
-# These are what is cut next, as yet as a whole.
-WHOLE = src/activity/conflicts.c src/activity/counters.c src/activity/queue.c src/activity/reads.c src/activity/shmem.c src/activity/store.c src/base/call.c src/base/sql.c src/catalog/bind_schema.c src/catalog/lookup.c src/catalog/own_triggers.c src/catalog/place.c src/catalog/role.c src/ddl/drop.c src/ddl/notices.c src/ddl/queue.c src/ddl/rename.c src/decisions/disagreements.c src/decisions/refusal.c src/drift/holder.c src/drift/reconcile_rows.c src/edit/assign.c src/edit/away.c src/edit/evidence_names.c src/edit/link.c src/edit/require.c src/edit/systems.c src/edit/table_pattern.c src/evidence/json.c src/explain/why_facts.c src/explain/why_key.c src/explain/why_rows.c src/guard/amend.c src/guard/amend_insert.c src/guard/amend_move.c src/guard/conflicts.c src/guard/install.c src/guard/judge.c src/guard/outcome.c src/guard/trigger_list.c src/guide/gather.c src/guide/judge.c src/guide/signs.c src/init.c src/pictures/html.c src/pictures/page_matrix.c src/pictures/page_tables.c src/rules/map_load.c src/rules/map_owner.c src/sheet/file.c src/sheet/findings.c src/sheet/resolve.c src/statement/insert_plan.c
-SOURCES = $(filter-out $(WHOLE),$(sort $(wildcard src/*.c src/*/*.c)))
+SOURCES = $(sort $(wildcard src/*.c src/*/*.c))
 OBJS = $(SOURCES:.c=.o)
-PG_CPPFLAGS = -Isrc/base -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 
@@ -135,9 +133,8 @@ EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-f
 
 include $(PGXS)
 
-# The directory is named too because a part may go away; with a dot, or make
-# would build it from src/install.c.
-$(DATA_built): $(SQL_PARTS) src/install/. ownership.control
+# The directory is named too because a part may go away.
+$(DATA_built): $(SQL_PARTS) src/install ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@
 

@@ -7,12 +7,23 @@
  * they need.  What other libraries have hooked runs inside, so that a statement
  * is counted only when it went through.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/execdesc.h"
 #include "executor/executor.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "tcop/utility.h"
 #include "utils/memutils.h"
+
+#include "base/compat.h"
+#include "rules/rules.h"
+#include "statement/statement.h"
+#include "activity/activity.h"
+#include "evidence/evidence.h"
+#include "guard/guard.h"
+#include "ownership.h"
 
 static ExecutorStart_hook_type next_ExecutorStart = NULL;
 static ExecutorRun_hook_type next_ExecutorRun = NULL;

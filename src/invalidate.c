@@ -6,10 +6,14 @@
  * of their outlines, and of the guard's functions.  A message only marks what it
  * concerns; an entry is loaded again when it is asked for.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "utils/inval.h"
 #include "utils/syscache.h"
+
+#include "rules/rules.h"
+#include "guard/guard.h"
+#include "ownership.h"
 
 static void
 relation_changed(Datum arg, Oid relid)

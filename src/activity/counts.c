@@ -8,19 +8,17 @@
  * (sub)transaction until that commits or is prepared.  What they are added to
  * then was allocated when they were counted: nothing can fail at that point.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
-#include "storage/sinval.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
-#include "utils/timeout.h"
-#include "utils/timestamp.h"
+
+#include "../rules/rules.h"
+#include "activity.h"
 
 /* What is added up of one table and writer. */
 typedef struct TotalKey
@@ -29,6 +27,47 @@ typedef struct TotalKey
 	Oid home;
 	int system; /* index into systems + 1; 0: unidentified */
 } TotalKey;
+
+static MemoryContext counts_cxt = NULL;
+static char **systems = NULL;
+static int nsystems = 0;
+static HTAB *totals = NULL;
+static dlist_head deltas = DLIST_STATIC_INIT(deltas);
+static uint32 stamp = 0;
+
+/* A number for the system's name, within this session; 0: NULL. */
+int
+counts_system(const char *system)
+{
+	if (system == NULL)
+		return 0;
+	for (int i = 0; i < nsystems; i++)
+		if (strcmp(systems[i], system) == 0)
+			return i + 1;
+	systems = systems == NULL ? MemoryContextAlloc(counts_cxt, sizeof(char *))
+							  : repalloc(systems, (nsystems + 1) * sizeof(char *));
+	systems[nsystems] = MemoryContextStrdup(counts_cxt, system);
+	return ++nsystems;
+}
+
+static void
+count(Counts *counts, CountKind kind, TimestampTz at)
+{
+	counts->n[kind]++;
+	if (counts->first_seen == 0)
+		counts->first_seen = at;
+	if (kind == COUNT_READS)
+		counts->last_read = at;
+	else if (kind == COUNT_WRITES)
+		counts->last_write = at;
+}
+
+/* A new statement: counts_read() counts a column once for each. */
+void
+counts_new_statement(void)
+{
+	stamp++;
+}
 
 typedef struct Total
 {
@@ -50,13 +89,7 @@ typedef struct Delta
 	Counts *counts;
 } Delta;
 
-static MemoryContext counts_cxt = NULL;
-static char **systems = NULL;
-static int nsystems = 0;
-static HTAB *totals = NULL;
 static Total *dirty = NULL;
-static dlist_head deltas = DLIST_STATIC_INIT(deltas);
-static uint32 stamp = 0;
 
 /* Before anything is counted.  False: that was done before. */
 bool
@@ -73,21 +106,6 @@ counts_begin(void)
 	ctl.hcxt = counts_cxt;
 	totals = hash_create("ownership totals", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return true;
-}
-
-/* A number for the system's name, within this session; 0: NULL. */
-int
-counts_system(const char *system)
-{
-	if (system == NULL)
-		return 0;
-	for (int i = 0; i < nsystems; i++)
-		if (strcmp(systems[i], system) == 0)
-			return i + 1;
-	systems = systems == NULL ? MemoryContextAlloc(counts_cxt, sizeof(char *))
-							  : repalloc(systems, (nsystems + 1) * sizeof(char *));
-	systems[nsystems] = MemoryContextStrdup(counts_cxt, system);
-	return ++nsystems;
 }
 
 /* The counts of a table and a writer, with room for that many columns. */
@@ -181,25 +199,6 @@ pending_counts(Oid home, int system, AttrNumber attnum)
 		delta->natts = natts;
 	}
 	return &delta->counts[attnum - 1];
-}
-
-static void
-count(Counts *counts, CountKind kind, TimestampTz at)
-{
-	counts->n[kind]++;
-	if (counts->first_seen == 0)
-		counts->first_seen = at;
-	if (kind == COUNT_READS)
-		counts->last_read = at;
-	else if (kind == COUNT_WRITES)
-		counts->last_write = at;
-}
-
-/* A new statement: counts_read() counts a column once for each. */
-void
-counts_new_statement(void)
-{
-	stamp++;
 }
 
 /* A statement reads a column of a table that has `natts`. */

@@ -3,25 +3,28 @@
  *		When a session leaves what it counted, and its rejected attempts, in shared
  *		memory for the worker.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/xact.h"
 #include "access/xlog.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/sinval.h"
-#include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "activity.h"
+
+PG_FUNCTION_INFO_V1(ownership_flush);
 
 /*
  * Bytes of rejected attempts in a session: from the first on they do not wait
  * for the interval, and beyond the second they are lost.
  */
 #define ATTEMPTS_EARLY (mailbox_largest() / 2)
+
 #define ATTEMPTS_MOST (mailbox_largest() * 2)
 
 /* A rejected attempt on its way. */
@@ -34,6 +37,7 @@ typedef struct Letter
 
 /* Attempts */
 static MemoryContext attempts_cxt = NULL;
+
 static slist_head letters = SLIST_STATIC_INIT(letters);
 static slist_node *last_letter = NULL;
 static Size letters_size = 0;
@@ -41,6 +45,7 @@ static int64 letters_lost = 0;
 
 /* Hand-over */
 static TimestampTz handed_over = 0; /* then */
+
 static bool to_announce = false;
 static uint64 announced = 0; /* not known to be written; 0: all is */
 static bool exiting = false;
@@ -189,8 +194,6 @@ hand_over_at_exit(int code, Datum arg)
 		mailbox_dropped(attempts, counts);
 	slist_init(&letters);
 }
-
-PG_FUNCTION_INFO_V1(ownership_flush);
 
 /*
  * flush(): returns when all that was handed over before, and all of this

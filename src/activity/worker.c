@@ -14,232 +14,42 @@
  * it, it writes as the owner of the table, restricted as maintenance is, and
  * in the replica role, in which other people's triggers do not fire.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_subscription.h"
-#include "catalog/pg_type.h"
-#include "compat.h"
-#include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "storage/procarray.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "activity.h"
+
+PG_FUNCTION_INFO_V1(ownership_status);
 
 #define IDLE_MS 1500			 /* ends after that */
 #define LOCKED_MS 100			 /* a table is locked: looks again */
 #define MAX_DELAY_MS (60 * 1000) /* after many failures */
 #define LAST_MS 1000			 /* waits for sessions that end with it */
 #define BEHIND_MS (60 * 1000)	 /* waiting longer than that is told */
-#define BATCH_BYTES (1024 * 1024)
-#define BATCH_ATTEMPTS 1000
 
 PGDLLEXPORT void ownership_worker(Datum database);
-PG_FUNCTION_INFO_V1(ownership_status);
-
-/* Is this process a worker? */
-bool activity_is_worker = false;
-
-static const char write_counts[] =
-	"INSERT INTO ownership.activity AS a (table_schema, table_name, column_name, system,"
-	" reads, writes, observed, filled, kept, rejected, overridden, first_seen, last_read, last_write)"
-	" SELECT n.nspname, c.relname, t.attname, x.system,"
-	" x.reads, x.writes, x.observed, x.filled, x.kept, x.rejected, x.overridden, x.first, x.read, x.write"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-	" AS x (relation, attnum, system, reads, writes, observed, filled, kept, rejected, overridden, first, read, write)"
-	" JOIN pg_class c ON c.oid = x.relation"
-	" JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = x.attnum AND NOT t.attisdropped"
-	/* one that was renamed or deleted since is no writer any more */
-	" WHERE x.system IS NULL OR EXISTS (SELECT FROM ownership.system s WHERE s.name = x.system)"
-	" ORDER BY 1, 2, 3, 4"
-	" ON CONFLICT (table_schema, table_name, column_name, system) DO UPDATE SET"
-	" reads = a.reads + excluded.reads, writes = a.writes + excluded.writes,"
-	" observed = a.observed + excluded.observed, filled = a.filled + excluded.filled,"
-	" kept = a.kept + excluded.kept, rejected = a.rejected + excluded.rejected,"
-	" overridden = a.overridden + excluded.overridden,"
-	" first_seen = least(a.first_seen, excluded.first_seen),"
-	" last_read = greatest(a.last_read, excluded.last_read),"
-	" last_write = greatest(a.last_write, excluded.last_write)";
-
-static const char write_attempts[] =
-	"INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, row_key, operation,"
-	" system, role, origin, application_name, outcome, columns, stored, proposed)"
-	" SELECT x.at, x.schema, x.name, x.key::jsonb, x.operation, x.system, x.role, x.origin,"
-	" x.application, 'rejected', x.columns::name[], x.stored::jsonb, x.proposed::jsonb"
-	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-	" AS x (at, schema, name, key, operation, system, role, origin, application, columns, stored, proposed)";
-
-/* Columns of a batch, for unnest(). */
-typedef struct Batch
-{
-	int rows;
-	int columns;
-	Oid types[16];
-	Datum *values[16];
-	bool *nulls[16];
-} Batch;
-
-static void
-add_column(Batch *batch, Oid type)
-{
-	batch->types[batch->columns] = type;
-	batch->values[batch->columns] = palloc0(batch->rows * sizeof(Datum));
-	batch->nulls[batch->columns] = palloc0(batch->rows * sizeof(bool));
-	batch->columns++;
-}
-
-/* Run a statement that takes the batch, as the owner of the table. */
-static void
-write_batch(Relation rel, const char *sql, Batch *batch)
-{
-	SavedRole self = role_become_owner(rel);
-	Oid types[16];
-	Datum arrays[16];
-	int rc;
-
-	for (int i = 0; i < batch->columns; i++)
-	{
-		int16 length;
-		bool byval;
-		char align;
-		int dims[1];
-		int lower[1] = {1};
-
-		dims[0] = batch->rows;
-		get_typlenbyvalalign(batch->types[i], &length, &byval, &align);
-		types[i] = get_array_type(batch->types[i]);
-		arrays[i] =
-			PointerGetDatum(construct_md_array(batch->values[i], batch->nulls[i], 1, dims, lower,
-											   batch->types[i], length, byval, align));
-	}
-	SPI_connect();
-	rc = SPI_execute_with_args(sql, batch->columns, types, arrays, NULL, false, 0);
-	if (rc != SPI_OK_INSERT)
-		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
-	SPI_finish();
-	role_restore(&self);
-}
-
-static void
-set_time(Batch *batch, int column, int row, TimestampTz at)
-{
-	batch->values[column][row] = TimestampTzGetDatum(at);
-	batch->nulls[column][row] = at == 0;
-}
-
-static void
-set_text(Batch *batch, int column, int row, const char *text)
-{
-	batch->nulls[column][row] = text == NULL;
-	if (text != NULL)
-		batch->values[column][row] = CStringGetTextDatum(text);
-}
-
-/* Write counters; those of an extension that is not there any more are not. */
-static void
-store_counters(Relation rel, const Counter *counters, int n)
-{
-	Batch batch = {0};
-	int row = 0;
-
-	for (int i = 0; i < n; i++)
-		batch.rows += counters[i].key.extension == RelationGetRelid(rel);
-	if (batch.rows == 0)
-		return;
-	add_column(&batch, OIDOID);
-	add_column(&batch, INT2OID);
-	add_column(&batch, TEXTOID);
-	for (int k = 0; k < COUNT_KINDS; k++)
-		add_column(&batch, INT8OID);
-	for (int k = 0; k < 3; k++)
-		add_column(&batch, TIMESTAMPTZOID);
-	for (int i = 0; i < n; i++)
-	{
-		const Counter *c = &counters[i];
-
-		if (c->key.extension != RelationGetRelid(rel))
-			continue;
-		batch.values[0][row] = ObjectIdGetDatum(c->key.relation);
-		batch.values[1][row] = Int16GetDatum(c->key.attnum);
-		set_text(&batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
-		for (int k = 0; k < COUNT_KINDS; k++)
-			batch.values[3 + k][row] = Int64GetDatum(c->counts.n[k]);
-		set_time(&batch, 3 + COUNT_KINDS, row, c->counts.first_seen);
-		set_time(&batch, 4 + COUNT_KINDS, row, c->counts.last_read);
-		set_time(&batch, 5 + COUNT_KINDS, row, c->counts.last_write);
-		row++;
-	}
-	write_batch(rel, write_counts, &batch);
-}
-
-static void
-store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n)
-{
-	Batch batch = {0};
-	const char *message = messages;
-	int row = 0;
-
-	for (int i = 0; i < n; i++, message += lengths[i - 1])
-		batch.rows += activity_read_attempt(message).extension == extension;
-	if (batch.rows == 0)
-		return;
-	add_column(&batch, TIMESTAMPTZOID);
-	for (int k = 0; k < ATTEMPT_TEXTS; k++)
-		add_column(&batch, TEXTOID);
-	message = messages;
-	for (int i = 0; i < n; i++, message += lengths[i - 1])
-	{
-		Attempt attempt = activity_read_attempt(message);
-
-		if (attempt.extension != extension)
-			continue;
-		set_time(&batch, 0, row, attempt.at);
-		for (int k = 0; k < ATTEMPT_TEXTS; k++)
-			set_text(&batch, 1 + k, row, attempt.texts[k]);
-		row++;
-	}
-	write_batch(rel, write_attempts, &batch);
-}
-
-/*
- * One of the extension's tables, locked for writing without waiting: whoever
- * drops or locks it may wait for the session that waits for us.  NULL if it is
- * not there, or, *locked, not free.
- */
-static Relation
-store_open_table(const char *name, bool *locked)
-{
-	Oid relid = catalog_table(name, true);
-
-	*locked = false;
-	if (!OidIsValid(relid))
-		return NULL;
-	if (!ConditionalLockRelationOid(relid, RowExclusiveLock))
-	{
-		*locked = true;
-		return NULL;
-	}
-	/* it may have gone while we looked */
-	return try_table_open(relid, NoLock);
-}
 
 /* The transaction of a batch; its allocations are left to the caller. */
 static void

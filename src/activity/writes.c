@@ -1,5 +1,5 @@
 /*
- * activity.c
+ * writes.c
  *		Who reads and writes what, as the session sees it.
  *
  * Reads are what the executor's permission check sees, once for each statement
@@ -11,24 +11,29 @@
  * Looking costs no catalog access once a relation is known, and never raises
  * an error that the statement would not have raised without us.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/parallel.h"
+#include "access/attnum.h"
 #include "access/sysattr.h"
 #include "access/xact.h"
-#include "catalog/pg_trigger.h"
-#include "compat.h"
-#include "executor/executor.h"
+#include "commands/trigger.h"
+#include "executor/execdesc.h"
 #include "executor/instrument.h"
+#include "executor/tuptable.h"
 #include "lib/ilist.h"
-#include "lib/stringinfo.h"
-#include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "nodes/execnodes.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "parser/parsetree.h"
-#include "tcop/utility.h"
-#include "utils/acl.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
+#include "utils/rel.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "activity.h"
 
 /*
  * Rows of one statement whose values are looked at for the count of writes.
@@ -36,157 +41,14 @@
  */
 #define ROWS_COMPARED 1000
 
-/* The columns that a statement is known to have written. */
-typedef struct Written
-{
-	Nested nested; /* the first member */
-	const void *statement;
-	Oid home;
-	int rows;			/* looked at */
-	Bitmapset *attnums; /* of home */
-} Written;
-
 static dlist_head writes = DLIST_STATIC_INIT(writes);
-static bool explaining = false;
-
 static CopyWrites *copying = NULL; /* the COPY under way */
-
-/*
- * What this extension looks up in mirrored tables to answer a question is no
- * system's reading.  Returns what reads_count_again() takes; errors undo it,
- * too.
- */
-int
-reads_do_not_count(void)
-{
-	int level = NewGUCNestLevel();
-
-	(void) set_config_option("ownership.track_reads", "off", PGC_SUSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	return level;
-}
-
-void
-reads_count_again(int level)
-{
-	AtEOXact_GUC(true, level);
-}
-
-/*
- * Is anything counted at all?  Not without the library preloaded, not on a
- * standby, and not what the worker itself does.
- */
-bool
-activity_counts(void)
-{
-	return mailbox_exists() && !activity_is_worker && !IsParallelWorker();
-}
-
-/*
- * Is what a statement reads and writes some system's doing?  What is restored
- * from a dump is not.  Anyone may say that he restores one, so it counts only
- * of a superuser, who has other ways not to be counted.
- */
-bool
-activity_traffic_counts(void)
-{
-	return activity_counts() && !(call_is_restoring() && superuser_arg(GetOuterUserId()));
-}
-
-/*
- * Who is reading or writing a table, as a number.  moment: of the statement, or
- * NULL: now.  False: that cannot be told now.  A setting that names no system is
- * an error to the guard, but not to us.
- */
-static bool
-activity_system(const Outline *outline, Moment *moment, int *system)
-{
-	const Writer *writer = moment == NULL ? NULL : moment_known_writer(moment);
-	WriterKey key = moment == NULL ? writer_key() : moment->key;
-
-	if (writer == NULL && !writer_try(&key, &writer))
-		return false;
-	*system = writer == NULL ? 0 : counts_system(writer_system(writer, outline->source));
-	return true;
-}
-
-/*
- * Reads
- */
-
-static void
-count_reads(const CompatPerms *perms)
-{
-	const Outline *outline = outline_of(perms->relid);
-	TimestampTz now = GetCurrentStatementStartTimestamp();
-	const int whole_row = 0 - FirstLowInvalidHeapAttributeNumber;
-	bool whole;
-	int system;
-	int i = -1;
-
-	if (outline == NULL)
-		return;
-	handover_begin();
-	if (!activity_system(outline, NULL, &system))
-		return;
-	/* finding out who may have made us forget what is on the map */
-	outline = outline_of(perms->relid);
-	if (outline == NULL)
-		return;
-	whole = bms_is_member(whole_row, perms->selected);
-	if (whole)
-		i = whole_row;
-	while ((i = whole ? i + 1 : bms_next_member(perms->selected, i)) >= 0)
-	{
-		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
-
-		if (attnum > outline->natts)
-			break;
-		if (attnum > 0 && outline->home_attnum[attnum - 1] != 0)
-			counts_read(outline->home, outline->natts, system, outline->home_attnum[attnum - 1],
-						now);
-	}
-}
-
-/*
- * The executor starts a statement; only_explained: to show its plan, which reads
- * nothing.
- */
-void
-reads_begin(bool only_explained)
-{
-	explaining = only_explained;
-}
-
-/* The statement is started, or has failed. */
-void
-reads_started(void)
-{
-	explaining = false;
-}
-
-/* Is what the executor checks privileges for some system's reading or writing? */
-bool
-reads_are_seen(void)
-{
-	/* foreign-key checks read on nobody's behalf */
-	return !explaining && !InNoForceRLSOperation() && IsTransactionState() &&
-		   activity_traffic_counts();
-}
-
-/* A statement reads what it needs these privileges for. */
-void
-reads_see(const CompatPerms *perms)
-{
-	if ((perms->required & ACL_SELECT) != 0 && perms->selected != NULL && ownership_track_reads)
-		count_reads(perms);
-}
 
 /*
  * Writes
  */
 
-static Written *
+Written *
 writes_find(const void *statement, Oid home)
 {
 	dlist_iter iter;
@@ -239,7 +101,7 @@ forget_statement(const void *statement)
 }
 
 /* Count a write of a column; once for each statement, if that is known. */
-static void
+void
 writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
 {
 	if (written != NULL)
@@ -530,149 +392,6 @@ writes_count_copy(const void *statement, const CopyWrites *copy)
 			count_named(statement, outline, copy->system, &perms);
 	}
 	forget_statement(statement);
-}
-
-/*
- * Conflicts
- */
-
-static CountKind
-kind_of(Verdict outcome)
-{
-	switch (outcome)
-	{
-		case VERDICT_OBSERVE:
-			return COUNT_OBSERVED;
-		case VERDICT_FILL:
-			return COUNT_FILLED;
-		case VERDICT_OVERRIDE:
-			return COUNT_OVERRIDDEN;
-		case VERDICT_KEEP:
-		case VERDICT_DISCARD:
-			return COUNT_KEPT;
-		case VERDICT_ALLOW:
-		case VERDICT_REJECT:
-			break;
-	}
-	return COUNT_REJECTED;
-}
-
-/* A conflict's column, as an attribute of the table on the map; 0: it has another verdict. */
-static AttrNumber
-conflict_attnum(const Conflict *conflict, Verdict outcome, const Outline *outline)
-{
-	AttrNumber attnum = conflict->col->attnum;
-
-	if (conflict->verdict != outcome || attnum > outline->natts)
-		return 0;
-	return outline->home_attnum[attnum - 1];
-}
-
-/*
- * A row had conflicts that did not fail it.  Those of one outcome are counted,
- * if the transaction does not fail either.
- */
-void
-activity_conflict(const RelationMap *map, const char *system, const ConflictSet *conflicts,
-				  Verdict outcome)
-{
-	CountKind kind = kind_of(outcome);
-	const void *statement = statement_key();
-	Written *written = NULL;
-	const Outline *outline;
-	int number;
-
-	if (!activity_counts() || (outline = outline_of(map->relid)) == NULL)
-		return;
-	handover_begin();
-	number = counts_system(system);
-	if (statement != NULL && kind != COUNT_KEPT)
-		written = writes_find(statement, outline->home);
-	for (int i = 0; i < conflicts->n; i++)
-	{
-		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, outline);
-
-		if (home == 0)
-			continue;
-		counts_at_commit(outline->home, number, home, kind, GetCurrentStatementStartTimestamp());
-		/* in a row that activity_row() does not look at */
-		if (written != NULL && !bms_is_member(home, written->attnums))
-			writes_count_column(written, outline->home, number, home);
-	}
-}
-
-/* An attempt as it goes through the queue. */
-static void
-attempt_write(const Attempt *attempt, StringInfo message)
-{
-	initStringInfo(message);
-	appendBinaryStringInfo(message, (const char *) &attempt->extension, sizeof(attempt->extension));
-	appendBinaryStringInfo(message, (const char *) &attempt->at, sizeof(attempt->at));
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-	{
-		appendStringInfoChar(message, attempt->texts[i] != NULL);
-		if (attempt->texts[i] != NULL)
-			appendBinaryStringInfo(message, attempt->texts[i], strlen(attempt->texts[i]) + 1);
-	}
-}
-
-/* The reverse; the texts point into the message. */
-Attempt
-activity_read_attempt(const char *message)
-{
-	Attempt attempt;
-
-	memcpy(&attempt.extension, message, sizeof(attempt.extension));
-	message += sizeof(attempt.extension);
-	memcpy(&attempt.at, message, sizeof(attempt.at));
-	message += sizeof(attempt.at);
-	for (int i = 0; i < ATTEMPT_TEXTS; i++)
-	{
-		bool present = *message++ != 0;
-
-		attempt.texts[i] = present ? message : NULL;
-		if (present)
-			message += strlen(message) + 1;
-	}
-	return attempt;
-}
-
-/*
- * A write that is about to be rejected.  The texts of `attempt` are all that
- * is to be told of it.
- */
-void
-activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
-				 Attempt *attempt)
-{
-	const Outline *outline = outline_of(map->relid);
-	StringInfoData message;
-	int number;
-
-	if (!OidIsValid(outline_extension()))
-		return;
-	handover_begin();
-	number = counts_system(system);
-	/* an attempt is told even where it cannot be counted now */
-	for (int i = 0; outline != NULL && i < conflicts->n; i++)
-	{
-		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, outline);
-
-		if (home != 0)
-			counts_rejected(outline->home, outline->natts, number, home, attempt->at);
-	}
-
-	attempt->extension = outline_extension();
-	attempt_write(attempt, &message);
-	/* what would fill the queue on its own comes without values */
-	if (message.len > (int) mailbox_largest())
-	{
-		attempt->texts[ATTEMPT_KEY] = NULL;
-		attempt->texts[ATTEMPT_STORED] = NULL;
-		attempt->texts[ATTEMPT_PROPOSED] = NULL;
-		attempt_write(attempt, &message);
-	}
-	handover_attempt(message.data, message.len);
 }
 
 void

@@ -3,14 +3,14 @@
  *		Names as people write them: relations, columns, fields, patterns, and
  *		the near misses that an error suggests.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "lib/stringinfo.h"
-#include "nodes/value.h"
+#include "ctype.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
+
+#include "base.h"
 
 /* schema.table, quoted where needed; public is left out. */
 char *
@@ -176,4 +176,64 @@ names_nearest(const char *wanted, List *names)
 		}
 	}
 	return nearest;
+}
+
+/* Empty, or with blanks around it? */
+bool
+names_is_blank_edged(const char *name)
+{
+	return name[0] == '\0' || strchr(" \t\r\n", name[0]) != NULL ||
+		   strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
+}
+
+/* Can a column be a field of its own? */
+bool
+names_can_be_field(const char *column)
+{
+	return !names_is_blank_edged(column) && strchr(column, '.') == NULL;
+}
+
+bool
+names_contain(List *names, const char *name)
+{
+	ListCell *lc;
+
+	foreach(lc, names)
+		if (strcmp(lfirst(lc), name) == 0)
+			return true;
+	return false;
+}
+
+/* Is every name of the one list in the other? */
+bool
+names_all_among(List *names, List *others)
+{
+	ListCell *lc;
+
+	foreach(lc, names)
+		if (!names_contain(others, lfirst(lc)))
+			return false;
+	return true;
+}
+
+/* The entity of a table's columns by default: schema.table without public. */
+char *
+names_default_entity(const char *schema, const char *table)
+{
+	return strcmp(schema, "public") == 0 ? pstrdup(table) : psprintf("%s.%s", schema, table);
+}
+
+bool
+names_is_default_field(const char *schema, const char *table, const char *column,
+					   const char *entity, const char *field)
+{
+	return strcmp(field, column) == 0 && strcmp(entity, names_default_entity(schema, table)) == 0;
+}
+
+/* The words for nobody in an owner cell. */
+bool
+names_mean_no_system(const char *name)
+{
+	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
+		   pg_strcasecmp(name, "both") == 0;
 }

@@ -1,18 +1,18 @@
 /*
- * ownership.c
+ * settings.c
  *		Loads the module: settings, hooks, callbacks; nothing else.
  *
  * Every setting that could weaken the guard is PGC_SUSET: a superuser sets
  * it, or a role with GRANT SET ON PARAMETER.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "compat.h"
 #include "fmgr.h"
-#include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 
-OWNERSHIP_MODULE_MAGIC;
+#include "base.h"
 
 PG_FUNCTION_INFO_V1(ownership_loaded);
 
@@ -46,20 +46,11 @@ int ownership_activity_size = 16384;
 /* Kilobytes of shared memory for rejected attempts. */
 int ownership_queue_size = 1024;
 
-static const struct config_enum_entry enforcement_options[] =
-	{{"on", ENFORCEMENT_ON, false},	   {"observe", ENFORCEMENT_OBSERVE, false},
-	 {"off", ENFORCEMENT_OFF, false},  {"true", ENFORCEMENT_ON, true},
-	 {"false", ENFORCEMENT_OFF, true}, {"yes", ENFORCEMENT_ON, true},
-	 {"no", ENFORCEMENT_OFF, true},	   {"1", ENFORCEMENT_ON, true},
-	 {"0", ENFORCEMENT_OFF, true},	   {NULL, 0, false}};
-
-static const struct config_enum_entry policy_options[] = {{"observe", POLICY_OBSERVE, false},
-														  {"fill", POLICY_FILL, false},
-														  {"keep", POLICY_KEEP, false},
-														  {"reject", POLICY_REJECT, false},
-														  {NULL, 0, false}};
-
-PGDLLEXPORT void _PG_init(void);
+const struct config_enum_entry policy_options[] = {{"observe", POLICY_OBSERVE, false},
+												   {"fill", POLICY_FILL, false},
+												   {"keep", POLICY_KEEP, false},
+												   {"reject", POLICY_REJECT, false},
+												   {NULL, 0, false}};
 
 /* The policy's name, or NULL for UNSET. */
 const char *
@@ -83,92 +74,6 @@ policy_from_name(const char *name)
 			return (Policy) policy_options[i].val;
 	}
 	return POLICY_UNSET;
-}
-
-void
-_PG_init(void)
-{
-	GucContext sizes;
-
-	DefineCustomStringVariable("ownership.system", "Names the system that this session writes as.",
-							   "Middleware that carries several systems over one role sets it. "
-							   "An empty value names no system. With a name that is not in the table ownership.system, "
-							   "the first guarded write fails. "
-							   "A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							   &ownership_system, "", PGC_SUSET, GUC_REPORT, NULL, NULL, NULL);
-
-	DefineCustomEnumVariable("ownership.enforcement",
-							 "Decides whether the guard enforces the ownership map.",
-							 "on: the policies apply. observe: the guard lets every write through "
-							 "and records the conflicts. off: the guard lets every write through and "
-							 "records nothing. "
-							 "A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							 &ownership_enforcement, ENFORCEMENT_ON, enforcement_options, PGC_SUSET,
-							 0, NULL, NULL, NULL);
-
-	DefineCustomEnumVariable("ownership.default_policy",
-							 "Policy of fields that have neither a policy of their own nor one of their domain.",
-							 "A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							 &ownership_default_policy, POLICY_REJECT, policy_options, PGC_SUSET, 0,
-							 NULL, NULL, NULL);
-
-	DefineCustomBoolVariable("ownership.lift",
-							 "Lets statements that cannot violate the map run without the guard's triggers.",
-							 "Verdicts, evidence and results are the same when it is off; "
-							 "off is for comparisons. Every role may set it.",
-							 &ownership_lift, true, PGC_USERSET, 0, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("ownership.observed_limit",
-							"Number of rows of one statement whose observed writes are recorded in full.",
-							"The guard only counts the rows above it. "
-							"A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							&ownership_observed_limit, 1000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL,
-							NULL);
-
-	DefineCustomIntVariable("ownership.value_limit",
-							"Size in bytes above which evidence has only the length of a value.",
-							"It applies to values of writes that went through and of rejected writes. "
-							"The guard records a value that it kept out whole. "
-							"A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							&ownership_value_limit, 8192, 0, INT_MAX, PGC_SUSET, GUC_UNIT_BYTE,
-							NULL, NULL, NULL);
-
-	DefineCustomBoolVariable("ownership.track_reads",
-							 "Decides whether reads of mirrored columns are counted.",
-							 "They are counted when the library is preloaded. "
-							 "A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
-							 &ownership_track_reads, true, PGC_SUSET, 0, NULL, NULL, NULL);
-
-	DefineCustomIntVariable("ownership.flush_interval",
-							"Shortest time in milliseconds between two hand-overs of what a session has counted.",
-							"The background worker waits as long between two writes to the tables. "
-							"The server's configuration sets it.",
-							&ownership_flush_interval, 1000, 10, 60 * 60 * 1000, PGC_SIGHUP,
-							GUC_UNIT_MS, NULL, NULL, NULL);
-
-	/* where they have no effect they are not refused either */
-	sizes = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
-	DefineCustomIntVariable("ownership.activity_size",
-							"Number of pairs of a column and a writer whose activity fits into shared memory.",
-							"What does not fit waits in the sessions. "
-							"With 0 neither activity nor rejected attempts are remembered. "
-							"The server's configuration sets it; the server reads it when it starts.",
-							&ownership_activity_size, 16384, 0, 16 * 1024 * 1024, sizes, 0, NULL,
-							NULL, NULL);
-
-	DefineCustomIntVariable("ownership.queue_size",
-							"Shared memory in kilobytes for rejected attempts that are not in ownership.conflict yet.",
-							"An attempt that does not fit is dropped and counted. "
-							"The server's configuration sets it; the server reads it when it starts.",
-							&ownership_queue_size, 1024, 16, 1024 * 1024, sizes, GUC_UNIT_KB, NULL,
-							NULL, NULL);
-
-	MarkGUCPrefixReserved("ownership");
-
-	statement_init();
-	mailbox_init();
-	invalidate_register();
-	hooks_install();
 }
 
 /* For a view of settings: a session has them once the library is loaded. */

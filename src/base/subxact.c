@@ -1,13 +1,15 @@
 /*
- * attempt.c
+ * subxact.c
  *		What may fail without failing the statement that it is done for, or is
  *		only tried.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/xact.h"
-#include "utils/memutils.h"
+#include "lib/ilist.h"
 #include "utils/resowner.h"
+
+#include "base.h"
 
 /*
  * Runs a function in a subtransaction, which is rolled back if it fails or

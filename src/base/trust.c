@@ -7,11 +7,13 @@
  * have functions; and the planner computes the constant parts of a table's
  * index expressions, constraints, partition keys and statistics.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_partitioned_table.h"
@@ -24,6 +26,8 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+#include "base.h"
 
 /* Is it PostgreSQL's, a superuser's or that role's own? */
 static bool

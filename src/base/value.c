@@ -8,22 +8,36 @@
  * that of the names that regclass and its like put out on search_path: these
  * are settings, set only for types that need them.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "pgtime.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
-#include "utils/datetime.h"
 #include "utils/float.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/xml.h"
 
+#include "base.h"
+
+PG_FUNCTION_INFO_V1(ownership_value_text);
+
 #define SEARCH_PATH "pg_catalog, pg_temp"
+
+/* How to put out the values of one value_text() in a query. */
+typedef struct Output
+{
+	FmgrInfo function;
+	int needs;
+} Output;
 
 /*
  * What the type's text depends on, besides what is fixed always.  Columns can
@@ -184,4 +198,142 @@ value_from_text(Oid type, char *text)
 	if (base != type)
 		domain_check(value, false, type, NULL, NULL);
 	return value;
+}
+
+/* One key of a jsonb object, or NULL. */
+JsonbValue *
+value_in_object(Jsonb *object, const char *key)
+{
+	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
+		return NULL;
+	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), NULL);
+}
+
+static Output *
+output_for(FmgrInfo *flinfo)
+{
+	Output *output = flinfo->fn_extra;
+	Oid type;
+	Oid proc;
+	bool varlena;
+
+	if (output != NULL)
+		return output;
+	type = get_fn_expr_argtype(flinfo, 0);
+	if (!OidIsValid(type))
+		elog(ERROR, "could not determine the type of the value");
+	getTypeOutputInfo(type, &proc, &varlena);
+	output = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(Output));
+	fmgr_info_cxt(proc, &output->function, flinfo->fn_mcxt);
+	output->needs = value_text_needs(type);
+	flinfo->fn_extra = output;
+	return output;
+}
+
+static char *
+put_out(Output *output, Datum value)
+{
+	OutputSettings settings = value_fix_output(output->needs);
+	char *volatile text = NULL;
+
+	PG_TRY();
+	{
+		text = OutputFunctionCall(&output->function, value);
+	}
+	PG_FINALLY();
+	{
+		value_restore_output(&settings);
+	}
+	PG_END_TRY();
+	return text;
+}
+
+/* value_text(value): as evidence has it, whatever the session's settings. */
+Datum
+ownership_value_text(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(put_out(output_for(fcinfo->flinfo), PG_GETARG_DATUM(0))));
+}
+
+/* The names of an object's keys. */
+List *
+value_object_names(Jsonb *object)
+{
+	JsonbIterator *it = JsonbIteratorInit(&object->root);
+	JsonbIteratorToken token;
+	JsonbValue v;
+	List *names = NIL;
+
+	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+			names = lappend(names, pnstrdup(v.val.string.val, v.val.string.len));
+	}
+	return names;
+}
+
+/* What evidence holds of a column. */
+ValueKind
+value_object_text(Jsonb *object, const char *name, char **text)
+{
+	JsonbValue *v = value_in_object(object, name);
+
+	*text = NULL;
+	if (v == NULL)
+		return VALUE_ABSENT;
+	switch (v->type)
+	{
+		case jbvNull:
+			return VALUE_NULL;
+		case jbvString:
+			*text = pnstrdup(v->val.string.val, v->val.string.len);
+			return VALUE_TEXT;
+		case jbvNumeric:
+			*text =
+				DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
+			return VALUE_TEXT;
+		case jbvBinary:
+		{
+			JsonbValue *length =
+				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
+
+			if (length == NULL || length->type != jbvNumeric)
+				return VALUE_ABSENT;
+			*text = DatumGetCString(
+				DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
+			return VALUE_LENGTH;
+		}
+		default:
+			return VALUE_ABSENT;
+	}
+}
+
+/* Is it what numeric puts out, but for NaN and the infinities? */
+static bool
+is_plain_number(const char *text)
+{
+	if (*text == '-')
+		text++;
+	return *text != '\0' && strspn(text, "0123456789.") == strlen(text) &&
+		   strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0;
+}
+
+/* Are two texts of a column the same value?  NULL is a value. */
+bool
+value_same_text(Oid type, const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (strcmp(a, b) == 0)
+		return true;
+	if (getBaseType(type) != NUMERICOID || !is_plain_number(a) || !is_plain_number(b))
+		return false;
+	return DatumGetBool(
+		DirectFunctionCall2(numeric_eq,
+							DirectFunctionCall3(numeric_in, CStringGetDatum(a),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+							DirectFunctionCall3(numeric_in, CStringGetDatum(b),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 }

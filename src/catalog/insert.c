@@ -8,42 +8,41 @@
  * defaults.  No privileges are asked for.  What would make every such insert
  * fail is refused when it is defined (insert_check).
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/table.h"
+#include "catalog/pg_trigger.h"
 #include "commands/sequence.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
 #include "optimizer/optimizer.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 
-/* For a table whose first column is drawn from the sequence TABLE_id_seq. */
-Inserter *
-insert_open(const char *table)
-{
-	MemoryContext cxt =
-		AllocSetContextCreate(CurrentMemoryContext, "ownership inserter", ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
-	Inserter *inserter = palloc0(sizeof(Inserter));
-	char sequence[NAMEDATALEN];
+#include "../base/base.h"
+#include "catalog.h"
 
-	snprintf(sequence, sizeof(sequence), "%s_id_seq", table);
-	inserter->cxt = cxt;
-	inserter->owner = CurrentResourceOwner;
-	inserter->rel = table_open(catalog_table(table, false), RowExclusiveLock);
-	inserter->sequence = catalog_table(sequence, false);
-	inserter->estate = CreateExecutorState();
-	inserter->rri = makeNode(ResultRelInfo);
-	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
-	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
-	publish_own_rows(inserter->rel, inserter->rri->ri_TrigDesc);
-	ExecOpenIndices(inserter->rri, false);
-	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
-	MemoryContextSwitchTo(old);
-	return inserter;
-}
+/* Columns that the extension gives a value in every row that it inserts. */
+static const struct
+{
+	const char *table;
+	AttrNumber own; /* its own columns; those after them are a DBA's */
+	const char *const filled[12];
+} insertable[] = {
+	{"conflict", 17, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
+	{"map_history", 11, {"id", "changed_at", "map_table", "item"}},
+	{"activity",
+	 14,
+	 {"table_schema", "table_name", "column_name", "reads", "writes", "observed", "filled", "kept",
+	  "rejected", "overridden"}},
+};
 
 void
 insert_close(Inserter *inserter)
@@ -121,21 +120,6 @@ insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls
 	ResetPerTupleExprContext(inserter->estate);
 }
 
-/* Columns that the extension gives a value in every row that it inserts. */
-static const struct
-{
-	const char *table;
-	AttrNumber own; /* its own columns; those after them are a DBA's */
-	const char *const filled[12];
-} insertable[] = {
-	{"conflict", 17, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
-	{"map_history", 11, {"id", "changed_at", "map_table", "item"}},
-	{"activity",
-	 14,
-	 {"table_schema", "table_name", "column_name", "reads", "writes", "observed", "filled", "kept",
-	  "rejected", "overridden"}},
-};
-
 static bool
 is_filled(size_t table, const char *column)
 {
@@ -186,4 +170,66 @@ insert_check(Oid relid)
 		}
 		table_close(rel, AccessShareLock);
 	}
+}
+
+/* Gives a row that is being made a text, or NULL. */
+void
+insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
+{
+	nulls[attnum - 1] = text == NULL;
+	if (text != NULL)
+		values[attnum - 1] = CStringGetTextDatum(text);
+}
+
+/*
+ * Leave the trigger out of a private list.  What a worker records of the rows
+ * that it applies is this hub's, and need not be asked about.
+ */
+static void
+publish_own_rows(Relation rel, TriggerDesc *triggers)
+{
+	bool others = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger *trigger = &triggers->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_DISABLED ||
+			!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
+								  TRIGGER_TYPE_INSERT))
+			continue;
+		if (get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel) &&
+			strcmp(get_func_name(trigger->tgfoid), "another_hub") == 0)
+			trigger->tgenabled = TRIGGER_DISABLED;
+		else
+			others = true;
+	}
+	if (triggers != NULL)
+		triggers->trig_insert_before_row &= others;
+}
+
+/* For a table whose first column is drawn from the sequence TABLE_id_seq. */
+Inserter *
+insert_open(const char *table)
+{
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership inserter", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	Inserter *inserter = palloc0(sizeof(Inserter));
+	char sequence[NAMEDATALEN];
+
+	snprintf(sequence, sizeof(sequence), "%s_id_seq", table);
+	inserter->cxt = cxt;
+	inserter->owner = CurrentResourceOwner;
+	inserter->rel = table_open(catalog_table(table, false), RowExclusiveLock);
+	inserter->sequence = catalog_table(sequence, false);
+	inserter->estate = CreateExecutorState();
+	inserter->rri = makeNode(ResultRelInfo);
+	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
+	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
+	publish_own_rows(inserter->rel, inserter->rri->ri_TrigDesc);
+	ExecOpenIndices(inserter->rri, false);
+	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
+	MemoryContextSwitchTo(old);
+	return inserter;
 }

@@ -1,40 +1,25 @@
 /*
- * bind.c
- *		What the names of the map are bound to.
- *
- * The map names tables and columns as text.  bound_table holds, for each
- * mirrored table, the OID that carried the name and its columns' names by
- * attribute number when DDL was last looked at.  Who decides about writes
- * does not read it: the map's names do.  It only tells a rename from a new
- * table, and whether a guard belongs on what comes to carry a name.
- *
- * Rows are written as PostgreSQL writes its catalogs, by whoever may run the
- * DDL or edit the map.  A trigger on mirrored_table keeps them with its rows;
- * one that a TRUNCATE left behind means nothing.
+ * place.c
+ *		Where a table stands: its schema and name, its columns, what lies above it.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/table.h"
-#include "access/transam.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_namespace.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
+#include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
-PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
+#include "../base/base.h"
+#include "catalog.h"
 
 /*
  * Where a relation is now.  False for what cannot be on the map: other
@@ -84,7 +69,7 @@ place_find_table(const char *schema, const char *table)
 }
 
 /* A table's columns' names by attribute number; `generated` are those that are. */
-static List *
+List *
 read_columns(Oid relid, List **generated)
 {
 	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
@@ -148,531 +133,123 @@ place_types(Oid relid, int natts)
 	return types;
 }
 
-/* Is a table of that name on the map? */
 bool
-lookup_is_mirrored(const char *schema, const char *table)
+place_is_same(const TablePlace *a, const TablePlace *b)
 {
-	const char *keys[2] = {schema, table};
-	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, NULL);
-	bool found = catalog_next(scan);
-
-	catalog_end(scan);
-	return found;
+	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0;
 }
 
-/* The first row; of several, one whose name is still on the map. */
-static Binding *
-read_binding(CatalogScan *scan, bool several)
+void
+place_add(Parameters *p, const TablePlace *place)
 {
-	Binding *found = NULL;
+	sql_add_text(p, place->schema);
+	sql_add_text(p, place->table);
+}
 
-	while (found == NULL && catalog_next(scan))
+/* Is any part of the guard on the relation? */
+bool
+place_carries_guard(Oid relid)
+{
+	return OidIsValid(get_trigger_oid(relid, TRIGGER_AMEND, true)) ||
+		   OidIsValid(get_trigger_oid(relid, TRIGGER_JUDGE, true)) ||
+		   OidIsValid(get_trigger_oid(relid, TRIGGER_TRUNCATE, true));
+}
+
+/*
+ * Everything above a relation, the nearest first: partitioned tables and
+ * inheritance parents alike.
+ */
+List *
+place_ancestors(Oid relid)
+{
+	List *todo = list_make1_oid(relid);
+	List *ancestors = NIL;
+	Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+
+	while (todo != NIL)
 	{
-		Binding *binding = palloc0(sizeof(Binding));
+		Oid child = linitial_oid(todo);
+		SysScanDesc scan;
+		ScanKeyData key;
+		HeapTuple tuple;
 
-		binding->schema = catalog_text(scan, Anum_bound_table_schema);
-		binding->table = catalog_text(scan, Anum_bound_table_table);
-		binding->relid = catalog_oid(scan, Anum_bound_table_relid);
-		binding->columns = catalog_texts(scan, Anum_bound_table_columns);
-		binding->guarded = catalog_bool(scan, Anum_bound_table_guarded);
-		if (catalog_has(scan, Anum_bound_table_away_since))
+		todo = list_delete_first(todo);
+		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(child));
+		scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		{
-			binding->generated = catalog_texts(scan, Anum_bound_table_generated);
-			binding->types = catalog_oids(scan, Anum_bound_table_types);
-			binding->away_since = catalog_time(scan, Anum_bound_table_away_since);
+			Oid parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+
+			if (!list_member_oid(ancestors, parent))
+			{
+				ancestors = lappend_oid(ancestors, parent);
+				todo = lappend_oid(todo, parent);
+			}
 		}
-		if (!several || lookup_is_mirrored(binding->schema, binding->table))
-			found = binding;
+		systable_endscan(scan);
 	}
-	catalog_end(scan);
-	return found;
+	table_close(inherits, AccessShareLock);
+	return ancestors;
 }
 
-/* The name on the map that a table is bound to, or NULL. */
-Binding *
-binding_of(Oid relid)
-{
-	return read_binding(catalog_begin_oids("bound_table", "bound_table_relid_idx", 1, &relid), true);
-}
-
-/* What a name on the map is bound to, or NULL when it never was. */
-Binding *
-binding_named(const char *schema, const char *table)
-{
-	const char *keys[2] = {schema, table};
-
-	return read_binding(catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL), false);
-}
-
-static Datum
-text_array(List *texts)
-{
-	Datum *elems = palloc(Max(list_length(texts), 1) * sizeof(Datum));
-	ListCell *lc;
-	int n = 0;
-
-	foreach(lc, texts)
-		elems[n++] = CStringGetTextDatum((char *) lfirst(lc));
-	return PointerGetDatum(construct_array(elems, n, TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-/*
- * Tables that came off the map, or stayed off it, with somebody's knowledge;
- * else a table that comes under a pattern and is off the map is one that was
- * missed.  What is known goes by the table, and the name that it had then.
- */
-void
-bind_forget_off(Oid relid)
-{
-	CatalogScan *scan;
-	Relation off;
-
-	/* not in 0.1.0 */
-	if (!OidIsValid(catalog_table("left_off", true)))
-		return;
-	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
-	if (catalog_next(scan))
-	{
-		off = table_open(catalog_table("left_off", false), RowExclusiveLock);
-		CatalogTupleDelete(off, catalog_tid(scan));
-		table_close(off, RowExclusiveLock);
-		CommandCounterIncrement();
-	}
-	catalog_end(scan);
-}
-
-static void
-know_off(Oid relid)
-{
-	Relation off;
-	TablePlace place;
-	Datum values[3];
-	bool nulls[3] = {false};
-
-	if (!OidIsValid(catalog_table("left_off", true)) || !place_of(relid, &place))
-		return;
-	bind_forget_off(relid);
-	values[0] = ObjectIdGetDatum(relid);
-	values[1] = CStringGetTextDatum(place.schema);
-	values[2] = CStringGetTextDatum(place.table);
-	off = table_open(catalog_table("left_off", false), RowExclusiveLock);
-	CatalogTupleInsert(off, heap_form_tuple(RelationGetDescr(off), values, nulls));
-	table_close(off, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
-/* Is it known of a table that is off the map? */
+/* Is a table above it on the map? */
 bool
-bind_is_known_off(Oid relid, const TablePlace *place)
+place_is_below_mirrored(Oid relid)
 {
-	CatalogScan *scan;
-	bool known;
-
-	/* in 0.1.0 nothing tells */
-	if (!OidIsValid(catalog_table("left_off", true)))
-		return true;
-	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
-	known = catalog_next(scan) &&
-			strcmp(catalog_text(scan, Anum_left_off_schema), place->schema) == 0 &&
-			strcmp(catalog_text(scan, Anum_left_off_table), place->table) == 0;
-	catalog_end(scan);
-	return known;
-}
-
-void
-binding_store(const Binding *b)
-{
-	const char *keys[2] = {b->schema, b->table};
-	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
-	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
-	Datum values[Natts_bound_table];
-	bool nulls[Natts_bound_table] = {false};
-	Datum *types = palloc(Max(list_length(b->types), 1) * sizeof(Datum));
-	HeapTuple tuple;
-	ListCell *lc;
-	int ntypes = 0;
-
-	foreach(lc, b->types)
-		types[ntypes++] = ObjectIdGetDatum(lfirst_oid(lc));
-	values[Anum_bound_table_schema - 1] = CStringGetTextDatum(b->schema);
-	values[Anum_bound_table_table - 1] = CStringGetTextDatum(b->table);
-	values[Anum_bound_table_relid - 1] = ObjectIdGetDatum(b->relid);
-	values[Anum_bound_table_columns - 1] = text_array(b->columns);
-	values[Anum_bound_table_guarded - 1] = BoolGetDatum(b->guarded);
-	values[Anum_bound_table_generated - 1] = text_array(b->generated);
-	values[Anum_bound_table_types - 1] =
-		PointerGetDatum(construct_array(types, ntypes, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-	values[Anum_bound_table_away_since - 1] = TimestampTzGetDatum(b->away_since);
-	nulls[Anum_bound_table_away_since - 1] = b->away_since == 0;
-	/* takes as many as the table has */
-	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
-	if (catalog_next(scan))
-		CatalogTupleUpdate(bound, catalog_tid(scan), tuple);
-	else
-		CatalogTupleInsert(bound, tuple);
-	catalog_end(scan);
-	table_close(bound, RowExclusiveLock);
-	CommandCounterIncrement();
-	if (OidIsValid(b->relid))
-		bind_forget_off(b->relid);
-}
-
-/* Bind a name on the map to a table as it is now. */
-void
-bind_table(const char *schema, const char *table, Oid relid, bool guarded)
-{
-	Binding b = {0};
-	Binding *before = binding_named(schema, table);
-
-	b.schema = unconstify(char *, schema);
-	b.table = unconstify(char *, table);
-	b.relid = relid;
-	b.columns = read_columns(relid, &b.generated);
-	b.types = place_types(relid, list_length(b.columns));
-	b.guarded = guarded;
-	if (before != NULL && before->relid == relid)
-		b.away_since = before->away_since;
-	binding_store(&b);
-}
-
-/* The table of that name is gone: the map waits.  What it was is remembered. */
-void
-bind_nothing(const Binding *binding)
-{
-	Binding b = *binding;
-
-	b.relid = InvalidOid;
-	binding_store(&b);
-}
-
-static void
-bind_place(void *arg)
-{
-	const TablePlace *place = arg;
-	Oid relid = place_find_table(place->schema, place->table);
-
-	bind_table(place->schema, place->table, relid, OidIsValid(relid) && place_carries_guard(relid));
-}
-
-/* Bind the names on the map that were never bound. */
-void
-bind_unbound(void)
-{
-	CatalogScan *scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 0, NULL, NULL);
-	List *places = NIL;
 	ListCell *lc;
 
-	while (catalog_next(scan))
+	foreach(lc, place_ancestors(relid))
 	{
-		TablePlace *place = palloc0(sizeof(TablePlace));
-
-		place->schema = catalog_text(scan, Anum_mirrored_table_schema);
-		place->table = catalog_text(scan, Anum_mirrored_table_table);
-		if (binding_named(place->schema, place->table) == NULL)
-			places = lappend(places, place);
-	}
-	catalog_end(scan);
-	foreach(lc, places)
-	{
-		/* another session may bind it now */
-		ErrorData *error = subxact_try(bind_place, lfirst(lc));
-
-		if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
-			ReThrowError(error);
-	}
-}
-
-/* Tell whether the guard belongs on a table; nothing if it has no map of its own. */
-void
-bind_guarded(Oid relid, bool guarded)
-{
-	TablePlace place;
-	Binding *b;
-
-	if (!place_of(relid, &place) || !lookup_is_mirrored(place.schema, place.table))
-		return;
-	b = binding_named(place.schema, place.table);
-	if (b == NULL || b->relid != relid)
-		bind_table(place.schema, place.table, relid, guarded);
-	else if (b->guarded != guarded)
-	{
-		b->guarded = guarded;
-		binding_store(b);
-	}
-}
-
-/* Is the guard of a mirrored table away while it is not known to be, or the reverse? */
-static bool
-is_news(const Binding *b, bool *away)
-{
-	*away = b != NULL && guard_is_away(b->relid);
-	/* where it does not belong, it cannot be away */
-	return b != NULL && *away != (b->away_since != 0) && (!*away || b->guarded);
-}
-
-/*
- * Record it where the guard of a mirrored table went away, or came back.  A dump
- * that is restored builds its guards a trigger at a time, which is no news.
- */
-static void
-note_away(Oid relid)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	Binding *b = binding_of(relid);
-	bool away;
-
-	if (!is_news(b, &away) || (away && history_is_silent()))
-		return;
-	/* another session may be about to record the same */
-	LockRelationOid(catalog_table("bound_table", false), ShareUpdateExclusiveLock);
-	b = binding_of(relid);
-	if (!is_news(b, &away))
-		return;
-	history_record_guard(b, away, b->away_since, now);
-	b->away_since = away ? now : 0;
-	binding_store(b);
-}
-
-/*
- * Triggers of relations came, went or were switched: that may matter to the
- * guard of the mirrored tables that they are, or lie below.  In the order of
- * their OIDs, so that sessions which do this at the same time do not wait for
- * each other in a circle.
- */
-void
-away_note(const List *relids)
-{
-	List *all = list_copy(relids);
-	ListCell *lc;
-
-	if (get_attnum(catalog_table("bound_table", false), "away_since") == InvalidAttrNumber)
-		return; /* of an older version */
-	foreach(lc, relids)
-		all = list_concat(all, place_ancestors(lfirst_oid(lc)));
-	list_sort(all, list_oid_cmp);
-	list_deduplicate_oid(all);
-	foreach(lc, all)
-		note_away(lfirst_oid(lc));
-}
-
-/* The schema and role that a schema's name on the map was bound to; false: none. */
-static bool
-read_bound_schema(const char *name, Oid *schema, Oid *role)
-{
-	const char *keys[1] = {name};
-	CatalogScan *scan = catalog_begin("bound_schema", "bound_schema_pkey", 1, keys, NULL);
-	bool found = catalog_next(scan);
-
-	if (found)
-	{
-		*schema = catalog_oid(scan, Anum_bound_schema_schema);
-		*role = catalog_oid(scan, Anum_bound_schema_role);
-	}
-	catalog_end(scan);
-	return found;
-}
-
-static Oid
-schema_owner(Oid schema)
-{
-	HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
-	Oid owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
-/*
- * Is a schema that carries, or carried, a name the one that the map means by
- * it?  While a schema is gone, whoever may create one can take its name: what
- * waits for the name, and patterns, must not go away with such a one.  It is
- * that schema, or one that was made by the same role, or the user is one who
- * may edit the map.
- */
-bool
-bind_is_bound_schema(const char *name, Oid schema)
-{
-	Oid user = GetOuterUserId();
-	Oid bound;
-	Oid role;
-
-	/* not in 0.1.0 */
-	if (!OidIsValid(catalog_table("bound_schema", true)) ||
-		pg_class_aclcheck(catalog_table("mirrored_table", false), user, ACL_UPDATE) == ACLCHECK_OK)
-		return true;
-	return read_bound_schema(name, &bound, &role) &&
-		   (bound == schema || has_privs_of_role(schema_owner(schema), role) ||
-			has_privs_of_role(user, role));
-}
-
-static void
-store_bound_schema(const char *name, Oid schema)
-{
-	const char *keys[1] = {name};
-	Relation rel = table_open(catalog_table("bound_schema", false), RowExclusiveLock);
-	CatalogScan *scan = catalog_begin("bound_schema", "bound_schema_pkey", 1, keys, NULL);
-	bool found = catalog_next(scan);
-	Datum values[3];
-	bool nulls[3] = {false};
-	HeapTuple tuple;
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = ObjectIdGetDatum(schema);
-	values[2] = ObjectIdGetDatum(schema_owner(schema));
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
-	if (!OidIsValid(schema))
-	{
-		if (found)
-			CatalogTupleDelete(rel, catalog_tid(scan));
-	}
-	else if (found)
-		CatalogTupleUpdate(rel, catalog_tid(scan), tuple);
-	else
-		CatalogTupleInsert(rel, tuple);
-	catalog_end(scan);
-	table_close(rel, RowExclusiveLock);
-	CommandCounterIncrement();
-}
-
-static bool
-must_bind_schema(const char *name, Oid schema)
-{
-	Oid bound;
-	Oid role;
-
-	return !read_bound_schema(name, &bound, &role) ||
-		   ((bound != schema || role != schema_owner(schema)) && bind_is_bound_schema(name, schema));
-}
-
-/* A table came on the map in a schema of that name, or to its place there. */
-void
-bind_schema(const char *name)
-{
-	Oid schema = get_namespace_oid(name, true);
-	Oid relid = catalog_table("bound_schema", true);
-
-	if (!OidIsValid(schema) || !OidIsValid(relid) || !must_bind_schema(name, schema))
-		return;
-	/* several sessions may load, or restore, into the same schema at once */
-	LockRelationOid(relid, ShareUpdateExclusiveLock);
-	if (must_bind_schema(name, schema))
-		store_bound_schema(name, schema);
-}
-
-/* The map of a schema's name went along with the schema. */
-void
-bind_rename_schema(const char *old, const char *new)
-{
-	Oid relid = catalog_table("bound_schema", true);
-
-	if (!OidIsValid(relid))
-		return;
-	LockRelationOid(relid, ShareUpdateExclusiveLock);
-	store_bound_schema(old, InvalidOid);
-	store_bound_schema(new, get_namespace_oid(new, true));
-}
-
-/* A name is off the map.  Where its table is there, that is known of it, then. */
-static void
-unbind(const char *schema, const char *table)
-{
-	const char *keys[2] = {schema, table};
-	Binding *b = binding_named(schema, table);
-	Relation bound = table_open(catalog_table("bound_table", false), RowExclusiveLock);
-	CatalogScan *scan = catalog_begin("bound_table", "bound_table_pkey", 2, keys, NULL);
-
-	while (catalog_next(scan))
-		CatalogTupleDelete(bound, catalog_tid(scan));
-	catalog_end(scan);
-	table_close(bound, RowExclusiveLock);
-	CommandCounterIncrement();
-	if (b != NULL && OidIsValid(b->relid) && place_find_table(schema, table) == b->relid)
-		know_off(b->relid);
-}
-
-/*
- * AFTER, on mirrored_table: bind the name of a new row, or one that was given
- * another name.
- */
-Datum
-ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
-{
-	TriggerData *td = own_triggers_check(fcinfo, "mirrored_table_bind");
-	HeapTuple tuple = TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple : td->tg_trigtuple;
-	TupleDesc desc = RelationGetDescr(td->tg_relation);
-	char *schema = SPI_getvalue(tuple, desc, 1);
-	char *table = SPI_getvalue(tuple, desc, 2);
-	Binding *b;
-	Oid relid;
-
-	if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
-	{
-		unbind(schema, table);
-		return PointerGetDatum(NULL);
-	}
-	b = binding_named(schema, table);
-	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
-	{
-		char *old_schema = SPI_getvalue(td->tg_trigtuple, desc, 1);
-		char *old_table = SPI_getvalue(td->tg_trigtuple, desc, 2);
-
-		if (strcmp(schema, old_schema) == 0 && strcmp(table, old_table) == 0)
-			return PointerGetDatum(NULL);
-		b = binding_named(old_schema, old_table);
-		unbind(old_schema, old_table);
-	}
-	relid = place_find_table(schema, table);
-	bind_schema(schema);
-	if (b == NULL)
-		bind_table(schema, table, relid, OidIsValid(relid) && place_carries_guard(relid));
-	else if (OidIsValid(relid) && b->relid != relid)
-		bind_table(schema, table, relid, b->guarded);
-	else
-	{
-		/* with the columns that it was last seen with */
-		b->schema = schema;
-		b->table = table;
-		b->relid = relid;
-		binding_store(b);
-	}
-	return PointerGetDatum(NULL);
-}
-
-/*
- * AFTER INSERT, on mirrored_pattern: bind the schema that it names.  The tables
- * of a dump that are off its map are not missed, and come back before it does.
- */
-Datum
-ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
-{
-	TriggerData *td = own_triggers_check(fcinfo, "mirrored_pattern_bind");
-	char *pattern = SPI_getvalue(td->tg_trigtuple, RelationGetDescr(td->tg_relation), 1);
-	const char *dot = strchr(pattern, '.');
-	Parameters none = {0};
-	uint64 n;
-
-	if (dot != NULL)
-		bind_schema(pnstrdup(pattern, dot - pattern));
-	if (!call_is_restoring())
-		return PointerGetDatum(NULL);
-	SPI_connect();
-	n = sql_run("SELECT c.oid::pg_catalog.text FROM pg_catalog.pg_class c "
-				"WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition",
-				&none);
-	for (uint64 i = 0; i < n; i++)
-	{
-		Oid relid = atooid(sql_result_text(i, 1));
 		TablePlace place;
 
-		if (relid >= FirstNormalObjectId && place_of(relid, &place) &&
-			names_match_table(pattern, place.schema, place.table) &&
-			!lookup_is_mirrored(place.schema, place.table))
-			know_off(relid);
+		if (place_of(lfirst_oid(lc), &place) && lookup_is_mirrored(place.schema, place.table))
+			return true;
 	}
-	SPI_finish();
-	return PointerGetDatum(NULL);
+	return false;
+}
+
+/* The table that evidence names, or InvalidOid. */
+Oid
+place_evidence_table(const char *schema, const char *table)
+{
+	Oid relid = place_find(schema, table);
+
+	if (!OidIsValid(relid))
+		return InvalidOid;
+	switch (get_rel_relkind(relid))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+			return relid;
+		default:
+			return InvalidOid;
+	}
+}
+
+/* A column of a table, or NULL. */
+RowColumn *
+place_row_column(Oid relid, const char *name)
+{
+	HeapTuple tuple = SearchSysCacheAttName(relid, name);
+	Form_pg_attribute att;
+	RowColumn *col;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	att = (Form_pg_attribute) GETSTRUCT(tuple);
+	if (att->attnum <= 0)
+	{
+		ReleaseSysCache(tuple);
+		return NULL;
+	}
+	col = palloc(sizeof(RowColumn));
+	col->name = pstrdup(NameStr(att->attname));
+	col->attnum = att->attnum;
+	col->type = att->atttypid;
+	col->generated = att->attgenerated != '\0';
+	col->identity = att->attidentity != '\0';
+	ReleaseSysCache(tuple);
+	return col;
 }

@@ -1,5 +1,5 @@
 /*
- * catalog.c
+ * scan.c
  *		Reading the extension's own tables as PostgreSQL reads its catalogs.
  *
  * No SPI and no privilege checks: what the guard decides must not depend on
@@ -8,37 +8,29 @@
  * committed, and what this transaction did, up to that moment, even under
  * REPEATABLE READ.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/parallel.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
+#include "utils/snapshot.h"
+
+#include "../base/base.h"
+#include "catalog.h"
 
 #define MAX_KEYS 3
-
-struct CatalogScan
-{
-	Relation rel;
-	SysScanDesc scan;
-	HeapTuple tuple;
-};
 
 /* OID of one of the extension's tables or indexes. */
 Oid
@@ -74,82 +66,6 @@ catalog_watch(void)
 	catalog_signal = catalog_table(CATALOG_SIGNAL, false);
 }
 
-/* Who owns the map's tables. */
-Oid
-catalog_owner(void)
-{
-	HeapTuple tuple =
-		SearchSysCache1(RELOID, ObjectIdGetDatum(catalog_table("mirrored_table", false)));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for the map's tables");
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-/*
- * Whoever was granted TRIGGER on a table of the map could have his code run as
- * the owner of the map.
- *
- * Errors: a trigger whose function, or a function in whose condition, is
- * neither that owner's nor a superuser's.
- */
-void
-catalog_check_triggers(void)
-{
-	static const char *const tables[] = {"system",		   "identity",		  "domain",
-										 "field",		   "declared_access", "mirrored_pattern",
-										 "mirrored_table", "mirrored_column", "row_owner",
-										 "map_history",	   "conflict",		  "activity",
-										 "former_table",   "former_column",	  "replaced_column",
-										 "ddl_queue"};
-	Oid owner = catalog_owner();
-
-	for (size_t i = 0; i < lengthof(tables); i++)
-	{
-		Oid relid = catalog_table(tables[i], strcmp(tables[i], "replaced_column") == 0);
-		Relation rel;
-		TriggerDesc *triggers;
-
-		/* objects of an older version are without it */
-		if (!OidIsValid(relid))
-			continue;
-		rel = table_open(relid, AccessShareLock);
-		/* a copy: each look-up may replace the relation's own */
-		triggers = CopyTriggerDesc(rel->trigdesc);
-		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
-		{
-			Trigger *trigger = &triggers->triggers[t];
-			HeapTuple tuple;
-			Oid author;
-
-			if (trigger->tgqual != NULL && trust_runs_code_of_others(trigger->tgqual, owner))
-				ereport(ERROR,
-						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("the condition of trigger \"%s\" of table \"%s.%s\" calls functions of others",
-								trigger->tgname, OWNERSHIP_SCHEMA, tables[i]),
-						 errhint("Drop the trigger, and revoke TRIGGER on the map's tables.")));
-			if (trigger->tgfoid < FirstNormalObjectId)
-				continue;
-			tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(trigger->tgfoid));
-			if (!HeapTupleIsValid(tuple))
-				elog(ERROR, "cache lookup failed for function %u", trigger->tgfoid);
-			author = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-			ReleaseSysCache(tuple);
-			if (author != owner && !superuser_arg(author))
-				ereport(ERROR,
-						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("trigger \"%s\" of table \"%s.%s\" runs code of role \"%s\"",
-								trigger->tgname, OWNERSHIP_SCHEMA, tables[i],
-								GetUserNameFromId(author, false)),
-						 errhint("Drop the trigger, and revoke TRIGGER on the map's tables.")));
-		}
-		table_close(rel, AccessShareLock);
-	}
-}
-
 /* A snapshot for several scans that must agree; release it afterwards. */
 Snapshot
 catalog_snapshot(void)
@@ -164,6 +80,18 @@ void
 catalog_release(Snapshot snapshot)
 {
 	UnregisterSnapshot(snapshot);
+}
+
+void
+catalog_unlock(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		Oid relid = catalog_table(names[i], true);
+
+		if (OidIsValid(relid))
+			UnlockRelationOid(relid, AccessShareLock);
+	}
 }
 
 /*
@@ -184,18 +112,6 @@ catalog_try_lock(const char *const *names, int n)
 		return false;
 	}
 	return true;
-}
-
-void
-catalog_unlock(const char *const *names, int n)
-{
-	for (int i = 0; i < n; i++)
-	{
-		Oid relid = catalog_table(names[i], true);
-
-		if (OidIsValid(relid))
-			UnlockRelationOid(relid, AccessShareLock);
-	}
 }
 
 /*
@@ -274,23 +190,6 @@ catalog_text(CatalogScan *scan, int attnum)
 	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-/* The elements of a text[] that are not null, as copies. */
-List *
-sql_text_list(Datum array)
-{
-	List *texts = NIL;
-	Datum *elems;
-	bool *nulls;
-	int n;
-
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elems, &nulls,
-					  &n);
-	for (int i = 0; i < n; i++)
-		if (!nulls[i])
-			texts = lappend(texts, TextDatumGetCString(elems[i]));
-	return texts;
 }
 
 /* The same of a column; NIL when it is NULL. */

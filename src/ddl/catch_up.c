@@ -1,5 +1,5 @@
 /*
- * behind.c
+ * catch_up.c
  *		What the map missed, from the catalogs.
  *
  * Event triggers follow DDL.  They can be disabled, their work can fail, and
@@ -11,15 +11,23 @@
  * It is for everyone to look at: no privileges are asked for, tables are not
  * opened, and no lock on them is waited for.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "catalog/pg_class.h"
+#include "access/xact.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../edit/edit.h"
+#include "ddl.h"
 
 PG_FUNCTION_INFO_V1(ownership_map_behind);
+PG_FUNCTION_INFO_V1(ownership_guard);
 
 static char *
 name_at(List *columns, int i)
@@ -191,7 +199,7 @@ ownership_map_behind(PG_FUNCTION_ARGS)
  * Follow what was missed of one table, as its next DDL would.  Needs SPI.  The
  * caller has seen to it that the table is the user's.
  */
-void
+static void
 catch_up(Oid relid)
 {
 	SavedRole caller;
@@ -210,4 +218,16 @@ catch_up(Oid relid)
 			CommandCounterIncrement();
 	}
 	role_restore(&caller);
+}
+
+Datum
+ownership_guard(PG_FUNCTION_ARGS)
+{
+	SPI_connect();
+	require_relation(PG_GETARG_OID(0));
+	if (compat_table_ownercheck(PG_GETARG_OID(0), GetUserId()))
+		catch_up(PG_GETARG_OID(0));
+	guard_relation(PG_GETARG_OID(0), false);
+	SPI_finish();
+	PG_RETURN_VOID();
 }

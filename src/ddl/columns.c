@@ -1,168 +1,22 @@
 /*
- * column.c
+ * columns.c
  *		The map follows the columns of a mirrored table.
  *
  * What the table's columns were called when it was last looked at is compared
  * with what they are called now, by attribute number: nothing is asked of the
  * command.  The rules are those of follow.c.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/table.h"
+#include "access/attnum.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* This transaction's snapshot does not see what is on the map now. */
-void
-changed_meanwhile(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					errmsg("the map was changed after this transaction began")));
-}
-
-typedef struct Filter
-{
-	Relation rel;
-	const char *text;
-	const char *table;
-	List *columns;
-	char *renamed;
-} Filter;
-
-static void
-rename_filter(void *arg)
-{
-	Filter *f = arg;
-
-	f->renamed = filter_renamed(f->rel, f->text, f->table, f->columns);
-}
-
-static int carrying;
-
-/* Are filters written only because what they are on has another name or place? */
-bool
-filters_are_carried(void)
-{
-	return carrying > 0;
-}
-
-/*
- * A filter that works no more is carried all the same: it is a risk already,
- * and writes fail.  Without it, the whole table would lose its map.
- */
-void
-table_triggers_write_filters(const char *sql, Parameters *p)
-{
-	carrying++;
-	PG_TRY();
-	{
-		sql_run(sql, p);
-	}
-	PG_FINALLY();
-	{
-		carrying--;
-	}
-	PG_END_TRY();
-}
-
-/* Filters that do not mean the same under new names are written anew. */
-void
-rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
-{
-	Relation rel;
-	Parameters p = {0};
-	uint64 n;
-	SPITupleTable *rules;
-
-	place_add(&p, place);
-	n = sql_run("SELECT column_name, position::text, row_filter FROM ownership.row_owner "
-				"WHERE table_schema = $1 AND table_name = $2",
-				&p);
-	rules = SPI_tuptable;
-	if (n == 0)
-		return;
-	/* the command may be about another table, whose name this one takes */
-	rel = try_table_open(relid, AccessShareLock);
-	if (rel == NULL)
-		return; /* dropped meanwhile */
-	for (uint64 i = 0; i < n; i++)
-	{
-		char *column = SPI_getvalue(rules->vals[i], rules->tupdesc, 1);
-		char *position = SPI_getvalue(rules->vals[i], rules->tupdesc, 2);
-		Filter f = {rel, SPI_getvalue(rules->vals[i], rules->tupdesc, 3), table, columns, NULL};
-		Parameters q = {0};
-
-		/* what did not work before is a risk already */
-		if (subxact_try(rename_filter, &f) != NULL || f.renamed == NULL)
-			continue;
-		place_add(&q, place);
-		sql_add_text(&q, column);
-		sql_add_text(&q, position);
-		sql_add_text(&q, f.renamed);
-		table_triggers_write_filters("UPDATE ownership.row_owner SET row_filter = $5 WHERE table_schema = $1 "
-									 "AND table_name = $2 AND column_name = $3 AND position = $4::integer",
-									 &q);
-	}
-	table_close(rel, NoLock);
-}
-
-/* Evidence and activity of a column are found under its name. */
-void
-rename_column_evidence(const TablePlace *place, const char *from, const char *to)
-{
-	Parameters p = {0};
-
-	place_add(&p, place);
-	sql_add_text(&p, from);
-	sql_add_text(&p, to);
-	sql_run("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
-			"row_key = ownership.key_renamed(row_key, $3, $4), "
-			"stored = ownership.key_renamed(stored, $3, $4), "
-			"proposed = ownership.key_renamed(proposed, $3, $4) "
-			"WHERE table_schema = $1 AND table_name = $2 "
-			"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
-			&p);
-	sql_run("UPDATE ownership.activity a SET column_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
-			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "
-			"AND b.table_name = $2 AND b.column_name = $4 AND b.system IS NOT DISTINCT FROM a.system)",
-			&p);
-}
-
-bool
-lookup_column_is_mirrored(const TablePlace *place, const char *column)
-{
-	const char *keys[3] = {place->schema, place->table, column};
-	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 3, keys, NULL);
-	bool found = catalog_next(scan);
-
-	catalog_end(scan);
-	return found;
-}
-
-static void
-rename_column_on_map(const TablePlace *place, const char *from, const char *to)
-{
-	Parameters p = {0};
-
-	place_add(&p, place);
-	sql_add_text(&p, from);
-	sql_add_text(&p, to);
-	if (sql_run("UPDATE ownership.mirrored_column SET column_name = $4 "
-				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
-				&p) == 0)
-		changed_meanwhile();
-	sql_run("UPDATE ownership.former_column SET column_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
-			&p);
-	/* it is back */
-	sql_run("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
-			"AND former_name = $4 AND column_name = $4 AND $3 IS NOT NULL",
-			&p);
-	rename_column_evidence(place, from, to);
-}
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../edit/edit.h"
+#include "ddl.h"
 
 /* A mirrored column left its name for another one: its map goes with it. */
 static void

@@ -1,5 +1,5 @@
 /*
- * ddl.c
+ * events.c
  *		Event triggers: which DDL may matter to the map, and to which tables.
  *
  * The event triggers name the few commands that can rename, create or drop a
@@ -13,39 +13,31 @@
  *
  * A binary upgrade brings OIDs and rows as they were, and nothing is followed.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/event_trigger.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "nodes/value.h"
 #include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../guard/guard.h"
+#include "../edit/edit.h"
+#include "ddl.h"
 
 PG_FUNCTION_INFO_V1(ownership_ddl_start);
 PG_FUNCTION_INFO_V1(ownership_ddl_end);
-PG_FUNCTION_INFO_V1(ownership_ddl_drop);
-
-/* What one command did. */
-typedef struct Followed
-{
-	List *relids;
-	int flags;
-	List *parts; /* of relids: what was attached or detached */
-	const char *old;
-	const char *new;
-	bool subscription; /* old and new are a subscription's names, not a schema's */
-	List *dropped;	   /* OIDs of tables */
-	Oid guarded;	   /* got a trigger of the guard */
-	bool own;		   /* triggers of the map's own tables may have changed */
-} Followed;
 
 /*
  * The command, or NULL where nothing is to be done.
@@ -53,7 +45,7 @@ typedef struct Followed
  * Errors: the function was called otherwise than by an event trigger of this
  * event.
  */
-static Node *
+Node *
 event_command(FunctionCallInfo fcinfo, const char *event)
 {
 	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) ||
@@ -68,7 +60,7 @@ event_command(FunctionCallInfo fcinfo, const char *event)
 	return ((EventTriggerData *) fcinfo->context)->parsetree;
 }
 
-static void
+void
 tell(ErrorData *error)
 {
 	if (error != NULL)
@@ -79,7 +71,7 @@ tell(ErrorData *error)
 }
 
 /* The relations of a command's list, from a query on it. */
-static List *
+List *
 event_relations(const char *sql)
 {
 	MemoryContext cxt = CurrentMemoryContext;
@@ -228,7 +220,7 @@ rearm_own(Oid relid)
 	table_close(rel, NoLock);
 }
 
-static void
+void
 follow(void *arg)
 {
 	Followed *f = arg;
@@ -306,6 +298,7 @@ concerned(List *relids, const Followed *f)
 #define DDL_TABLES                                                          \
 	"SELECT DISTINCT d.objid::text FROM pg_event_trigger_ddl_commands() d " \
 	"WHERE d.classid = 'pg_class'::regclass"
+
 /* those that a composite type's columns are in */
 #define TYPED_TABLES                                                                 \
 	"SELECT t.oid::text FROM pg_event_trigger_ddl_commands() d "                     \
@@ -440,65 +433,6 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 		f.relids = concerned(relids, &f);
 	}
 	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
-		tell(subxact_try(follow, &f));
-	PG_RETURN_NULL();
-}
-
-#define GUARD_TRIGGER_TABLES                                                        \
-	"SELECT DISTINCT c.oid::text FROM pg_event_trigger_dropped_objects() d "        \
-	"JOIN pg_namespace n ON n.nspname = d.address_names[1] "                        \
-	"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2] " \
-	"WHERE d.object_type = 'trigger' AND d.address_names[3] LIKE 'zzzz\\_ownership\\_%'"
-
-/* A trigger was dropped, which may be the guard's. */
-static void
-follow_dropped_triggers(void)
-{
-	Followed f = {.flags = FOLLOW_TRIGGERS};
-
-	f.relids = event_relations(GUARD_TRIGGER_TABLES);
-	if (f.relids != NIL)
-		tell(subxact_try(follow, &f));
-}
-
-/*
- * sql_drop: the map of what was dropped waits for its name.
- */
-Datum
-ownership_ddl_drop(PG_FUNCTION_ARGS)
-{
-	Node *command = event_command(fcinfo, "sql_drop");
-	Followed f = {0};
-	ListCell *lc;
-
-	if (command == NULL)
-		PG_RETURN_NULL();
-	if (((EventTriggerData *) fcinfo->context)->tag == CMDTAG_DROP_TRIGGER)
-	{
-		if (!guard_is_changing())
-			follow_dropped_triggers();
-		PG_RETURN_NULL();
-	}
-	foreach(lc,
-			event_relations(
-				"SELECT objid::text FROM pg_event_trigger_dropped_objects() "
-				"WHERE classid = 'pg_class'::regclass AND NOT is_temporary "
-				"AND object_type IN ('table', 'foreign table', 'table column', 'foreign table column')"))
-	{
-		Oid relid = lfirst_oid(lc);
-
-		if (binding_of(relid) == NULL)
-		{
-			if (get_rel_name(relid) == NULL)
-				bind_forget_off(relid);
-			continue;
-		}
-		if (get_rel_name(relid) == NULL)
-			f.dropped = list_append_unique_oid(f.dropped, relid);
-		else
-			f.relids = list_append_unique_oid(f.relids, relid);
-	}
-	if (f.dropped != NIL || f.relids != NIL)
 		tell(subxact_try(follow, &f));
 	PG_RETURN_NULL();
 }

@@ -5,22 +5,22 @@
  * Rules, in the order in which they are asked:
  *
  * - A mirrored table that is renamed or moved takes its map along at once, so
- *	 that it is judged by it in the same transaction.
+ *  that it is judged by it in the same transaction.
  * - The map of a name belongs to the table that carries the name.  A table
- *	 that takes the name which a mirrored table left in the same transaction
- *	 has taken its place (loads swap tables so), and the map comes back to the
- *	 name; also later, if the other table is gone.
+ *  that takes the name which a mirrored table left in the same transaction
+ *  has taken its place (loads swap tables so), and the map comes back to the
+ *  name; also later, if the other table is gone.
  * - While the other table is there, a later transaction may go on with a swap,
- *	 or have nothing to do with it.  If the new table has at least half of the
- *	 mirrored columns, both are on the map then, so that neither is without a
- *	 guard, until the old one is dropped.
+ *  or have nothing to do with it.  If the new table has at least half of the
+ *  mirrored columns, both are on the map then, so that neither is without a
+ *  guard, until the old one is dropped.
  * - A dropped table's map waits for its name, unless another table carries a
- *	 name that the dropped one had before.  It does not go away with a table
- *	 whose schema somebody made while the one that the map means is gone.
+ *  name that the dropped one had before.  It does not go away with a table
+ *  whose schema somebody made while the one that the map means is gone.
  * - What a pattern put on the map, and nobody decided about, gives way to the
- *	 map of a name that it comes to, and to a copy of it.
+ *  map of a name that it comes to, and to a copy of it.
  * - For columns it is the same, without the copy.  A column that is on the map
- *	 itself keeps that until the one that had its name is gone.
+ *  itself keeps that until the one that had its name is gone.
  *
  * What needs to know how things stand in the end waits for the commit
  * (ddl_queue): what comes under a pattern is put on the map, the guard is
@@ -30,19 +30,19 @@
  * The functions here run in a subtransaction, as the owner of the map's
  * tables, with SPI connected; they leave DDL alone whatever happens to them.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "executor/spi.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-bool
-place_is_same(const TablePlace *a, const TablePlace *b)
-{
-	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0;
-}
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../edit/edit.h"
+#include "ddl.h"
 
 /* former names */
 
@@ -65,13 +65,6 @@ left_from(const TablePlace *name)
 	return place != NULL && lookup_is_mirrored(place->schema, place->table) ? place : NULL;
 }
 
-void
-place_add(Parameters *p, const TablePlace *place)
-{
-	sql_add_text(p, place->schema);
-	sql_add_text(p, place->table);
-}
-
 /* Did the table leave that name in this transaction? */
 static bool
 left_just_now(const TablePlace *name)
@@ -82,77 +75,6 @@ left_just_now(const TablePlace *name)
 	return sql_run("SELECT FROM ownership.former_table WHERE former_schema = $1 "
 				   "AND former_name = $2 AND left_in = pg_current_xact_id()",
 				   &p) > 0;
-}
-
-/* Rename a table's rows on the map; columns, rules and the binding go with it. */
-static void
-rename_on_map(const TablePlace *from, const TablePlace *to)
-{
-	Parameters p = {0};
-
-	place_add(&p, from);
-	place_add(&p, to);
-	if (sql_run("UPDATE ownership.mirrored_table SET table_schema = $3, table_name = $4 "
-				"WHERE table_schema = $1 AND table_name = $2",
-				&p) == 0)
-		changed_meanwhile();
-	sql_run("UPDATE ownership.former_table SET table_schema = $3, table_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2",
-			&p);
-	sql_run("DELETE FROM ownership.former_column WHERE (table_schema, table_name) = ($3, $4) "
-			"AND ($1, $2) IS NOT NULL",
-			&p);
-	sql_run("UPDATE ownership.former_column SET table_schema = $3, table_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2",
-			&p);
-	/* the name is nobody's former one any more */
-	sql_run("DELETE FROM ownership.former_table WHERE (former_schema, former_name) = ($3, $4) "
-			"AND ($1, $2) IS NOT NULL",
-			&p);
-}
-
-/*
- * Drop the map of a table, or of one column of it, if a pattern made it and
- * nobody has decided anything about it: another map comes to the name, or the
- * table is a part of one now.
- */
-bool
-table_pattern_drop_undecided(const TablePlace *place, const char *column)
-{
-	TablePattern *pattern = table_pattern_for(place);
-	Parameters p = {0};
-	Parameters q = {0};
-
-	if (pattern == NULL)
-		return false;
-	place_add(&p, place);
-	sql_add_text(&p, column);
-	sql_add_text(&p, names_default_entity(place->schema, place->table));
-	sql_add_text(&p, pattern->owner);
-	if (sql_run("SELECT FROM ownership.mirrored_column m "
-				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
-				"WHERE m.table_schema = $1 AND m.table_name = $2 AND ($3 IS NULL OR m.column_name = $3) "
-				/* the field of a column may be called as the table and the column once were */
-				"AND (($3 IS NULL AND m.entity <> $4) OR ($3 IS NOT NULL AND f.key) "
-				"OR ($3 IS NULL AND m.field <> m.column_name) OR m.authoritative OR f.owner IS DISTINCT FROM $5 "
-				"OR f.local OR num_nonnulls(f.domain, f.policy, f.rationale, f.decided_by, f.decided_on) > 0 "
-				"OR EXISTS (SELECT FROM ownership.row_owner r WHERE (r.table_schema, r.table_name) = ($1, $2) "
-				"AND ($3 IS NULL OR r.column_name = $3)) "
-				"OR EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.entity = m.entity "
-				"AND o.field = m.field AND (o.table_schema, o.table_name, o.column_name) <> ($1, $2, m.column_name)))",
-				&p) > 0)
-		return false;
-	place_add(&q, place);
-	sql_add_text(&q, column);
-	sql_run("DELETE FROM ownership.field f USING ownership.mirrored_column m "
-			"WHERE (m.table_schema, m.table_name) = ($1, $2) AND ($3 IS NULL OR m.column_name = $3) "
-			"AND (f.entity, f.name) = (m.entity, m.field)",
-			&q);
-	if (column == NULL)
-		sql_run("DELETE FROM ownership.mirrored_table WHERE (table_schema, table_name) = ($1, $2) "
-				"AND $3 IS NULL",
-				&q);
-	return true;
 }
 
 /* A mirrored table left its place for another one, where no map is. */
@@ -332,22 +254,6 @@ table_arrives(Oid relid, const TablePlace *place)
 						   names_message_relation(from->schema, from->table))));
 		queue_add(RelationRelationId, relid, NULL, true, true, NIL);
 	}
-}
-
-/* Is a table above it on the map? */
-bool
-place_is_below_mirrored(Oid relid)
-{
-	ListCell *lc;
-
-	foreach(lc, place_ancestors(relid))
-	{
-		TablePlace place;
-
-		if (place_of(lfirst_oid(lc), &place) && lookup_is_mirrored(place.schema, place.table))
-			return true;
-	}
-	return false;
 }
 
 /* A quick look: can DDL on the relation matter to the map? */

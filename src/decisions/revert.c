@@ -11,15 +11,22 @@
  * A row that was deleted is created again as it was.  A row that was created
  * is left: whether it goes is for whoever owns its key.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../edit/edit.h"
+#include "decisions.h"
 
 PG_FUNCTION_INFO_V1(ownership_revert);
 

@@ -13,153 +13,26 @@
  * Writes are made under a steward_query (statement.c): the guard takes them for a
  * steward's, and records them as such, with the role that asked for them.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
+#include "lib/stringinfo.h"
 #include "nodes/params.h"
 #include "partitioning/partdesc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/numeric.h"
 #include "utils/partcache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
 
-/* The table that evidence names, or InvalidOid. */
-Oid
-place_evidence_table(const char *schema, const char *table)
-{
-	Oid relid = place_find(schema, table);
-
-	if (!OidIsValid(relid))
-		return InvalidOid;
-	switch (get_rel_relkind(relid))
-	{
-		case RELKIND_RELATION:
-		case RELKIND_PARTITIONED_TABLE:
-		case RELKIND_FOREIGN_TABLE:
-			return relid;
-		default:
-			return InvalidOid;
-	}
-}
-
-/* A column of a table, or NULL. */
-RowColumn *
-place_row_column(Oid relid, const char *name)
-{
-	HeapTuple tuple = SearchSysCacheAttName(relid, name);
-	Form_pg_attribute att;
-	RowColumn *col;
-
-	if (!HeapTupleIsValid(tuple))
-		return NULL;
-	att = (Form_pg_attribute) GETSTRUCT(tuple);
-	if (att->attnum <= 0)
-	{
-		ReleaseSysCache(tuple);
-		return NULL;
-	}
-	col = palloc(sizeof(RowColumn));
-	col->name = pstrdup(NameStr(att->attname));
-	col->attnum = att->attnum;
-	col->type = att->atttypid;
-	col->generated = att->attgenerated != '\0';
-	col->identity = att->attidentity != '\0';
-	ReleaseSysCache(tuple);
-	return col;
-}
-
-/* The names of an object's keys. */
-List *
-value_object_names(Jsonb *object)
-{
-	JsonbIterator *it = JsonbIteratorInit(&object->root);
-	JsonbIteratorToken token;
-	JsonbValue v;
-	List *names = NIL;
-
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			names = lappend(names, pnstrdup(v.val.string.val, v.val.string.len));
-	}
-	return names;
-}
-
-/* What evidence holds of a column. */
-ValueKind
-value_object_text(Jsonb *object, const char *name, char **text)
-{
-	JsonbValue *v = value_in_object(object, name);
-
-	*text = NULL;
-	if (v == NULL)
-		return VALUE_ABSENT;
-	switch (v->type)
-	{
-		case jbvNull:
-			return VALUE_NULL;
-		case jbvString:
-			*text = pnstrdup(v->val.string.val, v->val.string.len);
-			return VALUE_TEXT;
-		case jbvNumeric:
-			*text =
-				DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(v->val.numeric)));
-			return VALUE_TEXT;
-		case jbvBinary:
-		{
-			JsonbValue *length =
-				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
-
-			if (length == NULL || length->type != jbvNumeric)
-				return VALUE_ABSENT;
-			*text = DatumGetCString(
-				DirectFunctionCall1(numeric_out, NumericGetDatum(length->val.numeric)));
-			return VALUE_LENGTH;
-		}
-		default:
-			return VALUE_ABSENT;
-	}
-}
-
-/* Is it what numeric puts out, but for NaN and the infinities? */
-static bool
-is_plain_number(const char *text)
-{
-	if (*text == '-')
-		text++;
-	return *text != '\0' && strspn(text, "0123456789.") == strlen(text) &&
-		   strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0;
-}
-
-/* Are two texts of a column the same value?  NULL is a value. */
-bool
-value_same_text(Oid type, const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	if (strcmp(a, b) == 0)
-		return true;
-	if (getBaseType(type) != NUMERICOID || !is_plain_number(a) || !is_plain_number(b))
-		return false;
-	return DatumGetBool(
-		DirectFunctionCall2(numeric_eq,
-							DirectFunctionCall3(numeric_in, CStringGetDatum(a),
-												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
-							DirectFunctionCall3(numeric_in, CStringGetDatum(b),
-												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
-}
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "decisions.h"
 
 /*
  * The columns that a key names.
@@ -398,33 +271,6 @@ add_parameter(ParamListInfo params, Oid type, char *text)
 	p->pflags = PARAM_FLAG_CONST;
 	p->isnull = text == NULL;
 	p->value = text == NULL ? (Datum) 0 : value_from_text(type, text);
-}
-
-/*
- * Runs a statement that may write the table on the map as a steward does, and
- * returns how many rows it did; see statement_steward_query().  Needs SPI.
- */
-uint64
-statement_run_as_steward(Oid home, const char *sql, ParamListInfo params)
-{
-	SPIExecuteOptions options = {0};
-	StewardQuery steward_query = {home, params};
-	volatile StewardQuery outer = statement_steward_query(steward_query);
-	volatile int rc = 0;
-
-	options.params = params;
-	PG_TRY();
-	{
-		rc = SPI_execute_extended(sql, &options);
-	}
-	PG_FINALLY();
-	{
-		(void) statement_steward_query(outer);
-	}
-	PG_END_TRY();
-	if (rc < 0)
-		elog(ERROR, "SPI_execute_extended failed: %s", SPI_result_code_string(rc));
-	return SPI_processed;
 }
 
 /*

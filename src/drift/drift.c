@@ -8,7 +8,7 @@
  * table, and must run nobody else's code, so it leaves out what the caller may
  * not read, row-level security, and what is unfit (trust.c).
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
@@ -17,11 +17,17 @@
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
-#include "utils/rls.h"
 #include "utils/portal.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../activity/activity.h"
+#include "../edit/edit.h"
+#include "drift.h"
 
 PG_FUNCTION_INFO_V1(ownership_drift);
 PG_FUNCTION_INFO_V1(ownership_compare_copies);
@@ -31,6 +37,7 @@ PG_FUNCTION_INFO_V1(ownership_compare_copies);
 
 /* rows above which only a sample is looked at for the risks, and its size */
 #define LARGE 1000000.0
+
 #define SAMPLE 100000.0
 
 /* fields compared by one query: less than what a result may have columns */

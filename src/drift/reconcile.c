@@ -16,58 +16,28 @@
  * The SQL here names everything with its schema instead of pinning
  * search_path, because the tables' own triggers run, and may need theirs.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "utils/array.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "drift.h"
 
 PG_FUNCTION_INFO_V1(ownership_reconcile);
 PG_FUNCTION_INFO_V1(ownership_reconcile_all);
 
 #define FETCH 1000
-#define BATCH 1000
 
 /* rows found before they are written: bounds the memory of a run */
 #define ROUND 1000000
-
-/* rows that may fail in one copy before it is given up */
-#define MAX_FAILED 10
-
-/* Where a row of the copy and its authoritative row are stored. */
-typedef struct Pair
-{
-	Oid from_relid;
-	Oid to_relid;
-	ItemPointerData from;
-	ItemPointerData to;
-} Pair;
-
-typedef struct Run
-{
-	const char *name; /* entity.field */
-	Copy *copy;
-	int batch_size;
-	int64 limit; /* rows to write; negative: all */
-	bool commits;
-	bool dry_run;
-	bool mandated; /* see statement_run_as_steward() */
-	/* the rows that differ */
-	int npairs;
-	Pair *pairs;
-	int64 others; /* rows of other owners, left alone */
-	int64 done;
-	int failed;
-} Run;
 
 /*
  * Who may: the owner, a steward, a superuser; everyone where nobody owns the
@@ -91,18 +61,6 @@ check_caller(const char *name, const Copy *copy)
 					errmsg("%s may not reconcile field \"%s\"", writer_label(writer, system), name),
 					errdetail("Its system of record is \"%s\".", copy->owner),
 					errhint("Its system of record, a steward or a superuser may.")));
-}
-
-/* Does another system own the value in this row of the copy's table? */
-static bool
-reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
-{
-	char *owner = map_owner_at(relid, tid, copy->to.column);
-	bool another = owner != NULL && (copy->owner == NULL || strcmp(owner, copy->owner) != 0);
-
-	if (owner != NULL)
-		pfree(owner);
-	return another;
 }
 
 /*
@@ -185,185 +143,6 @@ find_pairs(Run *run)
 	}
 	SPI_cursor_close(portal);
 	PopActiveSnapshot();
-}
-
-static Datum
-tid_array(const Pair *pairs, int n, bool from)
-{
-	Datum *datums = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		datums[i] = PointerGetDatum(from ? &pairs[i].from : &pairs[i].to);
-	return PointerGetDatum(
-		construct_array(datums, n, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
-}
-
-static Datum
-oid_array(const Pair *pairs, int n, bool from)
-{
-	Datum *datums = palloc(n * sizeof(Datum));
-
-	for (int i = 0; i < n; i++)
-		datums[i] = ObjectIdGetDatum(from ? pairs[i].from_relid : pairs[i].to_relid);
-	return PointerGetDatum(construct_array(datums, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
-}
-
-/* The authoritative value as one of the copy's column. */
-static char *
-sql_new_value(const Copy *copy, bool typmod)
-{
-	char *value = sql_column("a", copy->from.column);
-
-	if (!typmod)
-	{
-		/* the assignment does the rest, with an error where it does not fit */
-		if (getBaseType(copy->from.type) == getBaseType(copy->to.type))
-			return value;
-		return psprintf("%s::%s", value, format_type_be_qualified(getBaseType(copy->to.type)));
-	}
-	return psprintf("%s::%s", value,
-					format_type_extended(copy->to.type, copy->to.typmod,
-										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-}
-
-/* The rows of a batch: "s" has them, "c" is the copy, "a" the authoritative table. */
-static char *
-sql_batch(const Copy *copy)
-{
-	return psprintf("ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-					"pg_catalog.unnest($4)) AS s(from_tid, from_relid, to_tid, to_relid), "
-					"%s a WHERE c.ctid OPERATOR(pg_catalog.=) s.to_tid "
-					"AND c.tableoid OPERATOR(pg_catalog.=) s.to_relid %s AND %s",
-					quote_qualified_identifier(copy->from.schema, copy->from.table),
-					holder_any_foreign(copy->from.relid)
-						? ""
-						: "AND a.ctid OPERATOR(pg_catalog.=) s.from_tid "
-						  "AND a.tableoid OPERATOR(pg_catalog.=) s.from_relid ",
-					copy->match);
-}
-
-/* Runs the SQL of a batch, as a steward where a table is to be written so. */
-static uint64
-run_batch(const char *sql, const Pair *pairs, int n, Oid mandated)
-{
-	ParamListInfo params = makeParamList(4);
-
-	for (int i = 0; i < 4; i++)
-	{
-		ParamExternData *param = &params->params[i];
-		bool tids = i % 2 == 0;
-		bool from = i < 2;
-
-		param->ptype = tids ? TIDARRAYOID : OIDARRAYOID;
-		param->pflags = PARAM_FLAG_CONST;
-		param->isnull = false;
-		param->value = tids ? tid_array(pairs, n, from) : oid_array(pairs, n, from);
-	}
-	return statement_run_as_steward(mandated, sql, params);
-}
-
-/*
- * Writes rows, in their order: by where they are stored, one after another, so
- * that two runs cannot wait for each other.  A value that the copy's type can
- * only hold as it is there already is not written again and again.
- */
-static uint64
-write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
-{
-	int level = NewGUCNestLevel();
-	char *column = sql_column("c", copy->to.column);
-	uint64 written;
-	char *sql =
-		psprintf("UPDATE %s c SET %s = %s FROM %s AND %s AND ownership.copy_differs(%s, %s)",
-				 quote_qualified_identifier(copy->to.schema, copy->to.table),
-				 quote_identifier(copy->to.column), sql_new_value(copy, false), sql_batch(copy),
-				 copy_sql_differs(copy), sql_new_value(copy, true), column);
-
-	/* a foreign table has no tuples to be found by where they are stored */
-	if (!holder_any_foreign(copy->from.relid))
-	{
-		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-		(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	}
-	written = run_batch(sql, pairs, n, mandated ? copy->to.relid : InvalidOid);
-	AtEOXact_GUC(true, level);
-	return written;
-}
-
-/* The key of a row, to tell which failed. */
-static char *
-tell_row(const Copy *copy, const Pair *pair)
-{
-	char *sql =
-		psprintf("SELECT %s FROM %s c, %s", copy->row_key,
-				 quote_qualified_identifier(copy->to.schema, copy->to.table), sql_batch(copy));
-
-	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : sql_result_text(0, 1);
-}
-
-typedef struct Rows
-{
-	Run *run;
-	const Pair *pairs;
-	int n;
-	uint64 written;
-} Rows;
-
-static bool
-do_write_rows(void *arg)
-{
-	Rows *rows = arg;
-
-	rows->written = write_rows(rows->run->copy, rows->pairs, rows->n, rows->run->mandated);
-	return true;
-}
-
-/*
- * Writes some rows, or none of them if one fails; then returns the error.
- *
- * Errors: those that are not about the rows.
- */
-static ErrorData *
-try_rows(Run *run, const Pair *pairs, int n)
-{
-	Rows rows = {run, pairs, n, 0};
-	ErrorData *error = subxact_trial(do_write_rows, &rows);
-
-	if (error == NULL)
-		run->done += rows.written;
-	return error;
-}
-
-/*
- * Writes a batch.
- *
- * Errors: the last, when too many rows failed.
- */
-static void
-reconcile_write_batch(Run *run, const Pair *pairs, int n)
-{
-	const Copy *copy = run->copy;
-	ErrorData *error = try_rows(run, pairs, n);
-
-	if (error == NULL)
-		return;
-	/* what all rows have in common fails at once */
-	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
-		ReThrowError(error);
-	for (int i = 0; i < n; i++)
-	{
-		error = try_rows(run, &pairs[i], 1);
-		if (error == NULL)
-			continue;
-		if (++run->failed > MAX_FAILED)
-			ReThrowError(error);
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("row %s of table \"%s\" was not reconciled: %s", tell_row(copy, &pairs[i]),
-						names_message_relation(copy->to.schema, copy->to.table), error->message)));
-	}
 }
 
 /* Makes one copy agree, or counts what it would take. */

@@ -1,100 +1,26 @@
 /*
- * reconcile.c
- *		Making the shared copies of a field agree with the authoritative one.
- *
- * The rows that differ are found first, by where they are stored; then they
- * are written in batches, in the order of their keys.  Each batch looks again:
- * a row that moved or agrees by then is left alone, so nothing is written from
- * memory, and an interrupted run is resumed by another.  A batch that fails is
- * written again row by row, so that one bad row does not stop the others.
- *
- * What is written is what the owner might write: shared tables only, and not
- * the rows that another system owns there.  Whoever calls it is the owner, a
- * steward or a superuser, who writes as a steward: the guard lets him, and
- * records each value that he replaced.  Nobody's identity is borrowed.
- *
- * The SQL here names everything with its schema instead of pinning
- * search_path, because the tables' own triggers run, and may need theirs.
+ * reconcile_rows.c
+ *		reconcile() writes rows of a shared copy, in batches, and reports the rows that
+ *		cannot be written.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "compat.h"
-#include "executor/spi.h"
-#include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/portal.h"
-#include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(ownership_reconcile);
-PG_FUNCTION_INFO_V1(ownership_reconcile_all);
-
-#define FETCH 1000
-#define BATCH 1000
-
-/* rows found before they are written: bounds the memory of a run */
-#define ROUND 1000000
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "drift.h"
 
 /* rows that may fail in one copy before it is given up */
 #define MAX_FAILED 10
 
-/* Where a row of the copy and its authoritative row are stored. */
-typedef struct Pair
-{
-	Oid from_relid;
-	Oid to_relid;
-	ItemPointerData from;
-	ItemPointerData to;
-} Pair;
-
-typedef struct Run
-{
-	const char *name; /* entity.field */
-	Copy *copy;
-	int batch_size;
-	int64 limit; /* rows to write; negative: all */
-	bool commits;
-	bool dry_run;
-	bool mandated; /* see statement_run_as_steward() */
-	/* the rows that differ */
-	int npairs;
-	Pair *pairs;
-	int64 others; /* rows of other owners, left alone */
-	int64 done;
-	int failed;
-} Run;
-
-/*
- * Who may: the owner, a steward, a superuser; everyone where nobody owns the
- * field, as everyone may write it.  Returns whether he writes with a steward_query: a
- * superuser, who may make himself a steward.
- *
- * Errors: insufficient_privilege.
- */
-static bool
-check_caller(const char *name, const Copy *copy)
-{
-	const Writer *writer = writer_current();
-	const char *system = writer_system(writer, NULL);
-
-	if (copy->owner == NULL || writer->steward ||
-		(system != NULL && strcmp(system, copy->owner) == 0))
-		return false;
-	if (superuser_arg(writer->role))
-		return true;
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					errmsg("%s may not reconcile field \"%s\"", writer_label(writer, system), name),
-					errdetail("Its system of record is \"%s\".", copy->owner),
-					errhint("Its system of record, a steward or a superuser may.")));
-}
-
 /* Does another system own the value in this row of the copy's table? */
-static bool
+bool
 reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
 {
 	char *owner = map_owner_at(relid, tid, copy->to.column);
@@ -103,88 +29,6 @@ reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
 	if (owner != NULL)
 		pfree(owner);
 	return another;
-}
-
-/*
- * Which value is right must not be left to chance.
- *
- * Errors: several rows of the authoritative table have the same key.
- */
-static void
-check_unique(const Copy *copy)
-{
-	char *sql =
-		psprintf("SELECT %s FROM %s a WHERE pg_catalog.num_nulls(%s) "
-				 "OPERATOR(pg_catalog.=) 0 GROUP BY %s "
-				 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
-				 copy->row_key, quote_qualified_identifier(copy->from.schema, copy->from.table),
-				 copy->key_columns, copy->key_columns);
-
-	if (copy->unique)
-		return;
-	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look for duplicates: %s", sql);
-	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("the authoritative table \"%s\" has several rows with key %s",
-						names_message_relation(copy->from.schema, copy->from.table),
-						sql_result_text(0, 1)),
-				 errhint("Link all columns that tell its rows, and mark their fields as key.")));
-}
-
-/* Find the rows that differ, at most ROUND.  Needs SPI. */
-static void
-find_pairs(Run *run)
-{
-	const Copy *copy = run->copy;
-	bool foreign = holder_any_foreign(copy->from.relid);
-	Portal portal;
-	char *sql = psprintf("SELECT %s, %s, c.ctid, c.tableoid FROM %s WHERE %s ORDER BY %s",
-						 foreign ? "NULL::pg_catalog.tid" : "a.ctid",
-						 foreign ? "NULL::pg_catalog.oid" : "a.tableoid", copy->join,
-						 copy_sql_differs(copy), copy->order);
-
-	run->npairs = 0;
-	run->others = 0;
-	/* after a commit there is none */
-	PushActiveSnapshot(GetTransactionSnapshot());
-	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
-	while (run->npairs < ROUND)
-	{
-		SPI_cursor_fetch(portal, true, FETCH);
-		if (SPI_processed == 0)
-			break;
-		if (run->pairs == NULL)
-			run->pairs = palloc(FETCH * sizeof(Pair));
-		else
-			run->pairs = repalloc_huge(run->pairs, (run->npairs + FETCH) * sizeof(Pair));
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			Pair *pair = &run->pairs[run->npairs];
-			Datum values[4];
-			bool nulls[4];
-
-			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-			ItemPointerSetInvalid(&pair->from);
-			pair->from_relid = InvalidOid;
-			if (!nulls[0])
-			{
-				pair->from = *(ItemPointer) DatumGetPointer(values[0]);
-				pair->from_relid = DatumGetObjectId(values[1]);
-			}
-			pair->to = *(ItemPointer) DatumGetPointer(values[2]);
-			pair->to_relid = DatumGetObjectId(values[3]);
-			if (reconcile_owned_by_another(copy, pair->to_relid, &pair->to))
-				run->others++;
-			else
-				run->npairs++;
-		}
-		SPI_freetuptable(SPI_tuptable);
-		CHECK_FOR_INTERRUPTS();
-	}
-	SPI_cursor_close(portal);
-	PopActiveSnapshot();
 }
 
 static Datum
@@ -341,7 +185,7 @@ try_rows(Run *run, const Pair *pairs, int n)
  *
  * Errors: the last, when too many rows failed.
  */
-static void
+void
 reconcile_write_batch(Run *run, const Pair *pairs, int n)
 {
 	const Copy *copy = run->copy;
@@ -364,200 +208,4 @@ reconcile_write_batch(Run *run, const Pair *pairs, int n)
 				 errmsg("row %s of table \"%s\" was not reconciled: %s", tell_row(copy, &pairs[i]),
 						names_message_relation(copy->to.schema, copy->to.table), error->message)));
 	}
-}
-
-/* Makes one copy agree, or counts what it would take. */
-static void
-reconcile_copy(Run *run)
-{
-	const Copy *copy = run->copy;
-	char *column = holder_label(&copy->to);
-	MemoryContext cxt = CurrentMemoryContext;
-	MemoryContext batch_cxt =
-		AllocSetContextCreate(cxt, "ownership reconcile", ALLOCSET_DEFAULT_SIZES);
-	int64 start;
-
-	run->failed = 0;
-	check_unique(copy);
-	do
-	{
-		int batch;
-
-		start = run->done;
-		find_pairs(run);
-		if (run->others > 0)
-			ereport(NOTICE,
-					(errmsg_plural("%lld row of %s is another system's and is left as it is",
-								   "%lld rows of %s are other systems' and are left as they are",
-								   (unsigned long) run->others, (long long) run->others, column)));
-		if (run->dry_run)
-		{
-			run->done += run->npairs;
-			if (run->npairs > 0)
-				ereport(NOTICE, (errmsg_plural("%d row of %s would be written",
-											   "%d rows of %s would be written", run->npairs,
-											   run->npairs, column)));
-			return;
-		}
-		for (int i = 0; i < run->npairs; i += batch)
-		{
-			batch = Min(run->batch_size, run->npairs - i);
-			if (run->limit >= 0)
-				batch = Min(batch, run->limit - run->done);
-			if (batch == 0)
-				return;
-			MemoryContextSwitchTo(batch_cxt);
-			run->mandated = check_caller(run->name, copy);
-			reconcile_write_batch(run, &run->pairs[i], batch);
-			MemoryContextSwitchTo(cxt);
-			MemoryContextReset(batch_cxt);
-			if (run->commits)
-				SPI_commit();
-			ereport(NOTICE, (errmsg("%s: %lld of %d rows written", column,
-									(long long) (run->done - start), run->npairs)));
-			CHECK_FOR_INTERRUPTS();
-		}
-		/* once more if there may be more than a round holds */
-	} while (run->npairs == ROUND && run->done > start);
-}
-
-/* The same, if it is one to be written. */
-static void
-reconcile_shared(Run *run, Copy *copy)
-{
-	if (copy->source != NULL)
-		return;
-	if (copy->problem != NULL)
-	{
-		drift_report_incomparable(WARNING, run->name, copy);
-		return;
-	}
-	if (holder_any_foreign(copy->to.relid))
-	{
-		ereport(WARNING, (errmsg("foreign table \"%s\" is not written",
-								 names_message_relation(copy->to.schema, copy->to.table)),
-						  errhint("ownership.drift() lists its corrections.")));
-		return;
-	}
-	run->copy = copy;
-	reconcile_copy(run);
-}
-
-/*
- * reconcile(field, dry_run, max_rows): write the authoritative value into the
- * shared copies that hold another one; returns the number of rows.
- *
- * Errors: no such field; the caller may not; no shared copy can be compared,
- * where there are copies.
- */
-Datum
-ownership_reconcile(PG_FUNCTION_ARGS)
-{
-	Run run = {0};
-	List *copies;
-	ListCell *lc;
-	Copy *broken = NULL;
-	int shared = 0;
-	int comparable = 0;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("field and dry_run must not be null")));
-	run.name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	run.dry_run = PG_GETARG_BOOL(1);
-	run.limit = PG_ARGISNULL(2) ? -1 : PG_GETARG_INT64(2);
-	run.batch_size = BATCH;
-	if (!PG_ARGISNULL(2) && run.limit <= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("max_rows must be greater than zero")));
-	SPI_connect();
-	copies = drift_field_copies(run.name);
-	foreach(lc, copies)
-	{
-		Copy *copy = lfirst(lc);
-
-		shared += copy->source == NULL;
-		if (copy->problem != NULL)
-			broken = copy;
-		else
-			comparable++;
-	}
-	if (broken != NULL && comparable == 0)
-		drift_report_incomparable(ERROR, run.name, broken);
-	if (shared == 0)
-		ereport(NOTICE,
-				(errmsg("field \"%s\" has no shared copies to be written", run.name),
-				 errhint(
-					 "A source's own copy is never written; ownership.drift() lists its corrections.")));
-	else if (!run.dry_run)
-		(void) check_caller(run.name, linitial(copies));
-	foreach(lc, copies)
-		reconcile_shared(&run, lfirst(lc));
-	SPI_finish();
-	PG_RETURN_INT64(run.done);
-}
-
-/*
- * CALL reconcile_all(pattern, batch_size): reconcile() for every field whose
- * name matches, committing after each batch.
- *
- * Errors: in a transaction block; no field with copies matches; the caller may
- * not reconcile one of them.
- */
-Datum
-ownership_reconcile_all(PG_FUNCTION_ARGS)
-{
-	bool atomic = !(fcinfo->context != NULL && IsA(fcinfo->context, CallContext) &&
-					!castNode(CallContext, fcinfo->context)->atomic);
-	Run run = {0};
-	char *pattern;
-	List *matching = NIL;
-	ListCell *lc;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("pattern and batch_size must not be null")));
-	run.batch_size = PG_GETARG_INT32(1);
-	if (run.batch_size <= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("batch_size must be greater than zero")));
-	if (atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("reconcile_all cannot run inside a transaction block"),
-				 errhint(
-					 "It commits after each batch. In a transaction block, use ownership.reconcile().")));
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	/* SPI's procedure context outlives the transactions */
-	pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	run.limit = -1;
-	run.commits = true;
-	foreach(lc, copy_load(NULL, NULL))
-	{
-		Copy *copy = lfirst(lc);
-		char *name = psprintf("%s.%s", copy->entity, copy->field);
-
-		if (!names_match(pattern, name))
-			continue;
-		run.name = name;
-		if (copy->source == NULL && copy->problem == NULL)
-			(void) check_caller(name, copy);
-		matching = lappend(matching, copy);
-	}
-	if (matching == NIL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("no field with several copies matches \"%s\"", pattern),
-				 errhint(
-					 "A pattern is like a file name's: * stands for any characters, ? for one; \"product.*\" is an entity.")));
-	foreach(lc, matching)
-	{
-		Copy *copy = lfirst(lc);
-
-		run.name = psprintf("%s.%s", copy->entity, copy->field);
-		reconcile_shared(&run, copy);
-	}
-	SPI_finish();
-	PG_RETURN_VOID();
 }

@@ -1,5 +1,5 @@
 /*
- * install.c
+ * guard.c
  *		Creating and dropping the guard: guard(), unguard(), guard_all().
  *
  * The guard is three ordinary triggers.  Row triggers of a partitioned table
@@ -8,264 +8,38 @@
  * ENABLE ALWAYS, so that they fire in replication workers, too.  All of them
  * go with the extension.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/tablecmds.h"
-#include "compat.h"
 #include "executor/spi.h"
-#include "nodes/makefuncs.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 
-PG_FUNCTION_INFO_V1(ownership_guard);
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../guard/guard.h"
+#include "edit.h"
+
 PG_FUNCTION_INFO_V1(ownership_unguard);
 PG_FUNCTION_INFO_V1(ownership_guard_all);
 
-typedef struct GuardTrigger
+typedef struct TableName
 {
-	const char *name;
-	const char *definition; /* with the table's name for %s */
-	char enabled;			/* tgenabled as it must be */
-} GuardTrigger;
-
-#define GUARD_TRIGGERS 3
-
-static const GuardTrigger guard_triggers[GUARD_TRIGGERS] = {
-	{TRIGGER_AMEND,
-	 "BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_amend()",
-	 TRIGGER_FIRES_ALWAYS},
-	{TRIGGER_JUDGE,
-	 "AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION ownership.guard_judge()",
-	 TRIGGER_FIRES_ON_ORIGIN},
-	{TRIGGER_TRUNCATE,
-	 "BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION ownership.guard_truncate()",
-	 TRIGGER_FIRES_ALWAYS},
-};
-
-static char *
-guard_table_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
-}
-
-static int changing = 0;
-
-/* Is the DDL that runs the guard's own? */
-bool
-guard_is_changing(void)
-{
-	return changing > 0;
-}
-
-static void
-guard_run_ddl(const char *sql)
-{
-	int rc;
-
-	changing++;
-	PG_TRY();
-	{
-		rc = SPI_execute(sql, false, 0);
-	}
-	PG_FINALLY();
-	{
-		changing--;
-	}
-	PG_END_TRY();
-	if (rc < 0)
-		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
-}
-
-/* A trigger of the relation by its name, or NULL; until the next look-up in a catalog. */
-Trigger *
-call_find_trigger(Relation rel, const char *name)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (strcmp(rel->trigdesc->triggers[i].tgname, name) == 0)
-			return &rel->trigdesc->triggers[i];
-	}
-	return NULL;
-}
-
-/*
- * A partition that was guarded for itself would be in the way of the clone of
- * its parent's trigger.
- */
-static void
-drop_from_partitions(Oid parent, const char *name)
-{
-	ListCell *lc;
-
-	foreach(lc, find_all_inheritors(parent, ShareRowExclusiveLock, NULL))
-	{
-		Relation rel = table_open(lfirst_oid(lc), NoLock);
-		Trigger *trigger = call_find_trigger(rel, name);
-		bool own = trigger != NULL && !trigger->tgisclone;
-		char *table = guard_table_name(rel); /* a look-up: the trigger is known no more */
-
-		table_close(rel, NoLock);
-		if (own)
-			guard_run_ddl(psprintf("DROP TRIGGER %s ON %s", name, table));
-	}
-}
-
-/*
- * Is a trigger, by what tgenabled says, less than what it must be?  One that
- * was switched off is left alone unless the guard is armed on purpose.
- */
-static bool
-must_arm(char enabled, char wanted, GuardMode mode)
-{
-	if (mode != GUARD_ARM && (enabled == TRIGGER_DISABLED || enabled == TRIGGER_FIRES_ON_REPLICA))
-		return false;
-	return enabled != wanted;
-}
-
-/* Bring the triggers of one relation to what they must be. */
-static void
-guard_one(Oid relid, GuardMode mode)
-{
-	for (size_t i = 0; i < lengthof(guard_triggers); i++)
-	{
-		const GuardTrigger *t = &guard_triggers[i];
-		Relation rel = table_open(relid, ShareRowExclusiveLock);
-		char *table = guard_table_name(rel);
-		Trigger *trigger = call_find_trigger(rel, t->name);
-		bool missing = trigger == NULL;
-		char enabled = missing ? TRIGGER_FIRES_ON_ORIGIN : trigger->tgenabled;
-		bool foreign = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
-		bool partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-
-		if (missing && (mode == GUARD_REARM ||
-						/* guards and risks show it */
-						(foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
-						 strcmp(t->name, TRIGGER_TRUNCATE) == 0)))
-		{
-			table_close(rel, NoLock);
-			continue;
-		}
-		if (missing)
-		{
-			char *definition = psprintf(t->definition, table);
-
-			if (partitioned && strcmp(t->name, TRIGGER_TRUNCATE) != 0)
-				drop_from_partitions(relid, t->name);
-			guard_run_ddl(psprintf("CREATE TRIGGER %s %s", t->name, definition));
-			guard_run_ddl(
-				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
-		}
-		/* not by ALTER TABLE, which refuses a table with deferred events */
-		if (must_arm(enabled, t->enabled, mode))
-			compat_enable_trigger(rel, t->name, t->enabled);
-		table_close(rel, NoLock);
-		CommandCounterIncrement();
-	}
-}
-
-/* The same for a relation and all below it.  Needs SPI. */
-void
-guard_tree(Oid relid, GuardMode mode)
-{
-	ListCell *lc;
-
-	foreach(lc, find_all_inheritors(relid, ShareRowExclusiveLock, NULL))
-		guard_one(lfirst_oid(lc), mode);
-}
-
-/* Is any part of the guard on the relation? */
-bool
-place_carries_guard(Oid relid)
-{
-	return OidIsValid(get_trigger_oid(relid, TRIGGER_AMEND, true)) ||
-		   OidIsValid(get_trigger_oid(relid, TRIGGER_JUDGE, true)) ||
-		   OidIsValid(get_trigger_oid(relid, TRIGGER_TRUNCATE, true));
-}
-
-/* What tgenabled says of a trigger, or 0 where there is none. */
-static char
-trigger_enabled(Oid relid, const char *name)
-{
-	Relation triggers = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key[2];
-	SysScanDesc scan;
-	HeapTuple tuple;
-	char enabled = '\0';
-
-	ScanKeyInit(&key[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	ScanKeyInit(&key[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum(name));
-	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 2, key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		enabled = ((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled;
-	systable_endscan(scan);
-	table_close(triggers, AccessShareLock);
-	return enabled;
-}
-
-/* Is some part of the guard missing or switched off, on a table or below it? */
-bool
-guard_is_away(Oid relid)
-{
-	ListCell *lc;
-
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-	{
-		for (size_t i = 0; i < lengthof(guard_triggers); i++)
-		{
-			const char *name = guard_triggers[i].name;
-			char enabled = trigger_enabled(lfirst_oid(lc), name);
-
-			/* there it cannot be */
-			if (enabled == '\0' && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
-				strcmp(name, TRIGGER_TRUNCATE) == 0 &&
-				get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
-				continue;
-			if (enabled == '\0' || enabled == TRIGGER_DISABLED ||
-				enabled == TRIGGER_FIRES_ON_REPLICA)
-				return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Drop the triggers that a relation has of its own, and not by the table above
- * it; the one for TRUNCATE only if told so.  Needs SPI.
- */
-void
-guard_drop_own(Oid relid, bool truncate)
-{
-	for (size_t i = 0; i < lengthof(guard_triggers); i++)
-	{
-		Relation rel = table_open(relid, AccessExclusiveLock);
-		Trigger *trigger = call_find_trigger(rel, guard_triggers[i].name);
-		bool own = trigger != NULL && !trigger->tgisclone &&
-				   (truncate || strcmp(guard_triggers[i].name, TRIGGER_TRUNCATE) != 0);
-		char *table = guard_table_name(rel);
-
-		table_close(rel, NoLock);
-		if (own)
-			guard_run_ddl(psprintf("DROP TRIGGER %s ON %s", guard_triggers[i].name, table));
-	}
-}
+	char *schema;
+	char *table;
+} TableName;
 
 /* What the rules cannot do for a table that has no key. */
 static void
@@ -321,18 +95,6 @@ guard_relation(Oid relid, bool quiet)
 	}
 }
 
-Datum
-ownership_guard(PG_FUNCTION_ARGS)
-{
-	SPI_connect();
-	require_relation(PG_GETARG_OID(0));
-	if (compat_table_ownercheck(PG_GETARG_OID(0), GetUserId()))
-		catch_up(PG_GETARG_OID(0));
-	guard_relation(PG_GETARG_OID(0), false);
-	SPI_finish();
-	PG_RETURN_VOID();
-}
-
 /*
  * unguard(relation): drop the guard from it and all below.
  *
@@ -376,12 +138,6 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	SPI_finish();
 	PG_RETURN_VOID();
 }
-
-typedef struct TableName
-{
-	char *schema;
-	char *table;
-} TableName;
 
 /* The tables on the map that match, in the order of their names. */
 static List *
@@ -488,4 +244,32 @@ ownership_guard_all(PG_FUNCTION_ARGS)
 				 errhint("Call ownership.guard_all() again; tables that are guarded stay so.")));
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/*
+ * Guard the tables whose lock is free at once; of the others a notice tells.
+ * Waiting for one table's lock while holding another's could make a running
+ * sync a deadlock's victim.
+ */
+void
+guard_relations(List *relids)
+{
+	int busy = 0;
+	ListCell *lc;
+
+	foreach(lc, relids)
+	{
+		Oid relid = lfirst_oid(lc);
+
+		if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
+		{
+			busy++;
+			continue;
+		}
+		guard_relation(relid, true);
+	}
+	if (busy > 0)
+		ereport(NOTICE, (errmsg_plural("%d table is in use and was not guarded",
+									   "%d tables are in use and were not guarded", busy, busy),
+						 errhint("CALL ownership.guard_all() guards them one at a time.")));
 }

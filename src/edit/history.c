@@ -8,12 +8,14 @@
  * foreign key.  Nobody needs a privilege on the history to have his edits in
  * it, and with a few microseconds a row an import stays an import.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/genam.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -21,7 +23,12 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "edit.h"
 
 PG_FUNCTION_INFO_V1(ownership_map_recorded);
 

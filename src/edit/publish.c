@@ -12,12 +12,18 @@
  * A replicated TRUNCATE cannot be left out, only be an error.  So it is one
  * where it begins: a table that is published with its TRUNCATE refuses it.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/xlog.h"
 #include "catalog/pg_publication.h"
-#include "catalog/pg_trigger.h"
-#include "utils/lsyscache.h"
+#include "commands/trigger.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "edit.h"
 
 PG_FUNCTION_INFO_V1(ownership_another_hub);
 
@@ -94,31 +100,4 @@ ownership_another_hub(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
 																 : td->tg_trigtuple);
-}
-
-/*
- * Leave the trigger out of a private list.  What a worker records of the rows
- * that it applies is this hub's, and need not be asked about.
- */
-void
-publish_own_rows(Relation rel, TriggerDesc *triggers)
-{
-	bool others = false;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		Trigger *trigger = &triggers->triggers[i];
-
-		if (trigger->tgenabled == TRIGGER_DISABLED ||
-			!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-								  TRIGGER_TYPE_INSERT))
-			continue;
-		if (get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel) &&
-			strcmp(get_func_name(trigger->tgfoid), "another_hub") == 0)
-			trigger->tgenabled = TRIGGER_DISABLED;
-		else
-			others = true;
-	}
-	if (triggers != NULL)
-		triggers->trig_insert_before_row &= others;
 }

@@ -1,95 +1,30 @@
 /*
- * conflict.c
- *		Evidence: rows of ownership.conflict, written by the writer's own
- *		transaction.
- *
- * Values are recorded as their text output (value.c), so that one value has one
- * text whoever writes it, and a refused value once (repeat.c).  A refused
- * UPDATE or DELETE holds the row's lock; a refused INSERT has no row to lock, so
- * look-up and insertion are one critical section there (a lock of our own, held
- * for just that long), and an equal row of a transaction under way is waited
- * for, as a unique index would.
+ * json.c
+ *		Evidence as JSON: the columns of a row, the key of a row, the names of columns.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/detoast.h"
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
-#include "common/hashfn.h"
-#include "compat.h"
-#include "executor/executor.h"
-#include "miscadmin.h"
-#include "pgtime.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "nodes/bitmapset.h"
+#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/bytea.h"
-#include "utils/datetime.h"
-#include "utils/float.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/resowner.h"
-#include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
-/* apart from the advisory locks of SQL functions, which use 1 and 2 */
-#define LOCK_CLASS 3
-
-const char *
-operation_name(Operation operation)
-{
-	switch (operation)
-	{
-		case OPERATION_INSERT:
-			return "INSERT";
-		case OPERATION_UPDATE:
-			return "UPDATE";
-		case OPERATION_DELETE:
-			return "DELETE";
-		case OPERATION_TRUNCATE:
-			return "TRUNCATE";
-	}
-	pg_unreachable();
-}
-
-/* The word for a verdict, as evidence and explain() have it. */
-const char *
-verdict_name(Verdict outcome)
-{
-	switch (outcome)
-	{
-		case VERDICT_ALLOW:
-			return "allowed";
-		case VERDICT_OBSERVE:
-			return "observed";
-		case VERDICT_FILL:
-			return "filled";
-		case VERDICT_OVERRIDE:
-			return "overridden";
-		case VERDICT_KEEP:
-			return "kept";
-		case VERDICT_DISCARD:
-			return "discarded";
-		case VERDICT_REJECT:
-			return "rejected";
-	}
-	pg_unreachable();
-}
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "evidence.h"
 
 /* Was the value, or the row, kept out? */
-static bool
+bool
 evidence_is_refused(Verdict outcome)
 {
 	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
@@ -165,7 +100,7 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 }
 
 /* The columns of the conflicts with e's outcome, but for some. */
-static Jsonb *
+Jsonb *
 evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	JsonbParseState *state = NULL;
@@ -182,7 +117,7 @@ evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 }
 
 /* Every column that is stored, but for some. */
-static Jsonb *
+Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	TupleDesc desc = e->desc;
@@ -269,7 +204,7 @@ is_to_come(const Evidence *e, AttrNumber attnum)
  * refused INSERT does not name of it is another one at each try, and tells no
  * row: then *made is what is no part of the proposal either.
  */
-static Jsonb *
+Jsonb *
 evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 {
 	const RelationMap *map = e->map;
@@ -294,7 +229,7 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-static Datum
+Datum
 evidence_name_array(List *names)
 {
 	int n = list_length(names);
@@ -312,7 +247,7 @@ evidence_name_array(List *names)
 	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
 }
 
-static List *
+List *
 evidence_names(const Evidence *e)
 {
 	List *names = NIL;
@@ -325,438 +260,8 @@ evidence_names(const Evidence *e)
 	return names;
 }
 
-/* Gives a row that is being made a text, or NULL. */
-void
-insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
-{
-	nulls[attnum - 1] = text == NULL;
-	if (text != NULL)
-		values[attnum - 1] = CStringGetTextDatum(text);
-}
-
-static void
-set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
-{
-	nulls[attnum - 1] = jsonb == NULL;
-	if (jsonb != NULL)
-		values[attnum - 1] = JsonbPGetDatum(jsonb);
-}
-
-/* All but the key, the values and the columns. */
-static void
-set_common(Datum *values, bool *nulls, const char *schema, const char *table, Operation operation,
-		   const Writer *writer, const char *system, Verdict outcome)
-{
-	memset(nulls, true, Natts_conflict * sizeof(bool));
-	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[Anum_conflict_recorded_at - 1] = false;
-	insert_set_text(values, nulls, Anum_conflict_schema, schema);
-	insert_set_text(values, nulls, Anum_conflict_table, table);
-	insert_set_text(values, nulls, Anum_conflict_operation, operation_name(operation));
-	insert_set_text(values, nulls, Anum_conflict_system, system);
-	insert_set_text(values, nulls, Anum_conflict_role, GetUserNameFromId(writer->role, true));
-	insert_set_text(values, nulls, Anum_conflict_origin, writer->origin);
-	insert_set_text(values, nulls, Anum_conflict_application,
-					application_name != NULL && application_name[0] != '\0' ? application_name
-																			: NULL);
-	insert_set_text(values, nulls, Anum_conflict_outcome, verdict_name(outcome));
-}
-
-/* One key of a jsonb object, or NULL. */
-JsonbValue *
-value_in_object(Jsonb *object, const char *key)
-{
-	if (object == NULL || !JB_ROOT_IS_OBJECT(object))
-		return NULL;
-	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), NULL);
-}
-
-/* How long the string is in COPY of a JSON value, in any client's encoding. */
-static Size
-copied_length(const char *string, int len)
-{
-	Size size = 0;
-
-	for (int i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) string[i];
-
-		if (IS_HIGHBIT_SET(c) || c == '"' || strchr("\b\f\n\r\t", c) != NULL)
-			size += 3;
-		else if (c == '\\')
-			size += 4;
-		else
-			size += c < ' ' ? 7 : 1;
-	}
-	return size;
-}
-
-/*
- * A row of evidence can be written that nobody could read any more, because a
- * value is longer in JSON than in itself, or because several go together.
- *
- * Errors: it would be one (program_limit_exceeded).
- */
-static void
-check_readable(const Evidence *e, Jsonb *const values[], int n)
-{
-	const Size limit = MaxAllocSize - 1024 * 1024;
-	Size size = 0;
-
-	for (int i = 0; i < n; i++)
-		size += values[i] == NULL ? 0 : VARSIZE(values[i]);
-	if (size < limit / 8)
-		return;
-	size = 0;
-	for (int i = 0; i < n; i++)
-	{
-		JsonbIterator *it;
-		JsonbIteratorToken token;
-		JsonbValue v;
-
-		if (values[i] == NULL)
-			continue;
-		it = JsonbIteratorInit(&values[i]->root);
-		while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-		{
-			if ((token == WJB_KEY || token == WJB_VALUE) && v.type == jbvString)
-				size += copied_length(v.val.string.val, v.val.string.len);
-			size += 8;
-		}
-	}
-	if (size > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the values of one row of table \"%s\" are too large for evidence",
-						names_relation_label(e->map->schema, e->map->table)),
-				 errdetail("As JSON they take %zu bytes, of %zu at most: a control character takes 7 bytes, for example.",
-						   size, limit)));
-}
-
-/* Evidence that is to be inserted. */
-typedef struct Draft
-{
-	ConflictSet fresh; /* those that are to be told */
-	bool apart;		   /* a column at a time */
-	Proposal proposal;
-	bool locked; /* until it is inserted */
-	LOCKTAG lock;
-} Draft;
-
-/* Of the conflicts, those that have not been told. */
-static void
-find_fresh(Relation rel, const Evidence *e, Draft *draft)
-{
-	Proposal *p = &draft->proposal;
-	ConflictSet *fresh = &draft->fresh;
-	bool refused = evidence_is_refused(e->outcome);
-	bool discarded = e->outcome == VERDICT_DISCARD && e->proposed != NULL;
-	Bitmapset *made;
-	int attnum = -1;
-
-	p->key = evidence_row_key(e, &p->whole, &made);
-	while (p->whole && (attnum = bms_next_member(made, attnum)) >= 0)
-		p->made = lappend(p->made, NameStr(TupleDescAttr(e->desc, attnum - 1)->attname));
-	if (discarded)
-		p->values = evidence_row_values(e, e->proposed, -1, p->whole ? NULL : made);
-	else if (e->proposed != NULL)
-		p->values = evidence_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
-	*fresh = *e->conflicts;
-	if (!refused || p->key == NULL)
-		return;
-
-	draft->locked = e->operation == OPERATION_INSERT;
-	if (draft->locked)
-	{
-		Jsonb *row = p->whole ? p->key : p->values;
-		uint64 hash = hash_any_extended((unsigned char *) VARDATA_ANY(row), VARSIZE_ANY_EXHDR(row),
-										e->map->home);
-
-		SET_LOCKTAG_ADVISORY(draft->lock, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash,
-							 LOCK_CLASS);
-	}
-	for (;;)
-	{
-		TransactionId pending;
-
-		if (draft->locked)
-			(void) LockAcquire(&draft->lock, ExclusiveLock, false, false);
-		fresh->items = palloc(fresh->n * sizeof(Conflict));
-		memcpy(fresh->items, e->conflicts->items, fresh->n * sizeof(Conflict));
-		pending = repeat_forget(rel, e, p, fresh, &draft->apart);
-		if (!TransactionIdIsValid(pending))
-			return;
-		if (draft->locked)
-			(void) LockRelease(&draft->lock, ExclusiveLock, false);
-		XactLockTableWait(pending, NULL, NULL, XLTW_None);
-	}
-}
-
-/* The row of evidence for e's conflicts. */
-static void
-make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
-{
-	bool refused = evidence_is_refused(e->outcome);
-	int limit = ownership_value_limit;
-	Jsonb *proposed = p->values;
-	Jsonb *stored = NULL;
-
-	if (refused && e->outcome != VERDICT_DISCARD && e->proposed != NULL)
-		proposed = evidence_values(e, e->proposed, -1, NULL);
-	if (e->outcome == VERDICT_KEEP && e->final != NULL)
-		stored = evidence_values(e, e->final, limit, NULL);
-	else if (e->stored != NULL)
-		stored = (e->proposed == NULL && !refused) ? evidence_row_values(e, e->stored, limit, NULL)
-												   : evidence_values(e, e->stored, limit, NULL);
-	check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
-
-	set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer, e->system,
-			   e->outcome);
-	set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
-	set_jsonb(values, nulls, Anum_conflict_stored, stored);
-	set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
-	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
-	nulls[Anum_conflict_columns - 1] = false;
-}
-
-typedef struct EvidenceRow
-{
-	Datum values[Natts_conflict];
-	bool nulls[Natts_conflict];
-} EvidenceRow;
-
-/* The rows of evidence (EvidenceRow) that are to be inserted. */
-static List *
-draft_evidence(Relation rel, const Evidence *original, Draft *draft)
-{
-	Evidence e = *original;
-	List *rows = NIL;
-
-	find_fresh(rel, &e, draft);
-	for (int i = 0; i < draft->fresh.n; i++)
-	{
-		ConflictSet one = {1, &draft->fresh.items[i], original->conflicts->strictest};
-		EvidenceRow *row;
-
-		if (one.items->verdict != e.outcome)
-			continue;
-		row = palloc(sizeof(EvidenceRow));
-		e.conflicts = draft->apart ? &one : &draft->fresh;
-		make_row(&e, &draft->proposal, row->values, row->nulls);
-		rows = lappend(rows, row);
-		if (!draft->apart)
-			break;
-	}
-	return rows;
-}
-
-/* Inserts evidence, unless it has been told.  Only its text has fixed settings. */
-static void
-insert_evidence(Inserter *inserter, const Evidence *e)
-{
-	Draft *draft = palloc0(sizeof(Draft));
-	List *volatile rows = NIL;
-	OutputSettings settings = value_fix_output(e->map->text_needs);
-	ListCell *lc;
-
-	PG_TRY();
-	{
-		rows = draft_evidence(inserter->rel, e, draft);
-	}
-	PG_FINALLY();
-	{
-		value_restore_output(&settings);
-	}
-	PG_END_TRY();
-
-	foreach(lc, rows)
-	{
-		EvidenceRow *row = lfirst(lc);
-
-		insert_row(inserter, Natts_conflict, row->values, row->nulls);
-	}
-	if (draft->locked)
-		(void) LockRelease(&draft->lock, ExclusiveLock, false);
-}
-
-/*
- * Record those of the conflicts whose verdict is e->outcome, with the values
- * of e's rows.  Observed rows beyond ownership.observed_limit of a statement
- * are counted only.
- *
- * Errors: a refused value that does not fit into jsonb (program_limit_exceeded).
- */
-void
-evidence_record(const Evidence *e)
-{
-	Tally *tally = tally_get(e->map);
-	Inserter *inserter = tally->inserter;
-	MemoryContext cxt;
-	MemoryContext old;
-
-	activity_conflict(e->map, e->system, e->conflicts, e->outcome);
-	if (e->outcome == VERDICT_OBSERVE)
-	{
-		if (tally->observed++ >= (uint64) ownership_observed_limit)
-		{
-			ListCell *lc;
-
-			tally->rest++;
-			tally->rest_operation = e->operation;
-			if (tally->rest_system == NULL && e->system != NULL)
-				tally->rest_system = MemoryContextStrdup(tally->cxt, e->system);
-			foreach(lc, evidence_names(e))
-			{
-				if (!names_contain(tally->rest_columns, lfirst(lc)))
-				{
-					old = MemoryContextSwitchTo(tally->cxt);
-					tally->rest_columns = lappend(tally->rest_columns, pstrdup(lfirst(lc)));
-					MemoryContextSwitchTo(old);
-				}
-			}
-			return;
-		}
-	}
-
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(cxt);
-	if (inserter == NULL)
-	{
-		/* kept for the statement's other rows, where its end will be seen */
-		if (tally->statement != NULL)
-			MemoryContextSwitchTo(tally->cxt);
-		inserter = insert_open("conflict");
-		MemoryContextSwitchTo(cxt);
-		if (tally->statement != NULL)
-			tally->inserter = inserter;
-	}
-	insert_evidence(inserter, e);
-	if (tally->statement == NULL)
-		insert_close(inserter);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(cxt);
-}
-
-/*
- * The rows of a statement that were only counted: one row of evidence without
- * a key, whose `proposed` is their number.
- */
-static void
-record_rest(const Tally *tally)
-{
-	Inserter *inserter = insert_open("conflict");
-	const Writer *writer = statement_writer();
-	Datum values[Natts_conflict];
-	bool nulls[Natts_conflict];
-	JsonbValue count;
-
-	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
-			   tally->rest_system, VERDICT_OBSERVE);
-	count.type = jbvNumeric;
-	count.val.numeric = int64_to_numeric((int64) tally->rest);
-	set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
-	values[Anum_conflict_columns - 1] = evidence_name_array(tally->rest_columns);
-	nulls[Anum_conflict_columns - 1] = false;
-	insert_row(inserter, Natts_conflict, values, nulls);
-	insert_close(inserter);
-}
-
-static const char *
+const char *
 evidence_jsonb_text(Jsonb *jsonb)
 {
 	return JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-}
-
-/* What is told of a write that is about to be rejected. */
-static void
-describe_attempt(const Evidence *e, Attempt *attempt)
-{
-	OutputSettings settings;
-	int limit = ownership_value_limit;
-	Jsonb *key;
-	Bitmapset *made;
-	bool whole;
-
-	memset(attempt, 0, sizeof(Attempt));
-	attempt->at = GetCurrentTimestamp();
-	attempt->texts[ATTEMPT_SCHEMA] = e->map->schema;
-	attempt->texts[ATTEMPT_TABLE] = e->map->table;
-	attempt->texts[ATTEMPT_OPERATION] = operation_name(e->operation);
-	attempt->texts[ATTEMPT_SYSTEM] = e->system;
-	attempt->texts[ATTEMPT_ROLE] = GetUserNameFromId(e->writer->role, true);
-	attempt->texts[ATTEMPT_ORIGIN] = e->writer->origin;
-	if (application_name != NULL && application_name[0] != '\0')
-		attempt->texts[ATTEMPT_APPLICATION] = application_name;
-	attempt->texts[ATTEMPT_COLUMNS] =
-		OidOutputFunctionCall(F_ARRAY_OUT, evidence_name_array(evidence_names(e)));
-	settings = value_fix_output(e->map->text_needs);
-	PG_TRY();
-	{
-		key = evidence_row_key(e, &whole, &made);
-		if (key != NULL)
-			attempt->texts[ATTEMPT_KEY] = evidence_jsonb_text(key);
-		if (e->stored != NULL)
-			attempt->texts[ATTEMPT_STORED] =
-				evidence_jsonb_text(evidence_values(e, e->stored, limit, NULL));
-		if (e->proposed != NULL)
-			attempt->texts[ATTEMPT_PROPOSED] =
-				evidence_jsonb_text(evidence_values(e, e->proposed, limit, whole ? NULL : made));
-	}
-	PG_FINALLY();
-	{
-		value_restore_output(&settings);
-	}
-	PG_END_TRY();
-}
-
-static const char *
-or_dash(const char *text)
-{
-	return text == NULL ? "-" : text;
-}
-
-/*
- * A write is about to be rejected, its transaction rolls back, and whoever
- * catches the error may say nothing: it is remembered, where the library is
- * preloaded, and there is a line in the server log.
- */
-void
-record_rejected(const Evidence *e)
-{
-	Attempt attempt;
-
-	describe_attempt(e, &attempt);
-	if (activity_counts())
-		activity_attempt(e->map, e->system, e->conflicts, &attempt);
-	ereport(LOG_SERVER_ONLY,
-			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
-					operation_name(e->operation), names_relation_label(e->map->schema, e->map->table),
-					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
-					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
-			 errhidestmt(true), errhidecontext(true)));
-}
-
-/*
- * A statement ended, or the transaction: report to the client what was kept out
- * by it, and record what was only counted.
- */
-void
-evidence_end(const void *statement, bool all)
-{
-	List *tallies = tally_take(statement, all);
-	ListCell *lc;
-
-	foreach(lc, tallies)
-	{
-		Tally *tally = lfirst(lc);
-
-		if (tally->inserter != NULL)
-			insert_close(tally->inserter);
-		if (tally->rest > 0)
-			record_rest(tally);
-		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
-			evidence_report_kept(tally);
-		tally_free(tally);
-	}
-	list_free(tallies);
 }

@@ -1,20 +1,42 @@
 /*
- * report.c
+ * messages.c
  *		What the client and the server log are told of a conflict.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "postmaster/bgworker.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "../activity/activity.h"
+#include "evidence.h"
 
 /* One warning a minute for the same writer and column. */
 #define WARNING_INTERVAL_MS (60 * 1000)
 
 /* Columns that a message names; of more it gives the number. */
 #define COLUMNS_NAMED 5
+
+/* What was warned of, in this worker. */
+typedef struct Warned
+{
+	Oid home;
+	char column[NAMEDATALEN];
+	TimestampTz at;
+	uint64 since; /* not told */
+} Warned;
+
+static List *warned = NIL;
 
 /* The columns with e's outcome, quoted, for a message. */
 static char *
@@ -95,58 +117,6 @@ reject_message(const Evidence *e, const char *columns, int ncolumns)
 	}
 	pg_unreachable();
 }
-
-/*
- * The error of a rejected write.  No values are in it: whoever may not read
- * the row learns nothing.  `why` is a further sentence for the detail.
- */
-void
-evidence_report_rejected(const Evidence *e, const char *why)
-{
-	int ncolumns;
-	char *columns = column_list(e, &ncolumns);
-	char *message = reject_message(e, columns, ncolumns);
-	char *detail = owner_list(e);
-	const char *first = NULL;
-	const char *owner = NULL;
-
-	for (int i = 0; i < e->conflicts->n && first == NULL; i++)
-	{
-		if (e->conflicts->items[i].verdict == e->outcome)
-		{
-			first = e->conflicts->items[i].col->name;
-			owner = e->conflicts->items[i].owner;
-		}
-	}
-	if (why != NULL)
-		detail = psprintf("%s %s", detail, why);
-
-	record_rejected(e);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
-			 e->system != NULL || e->writer->origin != NULL
-				 ? errhint("Leave it to \"%s\", or write without it. "
-						   "A data steward (ownership.identify() with steward => true) may write every field; "
-						   "\"SET ownership.enforcement = off\" is for maintenance.",
-						   owner)
-				 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
-						   "A data steward (steward => true) may write every field; "
-						   "\"SET ownership.enforcement = off\" is for maintenance."),
-			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
-			 err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
-			 err_generic_string(PG_DIAG_COLUMN_NAME, first)));
-}
-
-/* What was warned of, in this worker. */
-typedef struct Warned
-{
-	Oid home;
-	char column[NAMEDATALEN];
-	TimestampTz at;
-	uint64 since; /* not told */
-} Warned;
-
-static List *warned = NIL;
 
 static Warned *
 warned_entry(Oid home, const char *column)
@@ -256,4 +226,114 @@ evidence_report_kept(const Tally *tally)
 							   (unsigned long) tally->discarded,
 							   (unsigned long long) tally->discarded, table),
 				 errdetail("%s", refused)));
+}
+
+/* What is told of a write that is about to be rejected. */
+static void
+describe_attempt(const Evidence *e, Attempt *attempt)
+{
+	OutputSettings settings;
+	int limit = ownership_value_limit;
+	Jsonb *key;
+	Bitmapset *made;
+	bool whole;
+
+	memset(attempt, 0, sizeof(Attempt));
+	attempt->at = GetCurrentTimestamp();
+	attempt->texts[ATTEMPT_SCHEMA] = e->map->schema;
+	attempt->texts[ATTEMPT_TABLE] = e->map->table;
+	attempt->texts[ATTEMPT_OPERATION] = operation_name(e->operation);
+	attempt->texts[ATTEMPT_SYSTEM] = e->system;
+	attempt->texts[ATTEMPT_ROLE] = GetUserNameFromId(e->writer->role, true);
+	attempt->texts[ATTEMPT_ORIGIN] = e->writer->origin;
+	if (application_name != NULL && application_name[0] != '\0')
+		attempt->texts[ATTEMPT_APPLICATION] = application_name;
+	attempt->texts[ATTEMPT_COLUMNS] =
+		OidOutputFunctionCall(F_ARRAY_OUT, evidence_name_array(evidence_names(e)));
+	settings = value_fix_output(e->map->text_needs);
+	PG_TRY();
+	{
+		key = evidence_row_key(e, &whole, &made);
+		if (key != NULL)
+			attempt->texts[ATTEMPT_KEY] = evidence_jsonb_text(key);
+		if (e->stored != NULL)
+			attempt->texts[ATTEMPT_STORED] =
+				evidence_jsonb_text(evidence_values(e, e->stored, limit, NULL));
+		if (e->proposed != NULL)
+			attempt->texts[ATTEMPT_PROPOSED] =
+				evidence_jsonb_text(evidence_values(e, e->proposed, limit, whole ? NULL : made));
+	}
+	PG_FINALLY();
+	{
+		value_restore_output(&settings);
+	}
+	PG_END_TRY();
+}
+
+static const char *
+or_dash(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+/*
+ * A write is about to be rejected, its transaction rolls back, and whoever
+ * catches the error may say nothing: it is remembered, where the library is
+ * preloaded, and there is a line in the server log.
+ */
+static void
+record_rejected(const Evidence *e)
+{
+	Attempt attempt;
+
+	describe_attempt(e, &attempt);
+	if (activity_counts())
+		activity_attempt(e->map, e->system, e->conflicts, &attempt);
+	ereport(LOG_SERVER_ONLY,
+			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
+					operation_name(e->operation), names_relation_label(e->map->schema, e->map->table),
+					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
+					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
+			 errhidestmt(true), errhidecontext(true)));
+}
+
+/*
+ * The error of a rejected write.  No values are in it: whoever may not read
+ * the row learns nothing.  `why` is a further sentence for the detail.
+ */
+void
+evidence_report_rejected(const Evidence *e, const char *why)
+{
+	int ncolumns;
+	char *columns = column_list(e, &ncolumns);
+	char *message = reject_message(e, columns, ncolumns);
+	char *detail = owner_list(e);
+	const char *first = NULL;
+	const char *owner = NULL;
+
+	for (int i = 0; i < e->conflicts->n && first == NULL; i++)
+	{
+		if (e->conflicts->items[i].verdict == e->outcome)
+		{
+			first = e->conflicts->items[i].col->name;
+			owner = e->conflicts->items[i].owner;
+		}
+	}
+	if (why != NULL)
+		detail = psprintf("%s %s", detail, why);
+
+	record_rejected(e);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
+			 e->system != NULL || e->writer->origin != NULL
+				 ? errhint("Leave it to \"%s\", or write without it. "
+						   "A data steward (ownership.identify() with steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance.",
+						   owner)
+				 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
+						   "A data steward (steward => true) may write every field; "
+						   "\"SET ownership.enforcement = off\" is for maintenance."),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
+			 err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
+			 err_generic_string(PG_DIAG_COLUMN_NAME, first)));
 }

@@ -20,23 +20,29 @@
  * Everything is read with a dirty snapshot, which also sees what concurrent
  * transactions have not committed yet, and takes no predicate locks.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/genam.h"
 #include "access/stratnum.h"
-#include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
+#include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/snapshot.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "evidence.h"
 
 /* Sets of columns of one row and writer, before evidence is told a column at a time. */
 #define MANY_SETS 16

@@ -3,18 +3,24 @@
  *		Asking the rules without writing: current_system(), explain(), and what
  *		is wrong with a row filter.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/xact.h"
-#include "compat.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../edit/edit.h"
+#include "../decisions/decisions.h"
+#include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_current_system);
 PG_FUNCTION_INFO_V1(ownership_explain);

@@ -2,11 +2,16 @@
  * grants.c
  *		The map as native GRANT statements.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
+
+#include "../base/base.h"
+#include "../edit/edit.h"
+#include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_grants);
 

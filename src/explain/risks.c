@@ -2,11 +2,14 @@
  * risks.c
  *		A gate for deployments: no risk of some severity may be open.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+
+#include "../base/base.h"
+#include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_assert_clean);
 

@@ -8,18 +8,25 @@
  * judged as the trigger would.  This is not seen in a session that has not
  * loaded the library yet, which ownership.risks tells.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "guard.h"
 
 /* Whoever may not truncate a table must not wait for its lock either. */
 static void

@@ -26,22 +26,25 @@
  * own row changes BEFORE judges: on a partition AFTER would leak a relcache
  * reference for each of them.)
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/sysattr.h"
-#include "access/transam.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
-#include "compat.h"
+#include "commands/trigger.h"
+#include "executor/execdesc.h"
 #include "executor/executor.h"
-#include "lib/ilist.h"
-#include "parser/parsetree.h"
-#include "utils/builtins.h"
+#include "nodes/bitmapset.h"
+#include "nodes/execnodes.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "guard.h"
 
 /* What a statement may do to the rows of one relation. */
 typedef struct Writes
@@ -54,221 +57,6 @@ typedef struct Writes
 	bool derives;			  /* unnamed columns may get other values than defaults */
 	const Bitmapset *updated; /* the columns that UPDATE names; NULL: all */
 } Writes;
-
-/* Which of the guard's row triggers it needs. */
-typedef struct Need
-{
-	bool amend;
-	bool judge;
-} Need;
-
-/* A private trigger list whose guard was lifted; lives in the list's context. */
-typedef struct Lifted
-{
-	dlist_node node;
-	MemoryContextCallback gone;
-	TriggerDesc *desc; /* NULL: out of reach, only its triggers are known */
-	TriggerDesc saved;
-	Trigger *triggers;
-	int ntriggers;
-	bool undone;
-	char enabled[FLEXIBLE_ARRAY_MEMBER]; /* tgenabled as it was */
-} Lifted;
-
-static dlist_head lifted = DLIST_STATIC_INIT(lifted);
-static Oid trigger_list_amend = InvalidOid;
-static Oid trigger_list_judge = InvalidOid;
-
-/* A function or a schema changed. */
-void
-trigger_list_forget_functions(void)
-{
-	trigger_list_amend = trigger_list_judge = InvalidOid;
-}
-
-static Oid
-guard_function(const char *name)
-{
-	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-						   PointerGetDatum(buildoidvector(NULL, 0)),
-						   ObjectIdGetDatum(get_namespace_oid(OWNERSHIP_SCHEMA, true)));
-}
-
-/* By function: anybody may give a trigger any name. */
-static bool
-is_guard(const Trigger *trigger)
-{
-	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
-}
-
-/*
- * Looks up the guard's functions, if some trigger of the list may be a guard's:
- * so that looking is cheap where there is none anywhere near.  Each look-up may
- * let an invalidation in, which replaces a relation's own list.
- */
-static void
-find_functions(const TriggerDesc *desc)
-{
-	bool found = false;
-	Oid amend;
-	Oid judge;
-
-	if (desc == NULL || OidIsValid(trigger_list_amend))
-		return;
-	for (int i = 0; i < desc->numtriggers && !found; i++)
-		found = desc->triggers[i].tgfoid >= FirstNormalObjectId;
-	if (!found)
-		return;
-	amend = guard_function("guard_amend");
-	judge = guard_function("guard_judge");
-	trigger_list_amend = amend;
-	trigger_list_judge = judge;
-}
-
-static bool
-contains_guard(const TriggerDesc *desc)
-{
-	if (desc == NULL || !OidIsValid(trigger_list_amend))
-		return false;
-	for (int i = 0; i < desc->numtriggers; i++)
-	{
-		if (is_guard(&desc->triggers[i]))
-			return true;
-	}
-	return false;
-}
-
-/* Is there a guard in a statement's private list? */
-static bool
-trigger_list_has_guard(const TriggerDesc *desc)
-{
-	find_functions(desc);
-	return contains_guard(desc);
-}
-
-/* Is there one in the relation's own list, as it is after the look-up? */
-static bool
-trigger_list_is_guarded(Relation rel)
-{
-	find_functions(rel->trigdesc);
-	return contains_guard(rel->trigdesc);
-}
-
-static bool
-fires(const TriggerDesc *desc, int timing, int event)
-{
-	for (int i = 0; i < desc->numtriggers; i++)
-	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
-			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, timing, event))
-			return true;
-	}
-	return false;
-}
-
-/* Does a trigger that is not the guard's fire BEFORE this, for each row? */
-static bool
-trigger_list_others_before(const TriggerDesc *desc, int event)
-{
-	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
-	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !is_guard(&desc->triggers[i]) &&
-			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-								 event))
-			return true;
-	}
-	return false;
-}
-
-/* The same of the list that the called trigger is of, by the relation's own. */
-bool
-trigger_list_others_fire_before(TriggerData *td, int event)
-{
-	return !trigger_list_is_guarded(td->tg_relation) ||
-		   trigger_list_others_before(td->tg_relation->trigdesc, event);
-}
-
-/* The flags of the row triggers, from those that are enabled. */
-static void
-compute_flags(TriggerDesc *desc)
-{
-	desc->trig_insert_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
-	desc->trig_insert_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
-	desc->trig_update_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
-	desc->trig_update_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
-	desc->trig_delete_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
-	desc->trig_delete_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
-}
-
-static void
-forget_lifted(void *arg)
-{
-	Lifted *lift = arg;
-
-	if (!lift->undone)
-		dlist_delete(&lift->node);
-}
-
-/*
- * Disable the guard's triggers that are not needed in a private list.  desc
- * is NULL where only the triggers can be reached.
- */
-static void
-trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
-{
-	MemoryContext cxt = GetMemoryChunkContext(triggers);
-	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
-	bool any = false;
-
-	for (int i = 0; i < ntriggers; i++)
-	{
-		lift->enabled[i] = triggers[i].tgenabled;
-		if (is_guard(&triggers[i]) &&
-			!(triggers[i].tgfoid == trigger_list_amend ? need.amend : need.judge))
-		{
-			triggers[i].tgenabled = TRIGGER_DISABLED;
-			any = true;
-		}
-	}
-	if (!any)
-	{
-		pfree(lift);
-		return;
-	}
-	lift->desc = desc;
-	lift->triggers = triggers;
-	lift->ntriggers = ntriggers;
-	lift->undone = false;
-	if (desc != NULL)
-	{
-		lift->saved = *desc;
-		compute_flags(desc);
-	}
-	lift->gone.func = forget_lifted;
-	lift->gone.arg = lift;
-	MemoryContextRegisterResetCallback(cxt, &lift->gone);
-	dlist_push_tail(&lifted, &lift->node);
-}
-
-/*
- * Put the guard back wherever it was lifted: what it was lifted for may not
- * hold any more.
- */
-void
-lift_undo(void)
-{
-	while (!dlist_is_empty(&lifted))
-	{
-		Lifted *lift = dlist_head_element(Lifted, node, &lifted);
-
-		for (int i = 0; i < lift->ntriggers; i++)
-			lift->triggers[i].tgenabled = lift->enabled[i];
-		if (lift->desc != NULL)
-			*lift->desc = lift->saved;
-		dlist_delete(&lift->node);
-		lift->undone = true;
-	}
-}
 
 /* Could a write of the column be in conflict, whatever the row? */
 static void

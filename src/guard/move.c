@@ -17,29 +17,35 @@
  * by the row.  A row that is nobody's other half is judged as the INSERT that
  * it is.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include <locale.h>
-
+#include "access/attnum.h"
 #include "access/htup_details.h"
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
 #include "access/xact.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "common/hashfn.h"
-#include "compat.h"
 #include "executor/executor.h"
-#include "optimizer/optimizer.h"
+#include "executor/tuptable.h"
+#include "lib/ilist.h"
+#include "locale.h"
+#include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
 #include "replication/logicalworker.h"
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/partcache.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "guard.h"
 
 static dlist_head announced = DLIST_STATIC_INIT(announced); /* of Move */
 
@@ -74,7 +80,6 @@ static MemoryContext moved_cxt = NULL;
 static HTAB *moved = NULL;
 static const Bitmapset *moved_named = NULL; /* the last that was copied */
 static dlist_head arrivals = DLIST_STATIC_INIT(arrivals);
-
 static Oid truncated_home;
 static CommandId truncated_command;
 static LocalTransactionId truncated_xact;

@@ -7,22 +7,26 @@
  * such a row may be replaced or removed by a restore, which is told by
  * check_function_bodies being off, as every dump begins with.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
-#include "catalog/pg_collation.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
-#include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "guide.h"
 
 PG_FUNCTION_INFO_V1(ownership_domain_edit);
 
 /* ownership.domain's attribute numbers */
 #define DOMAIN_NAME 1
+
 #define DOMAIN_SHIPPED 11
 
 /* Remember, or forget, that a domain was deleted. */

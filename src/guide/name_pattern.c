@@ -1,10 +1,10 @@
 /*
- * pattern.c
+ * name_pattern.c
  *		The patterns of the guide's domains: regular expressions that hit whole
  *		words of a column's name, or table.column; and the form in which names
  *		are held against them.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "catalog/pg_collation.h"
 #include "lib/stringinfo.h"
@@ -14,6 +14,8 @@
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 #include "utils/memutils.h"
+
+#include "guide.h"
 
 /* How many bytes of names are searched at a time. */
 #define TEXT_SIZE 32768

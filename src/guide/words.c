@@ -6,10 +6,13 @@
  * A word is split only where words that are known make up all of it, so that
  * a name of which the guide knows a part stays as it is.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+
+#include "guide.h"
 
 /* Words that names of columns are made of, and that no pattern may need to know. */
 static const char *const common_words[] =
@@ -29,6 +32,7 @@ static const char *const common_words[] =
 
 /* What words may be joined with: is before them, these after them. */
 #define FLAG_PREFIX "is"
+
 static const char *const suffixes[] = {"no"};
 
 #define MIN_WORD 3 /* shorter ones are found in too many others */
@@ -39,20 +43,6 @@ static const char *const suffixes[] = {"no"};
 
 /* Stands for what a word cannot go on through. */
 #define BREAK '.'
-
-typedef struct TrieNode
-{
-	int next[26];	   /* 0: none; nothing leads to the root */
-	const char *words; /* the word that ends here, its own parts separated by "_" */
-} TrieNode;
-
-/* A trie: node 0 is its root. */
-struct Words
-{
-	TrieNode *nodes;
-	int used;
-	int allocated;
-};
 
 static bool
 is_letter(char c)

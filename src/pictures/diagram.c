@@ -8,13 +8,15 @@
  * Names come from the map, and may hold anything that text can: nodes are
  * known by number, and names stand only in labels, escaped.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include <ctype.h>
-
+#include "ctype.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+
+#include "../base/base.h"
+#include "pictures.h"
 
 PG_FUNCTION_INFO_V1(ownership_diagram);
 

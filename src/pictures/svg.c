@@ -6,10 +6,12 @@
  *		its text stands at that port: texts never lie on each other, whatever
  *		the lines do.  The same map gives the same picture.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+
+#include "pictures.h"
 
 #define PORT 22	   /* height of one line's end */
 #define PAD 9	   /* above the first port and below the last */
@@ -27,6 +29,7 @@
 
 /* A name of either direction between other words. */
 #define FIRST_STRONG_ISOLATE "\xe2\x81\xa8"
+
 #define POP_ISOLATE "\xe2\x81\xa9"
 
 /* A box of one of the three columns. */

@@ -12,8 +12,9 @@
  * or the table's owner has made, and what is computed ahead of a write is
  * computed as the table's owner, who could do no more by it than he can.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/sysattr.h"
@@ -21,10 +22,11 @@
 #include "catalog/partition.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
 #include "nodes/value.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
@@ -35,53 +37,15 @@
 #include "parser/parser.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/guc.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/syscache.h"
 
-/* Runs as the table's owner, as PostgreSQL's own maintenance does. */
-SavedRole
-role_become_owner(Relation rel)
-{
-	SavedRole caller;
-
-	GetUserIdAndSecContext(&caller.role, &caller.context);
-	SetUserIdAndSecContext(rel->rd_rel->relowner, caller.context | SECURITY_RESTRICTED_OPERATION);
-	caller.nestlevel = NewGUCNestLevel();
-	return caller;
-}
-
-/*
- * Runs as the owner of the map's tables: what follows DDL on the map must not
- * depend on what the user who runs the DDL may write there, nor on settings of
- * his session.  For statements on the map's own tables, whose code is the
- * extension's.
- */
-SavedRole
-role_become_extension(void)
-{
-	SavedRole caller;
-
-	catalog_check_triggers();
-	GetUserIdAndSecContext(&caller.role, &caller.context);
-	SetUserIdAndSecContext(catalog_owner(), caller.context | SECURITY_LOCAL_USERID_CHANGE);
-	caller.nestlevel = NewGUCNestLevel();
-	sql_set_search_path();
-	/* foreign keys must cascade */
-	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
-		(void) set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	return caller;
-}
-
-/* Not called after an error: the end of the (sub)transaction does the same. */
-void
-role_restore(const SavedRole *caller)
-{
-	AtEOXact_GUC(false, caller->nestlevel);
-	SetUserIdAndSecContext(caller->role, caller->context);
-}
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "rules.h"
 
 static void
 syntax_error(const char *text)

@@ -16,14 +16,18 @@
  * Row changes without a statement (those that a replication worker applies)
  * are judged by what holds then.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "lib/ilist.h"
-#include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/snapshot.h"
+
+#include "../base/base.h"
+#include "rules.h"
 
 /* The map of one relation, as it was when the statement first met it. */
 typedef struct TakenMap

@@ -9,16 +9,21 @@
  * Once a relation is known there is no catalog access.  Dropped relations are
  * marked, too: marked entries are removed when the cache has doubled.
  */
-#include "base.h"
+#include "postgres.h"
 
+#include "access/attnum.h"
 #include "access/relation.h"
 #include "access/transam.h"
 #include "commands/extension.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "rules.h"
 
 static HTAB *outlines = NULL;
 static long most_outlines = 1024;
@@ -138,17 +143,6 @@ outline_entry(Oid relid)
 	}
 	last_outline = outline;
 	return outline;
-}
-
-static bool
-lookup_field_is_key_in(const char *entity, const char *field, Snapshot snapshot)
-{
-	const char *keys[2] = {entity, field};
-	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, snapshot);
-	bool key = catalog_next(scan) && catalog_bool(scan, Anum_field_key);
-
-	catalog_end(scan);
-	return key;
 }
 
 /* Adds the columns that one table on the map gives to the relation. */

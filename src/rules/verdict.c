@@ -2,7 +2,10 @@
  * verdict.c
  *		What becomes of a non-owner's write.  Pure: no state, no catalogs.
  */
-#include "base.h"
+#include "postgres.h"
+
+#include "../base/base.h"
+#include "rules.h"
 
 /* A field without a policy, in a domain without one, has the default. */
 Policy
@@ -71,4 +74,45 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 		return keep(c, key);
 	}
 	return VERDICT_REJECT;
+}
+
+const char *
+operation_name(Operation operation)
+{
+	switch (operation)
+	{
+		case OPERATION_INSERT:
+			return "INSERT";
+		case OPERATION_UPDATE:
+			return "UPDATE";
+		case OPERATION_DELETE:
+			return "DELETE";
+		case OPERATION_TRUNCATE:
+			return "TRUNCATE";
+	}
+	pg_unreachable();
+}
+
+/* The word for a verdict, as evidence and explain() have it. */
+const char *
+verdict_name(Verdict outcome)
+{
+	switch (outcome)
+	{
+		case VERDICT_ALLOW:
+			return "allowed";
+		case VERDICT_OBSERVE:
+			return "observed";
+		case VERDICT_FILL:
+			return "filled";
+		case VERDICT_OVERRIDE:
+			return "overridden";
+		case VERDICT_KEEP:
+			return "kept";
+		case VERDICT_DISCARD:
+			return "discarded";
+		case VERDICT_REJECT:
+			return "rejected";
+	}
+	pg_unreachable();
 }

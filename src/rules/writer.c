@@ -11,25 +11,22 @@
  * in for the map (identities are part of it), roles, memberships or
  * subscriptions.  Callbacks only mark.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_subscription.h"
-#include "commands/trigger.h"
 #include "common/hashfn.h"
-#include "compat.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "replication/logicalworker.h"
 #include "replication/origin.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
+#include "utils/snapshot.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "rules.h"
 
 static Writer cached_writer;
 static bool cached_valid = false;
@@ -46,20 +43,6 @@ writer_forget(void)
 {
 	cached_valid = false;
 	invalidations++;
-}
-
-/* Is there a system of this name? */
-bool
-lookup_system_exists(const char *name)
-{
-	const char *keys[1] = {name};
-	Snapshot snapshot = catalog_snapshot();
-	CatalogScan *scan = catalog_begin("system", "system_pkey", 1, keys, snapshot);
-	bool found = catalog_next(scan);
-
-	catalog_end(scan);
-	catalog_release(snapshot);
-	return found;
 }
 
 static void
@@ -211,21 +194,6 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	}
 }
 
-/* The names of all systems, to suggest one. */
-List *
-lookup_system_names(void)
-{
-	Snapshot snapshot = catalog_snapshot();
-	CatalogScan *scan = catalog_begin("system", NULL, 0, NULL, snapshot);
-	List *names = NIL;
-
-	while (catalog_next(scan))
-		names = lappend(names, catalog_text(scan, Anum_system_name));
-	catalog_end(scan);
-	catalog_release(snapshot);
-	return names;
-}
-
 static void
 check_setting(const char *name)
 {
@@ -286,7 +254,7 @@ intern(const char *name)
 		ctl.match = compare_names;
 		ctl.hcxt = CacheMemoryContext;
 		interned = hash_create("ownership writers", 16, &ctl,
-							HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+							   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	}
 	entry = hash_search(interned, &name, HASH_FIND, NULL);
 	if (entry == NULL)

@@ -11,16 +11,20 @@
  * for a new field it means the column that the field is by default, if that
  * column is there.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include <ctype.h>
-
-#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "ctype.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../edit/edit.h"
+#include "sheet.h"
 
 PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
@@ -47,7 +51,7 @@ sheet_cell(const SheetRow *row, SheetCell cell)
 }
 
 /* The elements of a cell that are separated by ";" outside double quotes. */
-List *
+static List *
 sheet_list(const SheetRow *row, SheetCell cell)
 {
 	char *value = sheet_cell(row, cell);
@@ -76,14 +80,6 @@ sheet_list(const SheetRow *row, SheetCell cell)
 			return list;
 		start = c + 1;
 	}
-}
-
-/* The words for nobody in an owner cell. */
-bool
-names_mean_no_system(const char *name)
-{
-	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
-		   pg_strcasecmp(name, "both") == 0;
 }
 
 /* The systems that an owner cell names, and whether it names nobody, too. */

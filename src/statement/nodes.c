@@ -2,9 +2,12 @@
  * nodes.c
  *		The parts of a running query that write rows.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "executor/executor.h"
+#include "executor/execdesc.h"
+#include "nodes/execnodes.h"
+
+#include "statement.h"
 
 /* The nodes of a statement that write rows. */
 List *

@@ -14,28 +14,27 @@
  * its end is not seen (COPY in the statement that loads the library), it is
  * settled before the transaction commits or is prepared.
  */
-#include "base.h"
+#include "postgres.h"
 
-#include "access/relation.h"
-#include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "commands/copy.h"
-#include "commands/copyfrom_internal.h"
-#include "compat.h"
+#include "executor/execdesc.h"
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
-#include "parser/parsetree.h"
+#include "nodes/params.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
 #include "postmaster/bgworker.h"
-#include "rewrite/rewriteHandler.h"
 #include "tcop/pquery.h"
-#include "tcop/utility.h"
-#include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+#include "../rules/rules.h"
+#include "statement.h"
 
 static StatementFrame current;					   /* all NULL: nothing is known */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
@@ -172,27 +171,6 @@ statement_writer(void)
 	return current.moment != NULL ? moment_writer(current.moment) : writer_current();
 }
 
-/* What decides on a conflict, as far as it is the same for all of a statement. */
-Circumstances
-statement_circumstances(const Moment *moment, const Writer *writer)
-{
-	Circumstances c = {0};
-
-	c.steward = writer->steward;
-
-	/*
-	 * A worker applies a stream, and a session that says so by its origin and
-	 * its replication role: the initial copy of pglogical is one, which takes
-	 * no notice of errors.
-	 */
-	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
-	c.strict = writer->strict;
-	c.cascade = statement_is_action();
-	c.enforcement = moment->enforcement;
-	c.default_policy = moment->default_policy;
-	return c;
-}
-
 /* The query being executed, if it is one that the executor runs. */
 QueryDesc *
 statement_query(void)
@@ -229,10 +207,31 @@ statement_is_copy(const RelationMap *map)
  * its own, which the statements of other triggers inherit; but only the action
  * itself leaves its AFTER triggers to the statement that set it off.
  */
-bool
+static bool
 statement_is_action(void)
 {
 	return InNoForceRLSOperation() && (current.statement == NULL || current.action);
+}
+
+/* What decides on a conflict, as far as it is the same for all of a statement. */
+Circumstances
+statement_circumstances(const Moment *moment, const Writer *writer)
+{
+	Circumstances c = {0};
+
+	c.steward = writer->steward;
+
+	/*
+	 * A worker applies a stream, and a session that says so by its origin and
+	 * its replication role: the initial copy of pglogical is one, which takes
+	 * no notice of errors.
+	 */
+	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
+	c.strict = writer->strict;
+	c.cascade = statement_is_action();
+	c.enforcement = moment->enforcement;
+	c.default_policy = moment->default_policy;
+	return c;
 }
 
 /*
@@ -241,7 +240,7 @@ statement_is_action(void)
  * triggers, rules and functions write meanwhile is judged as ever.  Returns
  * what was before, to be put back.
  */
-StewardQuery
+static StewardQuery
 statement_steward_query(StewardQuery next)
 {
 	StewardQuery outer = steward_query;
@@ -370,4 +369,31 @@ void
 statement_init(void)
 {
 	midway = !process_shared_preload_libraries_in_progress && IsTransactionState();
+}
+
+/*
+ * Runs a statement that may write the table on the map as a steward does, and
+ * returns how many rows it did; see statement_steward_query().  Needs SPI.
+ */
+uint64
+statement_run_as_steward(Oid home, const char *sql, ParamListInfo params)
+{
+	SPIExecuteOptions options = {0};
+	StewardQuery steward_query = {home, params};
+	volatile StewardQuery outer = statement_steward_query(steward_query);
+	volatile int rc = 0;
+
+	options.params = params;
+	PG_TRY();
+	{
+		rc = SPI_execute_extended(sql, &options);
+	}
+	PG_FINALLY();
+	{
+		(void) statement_steward_query(outer);
+	}
+	PG_END_TRY();
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_extended failed: %s", SPI_result_code_string(rc));
+	return SPI_processed;
 }

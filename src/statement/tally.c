@@ -6,11 +6,16 @@
  * its end is not seen (COPY in the statement that loads the library), it is
  * settled before the transaction commits or is prepared.
  */
-#include "base.h"
+#include "postgres.h"
 
 #include "access/xact.h"
+#include "lib/ilist.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+
+#include "../base/base.h"
+#include "../rules/rules.h"
+#include "statement.h"
 
 static dlist_head tallies = DLIST_STATIC_INIT(tallies); /* below TopTransactionContext */
 
