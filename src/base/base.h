@@ -8,6 +8,7 @@
 #include "commands/trigger.h"
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
 

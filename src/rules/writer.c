@@ -21,6 +21,7 @@
 #include "replication/origin.h"
 #include "utils/acl.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapshot.h"
 
