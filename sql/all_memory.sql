@@ -10,7 +10,7 @@ INSERT INTO item VALUES (1, 1, 'x');
 GRANT ALL ON item TO PUBLIC;
 SELECT ownership.assign('item', '{id,price}', 'erp', policy => 'keep'), ownership.assign('item', '{title}', 'crm', policy => 'keep'), ownership.assign('item', '{strict}', 'crm', policy => 'reject');
 -- but for rejected attempts, which wait for the end of the transaction
-CREATE VIEW held AS SELECT coalesce(sum(total_bytes), 0) AS bytes FROM pg_backend_memory_contexts WHERE name LIKE 'ownership%' AND name <> 'ownership activity';
+CREATE VIEW held AS SELECT coalesce(sum(total_bytes), 0) AS bytes FROM pg_backend_memory_contexts WHERE name LIKE 'ownership%' AND name <> 'ownership attempts';
 -- grows(times, command): by how many kB, in one transaction, after it was done a few times
 CREATE PROCEDURE grow(times int, command text) LANGUAGE plpgsql AS $$
 BEGIN
