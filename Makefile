@@ -30,7 +30,7 @@ help:
 	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
 	@echo 'make bench         measure it'
 	@echo 'make reference     write doc/reference.md from the COMMENTs of the extension'
-	@echo 'make lint          warnings as errors, cppcheck, formatting'
+	@echo 'make lint          warnings as errors, floors of the sources, cppcheck, formatting'
 	@echo 'make format        reformat src/ in place'
 	@echo 'make deps          install what building and testing need (apt)'
 	@echo 'make clean         remove what was built'
