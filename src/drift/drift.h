@@ -58,7 +58,6 @@ typedef struct Copy
 	char *problem; /* why they are not compared, as a part of a sentence; NULL: they are */
 	char *advice;  /* what to do about the problem, as a sentence, or NULL */
 	bool unlinked; /* the problem: the map does not say which copy is right, or which rows match */
-	bool unseen;   /* the problem: the data could not be read */
 	/* SQL, in which "a" is the authoritative table, "c" the copy's */
 	char *match;	   /* condition: the row of a and the row of c have the same key */
 	char *join;		   /* for FROM: both tables, joined by match */
@@ -66,7 +65,8 @@ typedef struct Copy
 	char *order;	   /* for ORDER BY */
 	char *key_columns; /* of "a", with commas between */
 	bool unique;	   /* a unique index of "a" proves that key_columns identify a row */
-	/* results of the comparison: numbers of rows */
+	/* results of the comparison: the last two are numbers of rows */
+	bool unseen; /* the problem: the data could not be read */
 	int64 compared;
 	int64 differing; /* at least 1 if any, where rows are not counted */
 } Copy;
