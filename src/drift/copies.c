@@ -1,19 +1,20 @@
 /*
  * copies.c
- *		The columns that hold one field, and how to compare them.
+ *		The copies of a field, and the SQL that compares them.
  *
- * A field that several columns hold has one authoritative copy (the view
- * linked_copy decides which); the others are compared with it, row by row,
- * joined on the key fields of the field's entity that both tables hold.
+ * A field in several columns has one authoritative copy; the view
+ * linked_copy decides which.  Each other copy is compared with it, row by row.
+ * The tables are joined on the key fields of the field's entity that both
+ * tables contain.
  *
- * Values are compared as the guard compares them (compare.c).  Where types
- * differ, the copy is cast, in the direction that loses nothing if there is
- * one; a value that cannot be cast is a difference and no error.
+ * copy_differs() compares values as the guard does (base/compare.c).  Where
+ * types differ, it casts one value, in the direction that loses nothing if
+ * there is one; a value that cannot be cast is a difference and no error.
  *
- * Whoever looks at the risks must not run code of whoever made a type.  So the
- * SQL that is made here names every operator with its schema, and casts use no
- * function that is not trusted (trust.c); what cannot be cast so is compared
- * as text.
+ * A role that reads the risks must not run code of a role that made a type.
+ * So this file's SQL names every operator with its schema, and casts use no
+ * function that is not trusted (base/trust.c); a value that cannot be cast
+ * without one is compared as text.
  */
 #include "postgres.h"
 
@@ -25,7 +26,7 @@
 #include "../base/base.h"
 #include "drift.h"
 
-/* FROM both tables, matched; sample: what follows the copy's name. */
+/* Both tables for FROM, joined by match.  sample: a TABLESAMPLE clause for the copy, or "". */
 char *
 copy_sql_join(const Copy *copy, const char *sample)
 {
@@ -35,7 +36,7 @@ copy_sql_join(const Copy *copy, const char *sample)
 					copy->match);
 }
 
-/* The key fields of one entity that a table holds, for many copies in it. */
+/* The key fields of an entity in a table: looked up once for all copies in the table. */
 typedef struct KeyMemo
 {
 	const char *entity;
@@ -44,13 +45,14 @@ typedef struct KeyMemo
 	List *keys;
 } KeyMemo;
 
+/* holder_table_keys(), remembered in memos. */
 static List *
 remembered_keys(List **memos, const char *entity, const Holder *h)
 {
 	KeyMemo *memo;
 	ListCell *lc;
 
-	/* copies come by entity */
+	/* copies come in the order of their entities: earlier entities do not return */
 	if (*memos != NIL && strcmp(((KeyMemo *) linitial(*memos))->entity, entity) != 0)
 		*memos = NIL;
 	foreach(lc, *memos)
@@ -69,8 +71,10 @@ remembered_keys(List **memos, const char *entity, const Holder *h)
 }
 
 /*
- * How the rows of the two tables are told to be the same: the key fields of
- * the entity that both hold, if they tell a row of the authoritative table.
+ * Sets the SQL that finds the row of the authoritative table for a row of the
+ * copy: both have the same values in the key fields of the entity that both
+ * tables contain.  It is a problem if these do not identify a row of the
+ * authoritative table.
  */
 static void
 match_rows(Copy *copy, List **memos)
@@ -97,7 +101,7 @@ match_rows(Copy *copy, List **memos)
 		bool first = match.len == 0;
 
 		if (strcmp(a->field, copy->field) == 0)
-			continue; /* what is compared joins nothing */
+			continue; /* the field that is compared cannot join the rows */
 		if (c == NULL)
 		{
 			missing = a->field;
@@ -119,19 +123,19 @@ match_rows(Copy *copy, List **memos)
 	}
 	if (attnums == NIL)
 		copy->problem =
-			psprintf("%s and %s hold no key field of \"%s\" in common",
+			psprintf("%s and %s have no key field of \"%s\" in common",
 					 names_relation_label(copy->from.schema, copy->from.table),
 					 names_relation_label(copy->to.schema, copy->to.table), copy->entity);
 	else if (missing != NULL && !holder_tells_row(copy->from.relid, attnums))
 		copy->problem =
-			psprintf("%s does not hold key field \"%s.%s\", by which %s tells rows",
+			psprintf("%s does not contain key field \"%s.%s\", which is needed to identify a row of %s",
 					 names_relation_label(copy->to.schema, copy->to.table), copy->entity, missing,
 					 names_relation_label(copy->from.schema, copy->from.table));
 	if (copy->problem != NULL)
 	{
 		copy->unlinked = true;
 		copy->advice =
-			psprintf("Link the columns that hold the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key.",
+			psprintf("Link the columns that contain the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key.",
 					 copy->entity, names_relation_label(copy->from.schema, copy->from.table),
 					 names_relation_label(copy->to.schema, copy->to.table));
 		return;
@@ -144,6 +148,7 @@ match_rows(Copy *copy, List **memos)
 	copy->join = copy_sql_join(copy, "");
 }
 
+/* Looks up both columns; sets the SQL of the comparison, or the problem. */
 static void
 prepare_copy(Copy *copy, List **memos)
 {
@@ -172,8 +177,9 @@ prepare_copy(Copy *copy, List **memos)
 }
 
 /*
- * The copies of a field, or of every field, beside the authoritative ones,
- * ready to be compared.  A key that only joins rows is left out.  Needs SPI.
+ * The copies of a field, or of every field (NULL), without the authoritative
+ * ones, ready to be compared, as Copy *.  A key field by which rows are joined
+ * is left out.  The caller has connected to SPI.
  */
 List *
 copy_load(const char *entity, const char *field)
@@ -219,19 +225,19 @@ copy_load(const char *entity, const char *field)
 		copy->source = sql_result_text(i, 11);
 		copies = lappend(copies, copy);
 	}
-	/* the result is read before the next is run */
+	/* read the whole result first: prepare_copy() may run other queries */
 	foreach(lc, copies)
 		prepare_copy(lfirst(lc), &memos);
 	foreach(lc, copies)
 	{
-		/* rows are told by it: they cannot be the same and differ in it */
+		/* rows are matched by this key field: matching rows cannot differ in it */
 		if (((Copy *) lfirst(lc))->key && ((Copy *) lfirst(lc))->unlinked)
 			copies = foreach_delete_current(copies, lc);
 	}
 	return copies;
 }
 
-/* The condition under which the copy is another value. */
+/* SQL condition: the copy's value differs from the authoritative value. */
 char *
 copy_sql_differs(const Copy *copy)
 {

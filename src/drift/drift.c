@@ -1,12 +1,13 @@
 /*
  * drift.c
- *		Copies of one field that hold different values: which rows, how many,
- *		and whether any.
+ *		Copies of one field with different values: drift() returns the rows,
+ *		compare_copies() their number, or whether there is one.
  *
- * Everything is read with the caller's privileges.  The risks ask whether any
- * row differs: that must neither fail nor wait, whatever is wrong with a
- * table, and must run nobody else's code, so it leaves out what the caller may
- * not read, row-level security, and what is unfit (trust.c).
+ * Everything is read with the caller's privileges.  The view ownership.risks
+ * asks whether any row differs.  That must neither fail nor wait, whatever is
+ * wrong with a table, and must run no code of another role.  So it leaves out
+ * columns that the caller may not read, tables with row-level
+ * security, and tables that are unfit to read (base/trust.c).
  */
 #include "postgres.h"
 
@@ -32,20 +33,20 @@
 PG_FUNCTION_INFO_V1(ownership_drift);
 PG_FUNCTION_INFO_V1(ownership_compare_copies);
 
-/* rows fetched at a time */
+/* Rows fetched at a time. */
 #define FETCH 1000
 
-/* rows above which only a sample is looked at for the risks, and its size */
+/* Rows of a table above which the risks read only a sample, and the rows of that sample. */
 #define LARGE 1000000.0
 
 #define SAMPLE 100000.0
 
-/* fields compared by one query: less than what a result may have columns */
+/* Fields that one query compares: fewer than the columns that a result may have. */
 #define GROUP 500
 
 /*
- * The copies of the field that is named, beside the authoritative one.
- * Needs SPI.
+ * The copies of the field entity.name, without the authoritative one, as Copy *.
+ * The caller has connected to SPI.
  *
  * Errors: no such field.
  */
@@ -63,7 +64,7 @@ drift_field_copies(const char *name)
 	return copy_load(entity, field);
 }
 
-/* Says that, and why, a copy cannot be compared. */
+/* Reports at level that a copy cannot be compared, and why. */
 void
 drift_report_incomparable(int level, const char *name, const Copy *copy)
 {
@@ -74,11 +75,11 @@ drift_report_incomparable(int level, const char *name, const Copy *copy)
 }
 
 /*
- * drift(field): the rows in which a copy is another value than the
+ * drift(field): the rows in which the value of a copy differs from the
  * authoritative one.
  *
- * Errors: no such field; no copy can be compared.  One of several that cannot
- * be is a warning.
+ * Errors: no such field; no copy can be compared.  If only some copies cannot be
+ * compared, each of them is a warning.
  */
 Datum
 ownership_drift(PG_FUNCTION_ARGS)
@@ -136,7 +137,7 @@ ownership_drift(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Counts, for copies in the same two tables. */
+/* Counts the rows, and those that differ, for copies in the same two tables. */
 static void
 count_group(List *group)
 {
@@ -167,8 +168,8 @@ count_group(List *group)
 }
 
 /*
- * TABLESAMPLE, if a table is too large to be looked at as a whole for a risk;
- * other pages each day.
+ * The TABLESAMPLE clause for a table that is too large to be read as a whole for
+ * a risk, else "".  The sample has other pages each day.
  */
 static const char *
 sample_of(Oid relid)
@@ -193,9 +194,9 @@ sample_of(Oid relid)
 }
 
 /*
- * Whether any row differs, for copies in the same two tables.  A cursor
- * without LIMIT: with one, the planner would hope to find a row soon and look
- * up each.
+ * Finds whether any row differs, for copies in the same two tables, and sets
+ * differing to 1 if so.  The query has no LIMIT: with a LIMIT the planner
+ * expects to find a row soon, and joins row by row.
  */
 static void
 look_at_group(List *group)
@@ -252,6 +253,7 @@ look_at_group(List *group)
 	SPI_cursor_close(portal);
 }
 
+/* Copies in the same two tables; thorough: their rows are counted. */
 typedef struct Comparison
 {
 	List *group;
@@ -279,7 +281,7 @@ compare(void *arg)
 	return true;
 }
 
-/* Compares; what goes wrong becomes the copies' problem. */
+/* Compares copies in the same two tables; an error becomes the problem of each. */
 static void
 compare_group(List *group, bool thorough)
 {
@@ -299,7 +301,7 @@ compare_group(List *group, bool thorough)
 	FreeErrorData(error);
 }
 
-/* Why a copy is not looked at, although it could be compared; or NULL. */
+/* Why a copy is not read, although it could be compared; or NULL. */
 static char *
 out_of_sight(const Copy *copy, bool thorough)
 {
@@ -318,7 +320,7 @@ out_of_sight(const Copy *copy, bool thorough)
 	return NULL;
 }
 
-/* Copies that one join can compare come together. */
+/* For list_sort(): copies that one join can compare are neighbours. */
 static int
 by_tables(const ListCell *a, const ListCell *b)
 {
@@ -334,6 +336,7 @@ by_tables(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : strcmp(x->field, y->field);
 }
 
+/* Compares all copies that can be compared. */
 static void
 compare_copies(List *copies, bool thorough)
 {
@@ -370,9 +373,10 @@ compare_copies(List *copies, bool thorough)
 }
 
 /*
- * compare_copies(pattern, thorough): one row a copy of a field whose name
- * matches.  state: agree, differ; unlinked, missing, unseen: not compared, and
- * problem says why.  Rows are counted if it is to be thorough.
+ * compare_copies(pattern, thorough): one row for each copy of a field whose name
+ * matches.  The state is agree or differ, or, if the copy was not compared,
+ * unlinked, missing or unseen; then problem says why.  Rows are counted only if
+ * thorough is true.
  */
 Datum
 ownership_compare_copies(PG_FUNCTION_ARGS)

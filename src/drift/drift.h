@@ -1,6 +1,6 @@
 /*
  * drift.h
- *		Copies of a field that hold different values.
+ *		Drift: copies of a field with different values.
  */
 #ifndef OWNERSHIP_DRIFT_H
 #define OWNERSHIP_DRIFT_H
@@ -11,19 +11,21 @@
  * For other folders
  */
 
-/* copies.c: the columns that hold one field, and how to compare them */
+/* A column that contains a field. */
 typedef struct Holder
 {
 	char *schema;
 	char *table;
 	char *column;
+	/* holder_find() sets these */
 	Oid relid;		   /* InvalidOid: there is no such table */
-	AttrNumber attnum; /* InvalidAttrNumber: nor column */
+	AttrNumber attnum; /* InvalidAttrNumber: there is no such column */
 	Oid type;
 	int32 typmod;
 	Oid collation;
 } Holder;
 
+/* A key field, and the column of one table that contains it. */
 typedef struct KeyColumn
 {
 	char *field;
@@ -43,32 +45,33 @@ extern bool holder_tells_row(Oid relid, List *attnums);
  * Within this folder
  */
 
-/* A copy of a field, and the authoritative one that it is compared with. */
+/* A copy of a field, and the authoritative copy that it is compared with. */
 typedef struct Copy
 {
 	char *entity;
 	char *field;
-	bool key;
-	char *owner;
-	char *source; /* of the copy's table; NULL: it is shared */
-	Holder from;  /* the authoritative one; NULLs: undecided */
-	Holder to;
-	char *problem; /* why they cannot be compared; NULL: they can */
-	char *advice;
-	bool unlinked; /* the problem: the map leaves it open */
+	bool key;	   /* the field is a key */
+	char *owner;   /* NULL: none */
+	char *source;  /* of the copy's table; NULL: it is shared */
+	Holder from;   /* the authoritative copy; NULLs: undecided */
+	Holder to;	   /* the copy */
+	char *problem; /* why they are not compared, as a part of a sentence; NULL: they are */
+	char *advice;  /* what to do about the problem, as a sentence, or NULL */
+	bool unlinked; /* the problem: the map does not say which copy is right, or which rows match */
 	/* SQL, in which "a" is the authoritative table, "c" the copy's */
-	char *match;   /* a's row is c's */
-	char *join;	   /* FROM */
-	char *row_key; /* jsonb */
-	char *order;
-	char *key_columns; /* of "a" */
-	bool unique;	   /* they are known to tell its rows */
-	/* what came out */
-	bool unseen; /* the problem: the data could not be looked at */
+	char *match;	   /* condition: the row of a and the row of c have the same key */
+	char *join;		   /* for FROM: both tables, joined by match */
+	char *row_key;	   /* the key as jsonb */
+	char *order;	   /* for ORDER BY */
+	char *key_columns; /* of "a", with commas between */
+	bool unique;	   /* a unique index of "a" proves that key_columns identify a row */
+	/* results of the comparison: the last two are numbers of rows */
+	bool unseen; /* the problem: the data could not be read */
 	int64 compared;
-	int64 differing;
+	int64 differing; /* at least 1 if any, where rows are not counted */
 } Copy;
 
+/* Rows that one statement writes. */
 #define BATCH 1000
 
 /* Where a row of the copy and its authoritative row are stored. */
@@ -80,21 +83,22 @@ typedef struct Pair
 	ItemPointerData to;
 } Pair;
 
+/* A run of reconcile() or reconcile_all(). */
 typedef struct Run
 {
 	const char *name; /* entity.field */
-	Copy *copy;
-	int batch_size;
-	int64 limit; /* rows to write; negative: all */
-	bool commits;
+	Copy *copy;		  /* the copy that is written now */
+	int batch_size;	  /* rows */
+	int64 limit;	  /* rows that the run may write; negative: all */
+	bool commits;	  /* after each batch */
 	bool dry_run;
-	bool mandated; /* see statement_run_as_steward() */
-	/* the rows that differ */
+	bool as_steward; /* writes by statement_run_as_steward() */
+	/* rows of the copy that differ, and that the run writes */
 	int npairs;
 	Pair *pairs;
-	int64 others; /* rows of other owners, left alone */
-	int64 done;
-	int failed;
+	int64 others; /* rows that differ and that another system owns: not written */
+	int64 done;	  /* rows written, of all copies; in a dry run, rows to write */
+	int failed;	  /* rows of this copy that could not be written */
 } Run;
 
 /* holder.c */

@@ -1,6 +1,7 @@
 /*
  * holder.c
- *		A column that holds a field, looked up in the database.
+ *		Columns that contain a field: whether the database has them, whether the caller
+ *		may read them, and which of them identify a row.
  */
 #include "postgres.h"
 
@@ -22,7 +23,7 @@
 #include "../catalog/catalog.h"
 #include "drift.h"
 
-/* Looks for the column in the database. */
+/* Sets the table, the column and its type, if the database has them. */
 void
 holder_find(Holder *h)
 {
@@ -41,12 +42,14 @@ holder_find(Holder *h)
 	get_atttypetypmodcoll(relid, h->attnum, &h->type, &h->typmod, &h->collation);
 }
 
+/* schema.table.column, quoted where needed; public is left out. */
 char *
 holder_label(const Holder *h)
 {
 	return psprintf("%s.%s", names_relation_label(h->schema, h->table), quote_identifier(h->column));
 }
 
+/* What the database does not have, as a part of a sentence; NULL: it has the column. */
 char *
 holder_problem(const Holder *h)
 {
@@ -57,7 +60,7 @@ holder_problem(const Holder *h)
 	return NULL;
 }
 
-/* Are there foreign tables in it? */
+/* Is it a foreign table, or are foreign tables among its partitions and children? */
 bool
 holder_any_foreign(Oid relid)
 {
@@ -78,7 +81,10 @@ holder_can_read(Oid relid, AttrNumber attnum)
 			pg_attribute_aclcheck(relid, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
 }
 
-/* The key fields of an entity that a table holds, as KeyColumns. */
+/*
+ * The key fields of an entity in a table, as KeyColumn *; only columns that the
+ * database has.
+ */
 List *
 holder_table_keys(const char *entity, const char *schema, const char *table)
 {
@@ -99,7 +105,7 @@ holder_table_keys(const char *entity, const char *schema, const char *table)
 		foreach(lc, list)
 			known |= strcmp(((KeyColumn *) lfirst(lc))->field, field) == 0;
 		if (known)
-			continue; /* in two columns of the table: the first by name */
+			continue; /* in two columns of the table: the first by name counts */
 		k = palloc0(sizeof(KeyColumn));
 		k->field = field;
 		k->holder.schema = pstrdup(schema);
@@ -113,6 +119,7 @@ holder_table_keys(const char *entity, const char *schema, const char *table)
 	return list;
 }
 
+/* The element of a list of KeyColumn * for this field, or NULL. */
 const KeyColumn *
 holder_find_key(List *keys, const char *field)
 {
@@ -128,7 +135,10 @@ holder_find_key(List *keys, const char *field)
 	return NULL;
 }
 
-/* Does a unique index say that the columns tell a row? */
+/*
+ * Does a valid unique index without a condition prove that the columns identify
+ * a row?
+ */
 bool
 holder_tells_row(Oid relid, List *attnums)
 {

@@ -1,20 +1,24 @@
 /*
  * reconcile.c
- *		Making the shared copies of a field agree with the authoritative one.
+ *		reconcile() and reconcile_all() make the shared copies of a field agree with
+ *		the authoritative one.
  *
- * The rows that differ are found first, by where they are stored; then they
- * are written in batches, in the order of their keys.  Each batch looks again:
- * a row that moved or agrees by then is left alone, so nothing is written from
- * memory, and an interrupted run is resumed by another.  A batch that fails is
- * written again row by row, so that one bad row does not stop the others.
+ * A run first finds the rows that differ, by where they are stored.  Then it
+ * writes them in batches, in the order of their keys (reconcile_rows.c).  Each
+ * batch compares again: it leaves alone a row that has moved or that agrees by
+ * then.  So no value is written from memory, and another run can continue an
+ * interrupted one.  A batch that fails is written again row by row, so that one
+ * bad row does not stop the others.
  *
- * What is written is what the owner might write: shared tables only, and not
- * the rows that another system owns there.  Whoever calls it is the owner, a
- * steward or a superuser, who writes as a steward: the guard lets him, and
- * records each value that he replaced.  Nobody's identity is borrowed.
+ * A run writes only what the owner may write: shared tables, and there no rows
+ * that another system owns.  The caller is the owner, a steward or a superuser;
+ * for a field without owner, any role.  A superuser writes as a steward: the
+ * guard lets the write through and records each value that it replaces.  No
+ * caller writes as another system.
  *
  * The SQL here names everything with its schema instead of pinning
- * search_path, because the tables' own triggers run, and may need theirs.
+ * search_path, because the tables' own triggers run, and may need the
+ * caller's search_path.
  */
 #include "postgres.h"
 
@@ -34,15 +38,17 @@
 PG_FUNCTION_INFO_V1(ownership_reconcile);
 PG_FUNCTION_INFO_V1(ownership_reconcile_all);
 
+/* Rows fetched at a time. */
 #define FETCH 1000
 
-/* rows found before they are written: bounds the memory of a run */
+/* Rows found before they are written: this limits the memory of a run. */
 #define ROUND 1000000
 
 /*
- * Who may: the owner, a steward, a superuser; everyone where nobody owns the
- * field, as everyone may write it.  Returns whether he writes with a steward_query: a
- * superuser, who may make himself a steward.
+ * The owner of the field, a steward and a superuser may reconcile it; any caller
+ * may, if the field has no owner, since any system may write it.  Returns
+ * whether the caller must write by statement_run_as_steward(): so writes a
+ * superuser, since a superuser may make itself a steward.
  *
  * Errors: insufficient_privilege.
  */
@@ -60,11 +66,12 @@ check_caller(const char *name, const Copy *copy)
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("%s may not reconcile field \"%s\"", writer_label(writer, system), name),
 					errdetail("Its system of record is \"%s\".", copy->owner),
-					errhint("Its system of record, a steward or a superuser may.")));
+					errhint("Its system of record, a steward or a superuser may reconcile it.")));
 }
 
 /*
- * Which value is right must not be left to chance.
+ * Checks that no row of the copy matches several rows of the authoritative
+ * table: which value is right must not be left to chance.
  *
  * Errors: several rows of the authoritative table have the same key.
  */
@@ -88,10 +95,10 @@ check_unique(const Copy *copy)
 				 errmsg("the authoritative table \"%s\" has several rows with key %s",
 						names_message_relation(copy->from.schema, copy->from.table),
 						sql_result_text(0, 1)),
-				 errhint("Link all columns that tell its rows, and mark their fields as key.")));
+				 errhint("Link all columns that identify its rows, and mark their fields as key.")));
 }
 
-/* Find the rows that differ, at most ROUND.  Needs SPI. */
+/* Finds rows that differ, until there are ROUND or more.  The caller has connected to SPI. */
 static void
 find_pairs(Run *run)
 {
@@ -105,7 +112,7 @@ find_pairs(Run *run)
 
 	run->npairs = 0;
 	run->others = 0;
-	/* after a commit there is none */
+	/* after a commit there is no active snapshot */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
 	while (run->npairs < ROUND)
@@ -145,7 +152,7 @@ find_pairs(Run *run)
 	PopActiveSnapshot();
 }
 
-/* Makes one copy agree, or counts what it would take. */
+/* Makes one copy agree; in a dry run, counts the rows that it would write. */
 static void
 reconcile_copy(Run *run)
 {
@@ -166,8 +173,8 @@ reconcile_copy(Run *run)
 		find_pairs(run);
 		if (run->others > 0)
 			ereport(NOTICE,
-					(errmsg_plural("%lld row of %s is another system's and is left as it is",
-								   "%lld rows of %s are other systems' and are left as they are",
+					(errmsg_plural("%lld row of %s belongs to another system and is left as it is",
+								   "%lld rows of %s belong to other systems and are left as they are",
 								   (unsigned long) run->others, (long long) run->others, column)));
 		if (run->dry_run)
 		{
@@ -186,7 +193,7 @@ reconcile_copy(Run *run)
 			if (batch == 0)
 				return;
 			MemoryContextSwitchTo(batch_cxt);
-			run->mandated = check_caller(run->name, copy);
+			run->as_steward = check_caller(run->name, copy);
 			reconcile_write_batch(run, &run->pairs[i], batch);
 			MemoryContextSwitchTo(cxt);
 			MemoryContextReset(batch_cxt);
@@ -196,11 +203,11 @@ reconcile_copy(Run *run)
 									(long long) (run->done - start), run->npairs)));
 			CHECK_FOR_INTERRUPTS();
 		}
-		/* once more if there may be more than a round holds */
+		/* begin again if there may be more rows than one round finds */
 	} while (run->npairs == ROUND && run->done > start);
 }
 
-/* The same, if it is one to be written. */
+/* reconcile_copy() if the copy is shared; a warning if it cannot be compared or written. */
 static void
 reconcile_shared(Run *run, Copy *copy)
 {
@@ -223,11 +230,13 @@ reconcile_shared(Run *run, Copy *copy)
 }
 
 /*
- * reconcile(field, dry_run, max_rows): write the authoritative value into the
- * shared copies that hold another one; returns the number of rows.
+ * reconcile(field, dry_run, max_rows): writes the authoritative value into the
+ * shared copies that differ, in at most max_rows rows (NULL: in all).
+ * Returns the number of rows; a dry run counts the rows that differ, whatever
+ * max_rows is.
  *
- * Errors: no such field; the caller may not; no shared copy can be compared,
- * where there are copies.
+ * Errors: field or dry_run is NULL; max_rows is not positive; no such field; the
+ * caller may not reconcile it; there are copies, but none can be compared.
  */
 Datum
 ownership_reconcile(PG_FUNCTION_ARGS)
@@ -277,11 +286,12 @@ ownership_reconcile(PG_FUNCTION_ARGS)
 }
 
 /*
- * CALL reconcile_all(pattern, batch_size): reconcile() for every field whose
- * name matches, committing after each batch.
+ * CALL reconcile_all(pattern, batch_size): reconciles every field whose name
+ * matches, and commits after each batch of batch_size rows.
  *
- * Errors: in a transaction block; no field with copies matches; the caller may
- * not reconcile one of them.
+ * Errors: an argument is NULL; batch_size is not positive; the call is in a
+ * transaction block; no field with several copies matches; the caller may not
+ * reconcile one of the fields.
  */
 Datum
 ownership_reconcile_all(PG_FUNCTION_ARGS)
@@ -308,7 +318,7 @@ ownership_reconcile_all(PG_FUNCTION_ARGS)
 					 "It commits after each batch. In a transaction block, use ownership.reconcile().")));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	/* SPI's procedure context outlives the transactions */
+	/* SPI's procedure context, which is current now, outlives the transactions */
 	pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	run.limit = -1;
 	run.commits = true;

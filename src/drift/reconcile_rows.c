@@ -1,7 +1,7 @@
 /*
  * reconcile_rows.c
- *		reconcile() writes rows of a shared copy, in batches, and reports the rows that
- *		cannot be written.
+ *		A run of reconcile() writes rows of a shared copy, in batches, and reports the
+ *		rows that cannot be written.  See reconcile.c.
  */
 #include "postgres.h"
 
@@ -16,7 +16,7 @@
 #include "../statement/statement.h"
 #include "drift.h"
 
-/* rows that may fail in one copy before it is given up */
+/* Rows of one copy that may fail before the run ends with an error. */
 #define MAX_FAILED 10
 
 /* Does another system own the value in this row of the copy's table? */
@@ -31,6 +31,7 @@ reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
 	return another;
 }
 
+/* Where the authoritative rows (from) or the copy's rows are stored, as an array. */
 static Datum
 tid_array(const Pair *pairs, int n, bool from)
 {
@@ -42,6 +43,7 @@ tid_array(const Pair *pairs, int n, bool from)
 		construct_array(datums, n, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 }
 
+/* The tables in which they are stored, as an array. */
 static Datum
 oid_array(const Pair *pairs, int n, bool from)
 {
@@ -52,7 +54,7 @@ oid_array(const Pair *pairs, int n, bool from)
 	return PointerGetDatum(construct_array(datums, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 }
 
-/* The authoritative value as one of the copy's column. */
+/* SQL: the authoritative value in the copy's type; typmod: cast to the column's typmod, too. */
 static char *
 sql_new_value(const Copy *copy, bool typmod)
 {
@@ -60,7 +62,7 @@ sql_new_value(const Copy *copy, bool typmod)
 
 	if (!typmod)
 	{
-		/* the assignment does the rest, with an error where it does not fit */
+		/* the assignment applies the typmod, with an error if the value does not fit */
 		if (getBaseType(copy->from.type) == getBaseType(copy->to.type))
 			return value;
 		return psprintf("%s::%s", value, format_type_be_qualified(getBaseType(copy->to.type)));
@@ -70,7 +72,10 @@ sql_new_value(const Copy *copy, bool typmod)
 										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
-/* The rows of a batch: "s" has them, "c" is the copy, "a" the authoritative table. */
+/*
+ * SQL for FROM and WHERE: "s" has the rows of the batch, "c" is the copy, "a" the
+ * authoritative table.
+ */
 static char *
 sql_batch(const Copy *copy)
 {
@@ -86,9 +91,12 @@ sql_batch(const Copy *copy)
 					copy->match);
 }
 
-/* Runs the SQL of a batch, as a steward where a table is to be written so. */
+/*
+ * Runs the SQL of a batch, and returns the number of rows.  It writes
+ * steward_table as a steward; InvalidOid: no table.
+ */
 static uint64
-run_batch(const char *sql, const Pair *pairs, int n, Oid mandated)
+run_batch(const char *sql, const Pair *pairs, int n, Oid steward_table)
 {
 	ParamListInfo params = makeParamList(4);
 
@@ -103,16 +111,18 @@ run_batch(const char *sql, const Pair *pairs, int n, Oid mandated)
 		param->isnull = false;
 		param->value = tids ? tid_array(pairs, n, from) : oid_array(pairs, n, from);
 	}
-	return statement_run_as_steward(mandated, sql, params);
+	return statement_run_as_steward(steward_table, sql, params);
 }
 
 /*
- * Writes rows, in their order: by where they are stored, one after another, so
- * that two runs cannot wait for each other.  A value that the copy's type can
- * only hold as it is there already is not written again and again.
+ * Writes rows one after another, in the order of the batch, so that two runs
+ * cannot deadlock; returns the number of rows written.  Each row is found by
+ * where it is stored.  A row is left alone if the authoritative value, in the
+ * copy's type and typmod, is the value that is stored: else each run would write
+ * it again.
  */
 static uint64
-write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
+write_rows(const Copy *copy, const Pair *pairs, int n, bool as_steward)
 {
 	int level = NewGUCNestLevel();
 	char *column = sql_column("c", copy->to.column);
@@ -123,7 +133,10 @@ write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
 				 quote_identifier(copy->to.column), sql_new_value(copy, false), sql_batch(copy),
 				 copy_sql_differs(copy), sql_new_value(copy, true), column);
 
-	/* a foreign table has no tuples to be found by where they are stored */
+	/*
+	 * A nested loop finds the rows by where they are stored, in the order of the
+	 * batch.  A foreign table has no such rows.
+	 */
 	if (!holder_any_foreign(copy->from.relid))
 	{
 		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
@@ -131,14 +144,14 @@ write_rows(const Copy *copy, const Pair *pairs, int n, bool mandated)
 		(void) set_config_option("enable_mergejoin", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	}
-	written = run_batch(sql, pairs, n, mandated ? copy->to.relid : InvalidOid);
+	written = run_batch(sql, pairs, n, as_steward ? copy->to.relid : InvalidOid);
 	AtEOXact_GUC(true, level);
 	return written;
 }
 
-/* The key of a row, to tell which failed. */
+/* The key of a row, for the report that it failed. */
 static char *
-tell_row(const Copy *copy, const Pair *pair)
+row_key_text(const Copy *copy, const Pair *pair)
 {
 	char *sql =
 		psprintf("SELECT %s FROM %s c, %s", copy->row_key,
@@ -147,6 +160,7 @@ tell_row(const Copy *copy, const Pair *pair)
 	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : sql_result_text(0, 1);
 }
 
+/* Rows that are written in one subtransaction. */
 typedef struct Rows
 {
 	Run *run;
@@ -160,14 +174,15 @@ do_write_rows(void *arg)
 {
 	Rows *rows = arg;
 
-	rows->written = write_rows(rows->run->copy, rows->pairs, rows->n, rows->run->mandated);
+	rows->written = write_rows(rows->run->copy, rows->pairs, rows->n, rows->run->as_steward);
 	return true;
 }
 
 /*
- * Writes some rows, or none of them if one fails; then returns the error.
+ * Writes rows; if one fails, writes none of them and returns the error, else
+ * returns NULL.
  *
- * Errors: those that are not about the rows.
+ * Errors: those that subxact_trial() raises.
  */
 static ErrorData *
 try_rows(Run *run, const Pair *pairs, int n)
@@ -181,9 +196,10 @@ try_rows(Run *run, const Pair *pairs, int n)
 }
 
 /*
- * Writes a batch.
+ * Writes a batch; each row that fails is a warning.
  *
- * Errors: the last, when too many rows failed.
+ * Errors: insufficient_privilege; the last error, when too many rows of the copy
+ * failed.
  */
 void
 reconcile_write_batch(Run *run, const Pair *pairs, int n)
@@ -193,7 +209,7 @@ reconcile_write_batch(Run *run, const Pair *pairs, int n)
 
 	if (error == NULL)
 		return;
-	/* what all rows have in common fails at once */
+	/* a missing privilege is the same for all rows */
 	if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	for (int i = 0; i < n; i++)
@@ -205,7 +221,8 @@ reconcile_write_batch(Run *run, const Pair *pairs, int n)
 			ReThrowError(error);
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("row %s of table \"%s\" was not reconciled: %s", tell_row(copy, &pairs[i]),
+				 errmsg("row %s of table \"%s\" was not reconciled: %s",
+						row_key_text(copy, &pairs[i]),
 						names_message_relation(copy->to.schema, copy->to.table), error->message)));
 	}
 }

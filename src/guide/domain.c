@@ -1,11 +1,11 @@
 /*
  * domain.c
- *		Triggers that keep the guide: what users did to its domains survives
- *		dumps and upgrades, what is shipped comes with the version.
+ *		Triggers on the guide's tables: edits of its domains survive dumps and
+ *		upgrades; a domain that no user edited comes with the extension's version.
  *
- * A row is `shipped` while it is as a script of the extension wrote it.  Only
- * such a row may be replaced or removed by a restore, which is told by
- * check_function_bodies being off, as every dump begins with.
+ * A row is `shipped` while it is as a script of the extension wrote it.  A
+ * restore may replace or remove only such a row.  During a restore
+ * check_function_bodies is off, which every dump sets at its beginning.
  */
 #include "postgres.h"
 
@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(ownership_domain_edit);
 
 #define DOMAIN_SHIPPED 11
 
-/* Remember, or forget, that a domain was deleted. */
+/* Records that a domain was deleted, or that it is there again. */
 static void
 remember_deleted(const char *name, bool deleted)
 {
@@ -52,7 +52,7 @@ remember_deleted(const char *name, bool deleted)
 	table_close(rel, RowExclusiveLock);
 }
 
-/* Take away the row of that name that the extension shipped, if it is as it was. */
+/* Deletes the domain if its row is as the extension shipped it. */
 static void
 remove_shipped(const char *name)
 {
@@ -67,7 +67,7 @@ remove_shipped(const char *name)
 	table_close(rel, RowExclusiveLock);
 }
 
-/* Is a field of that domain?  Its row must stay, then. */
+/* Is a field of that domain?  The domain must stay, then. */
 static bool
 in_use(const char *name)
 {
@@ -79,6 +79,7 @@ in_use(const char *name)
 	return found;
 }
 
+/* The error context of check_pattern(). */
 static void
 pattern_context(void *arg)
 {
@@ -86,6 +87,8 @@ pattern_context(void *arg)
 }
 
 /*
+ * Checks a pattern of a row; NULL is right.
+ *
  * Errors: the pattern is no regular expression.
  */
 static void
@@ -105,7 +108,7 @@ check_pattern(TriggerData *td, HeapTuple tuple, const char *column)
 	error_context_stack = context.previous;
 }
 
-/* A row that a user wrote is not as shipped. */
+/* The row, marked as not shipped: a user wrote it. */
 static HeapTuple
 mark(TriggerData *td, HeapTuple tuple)
 {
@@ -118,9 +121,11 @@ mark(TriggerData *td, HeapTuple tuple)
 }
 
 /*
- * BEFORE, on domain; AFTER INSERT, on deleted_domain.
+ * BEFORE INSERT, UPDATE, DELETE and TRUNCATE on domain; AFTER INSERT on
+ * deleted_domain, which in a restore removes the shipped row of a domain that was
+ * deleted in the dumped database.
  *
- * Errors: a pattern that is no regular expression.
+ * Errors: a pattern is no regular expression.
  */
 Datum
 ownership_domain_edit(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * gather.c
- *		What the guide reads: domains, systems, columns.
+ *		The guide reads domains, systems and columns.
  */
 #include "postgres.h"
 
@@ -11,6 +11,7 @@
 #include "../edit/edit.h"
 #include "guide.h"
 
+/* Every Domain, in the order in which patterns are tried; adds the words of their patterns. */
 List *
 gather_read_domains(Words *words)
 {
@@ -34,7 +35,7 @@ gather_read_domains(Words *words)
 		{
 			words_learn(words, pattern_expand(columns));
 			d->column_words = pattern_words(columns);
-			/* most say nothing of tables */
+			/* NULL for most: few patterns are about table.column */
 			d->column_qualified = pattern_qualified(columns);
 			d->column_definite = pattern_definite(columns);
 			d->documents = pattern_of_documents(columns);
@@ -50,6 +51,7 @@ gather_read_domains(Words *words)
 	return domains;
 }
 
+/* Every System; adds the words of their names. */
 List *
 gather_read_systems(Words *words)
 {
@@ -71,7 +73,7 @@ gather_read_systems(Words *words)
 	return systems;
 }
 
-/* The name of a column, or its like: there is one of each. */
+/* The ColumnName of a column; columns whose normal names are equal share it. */
 static ColumnName *
 column_name(HTAB *names, Words *words, const char *name)
 {
@@ -90,7 +92,12 @@ column_name(HTAB *names, Words *words, const char *name)
 	return result;
 }
 
-/* The columns that can be on the map, of tables that match. */
+/*
+ * A Suggestion for each column that can be on the map, of tables that match, in
+ * the order of tables and columns.  All words must have been learnt.
+ *
+ * Errors: no table matches.
+ */
 List *
 gather_read_columns(const char *pattern, Words *words, HTAB *names)
 {

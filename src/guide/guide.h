@@ -1,6 +1,6 @@
 /*
  * guide.h
- *		The guide, which suggests owners.
+ *		The guide: it suggests the domain and the owner of columns.
  */
 #ifndef OWNERSHIP_GUIDE_H
 #define OWNERSHIP_GUIDE_H
@@ -14,94 +14,108 @@
  * Within this folder
  */
 
-/* Of a name's bytes, each may become two: a capital and an underscore. */
+/*
+ * Bytes of a normal name; see pattern_normal_name().  One byte of a name may
+ * become two: an underscore and a letter.
+ */
 #define MAX_SPELLED (4 * NAMEDATALEN)
+
+/* Domains that have rules of their own. */
 #define TECHNICAL "technical"
 #define KEY "key"
 
+/* A row of ownership.domain. */
 typedef struct Domain
 {
-	int index;
+	int index; /* its place in the order in which patterns are tried */
 	char *name;
-	List *kinds; /* natural owners, the preferred first */
-	/* regular expressions; NULL: there is none */
-	char *column_words;
-	char *column_qualified; /* the same pattern, for table.column */
-	char *column_definite;	/* that, where it is another without what any document has */
-	char *table_words;
-	char *table_qualified;
-	bool documents; /* its tables copy what is of others */
+	List *kinds; /* kinds of systems, the natural owners; the preferred one first */
+	/* regular expressions, made from the row's patterns; NULL: there is none */
+	char *column_words;		/* for a column's name or comment */
+	char *column_qualified; /* for table.column */
+	char *column_definite;	/* column_qualified without {document}; NULL: it has none */
+	char *table_words;		/* for a table's name */
+	char *table_qualified;	/* for a table whose columns are all of the domain */
+	bool documents;			/* its tables are documents, which copy values of other tables */
 } Domain;
 
+/* A registered system. */
 typedef struct System
 {
 	char *name;
 	char *kind;
-	char *word;	  /* the name, as a word of a column's name would be */
-	char *normal; /* and split into words */
+	char *word;	  /* the normal name; see pattern_normal_name() */
+	char *normal; /* word, split by words_split() */
 } System;
 
-/* A column's name, and what it says alone (a domain's index; -1: nothing). */
+/*
+ * A column's name, and the domains that it says alone.  A domain is its index;
+ * -1 is none.  Columns of the same name have one ColumnName.
+ */
 typedef struct ColumnName
 {
-	char spelled[MAX_SPELLED]; /* in small letters */
-	char *normal;			   /* and split into words */
-	int domain;
-	int beside;	  /* a business domain, where the first is technical */
-	bool deletes; /* marks rows as deleted */
-	bool foreign; /* holds the name of a product */
+	char spelled[MAX_SPELLED]; /* the normal name; the key of the hash table */
+	char *normal;			   /* spelled, split by words_split() */
+	int domain;				   /* the first domain whose pattern matches */
+	int beside;				   /* if that is technical: the first business domain */
+	bool deletes;			   /* the column marks rows as deleted */
+	bool foreign;			   /* the name contains that of a product; see signs.c */
 } ColumnName;
 
-/* A table's name, and in which domains' tables it is. */
+/* A table, and what its name says of its columns.  A domain is its index. */
 typedef struct GuidedTable
 {
-	char *normal;
-	Bitmapset *expects; /* what a column's name says of these can be believed */
-	int whole;			/* all of it is of this one, or -1 */
-	char *key_owner;	/* the only system whose keys it has, or NULL */
+	char *normal;		/* the normal name, split by words_split() */
+	Bitmapset *expects; /* domains that a column's name may say in such a table */
+	int whole;			/* the domain of all columns, or -1 */
+	char *key_owner;	/* the system that owns all of the key; NULL: none, or several */
 } GuidedTable;
 
-/* A column, what speaks for which domain (by index; -1: nothing), and the verdict. */
+/*
+ * A column, the evidence for its domain, and the proposal.  Where the evidence
+ * is an int or a set, it contains the index of a domain; -1 is none.
+ */
 typedef struct Suggestion
 {
 	char *schema;
 	char *table;
 	char *column;
 	Oid relid;
-	bool primary;
-	char *comment;
-	char *references; /* a foreign key's target */
-	char *writers;	  /* seen */
-	char *only_writer;
-	char *source; /* whose private copy the table is */
-	char *entity; /* on the map: the field that it holds */
+	bool primary;	   /* a column of the primary key */
+	char *comment;	   /* as a normal name, or NULL */
+	char *references;  /* the table to which its foreign key leads, or NULL */
+	char *writers;	   /* systems seen writing it, as a list for a message, or NULL */
+	char *only_writer; /* the system, if it is only one */
+	char *source;	   /* the source of its table, or NULL */
+	/* its field on the map; NULLs: it has none */
+	char *entity;
 	char *field;
-	bool mapped_key; /* which is a key there */
-	char *key_owner; /* and whose */
+	bool mapped_key; /* the field is a key */
+	char *key_owner; /* the owner of that key, or NULL */
 
 	ColumnName *name;
 	GuidedTable *table_name;
-	struct Suggestion *raw_of; /* the column of which it has the raw value */
-	int by_both;			   /* column and table together */
-	bool doubted;			   /* the column's name alone says something else, and more */
-	Bitmapset *by_comment;
+	struct Suggestion *raw_of; /* the column whose raw value it contains, or NULL */
+	int by_both;			   /* said by the names of column and table together */
+	bool doubted;			   /* of by_both: the column's name alone outweighs it */
+	Bitmapset *by_comment;	   /* said by the comment */
 
-	Domain *domain; /* NULL: unknown */
-	const char *kind;
-	const char *system;
+	Domain *domain;		/* NULL: unknown */
+	const char *kind;	/* of the system that should own it, or NULL */
+	const char *system; /* that should own it, or NULL */
 	bool judged;
 	bool sure;
-	bool contradicted; /* evidence speaks for different domains */
+	bool contradicted; /* there is evidence for another domain or owner */
 	StringInfoData reason;
 } Suggestion;
 
 typedef struct TrieNode
 {
-	int next[26];	   /* 0: none; nothing leads to the root */
-	const char *words; /* the word that ends here, its own parts separated by "_" */
+	int next[26];	   /* by letter: the next node; 0: none, since no node leads to the root */
+	const char *words; /* the word that ends here, with "_" between its parts; NULL: none */
 } TrieNode;
 
-/* A trie: node 0 is its root. */
+/* The words that words.c knows: a trie, whose root is node 0. */
 struct Words
 {
 	TrieNode *nodes;
@@ -109,7 +123,6 @@ struct Words
 	int allocated;
 };
 
-/* words.c: names that run together */
 typedef struct Words Words;
 
 /* words.c */

@@ -1,6 +1,7 @@
 /*
  * judge.c
- *		The guide's judgement: which domain a column belongs to, and which system owns it.
+ *		The guide judges a column: which domain it belongs to, which system should
+ *		own it, and whether that is sure.  Each step adds its reason.
  */
 #include "postgres.h"
 
@@ -12,6 +13,7 @@
 
 static void because(Suggestion *s, const char *format, ...) pg_attribute_printf(2, 3);
 
+/* Adds to the reason of the suggestion. */
 static void
 because(Suggestion *s, const char *format, ...)
 {
@@ -54,7 +56,7 @@ has_word(const char *normal, const char *word)
 	return false;
 }
 
-/* The registered system whose name the column's name holds, or NULL. */
+/* The registered system whose name the column's name contains, or NULL. */
 static System *
 named_system(Suggestion *s, List *systems)
 {
@@ -71,8 +73,8 @@ named_system(Suggestion *s, List *systems)
 }
 
 /*
- * Weigh what the names and the comment say: the column's, the table's, and
- * both together.
+ * Weighs the evidence of names and comment: the column's name, the table's
+ * name, both together.
  */
 static void
 weigh_names(Suggestion *s, List *domains)
@@ -88,14 +90,14 @@ weigh_names(Suggestion *s, List *domains)
 		because(s, "the column's name is a technical one");
 		if (s->name->beside < 0)
 			return;
-		/* what an owner should have must not be taken for anybody's */
+		/* a local field has no owner, but business data needs one: the proposal is not sure */
 		s->domain = gather_domain_at(domains, s->name->beside);
 		s->sure = false;
 		s->contradicted = true;
 		because(s, "but it says %s, too", s->domain->name);
 		return;
 	}
-	/* a rule about such a column of such a table knows best */
+	/* a pattern for such a column of such a table comes first */
 	if (s->doubted && name != NULL)
 	{
 		s->domain = both;
@@ -131,7 +133,7 @@ weigh_names(Suggestion *s, List *domains)
 		because(s, "the column's name says %s, which is not expected in such a table", name->name);
 	}
 	if (s->domain != NULL && s->contradicted)
-		because(s, "the column's alone would say %s", name->name);
+		because(s, "the column's name alone says %s", name->name);
 
 	if (bms_is_empty(s->by_comment) || s->contradicted)
 		return;
@@ -155,7 +157,10 @@ weigh_names(Suggestion *s, List *domains)
 	}
 }
 
-/* The kind of system that should own the domain, and the only one of that kind. */
+/*
+ * Sets the kind of system that should own the domain, and the system if it is
+ * the only one of that kind.
+ */
 static void
 choose_system(Suggestion *s, List *systems)
 {
@@ -203,6 +208,10 @@ find_system(List *systems, const char *name)
 	return NULL;
 }
 
+/*
+ * Fills in the proposal and its reason.  The evidence of all columns must be
+ * there: a raw value is judged with the column that it belongs to.
+ */
 void
 judge_suggestion(Suggestion *s, List *domains, List *systems)
 {
@@ -236,14 +245,14 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	{
 		s->domain = key;
 		s->sure = true;
-		because(s, "who deletes decides which rows exist");
+		because(s, "the system that deletes a row decides which rows exist");
 	}
 	else if (named != NULL || s->name->foreign)
 	{
 		if (s->name->domain >= 0 && gather_domain_at(domains, s->name->domain) == key)
 			s->domain = key;
 		because(s,
-				"the column's name holds that of a system: its key there, or a copy of its value");
+				"the column's name contains a system's name: a key of that system, or a copy of its value");
 		if (named != NULL && s->domain != NULL)
 		{
 			s->kind = named->kind;
@@ -262,7 +271,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 			because(s, "seen writing: %s", s->writers);
 		return;
 	}
-	/* whoever creates a record owns its key; one that was just registered is not seen yet */
+	/* the system that creates records owns their key; a new one is not seen writing yet */
 	creator = find_system(systems, s->source != NULL  ? s->source
 								   : s->name->deletes ? s->table_name->key_owner
 													  : s->only_writer);
@@ -273,7 +282,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	}
 	else
 		choose_system(s, systems);
-	/* what a source says of others' data is a copy, or a field of its own */
+	/* in a landing table, data that another system should own is a copy, or a field of its own */
 	if (s->source != NULL && !gather_is_technical(s->domain))
 	{
 		s->contradicted |= s->system == NULL || strcmp(s->source, s->system) != 0;
@@ -289,7 +298,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	}
 	else
 	{
-		/* what does not cross a boundary may be anybody's */
+		/* any system may write what crosses no system boundary */
 		if (!gather_is_technical(s->domain))
 			s->sure = false;
 		because(s, "seen writing: %s", s->writers);

@@ -1,8 +1,8 @@
 /*
  * name_pattern.c
- *		The patterns of the guide's domains: regular expressions that hit whole
- *		words of a column's name, or table.column; and the form in which names
- *		are held against them.
+ *		The patterns of the guide's domains: regular expressions that match whole
+ *		words of a column's name, or table.column; and the normal names that they
+ *		are matched with.
  */
 #include "postgres.h"
 
@@ -17,14 +17,14 @@
 
 #include "guide.h"
 
-/* How many bytes of names are searched at a time. */
+/* Bytes of names that one search reads. */
 #define TEXT_SIZE 32768
 
 #define DOCUMENT "{document}"
 #define COPIES "{copies}"
-#define NOTHING "(?!)"
+#define NOTHING "(?!)" /* matches no text */
 
-/* What may stand for many words in the guide's patterns. */
+/* Placeholders of the guide's patterns, and the regular expressions that they stand for. */
 static const struct
 {
 	const char *name;
@@ -43,10 +43,10 @@ static const struct
 	 "(?:(?<!(?:purch|purchas(?:e|ing)|supplier|vendor|work|production|manufacturing|transfer|repair|"
 	 "service)_)(?:orders?|carts?(?!_rules?)|baskets?|checkouts?|quotes?|quotations?|line_?items?)"
 	 "(?![^.]*(?:invoice|payment|refund)))"},
-	/* columns of documents, whatever the document; see Domain.column_definite */
+	/* columns that any document may have; see Domain.column_definite */
 	{DOCUMENT, "(?:[^.]*_)?(?:no|num(?:ber)?|totals?|amount|value|rate|date|status|state|type|notes?|"
 			   "ref(?:erence)?|name|code|title|reason|method|instructions?)"},
-	/* what documents copy from products and customers: it is the document's */
+	/* columns that documents copy from products and customers: they belong to the document */
 	{COPIES,
 	 "[^.]*(?:price|quantity|qty|tax|discount|currency|weight|name|address|street|suburb|city|region|"
 	 "province|zip|post_?code|postal|country|company|phone|e?mail|product|variant)[^.]*"},
@@ -68,7 +68,10 @@ is_word(char c)
 	return IS_HIGHBIT_SET(c) || is_upper(c) || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* listPrice, "List Price" and LIST-PRICE are list_price. */
+/*
+ * A name in the normal form: lower case, words separated by "_".  listPrice,
+ * "List Price" and LIST-PRICE are list_price.
+ */
 char *
 pattern_normal_name(const char *name)
 {
@@ -77,7 +80,7 @@ pattern_normal_name(const char *name)
 	initStringInfo(&buf);
 	for (const char *c = name; *c != '\0'; c++)
 	{
-		/* a capital begins a word after a small one, or before one: listPrice, SKUCode */
+		/* a capital letter begins a word after a small letter, or before one: listPrice, SKUCode */
 		if (c > name && is_upper(c[0]) && is_word(c[-1]) &&
 			(!is_upper(c[-1]) || (c[1] >= 'a' && c[1] <= 'z')))
 			appendStringInfoChar(&buf, '_');
@@ -96,7 +99,7 @@ replace(const char *within, const char *what, const char *by)
 								CStringGetTextDatum(what), CStringGetTextDatum(by)));
 }
 
-/* A pattern, with its placeholders replaced. */
+/* The pattern with its placeholders replaced. */
 char *
 pattern_expand(const char *pattern)
 {
@@ -107,7 +110,7 @@ pattern_expand(const char *pattern)
 	return expanded;
 }
 
-/* A domain's pattern stands for whole words. */
+/* The regular expression for a domain's pattern: it matches whole words. */
 char *
 pattern_words(const char *pattern)
 {
@@ -115,8 +118,10 @@ pattern_words(const char *pattern)
 }
 
 /*
- * The same for table.column, from within the table's name to the end: what
- * names no dot does not hit.  NULL: no part of the pattern does.
+ * The regular expression for table.column: the pattern must match from the
+ * beginning of a word of the table's name to the end of a word of the column's
+ * name.  Alternatives of the pattern without a dot do not match.  NULL: the
+ * pattern has no dot.
  */
 char *
 pattern_qualified(const char *pattern)
@@ -126,7 +131,7 @@ pattern_qualified(const char *pattern)
 	return psprintf("^(?:[^.]*_)?(?:%s)(?:_[^.]*)?$", pattern_expand(pattern));
 }
 
-/* That without what columns of any document are called.  NULL: it is the same. */
+/* pattern_qualified() without {document}; NULL: the pattern does not contain it. */
 char *
 pattern_definite(const char *pattern)
 {
@@ -135,7 +140,7 @@ pattern_definite(const char *pattern)
 	return pattern_qualified(replace(pattern, DOCUMENT, NOTHING));
 }
 
-/* Are its tables documents, which copy what is of others? */
+/* Does the pattern contain {copies}: are the domain's tables documents? */
 bool
 pattern_of_documents(const char *pattern)
 {
@@ -143,9 +148,9 @@ pattern_of_documents(const char *pattern)
 }
 
 /*
- * Does a domain's pattern hit the name?
+ * Does a domain's pattern match words of the name?
  *
- * Errors: it is no regular expression.
+ * Errors: the pattern is no regular expression.
  */
 bool
 pattern_hits(const char *pattern, const char *name)
@@ -154,7 +159,7 @@ pattern_hits(const char *pattern, const char *name)
 								  strlen(name), REG_ADVANCED, DEFAULT_COLLATION_OID, 0, NULL);
 }
 
-/* Where does a bracket expression end that begins here? */
+/* The end of the bracket expression that begins at c: behind its "]", or the end of the text. */
 const char *
 pattern_bracket_end(const char *c)
 {
@@ -167,7 +172,7 @@ pattern_bracket_end(const char *c)
 	{
 		const char close[] = {c[1], ']', '\0'};
 
-		/* [:alpha:] and its like */
+		/* [:alpha:], [.x.] and [=x=] contain a "]" */
 		if (c[0] == '[' && (c[1] == ':' || c[1] == '.' || c[1] == '=') &&
 			strstr(c + 2, close) != NULL)
 			c = strstr(c + 2, close) + 2;
@@ -180,8 +185,9 @@ pattern_bracket_end(const char *c)
 /* many names at a time */
 
 /*
- * A regular expression without what only looks ahead or behind: it hits all
- * that the other hits, and is searched for much faster.
+ * The regular expression without its lookahead and lookbehind constraints.  It
+ * matches every text that the original matches, and a search for it is much
+ * faster.
  */
 static char *
 without_looks(const char *re)
@@ -189,7 +195,7 @@ without_looks(const char *re)
 	StringInfoData buf;
 	const char *next;
 	int depth = 0; /* of parentheses */
-	int looks = 0; /* at which depth one began, or 0 */
+	int looks = 0; /* the depth at which a constraint began; 0: outside of one */
 
 	initStringInfo(&buf);
 	for (const char *c = re; *c != '\0'; c = next)
@@ -213,7 +219,7 @@ without_looks(const char *re)
 	return buf.data;
 }
 
-/* Of the expression, in the wide characters from text to end. */
+/* Searches the wide characters from text to end. */
 static bool
 search(regex_t *re, const pg_wchar *text, const pg_wchar *end, regmatch_t *match)
 {
@@ -228,7 +234,7 @@ search(regex_t *re, const pg_wchar *text, const pg_wchar *end, regmatch_t *match
 					errmsg("regular expression failed: %s", message)));
 }
 
-/* Search the lines of a text; line i is of name lines[i]. */
+/* Searches the lines of a text; line i is name number lines[i]. */
 static void
 search_lines(regex_t *re, const StringInfo text, const int *lines, bool *hit)
 {
@@ -237,7 +243,7 @@ search_lines(regex_t *re, const StringInfo text, const int *lines, bool *hit)
 	regmatch_t match;
 	int line = 0;
 
-	/* anew from each line that was hit: what looks behind then looks no farther */
+	/* begin again behind each line that matched: a lookbehind then sees no earlier line */
 	while (at < end && search(re, at, end, &match))
 	{
 		pg_wchar *begin = at + match.rm_so;
@@ -251,7 +257,7 @@ search_lines(regex_t *re, const StringInfo text, const int *lines, bool *hit)
 			}
 		for (line_end = begin; line_end < end && *line_end != '\n';)
 			line_end++;
-		/* what crosses the end of a line is not within the name */
+		/* a match that crosses the end of a line is not within one name */
 		if (match.rm_eo - match.rm_so <= line_end - begin || search(re, at, line_end, &match))
 			hit[lines[line]] = true;
 		at = line_end + 1;
@@ -259,11 +265,12 @@ search_lines(regex_t *re, const StringInfo text, const int *lines, bool *hit)
 	}
 }
 
+/* Searches the names that are not NULL, of them only those in among, if that is given. */
 static bool *
 search_names(const char *pattern, char **names, const bool *among, int n)
 {
 	bool *hit = palloc0(n * sizeof(bool));
-	/* these are the beginning and the end of a text, not of a line */
+	/* \A and \Z mean the beginning and the end of the text, not of a line */
 	bool alone = strstr(pattern, "\\A") != NULL || strstr(pattern, "\\Z") != NULL;
 	regex_t *re = RE_compile_and_cache(cstring_to_text(pattern), REG_ADVANCED | REG_NEWLINE,
 									   DEFAULT_COLLATION_OID);
@@ -298,9 +305,9 @@ search_names(const char *pattern, char **names, const bool *among, int n)
 }
 
 /*
- * Which of the names does the regular expression hit?  Those that are NULL it
- * does not.  They are searched as lines of one text, many at a time, because
- * most of what a search costs is its beginning.
+ * For each name, whether the regular expression matches it; false for NULL.
+ * The names are searched as lines of one text, many at a time, because most of
+ * the cost of a search is its beginning.
  */
 bool *
 pattern_hit_names(const char *re, char **names, int n)

@@ -1,6 +1,7 @@
 /*
  * signs.c
- *		What the names and the surroundings of a column say of it.
+ *		Signs of a column's domain: its name, the name of its table, its comment,
+ *		its neighbours.
  */
 #include "postgres.h"
 
@@ -10,15 +11,16 @@
 #include "guide.h"
 
 /*
- * Products whose name in a column's name marks a copy of that product's
- * value, or its key there, beside the systems that are registered.
+ * Names of products.  A column whose name contains one is a copy of that
+ * product's value, or a key of that product.  The same is true of the names of
+ * registered systems.
  */
 const char gather_foreign_product[] =
 	"akeneo|amazon|big_?commerce|dynamics|ebay|face_?book|google|hub_?spot|klaviyo|linked_?in|magento|"
 	"mail_?chimp|marketo|net_?suite|odoo|pay_?pal|quick_?books|sage|sales_?force|sap|sfdc|shopify|"
 	"stripe|woo_?commerce|xero|zendesk";
 
-/* Columns that say of a row that it is deleted, though it is there. */
+/* Columns that mark a row as deleted while the row stays in the table. */
 static const char deletion[] =
 	"^_*(?:(?:is|was|has_been|marked(?:_as)?|date|time|timestamp|soft|row|record|fivetran|sdc|cdc|"
 	"dlt|airbyte|ab)_+)*"
@@ -28,9 +30,10 @@ static const char deletion[] =
 	"(?:at|on|by|date|time|datetime|timestamp|ts|flag|mark(?:er)?|indicator|status)|"
 	"is_removed|removed_(?:at|on|by|date))$";
 
-/* What a column is called that has another's value as it was received. */
+/* The beginning of the name of a column with another column's value as it was received. */
 #define RAW_PREFIX "raw_"
 
+/* NULL for -1. */
 Domain *
 gather_domain_at(List *domains, int index)
 {
@@ -50,8 +53,9 @@ is_business(Domain *domain)
 }
 
 /*
- * The tables of the columns: their names, and the system that owns the key.
- * It is that of the key on the map, else who creates the rows.
+ * A GuidedTable for each table of the columns, with the system that owns the
+ * key: the owner of the key on the map, else the system that creates the rows
+ * (the source, or the only writer).
  */
 List *
 gather_tables(List *columns, Words *words)
@@ -96,7 +100,7 @@ gather_tables(List *columns, Words *words)
 	return tables;
 }
 
-/* Which column has the value of which it is the raw form? */
+/* Sets raw_of: the column of the same table that has the name without the prefix. */
 void
 gather_find_raw(List *columns)
 {
@@ -124,7 +128,7 @@ gather_find_raw(List *columns)
 	}
 }
 
-/* What each domain's patterns say of the columns' names alone. */
+/* Matches the columns' names alone with the domains' patterns. */
 void
 gather_names(List *domains, HTAB *table)
 {
@@ -149,7 +153,7 @@ gather_names(List *domains, HTAB *table)
 		{
 			Domain *said = gather_domain_at(domains, all[i]->domain);
 
-			/* of a technical name, whether business is in it, too */
+			/* a technical name is also searched for the first business domain */
 			names[i] = said == NULL || (gather_is_technical(said) && all[i]->beside < 0 &&
 										is_business(domain))
 						   ? all[i]->normal
@@ -178,7 +182,7 @@ gather_names(List *domains, HTAB *table)
 		all[i]->foreign = hit[i];
 }
 
-/* And of columns and tables together, and of comments. */
+/* Matches table.column, and the columns' comments, with the domains' patterns. */
 void
 gather_columns(List *domains, List *columns)
 {
@@ -224,7 +228,10 @@ gather_columns(List *domains, List *columns)
 			if (!hit[i])
 				continue;
 			s[i]->by_both = domain->index;
-			/* it says that rows are deleted, or another domain, whose tables are no documents */
+			/*
+			 * the name alone marks rows as deleted, or says another business
+			 * domain, unless tables of both domains are documents
+			 */
 			if (!s[i]->name->deletes && (alone == NULL || alone == domain || !is_business(alone) ||
 										 (alone->documents && domain->documents)))
 				continue;
@@ -234,7 +241,7 @@ gather_columns(List *domains, List *columns)
 		pfree(hit);
 		if (domain->column_definite == NULL)
 			continue;
-		/* not just by a word that any document has: then it is such a table's own, or its copy */
+		/* a match without {document} counts: the column is the table's own, or a copy in it */
 		hit = pattern_hit_names(domain->column_definite, names, n);
 		for (int i = 0; i < n; i++)
 			if (hit[i])
@@ -243,7 +250,7 @@ gather_columns(List *domains, List *columns)
 	}
 }
 
-/* And of the tables. */
+/* Matches the tables' names with the domains' patterns. */
 void
 gather_expected(List *domains, List *tables)
 {
@@ -284,8 +291,8 @@ gather_expected(List *domains, List *tables)
 }
 
 /*
- * Does it mark rows as deleted?  A domain whose pattern hits the name, other
- * than by a word that any document has, knows better.
+ * Does the column mark rows as deleted?  Not if the pattern of a business domain
+ * matches its name, or matches table.column other than by {document}.
  */
 bool
 gather_marks_deletion(Suggestion *s, List *domains)

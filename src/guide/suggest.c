@@ -1,13 +1,14 @@
 /*
  * suggest.c
- *		Proposals from the guide: which domain a column is of, and which system
- *		should own it.
+ *		suggest() and adopt(): the guide proposes the domain of a column and the
+ *		system that should own it.
  *
  * Evidence comes from names, comments, keys and traffic.  A proposal is sure
  * only where two pieces of evidence agree and none speaks against it; where
- * nothing is left but a guess, the answer is "unknown".  What a person decided
- * about a field is on the map and is not looked at; only what marks a row as
- * deleted takes the system that owns the key there.
+ * only a guess would be possible, the domain is unknown.  Proposals do not
+ * depend on earlier decisions about a field, which are on the map, with one
+ * exception: a column that marks rows as deleted gets the system that owns the
+ * table's key on the map.
  */
 #include "postgres.h"
 
@@ -25,9 +26,9 @@ PG_FUNCTION_INFO_V1(ownership_suggest);
 PG_FUNCTION_INFO_V1(ownership_adopt);
 
 /*
- * The proposals for all columns of the tables that match.
+ * The proposals for all columns of the tables that match, as Suggestion *.
  *
- * Errors: nothing matches.
+ * Errors: no table matches.
  */
 static List *
 suggestions(const char *pattern)
@@ -43,7 +44,7 @@ suggestions(const char *pattern)
 	List *columns;
 	ListCell *lc;
 
-	/* all words are learnt before names are split by them */
+	/* learn all words before names are split into them */
 	words_learn(words, gather_foreign_product);
 	domains = gather_read_domains(words);
 	systems = gather_read_systems(words);
@@ -69,7 +70,7 @@ argument_pattern(FunctionCallInfo fcinfo)
 /*
  * suggest(pattern): (relation, column_name, domain, kind, system, sure, reason)
  *
- * Errors: nothing matches.
+ * Errors: the pattern is NULL; no table matches.
  */
 Datum
 ownership_suggest(PG_FUNCTION_ARGS)
@@ -116,10 +117,11 @@ put_outcome(ReturnSetInfo *rsinfo, Suggestion *s, const char *field, const char 
 
 /*
  * adopt(pattern): puts the columns on the map, with domain and owner where
- * the guide is sure.  What was decided before stays.  Returns what became of
- * each: (relation, column_name, field, domain, owner, outcome, reason).
+ * the guide is sure.  Earlier decisions stay.  Returns a row for each column:
+ * (relation, column_name, field, domain, owner, outcome, reason).
  *
- * Errors: nothing matches; a matching table that is not the caller's.
+ * Errors: the pattern is NULL; no table matches; the caller does not own a
+ * matching table.
  */
 Datum
 ownership_adopt(PG_FUNCTION_ARGS)
@@ -143,7 +145,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 		if (s->entity == NULL && !names_can_be_field(s->column))
 		{
 			put_outcome(rsinfo, s, NULL, NULL, NULL, "left out",
-						"its name holds a dot, or blanks around it");
+						"its name contains a dot, or blanks around it");
 			continue;
 		}
 		listed = lappend(listed, s);
@@ -163,7 +165,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 		}
 		parts[0] = lappend(parts[0], s->entity);
 		parts[1] = lappend(parts[1], s->field);
-		/* "" stands for nothing */
+		/* "" is no domain, no system */
 		parts[2] = lappend(parts[2], s->sure ? s->domain->name : "");
 		parts[3] =
 			lappend(parts[3], unconstify(char *, s->sure && s->system != NULL ? s->system : ""));
@@ -173,7 +175,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < 5; i++)
 		sql_add_texts(&p, parts[i]);
-	/* a field's copies must agree; what was decided stays */
+	/* a field is adopted only if the proposals for its copies agree; a decided field stays */
 	n = sql_run("WITH proposal AS (SELECT entity, name, min(domain) AS domain, nullif(min(system), '') AS system, bool_and(local::boolean) AS local "
 				"FROM unnest($1, $2, $3, $4, $5) g(entity, name, domain, system, local) "
 				"GROUP BY 1, 2 HAVING min(domain) = max(domain) AND min(domain) <> '' AND min(system) = max(system)), "

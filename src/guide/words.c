@@ -1,10 +1,10 @@
 /*
  * words.c
- *		Names that run together, such as companyname and lastmodifieddate, are
- *		split into the words that the guide's patterns are made of.
+ *		The guide splits names without separators, such as companyname and
+ *		lastmodifieddate, into the words of its patterns.
  *
- * A word is split only where words that are known make up all of it, so that
- * a name of which the guide knows a part stays as it is.
+ * A name is split only where known words make up all of it, so that a name of
+ * which only a part is known stays as it is.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 
 #include "guide.h"
 
-/* Words that names of columns are made of, and that no pattern may need to know. */
+/* Words that names of columns often contain, whether a pattern contains them or not. */
 static const char *const common_words[] =
 	{"account", "actual",	"alt",	   "amount",	"archived", "base",		"billing",	"business",
 	 "class",	"code",		"contact", "count",		"created",	"custom",	"customer", "date",
@@ -30,18 +30,18 @@ static const char *const common_words[] =
 	 "time",	"title",	"total",   "type",		"unit",		"units",	"updated",	"user",
 	 "value",	"web",		"work",	   "year"};
 
-/* What words may be joined with: is before them, these after them. */
+/* A word may follow FLAG_PREFIX; one of the suffixes may follow a word. */
 #define FLAG_PREFIX "is"
 
 static const char *const suffixes[] = {"no"};
 
-#define MIN_WORD 3 /* shorter ones are found in too many others */
-#define MIN_TOGETHER 6
+#define MIN_WORD 3	   /* fewest letters of a known word: too many words contain shorter ones */
+#define MIN_TOGETHER 6 /* fewest letters of a name that is split */
 
-/* A pattern's expansions that are kept at a time; of more, only the words. */
+/* Expansions of a pattern that are kept at a time; beyond that, only their words are learnt. */
 #define MAX_EXPANSIONS 200
 
-/* Stands for what a word cannot go on through. */
+/* In an expansion: the end of a word, at anything that is not a plain letter or "_". */
 #define BREAK '.'
 
 static bool
@@ -52,6 +52,7 @@ is_letter(char c)
 
 /* learning */
 
+/* Adds a word: spelled has letters only, meaning may have "_" between its parts. */
 static void
 add_word(Words *words, const char *spelled, const char *meaning)
 {
@@ -71,13 +72,13 @@ add_word(Words *words, const char *spelled, const char *meaning)
 		}
 		at = words->nodes[at].next[*c - 'a'];
 	}
-	/* the one that is spelled as two words says more */
+	/* a meaning of several parts replaces one of a single part */
 	if (words->nodes[at].words == NULL ||
 		(strchr(meaning, '_') != NULL && strchr(words->nodes[at].words, '_') == NULL))
 		words->nodes[at].words = pstrdup(meaning);
 }
 
-/* Letters and underscores: each word, and all of them together. */
+/* Learns a piece of letters and underscores: each word, and all words without their separators. */
 static void
 learn_piece(Words *words, const char *piece, int len)
 {
@@ -127,8 +128,12 @@ learn_expansions(Words *words, List *expansions)
 	}
 }
 
-/* What a regular expression matches, as far as it is plain letters. */
+/*
+ * Expansions: the texts that a regular expression matches, as lists of strings
+ * of letters, "_" and BREAK.  A part that is not plain letters is a BREAK.
+ */
 
+/* A regular expression, and the place that is read next. */
 typedef struct Reader
 {
 	Words *words;
@@ -137,6 +142,7 @@ typedef struct Reader
 
 static List *read_alternatives(Reader *r);
 
+/* The expansion of a part that is not plain letters. */
 static List *
 broken(void)
 {
@@ -164,7 +170,7 @@ read_group(Reader *r)
 	result = read_alternatives(r);
 	if (*r->c == ')')
 		r->c++;
-	/* what is only looked at is no part of the name */
+	/* lookahead and lookbehind constraints match no part of the name */
 	return looks ? list_make1(pstrdup("")) : result;
 }
 
@@ -190,6 +196,7 @@ read_atom(Reader *r)
 	return broken();
 }
 
+/* The expansions of an atom with the quantifier that follows it. */
 static List *
 read_quantifier(Reader *r, List *atom)
 {
@@ -207,6 +214,7 @@ read_quantifier(Reader *r, List *atom)
 	return c == '?' ? lappend(atom, pstrdup("")) : broken();
 }
 
+/* Each of the left expansions, followed by each of the right ones. */
 static List *
 cross(List *left, List *right)
 {
@@ -266,7 +274,7 @@ read_alternatives(Reader *r)
 	return broken();
 }
 
-/* Learn the words of a regular expression. */
+/* Adds the words of a regular expression. */
 void
 words_learn(Words *words, const char *pattern)
 {
@@ -275,6 +283,7 @@ words_learn(Words *words, const char *pattern)
 	learn_expansions(words, read_alternatives(&r));
 }
 
+/* The common words only. */
 Words *
 words_create(void)
 {
@@ -290,6 +299,7 @@ words_create(void)
 
 /* splitting */
 
+/* The meaning of a known word, or NULL. */
 static const char *
 find_word(Words *words, const char *spelled, int len)
 {
@@ -302,8 +312,8 @@ find_word(Words *words, const char *spelled, int len)
 }
 
 /*
- * Append what is between underscores, split into the fewest words that make
- * up all of it; or as it is.
+ * Appends a part without "_", split into the fewest known words that make up
+ * all of it; else unchanged.
  */
 static void
 split_part(Words *words, StringInfo buf, const char *part, int len)
@@ -311,12 +321,12 @@ split_part(Words *words, StringInfo buf, const char *part, int len)
 	const char *known;
 	int letters = 0;
 	int end;
-	int fewest[NAMEDATALEN + 1]; /* words that the rest from here is made of */
-	int length[NAMEDATALEN + 1]; /* of the first of them */
+	int fewest[NAMEDATALEN + 1]; /* by position: the fewest words that make up the rest */
+	int length[NAMEDATALEN + 1]; /* by position: the length of the first of them */
 
 	while (letters < len && is_letter(part[letters]))
 		letters++;
-	/* address1 */
+	/* digits may follow the letters: address1 */
 	for (end = letters; end < len && part[end] >= '0' && part[end] <= '9';)
 		end++;
 	known = find_word(words, part, letters);
@@ -337,7 +347,7 @@ split_part(Words *words, StringInfo buf, const char *part, int len)
 		{
 			if ((node = words->nodes[node].next[part[i] - 'a']) == 0)
 				break;
-			/* of as many words, those of which the first is longer */
+			/* if the number of words is the same, a longer first word wins */
 			if (words->nodes[node].words != NULL && fewest[i + 1] + 1 <= fewest[at])
 			{
 				fewest[at] = fewest[i + 1] + 1;
@@ -377,7 +387,7 @@ split_part(Words *words, StringInfo buf, const char *part, int len)
 	appendBinaryStringInfo(buf, part + letters, len - letters);
 }
 
-/* companyname is company_name. */
+/* The name with "_" between its words: companyname becomes company_name. */
 char *
 words_split(Words *words, const char *name)
 {

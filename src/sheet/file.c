@@ -1,6 +1,11 @@
 /*
  * file.c
- *		The file of a spreadsheet: its header, its rows.
+ *		The text of a spreadsheet: the import finds the header and reads the
+ *		rows.
+ *
+ * PostgreSQL's COPY parses the text.  It receives the text one line at a time,
+ * so that the number of lines that it has received gives the line on which the
+ * next row begins, whatever the cells contain.
  */
 #include "postgres.h"
 
@@ -15,7 +20,7 @@
 #include "../catalog/catalog.h"
 #include "sheet.h"
 
-/* What people call the sheet's columns; see normal_header(). */
+/* Headers that mean a column of the sheet, as normal_header() returns them. */
 static const struct
 {
 	const char *name;
@@ -90,9 +95,10 @@ static const struct
 	{"approved on", SHEET_DECIDED_ON},
 };
 
+/* The text that read_source() returns: COPY's callback has no argument of its own. */
 Source sheet_source;
 
-/* For COPY: a line at a time, or a part of one that is longer than its buffer. */
+/* COPY's callback: returns one line, or a part of a line that is longer than COPY's buffer. */
 static int
 read_source(void *out, int minread, int maxread)
 {
@@ -111,7 +117,7 @@ read_source(void *out, int minread, int maxread)
 	return n;
 }
 
-/* A header as the synonyms have it: words in lower case, no parentheses. */
+/* The header in the form of synonyms: words in lower case, without text in parentheses. */
 static char *
 normal_header(const char *text)
 {
@@ -135,7 +141,7 @@ normal_header(const char *text)
 	return buf.data;
 }
 
-/* Which cell a header means, or -1. */
+/* The cell that a header means, or -1. */
 static int
 header_cell(const char *text)
 {
@@ -149,7 +155,7 @@ header_cell(const char *text)
 	return -1;
 }
 
-/* How many headers there are in a line; zero if none is the field's. */
+/* The number of known headers in a line; zero if none of them means the field. */
 static int
 count_headers(const char *line, const char *end, char delimiter)
 {
@@ -173,12 +179,13 @@ count_headers(const char *line, const char *end, char delimiter)
 	return any_field ? n : 0;
 }
 
-/* lines above the header, such as a title */
+/* The header is searched for in so many lines: there may be a title above it. */
 #define MAX_TITLE_LINES 20
 
 /*
- * Finds the line with the headers, and what separates them.  If there is none,
- * it is the first that is not blank.
+ * Finds the line with the headers, and the character that separates them.  If
+ * no line has headers, header_line becomes 0: the first line that is not blank
+ * counts as the header.
  */
 void
 file_find_header(Import *import, const char *text)
@@ -195,7 +202,7 @@ file_find_header(Import *import, const char *text)
 		int most = 0;
 		int next = line + 1;
 
-		/* a header may have line breaks, too */
+		/* a quoted header may contain line breaks */
 		for (; *end != '\0' && (quoted || *end != '\n'); end++)
 		{
 			quoted ^= *end == '"';
@@ -218,7 +225,7 @@ file_find_header(Import *import, const char *text)
 	}
 }
 
-/* Which of the file's columns is which cell: places holds their numbers, or -1. */
+/* Sets places, by SheetCell, to the file's columns, counted from 0; -1 (as before): no column. */
 static void
 read_header(Import *import, int line, char **fields, int nfields, int *places)
 {
@@ -249,9 +256,13 @@ read_header(Import *import, int line, char **fields, int nfields, int *places)
 			lappend(import->problems,
 					finding_new(line, NULL,
 								psprintf(
-									"no column for the field; its header is \"field\", and \"entity\" if that is a column of its own")));
+									"no column has the header \"field\"; a separate column for the entity has the header \"entity\"")));
 }
 
+/*
+ * Adds a row of the file to the records, unless it is blank.  width is the
+ * number of columns of the header.
+ */
 static void
 read_record(Import *import, int line, char **fields, int nfields, const int *places, int width)
 {
@@ -275,13 +286,19 @@ read_record(Import *import, int line, char **fields, int nfields, const int *pla
 		if (!sheet_is_blank(fields[i]))
 		{
 			finding_add_problem(import, r,
-								psprintf("%d cells, but the header has %d: is a separator not quoted?",
+								psprintf("%d cells, but the header has %d; a cell that contains the separator needs quotes",
 										 nfields, width));
 			return;
 		}
 	}
 }
 
+/*
+ * Reads sheet_source into the records of an Import.  Returns true, so that
+ * subxact_trial() keeps what was done.
+ *
+ * Errors: COPY's, when the text is no CSV.
+ */
 bool
 file_read_records(void *arg)
 {
@@ -293,7 +310,7 @@ file_read_records(void *arg)
 							   -1),
 				   makeDefElem("encoding", (Node *) makeString(pstrdup(GetDatabaseEncodingName())),
 							   -1));
-	/* any table does: only the raw fields are asked for */
+	/* COPY needs some table; only the raw fields are read, so any table will do */
 	CopyFromState copy = BeginCopyFrom(NULL, rel, NULL, NULL, false, read_source, NIL, options);
 	int places[SHEET_CELLS];
 	int width = 0;

@@ -1,6 +1,7 @@
 /*
  * findings.c
- *		What an import finds: the rows of the file, and what is wrong with them.
+ *		Findings of an import: problems and changes, each with its line and its
+ *		field, and the rows in which import_sheet() returns them.
  */
 #include "postgres.h"
 
@@ -14,6 +15,7 @@
 
 #include "sheet.h"
 
+/* The text in lower case, by the database's collation. */
 char *
 sheet_fold(const char *string)
 {
@@ -21,6 +23,7 @@ sheet_fold(const char *string)
 		DirectFunctionCall1Coll(lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(string)));
 }
 
+/* A copy of the text from start to end, without white space around it. */
 char *
 sheet_trim(const char *start, const char *end)
 {
@@ -31,12 +34,14 @@ sheet_trim(const char *start, const char *end)
 	return pnstrdup(start, end - start);
 }
 
+/* NULL is blank, too. */
 bool
 sheet_is_blank(const char *text)
 {
 	return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
 }
 
+/* A finding of a line (0: of no line) and of a field (NULL: of no single field). */
 Finding *
 finding_new(int line, const char *field, char *text)
 {
@@ -50,6 +55,7 @@ finding_new(int line, const char *field, char *text)
 	return f;
 }
 
+/* entity.field of a row, or the one of both that is not blank; NULL if both are blank. */
 char *
 finding_record_field(const Record *r)
 {
@@ -61,6 +67,7 @@ finding_record_field(const Record *r)
 	return psprintf("%s.%s", entity, field);
 }
 
+/* Adds a problem of a row, which is then not stored. */
 void
 finding_add_problem(Import *import, Record *r, char *text)
 {
@@ -69,7 +76,7 @@ finding_add_problem(Import *import, Record *r, char *text)
 	r->faulty = true;
 }
 
-/* An error as a problem: its message, and what helps. */
+/* The text of a problem that is an error: its message, detail and hint. */
 char *
 finding_error_text(const ErrorData *error)
 {
@@ -84,6 +91,7 @@ finding_error_text(const ErrorData *error)
 	return buf.data;
 }
 
+/* For list_sort(): by line, then in the order in which they were found. */
 int
 finding_by_line(const ListCell *a, const ListCell *b)
 {
@@ -93,6 +101,7 @@ finding_by_line(const ListCell *a, const ListCell *b)
 	return one->line != other->line ? one->line - other->line : one->number - other->number;
 }
 
+/* Returns findings as rows (line, field, change, problem): problems or changes. */
 void
 finding_return(ReturnSetInfo *rsinfo, List *findings, bool problems)
 {

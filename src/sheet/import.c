@@ -1,16 +1,14 @@
 /*
  * import.c
- *		import_sheet(): the spreadsheet as it comes out of a workshop.
+ *		import_sheet(): imports the spreadsheet as it comes out of a workshop.
  *
- * PostgreSQL's own COPY parses the text.  Columns are found by their headers,
- * and what a cell names by name or title; then each row is put on the map by
- * the rules of sheet.c, in a subtransaction of its own.  What changed is what
- * the view ownership.sheet says before and after.  All of it happens in one
- * more subtransaction, which is rolled back in a dry run, or when there is any
- * problem; so a dry run tells exactly what the import will do.
- *
- * The text is handed to COPY line by line, so that the lines which it has
- * asked for tell where a row begins, whatever its cells contain.
+ * file.c reads the rows; it finds columns by their headers.  resolve.c finds
+ * the systems, domains and fields that the cells mean, by name or title.  Then
+ * each row is stored by the rules of sheet.c, in a subtransaction of its own.
+ * The changes of a field are the differences between its row of the view
+ * ownership.sheet before and after.  One more subtransaction contains all of
+ * it.  It is rolled back in a dry run, or when there is any problem.  So a dry
+ * run reports exactly what the import will do.
  */
 #include "postgres.h"
 
@@ -27,7 +25,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_import_sheet);
 
-/* What sheet.c says of the cells, each for itself. */
+/* One of sheet_checks, and the row that it checks. */
 typedef struct CellCheck
 {
 	SheetCheck check;
@@ -43,6 +41,7 @@ run_check(void *arg)
 	return true;
 }
 
+/* Adds a problem for each check of sheet.c that the row fails. */
 static void
 check_record(Import *import, Record *r)
 {
@@ -58,9 +57,7 @@ check_record(Import *import, Record *r)
 	}
 }
 
-/* putting it on the map */
-
-/* The field's row of the sheet; false if it is not on the map. */
+/* Reads the field's row of the view; false, and cells of NULL, if the map has no such field. */
 static bool
 read_sheet(const Record *r, char **cells)
 {
@@ -80,7 +77,7 @@ read_sheet(const Record *r, char **cells)
 	return true;
 }
 
-/* A cell as a change tells it. */
+/* The value of a cell, as a change shows it. */
 static const char *
 shown(SheetCell cell, const char *value)
 {
@@ -91,6 +88,7 @@ shown(SheetCell cell, const char *value)
 	return value;
 }
 
+/* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
 add_changes(Import *import, const Record *r, bool fresh, char **before, char **after)
 {
@@ -127,9 +125,9 @@ store_record(void *arg)
 }
 
 /*
- * Puts a row on the map.
+ * Stores a row.  An error becomes a problem of the row.
  *
- * Errors: insufficient_privilege; it is the same for every row.
+ * Errors: insufficient_privilege, since it is the same for every row.
  */
 static void
 import_record(Import *import, Record *r)
@@ -140,7 +138,7 @@ import_record(Import *import, Record *r)
 	bool fresh = !read_sheet(r, before);
 	ErrorData *error;
 
-	/* what has no column stays as it is */
+	/* a cell for which the file has no column keeps its value */
 	for (int i = 0; i < SHEET_CELLS; i++)
 	{
 		if (!import->given[i] && i > SHEET_FIELD && i != SHEET_COLUMNS)
@@ -159,7 +157,7 @@ import_record(Import *import, Record *r)
 		finding_add_problem(import, r, finding_error_text(error));
 }
 
-/* Puts all rows on the map; whether that is to stay. */
+/* Stores all rows; returns whether subxact_trial() must keep them. */
 static bool
 import_records(void *arg)
 {
@@ -185,7 +183,7 @@ import_records(void *arg)
 		CHECK_FOR_INTERRUPTS();
 	}
 
-	/* a column that joins another field leaves the one that it was by default */
+	/* a column that joins another field leaves its default field, which is deleted then */
 	sql_add_texts(&p, entities);
 	sql_add_texts(&p, fields);
 	n = sql_run("SELECT b.entity || '.' || b.name FROM unnest($1, $2) b(entity, name) WHERE NOT EXISTS "
@@ -196,15 +194,16 @@ import_records(void *arg)
 			lappend(import->changes,
 					finding_new(0, sql_result_text(i, 1),
 								pstrdup(
-									"field goes: the column that it was by default is another field's")));
+									"field is removed: its column now belongs to another field")));
 	return !import->dry_run && import->problems == NIL;
 }
 
 /*
- * import_sheet(csv, dry_run): every problem with its line, then what changes,
- * or would.  With a problem nothing is imported.
+ * import_sheet(csv, dry_run): returns every problem with its line, then the
+ * changes; in a dry run, the changes that the import would make.  With a
+ * problem nothing is imported, and only a dry run returns changes.
  *
- * Errors: the caller may not edit the map.
+ * Errors: an argument is NULL; the caller may not edit the map.
  */
 Datum
 ownership_import_sheet(PG_FUNCTION_ARGS)
@@ -227,7 +226,7 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 		csv += 3;
 	if (strchr(csv, '\n') == NULL)
 	{
-		/* lines of an old Macintosh */
+		/* lines that end with a carriage return only, as on an old Macintosh */
 		for (char *c = csv; *c != '\0'; c++)
 			if (*c == '\r')
 				*c = '\n';

@@ -1,6 +1,7 @@
 /*
  * resolve.c
- *		What the cells of a spreadsheet name, resolved to systems, columns and fields.
+ *		Cells of a spreadsheet as people write them, turned into the form that
+ *		sheet.c takes: names of systems and domains, columns, flags, fields.
  */
 #include "postgres.h"
 
@@ -11,17 +12,19 @@
 #include "../edit/edit.h"
 #include "sheet.h"
 
-/* Words for no system, beside those of names_mean_no_system(). */
-static const char *const nobody_words[] = {"-",		 "--",		"n/a", "none",
-										   "nobody", "unknown", "??",  "???"};
+/* Words for no system, besides those of names_mean_no_system(). */
+static const char *const no_system_words[] = {"-",		"--",	   "n/a", "none",
+											  "nobody", "unknown", "??",  "???"};
 
+/* A system or a domain. */
 typedef struct Named
 {
 	char *name;
-	char *folded;
-	char *folded_title; /* or NULL */
+	char *folded;		/* the name in lower case */
+	char *folded_title; /* NULL: it has no title */
 } Named;
 
+/* The Named * that a query of names and titles returns. */
 List *
 resolve_load_named(const char *sql)
 {
@@ -43,8 +46,9 @@ resolve_load_named(const char *sql)
 }
 
 /*
- * The name that a text means: the name itself, or name or title in any case.
- * NULL: none, or *several.
+ * The name that a text means: the text is exactly the name, or is the name or
+ * the title in any case.  NULL: it means no name, or, with *several, more than
+ * one.
  */
 static char *
 find_named(List *list, const char *text, bool *several)
@@ -83,15 +87,15 @@ find_named(List *list, const char *text, bool *several)
 static bool
 means_no_system(const char *text)
 {
-	for (int i = 0; i < (int) lengthof(nobody_words); i++)
+	for (int i = 0; i < (int) lengthof(no_system_words); i++)
 	{
-		if (pg_strcasecmp(text, nobody_words[i]) == 0)
+		if (pg_strcasecmp(text, no_system_words[i]) == 0)
 			return true;
 	}
 	return names_mean_no_system(text);
 }
 
-/* What a check that raises errors says of a text, as a problem. */
+/* For subxact_trial(): a check that raises an error if the text is no name. */
 typedef struct Question
 {
 	void (*require)(const char *);
@@ -107,7 +111,10 @@ ask(void *arg)
 	return true;
 }
 
-/* The name that a text means, or NULL, and a problem. */
+/*
+ * The name that a text means; if there is none, NULL, and the row gets a
+ * problem.  require raises the error for a text that is no name.
+ */
 static char *
 require_named(Import *import, Record *r, List *list, void (*require)(const char *), const char *text)
 {
@@ -130,7 +137,7 @@ require_named(Import *import, Record *r, List *list, void (*require)(const char 
 	title = names_nearest(sheet_fold(text), titles);
 	if (several)
 		finding_add_problem(import, r,
-							psprintf("\"%s\" means more than one; use the name, as it is written",
+							psprintf("\"%s\" means more than one name; write one of them exactly",
 									 text));
 	else if (title != NULL && names_nearest(text, names) == NULL)
 		finding_add_problem(import, r,
@@ -141,7 +148,10 @@ require_named(Import *import, Record *r, List *list, void (*require)(const char 
 	return NULL;
 }
 
-/* The next separator, or the end; *width is how much of the text it is. */
+/*
+ * The next separator, or the end of the text.  *width is its length in bytes, 0
+ * at the end.  words: the word "and" separates, too.
+ */
 static const char *
 next_separator(const char *text, const char *separators, bool words, int *width)
 {
@@ -162,8 +172,9 @@ add_system(StringInfo names, const char *name)
 }
 
 /*
- * Adds the systems that a text names with separators that people use.  Those
- * may be part of a title, so the longest that is one is taken.
+ * Adds the systems that a text names, separated in any way that people use.  A
+ * separator may be part of a title, so the longest text that is a name or title
+ * counts.  In an owner cell, a word for no system adds "?".
  */
 static void
 resolve_several(Import *import, Record *r, StringInfo names, const char *text, bool owner)
@@ -200,7 +211,7 @@ resolve_several(Import *import, Record *r, StringInfo names, const char *text, b
 	}
 }
 
-/* Names, written as sheet.c takes them: with ";" between. */
+/* Writes the systems of a cell in the form that sheet.c takes: names with ";" between. */
 static void
 resolve_system_cell(Import *import, Record *r, SheetCell cell)
 {
@@ -232,7 +243,7 @@ resolve_system_cell(Import *import, Record *r, SheetCell cell)
 	r->row.cells[cell] = names.data;
 }
 
-/* Columns may also be separated by commas and lines. */
+/* Commas and line breaks may separate columns, too; sheet.c takes ";". */
 static void
 resolve_columns(Record *r)
 {
@@ -249,6 +260,7 @@ resolve_columns(Record *r)
 	}
 }
 
+/* An "x" or a check mark means true. */
 static void
 resolve_flag(Record *r, SheetCell cell)
 {
@@ -259,7 +271,7 @@ resolve_flag(Record *r, SheetCell cell)
 		r->row.cells[cell] = "true";
 }
 
-/* Cells as sheet.c takes them. */
+/* Turns the cells of a row into the form that sheet.c takes. */
 void
 resolve_record(Import *import, Record *r)
 {
@@ -280,9 +292,10 @@ resolve_record(Import *import, Record *r)
 }
 
 /*
- * The fields that are meant: those of the map in any case, unless one is named
- * exactly; a new one joins its entity in any case, too.  A field that is in the
- * sheet twice is a problem.
+ * Sets entity and field of each row to the field that it means.  A name means
+ * the field of the map that is written exactly so, else the only one that is
+ * the same in any case.  A new field joins its entity in any case, too.  A row
+ * for a field that an earlier row means is a problem.
  */
 void
 resolve_fields(Import *import)
@@ -300,7 +313,7 @@ resolve_fields(Import *import)
 		char *field = sheet_cell(&r->row, SHEET_FIELD);
 		char *dot = field == NULL ? NULL : strrchr(field, '.');
 
-		/* a field may be named whole, in one cell */
+		/* the cell of the field may contain entity.field */
 		if (entity == NULL && dot != NULL)
 		{
 			r->row.cells[SHEET_ENTITY] = pnstrdup(field, dot - field);

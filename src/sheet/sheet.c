@@ -1,15 +1,15 @@
 /*
  * sheet.c
- *		Rows of the spreadsheet, put on the map: INSTEAD OF INSERT on the view
- *		ownership.sheet, so that COPY parses and checks the file.  The rules here
- *		are those of import_sheet() (import.c), too.
+ *		Rows of the spreadsheet become fields of the map.  The trigger INSTEAD OF
+ *		INSERT on the view ownership.sheet stores a row, so that COPY can parse
+ *		the file; import_sheet() (import.c) stores rows by the same rules.
  *
- * A row replaces the field of that name.  Cells are as a workshop leaves
- * them: an owner cell that is blank, "?", "TBD" or "both", or that names
- * several systems, is no owner, and the systems it names are declared
- * writers.  A blank columns cell leaves the field's columns as they are;
- * for a new field it means the column that the field is by default, if that
- * column is there.
+ * A row replaces the field of that name.  Cells are as a workshop leaves them:
+ * an owner cell that is blank, "?", "TBD" or "both", or that names several
+ * systems, gives the field no owner; the systems that it names become declared
+ * writers.  A blank columns cell leaves the field's columns as they are; for a
+ * new field it means the column whose default field has this name, if there is
+ * such a column.
  */
 #include "postgres.h"
 
@@ -28,7 +28,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
-/* by SheetCell: the columns of the view, and what the file's header calls them */
+/* by SheetCell: the columns of the view, which are also the headers of an exported file */
 const char *const sheet_headers[SHEET_CELLS] = {"entity",	 "field",	"domain",	 "owner",
 												"readers",	 "writers", "columns",	 "policy",
 												"key",		 "local",	"rationale", "decided_by",
@@ -82,43 +82,43 @@ sheet_list(const SheetRow *row, SheetCell cell)
 	}
 }
 
-/* The systems that an owner cell names, and whether it names nobody, too. */
+/* The systems that an owner cell names; *no_system: it also has a word for no system. */
 static List *
-named_owners(const SheetRow *row, bool *nobody)
+named_owners(const SheetRow *row, bool *no_system)
 {
 	List *named = NIL;
 	ListCell *lc;
 
-	*nobody = false;
+	*no_system = false;
 	foreach(lc, sheet_list(row, SHEET_OWNER))
 	{
 		if (names_mean_no_system(lfirst(lc)))
-			*nobody = true;
+			*no_system = true;
 		else
 			named = lappend(named, lfirst(lc));
 	}
 	return named;
 }
 
-/* Splits the owner cell: one system, or declared writers. */
+/* Sets the row's owner if the owner cell names one system, else adds its systems to the writers. */
 static void
 take_owner(SheetRow *row)
 {
-	bool nobody;
-	List *named = named_owners(row, &nobody);
+	bool no_system;
+	List *named = named_owners(row, &no_system);
 
 	row->owner = NULL;
 	row->writers = sheet_list(row, SHEET_WRITERS);
-	if (list_length(named) == 1 && !nobody)
+	if (list_length(named) == 1 && !no_system)
 		row->owner = linitial(named);
 	else
 		row->writers = list_concat(row->writers, named);
 }
 
 /*
- * A yes or no; blank is no.
+ * The truth value of a cell; a blank cell is false.
  *
- * Errors: anything else.
+ * Errors: the cell is no boolean.
  */
 static bool
 cell_bool(const SheetRow *row, SheetCell cell)
@@ -133,7 +133,7 @@ cell_bool(const SheetRow *row, SheetCell cell)
 	return result;
 }
 
-/* what must be so of a row's cells, each for itself: they raise errors */
+/* Checks of single cells.  Each raises an error if its cell is wrong. */
 
 static void
 check_key(const SheetRow *row)
@@ -168,9 +168,9 @@ require_all(List *systems)
 static void
 check_owner(const SheetRow *row)
 {
-	bool nobody;
+	bool no_system;
 
-	require_all(named_owners(row, &nobody));
+	require_all(named_owners(row, &no_system));
 }
 
 static void
@@ -225,7 +225,7 @@ const SheetCheck sheet_checks[] = {check_key,	  check_field,		check_owner,  chec
 								   check_writers, check_domain,		check_policy, check_local,
 								   check_columns, check_decided_on, NULL};
 
-/* The column that a new field without columns is by default. */
+/* The column whose default field is this one, as a list of one label; NIL: there is none. */
 static List *
 default_columns(const char *entity, const char *field)
 {
@@ -240,7 +240,7 @@ default_columns(const char *entity, const char *field)
 	return list_make1(names_column_label(schema, table, field));
 }
 
-/* Gives the field the columns of the cell, and no others. */
+/* Maps the columns of the cell to the field, and takes every other column from it. */
 static void
 take_columns(const SheetRow *row, List *columns)
 {
@@ -277,10 +277,10 @@ take_columns(const SheetRow *row, List *columns)
 }
 
 /*
- * Puts a row of the sheet on the map, where it replaces the field of that name.
- * Needs SPI.
+ * Stores a row: it replaces the field of that name, or makes a new one.  The
+ * caller has connected to SPI, and the row has an entity and a field.
  *
- * Errors: see sheet_checks; what the map does not take.
+ * Errors: those of sheet_checks; what the map's tables and triggers refuse.
  */
 void
 sheet_store(SheetRow *row)
@@ -324,7 +324,7 @@ sheet_store(SheetRow *row)
 	if (columns != NIL)
 		take_columns(row, columns);
 
-	/* the cell counts, whatever the columns' former fields were marked */
+	/* a column may bring the key mark of its former field; the cell decides */
 	if (!row->key_is_open && lookup_field_is_key(row->entity, row->field) != key)
 	{
 		Parameters k = {0};
@@ -337,10 +337,10 @@ sheet_store(SheetRow *row)
 }
 
 /*
- * INSTEAD OF INSERT on the sheet.
+ * INSTEAD OF INSERT on the view ownership.sheet.
  *
- * Errors: a row that is wrong; the message begins with its field.  The
- * statement fails as a whole, so a file is imported whole or not at all.
+ * Errors: the row is wrong; the message begins with its field.  The statement
+ * fails as a whole, so a file is imported whole or not at all.
  */
 Datum
 ownership_sheet_row(PG_FUNCTION_ARGS)
@@ -373,7 +373,7 @@ ownership_sheet_row(PG_FUNCTION_ARGS)
 	{
 		ErrorData *error;
 
-		/* the error goes on, but says where in the sheet it was */
+		/* raise the error again, with the field of the row in its message */
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
 		FlushErrorState();

@@ -1,6 +1,6 @@
 /*
  * sheet.h
- *		The map as a spreadsheet.
+ *		The map as a spreadsheet: the view ownership.sheet and import_sheet().
  */
 #ifndef OWNERSHIP_SHEET_H
 #define OWNERSHIP_SHEET_H
@@ -13,7 +13,7 @@
  * Within this folder
  */
 
-/* sheet.c: the spreadsheet */
+/* The cells of a row, in the order of the view's columns. */
 typedef enum SheetCell
 {
 	SHEET_ENTITY,
@@ -33,56 +33,59 @@ typedef enum SheetCell
 
 #define SHEET_CELLS (SHEET_DECIDED_ON + 1)
 
+/* One field, as a row of the spreadsheet. */
 typedef struct SheetRow
 {
 	char *cells[SHEET_CELLS]; /* as in the file; NULL: blank */
-	bool key_is_open;		  /* no cell says whether it is a key */
-	/* taken from the cells by sheet_store() */
+	bool key_is_open;		  /* the file has no column SHEET_KEY */
+	/* sheet_store() takes these from the cells */
 	char *entity;
 	char *field;
-	char *owner;
-	List *writers;
+	char *owner;   /* NULL: none */
+	List *writers; /* names of systems, from the cells SHEET_WRITERS and SHEET_OWNER */
 } SheetRow;
 
+/* Raises an error if one cell of the row is wrong. */
 typedef void (*SheetCheck)(const SheetRow *row);
 
 /* A row of the file. */
 typedef struct Record
 {
-	int line; /* where it begins */
-	bool faulty;
+	int line;	 /* the line on which it begins */
+	bool faulty; /* it has a problem and is not stored */
 	SheetRow row;
 } Record;
 
+/* One call of import_sheet(). */
 typedef struct Import
 {
 	bool dry_run;
-	int header_line; /* 0: the first that is not blank */
+	int header_line; /* 0: the first line that is not blank */
 	char delimiter;
-	int line;				 /* where the record begins that is being read */
-	bool given[SHEET_CELLS]; /* there is a column for it */
+	int line;				 /* the line on which the record begins that is being read */
+	bool given[SHEET_CELLS]; /* the file has a column for the cell */
 	List *records;			 /* of Record * */
 	List *problems;			 /* of Finding * */
 	List *changes;			 /* of Finding * */
-	/* what a cell may name: of Named * */
+	/* names and titles that a cell may contain: lists of Named * */
 	List *systems;
 	List *domains;
 } Import;
 
-/* The text, and how far COPY has read it: its callback has no argument. */
+/* The text of the file, and how far COPY has read it. */
 typedef struct Source
 {
 	const char *next;
 	const char *end;
-	int lines; /* that were handed out */
+	int lines; /* that COPY has received */
 } Source;
 
-/* One line of the result. */
+/* One row of the result of import_sheet(): a problem or a change. */
 typedef struct Finding
 {
-	int line;
-	int number; /* in the order in which they were found */
-	char *field;
+	int line;	 /* 0: no line of the file */
+	int number;	 /* the order in which findings were made */
+	char *field; /* NULL: no single field */
 	char *text;
 } Finding;
 
