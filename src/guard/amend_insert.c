@@ -101,16 +101,16 @@ is_arbiter(Oid index, const List *arbiters)
 /*
  * Would the row meet a stored one in a unique index or an exclusion constraint?
  *
- * The row as proposed: asked of the indexes in which an upsert looks for a
+ * The row as proposed: this checks the indexes in which an upsert looks for a
  * stored row, or in which a plain INSERT would fail.  If it meets one, there is
  * no new row to amend: the upsert turns into an UPDATE, which is judged as such
  * and must propose what the statement proposed; and for a plain INSERT,
  * PostgreSQL's own error is right.  (An index that contains values which are
  * kept out of a plain INSERT does not count: the amended row is checked there.)
  *
- * The row as amended: asked of the indexes in which an upsert looks for a stored
- * row by a default that replaced a refused value.  The upsert would update a
- * row that the statement did not mean.
+ * The row as amended: this checks the indexes in which an upsert looks for a
+ * stored row by a default that replaced a refused value.  If it meets one, the
+ * upsert would update a row that the statement did not mean.
  */
 static bool
 meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended)

@@ -14,16 +14,16 @@
  *
  * The guard is lifted when the executor starts a statement, if map and writer
  * are in the caches; so it raises no error that a row would not have raised,
- * and reads no catalogs.  Otherwise it is lifted at the relation's first row;
- * so it is, too, for what the executor opens later (partitions that rows are
- * routed to) and for COPY.
+ * and reads no catalogs.  Otherwise it is lifted at the relation's first row.
+ * This is also so for relations that the executor opens later (partitions that
+ * rows are routed to) and for COPY.
  *
  * A statement is judged by the moment of its beginning (moment.c), so changes
  * that other sessions make while it runs do not affect it.  Only if this
  * session edits the map while the statement runs, lifting is undone.
  *
- * AFTER is enabled for ordinary sessions only, and PostgreSQL checks that when a
- * row was written.  So its entry in the private list is armed, that is, set to
+ * AFTER is enabled for ordinary sessions only, and PostgreSQL checks this after
+ * each written row.  So its entry in the private list is armed, that is, set to
  * fire always: a switch of session_replication_role within the statement loses
  * no row.  (For row changes that a worker applies itself BEFORE judges: on a
  * partition AFTER would leak a relcache reference for each row.)

@@ -4,8 +4,8 @@
  *
  * Over SQL an UPDATE that moves a row deletes it in one partition and inserts
  * it in another; in a replication worker only the triggers of these two halves
- * fire, without those of the UPDATE.  The guard recognizes the second half by
- * what it is, not because it comes next:
+ * fire, without those of the UPDATE.  The guard does not take just the next row
+ * for the second half, but recognizes it:
  *
  * BEFORE DELETE announces a move.  BEFORE INSERT of the same row can only come
  * while the executor works on that row: the announcement lives in the memory
@@ -47,7 +47,7 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-/* Of Move: BEFORE DELETE came, BEFORE INSERT did not yet. */
+/* Of Move: those whose BEFORE DELETE came, and whose BEFORE INSERT did not come yet. */
 static dlist_head announced = DLIST_STATIC_INIT(announced);
 
 /* The place that a row left: the partition, and the tuple there. */
