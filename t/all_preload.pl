@@ -106,7 +106,7 @@ foreach my $preload (1, 0)
 	like(fails('crm_app', qq{COPY outside (what, type) FROM STDIN;\nprice\tnumeric\n\\.\n}),
 		qr/ERROR:  42501: .*"price"/, "$how: INSERT within a COPY of another table");
 	like(fails('crm_app', qq{COPY outside (what, type) FROM STDIN;\nseen\tinterval + now()\n\\.\n}),
-		qr/ERROR:  (42501: .*"seen"|40001: could not tell in time)/, "$how: with a default that is not constant");
+		qr/ERROR:  (42501: .*"seen"|40001: could not determine in time)/, "$how: with a default that is not constant");
 
 	# keep: the default stands in
 	as('crm_app', q{INSERT INTO item (id, stamp) VALUES (4, 'mine')});

@@ -1,7 +1,7 @@
 /*
  * amend.c
- *		BEFORE UPDATE and BEFORE DELETE: the guard restores the values that are kept out,
- *		and keeps rows from being deleted.
+ *		BEFORE UPDATE and BEFORE DELETE: the guard restores the stored values of columns
+ *		that the writer may not write, and stops deletes of rows.
  */
 #include "postgres.h"
 
@@ -17,9 +17,10 @@
 #include "guard.h"
 
 /*
- * Is a column that the UPDATE names (NULL: any) another in the amended row than
- * before?  What triggers derive from values that are kept out is no reason to
- * write the row; zeros that its owner adds to a numeric are.
+ * Does a column that the UPDATE names (NULL: any column) have another value in
+ * the amended row than before?  What triggers derive from values that are kept
+ * out is no reason to write the row.  Zeros that the owner adds to a numeric
+ * are one: here, numerics differ if their images do.
  */
 static bool
 anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple after)
@@ -49,7 +50,7 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 	return false;
 }
 
-/* Puts the stored values back into the columns that are kept. */
+/* A copy of the tuple, with the stored values in the columns that are kept. */
 HeapTuple
 amend_restore_values(const GuardCall *call, const ConflictSet *set, HeapTuple tuple,
 					 TupleTableSlot *stored)
@@ -71,6 +72,10 @@ amend_restore_values(const GuardCall *call, const ConflictSet *set, HeapTuple tu
 									 values, nulls);
 }
 
+/*
+ * BEFORE UPDATE: returns the row to be written; NULL: none, in a worker that
+ * applies a change of which nothing is left.
+ */
 HeapTuple
 amend_update(GuardCall *call)
 {
@@ -88,7 +93,7 @@ amend_update(GuardCall *call)
 				 errmsg("could not serialize access to table \"%s\" due to a concurrent insert",
 						names_message_relation(call->map->schema, call->map->table)),
 				 errdetail(
-					 "The row was inserted by another transaction after values of it had been kept out."),
+					 "Another transaction inserted the row after the guard had kept values out of it."),
 				 errhint("The transaction might succeed if retried.")));
 
 	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
@@ -107,7 +112,7 @@ amend_update(GuardCall *call)
 		outcome_record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
 		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
 		{
-			/* over SQL it still counts as a row that was updated */
+			/* over SQL the statement still counts the row as updated */
 			if (call->applied)
 				return NULL;
 			tally_get(call->map)->unchanged++;
@@ -117,6 +122,7 @@ amend_update(GuardCall *call)
 	return tuple;
 }
 
+/* BEFORE DELETE: returns the row to be deleted; NULL: the row stays. */
 HeapTuple
 amend_delete(GuardCall *call)
 {
@@ -129,7 +135,7 @@ amend_delete(GuardCall *call)
 	outcome_reject_early(call, &set, td->tg_trigslot, NULL);
 	if (set.strictest == VERDICT_DISCARD)
 	{
-		/* the row as a whole stays, also for the key's milder columns */
+		/* the whole row stays, even if other key columns have a milder verdict */
 		outcome_record_discarded(call, &set, td->tg_trigslot, NULL);
 		return NULL;
 	}

@@ -1,7 +1,11 @@
 /*
  * amend_insert.c
- *		BEFORE INSERT: the guard puts defaults in place of the values that are kept out, or
- *		discards the row.
+ *		BEFORE INSERT: the guard puts defaults in place of refused values, or discards the
+ *		row.
+ *
+ * An upsert needs care.  Its UPDATE must propose what the statement proposed,
+ * so a row that meets a stored one is not amended here; and an amended row must
+ * not meet a stored row that the statement did not mean.
  */
 #include "postgres.h"
 
@@ -24,8 +28,9 @@
 #include "guard.h"
 
 /*
- * Puts defaults into the columns that are kept out of a new row.  False when
- * none can stand in; *stuck is that column then.
+ * Puts defaults into the columns of a new row whose values are kept out.
+ * Returns false where a column has no default that can take this place; *stuck
+ * is that column then.
  */
 static bool
 default_values(const GuardCall *call, const ConflictSet *set, HeapTuple *tuple, MappedColumn **stuck)
@@ -55,9 +60,9 @@ default_values(const GuardCall *call, const ConflictSet *set, HeapTuple *tuple, 
 	return true;
 }
 
-/* Does the index hold a column whose value is kept out? */
+/* Does the index contain a column whose value is kept out? */
 static bool
-holds_kept(const IndexInfo *index, const ConflictSet *set)
+contains_kept(const IndexInfo *index, const ConflictSet *set)
 {
 	Bitmapset *columns = NULL;
 
@@ -75,7 +80,7 @@ holds_kept(const IndexInfo *index, const ConflictSet *set)
 	return false;
 }
 
-/* The index is one of those, or a partition of one. */
+/* Is the index one of the arbiters, or a partition of one? */
 static bool
 is_arbiter(Oid index, const List *arbiters)
 {
@@ -94,16 +99,18 @@ is_arbiter(Oid index, const List *arbiters)
 }
 
 /*
- * Would the row meet a stored one?
+ * Would the row meet a stored one in a unique index or an exclusion constraint?
  *
- * As proposed: where an upsert looks for one, or the INSERT would fail.  Then
- * there is no row to amend: the upsert turns into an UPDATE, which is judged
- * as such and must propose what the statement proposed, and PostgreSQL's own
- * error is right.  (An index over values that are kept out of a plain INSERT
- * is left to the amended row.)
+ * The row as proposed: this checks the indexes in which an upsert looks for a
+ * stored row, or in which a plain INSERT would fail.  If it meets one, there is
+ * no new row to amend: the upsert turns into an UPDATE, which is judged as such
+ * and must propose what the statement proposed; and for a plain INSERT,
+ * PostgreSQL's own error is right.  (An index that contains values which are
+ * kept out of a plain INSERT does not count: the amended row is checked there.)
  *
- * As amended: where an upsert looks for one, by values that stand in for
- * others.  It would update a row that was never meant.
+ * The row as amended: this checks the indexes in which an upsert looks for a
+ * stored row by a default that replaced a refused value.  If it meets one, the
+ * upsert would update a row that the statement did not mean.
  */
 static bool
 meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended)
@@ -128,7 +135,7 @@ meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple,
 	for (int i = 0; i < rri->ri_NumIndices; i++)
 	{
 		Form_pg_index index = rri->ri_IndexRelationDescs[i]->rd_index;
-		bool kept = holds_kept(rri->ri_IndexRelationInfo[i], set);
+		bool kept = contains_kept(rri->ri_IndexRelationInfo[i], set);
 
 		if ((!index->indisunique && !index->indisexclusion) || !index->indimmediate ||
 			!index->indisready)
@@ -152,9 +159,9 @@ meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple,
 }
 
 /*
- * A new row's owners are those of the row as it will be: with a default in the
- * place of a refused value, other columns may be another system's.  Adds what
- * is refused then; false when there is nothing to add.
+ * The owners of a new row are those of the row as it will be.  With a default in
+ * place of a refused value, another system may own other columns of it.  Adds
+ * the columns that are refused then; returns false if there are none.
  */
 static bool
 add_conflicts_amended(GuardCall *call, ConflictSet *set, HeapTuple amended)
@@ -180,8 +187,9 @@ add_conflicts_amended(GuardCall *call, ConflictSet *set, HeapTuple amended)
 }
 
 /*
- * A default that is not constant, in the place of a refused value, looks to
- * AFTER like a write of that value.  It is remembered by what it is.
+ * AFTER cannot distinguish a default that is not constant, and that replaced a
+ * refused value, from a value that the statement wrote.  So BEFORE remembers
+ * a hash of the default's value and the row's key.
  */
 static void
 remember_stand_ins(const GuardCall *call, const ConflictSet *set, HeapTuple amended)
@@ -198,7 +206,7 @@ remember_stand_ins(const GuardCall *call, const ConflictSet *set, HeapTuple amen
 	ExecDropSingleTupleTableSlot(row);
 }
 
-/* Remembers which columns of a row took their default, where AFTER cannot tell. */
+/* Remembers which columns of a row took their default, where AFTER cannot find out. */
 void
 amend_remember_defaults(GuardCall *call, HeapTuple tuple)
 {
@@ -222,19 +230,23 @@ amend_remember_defaults(GuardCall *call, HeapTuple tuple)
 		ExecDropSingleTupleTableSlot(row);
 }
 
-/* The statement that loads the library may have another within it, which nobody knows. */
+/*
+ * Rejects an INSERT by a statement that runs within the one that loads the
+ * library: no hook has seen it, so the columns that it names are not known.
+ */
 void
 amend_reject_blind(const GuardCall *call)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-			 errmsg("could not tell in time which columns of table \"%s\" the statement names",
+			 errmsg("could not determine in time which columns of table \"%s\" the statement names",
 					names_message_relation(call->map->schema, call->map->table)),
-			 errdetail("The ownership library was loaded by this statement."),
+			 errdetail("This statement loaded the ownership library."),
 			 errhint(
-				 "The transaction might succeed if retried; with shared_preload_libraries = 'ownership' it does not happen.")));
+				 "The transaction might succeed if retried. With shared_preload_libraries = 'ownership' this error does not occur.")));
 }
 
+/* BEFORE INSERT: returns the row to be inserted; NULL: none. */
 HeapTuple
 amend_insert(GuardCall *call)
 {
@@ -276,7 +288,8 @@ amend_insert(GuardCall *call)
 	{
 		if (!call->circumstances.applies)
 			outcome_reject(call, &set, VERDICT_KEEP, NULL, proposed,
-						   psprintf("No default can stand in for column \"%s\".", stuck->name));
+						   psprintf("No default can replace the refused value of column \"%s\".",
+									stuck->name));
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
@@ -286,10 +299,10 @@ amend_insert(GuardCall *call)
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
 		meets_stored_row(call, &set, tuple, true))
 		outcome_reject(call, &set, VERDICT_KEEP, NULL, proposed,
-					   "With the defaults in place of them, the row would meet another one.");
+					   "With defaults in place of the refused values, the row would match another stored row.");
 	if (discards)
 	{
-		/* the conflict that rejects comes first, where there is one */
+		/* if there is also a conflict that rejects, AFTER raises that error */
 		if (set.strictest == VERDICT_REJECT)
 			return td->tg_trigtuple;
 		outcome_record_discarded(call, &set, NULL, proposed);

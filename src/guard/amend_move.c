@@ -1,6 +1,9 @@
 /*
  * amend_move.c
- *		BEFORE, of a row that moves from one partition to another: over SQL or replicated.
+ *		BEFORE, for a row that moves from one partition to another, over SQL or replicated.
+ *
+ * Such an UPDATE is a DELETE in one partition and an INSERT in another.  move.c
+ * finds out that the two belong together.
  */
 #include "postgres.h"
 
@@ -13,8 +16,8 @@
 #include "guard.h"
 
 /*
- * BEFORE DELETE of a row that moves to another partition: what would be
- * rejected in the end is rejected before the row arrives.
+ * BEFORE DELETE of a row that moves over SQL: rejects the move before the row
+ * arrives, if AFTER would reject it.
  */
 void
 amend_reject_move(GuardCall *call)
@@ -24,20 +27,21 @@ amend_reject_move(GuardCall *call)
 	ConflictSet set;
 
 	if (call->judge)
-		return; /* BEFORE UPDATE did */
+		return; /* BEFORE UPDATE has done this */
 	conflicts_of_update(call, &set, call->state->update_named, td->tg_trigslot, proposed);
 	if (set.strictest == VERDICT_REJECT)
 		outcome_reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
 		outcome_reject(call, &set, VERDICT_KEEP, td->tg_trigslot, proposed,
-					   "A trigger that fires after the guard changed it again.");
+					   "Another trigger fired after the guard and changed the value again.");
 }
 
 /*
- * BEFORE DELETE of the half of a replicated UPDATE that moves a row: nothing
- * else announces it.  A writer that may write the columns which the tables
- * above are partitioned by may move the row; the other half is judged then.
- * Returns the names of those that it may not write.
+ * BEFORE DELETE of a replicated UPDATE that moves a row; no BEFORE UPDATE fires
+ * for it.  A writer may move the row if it may write the columns by which the
+ * tables above are partitioned; the guard judges the other columns in the
+ * second half.  Returns the names (char *) of those partition columns that the
+ * writer may not write.
  */
 List *
 amend_move_obstacles(GuardCall *call, TupleTableSlot *stored)
@@ -62,8 +66,8 @@ amend_move_obstacles(GuardCall *call, TupleTableSlot *stored)
 }
 
 /*
- * BEFORE INSERT of the other half: judged as the UPDATE it is.  NULL: the
- * whole move is discarded.
+ * BEFORE INSERT of a replicated move: judges it as the UPDATE it is.  Returns
+ * the row to be inserted; NULL: none, the whole move is discarded.
  */
 HeapTuple
 amend_replicated_move(GuardCall *call, const Move *move)
@@ -79,7 +83,7 @@ amend_replicated_move(GuardCall *call, const Move *move)
 	outcome_reject_early(call, &set, stored, td->tg_trigslot);
 	if (move->obstacles != NIL)
 	{
-		/* what stood in the way is in conflict even if it did not change */
+		/* the columns that stopped the DELETE are in conflict even with the same values */
 		conflicts_of_columns(call, &set, stored, move->obstacles);
 		outcome_reject_early(call, &set, stored, td->tg_trigslot);
 		for (int i = 0; i < set.n; i++)
@@ -105,9 +109,9 @@ amend_replicated_move(GuardCall *call, const Move *move)
 }
 
 /*
- * BEFORE INSERT of the other half of a move over SQL.  BEFORE UPDATE has seen
- * to what the statement says, AFTER will judge what comes of it; here is what
- * triggers at the destination do.
+ * BEFORE INSERT of a move over SQL.  BEFORE UPDATE has amended what the
+ * statement proposes, and AFTER will judge the result.  This amends what other
+ * triggers at the destination have changed.  Returns the row to be inserted.
  */
 HeapTuple
 amend_move(GuardCall *call, const Move *move)

@@ -1,6 +1,9 @@
 /*
  * conflicts.c
- *		Which columns of a row are in conflict with the map.
+ *		Which columns of a written row are in conflict with the map.
+ *
+ * A column is in conflict if the statement writes it, another system owns it
+ * in this row, and the verdict is not to allow the write.
  */
 #include "postgres.h"
 
@@ -17,6 +20,11 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
+/*
+ * Adds a column to the set if it is in conflict.  owner: of the column in this
+ * row; NULL: it has none, and every writer may write it.  stored_null: an UPDATE
+ * finds NULL stored there.
+ */
 void
 conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
 			  bool stored_null)
@@ -40,8 +48,9 @@ conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *
 }
 
 /*
- * The columns that an UPDATE names and that are another system's: found once
- * for a statement, unless the map or the writer changes.
+ * Finds the columns that an UPDATE names and that the writer may not freely
+ * write.  Does so once for a statement, unless the map or the writer changes.
+ * named: NULL: all columns.
  */
 static void
 find_candidates(GuardCall *call, const Bitmapset *named)
@@ -80,7 +89,10 @@ find_candidates(GuardCall *call, const Bitmapset *named)
 	state->candidates_serial = map->view_serial;
 }
 
-/* UPDATE writes the columns that it names and whose value changed. */
+/*
+ * An UPDATE writes the columns that it names and whose value it changes.
+ * named: NULL: all columns.
+ */
 void
 conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 					TupleTableSlot *stored, TupleTableSlot *proposed)
@@ -111,8 +123,9 @@ conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 }
 
 /*
- * A column's value in a row, as a number that is told to nobody.  BEFORE does
- * not have the generated columns of a key yet.
+ * A hash of a column's value in a row, and of the row's key.  It does not leave
+ * the session.  Generated columns of the key do not count, because BEFORE does
+ * not have their values yet.
  */
 uint64
 conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row)
@@ -135,7 +148,7 @@ conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlo
 	return hash;
 }
 
-/* AFTER: did BEFORE see that the row takes the column's default? */
+/* AFTER: did BEFORE remember that the row takes the column's default? */
 static bool
 took_default(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row)
 {
@@ -143,6 +156,7 @@ took_default(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row
 		   tally_remembers(call->map, conflicts_stand_in(call, col, row));
 }
 
+/* An INSERT writes the columns for which insertion_writes() is true. */
 void
 conflicts_of_insert(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed)
 {
@@ -164,7 +178,7 @@ conflicts_of_insert(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed)
 	}
 }
 
-/* DELETE writes the key. */
+/* A DELETE writes the key. */
 void
 conflicts_of_delete(GuardCall *call, ConflictSet *set, TupleTableSlot *stored)
 {
@@ -183,7 +197,7 @@ conflicts_of_delete(GuardCall *call, ConflictSet *set, TupleTableSlot *stored)
 	}
 }
 
-/* The tuple as a slot, for reading while the call lasts. */
+/* The tuple in a slot, for reading.  The caller drops the slot. */
 TupleTableSlot *
 conflicts_slot(Relation rel, HeapTuple tuple)
 {
@@ -193,6 +207,7 @@ conflicts_slot(Relation rel, HeapTuple tuple)
 	return slot;
 }
 
+/* Does the set contain a conflict with this verdict? */
 bool
 conflicts_have(const ConflictSet *set, Verdict verdict)
 {
@@ -204,7 +219,10 @@ conflicts_have(const ConflictSet *set, Verdict verdict)
 	return false;
 }
 
-/* Adds a conflict of each of the columns that is the writer's not to write. */
+/*
+ * Adds a conflict for each of the named columns that the writer may not write,
+ * whether its value changed or not.  names: char *.
+ */
 void
 conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, const List *names)
 {
@@ -235,8 +253,9 @@ conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, 
 }
 
 /*
- * A moved row is judged where it was stored, as every UPDATE is.  Makes a call
- * of that partition; td and state are room for it.
+ * The guard judges a moved row in the partition where it was stored, as it does
+ * with every UPDATE.  Returns a call for that partition.  td and state are
+ * memory of the caller, which the new call points to.
  */
 GuardCall
 guard_call_at(const GuardCall *call, Relation rel, TriggerData *td, GuardState *state)

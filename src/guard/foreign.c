@@ -2,11 +2,12 @@
  * foreign.c
  *		TRUNCATE of foreign tables, where PostgreSQL has no triggers for that.
  *
- * Before 16 a foreign table can have none.  So the command is looked at before
- * it runs: the foreign tables that it would empty are found as PostgreSQL
- * finds them, and under the same locks, and those whose rows are guarded are
- * judged as the trigger would.  This is not seen in a session that has not
- * loaded the library yet, which ownership.risks tells.
+ * Before 16 a foreign table can have no trigger for TRUNCATE.  So the guard
+ * looks at the command before it runs: it finds the foreign tables that the
+ * command would empty, in the way and under the locks of PostgreSQL itself,
+ * and judges those whose rows are guarded, as the trigger would.  It cannot do
+ * so in a session that has not loaded the library yet; ownership.risks reports
+ * that.
  */
 #include "postgres.h"
 
@@ -28,7 +29,7 @@
 #include "../base/base.h"
 #include "guard.h"
 
-/* Whoever may not truncate a table must not wait for its lock either. */
+/* A role that may not truncate a table must not wait for its lock either. */
 static void
 check_privilege(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 {
@@ -54,7 +55,7 @@ is_armed(Relation rel)
 			SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA);
 }
 
-/* GuardCall what its trigger would call. */
+/* Calls the function that the table's trigger for TRUNCATE would call. */
 static void
 judge(Relation rel)
 {
@@ -77,7 +78,7 @@ judge(Relation rel)
 }
 
 /*
- * Before TRUNCATE.
+ * Judges a TRUNCATE before it runs.  From 16 on, triggers do this.
  *
  * Errors: those of guard_truncate(); the caller may not truncate a table.
  */
@@ -86,7 +87,7 @@ foreign_truncate(const TruncateStmt *statement)
 {
 	ListCell *lc;
 
-	/* PostgreSQL will refuse it */
+	/* 16 and later have the trigger; in the other cases PostgreSQL will refuse the command */
 	if (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || XactReadOnly || RecoveryInProgress())
 		return;
 	foreach(lc, statement->relations)

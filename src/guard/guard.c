@@ -1,20 +1,24 @@
 /*
  * guard.c
- *		The guard's trigger functions.
+ *		The guard's trigger functions: the protocol, and the order of the steps.
  *
  * BEFORE amends: it restores values that are kept out, and discards rows that
- * may not come or go.  AFTER judges what really happened: it rejects, and
- * records what was let through.  Where it is not certain that AFTER comes,
- * BEFORE judges, and AFTER knows: for row changes that are no statement's but a
- * replication worker's own, where AFTER is not enabled (on a partition it would
- * leak a relcache reference for each of them); in the statement that loads the
- * library; and on foreign tables, where AFTER comes too late.  What SQL writes
- * within a worker is judged as in a session of that writer, but that `reject`
- * stays softened.
+ * the writer may not create or delete.  AFTER judges what really happened: it
+ * rejects a write, or records one that went through.  Where it is not certain
+ * that AFTER fires, BEFORE judges too, and AFTER does nothing.  This is so:
+ *
+ * - for row changes that a replication worker applies itself, not by a
+ *   statement: AFTER is not enabled there (on a partition it would leak a
+ *   relcache reference for each row);
+ * - in the statement that loads the library, where lift_arm() fails;
+ * - on foreign tables, where AFTER comes too late.
+ *
+ * SQL that runs within a worker is judged like SQL in a session of the same
+ * writer, except that `reject` stays softened.
  *
  * An UPDATE that moves a row between partitions fires BEFORE UPDATE, BEFORE
  * DELETE of the same tuple, BEFORE INSERT at the destination, AFTER DELETE
- * and AFTER INSERT.  It is judged as the UPDATE it is (move.c).
+ * and AFTER INSERT.  The guard judges it as the UPDATE it is (move.c).
  */
 #include "postgres.h"
 
@@ -35,14 +39,16 @@ PG_FUNCTION_INFO_V1(ownership_guard_judge);
 PG_FUNCTION_INFO_V1(ownership_guard_truncate);
 
 /*
- * Are rows of a dump on their way into a partition whose guard is not back?
+ * Does a restore load rows of a partition before it has created the
+ * partition's own trigger?
  *
  * pg_restore -j may create the triggers of a partitioned table, and so their
- * clones on its partitions, while it has yet to load a partition's rows: what
- * is ordered after those is only what the dump has for the partition itself,
- * and that is its trigger for TRUNCATE.  Until that is there, whoever owns the
- * table and is no system restores what the dump holds.  Anyone may say that he
- * restores a dump; the owner could as well have disabled the trigger.
+ * clones on its partitions, before it loads a partition's rows.  After those
+ * rows it only creates what the dump contains for the partition itself, and
+ * that is the trigger for TRUNCATE.  Until this trigger exists, a role that
+ * owns the table and maps to no system loads the rows as the dump has them.
+ * Any role may claim to restore a dump (call_is_restoring()); the table's owner
+ * gains nothing by it, because it may disable the trigger anyway.
  */
 static bool
 is_being_restored(const GuardCall *call)
@@ -56,9 +62,9 @@ is_being_restored(const GuardCall *call)
 }
 
 /*
- * Is the trigger that fires made as ownership.guard() makes them?  Anybody may
- * attach the guard's functions to a table of his own in any other way: with a
- * condition, for some columns, as a constraint, with transition tables.
+ * Does the trigger that fires have the form that ownership.guard() gives it?
+ * Any role may attach the guard's functions to its own table in another form:
+ * with a condition, for some columns, as a constraint, with transition tables.
  */
 static bool
 is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
@@ -73,9 +79,9 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 }
 
 /*
- * Does the guard's own trigger of that name see to what this other one fires
- * for?  Both are asked for as the relation has them: those of a statement's
- * private list may be armed (lift.c).
+ * Is the trigger that fires another one than the guard's own, which has this
+ * name and fires for the same events?  Both are read from the relation's own
+ * list, because those of a statement's private list may be armed (lift.c).
  */
 static bool
 is_second(const TriggerData *td, const char *name)
@@ -88,10 +94,7 @@ is_second(const TriggerData *td, const char *name)
 		   (own->tgenabled == TRIGGER_FIRES_ALWAYS || own->tgenabled == this->tgenabled);
 }
 
-/*
- * The first row of a statement on this relation: what is the same for all of
- * them.
- */
+/* The first row of a statement on this relation: finds what is the same for all its rows. */
 static GuardState *
 begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 {
@@ -100,8 +103,9 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 	GuardState *state;
 
 	/*
-	 * Locks that are held already do not look for invalidations, so a prepared
-	 * statement in an open transaction would miss what others committed.
+	 * PostgreSQL accepts no invalidations when it takes a lock that the
+	 * session has already.  So a prepared statement in an open transaction
+	 * would miss what other sessions have committed.
 	 */
 	AcceptInvalidationMessages();
 	if (map_is_asking())
@@ -127,8 +131,11 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 }
 
 /*
- * Checks the trigger protocol, in one place, and prepares the call.  False:
- * there is nothing to guard.
+ * Checks the trigger protocol, in one place, and prepares the call.  Returns
+ * false where the trigger has nothing to do.
+ *
+ * Errors: the caller is no trigger of the guard; a row filter writes a table of
+ * the map; those of moment_map().
  */
 static bool
 begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool row, GuardCall *call)
@@ -176,7 +183,7 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	call->circumstances = statement_circumstances(moment, call->writer);
 	call->circumstances.steward |= statement_is_steward_query(call->map);
 	if (timing != TRIGGER_EVENT_BEFORE)
-		call->circumstances.cascade = false; /* BEFORE has seen to it */
+		call->circumstances.cascade = false; /* BEFORE has judged the action */
 	else if (row && state->rows < 3 && ++state->rows == (call->applied ? 2 : 1))
 		lift_rest(td, call->map, moment, call->writer, call->judge, call->applied);
 	return true;
@@ -185,8 +192,9 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 /*
  * ownership.guard_amend(): BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW.
  *
- * Errors: insufficient_privilege where AFTER cannot judge or no default can
- * stand in; serialization_failure when an upsert lost a race.
+ * Errors: insufficient_privilege where AFTER cannot judge, or where no default
+ * can replace a refused value; serialization_failure where an upsert lost a
+ * race, or where the statement runs within the one that loads the library.
  */
 static Datum
 guard_amend(FunctionCallInfo fcinfo)
@@ -249,8 +257,8 @@ guard_amend(FunctionCallInfo fcinfo)
  * ownership.guard_judge(): AFTER INSERT OR UPDATE OR DELETE, FOR EACH ROW.
  *
  * Errors: insufficient_privilege for a rejected write; serialization_failure
- * for an INSERT that was left alone for the sake of an upsert which then
- * found no row.
+ * for an INSERT that BEFORE did not amend, because the upsert was to update a
+ * stored row, if that row no longer exists; or as in guard_amend().
  */
 static Datum
 guard_judge(FunctionCallInfo fcinfo)
@@ -274,12 +282,12 @@ guard_judge(FunctionCallInfo fcinfo)
 }
 
 /*
- * ownership.guard_truncate(): BEFORE TRUNCATE, FOR EACH STATEMENT.  All rows
- * go, so every system that may own a key column of some row must be the
- * writer.
+ * ownership.guard_truncate(): BEFORE TRUNCATE, FOR EACH STATEMENT.  TRUNCATE
+ * removes all rows, so each system that may own a key column in some row must
+ * be the writer.
  *
- * Errors: insufficient_privilege, also where the policy is keep or fill and
- * in a replication worker: rows cannot be kept from TRUNCATE.
+ * Errors: insufficient_privilege, also where the policy is keep or fill, and in
+ * a replication worker: nothing but an error stops TRUNCATE.
  */
 static Datum
 guard_truncate(FunctionCallInfo fcinfo)
@@ -317,7 +325,10 @@ guard_truncate(FunctionCallInfo fcinfo)
 	return PointerGetDatum(NULL);
 }
 
-/* The map is read from the first line to the last, and code of users runs in between. */
+/*
+ * Runs a trigger function.  It reads the map until it returns, and code of
+ * users that it runs may edit the map: map_enter() keeps the old one in memory.
+ */
 static Datum
 call_guard(Datum (*function)(FunctionCallInfo), FunctionCallInfo fcinfo)
 {

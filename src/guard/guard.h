@@ -1,6 +1,10 @@
 /*
  * guard.h
- *		The guard: its triggers, what they do, and when they are not needed.
+ *		The guard: its triggers, what they do, and the statements that need none of them.
+ *
+ * The guard has three triggers on a mirrored table.  BEFORE ROW amends a row
+ * (amend*.c), AFTER ROW judges it (judge.c), and BEFORE TRUNCATE judges the
+ * command.
  */
 #ifndef OWNERSHIP_GUARD_H
 #define OWNERSHIP_GUARD_H
@@ -20,20 +24,21 @@
  * For other folders
  */
 
-/* install.c: creating and dropping the guard */
+/* install.c: what guard_tree() does to the triggers */
 typedef enum GuardMode
 {
-	GUARD_ARM,		/* create what is missing, arm what is not armed */
-	GUARD_COMPLETE, /* create what is missing; what was switched off stays so */
-	GUARD_REARM		/* only arm what was switched on again, but not fully */
+	GUARD_ARM,		/* create missing triggers, give all the tgenabled that they must have */
+	GUARD_COMPLETE, /* the same, but triggers that are switched off stay off */
+	GUARD_REARM		/* as GUARD_COMPLETE, but create none */
 } GuardMode;
 
 #define GUARD_TRIGGERS 3
 
+/* One of the triggers that the guard has on each relation. */
 typedef struct GuardTrigger
 {
 	const char *name;
-	const char *definition; /* with the table's name for %s */
+	const char *definition; /* SQL; %s takes the table's name */
 	char enabled;			/* tgenabled as it must be */
 } GuardTrigger;
 
@@ -64,70 +69,70 @@ extern void guard_drop_own(Oid relid, bool truncate);
  * Within this folder
  */
 
-/* guard.c: what is remembered of one statement on one relation (fn_extra) */
+/* guard.c: what a trigger function remembers of one statement on one relation (fn_extra) */
 typedef struct GuardState
 {
-	MemoryContext cxt; /* lives as long as the statement */
-	bool second;	   /* the guard's own trigger is there, beside this one */
-	Moment *moment;	   /* NULL: of each row change */
-	bool applied;	   /* the row changes are a worker's own */
-	bool judge;		   /* BEFORE judges */
-	RelationMap *map;  /* of the moment's serial */
-	uint64 map_serial;
-	int rows;			 /* 1: the first; stays at 3 */
-	bool amended_insert; /* the last INSERT was amended */
-	Insertion insertion; /* see insertion.c */
-	/* the mirrored columns to compare in an UPDATE, and what they were found by */
+	MemoryContext cxt;	 /* lives as long as the statement */
+	bool second;		 /* the table also has the guard's own trigger: this one does nothing */
+	Moment *moment;		 /* NULL: each row change has its own */
+	bool applied;		 /* the row changes are no statement's: a worker applies them itself */
+	bool judge;			 /* BEFORE judges, AFTER does nothing */
+	RelationMap *map;	 /* as of map_serial */
+	uint64 map_serial;	 /* the moment's serial when the map was read */
+	int rows;			 /* calls of BEFORE; 1: in the first; stays at 3 */
+	bool amended_insert; /* BEFORE amended the last INSERT */
+	Insertion insertion; /* what brings new rows, see NewRow in statement.h */
+	/* the mirrored columns to compare in an UPDATE, and what they depend on */
 	int ncandidates;
 	MappedColumn **candidates;
-	uint64 candidates_of; /* the map, as loaded */
-	uint64 candidates_serial;
-	Bitmapset *candidates_named;
-	/* the last UPDATE on a partition; update_slot is NULL if there is none */
+	uint64 candidates_of;		 /* `loaded` of the map */
+	uint64 candidates_serial;	 /* `view_serial` of the map: the writer */
+	Bitmapset *candidates_named; /* the columns that the UPDATE names */
+	/* the last UPDATE on a partition; update_slot is NULL: there is none */
 	ItemPointerData update_ctid;
 	TupleTableSlot *update_slot;
 	const Bitmapset *update_named;
-	struct ExprState *partition_check;
+	struct ExprState *partition_check; /* of the relation; NULL: not compiled yet */
 } GuardState;
 
-/* move.c: rows on their way from one partition to another */
+/* move.c: a row on its way from one partition to another */
 typedef struct Move
 {
 	dlist_node node;
 	MemoryContextCallback gone;
-	Oid root; /* InvalidOid: it is not expected any more */
-	const void *statement;
-	int depth; /* of triggers */
+	Oid root;			   /* the topmost partitioned table; InvalidOid: no longer announced */
+	const void *statement; /* its key */
+	int depth;			   /* of triggers */
 	Oid old_relid;
 	HeapTuple old_tuple;
 	HeapTuple new_tuple;	/* NULL: a replicated move */
 	bool judged;			/* BEFORE UPDATE has judged */
-	bool touched;			/* triggers may have changed the row where it arrives */
-	const Bitmapset *named; /* by the UPDATE, in old_relid */
-	List *obstacles;		/* char *: columns for which its first half was not let through */
+	bool touched;			/* other triggers may have changed the row at its destination */
+	const Bitmapset *named; /* the columns that the UPDATE names, in old_relid; NULL: all */
+	List *obstacles;		/* char *: columns for which the guard stopped the first half */
 } Move;
 
-/* What one call works on. */
+/* What one call of a trigger function works on. */
 typedef struct GuardCall
 {
 	TriggerData *td;
 	GuardState *state;
 	Moment *moment;
-	Moment now; /* where there is none of a statement */
+	Moment now; /* room for a moment, where no statement has one */
 	RelationMap *map;
 	const Writer *writer;
-	const char *system;
-	NewRow new; /* INSERT */
+	const char *system; /* what the writer is on this table; NULL: unidentified */
+	NewRow new;			/* INSERT: what brings the row */
 	Circumstances circumstances;
-	bool applied; /* the row change is a replication worker's own */
-	bool judge;	  /* in BEFORE: AFTER will not */
+	bool applied; /* a replication worker applies the row change itself, without SQL */
+	bool judge;	  /* BEFORE judges, AFTER does nothing */
 } GuardCall;
 
-/* Which of the guard's row triggers it needs. */
+/* Which of the guard's row triggers a statement needs on a relation. */
 typedef struct Need
 {
-	bool amend;
-	bool judge;
+	bool amend; /* BEFORE */
+	bool judge; /* AFTER */
 } Need;
 
 /* trigger_list.c */

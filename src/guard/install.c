@@ -1,6 +1,8 @@
 /*
  * install.c
- *		The guard's triggers on a table: created, armed, dropped.
+ *		Creates, arms and drops the guard's triggers on a table.
+ *
+ * A trigger is armed if its tgenabled is what guard_triggers says.
  */
 #include "postgres.h"
 
@@ -30,6 +32,7 @@ const GuardTrigger guard_triggers[GUARD_TRIGGERS] = {
 	 TRIGGER_FIRES_ALWAYS},
 };
 
+/* The relation's name for SQL: qualified, and quoted where necessary. */
 char *
 guard_table_name(Relation rel)
 {
@@ -39,13 +42,14 @@ guard_table_name(Relation rel)
 
 static int changing = 0;
 
-/* Is the DDL that runs the guard's own? */
+/* Does guard_run_ddl() run DDL now? */
 bool
 guard_is_changing(void)
 {
 	return changing > 0;
 }
 
+/* Runs DDL on the guard's own triggers.  Needs SPI. */
 void
 guard_run_ddl(const char *sql)
 {
@@ -66,8 +70,8 @@ guard_run_ddl(const char *sql)
 }
 
 /*
- * A partition that was guarded for itself would be in the way of the clone of
- * its parent's trigger.
+ * Drops the partitions' own triggers of this name: PostgreSQL could not clone
+ * the parent's trigger to a partition that has its own.
  */
 static void
 drop_from_partitions(Oid parent, const char *name)
@@ -79,7 +83,7 @@ drop_from_partitions(Oid parent, const char *name)
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
 		Trigger *trigger = call_find_trigger(rel, name);
 		bool own = trigger != NULL && !trigger->tgisclone;
-		char *table = guard_table_name(rel); /* a look-up: the trigger is known no more */
+		char *table = guard_table_name(rel); /* a look-up, which may free `trigger` */
 
 		table_close(rel, NoLock);
 		if (own)
@@ -88,8 +92,8 @@ drop_from_partitions(Oid parent, const char *name)
 }
 
 /*
- * Is a trigger, by what tgenabled says, less than what it must be?  One that
- * was switched off is left alone unless the guard is armed on purpose.
+ * Must the guard change a trigger's tgenabled?  A trigger that is switched off
+ * stays off unless the mode is GUARD_ARM.
  */
 static bool
 must_arm(char enabled, char wanted, GuardMode mode)
@@ -99,7 +103,7 @@ must_arm(char enabled, char wanted, GuardMode mode)
 	return enabled != wanted;
 }
 
-/* Bring the triggers of one relation to what they must be. */
+/* Creates and arms the triggers of one relation, as the mode says. */
 static void
 guard_one(Oid relid, GuardMode mode)
 {
@@ -115,7 +119,7 @@ guard_one(Oid relid, GuardMode mode)
 		bool partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 
 		if (missing && (mode == GUARD_REARM ||
-						/* guards and risks show it */
+						/* PostgreSQL allows no such trigger; guards and risks report that */
 						(foreign && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
 						 strcmp(t->name, TRIGGER_TRUNCATE) == 0)))
 		{
@@ -132,7 +136,7 @@ guard_one(Oid relid, GuardMode mode)
 			guard_run_ddl(
 				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 		}
-		/* not by ALTER TABLE, which refuses a table with deferred events */
+		/* ALTER TABLE would refuse a table that has deferred events */
 		if (must_arm(enabled, t->enabled, mode))
 			compat_enable_trigger(rel, t->name, t->enabled);
 		table_close(rel, NoLock);
@@ -140,7 +144,7 @@ guard_one(Oid relid, GuardMode mode)
 	}
 }
 
-/* The same for a relation and all below it.  Needs SPI. */
+/* Creates and arms the triggers of a relation and of all relations below it.  Needs SPI. */
 void
 guard_tree(Oid relid, GuardMode mode)
 {
@@ -151,8 +155,8 @@ guard_tree(Oid relid, GuardMode mode)
 }
 
 /*
- * Drop the triggers that a relation has of its own, and not by the table above
- * it; the one for TRUNCATE only if told so.  Needs SPI.
+ * Drops the relation's own triggers of the guard, not the clones of its parent's
+ * triggers.  truncate: also the trigger for TRUNCATE.  Needs SPI.
  */
 void
 guard_drop_own(Oid relid, bool truncate)

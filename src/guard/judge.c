@@ -1,6 +1,6 @@
 /*
  * judge.c
- *		AFTER: the guard judges what was written, rejects it or records it.
+ *		AFTER: the guard judges a row that was written: it rejects the write or records it.
  */
 #include "postgres.h"
 
@@ -16,7 +16,14 @@
 #include "../activity/activity.h"
 #include "guard.h"
 
-/* AFTER: judges a row that was written, as it was and as it is; NULL: there is none. */
+/*
+ * Judges a row.  stored: as it was, NULL: INSERT; proposed: as it is now, NULL:
+ * DELETE.  named: the columns that an UPDATE names, NULL: all.  moved: the row
+ * came from another partition.
+ *
+ * BEFORE has amended what is kept or discarded.  If there is such a conflict
+ * here, another trigger has undone that, or BEFORE could not do it: an error.
+ */
 void
 judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, const Bitmapset *named,
 		  bool moved)
@@ -55,18 +62,18 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
 								names_message_relation(call->map->schema, call->map->table)),
-						 errdetail("The row that the statement would have updated went away."),
+						 errdetail("The row that the statement would have updated no longer exists."),
 						 errhint("The transaction might succeed if retried.")));
 		}
 		outcome_reject(call, &set, c->verdict, stored, proposed,
 					   moved
-						   ? "A trigger that fires after the guard changed it again."
-						   : "A trigger that fires after the guard changed it again, or the guard's first trigger did not fire.");
+						   ? "Another trigger fired after the guard and changed the value again."
+						   : "Another trigger fired after the guard and changed the value again, or the guard's BEFORE trigger did not fire.");
 	}
 	outcome_record_allowed(call, &set, stored, proposed, NULL);
 }
 
-/* AFTER INSERT: judges the row if it came from another partition. */
+/* AFTER INSERT: judges the row if it came from another partition; else returns false. */
 bool
 judge_move(GuardCall *call)
 {

@@ -1,30 +1,32 @@
 /*
  * lift.c
- *		Lifting the guard off statements that cannot violate.
+ *		Lifting the guard off statements that cannot violate the map.
  *
- * Only what a statement names can be in conflict.  Where no named column is
- * another system's, the guard's row triggers are disabled in that statement's
- * private copy of the trigger list (ri_TrigDesc), and the copy's flags are
- * computed anew: PostgreSQL then neither locks each tuple first, nor queues
- * AFTER events, nor calls us.  Entries stay where they are, because AFTER
- * events of other statements may be executed through this list, by OID, and
- * its parallel arrays go by index.  BEFORE and AFTER are decided apart: what
- * can only be rejected or recorded needs no BEFORE.
+ * Only a column that a statement names can be in conflict.  If the writer may
+ * write all named columns, the guard's row triggers are disabled in that
+ * statement's private copy of the trigger list (ri_TrigDesc), and the copy's
+ * flags are computed anew (trigger_list.c).  Then PostgreSQL does not lock each
+ * tuple first, queues no AFTER events and does not call the guard.  Entries
+ * are not removed, because PostgreSQL may execute AFTER events of other
+ * statements through this list, by OID, and arrays beside it are indexed like
+ * it.  BEFORE and AFTER are disabled separately: a write that can only be
+ * rejected or recorded needs no BEFORE.
  *
- * This happens when the executor starts a statement, if map and writer are in
- * the caches; so it raises no error that a row would not have raised, and
- * reads no catalogs.  Else, and for what the executor opens later (partitions
- * that rows are routed to) or elsewhere (COPY), at the relation's first row.
+ * The guard is lifted when the executor starts a statement, if map and writer
+ * are in the caches; so it raises no error that a row would not have raised,
+ * and reads no catalogs.  Otherwise it is lifted at the relation's first row.
+ * This is also so for relations that the executor opens later (partitions that
+ * rows are routed to) and for COPY.
  *
- * A statement is judged by the moment of its beginning (moment.c), so what
- * others change meanwhile is nothing to it.  Only when this session edits the
- * map while the statement runs, the guard is put back.
+ * A statement is judged by the moment of its beginning (moment.c), so changes
+ * that other sessions make while it runs do not affect it.  Only if this
+ * session edits the map while the statement runs, lifting is undone.
  *
- * AFTER is enabled for ordinary sessions only, and looked up when a row was
- * written: its entry in the private list is made to fire always, so that a
- * switch of session_replication_role in between loses no row.  (For a worker's
- * own row changes BEFORE judges: on a partition AFTER would leak a relcache
- * reference for each of them.)
+ * AFTER is enabled for ordinary sessions only, and PostgreSQL checks this after
+ * each written row.  So its entry in the private list is armed, that is, set to
+ * fire always: a switch of session_replication_role within the statement loses
+ * no row.  (For row changes that a worker applies itself BEFORE judges: on a
+ * partition AFTER would leak a relcache reference for each row.)
  */
 #include "postgres.h"
 
@@ -52,13 +54,13 @@ typedef struct Writes
 	bool inserts;
 	bool updates;
 	bool deletes;
-	bool routes;			  /* an UPDATE may send rows to other partitions */
-	bool moves;				  /* a trigger may, whatever it names */
-	bool derives;			  /* unnamed columns may get other values than defaults */
-	const Bitmapset *updated; /* the columns that UPDATE names; NULL: all */
+	bool routes;			  /* an UPDATE may move rows to other partitions */
+	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
+	bool derives;			  /* unnamed columns may get other values than their defaults */
+	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
 } Writes;
 
-/* Could a write of the column be in conflict, whatever the row? */
+/* Adds to *need what is necessary if a write of the column could be in conflict in some row. */
 static void
 consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Operation operation,
 		 bool judge_in_before)
@@ -72,7 +74,7 @@ consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Oper
 		if (verdict == VERDICT_ALLOW)
 			continue;
 		need->judge = true;
-		/* an action is told from other statements in BEFORE only */
+		/* only BEFORE can recognize a foreign-key action */
 		need->amend |= verdict == VERDICT_KEEP || verdict == VERDICT_DISCARD || judge_in_before ||
 					   circumstances->cascade;
 	}
@@ -80,7 +82,7 @@ consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Oper
 
 /*
  * The guard's triggers that a statement needs on one relation.  map and writer
- * may be unknown, NULL, with enforcement off.
+ * may be NULL, not known, where enforcement is off.
  */
 static Need
 need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Writes *writes,
@@ -95,7 +97,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	if (writes->moves || (writes->routes && (writes->updated == NULL ||
 											 bms_overlap(writes->updated, map->partition_attrs))))
 	{
-		/* also where all is the writer's: another partition may differ */
+		/* even if the writer owns all columns: this may differ in another partition */
 		need.amend = need.judge = true;
 		return need;
 	}
@@ -120,13 +122,13 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 			continue;
 		if (col->key || writes->derives || insertion_mentions(&insertion, map, col))
 			consider(&need, &circumstances, col, OPERATION_INSERT, judge_in_before);
-		/* AFTER is to know what only BEFORE can tell */
+		/* only BEFORE can find out which columns take their default, and AFTER needs that */
 		need.amend = need.amend || (need.judge && insertion_is_open(&insertion, map, col));
 	}
 	return need;
 }
 
-/* Make AFTER fire for all rows that are written from now on. */
+/* Makes AFTER fire for all rows that are written from now on. */
 static void
 arm(Trigger *triggers, int ntriggers)
 {
@@ -136,7 +138,7 @@ arm(Trigger *triggers, int ntriggers)
 			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
 }
 
-/* Does the statement write through a view?  It can have defaults of its own. */
+/* Does the statement write through a view?  A view can have its own defaults. */
 static bool
 goes_through_view(EState *estate)
 {
@@ -187,8 +189,8 @@ writes_of(ModifyTableState *node)
 			}
 	}
 	/*
-	 * The halves of a move fire on different partitions, which must be lifted
-	 * together or not at all.
+	 * The two halves of a move fire triggers of different partitions, and the
+	 * guard must be lifted off both or neither.
 	 */
 	if (writes.updates && plan->rootRelation > 0)
 	{
@@ -207,6 +209,7 @@ is_foreign(Relation rel)
 	return rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
 }
 
+/* Disables the triggers that a statement does not need on one relation. */
 static void
 lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *map,
 			  const Moment *moment, const Writer *writer, bool judge_in_before)
@@ -221,8 +224,9 @@ lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *ma
 }
 
 /*
- * The executor has started a statement: lift what can be lifted with what is
- * known by now.  Raises no error that a row of the statement would not.
+ * The executor has started a statement: lifts the guard off its relations as far
+ * as the caches allow.  Raises no error that a row of the statement would not
+ * raise.
  */
 void
 lift_statement(QueryDesc *query)
@@ -247,21 +251,21 @@ lift_statement(QueryDesc *query)
 			const Writer *writer;
 			RelationMap *map;
 
-			/* what it sets off may be guarded even where it is not itself */
+			/* foreign-key actions of a table without a guard may write guarded tables */
 			if (rri->ri_TrigDesc != NULL)
 				moment_keep_snapshot(moment);
 			if (!trigger_list_has_guard(rri->ri_TrigDesc))
 				continue;
 			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
 			if (map_is_asking())
-				continue; /* which is an error, at the first row */
+				continue; /* the first row will raise an error */
 			if (!fresh)
 			{
-				/* locks that are held already did not look for them */
+				/* PostgreSQL accepted none if the session had the locks already */
 				AcceptInvalidationMessages();
 				fresh = true;
 			}
-			/* whether it is lifted or not, this is the map of its beginning */
+			/* takes the map of the statement's beginning, even if the guard is not lifted */
 			map = moment_known_map(moment, RelationGetRelid(rri->ri_RelationDesc));
 			writer = moment_known_writer(moment);
 			if (!ownership_lift ||
@@ -279,9 +283,10 @@ lift_statement(QueryDesc *query)
 }
 
 /*
- * COPY: the executor's state is out of reach, but the triggers are an array
- * in the order of the relation's own, unless code of a user has meanwhile
- * created others: NULL.
+ * The private list of a COPY, whose executor state cannot be reached.  The list
+ * is an array in the order of the relation's own, and the called trigger is in
+ * it.  NULL: code of a user may have created or dropped triggers since the COPY
+ * began.
  */
 static Trigger *
 triggers_of_copy(TriggerData *td)
@@ -299,9 +304,9 @@ triggers_of_copy(TriggerData *td)
 }
 
 /*
- * The same for one trigger, AFTER, where the statement's start was not seen:
- * it is as far from the called one as in the relation's own list, if it is
- * the same there.
+ * The AFTER trigger in the private list of a statement whose start was not seen.
+ * It must follow the called one directly, there as in the relation's own list.
+ * NULL: it does not.
  */
 static Trigger *
 judge_beside(TriggerData *td)
@@ -325,9 +330,10 @@ judge_beside(TriggerData *td)
 }
 
 /*
- * BEFORE is called for the first row of a relation: will AFTER come for all of
- * its rows, whatever is switched meanwhile?  What was open when the statement
- * began is armed already.
+ * BEFORE is called for the first row of a relation: arms AFTER for this
+ * statement.  Relations that were open when the statement began are armed
+ * already.  Returns false where this is not possible: then AFTER may not fire for
+ * all rows, and BEFORE must judge.
  */
 bool
 lift_arm(TriggerData *td)
@@ -364,9 +370,9 @@ lift_arm(TriggerData *td)
 }
 
 /*
- * BEFORE is called for the first row of a relation, or the second: lift the
- * guard off the rest.  In a worker it is the second, which only the initial
- * copy of a table has: each applied change has a list of its own.
+ * BEFORE is called for the first row of a relation, in a worker for the second:
+ * lifts the guard off the rest.  In a worker only the initial copy of a table
+ * has a second row: each applied change has its own private list.
  */
 void
 lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,

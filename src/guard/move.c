@@ -3,19 +3,19 @@
  *		Rows on their way from one partition to another.
  *
  * Over SQL an UPDATE that moves a row deletes it in one partition and inserts
- * it in another; in a replication worker only these two halves fire, without
- * the UPDATE.  The row's other half is known for what it is, not because it
- * comes next:
+ * it in another; in a replication worker only the triggers of these two halves
+ * fire, without those of the UPDATE.  The guard does not take just the next row
+ * for the second half, but recognizes it:
  *
- * BEFORE DELETE announces a move.  Its BEFORE INSERT can only come while the
- * executor works on that row: the announcement lives in the memory that the
- * executor resets before it takes the next one.  Where a trigger suppresses
- * the second half, no other row is taken for it.
+ * BEFORE DELETE announces a move.  BEFORE INSERT of the same row can only come
+ * while the executor works on that row: the announcement lives in the memory
+ * that the executor resets before it takes the next row.  Where a trigger
+ * suppresses the second half, no other row is taken for it.
  *
- * BEFORE INSERT remembers, by the tuple that was left, where the row goes and
- * which key it has there.  AFTER DELETE finds that by its tuple, AFTER INSERT
- * by the row.  A row that is nobody's other half is judged as the INSERT that
- * it is.
+ * BEFORE INSERT remembers, by the old tuple, where the row goes and which key it
+ * has there.  AFTER DELETE finds this entry by its tuple, AFTER INSERT by the
+ * row.  A row that is no second half of a move is judged as the INSERT that it
+ * is.
  */
 #include "postgres.h"
 
@@ -47,28 +47,30 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-static dlist_head announced = DLIST_STATIC_INIT(announced); /* of Move */
+/* Of Move: those whose BEFORE DELETE came, and whose BEFORE INSERT did not come yet. */
+static dlist_head announced = DLIST_STATIC_INIT(announced);
 
-/* Rows that were let into another partition; in moved_cxt. */
+/* The place that a row left: the partition, and the tuple there. */
 typedef struct MovedKey
 {
-	Oid relid; /* the partition that was left, and the tuple there */
+	Oid relid;
 	ItemPointerData ctid;
 } MovedKey;
 
+/* A row that BEFORE INSERT let into another partition; in moved_cxt. */
 typedef struct Moved
 {
 	MovedKey key;
-	Oid to;
-	uint64 row; /* a hash of what tells the row */
-	const Bitmapset *named;
+	Oid to;					/* the partition that it goes to */
+	uint64 row;				/* row_hash() there */
+	const Bitmapset *named; /* the columns that the UPDATE names, in key.relid */
 } Moved;
 
-/* Those whose AFTER DELETE has come. */
+/* The same, once AFTER DELETE came: AFTER INSERT is to follow. */
 typedef struct Arrival
 {
-	Nested nested; /* the first member */
-	const void *statement;
+	Nested nested;		   /* the first member */
+	const void *statement; /* its key */
 	Oid from;
 	Oid to;
 	uint64 row;
@@ -78,8 +80,10 @@ typedef struct Arrival
 
 static MemoryContext moved_cxt = NULL;
 static HTAB *moved = NULL;
-static const Bitmapset *moved_named = NULL; /* the last that was copied */
+static const Bitmapset *moved_named = NULL; /* the last set that was copied there */
 static dlist_head arrivals = DLIST_STATIC_INIT(arrivals);
+
+/* the last TRUNCATE, see guard_truncate_is_new() */
 static Oid truncated_home;
 static CommandId truncated_command;
 static LocalTransactionId truncated_xact;
@@ -91,6 +95,7 @@ trigger_depth(void)
 	return DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0));
 }
 
+/* Ends an announcement: its BEFORE INSERT came, or the executor resets the memory. */
 static void
 withdraw(void *arg)
 {
@@ -102,8 +107,8 @@ withdraw(void *arg)
 }
 
 /*
- * Triggers are called in the executor's memory for one row, which is reset
- * before the next.
+ * Announces a move, in the current memory context: the executor calls triggers
+ * in its memory for one row, and resets that before the next row.
  */
 static Move *
 announce(TriggerData *td, const RelationMap *map)
@@ -122,7 +127,7 @@ announce(TriggerData *td, const RelationMap *map)
 	return move;
 }
 
-/* BEFORE UPDATE: a BEFORE DELETE of the same tuple may follow. */
+/* BEFORE UPDATE: remembers the tuple, because a BEFORE DELETE of it may follow. */
 void
 move_remember_update(GuardState *state, TriggerData *td)
 {
@@ -154,10 +159,11 @@ stays(GuardState *state, Relation rel, const RelationMap *map)
 }
 
 /*
- * BEFORE DELETE: is it the first half of a move over SQL?  Its statement
- * looked at this very tuple last, and the new row belongs elsewhere.  (A
- * MERGE may delete a tuple whose UPDATE another trigger has suppressed; that
- * new row need not belong elsewhere, and then it is a DELETE.)
+ * BEFORE DELETE: is it the first half of a move over SQL?  It is if BEFORE
+ * UPDATE of this statement saw the same tuple last, and the new row belongs to
+ * another partition.  (A MERGE may delete a tuple whose UPDATE another trigger
+ * has suppressed.  If that new row belongs to the same partition, this is a
+ * DELETE.)
  */
 bool
 move_begins(GuardState *state, TriggerData *td, const RelationMap *map)
@@ -171,7 +177,7 @@ move_begins(GuardState *state, TriggerData *td, const RelationMap *map)
 	return begins;
 }
 
-/* Hashed by its bytes, those between the members, too. */
+/* Zeroes the whole key first: it is hashed by its bytes, those of the padding too. */
 static void
 set_moved_key(MovedKey *key, Oid relid, HeapTuple tuple)
 {
@@ -180,7 +186,7 @@ set_moved_key(MovedKey *key, Oid relid, HeapTuple tuple)
 	key->ctid = tuple->t_self;
 }
 
-/* BEFORE DELETE of a row that an UPDATE moves: its BEFORE INSERT may follow. */
+/* BEFORE DELETE of a row that an UPDATE moves over SQL: BEFORE INSERT may follow. */
 void
 move_announce(GuardState *state, TriggerData *td, const RelationMap *map)
 {
@@ -191,7 +197,7 @@ move_announce(GuardState *state, TriggerData *td, const RelationMap *map)
 	move->judged = state->judge;
 	if (moved != NULL)
 	{
-		/* of a transaction that was rolled back */
+		/* an entry may be left of a subtransaction that was rolled back */
 		MovedKey key;
 
 		set_moved_key(&key, move->old_relid, td->tg_trigtuple);
@@ -200,8 +206,8 @@ move_announce(GuardState *state, TriggerData *td, const RelationMap *map)
 }
 
 /*
- * Does the apply worker work on an UPDATE?  It tells nobody; but its error
- * context names the message type.
+ * Does the apply worker apply an UPDATE?  Only its error context contains this:
+ * it names the type of the message.
  */
 static bool
 applies_update(void)
@@ -214,7 +220,10 @@ applies_update(void)
 	return update;
 }
 
-/* BEFORE DELETE by a worker itself: is it the first half of a replicated move? */
+/*
+ * BEFORE DELETE of a row change that a worker applies itself: is it the first half
+ * of a replicated move?
+ */
 bool
 move_is_replicated(TriggerData *td)
 {
@@ -222,6 +231,7 @@ move_is_replicated(TriggerData *td)
 		   applies_update();
 }
 
+/* BEFORE DELETE of a replicated move.  obstacles: see Move; NIL: it may go on. */
 void
 move_announce_replicated(TriggerData *td, const RelationMap *map, List *obstacles)
 {
@@ -247,7 +257,7 @@ move_tuple(HeapTuple tuple, Oid from, Oid to)
 	return tuple;
 }
 
-/* BEFORE INSERT: the move whose second half it is, or NULL. */
+/* BEFORE INSERT: the move whose second half this is; NULL: none. */
 Move *
 move_arrives(TriggerData *td, const RelationMap *map)
 {
@@ -271,7 +281,7 @@ move_arrives(TriggerData *td, const RelationMap *map)
 	return NULL;
 }
 
-/* What tells the row: its key, else all of its mirrored columns. */
+/* A hash of what identifies the row: its key, else all its mirrored columns. */
 static uint64
 row_hash(Relation rel, const RelationMap *map, HeapTuple tuple)
 {
@@ -293,7 +303,7 @@ row_hash(Relation rel, const RelationMap *map, HeapTuple tuple)
 	return hash;
 }
 
-/* BEFORE INSERT lets the second half in; AFTER will judge it as the UPDATE it is. */
+/* BEFORE INSERT lets the second half of a move in; AFTER will judge it as an UPDATE. */
 void
 move_let_in(const Move *move, Relation rel, const RelationMap *map, HeapTuple tuple)
 {
@@ -326,7 +336,7 @@ move_let_in(const Move *move, Relation rel, const RelationMap *map, HeapTuple tu
 	entry->named = moved_named;
 }
 
-/* May AFTER take an INSERT for the second half of a move? */
+/* Could AFTER INSERT take a row for the second half of a move? */
 bool
 move_is_under_way(void)
 {
@@ -358,7 +368,7 @@ move_left(TriggerData *td)
 	if (moved != NULL)
 		entry = hash_search(moved, &key, HASH_FIND, NULL);
 	if (entry == NULL)
-		return true; /* the second half did not come, or was judged */
+		return true; /* BEFORE INSERT did not fire, or has judged the move */
 
 	old = MemoryContextSwitchTo(moved_cxt);
 	arrival = palloc0(sizeof(Arrival));
@@ -376,8 +386,8 @@ move_left(TriggerData *td)
 }
 
 /*
- * AFTER INSERT: is it the second half of a move?  Fills in *move where the row
- * was, how it was, and what the UPDATE names.
+ * AFTER INSERT: is it the second half of a move?  If so, *move says which
+ * partition and tuple the row left, and which columns the UPDATE names.
  */
 bool
 move_arrived(TriggerData *td, const RelationMap *map, Move *move)
@@ -407,7 +417,10 @@ move_arrived(TriggerData *td, const RelationMap *map, Move *move)
 	return false;
 }
 
-/* A statement ended: nothing is on its way in it any more. */
+/*
+ * A statement ended: forgets its moves.  all: no statement is around it, so the
+ * moves of all statements are forgotten.
+ */
 void
 move_forget(bool all)
 {
@@ -417,7 +430,6 @@ move_forget(bool all)
 		return;
 	if (all)
 	{
-		/* there is no statement around it */
 		dlist_init(&arrivals);
 		moved = NULL;
 		MemoryContextDelete(moved_cxt);
@@ -435,8 +447,9 @@ move_forget(bool all)
 }
 
 /*
- * TRUNCATE fires once for each partition of a truncated table; it is one
- * write of the table on the map.
+ * Is this the first call of guard_truncate() for a table of the map in one
+ * TRUNCATE?  The trigger fires once for each partition, but TRUNCATE is one
+ * write of the table.
  */
 bool
 guard_truncate_is_new(const RelationMap *map)
@@ -451,7 +464,7 @@ guard_truncate_is_new(const RelationMap *map)
 	return true;
 }
 
-/* Their memory goes with the transaction. */
+/* The transaction ended, and freed the memory of its moves. */
 void
 move_end_transaction(void)
 {

@@ -1,6 +1,9 @@
 /*
  * outcome.c
- *		What becomes of conflicts: they are recorded, counted, reported or rejected.
+ *		What the guard does about conflicts: it records, counts, reports or rejects them.
+ *
+ * For the functions that record or reject, stored is the row as it was (NULL:
+ * INSERT, TRUNCATE), and proposed the row as written (NULL: DELETE, TRUNCATE).
  */
 #include "postgres.h"
 
@@ -33,6 +36,11 @@ evidence(const GuardCall *call, const ConflictSet *set, Verdict outcome, TupleTa
 	return e;
 }
 
+/*
+ * Raises the error that rejects the write.  outcome: the verdict of the
+ * conflicts that the message names; why: a further sentence for the detail, or
+ * NULL.
+ */
 void
 outcome_reject(const GuardCall *call, const ConflictSet *set, Verdict outcome,
 			   TupleTableSlot *stored, TupleTableSlot *proposed, const char *why)
@@ -43,8 +51,8 @@ outcome_reject(const GuardCall *call, const ConflictSet *set, Verdict outcome,
 }
 
 /*
- * Records the writes that went through.  `amended` is the row that they went
- * into, where that is known to be another one than was proposed.
+ * Records the writes that went through.  amended: the row that is stored, where
+ * BEFORE knows it to be different from the proposed one; else NULL.
  */
 void
 outcome_record_allowed(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
@@ -70,7 +78,7 @@ outcome_record_allowed(const GuardCall *call, const ConflictSet *set, TupleTable
 		ExecDropSingleTupleTableSlot(final);
 }
 
-/* Why a rejection in a foreign-key action may differ from the policy. */
+/* Why the guard rejects in a foreign-key action what it would keep elsewhere; or NULL. */
 static const char *
 cascade_reason(const GuardCall *call)
 {
@@ -79,9 +87,10 @@ cascade_reason(const GuardCall *call)
 }
 
 /*
- * Is BEFORE to reject?  Elsewhere AFTER does, which sees the final row.  But it
- * could not tell a foreign-key action, and beside rows that move it must take
- * none for another.
+ * Must BEFORE reject?  Otherwise AFTER does, which sees the final row.  But AFTER
+ * cannot recognize a foreign-key action; and while rows move between partitions,
+ * AFTER must not take an INSERT that is to be rejected for the second half of a
+ * move.
  */
 bool
 outcome_rejects_early(const GuardCall *call)
@@ -90,7 +99,7 @@ outcome_rejects_early(const GuardCall *call)
 		   (call->circumstances.operation == OPERATION_INSERT && move_is_under_way());
 }
 
-/* BEFORE: what must be rejected now. */
+/* BEFORE: rejects the write if it must be rejected and AFTER cannot do it. */
 void
 outcome_reject_early(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
 					 TupleTableSlot *proposed)
@@ -99,7 +108,7 @@ outcome_reject_early(const GuardCall *call, const ConflictSet *set, TupleTableSl
 		outcome_reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
 }
 
-/* Evidence of kept values, once the amended row is known. */
+/* Records values that are kept out.  amended: the row as it will be stored. */
 void
 outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
 					TupleTableSlot *proposed, HeapTuple amended)
@@ -115,6 +124,7 @@ outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlo
 	ExecDropSingleTupleTableSlot(final);
 }
 
+/* Records a row that is not created or not deleted, or a move that is not done. */
 void
 outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
 						 TupleTableSlot *proposed)
@@ -135,8 +145,9 @@ outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTab
 }
 
 /*
- * Where AFTER does not judge, what is written is counted here.  `row` is the
- * slot of the tuple, if that was not amended.
+ * Counts a written row for activity where BEFORE judges; elsewhere AFTER counts
+ * it.  tuple: the row; NULL: none is written.  row: a slot that contains the
+ * tuple, or NULL.
  */
 void
 outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,

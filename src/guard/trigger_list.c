@@ -2,6 +2,8 @@
  * trigger_list.c
  *		The triggers of a statement's private list: which of them are the guard's, how they
  *		are disabled, and how that is undone.
+ *
+ * The guard never removes an entry of the list: see lift.c.
  */
 #include "postgres.h"
 
@@ -18,24 +20,26 @@
 #include "../base/base.h"
 #include "guard.h"
 
-/* A private trigger list whose guard was lifted; lives in the list's context. */
+/* A private trigger list from which the guard was lifted; lives in the list's memory context. */
 typedef struct Lifted
 {
 	dlist_node node;
 	MemoryContextCallback gone;
-	TriggerDesc *desc; /* NULL: out of reach, only its triggers are known */
-	TriggerDesc saved;
+	TriggerDesc *desc; /* NULL: only its triggers can be reached */
+	TriggerDesc saved; /* *desc as it was */
 	Trigger *triggers;
 	int ntriggers;
-	bool undone;
+	bool undone;						 /* the guard is back: this is in no list any more */
 	char enabled[FLEXIBLE_ARRAY_MEMBER]; /* tgenabled as it was */
 } Lifted;
 
 static dlist_head lifted = DLIST_STATIC_INIT(lifted);
+
+/* The guard's row trigger functions; InvalidOid: not looked up. */
 static Oid trigger_list_amend = InvalidOid;
 Oid trigger_list_judge = InvalidOid;
 
-/* A function or a schema changed. */
+/* A function or a schema changed: the next caller looks the guard's functions up again. */
 void
 trigger_list_forget_functions(void)
 {
@@ -50,7 +54,7 @@ guard_function(const char *name)
 						   ObjectIdGetDatum(get_namespace_oid(OWNERSHIP_SCHEMA, true)));
 }
 
-/* By function: anybody may give a trigger any name. */
+/* A trigger is known by its function: any role may give a trigger any name. */
 static bool
 is_guard(const Trigger *trigger)
 {
@@ -58,9 +62,9 @@ is_guard(const Trigger *trigger)
 }
 
 /*
- * Looks up the guard's functions, if some trigger of the list may be a guard's:
- * so that looking is cheap where there is none anywhere near.  Each look-up may
- * let an invalidation in, which replaces a relation's own list.
+ * Looks up the guard's functions, if some trigger of the list may be one of the
+ * guard: so this is cheap for lists without triggers of users.  Each look-up
+ * may accept an invalidation, which replaces a relation's own list.
  */
 static void
 find_functions(const TriggerDesc *desc)
@@ -94,7 +98,7 @@ contains_guard(const TriggerDesc *desc)
 	return false;
 }
 
-/* Is there a guard in a statement's private list? */
+/* Does a statement's private list contain a trigger of the guard? */
 bool
 trigger_list_has_guard(const TriggerDesc *desc)
 {
@@ -102,7 +106,7 @@ trigger_list_has_guard(const TriggerDesc *desc)
 	return contains_guard(desc);
 }
 
-/* Is there one in the relation's own list, as it is after the look-up? */
+/* Does the relation's own list, as it is after the look-up, contain one? */
 bool
 trigger_list_is_guarded(Relation rel)
 {
@@ -122,7 +126,7 @@ fires(const TriggerDesc *desc, int timing, int event)
 	return false;
 }
 
-/* Does a trigger that is not the guard's fire BEFORE this, for each row? */
+/* Does the list contain another BEFORE ROW trigger than the guard's, for this event? */
 bool
 trigger_list_others_before(const TriggerDesc *desc, int event)
 {
@@ -136,7 +140,10 @@ trigger_list_others_before(const TriggerDesc *desc, int event)
 	return false;
 }
 
-/* The same of the list that the called trigger is of, by the relation's own. */
+/*
+ * The same for the private list of the called trigger.  Reads the relation's own
+ * list instead; true, too, if that contains no guard any more.
+ */
 bool
 trigger_list_others_fire_before(TriggerData *td, int event)
 {
@@ -144,7 +151,7 @@ trigger_list_others_fire_before(TriggerData *td, int event)
 		   trigger_list_others_before(td->tg_relation->trigdesc, event);
 }
 
-/* The flags of the row triggers, from those that are enabled. */
+/* Computes the list's flags for row triggers from the triggers that are enabled. */
 static void
 compute_flags(TriggerDesc *desc)
 {
@@ -166,8 +173,8 @@ forget_lifted(void *arg)
 }
 
 /*
- * Disable the guard's triggers that are not needed in a private list.  desc
- * is NULL where only the triggers can be reached.
+ * Disables the guard's triggers that are not needed in a private list.  desc:
+ * NULL where only the triggers can be reached.
  */
 void
 trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need)
@@ -207,8 +214,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 }
 
 /*
- * Put the guard back wherever it was lifted: what it was lifted for may not
- * hold any more.
+ * Undoes lifting everywhere, because the reasons for it may no longer be true.
  */
 void
 lift_undo(void)

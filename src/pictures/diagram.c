@@ -1,12 +1,14 @@
 /*
  * diagram.c
- *		The map as a picture: systems and entities, and who owns, writes and
- *		reads what.  What is drawn is decided by the views picture_*; here it is
- *		put into an order that does not change between two calls, and written
- *		for Mermaid and for Graphviz.
+ *		The map as a picture: systems and entities, and which system owns, writes
+ *		and reads what.
  *
- * Names come from the map, and may hold anything that text can: nodes are
- * known by number, and names stand only in labels, escaped.
+ * The view ownership.picture decides what is drawn.  This file gives it an order
+ * that does not change between two calls, and writes it for Mermaid and for
+ * Graphviz; svg.c writes it for the page.
+ *
+ * Names come from the map and may contain any text.  So nodes are identified by
+ * numbers, and names are only in labels, escaped.
  */
 #include "postgres.h"
 
@@ -22,6 +24,7 @@ PG_FUNCTION_INFO_V1(ownership_diagram);
 
 /* loading */
 
+/* The index of the node with this name, which may be NULL; -1: none. */
 static int
 find_node(const PictureNode *nodes, int n, const char *name)
 {
@@ -32,7 +35,7 @@ find_node(const PictureNode *nodes, int n, const char *name)
 	return -1;
 }
 
-/* The caller has connected to SPI. */
+/* Reads the picture from the view.  Needs SPI. */
 Picture *
 picture_load(void)
 {
@@ -41,7 +44,7 @@ picture_load(void)
 	Parameters p = {0};
 	uint64 n;
 
-	/* nodes first: edges look them up */
+	/* nodes come first, because edges look them up */
 	n = sql_run("SELECT kind, system, node, part, fields, label, detail, alarming FROM ownership.picture "
 				"ORDER BY kind = 'edge', node COLLATE \"C\", system = '?', system COLLATE \"C\", "
 				"array_position('{owner,writer,intruder,reader}', part)",
@@ -86,8 +89,8 @@ picture_load(void)
 /* Mermaid */
 
 /*
- * Text of a quoted label.  Mermaid has no escapes but character entities
- * with a # of its own; what could be markup is written as these.
+ * Text of a quoted label.  Mermaid's only escapes are character entities in its
+ * own notation, #NUMBER; what could be markup is written in this way.
  */
 static void
 mermaid_text(StringInfo out, const char *text)
@@ -164,7 +167,7 @@ mermaid(const Picture *picture)
 
 /* Graphviz */
 
-/* Text of a quoted label: besides \ and ", entities are read in it. */
+/* Text of a quoted label.  Graphviz interprets \ and " in it, and character entities. */
 static void
 dot_text(StringInfo out, const char *text)
 {
@@ -232,7 +235,11 @@ dot(const Picture *picture)
 	return out.data;
 }
 
-/* Errors: an unknown format. */
+/*
+ * ownership.diagram(format): NULL means mermaid.
+ *
+ * Errors: an unknown format.
+ */
 Datum
 ownership_diagram(PG_FUNCTION_ARGS)
 {
@@ -248,7 +255,7 @@ ownership_diagram(PG_FUNCTION_ARGS)
 				 errhint("Formats are mermaid and dot; ownership.page() has the picture as SVG.")));
 	SPI_connect();
 	picture = picture_load();
-	/* outlives SPI's memory */
+	/* SPI_finish() frees the memory of all else */
 	result =
 		SPI_datumTransfer(CStringGetTextDatum(is_dot ? dot(picture) : mermaid(picture)), false, -1);
 	SPI_finish();

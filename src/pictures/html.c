@@ -1,6 +1,10 @@
 /*
  * html.c
- *		The parts of the page's HTML: escaped text, tables, headings.
+ *		The parts of the page's HTML: escaped text, cells, tables, headings.
+ *
+ * A caller that passes text from a table calls html_text() or a function that
+ * calls it.  Captions, column names and titles are literals of the page, and
+ * are written as they are.
  */
 #include "postgres.h"
 
@@ -14,7 +18,7 @@
 #include "../catalog/catalog.h"
 #include "pictures.h"
 
-/* Text of an element or a quoted attribute. */
+/* Writes the text of an element or a quoted attribute, escaped. */
 void
 html_text(StringInfo out, const char *text)
 {
@@ -38,7 +42,7 @@ html_text(StringInfo out, const char *text)
 				appendStringInfoString(out, "&#39;");
 				break;
 			default:
-				/* HTML knows no other control characters than blanks */
+				/* HTML allows no control characters but white space: U+FFFD replaces them */
 				if ((*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
 					appendStringInfoString(out, "\xef\xbf\xbd");
 				else
@@ -47,7 +51,10 @@ html_text(StringInfo out, const char *text)
 	}
 }
 
-/* A name or a value: whatever direction it is written in, it stays in its place. */
+/*
+ * Writes a name or a value, escaped.  If its script runs from right to left, this
+ * does not change the direction of the text around it.
+ */
 void
 html_name(StringInfo out, const char *text)
 {
@@ -56,6 +63,7 @@ html_name(StringInfo out, const char *text)
 	appendStringInfoString(out, "</bdi>");
 }
 
+/* Writes a cell of a table; NULL: an empty one. */
 void
 html_cell(StringInfo out, const char *text)
 {
@@ -65,13 +73,14 @@ html_cell(StringInfo out, const char *text)
 	appendStringInfoString(out, "</td>");
 }
 
+/* Writes a cell with a number or an age, not escaped; NULL: an empty one. */
 void
 html_number_cell(StringInfo out, const char *text)
 {
 	appendStringInfo(out, "<td class=\"num\">%s</td>", text == NULL ? "" : text);
 }
 
-/* A time as the queries give it: YYYY-MM-DD HH24:MI. */
+/* Writes a cell with a time as TIME() has it, YYYY-MM-DD HH24:MI; NULL: never. */
 void
 html_time_cell(StringInfo out, const char *text)
 {
@@ -81,6 +90,7 @@ html_time_cell(StringInfo out, const char *text)
 		appendStringInfo(out, "<td><time>%s</time></td>", text);
 }
 
+/* Runs a query without parameters and returns its number of rows.  Needs SPI. */
 uint64
 html_query(const char *sql)
 {
@@ -89,6 +99,7 @@ html_query(const char *sql)
 	return sql_run(sql, &p);
 }
 
+/* Begins a section of the page. */
 void
 html_heading(StringInfo out, const char *id, const char *title)
 {
@@ -96,6 +107,7 @@ html_heading(StringInfo out, const char *id, const char *title)
 					 title);
 }
 
+/* Begins a table with n columns. */
 void
 html_table_head(StringInfo out, const char *caption, int n, const char *const *columns)
 {
@@ -120,8 +132,8 @@ html_section_end(StringInfo out)
 }
 
 /*
- * May the caller read what a section shows?  If not, the section is a
- * sentence, and true only its heading's.
+ * May the caller read the relation that a section shows?  If not, writes a
+ * sentence that says so in place of the section's contents.
  */
 bool
 page_may_read(StringInfo out, const char *relation)
@@ -134,6 +146,7 @@ page_may_read(StringInfo out, const char *relation)
 	return false;
 }
 
+/* A value of a query's result as text, or NULL.  Rows count from 0, columns from 1. */
 char *
 page_value_of(SPITupleTable *table, uint64 row, int column)
 {

@@ -3,11 +3,11 @@
  *		The map, its risks and its evidence as one HTML page that needs nothing
  *		else: no network, no script.
  *
- * It is read by people who have no account here, so it runs with its caller's
- * privileges and shows what he may see; what he may not is left out, with a
- * sentence that says so.  Every text that comes from a table goes through
- * html_text().  Large maps are cut to what a person reads, and a sentence says
- * where the rest is.
+ * People without an account in this database read the page.  So the function
+ * runs with its caller's privileges, and the page shows what the caller may
+ * read.  It leaves out the rest, and a sentence says so.  Every text that comes
+ * from a table goes through html_text().  Of a large map the page shows as much
+ * as a person reads, and a sentence says where the rest is.
  */
 #include "postgres.h"
 
@@ -29,12 +29,13 @@ static const char style[] =
 #include "page_style.inc"
 	;
 
-/* risks, which are looked for once: some of them read the mirrored tables */
+/* risks: read once, because the look-up of some of them reads mirrored tables */
 
+/* The first MAX_RISKS of each kind and one more, and how many there are. */
 typedef struct Risks
 {
 	SPITupleTable *table;
-	uint64 n;
+	uint64 n; /* rows of the table */
 	int64 high;
 	int64 medium;
 	int64 low;
@@ -68,6 +69,7 @@ load_risks(void)
 
 /* the head */
 
+/* One figure of the head.  mood: its CSS class: good, fair or bad.  note: HTML. */
 static void
 fact(StringInfo out, const char *mood, const char *what, const char *value, const char *note)
 {
@@ -126,15 +128,15 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 
 	if (disagreements->listed)
 		fact(out, disagreements->total > 0 ? "fair" : "good", "Disagreements",
-			 psprintf("%d", disagreements->total), "refused values that nobody has decided on");
+			 psprintf("%d", disagreements->total), "refused values that wait for a decision");
 
 	(void) html_query("SELECT count(*), count(*) FILTER (WHERE guarded) FROM ownership.guards");
 	tables = atoi(sql_result_text(0, 1));
 	guarded = atoi(sql_result_text(0, 2));
 	initStringInfo(&note);
 	appendStringInfoString(&note, tables == guarded ? "the map is enforced on each"
-													: "the others are on paper only");
-	/* objects of 0.1.0 do not tell */
+													: "the map is not enforced on the others");
+	/* the SQL objects of 0.1.0 do not include this view */
 	weakened =
 		!OidIsValid(catalog_table("weakened", true))
 			? 0
@@ -143,11 +145,11 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 				  "ORDER BY everybody DESC, setting DESC, place COLLATE \"C\"");
 	if (weakened > 0)
 	{
-		bool everybody = sql_result_bool(0, 2);
+		bool all_roles = sql_result_bool(0, 2);
 
 		resetStringInfo(&note);
-		appendStringInfoString(&note, everybody ? "but the map is not enforced: "
-												: "but the map is not enforced on everybody: ");
+		appendStringInfoString(&note, all_roles ? "but the map is not enforced: "
+												: "but the map is not enforced for every role: ");
 		html_name(&note, sql_result_text(0, 1));
 		if (weakened > 1)
 			appendStringInfo(&note, " and " UINT64_FORMAT " more", weakened - 1);
@@ -162,7 +164,7 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 
 /* risks */
 
-/* What all risks of this one's kind advise, from `first` on; NULL: they differ. */
+/* The advice of all risks of one kind, whose first row is `first`; NULL: they differ. */
 static char *
 common_advice(const Risks *risks, uint64 first)
 {
@@ -186,9 +188,9 @@ risk_section(StringInfo out, const Risks *risks)
 	if (risks->n == 0)
 		appendStringInfoString(
 			out,
-			"<p>None was found: every field has one system of record, and nothing contradicts the map.</p>\n");
+			"<p>No risk was found: every field has one system of record, and nothing contradicts the map.</p>\n");
 	else
-		appendStringInfoString(out, "<p>The most urgent first, and what to do about them.</p>\n");
+		appendStringInfoString(out, "<p>The most urgent risks come first, each with advice.</p>\n");
 	for (uint64 i = 0; i < risks->n; i++)
 	{
 		if (strcmp(kind, page_value_of(risks->table, i, 2)) != 0 ||
@@ -252,15 +254,16 @@ picture_section(StringInfo out, const Picture *picture)
 	html_heading(out, "picture", "Picture");
 	appendStringInfoString(
 		out,
-		"<p>From left to right: who writes, what, and who reads it. Systems may stand on both sides.</p>\n"
-		"<ul class=\"legend\"><li class=\"o\"><b>owns</b>, a solid line: the system of record<li class=\"w\"><b>writes</b>, a dashed line: writes what it does not own, and that is known"
-		"<li class=\"i\"><b>intrudes</b>, a thick dotted line: writes what another system owns<li><b>reads</b>, a thin line</ul>\n"
+		"<p>From left to right: the systems that write, the entities, and the systems that read. A system may stand on both sides.</p>\n"
+		"<ul class=\"legend\"><li class=\"o\"><b>owns</b>, a solid line: the system of record<li class=\"w\"><b>writes</b>, a dashed line: writes what it does not own; this is declared, or the field has no owner"
+		"<li class=\"i\"><b>intrudes</b>, a thick dotted line: writes what another system owns, or tried to; this is not declared<li><b>reads</b>, a thin line</ul>\n"
 		"<div class=\"wide\" role=\"region\" aria-label=\"Picture of systems and entities\" tabindex=\"0\">\n");
 	svg_picture(out, picture);
 	appendStringInfoString(out, "</div>\n");
 	html_section_end(out);
 }
 
+/* ownership.page() */
 Datum
 ownership_page(PG_FUNCTION_ARGS)
 {
@@ -271,7 +274,7 @@ ownership_page(PG_FUNCTION_ARGS)
 	Datum result;
 	int level;
 
-	/* looking for risks and disagreements reads mirrored tables */
+	/* the look-up of risks and disagreements reads mirrored tables */
 	level = reads_do_not_count();
 	SPI_connect();
 	initStringInfo(&out);
@@ -292,7 +295,7 @@ ownership_page(PG_FUNCTION_ARGS)
 						   ", as role <code>");
 	html_name(&out, GetUserNameFromId(GetUserId(), false));
 	appendStringInfoString(&out, "</code>.</p></footer>\n</body>\n</html>\n");
-	/* outlives SPI's memory */
+	/* SPI_finish() frees the memory of all else */
 	result =
 		SPI_datumTransfer(PointerGetDatum(cstring_to_text_with_len(out.data, out.len)), false, -1);
 	SPI_finish();

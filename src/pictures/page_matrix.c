@@ -1,6 +1,7 @@
 /*
  * page_matrix.c
- *		The page's matrix of entities and systems.
+ *		The page's matrix: one table for each entity, with its fields as rows and the
+ *		systems as columns.
  */
 #include "postgres.h"
 
@@ -12,28 +13,32 @@
 #include "pictures.h"
 
 #define MAX_FIELDS 5000		/* in the matrix */
-#define MAX_OPEN_FIELDS 200 /* beyond, the entities are folded up */
+#define MAX_OPEN_FIELDS 200 /* of a larger map, the tables are closed at first */
 
+/* What systems are to fields, in the order of the matrix. */
 typedef struct MatrixParts
 {
 	SPITupleTable *table;
 	uint64 n;
-	uint64 next;
+	uint64 next; /* the first row that is not in the matrix yet */
 } MatrixParts;
 
-/* Systems by name, as in the picture; who is unidentified comes last. */
+/* Systems by name, as in the picture; "?", unidentified, comes last. */
 static int
 compare_systems(const void *a, const void *b)
 {
 	const char *x = *(char *const *) a;
 	const char *y = *(char *const *) b;
-	bool nobody_x = strcmp(x, "?") == 0;
-	bool nobody_y = strcmp(y, "?") == 0;
+	bool unidentified_x = strcmp(x, "?") == 0;
+	bool unidentified_y = strcmp(y, "?") == 0;
 
-	return nobody_x != nobody_y ? nobody_x - nobody_y : strcmp(x, y);
+	return unidentified_x != unidentified_y ? unidentified_x - unidentified_y : strcmp(x, y);
 }
 
-/* What all systems are to one field: the cells of its row, then the row's end. */
+/*
+ * Writes what all systems are to one field: the cells of its row.  systems: in
+ * the order of compare_systems().
+ */
 static void
 matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char *field,
 			 char **systems, int nsystems)
@@ -59,7 +64,7 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 		StringInfoData text;
 
 		initStringInfo(&text);
-		/* the strongest of its parts gives the cell its colour */
+		/* the first of its parts gives the cell its colour, but intruder goes before all */
 		while (parts->next < parts->n &&
 			   strcmp(page_value_of(parts->table, parts->next, 1), entity) == 0 &&
 			   strcmp(page_value_of(parts->table, parts->next, 2), field) == 0 &&
@@ -72,7 +77,7 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 			{
 				if (strcmp(looks[i].part, part) != 0)
 					continue;
-				/* who owns or writes it may be taken to read it */
+				/* a system that owns or writes a field counts as its reader */
 				if (looks[i].class == NULL && class != NULL && class[0] != 'i')
 					continue;
 				if (looks[i].class != NULL && (class == NULL || looks[i].class[0] == 'i'))
@@ -99,6 +104,7 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 	appendStringInfoChar(out, '\n');
 }
 
+/* Begins the table of the entity of a row of `fields`.  open: it is not folded. */
 static void
 matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, int nsystems,
 			bool open)
@@ -177,7 +183,7 @@ page_matrix_section(StringInfo out, const Picture *picture)
 	else
 		appendStringInfoString(
 			out,
-			"<p>One row a field, one column a system. <em>Declared</em>: somebody said so. <em>Seen</em>: this database saw it. <em>Refused</em>: it tried.</p>\n");
+			"<p>One row a field, one column a system. <em>Declared</em>: the map says so. <em>Seen</em>: this database saw it. <em>Refused</em>: the guard refused it.</p>\n");
 	if (total > (int) nfields)
 		appendStringInfo(out,
 						 "<p>These are the first %d of %d fields; all are in <code>ownership.matrix</code>.</p>\n",

@@ -1,6 +1,9 @@
 /*
  * page_tables.c
  *		The page's tables: disagreements, conflicts, activity, decisions, systems.
+ *
+ * Each function writes one section.  If the caller may not read the relation
+ * that the section shows, a sentence says so instead.
  */
 #include "postgres.h"
 
@@ -16,11 +19,12 @@
 #include "pictures.h"
 
 #define MAX_CONFLICTS "50"	  /* rows of evidence */
-#define MAX_EVIDENCE "100000" /* that is looked through for the totals */
+#define MAX_EVIDENCE "100000" /* rows of evidence that the totals count */
 #define MAX_TABLES "100"
 #define MAX_DECISIONS "40"
-#define MAX_HISTORY "5000" /* rows that are looked through */
+#define MAX_HISTORY "5000" /* the latest rows, in which decisions are looked for */
 
+/* Reads the disagreements, unless there is too much evidence to search.  Needs SPI. */
 Disagreements
 page_load_disagreements(void)
 {
@@ -37,7 +41,7 @@ page_load_disagreements(void)
 		return d;
 	/* clang-format off */
 	d.n = html_query("SELECT " TIME("d.recorded_at") ", d.relation || coalesce('.' || d.column_name, ''), "
-				SHORT("k.row_key") ", coalesce(d.system, 'unidentified'), coalesce(d.owner, 'nobody'), d.outcome, "
+				SHORT("k.row_key") ", coalesce(d.system, 'unidentified'), coalesce(d.owner, 'none'), d.outcome, "
 				SHORT("d.stored") ", " SHORT("d.refused") ", d.note, d.conflict_id, d.total "
 				"FROM (SELECT *, count(*) OVER () AS total FROM ownership.disagreements ORDER BY conflict_id DESC LIMIT " MAX_CONFLICTS ") d "
 				"CROSS JOIN LATERAL (SELECT " ROW_KEY("d.row_key") ") k(row_key) "
@@ -61,20 +65,20 @@ page_disagreement_section(StringInfo out, const Disagreements *d)
 	if (!d->listed)
 		appendStringInfoString(
 			out,
-			"<p>There is too much evidence to be looked through here; <code>ownership.disagreements</code> has them.</p>\n");
+			"<p>There is too much evidence to search it here; <code>ownership.disagreements</code> lists the disagreements.</p>\n");
 	else if (d->n == 0)
 		appendStringInfoString(out,
 							   "<p class=\"none\">No refused value waits for a decision.</p>\n");
 	else
 	{
 		appendStringInfo(out,
-						 "<p>Values that were refused, and still differ from what is stored. Decide with <code>ownership.accept(number)</code> or <code>ownership.dismiss(number)</code>.%s</p>\n",
+						 "<p>Refused values that still differ from what is stored. Decide with <code>ownership.accept(number)</code> or <code>ownership.dismiss(number)</code>.%s</p>\n",
 						 (uint64) d->total > d->n
 							 ? psprintf(" These are the latest " INT64_FORMAT " of %d.",
 										(int64) d->n, d->total)
 							 : "");
 		TABLE_HEAD(out, "Refused values that still differ", "Number", "Column", "Row", "Stored",
-				   "Refused", "Owner", "Says otherwise", "Since", "What", "Note");
+				   "Refused", "Owner", "System", "Since", "What", "Note");
 		for (uint64 i = 0; i < d->n; i++)
 		{
 			appendStringInfoString(out, "<tr>");
@@ -108,9 +112,8 @@ page_conflict_section(StringInfo out)
 		html_section_end(out);
 		return;
 	}
-	appendStringInfoString(
-		out,
-		"<p>Writes to fields by systems that do not own them, and that nobody has decided on.</p>\n");
+	appendStringInfoString(out,
+						   "<p>Writes to fields by systems that do not own them, without a decision so far.</p>\n");
 	/* clang-format off */
 	n = html_query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME("max(recorded_at)") " "
 			  "FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_EVIDENCE ") c "
@@ -255,7 +258,7 @@ page_decision_section(StringInfo out)
 		appendStringInfoString(
 			out,
 			"<p>What was changed on the map, the latest first; all of it is in <code>ownership.map_history</code>.</p>\n");
-		TABLE_HEAD(out, "Recent changes of the map", "When", "Who", "What", "Before", "After",
+		TABLE_HEAD(out, "Recent changes of the map", "When", "Role", "What", "Before", "After",
 				   "About");
 		for (uint64 i = 0; i < n; i++)
 		{
@@ -285,6 +288,7 @@ page_decision_section(StringInfo out)
 	html_section_end(out);
 }
 
+/* How many fields a system owns, writes, intrudes on or reads. */
 static int
 count_fields(const Picture *picture, const char *system, PicturePart part)
 {
@@ -326,7 +330,7 @@ page_system_section(StringInfo out, const Picture *picture)
 			appendStringInfoString(out, "</tr>\n");
 		}
 		html_table_end(out);
-		appendStringInfoString(out, "<p class=\"quiet\">Numbers are fields.</p>\n");
+		appendStringInfoString(out, "<p class=\"quiet\">The numbers count fields.</p>\n");
 	}
 	html_section_end(out);
 }

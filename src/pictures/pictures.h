@@ -1,6 +1,6 @@
 /*
  * pictures.h
- *		The page and the diagrams.
+ *		The page and the diagrams: the map, its risks and its evidence for readers.
  */
 #ifndef OWNERSHIP_PICTURES_H
 #define OWNERSHIP_PICTURES_H
@@ -12,7 +12,7 @@
  * Within this folder
  */
 
-/* diagram.c: what pictures show */
+/* diagram.c: what a system is to an entity in a picture */
 typedef enum PicturePart
 {
 	PART_OWNER,
@@ -21,24 +21,26 @@ typedef enum PicturePart
 	PART_READER
 } PicturePart;
 
+/* A system or an entity. */
 typedef struct PictureNode
 {
-	char *name; /* entities: NULL is all that have no node of their own */
+	char *name; /* system: "?" is unidentified; entity: NULL is all that have no node of their own */
 	char *label;
-	char *detail; /* or NULL */
-	bool alarming;
+	char *detail;  /* a second line of text, or NULL */
+	bool alarming; /* unidentified, or with fields that have no owner */
 } PictureNode;
 
+/* A line between a system and an entity. */
 typedef struct PictureEdge
 {
-	int system;
-	int entity;
+	int system; /* index of the node */
+	int entity; /* index of the node */
 	PicturePart part;
-	int fields;
+	int fields; /* how many fields the line stands for */
 	char *label;
 } PictureEdge;
 
-/* In the order of names. */
+/* The whole picture, nodes and edges in the order of names. */
 typedef struct Picture
 {
 	int nsystems;
@@ -49,17 +51,19 @@ typedef struct Picture
 	PictureEdge *edges;
 } Picture;
 
+/* SQL: a time as html_time_cell() takes it. */
 #define TIME(column) "to_char(" column ", 'YYYY-MM-DD HH24:MI')"
 
-/* values in full are in the tables */
+/* SQL: a value, cut if it is long.  The tables contain whole values. */
 #define SHORT(value) \
 	"CASE WHEN length(" value ") > 80 THEN left(" value ", 77) || '...' ELSE " value " END"
 
-/* A row's key as people write it. */
+/* SQL: a row's key as text for people. */
 #define ROW_KEY(column)                                                     \
 	"string_agg(key || ' ' || coalesce(value, 'null'), ', ' ORDER BY key) " \
 	"FROM jsonb_each_text(CASE jsonb_typeof(" column ") WHEN 'object' THEN " column " END)"
 
+/* html_table_head() with the names of the columns as arguments. */
 #define TABLE_HEAD(out, caption, ...)                                \
 	do                                                               \
 	{                                                                \
@@ -67,13 +71,14 @@ typedef struct Picture
 		html_table_head(out, caption, lengthof(columns_), columns_); \
 	} while (0)
 
+/* The latest refused values that still differ from what is stored. */
 typedef struct Disagreements
 {
 	bool readable; /* may the caller read evidence? */
-	bool listed;   /* false: there is too much of it */
+	bool listed;   /* false: there is too much evidence to search, or it is not readable */
 	SPITupleTable *table;
-	uint64 n;
-	int total;
+	uint64 n;  /* rows of the table */
+	int total; /* all of them, in the table or not */
 } Disagreements;
 
 /* html.c */

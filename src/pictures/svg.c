@@ -1,10 +1,11 @@
 /*
  * svg.c
- *		The picture of the map as SVG inside the page: what writes on the left,
- *		the entities in the middle, who reads on the right, so that data flows
- *		with the reading direction.  Every line ends at a port of its own, and
- *		its text stands at that port: texts never lie on each other, whatever
- *		the lines do.  The same map gives the same picture.
+ *		The picture of the map as SVG inside the page.
+ *
+ * The systems that write are on the left, the entities in the middle, the
+ * systems that read on the right: so data flows in the direction of reading.
+ * Every line ends at its own port of a box, and its text stands at this port, so
+ * no text covers another one.  The same map gives the same picture.
  */
 #include "postgres.h"
 
@@ -21,38 +22,38 @@
 #define SYSTEM_WIDTH 150
 #define ENTITY_WIDTH 210
 #define LINE_WIDTH 235 /* between two columns */
-#define FEW_LINES 40   /* that can be followed with the eye */
+#define FEW_LINES 40   /* as many lines as a reader can follow */
 #define LEFT_X 1
 #define ENTITY_X (LEFT_X + SYSTEM_WIDTH + LINE_WIDTH)
 #define RIGHT_X (ENTITY_X + ENTITY_WIDTH + LINE_WIDTH)
 #define WIDTH (RIGHT_X + SYSTEM_WIDTH + 1)
 
-/* A name of either direction between other words. */
+/* Unicode's marks around a name whose script may run in the other direction. */
 #define FIRST_STRONG_ISOLATE "\xe2\x81\xa8"
-
 #define POP_ISOLATE "\xe2\x81\xa9"
 
 /* A box of one of the three columns. */
 typedef struct Box
 {
-	int node;
+	int node;	   /* index in the picture */
 	int ports;	   /* on the side that has more */
 	int left_used; /* ports drawn so far */
 	int right_used;
-	int weight; /* sum of the neighbours' places, for the order */
-	int degree;
-	int y;
+	int weight; /* sum of the places of the boxes that it has lines to, for the order */
+	int degree; /* number of these lines */
+	int y;		/* of its top */
 	int height;
 } Box;
 
+/* One of the three columns, from top to bottom. */
 typedef struct Column
 {
 	int n;
 	Box *boxes;
-	int *place; /* of a node: its box, or -1 */
+	int *place; /* by node: the index of its box, or -1 */
 } Column;
 
-/* Text that is cut to a number of character cells. */
+/* Writes text that is cut to a number of character cells. */
 static void
 svg_text(StringInfo out, const char *text, int cells)
 {
@@ -78,7 +79,10 @@ reads(const PictureEdge *edge)
 	return edge->part == PART_READER;
 }
 
-/* Give every node that has a line in this column a box, in the nodes' order. */
+/*
+ * Makes a column, with a box for each node that has a line there, in the nodes'
+ * order.  entities: the middle column; readers: the right one.
+ */
 static Column
 make_column(const Picture *picture, int nodes, bool entities, bool readers)
 {
@@ -105,7 +109,7 @@ make_column(const Picture *picture, int nodes, bool entities, bool readers)
 		}
 		box.ports = entities ? Max(in, out) : readers ? out : in;
 		column.place[i] = -1;
-		/* a system without lines stands on the left */
+		/* a system without lines is on the left */
 		if (entities || box.ports > 0 || (!readers && in + out == 0))
 		{
 			box.height = Max(BOX_MIN, box.ports * PORT + 2 * PAD);
@@ -129,7 +133,7 @@ compare_boxes(const void *a, const void *b)
 	return x->node - y->node;
 }
 
-/* Put the boxes near what they are connected with: fewer lines cross. */
+/* Orders the boxes by the mean place of the boxes that they have lines to: fewer lines cross. */
 static void
 order_column(Column *column, const Column *other, const Picture *picture, bool entities,
 			 bool readers)
@@ -162,7 +166,7 @@ column_height(const Column *column)
 	return height;
 }
 
-/* The boxes of a column that is lower than the picture share what is over. */
+/* Sets the boxes' places.  In a column that is not as high as the picture, gaps share the rest. */
 static void
 stack_column(Column *column, int height)
 {
@@ -199,13 +203,14 @@ draw_box(StringInfo out, const Box *box, const PictureNode *node, int x, int wid
 	appendStringInfoString(out, "</g>\n");
 }
 
-/* The height of the next port of a box; the ports stand in its middle. */
+/* The vertical place of the next port of a box.  Its ports are around its middle. */
 static int
 next_port(const Box *box, int *used, int ports)
 {
 	return box->y + box->height / 2 - (ports - 1) * PORT / 2 + (*used)++ * PORT;
 }
 
+/* How many lines end at a box, on its readers' side or the other. */
 static int
 count_ports(const Picture *picture, int node, bool entity, bool readers)
 {
@@ -217,7 +222,7 @@ count_ports(const Picture *picture, int node, bool entity, bool readers)
 	return n;
 }
 
-/* One side of the picture: its lines, then their texts over them. */
+/* Writes one side of the picture: its lines, then their texts above them. */
 static void
 draw_side(StringInfo out, const Picture *picture, Column *systems, Column *entities, bool readers)
 {
@@ -247,7 +252,7 @@ draw_side(StringInfo out, const Picture *picture, Column *systems, Column *entit
 				x1 = readers ? RIGHT_X : LEFT_X + SYSTEM_WIDTH;
 				x2 = readers ? ENTITY_X + ENTITY_WIDTH : ENTITY_X;
 
-				/* data flows to the right, and so does the arrow */
+				/* the arrow points to the right, as data flows */
 				if (readers)
 					appendStringInfo(out,
 									 "<path class=\"%s\" d=\"M%d %dC%d %d %d %d %d %d\"/>"
@@ -264,7 +269,7 @@ draw_side(StringInfo out, const Picture *picture, Column *systems, Column *entit
 									 x2, y2);
 				appendStringInfo(&labels, "<text class=\"%s label\" x=\"%d\" y=\"%d\">",
 								 classes[edge->part], readers ? x2 + 8 : x2 - 12, y2 - 4);
-				/* among many lines, nobody finds the other end of one */
+				/* among many lines, a reader cannot follow one to its other end */
 				if (picture->nedges > FEW_LINES)
 				{
 					appendStringInfoString(&labels, FIRST_STRONG_ISOLATE);
@@ -277,6 +282,7 @@ draw_side(StringInfo out, const Picture *picture, Column *systems, Column *entit
 	appendStringInfoString(out, labels.data);
 }
 
+/* Writes the picture as an SVG element. */
 void
 svg_picture(StringInfo out, const Picture *picture)
 {
@@ -296,8 +302,8 @@ svg_picture(StringInfo out, const Picture *picture)
 	appendStringInfo(
 		out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"svg-title svg-desc\">\n"
-		"<title id=\"svg-title\">Who writes and who reads which entities</title>\n"
-		"<desc id=\"svg-desc\">%d systems and %d entities. The matrix below says the same, field by field.</desc>\n"
+		"<title id=\"svg-title\">Which systems write and read which entities</title>\n"
+		"<desc id=\"svg-desc\">%d systems and %d entities. The matrix below shows the same, field by field.</desc>\n"
 		"<text class=\"head\" x=\"%d\" y=\"14\">Writes</text><text class=\"head\" x=\"%d\" y=\"14\">Data</text><text class=\"head\" x=\"%d\" y=\"14\">Reads</text>\n",
 		WIDTH, height + TOP + 4, WIDTH, height + TOP + 4, picture->nsystems, picture->nentities,
 		LEFT_X + SYSTEM_WIDTH / 2, ENTITY_X + ENTITY_WIDTH / 2, RIGHT_X + SYSTEM_WIDTH / 2);
