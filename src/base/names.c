@@ -164,7 +164,7 @@ names_nearest(const char *wanted, List *names)
 	ListCell *lc;
 
 	if (wanted_len > 255)
-		return NULL; /* the longest text that the Levenshtein function takes */
+		return NULL; /* longer than the Levenshtein function takes */
 	foreach(lc, names)
 	{
 		char *name = lfirst(lc);
