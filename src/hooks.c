@@ -1,11 +1,11 @@
 /*
  * hooks.c
- *		Where PostgreSQL's executor, utility commands and ends of transactions
- *		come in.
+ *		The hooks of PostgreSQL's executor and utility commands, and the callbacks for
+ *		the ends of transactions.
  *
- * Each hook is installed once, and calls down into the modules in the order that
- * they need.  What other libraries have hooked runs inside, so that a statement
- * is counted only when it went through.
+ * Each hook is installed once, and calls the modules in the order that they need.
+ * The hooks that other libraries installed before run inside these, so that a
+ * statement is counted only when it went through.
  */
 #include "postgres.h"
 
@@ -92,7 +92,7 @@ hook_ExecutorFinish(QueryDesc *query)
 			standard_ExecutorFinish(query);
 		move_forget(outer.statement == NULL);
 		evidence_end(query, false);
-		/* rows counted before the hooks were there */
+		/* rows that were counted before the hooks were installed */
 		if (outer.key == NULL)
 			evidence_end(NULL, false);
 	}
@@ -158,7 +158,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		return;
 	}
 
-	/* COPY writes rows outside the executor */
+	/* COPY writes rows outside the executor's hooks */
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
 	outer = statement_enter_copy(pstmt, cxt);
 	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && activity_traffic_counts();
@@ -182,7 +182,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		writes_count_copy(pstmt, &writes);
 }
 
-/* What waits for the end of a transaction, from the top floor down. */
+/* A transaction ends: calls the modules that need it, from the top floor down. */
 static void
 end_transaction(XactEvent event, void *arg)
 {
@@ -228,7 +228,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 		lift_undo();
 }
 
-/* Installs them, once, when the library is loaded. */
+/* Installs the hooks and callbacks; called once, when the library is loaded. */
 void
 hooks_install(void)
 {

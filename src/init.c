@@ -84,7 +84,7 @@ _PG_init(void)
 							&ownership_flush_interval, 1000, 10, 60 * 60 * 1000, PGC_SIGHUP,
 							GUC_UNIT_MS, NULL, NULL, NULL);
 
-	/* where they have no effect they are not refused either */
+	/* without preloading the sizes have no effect, and the server accepts changes of them */
 	sizes = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
 	DefineCustomIntVariable("ownership.activity_size",
 							"Number of pairs of a column and a writer whose activity fits into shared memory.",

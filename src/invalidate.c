@@ -1,10 +1,10 @@
 /*
  * invalidate.c
- *		Where PostgreSQL's invalidation messages come in.
+ *		The callbacks for PostgreSQL's invalidation messages.
  *
- * The caches of this library are those of the writer, of the maps of relations,
- * of their outlines, and of the guard's functions.  A message only marks what it
- * concerns; an entry is loaded again when it is asked for.
+ * The library caches the writer, the maps of relations, their outlines, and the
+ * guard's functions.  A callback only marks what the message is about; the cache
+ * loads a marked entry again when a caller needs it.
  */
 #include "postgres.h"
 
@@ -23,7 +23,7 @@ relation_changed(Datum arg, Oid relid)
 	outline_forget(relid);
 }
 
-/* Roles, their memberships and subscriptions. */
+/* A role, a membership or a subscription changed. */
 static void
 writer_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -51,7 +51,7 @@ type_changed(Datum arg, int cacheid, uint32 hashvalue)
 	map_forget_types();
 }
 
-/* Registers the callbacks, once, when the library is loaded. */
+/* Registers the callbacks; called once, when the library is loaded. */
 void
 invalidate_register(void)
 {

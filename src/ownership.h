@@ -1,6 +1,6 @@
 /*
  * ownership.h
- *		What init.c calls of the other files at the roof.
+ *		The functions of this folder, the roof, that init.c calls.
  */
 #ifndef OWNERSHIP_ROOF_H
 #define OWNERSHIP_ROOF_H

@@ -1,6 +1,6 @@
 /*
  * base.h
- *		What needs nothing else of this extension: settings, names, SQL, values.
+ *		The lowest folder: settings, names, SQL, values.  It calls no other folder.
  */
 #ifndef OWNERSHIP_BASE_H
 #define OWNERSHIP_BASE_H
@@ -20,13 +20,13 @@
 
 /*
  * The guard's triggers.  Row triggers of one kind fire in the order of their
- * names, byte by byte: these are meant to be the last.
+ * names, byte by byte: these names sort last, so that the guard fires last.
  */
 #define TRIGGER_AMEND "zzzz_ownership_amend"
 #define TRIGGER_JUDGE "zzzz_ownership_judge"
 #define TRIGGER_TRUNCATE "zzzz_ownership_truncate"
 
-/* What a non-owner's write does.  UNSET: the field has none of its own. */
+/* What happens to the write of a non-owner.  UNSET: the field has no policy of its own. */
 typedef enum Policy
 {
 	POLICY_UNSET,
@@ -36,6 +36,7 @@ typedef enum Policy
 	POLICY_REJECT
 } Policy;
 
+/* The setting ownership.enforcement. */
 typedef enum Enforcement
 {
 	ENFORCEMENT_OFF,
@@ -43,32 +44,36 @@ typedef enum Enforcement
 	ENFORCEMENT_ON
 } Enforcement;
 
-/* How two values of a type are compared. */
+/* What value_changed() needs to know of a type; made by value_type(). */
 typedef struct ValueType
 {
-	bool numeric;
-	bool composite;
+	bool numeric;	/* the type, or the base type of a domain, is numeric */
+	bool composite; /* the type, or the base type of a domain, is composite */
 	bool byval;
 	int16 typlen;
 } ValueType;
 
-/* State of a session that belongs to the subtransaction which made it. */
+/*
+ * State of a session that belongs to the subtransaction which made it; the first
+ * member of a module's own struct.  See subxact_end().
+ */
 typedef struct Nested
 {
 	dlist_node node;
-	int level; /* of transactions */
+	int level; /* nesting level of the (sub)transaction that it belongs to */
 } Nested;
 
 /*
- * How often a cache loads an entry that was invalidated while it was loaded.
- * Under debug_discard_caches every entry is, and that says nothing.
+ * How many times at most a cache loads an entry that is invalidated while it is
+ * loaded.  Under debug_discard_caches every entry is invalidated during its load,
+ * so loading it again would be useless.
  */
 #define LOADS (debug_discard_caches > 0 ? 1 : 3)
 
-/* What text output and input depend on. */
+/* The session's settings that text output and input depend on; see value_fix_output(). */
 typedef struct OutputSettings
 {
-	int level; /* of settings; 0: none */
+	int level; /* nesting level of the settings that were set; 0: none was */
 	int date_style;
 	int date_order;
 	int interval_style;
@@ -80,22 +85,22 @@ typedef struct OutputSettings
 	struct pg_tz *timezone;
 } OutputSettings;
 
-/* edit.c: SQL run for the functions that edit the map */
+/* The parameters of a statement that sql_run() executes: begin with {0}, then sql_add_*(). */
 typedef struct Parameters
 {
 	int n;
 	Oid types[12];
 	Datum values[12];
-	char nulls[12];
+	char nulls[12]; /* as SPI_execute_plan() takes them: 'n' or ' ' */
 } Parameters;
 
-/* What evidence holds of a value. */
+/* What evidence contains of a value. */
 typedef enum ValueKind
 {
-	VALUE_ABSENT,
-	VALUE_NULL,
-	VALUE_TEXT,
-	VALUE_LENGTH /* its length only */
+	VALUE_ABSENT, /* nothing */
+	VALUE_NULL,	  /* the value is NULL */
+	VALUE_TEXT,	  /* its text output */
+	VALUE_LENGTH  /* only its length */
 } ValueKind;
 
 /* settings.c */
@@ -197,9 +202,9 @@ extern const char *trust_unfit_to_read(Oid relid);
  * Within this folder
  */
 
-/* value.c: values as text */
-#define TEXT_LOCALE 1 /* of money */
-#define TEXT_NAMES 2  /* of what lies in schemas */
+/* value.c: settings that the text of a type depends on; flags of value_text_needs() */
+#define TEXT_LOCALE 1 /* lc_monetary: money */
+#define TEXT_NAMES 2  /* search_path: names of objects that are in schemas */
 
 /* subxact.c */
 extern bool subxact_error_is_fatal(const ErrorData *error);

@@ -1,7 +1,7 @@
 /*
  * call.c
- *		How SQL calls the functions of this library: arguments, rows that a set-returning
- *		function returns, rows of triggers.
+ *		How SQL calls the functions of this library: their arguments, the rows that a
+ *		set-returning function returns, the rows of triggers.
  */
 #include "postgres.h"
 
@@ -16,7 +16,7 @@
 
 #include "base.h"
 
-/* Puts a text into a row's values; NULL is NULL. */
+/* Sets the i-th of a row's values, counted from 0, to a text.  A null pointer is SQL's NULL. */
 void
 call_put_text(Datum *values, bool *nulls, int i, const char *text)
 {
@@ -24,7 +24,10 @@ call_put_text(Datum *values, bool *nulls, int i, const char *text)
 	values[i] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
-/* Returns a row of n texts, all of its columns, from a function that returns a set. */
+/*
+ * Adds a row to what a function that returns a set returns.  All n columns of the
+ * row are texts; a null pointer is SQL's NULL.
+ */
 void
 call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts)
 {
@@ -36,6 +39,7 @@ call_put_row(ReturnSetInfo *rsinfo, int n, const char *const *texts)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* The i-th argument, counted from 0, a text; NULL when it is NULL. */
 char *
 call_text(FunctionCallInfo fcinfo, int i)
 {
@@ -43,9 +47,11 @@ call_text(FunctionCallInfo fcinfo, int i)
 }
 
 /*
- * The elements of a text[] or name[]; NIL when it is NULL or empty.
+ * The elements of the i-th argument, counted from 0, as C strings; NIL when the
+ * array is NULL or empty.  `type` is NAMEOID for a name[], else the array is a
+ * text[].  `what` is the argument's name for the message.
  *
- * Errors: a null or blank element.
+ * Errors: a null or empty element.
  */
 List *
 call_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
@@ -71,13 +77,16 @@ call_list(FunctionCallInfo fcinfo, int i, Oid type, const char *what)
 
 		if (element == NULL || element[0] == '\0')
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-							errmsg("\"%s\" must not hold null or empty elements", what)));
+							errmsg("\"%s\" must not contain null or empty elements", what)));
 		list = lappend(list, element);
 	}
 	return list;
 }
 
-/* A trigger of the relation by its name, or NULL; until the next look-up in a catalog. */
+/*
+ * A trigger of the relation by its name, or NULL.  The pointer is valid until the
+ * next look-up in a catalog, which may replace the relation's list of triggers.
+ */
 Trigger *
 call_find_trigger(Relation rel, const char *name)
 {
@@ -89,17 +98,14 @@ call_find_trigger(Relation rel, const char *name)
 	return NULL;
 }
 
-/*
- * Is a dump being restored?  Scripts of pg_dump, and pg_restore, say so by
- * this setting.
- */
+/* Is a dump being restored?  pg_restore and the scripts of pg_dump turn this setting off. */
 bool
 call_is_restoring(void)
 {
 	return !check_function_bodies;
 }
 
-/* A text value of the row that is written, or NULL. */
+/* The text output of a column of a trigger's row; NULL when the column is NULL. */
 char *
 call_row_text(TriggerData *td, HeapTuple tuple, const char *column)
 {
@@ -107,6 +113,7 @@ call_row_text(TriggerData *td, HeapTuple tuple, const char *column)
 						SPI_fnumber(RelationGetDescr(td->tg_relation), column));
 }
 
+/* The row that is written: NEW; in a trigger for DELETE it is OLD. */
 HeapTuple
 call_written_tuple(TriggerData *td)
 {

@@ -1,12 +1,16 @@
 /*
  * compare.c
- *		Whether a stored value changed.
+ *		Whether a stored value changed, and whether two copies of a field have the
+ *		same value.
  *
  * Changed means that the detoasted image differs: 0.0 and -0.0, 'a' and 'A'
  * in citext, or two spellings of one jsonb number are different values.
  * Numeric is the exception, because clients pad zeros: two numerics that
- * compare equal do not differ.  Equality operators are never asked; they
+ * compare equal do not differ.  Equality operators are never called: they
  * may be user-defined, collation-dependent or missing.
+ *
+ * Copies may be of different types.  They are compared in one type, after
+ * casts that run no untrusted code (trust.c).
  */
 #include "postgres.h"
 
@@ -24,27 +28,27 @@
 
 PG_FUNCTION_INFO_V1(ownership_copy_differs);
 
-/* One cast by its function, or by way of text where there is none. */
+/* One cast: by its function, or by text output and input where there is none. */
 typedef struct Cast
 {
-	bool needed;
-	bool by_function;
-	FmgrInfo function;
-	FmgrInfo output;
-	FmgrInfo input;
+	bool needed;	   /* false: the value stays as it is */
+	bool by_function;  /* false: by text */
+	FmgrInfo function; /* of the cast */
+	FmgrInfo output;   /* of the type that is cast */
+	FmgrInfo input;	   /* of the type to cast to, and its parameter */
 	Oid input_param;
 } Cast;
 
-/* What is known of the types of one copy_differs() in a query. */
+/* What copy_differs() needs for its two arguments; kept for the calls of one query. */
 typedef struct Comparer
 {
-	Oid types[2];
-	Cast casts[2];
-	ValueType as;
-	int needs; /* of their text */
+	Oid types[2];  /* base types of the arguments */
+	Cast casts[2]; /* to the type in which they are compared */
+	ValueType as;  /* that type */
+	int needs;	   /* value_text_needs() of both types */
 } Comparer;
 
-/* Are they the same bytes?  Also two pointers to one entry of the TOAST table. */
+/* Are they the same bytes?  True also for two pointers to one entry of the TOAST table. */
 static bool
 same_bytes(Datum a, Datum b)
 {
@@ -68,8 +72,8 @@ value_type(Oid type)
 }
 
 /*
- * Is b another value than a?  May detoast into the current context, but only
- * when the sizes and toast pointers leave it open.
+ * Is b another value than a?  Detoasts into the current context, but only when
+ * sizes and TOAST pointers do not decide.
  */
 bool
 value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull)
@@ -86,13 +90,13 @@ value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull)
 		return false;
 	if (type->numeric)
 		return !DatumGetBool(DirectFunctionCall2(numeric_eq, a, b));
-	/* what is inside may be compressed in one of them only */
+	/* a value inside may be compressed in only one of them */
 	if (type->composite)
 		return !DatumGetBool(OidFunctionCall2(F_RECORD_IMAGE_EQ, a, b));
 	return true;
 }
 
-/* The way from one base type to another, as far as it is trusted. */
+/* How one base type is cast to another; NONE also when the cast runs untrusted code. */
 static CoercionPathType
 cast_path(Oid from, Oid to, CoercionContext context, Oid *function)
 {
@@ -108,6 +112,7 @@ cast_path(Oid from, Oid to, CoercionContext context, Oid *function)
 	return path;
 }
 
+/* Is there a cast from one base type to another in this context that runs no untrusted code? */
 bool
 compare_can_cast(Oid from, Oid to, CoercionContext context)
 {
@@ -116,7 +121,7 @@ compare_can_cast(Oid from, Oid to, CoercionContext context)
 	return cast_path(from, to, context, &function) != COERCION_PATH_NONE;
 }
 
-/* Is there a cast that somebody made, not just the way by text? */
+/* Is there a cast that was made for the two types, and not only one by text? */
 bool
 compare_has_cast(Oid from, Oid to)
 {
@@ -132,10 +137,11 @@ compare_has_cast(Oid from, Oid to)
 }
 
 /*
- * The type in which values of two types are compared: the one that the other
- * is cast to implicitly, because that loses nothing (a date is no timestamp
- * cut short); else, unless only such will do, the first, the authoritative
- * one's, if there is any cast; else text.
+ * The type in which values of two types are compared.  It is the type that the
+ * other one is cast to implicitly, because such a cast loses nothing (a
+ * timestamp is not cut to a date).  Without one, and if explicit casts are
+ * allowed, it is the first type, that of the authoritative copy, where the other
+ * has a cast to it, else the second.  Without any cast it is text.
  */
 Oid
 compare_common_type(Oid a, Oid b, bool implicit_only)
@@ -145,7 +151,7 @@ compare_common_type(Oid a, Oid b, bool implicit_only)
 	a = getBaseType(a);
 	b = getBaseType(b);
 	if ((a == JSONOID && b == JSONBOID) || (a == JSONBOID && b == JSONOID))
-		return JSONBOID; /* json keeps the blanks */
+		return JSONBOID; /* json keeps blanks, which are no part of the value */
 	if (a == b || compare_can_cast(b, a, COERCION_IMPLICIT))
 		type = a;
 	else if (compare_can_cast(a, b, COERCION_IMPLICIT))
@@ -156,7 +162,7 @@ compare_common_type(Oid a, Oid b, bool implicit_only)
 		type = b;
 	else
 		type = TEXTOID;
-	/* blanks at the end of char(n) are none of the value's */
+	/* blanks at the end of char(n) are no part of the value */
 	return type == BPCHAROID ? TEXTOID : type;
 }
 
@@ -185,7 +191,7 @@ find_cast(Oid from, Oid to, MemoryContext cxt)
 	return cast;
 }
 
-/* Errors: whatever the cast raises. */
+/* Errors: those of the cast. */
 static Datum
 run_cast(Cast *cast, Datum value, Oid collation)
 {
@@ -232,7 +238,7 @@ comparer_for(FmgrInfo *flinfo)
 	return c;
 }
 
-/* Compares after a cast, which may fail. */
+/* Casts and compares.  A value whose cast fails differs. */
 static bool
 cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 {
@@ -274,8 +280,10 @@ cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
 }
 
 /*
- * copy_differs(source_value, copy_value): are they different values?  One that
- * cannot be cast to the other's type is.
+ * copy_differs(source_value, copy_value): are they different values?  A value that
+ * cannot be cast to the type of the comparison is different.
+ *
+ * Errors: subxact_error_is_fatal().
  */
 Datum
 ownership_copy_differs(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * compat.h
- *		Every difference between the PostgreSQL versions that we build against.
+ *		Every difference between the PostgreSQL versions that the extension is built for.
  *
  * Wrappers take the newest signature; no other file tests PG_VERSION_NUM.
  */
@@ -23,7 +23,7 @@
 #error "ownership needs PostgreSQL 15 or later"
 #endif
 
-/* 18: the module's name and version are shown by pg_get_loaded_modules() */
+/* 18: pg_get_loaded_modules() shows the module's name and version */
 #ifdef PG_MODULE_MAGIC_EXT
 #define OWNERSHIP_MODULE_MAGIC \
 	PG_MODULE_MAGIC_EXT(.name = "ownership", .version = OWNERSHIP_VERSION)
@@ -67,7 +67,7 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 #endif
 }
 
-/* 16: a text in the file of a COPY can stand for the default */
+/* 16: with COPY's option DEFAULT a text in the file stands for the column's default */
 static inline bool
 compat_copy_took_default(const struct CopyFromStateData *copy, AttrNumber attnum)
 {
@@ -80,7 +80,7 @@ compat_copy_took_default(const struct CopyFromStateData *copy, AttrNumber attnum
 #endif
 }
 
-/* 17: the actions of a MERGE are kept in one array */
+/* 17: one array has the actions of a MERGE */
 static inline List *
 compat_not_matched_actions(const ResultRelInfo *rri)
 {
@@ -98,7 +98,7 @@ compat_not_matched_actions(const ResultRelInfo *rri)
 #define COMPAT_NORETURN __attribute__((noreturn))
 #endif
 
-/* 18: executor runs lost execute_once */
+/* 18: ExecutorRun has no argument execute_once */
 #if PG_VERSION_NUM >= 180000
 #define EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count
 #define EXECUTOR_RUN_PASS queryDesc, direction, count
@@ -108,7 +108,7 @@ compat_not_matched_actions(const ResultRelInfo *rri)
 #define EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
 
-/* 18: the check for a conflicting row may leave one tuple out */
+/* 18: the check for a conflicting row can leave one tuple out */
 static inline bool
 compat_check_index_constraints(ResultRelInfo *rri, TupleTableSlot *slot, EState *estate,
 							   ItemPointer conflict, List *arbiters)
@@ -147,16 +147,17 @@ compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nke
 #define CHECK_PERMS_LIST rangeTable
 #endif
 
+/* What a statement does with one relation; columns with FirstLowInvalidHeapAttributeNumber. */
 typedef struct CompatPerms
 {
-	Oid relid; /* InvalidOid: nothing was checked */
+	Oid relid; /* InvalidOid: PostgreSQL checks no permission for this element */
 	AclMode required;
 	Bitmapset *selected;
 	Bitmapset *inserted;
 	Bitmapset *updated;
 } CompatPerms;
 
-/* What one element of CHECK_PERMS_LIST says. */
+/* Reads one element of CHECK_PERMS_LIST. */
 static inline CompatPerms
 compat_perms(void *item)
 {
@@ -193,7 +194,7 @@ compat_rte_perms(PlannedStmt *statement, RangeTblEntry *rte)
 #endif
 }
 
-/* 19: a hash in shared memory has one size */
+/* 19: a hash table in shared memory has one size */
 static inline HTAB *
 compat_shmem_hash(const char *name, long size, HASHCTL *ctl, int flags)
 {
@@ -204,7 +205,7 @@ compat_shmem_hash(const char *name, long size, HASHCTL *ctl, int flags)
 #endif
 }
 
-/* 16: says which clone is meant, and whether partitions are, too */
+/* 16: arguments say which clone of the trigger is meant, and whether partitions are included */
 static inline void
 compat_enable_trigger(Relation rel, const char *name, char fires_when)
 {
@@ -215,7 +216,7 @@ compat_enable_trigger(Relation rel, const char *name, char fires_when)
 #endif
 }
 
-/* foreign tables take TRUNCATE triggers from 16 on */
+/* 16: foreign tables can have TRUNCATE triggers */
 #define COMPAT_FOREIGN_TRUNCATE_TRIGGERS (PG_VERSION_NUM >= 160000)
 
 #endif /* OWNERSHIP_COMPAT_H */

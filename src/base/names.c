@@ -1,7 +1,7 @@
 /*
  * names.c
- *		Names as people write them: relations, columns, fields, patterns, and
- *		the near misses that an error suggests.
+ *		Names as users write them: relations, columns, fields and patterns; and the
+ *		similar name that an error suggests.
  */
 #include "postgres.h"
 
@@ -12,7 +12,7 @@
 
 #include "base.h"
 
-/* schema.table, quoted where needed; public is left out. */
+/* schema.table, quoted where needed; the schema public is left out. */
 char *
 names_relation_label(const char *schema, const char *table)
 {
@@ -21,7 +21,7 @@ names_relation_label(const char *schema, const char *table)
 	return quote_qualified_identifier(schema, table);
 }
 
-/* The same for a message that puts quotes around it: without quotes of its own. */
+/* The same without quotes, for a message that quotes the whole. */
 char *
 names_message_relation(const char *schema, const char *table)
 {
@@ -30,13 +30,14 @@ names_message_relation(const char *schema, const char *table)
 	return psprintf("%s.%s", schema, table);
 }
 
+/* The same of a relation, which must exist. */
 char *
 names_message_relation_oid(Oid relid)
 {
 	return names_message_relation(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
 }
 
-/* schema.table.column, quoted where needed: what names_split_column() takes apart. */
+/* schema.table.column, quoted where needed.  names_split_column() is the reverse. */
 char *
 names_column_label(const char *schema, const char *table, const char *column)
 {
@@ -44,9 +45,9 @@ names_column_label(const char *schema, const char *table, const char *column)
 }
 
 /*
- * Split entity.name at the last dot.
+ * Splits entity.name at the last dot.
  *
- * Errors: no dot, or nothing before or after it.
+ * Errors: there is no dot, or nothing before or after it.
  */
 void
 names_split_field(const char *text, char **entity, char **name)
@@ -61,8 +62,10 @@ names_split_field(const char *text, char **entity, char **name)
 }
 
 /*
- * Split schema.table.column, or table.column of schema public; identifiers
+ * Splits schema.table.column, or table.column of schema public; identifiers
  * may be quoted as in SQL.
+ *
+ * Errors: it is neither.
  */
 void
 names_split_column(const char *text, char **schema, char **table, char **column)
@@ -81,7 +84,10 @@ names_split_column(const char *text, char **schema, char **table, char **column)
 	*schema = list_length(parts) == 3 ? linitial(parts) : pstrdup("public");
 }
 
-/* Shell-like: * is any run of characters, ? is one; dots are characters. */
+/*
+ * Does the text match the pattern?  * stands for any characters, also none, and ?
+ * for one.  A dot is a character like others.
+ */
 bool
 names_match(const char *pattern, const char *text)
 {
@@ -114,8 +120,9 @@ names_match(const char *pattern, const char *text)
 }
 
 /*
- * Does the pattern name the table?  "schema.table", each part a pattern;
- * without a dot it is a table of schema public, and a lone "*" is every one.
+ * Does the pattern match the table?  A pattern with a dot is "schema.table", where
+ * each part is a pattern.  A pattern without a dot matches tables of schema
+ * public; "*" alone matches every table.
  */
 bool
 names_match_table(const char *pattern, const char *schema, const char *table)
@@ -129,7 +136,7 @@ names_match_table(const char *pattern, const char *schema, const char *table)
 	return names_match(pnstrdup(pattern, dot - pattern), schema) && names_match(dot + 1, table);
 }
 
-/* Do two neighbouring characters only stand the other way round? */
+/* Do the texts differ only in the order of two neighbouring characters? */
 static bool
 swapped(const char *a, const char *b)
 {
@@ -142,9 +149,11 @@ swapped(const char *a, const char *b)
 }
 
 /*
- * The one of the names that is most likely meant, or NULL when none is near:
- * at most a third of its length away, and at most three edits, as PostgreSQL
- * does it for columns.  Case is one edit at most, and so is a swap of two characters.
+ * The name in the list that the user most likely meant, or NULL when none is
+ * similar.  A name is similar when it is at most three edits away, and at most a
+ * third of the length of the longer name, as PostgreSQL suggests columns.  A
+ * difference in case only is one edit, and so is a swap of two neighbouring
+ * characters.
  */
 char *
 names_nearest(const char *wanted, List *names)
@@ -155,7 +164,7 @@ names_nearest(const char *wanted, List *names)
 	ListCell *lc;
 
 	if (wanted_len > 255)
-		return NULL; /* longer is not what the function takes */
+		return NULL; /* longer than the Levenshtein function takes */
 	foreach(lc, names)
 	{
 		char *name = lfirst(lc);
@@ -178,7 +187,7 @@ names_nearest(const char *wanted, List *names)
 	return nearest;
 }
 
-/* Empty, or with blanks around it? */
+/* Is the name empty, or does it begin or end with a blank? */
 bool
 names_is_blank_edged(const char *name)
 {
@@ -186,7 +195,10 @@ names_is_blank_edged(const char *name)
 		   strchr(" \t\r\n", name[strlen(name) - 1]) != NULL;
 }
 
-/* Can a column be a field of its own? */
+/*
+ * Can the column's name be the name of a field?  Not with a dot, at which field
+ * names are split.
+ */
 bool
 names_can_be_field(const char *column)
 {
@@ -204,7 +216,7 @@ names_contain(List *names, const char *name)
 	return false;
 }
 
-/* Is every name of the one list in the other? */
+/* Is every name of the first list in the second? */
 bool
 names_all_among(List *names, List *others)
 {
@@ -216,13 +228,14 @@ names_all_among(List *names, List *others)
 	return true;
 }
 
-/* The entity of a table's columns by default: schema.table without public. */
+/* The entity that a table's columns belong to by default: schema.table; of public, the table. */
 char *
 names_default_entity(const char *schema, const char *table)
 {
 	return strcmp(schema, "public") == 0 ? pstrdup(table) : psprintf("%s.%s", schema, table);
 }
 
+/* Is the field the one that the column is by default? */
 bool
 names_is_default_field(const char *schema, const char *table, const char *column,
 					   const char *entity, const char *field)
@@ -230,7 +243,7 @@ names_is_default_field(const char *schema, const char *table, const char *column
 	return strcmp(field, column) == 0 && strcmp(entity, names_default_entity(schema, table)) == 0;
 }
 
-/* The words for nobody in an owner cell. */
+/* Does the text of an owner cell mean that the field has no owner? */
 bool
 names_mean_no_system(const char *name)
 {

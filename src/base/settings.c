@@ -1,9 +1,10 @@
 /*
  * settings.c
- *		Loads the module: settings, hooks, callbacks; nothing else.
+ *		The variables of the settings, and the names of policies.  init.c defines the
+ *		settings.
  *
- * Every setting that could weaken the guard is PGC_SUSET: a superuser sets
- * it, or a role with GRANT SET ON PARAMETER.
+ * Every setting that can weaken the guard is PGC_SUSET: only a superuser, or a
+ * role with GRANT SET ON PARAMETER, may set it.
  */
 #include "postgres.h"
 
@@ -16,31 +17,34 @@
 
 PG_FUNCTION_INFO_V1(ownership_loaded);
 
-/* The system that middleware writes for; an empty string is no system. */
+/*
+ * The system that the session writes as.  An empty string, or NULL before the
+ * setting is defined, names no system.
+ */
 char *ownership_system = NULL;
 
-/* Whether the map is enforced, only watched, or not looked at. */
+/* An Enforcement: the policies apply, all writes are only observed, or the guard does nothing. */
 int ownership_enforcement = ENFORCEMENT_ON;
 
-/* The policy of fields that have none, and whose domain has none. */
+/* A Policy: of fields that have none, and whose domain has none. */
 int ownership_default_policy = POLICY_REJECT;
 
-/* Whether statements that cannot violate the map are spared the guard. */
+/* Whether statements that cannot violate the map run without the guard's triggers. */
 bool ownership_lift = true;
 
-/* Observed rows of one statement that are recorded in full. */
+/* Number of rows of one statement whose observed writes are recorded in full. */
 int ownership_observed_limit = 1000;
 
-/* Bytes above which an allowed or rejected value is noted by its length. */
+/* Bytes above which evidence has only the length of an allowed or rejected value. */
 int ownership_value_limit = 8192;
 
 /* Whether reads are counted. */
 bool ownership_track_reads = true;
 
-/* Milliseconds between two hand-overs of a session, and two writes of a worker, at least. */
+/* Milliseconds, at least, between two hand-overs of a session, and two writes of the worker. */
 int ownership_flush_interval = 1000;
 
-/* Counters in shared memory, one for each column and writer. */
+/* Number of counters in shared memory, one for each column and writer. */
 int ownership_activity_size = 16384;
 
 /* Kilobytes of shared memory for rejected attempts. */
@@ -52,7 +56,7 @@ const struct config_enum_entry policy_options[] = {{"observe", POLICY_OBSERVE, f
 												   {"reject", POLICY_REJECT, false},
 												   {NULL, 0, false}};
 
-/* The policy's name, or NULL for UNSET. */
+/* The policy's name; NULL for UNSET. */
 const char *
 policy_name(Policy policy)
 {
@@ -64,7 +68,10 @@ policy_name(Policy policy)
 	return NULL;
 }
 
-/* The reverse; NULL and unknown names (a CHECK keeps them out) are UNSET. */
+/*
+ * The reverse; UNSET for NULL and for unknown names, which a CHECK constraint keeps
+ * out of the tables.
+ */
 Policy
 policy_from_name(const char *name)
 {
@@ -76,7 +83,10 @@ policy_from_name(const char *name)
 	return POLICY_UNSET;
 }
 
-/* For a view of settings: a session has them once the library is loaded. */
+/*
+ * loaded(): always true.  A query that reads the settings calls it first, because a
+ * session has them only when the library is loaded.
+ */
 Datum
 ownership_loaded(PG_FUNCTION_ARGS)
 {

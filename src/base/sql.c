@@ -1,7 +1,7 @@
 /*
  * sql.c
- *		The extension's own SQL: parameters, kept plans, results, and text of SQL that is
- *		made from names.
+ *		The extension's own SQL: parameters, plans that are kept, results, and the text of
+ *		SQL that is composed from names.
  */
 #include "postgres.h"
 
@@ -22,13 +22,14 @@
 
 #include "base.h"
 
+/* A plan that is kept for the session. */
 typedef struct KeptPlan
 {
-	const char *sql; /* key: the literal's address */
+	const char *sql; /* key: the address of the literal, not its text */
 	SPIPlanPtr plan;
 } KeptPlan;
 
-/* The elements of a text[] that are not null, as copies. */
+/* Copies of the elements of a text[], without those that are NULL. */
 List *
 sql_text_list(Datum array)
 {
@@ -45,20 +46,24 @@ sql_text_list(Datum array)
 	return texts;
 }
 
-/* alias.column */
+/* alias.column; the column is quoted where needed. */
 char *
 sql_column(const char *alias, const char *column)
 {
 	return psprintf("%s.%s", alias, quote_identifier(column));
 }
 
+/* An expression of SQL for the text that evidence has for a value (value.c). */
 char *
 sql_text(const char *expr)
 {
 	return psprintf("ownership.value_text(%s)", expr);
 }
 
-/* A value in a row key: integers are numbers, the rest is text. */
+/*
+ * An expression of SQL for the jsonb of a value in a row key: of an integer a
+ * number, of other types a string.
+ */
 char *
 sql_key_value(const char *expr, Oid type)
 {
@@ -68,7 +73,7 @@ sql_key_value(const char *expr, Oid type)
 	return psprintf("pg_catalog.to_jsonb(%s)", sql_text(expr));
 }
 
-/* An operator as expressions name it, whatever the search path. */
+/* An operator with its schema, as an expression names it under any search path. */
 char *
 sql_operator(Oid operator)
 {
@@ -85,7 +90,10 @@ sql_operator(Oid operator)
 	return sql;
 }
 
-/* The expression as a value of type `to`, which is text where there is no cast. */
+/*
+ * The expression cast to type `to`.  Where there is no implicit cast, it is the
+ * value's text; `to` is text then.
+ */
 static char *
 sql_cast(const char *expr, Oid from, Oid to)
 {
@@ -97,7 +105,10 @@ sql_cast(const char *expr, Oid from, Oid to)
 	return psprintf("%s::%s", expr, format_type_be_qualified(to));
 }
 
-/* a = c for two columns of a key, such that it can be hashed. */
+/*
+ * The condition a = c for two columns of a key, with their types and collations.
+ * It has one operator between values of one type, so that PostgreSQL can hash it.
+ */
 char *
 sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid ccoll)
 {
@@ -116,6 +127,7 @@ sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid
 					sql_cast(c, ctype, type), collate);
 }
 
+/* Adds a parameter; there is room for as many as Parameters has. */
 void
 sql_add_value(Parameters *p, Oid type, Datum value, bool isnull)
 {
@@ -126,6 +138,7 @@ sql_add_value(Parameters *p, Oid type, Datum value, bool isnull)
 	p->n++;
 }
 
+/* Adds a text; a null pointer is SQL's NULL. */
 void
 sql_add_text(Parameters *p, const char *value)
 {
@@ -144,7 +157,7 @@ sql_add_bool(Parameters *p, bool value)
 	sql_add_value(p, BOOLOID, BoolGetDatum(value), false);
 }
 
-/* A text[] of C strings; an empty list is an empty array. */
+/* Adds a text[] of C strings; an empty list is an empty array. */
 void
 sql_add_texts(Parameters *p, List *values)
 {
@@ -160,8 +173,8 @@ sql_add_texts(Parameters *p, List *values)
 }
 
 /*
- * The plan of a statement, kept for the session: an import runs the same few
- * for every row.
+ * The plan of a statement.  It is kept for the session, because an import runs the
+ * same few statements for every row.
  */
 static SPIPlanPtr
 kept_plan(const char *sql, Parameters *p)
@@ -191,8 +204,8 @@ kept_plan(const char *sql, Parameters *p)
 }
 
 /*
- * For the extension's own SQL, whose operators are not named with their schema:
- * until the settings' current nesting level ends.
+ * Sets search_path for the extension's own SQL, whose operators are written without
+ * schema.  It lasts until the current nesting level of settings ends.
  */
 void
 sql_set_search_path(void)
@@ -201,7 +214,7 @@ sql_set_search_path(void)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
-/* The same until sql_unpin_search_path(), or an error. */
+/* The same until sql_unpin_search_path() with the level returned, or an error. */
 int
 sql_pin_search_path(void)
 {
@@ -217,7 +230,10 @@ sql_unpin_search_path(int level)
 	AtEOXact_GUC(true, level);
 }
 
-/* Runs one statement, a literal; returns the number of rows. */
+/*
+ * Runs one statement by SPI, to which the caller has connected; returns the number
+ * of rows.  `sql` must be a literal, since its address identifies its plan.
+ */
 uint64
 sql_run(const char *sql, Parameters *p)
 {
@@ -231,14 +247,14 @@ sql_run(const char *sql, Parameters *p)
 	return SPI_processed;
 }
 
-/* A value of the last result, or NULL. */
+/* The text output of a value of the last result; NULL when it is NULL.  Columns count from 1. */
 char *
 sql_result_text(uint64 row, int column)
 {
 	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 }
 
-/* A boolean of the last result, also as text; NULL is false. */
+/* A boolean of the last result, or its text output; false when it is NULL. */
 bool
 sql_result_bool(uint64 row, int column)
 {
@@ -247,7 +263,7 @@ sql_result_bool(uint64 row, int column)
 	return text != NULL && text[0] == 't';
 }
 
-/* The elements of a text[] of the last result but NULLs; NIL when it is NULL. */
+/* The elements of a text[] of the last result, without NULLs; NIL when the array is NULL. */
 List *
 sql_result_texts(uint64 row, int column)
 {
@@ -257,7 +273,7 @@ sql_result_texts(uint64 row, int column)
 	return isnull ? NIL : sql_text_list(value);
 }
 
-/* A jsonb of the last result; NULL when it is NULL. */
+/* A copy of a jsonb of the last result; NULL when it is NULL. */
 Jsonb *
 sql_result_jsonb(uint64 row, int column)
 {
@@ -267,7 +283,7 @@ sql_result_jsonb(uint64 row, int column)
 	return isnull ? NULL : DatumGetJsonbPCopy(value);
 }
 
-/* An integer of the last result; 0 when it is NULL. */
+/* A bigint of the last result; 0 when it is NULL. */
 int64
 sql_result_int64(uint64 row, int column)
 {
@@ -277,7 +293,7 @@ sql_result_int64(uint64 row, int column)
 		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull));
 }
 
-/* The first column of a query without parameters. */
+/* The first column of a query without parameters, a literal, as texts. */
 List *
 sql_query_names(const char *sql)
 {
@@ -290,7 +306,7 @@ sql_query_names(const char *sql)
 	return names;
 }
 
-/* A timestamptz of the last result; 0: NULL. */
+/* A timestamptz of the last result; 0 when it is NULL. */
 TimestampTz
 sql_result_time(uint64 row, int column)
 {

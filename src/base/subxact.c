@@ -1,7 +1,7 @@
 /*
  * subxact.c
- *		What may fail without failing the statement that it is done for, or is
- *		only tried.
+ *		Work in a subtransaction: it may fail without failing the statement, or the
+ *		caller only tries it; and lists of state that follow subtransactions.
  */
 #include "postgres.h"
 
@@ -12,8 +12,9 @@
 #include "base.h"
 
 /*
- * Runs a function in a subtransaction, which is rolled back if it fails or
- * returns false.  Returns its error, in the caller's memory context, or NULL.
+ * Runs a function in a subtransaction, which is rolled back if the function fails
+ * or returns false.  Returns the function's error, in the caller's memory context,
+ * or NULL.  Raises the error again if is_fatal() is true of it.
  */
 static ErrorData *
 run(bool (*function)(void *), void *arg, bool (*is_fatal)(const ErrorData *))
@@ -48,6 +49,7 @@ run(bool (*function)(void *), void *arg, bool (*is_fatal)(const ErrorData *))
 	return error;
 }
 
+/* Was the statement cancelled, or is the session ended? */
 static bool
 ends_statement(const ErrorData *error)
 {
@@ -56,11 +58,12 @@ ends_statement(const ErrorData *error)
 }
 
 /*
- * Is the error of this moment, and tells nothing of the work?  A lock that
- * could not be had, or memory or disk space.
+ * Does the error say nothing about the work, so that the work may succeed later?
+ * The statement was cancelled, a lock was not available, or memory or disk space
+ * was missing.
  */
 static bool
-is_passing(const ErrorData *error)
+is_temporary(const ErrorData *error)
 {
 	return ends_statement(error) || error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		   error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
@@ -68,6 +71,7 @@ is_passing(const ErrorData *error)
 			   ERRCODE_TO_CATEGORY(ERRCODE_INSUFFICIENT_RESOURCES);
 }
 
+/* The arguments of subxact_try(), for run(). */
 typedef struct Work
 {
 	void (*work)(void *);
@@ -84,21 +88,25 @@ do_work(void *arg)
 }
 
 /*
- * What must not stop what it comes after because of what it finds.  Returns
- * NULL, or the error; then nothing of what the work did remains.
+ * Does work that must not fail the statement because of what it finds in the data
+ * or in the catalogs.  Returns NULL, or the work's error; then the work is rolled
+ * back.
  *
- * Errors: those that another moment would not bring: a cancelled statement, a
- * lock that was not to be had in time, a deadlock.
+ * Errors: those that say nothing about the work: a cancelled statement, a lock that
+ * was not available in time, a deadlock, missing memory or disk space.
  */
 ErrorData *
 subxact_try(void (*work)(void *), void *arg)
 {
 	Work w = {work, arg};
 
-	return run(do_work, &w, is_passing);
+	return run(do_work, &w, is_temporary);
 }
 
-/* The same for a caller who tells of locks that were not to be had, and goes on. */
+/*
+ * The same for a caller that reports unavailable locks itself and goes on: it
+ * raises only the error of a cancelled statement.
+ */
 ErrorData *
 subxact_try_locking(void (*work)(void *), void *arg)
 {
@@ -107,7 +115,11 @@ subxact_try_locking(void (*work)(void *), void *arg)
 	return run(do_work, &w, ends_statement);
 }
 
-/* Must an error be passed on, whatever it interrupted? */
+/*
+ * Must the error be raised again, whatever it interrupted?  It is not about the
+ * data: resources are missing, the statement was cancelled, or the transaction
+ * cannot be serialized or is in a deadlock.
+ */
 bool
 subxact_error_is_fatal(const ErrorData *error)
 {
@@ -123,10 +135,10 @@ subxact_error_is_fatal(const ErrorData *error)
 }
 
 /*
- * What is about one row of data: rolled back, too, when the function returns
- * false.
+ * Runs a function that works on one row of data, in a subtransaction, which is
+ * rolled back if the function fails or returns false.  Returns NULL, or the error.
  *
- * Errors: those that are not about the data (subxact_error_is_fatal).
+ * Errors: those that are not about the data (subxact_error_is_fatal()).
  */
 ErrorData *
 subxact_trial(bool (*function)(void *), void *arg)
@@ -135,8 +147,8 @@ subxact_trial(bool (*function)(void *), void *arg)
 }
 
 /*
- * A subtransaction ends.  What it made is removed from the list and dropped when
- * it is rolled back, and belongs to the transaction above it otherwise.
+ * A subtransaction ends.  If it was rolled back, what it made leaves the list and
+ * is dropped; otherwise it belongs to the transaction above from now on.
  */
 void
 subxact_end(dlist_head *list, bool aborted, void (*drop)(Nested *))

@@ -2,9 +2,9 @@
  * trust.c
  *		Whose code runs when a table is read.
  *
- * The risks are for everyone to look at, superusers first, so looking at the
- * data must not run what the owner of a table or a type has made.  Casts may
- * have functions; and the planner computes the constant parts of a table's
+ * Every role may read the risks, superusers too, so reading the data for them
+ * must not run code that the owner of a table or a type has made.  Casts may
+ * call functions; and the planner computes the constant parts of a table's
  * index expressions, constraints, partition keys and statistics.
  */
 #include "postgres.h"
@@ -29,7 +29,7 @@
 
 #include "base.h"
 
-/* Is it PostgreSQL's, a superuser's or that role's own? */
+/* Does the function belong to PostgreSQL, to a superuser or to that role? */
 static bool
 trusted_by(Oid role, Oid function)
 {
@@ -46,7 +46,7 @@ trusted_by(Oid role, Oid function)
 	return owner == role || superuser_arg(owner);
 }
 
-/* The same of the current user. */
+/* Does the function belong to PostgreSQL, to a superuser or to the current user? */
 bool
 trust_function(Oid function)
 {
@@ -70,14 +70,14 @@ untrusted_code(Node *node, void *context)
 	return expression_tree_walker(node, untrusted_code, context);
 }
 
-/* Does an expression, as catalogs hold it, run code that a role has no reason to trust? */
+/* Does an expression, stored as in the catalogs, run code that the role does not trust? */
 bool
 trust_runs_code_of_others(const char *expr, Oid role)
 {
 	return untrusted_code(stringToNode(expr), &role);
 }
 
-/* Is there any in an expression that a catalog row holds? */
+/* Does the expression in a column of a catalog row, if it is not NULL, run untrusted code? */
 static bool
 untrusted_attribute(int cache, Oid oid, AttrNumber attnum)
 {
@@ -95,6 +95,7 @@ untrusted_attribute(int cache, Oid oid, AttrNumber attnum)
 	return untrusted;
 }
 
+/* Does planning a query of the table run untrusted code? */
 static bool
 table_runs_code(Relation rel)
 {
@@ -121,21 +122,21 @@ table_runs_code(Relation rel)
 							   Anum_pg_partitioned_table_partexprs);
 }
 
-/* Does reading the table, or any below it, run what is not trusted? */
+/* Does reading the table, or any table below it, run code that the current user does not trust? */
 bool
 trust_reading_runs_code(Oid relid)
 {
 	bool runs_code = false;
 	ListCell *lc;
 
-	/* only what lies below is locked by the search */
+	/* the search locks only the tables below */
 	LockRelationOid(relid, AccessShareLock);
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
 		Relation rel = try_table_open(lfirst_oid(lc), NoLock);
 
 		if (rel == NULL)
-			continue; /* dropped meanwhile */
+			continue; /* dropped since the search */
 		runs_code |= table_runs_code(rel);
 		table_close(rel, NoLock);
 	}
@@ -143,8 +144,8 @@ trust_reading_runs_code(Oid relid)
 }
 
 /*
- * May the table, and all below it, be read now, on behalf of somebody who did
- * not ask for it?  Else why not.
+ * May a view that the user only looks at read the table, and all tables below it,
+ * now?  Returns NULL, or why not.  It waits for no lock.
  */
 const char *
 trust_unfit_to_read(Oid relid)
@@ -163,11 +164,11 @@ trust_unfit_to_read(Oid relid)
 			return "the table is foreign";
 		rel = try_table_open(member, NoLock);
 		if (rel == NULL)
-			continue; /* dropped meanwhile */
+			continue; /* dropped since the search */
 		runs_code = table_runs_code(rel);
 		table_close(rel, NoLock);
 		if (runs_code)
-			return "to read the table runs functions of others";
+			return "reading the table runs functions of other roles";
 	}
 	return NULL;
 }

@@ -1,12 +1,12 @@
 /*
  * value.c
- *		Values as text, as evidence has them: one value has one text, whoever
- *		writes or reads it.
+ *		Values as text, as evidence has them: one value has one text, in every session.
  *
- * What text output and input depend on is fixed while they run.  Most of it is
- * a variable and costs nothing.  The text of money depends on lc_monetary, and
- * that of the names that regclass and its like put out on search_path: these
- * are settings, set only for types that need them.
+ * The settings that text output and input depend on are fixed while they run.
+ * Most of them are C variables, and setting a variable costs nothing.  The text of
+ * money depends on lc_monetary, and the text of regclass and similar types on
+ * search_path: these two need a nesting level of settings, and are set only for
+ * types that depend on them.
  */
 #include "postgres.h"
 
@@ -32,16 +32,17 @@ PG_FUNCTION_INFO_V1(ownership_value_text);
 
 #define SEARCH_PATH "pg_catalog, pg_temp"
 
-/* How to put out the values of one value_text() in a query. */
+/* What value_text() needs for its argument; kept for the calls of one query. */
 typedef struct Output
 {
-	FmgrInfo function;
-	int needs;
+	FmgrInfo function; /* the type's output */
+	int needs;		   /* value_text_needs() of the type */
 } Output;
 
 /*
- * What the type's text depends on, besides what is fixed always.  Columns can
- * be added to a composite type that is in use, so it may depend on anything.
+ * The settings that the type's text depends on, besides those that are always
+ * fixed: TEXT_LOCALE, TEXT_NAMES, both or 0.  A composite type has both, because
+ * columns of any type can be added to it while it is in use.
  */
 int
 value_text_needs(Oid type)
@@ -86,6 +87,7 @@ value_text_needs(Oid type)
 	}
 }
 
+/* Sets a setting in a nesting level of its own, unless it has the value already. */
 static void
 fix_setting(OutputSettings *old, const char *name, const char *now, const char *value)
 {
@@ -97,14 +99,18 @@ fix_setting(OutputSettings *old, const char *name, const char *now, const char *
 							 false);
 }
 
-/* Text must not depend on the session; undone by value_restore_output().  needs: of the types. */
+/*
+ * Fixes what text output and input depend on, so that a text does not depend on
+ * the session.  `needs` is value_text_needs() of the types.  Returns the session's
+ * settings for value_restore_output(), which the caller calls after an error, too.
+ */
 OutputSettings
 value_fix_output(int needs)
 {
 	OutputSettings old = {0};
 	struct pg_tz *gmt = pg_tzset("GMT");
 
-	/* what can fail comes first; whoever catches that undoes settings, too */
+	/* first what can fail: the caller that catches such an error undoes settings, too */
 	if ((needs & TEXT_LOCALE) != 0)
 		fix_setting(&old, "lc_monetary", GetConfigOption("lc_monetary", false, false), "C");
 	if ((needs & TEXT_NAMES) != 0)
@@ -146,6 +152,7 @@ value_restore_output(const OutputSettings *old)
 		AtEOXact_GUC(true, old->level);
 }
 
+/* The text that evidence has for a value, which is not NULL. */
 char *
 value_to_text(Oid type, Datum value)
 {
@@ -169,10 +176,10 @@ value_to_text(Oid type, Datum value)
 }
 
 /*
- * The reverse.  A domain's checks are code of users, which runs under the
- * settings that it would run under anyway.
+ * The value that a text stands for.  A domain's checks are code of users: they run
+ * after the session's settings are restored.
  *
- * Errors: it is no text of such a value, or a check fails.
+ * Errors: the text is not valid for the type, or a check fails.
  */
 Datum
 value_from_text(Oid type, char *text)
@@ -200,7 +207,7 @@ value_from_text(Oid type, char *text)
 	return value;
 }
 
-/* One key of a jsonb object, or NULL. */
+/* The value of one key of a jsonb object; NULL if there is no such key, or no object. */
 JsonbValue *
 value_in_object(Jsonb *object, const char *key)
 {
@@ -230,6 +237,7 @@ output_for(FmgrInfo *flinfo)
 	return output;
 }
 
+/* The text of a value. */
 static char *
 put_out(Output *output, Datum value)
 {
@@ -248,7 +256,7 @@ put_out(Output *output, Datum value)
 	return text;
 }
 
-/* value_text(value): as evidence has it, whatever the session's settings. */
+/* value_text(value): the text that evidence has for a value, under any settings; NULL for NULL. */
 Datum
 ownership_value_text(PG_FUNCTION_ARGS)
 {
@@ -274,7 +282,10 @@ value_object_names(Jsonb *object)
 	return names;
 }
 
-/* What evidence holds of a column. */
+/*
+ * What evidence contains of a column.  `object` is the jsonb with the values.
+ * *text is the value's text, or for VALUE_LENGTH its length, else NULL.
+ */
 ValueKind
 value_object_text(Jsonb *object, const char *name, char **text)
 {
@@ -310,7 +321,7 @@ value_object_text(Jsonb *object, const char *name, char **text)
 	}
 }
 
-/* Is it what numeric puts out, but for NaN and the infinities? */
+/* Is it a text output of numeric other than NaN and the infinities? */
 static bool
 is_plain_number(const char *text)
 {
@@ -320,7 +331,7 @@ is_plain_number(const char *text)
 		   strchr(text, '.') == strrchr(text, '.') && strcmp(text, ".") != 0;
 }
 
-/* Are two texts of a column the same value?  NULL is a value. */
+/* Do two texts of a column stand for the same value?  NULL is a value that equals itself. */
 bool
 value_same_text(Oid type, const char *a, const char *b)
 {

@@ -1,16 +1,18 @@
 /*
  * bind.c
- *		What the names of the map are bound to.
+ *		The tables that the names of the map are bound to.
  *
- * The map names tables and columns as text.  bound_table holds, for each
- * mirrored table, the OID that carried the name and its columns' names by
- * attribute number when DDL was last looked at.  Who decides about writes
- * does not read it: the map's names do.  It only tells a rename from a new
- * table, and whether a guard belongs on what comes to carry a name.
+ * The map names tables and columns as text.  For each mirrored table, bound_table
+ * contains the OID of the table that had the name when the extension last looked
+ * at DDL, and the names of its columns by attribute number.  The guard does not
+ * read bound_table: it goes by the names on the map.  bound_table only
+ * distinguishes a renamed table from a new one, and says whether the guard belongs
+ * on a table that gets the name.
  *
- * Rows are written as PostgreSQL writes its catalogs, by whoever may run the
- * DDL or edit the map.  A trigger on mirrored_table keeps them with its rows;
- * one that a TRUNCATE left behind means nothing.
+ * The extension writes the rows as PostgreSQL writes its catalogs, without
+ * privilege checks, for every role that may run the DDL or edit the map.  A
+ * trigger on mirrored_table creates and deletes them with its rows; a row that
+ * remains after a TRUNCATE of mirrored_table has no meaning.
  */
 #include "postgres.h"
 
@@ -32,7 +34,10 @@
 PG_FUNCTION_INFO_V1(ownership_mirrored_table_bind);
 PG_FUNCTION_INFO_V1(ownership_mirrored_pattern_bind);
 
-/* The first row; of several, one whose name is still on the map. */
+/*
+ * The first row of the scan, or NULL.  `several`: the first row whose name is on
+ * the map.  Ends the scan.
+ */
 static Binding *
 read_binding(CatalogScan *scan, bool several)
 {
@@ -60,14 +65,14 @@ read_binding(CatalogScan *scan, bool several)
 	return found;
 }
 
-/* The name on the map that a table is bound to, or NULL. */
+/* The binding of a table to a name that is on the map, or NULL. */
 Binding *
 binding_of(Oid relid)
 {
 	return read_binding(catalog_begin_oids("bound_table", "bound_table_relid_idx", 1, &relid), true);
 }
 
-/* What a name on the map is bound to, or NULL when it never was. */
+/* The binding of a name on the map, or NULL when the name was never bound. */
 Binding *
 binding_named(const char *schema, const char *table)
 {
@@ -89,9 +94,10 @@ text_array(List *texts)
 }
 
 /*
- * Tables that came off the map, or stayed off it, with somebody's knowledge;
- * else a table that comes under a pattern and is off the map is one that was
- * missed.  What is known goes by the table, and the name that it had then.
+ * left_off contains the tables that a user took off the map, or that were off the
+ * map in a dump, each with the name that it had then.  Any other table that
+ * matches a pattern and is off the map is one that the map missed.  This deletes a
+ * table's row.
  */
 void
 bind_forget_off(Oid relid)
@@ -99,7 +105,7 @@ bind_forget_off(Oid relid)
 	CatalogScan *scan;
 	Relation off;
 
-	/* not in 0.1.0 */
+	/* the tables of 0.1.0 have no left_off */
 	if (!OidIsValid(catalog_table("left_off", true)))
 		return;
 	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
@@ -113,8 +119,9 @@ bind_forget_off(Oid relid)
 	catalog_end(scan);
 }
 
+/* Records that a table is off the map by intention. */
 static void
-know_off(Oid relid)
+record_off(Oid relid)
 {
 	Relation off;
 	TablePlace place;
@@ -133,14 +140,14 @@ know_off(Oid relid)
 	CommandCounterIncrement();
 }
 
-/* Is it known of a table that is off the map? */
+/* Is the table, which is off the map, in left_off under this name? */
 bool
 bind_is_known_off(Oid relid, const TablePlace *place)
 {
 	CatalogScan *scan;
 	bool known;
 
-	/* in 0.1.0 nothing tells */
+	/* the tables of 0.1.0 do not say: no table counts as missed */
 	if (!OidIsValid(catalog_table("left_off", true)))
 		return true;
 	scan = catalog_begin_oids("left_off", "left_off_pkey", 1, &relid);
@@ -151,6 +158,7 @@ bind_is_known_off(Oid relid, const TablePlace *place)
 	return known;
 }
 
+/* Inserts the binding, or updates that of the same name.  A bound table leaves left_off. */
 void
 binding_store(const Binding *b)
 {
@@ -176,7 +184,7 @@ binding_store(const Binding *b)
 		PointerGetDatum(construct_array(types, ntypes, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 	values[Anum_bound_table_away_since - 1] = TimestampTzGetDatum(b->away_since);
 	nulls[Anum_bound_table_away_since - 1] = b->away_since == 0;
-	/* takes as many as the table has */
+	/* uses as many values as the table has columns; an older version's has fewer */
 	tuple = heap_form_tuple(RelationGetDescr(bound), values, nulls);
 	if (catalog_next(scan))
 		CatalogTupleUpdate(bound, catalog_tid(scan), tuple);
@@ -189,7 +197,7 @@ binding_store(const Binding *b)
 		bind_forget_off(b->relid);
 }
 
-/* Bind a name on the map to a table as it is now. */
+/* Binds a name on the map to a table as it is now; InvalidOid: the map waits for the table. */
 void
 bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 {
@@ -207,7 +215,10 @@ bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 	binding_store(&b);
 }
 
-/* The table of that name is gone: the map waits.  What it was is remembered. */
+/*
+ * The table of that name is gone: the map waits for a table of that name.  The row
+ * keeps the columns of the old one.
+ */
 void
 bind_nothing(const Binding *binding)
 {
@@ -217,6 +228,7 @@ bind_nothing(const Binding *binding)
 	binding_store(&b);
 }
 
+/* Binds the name `arg`, a TablePlace, to the table that has it now. */
 static void
 bind_place(void *arg)
 {
@@ -226,7 +238,7 @@ bind_place(void *arg)
 	bind_table(place->schema, place->table, relid, OidIsValid(relid) && place_carries_guard(relid));
 }
 
-/* Bind the names on the map that were never bound. */
+/* Binds the names on the map that were never bound. */
 void
 bind_unbound(void)
 {
@@ -246,7 +258,7 @@ bind_unbound(void)
 	catalog_end(scan);
 	foreach(lc, places)
 	{
-		/* another session may bind it now */
+		/* another session may bind the same name at this moment */
 		ErrorData *error = subxact_try(bind_place, lfirst(lc));
 
 		if (error != NULL && error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION)
@@ -254,7 +266,10 @@ bind_unbound(void)
 	}
 }
 
-/* Tell whether the guard belongs on a table; nothing if it has no map of its own. */
+/*
+ * Records whether the guard belongs on a table.  Does nothing for a table that is
+ * not itself on the map.
+ */
 void
 bind_guarded(Oid relid, bool guarded)
 {
@@ -273,7 +288,10 @@ bind_guarded(Oid relid, bool guarded)
 	}
 }
 
-/* A name is off the map.  Where its table is there, that is known of it, then. */
+/*
+ * A name went off the map: deletes its binding.  If the table of that name still
+ * exists, records that the table is off the map by intention.
+ */
 static void
 unbind(const char *schema, const char *table)
 {
@@ -288,12 +306,12 @@ unbind(const char *schema, const char *table)
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
 	if (b != NULL && OidIsValid(b->relid) && place_find_table(schema, table) == b->relid)
-		know_off(b->relid);
+		record_off(b->relid);
 }
 
 /*
- * AFTER, on mirrored_table: bind the name of a new row, or one that was given
- * another name.
+ * Trigger AFTER INSERT OR UPDATE OR DELETE on mirrored_table: binds the name of a
+ * new row and of a row whose name changed, and unbinds the old name.
  */
 Datum
 ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
@@ -330,7 +348,7 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 		bind_table(schema, table, relid, b->guarded);
 	else
 	{
-		/* with the columns that it was last seen with */
+		/* with the columns that the table had at the last look */
 		b->schema = schema;
 		b->table = table;
 		b->relid = relid;
@@ -340,8 +358,10 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 }
 
 /*
- * AFTER INSERT, on mirrored_pattern: bind the schema that it names.  The tables
- * of a dump that are off its map are not missed, and come back before it does.
+ * Trigger AFTER INSERT on mirrored_pattern: binds the schema that the pattern
+ * names.  While a dump is restored, it also records the tables that match the
+ * pattern and are off the map: the dump has them off the map, so they are not
+ * missed.  A restore creates the tables before it fills the map.
  */
 Datum
 ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
@@ -368,7 +388,7 @@ ownership_mirrored_pattern_bind(PG_FUNCTION_ARGS)
 		if (relid >= FirstNormalObjectId && place_of(relid, &place) &&
 			names_match_table(pattern, place.schema, place.table) &&
 			!lookup_is_mirrored(place.schema, place.table))
-			know_off(relid);
+			record_off(relid);
 	}
 	SPI_finish();
 	return PointerGetDatum(NULL);

@@ -1,6 +1,10 @@
 /*
  * bind_schema.c
- *		Which schema a schema's name on the map is bound to.
+ *		The schemas that the schema names of the map are bound to.
+ *
+ * For each schema name on the map, bound_schema contains the OID of the schema
+ * that had the name, and the role that owned it.  The tables of 0.1.0 have no
+ * bound_schema.
  */
 #include "postgres.h"
 
@@ -19,7 +23,7 @@
 
 #include "catalog.h"
 
-/* The schema and role that a schema's name on the map was bound to; false: none. */
+/* The schema and the role that a schema name on the map is bound to; false: it is not bound. */
 static bool
 read_bound_schema(const char *name, Oid *schema, Oid *role)
 {
@@ -36,6 +40,7 @@ read_bound_schema(const char *name, Oid *schema, Oid *role)
 	return found;
 }
 
+/* The role that owns a schema; InvalidOid if there is no such schema. */
 static Oid
 schema_owner(Oid schema)
 {
@@ -51,11 +56,12 @@ schema_owner(Oid schema)
 }
 
 /*
- * Is a schema that carries, or carried, a name the one that the map means by
- * it?  While a schema is gone, whoever may create one can take its name: what
- * waits for the name, and patterns, must not go away with such a one.  It is
- * that schema, or one that was made by the same role, or the user is one who
- * may edit the map.
+ * Is a schema that has, or had, a name the schema that the map means by the name?
+ * While the schema is gone, any role that may create schemas can create another
+ * one of that name.  What waits for the name, and the patterns, must not follow
+ * such a schema.  True if it is the bound schema; if the owner of the schema, or
+ * the user, has the privileges of the bound schema's owner; or if the user may edit
+ * the map.
  */
 bool
 bind_is_bound_schema(const char *name, Oid schema)
@@ -64,7 +70,6 @@ bind_is_bound_schema(const char *name, Oid schema)
 	Oid bound;
 	Oid role;
 
-	/* not in 0.1.0 */
 	if (!OidIsValid(catalog_table("bound_schema", true)) ||
 		pg_class_aclcheck(catalog_table("mirrored_table", false), user, ACL_UPDATE) == ACLCHECK_OK)
 		return true;
@@ -73,6 +78,7 @@ bind_is_bound_schema(const char *name, Oid schema)
 			has_privs_of_role(user, role));
 }
 
+/* Binds a schema name to a schema and its present owner; InvalidOid: unbinds the name. */
 static void
 store_bound_schema(const char *name, Oid schema)
 {
@@ -102,6 +108,7 @@ store_bound_schema(const char *name, Oid schema)
 	CommandCounterIncrement();
 }
 
+/* Is the name unbound, or bound otherwise although the schema is the one that the map means? */
 static bool
 must_bind_schema(const char *name, Oid schema)
 {
@@ -112,7 +119,10 @@ must_bind_schema(const char *name, Oid schema)
 		   ((bound != schema || role != schema_owner(schema)) && bind_is_bound_schema(name, schema));
 }
 
-/* A table came on the map in a schema of that name, or to its place there. */
+/*
+ * A table in a schema of that name came on the map, or a table on the map came
+ * into such a schema: binds the name, if the schema exists.
+ */
 void
 bind_schema(const char *name)
 {
@@ -121,13 +131,13 @@ bind_schema(const char *name)
 
 	if (!OidIsValid(schema) || !OidIsValid(relid) || !must_bind_schema(name, schema))
 		return;
-	/* several sessions may load, or restore, into the same schema at once */
+	/* several sessions may load or restore into the same schema at the same time */
 	LockRelationOid(relid, ShareUpdateExclusiveLock);
 	if (must_bind_schema(name, schema))
 		store_bound_schema(name, schema);
 }
 
-/* The map of a schema's name went along with the schema. */
+/* A schema was renamed, and the map of its tables follows it: binds the new name, not the old. */
 void
 bind_rename_schema(const char *old, const char *new)
 {

@@ -18,8 +18,15 @@
  * For other folders
  */
 
+/* The table whose relcache invalidation reports a change of the map; see scan.c. */
 #define CATALOG_SIGNAL "bound_role"
 
+/*
+ * The columns of the extension's tables that C reads or writes by number, in the
+ * order of their CREATE TABLE; more are below, for this folder.  A column never
+ * moves, so the numbers are right also for a dump without lists of columns and for
+ * the tables of an older version.
+ */
 enum
 {
 	Anum_identity_kind = 1,
@@ -143,31 +150,31 @@ enum
 	Natts_conflict = Anum_conflict_resolution
 };
 
-/* filter.c: row filters */
+/* The role that the session had before role_become_*(), for role_restore(). */
 typedef struct SavedRole
 {
-	Oid role; /* who called */
-	int context;
-	int nestlevel;
+	Oid role;
+	int context;   /* security context */
+	int nestlevel; /* of settings */
 } SavedRole;
 
 /* Inserts rows into one of the extension's tables; see insert.c. */
 typedef struct Inserter
 {
-	MemoryContext cxt;				 /* holds all of it */
-	struct ResourceOwnerData *owner; /* of the relation's references */
+	MemoryContext cxt;				 /* contains the inserter and all below */
+	struct ResourceOwnerData *owner; /* of the references to the relation */
 	EState *estate;
 	Relation rel;
 	ResultRelInfo *rri;
 	TupleTableSlot *slot;
-	Oid sequence;
-	struct ExprState **defaults; /* of columns that are not the extension's; NULL: not asked yet */
+	Oid sequence;				 /* of the first column */
+	struct ExprState **defaults; /* of the columns that a DBA added; NULL: not prepared yet */
 } Inserter;
 
 /*
- * From where to read the columns that can be on the map: (n)amespace, (c)lass,
- * (a)ttribute and the primary key's (i)ndex.  Partitions are covered by the
- * table above them.
+ * The FROM list of queries that read the columns that can be on the map: n is
+ * pg_namespace, c pg_class, a pg_attribute and i the primary key's pg_index.
+ * Partitions are left out, because the map of the table above them applies.
  */
 #define MAPPABLE_COLUMNS                                              \
 	"(SELECT c.oid, c.relname, c.relnamespace FROM pg_class c "       \
@@ -179,27 +186,28 @@ typedef struct Inserter
 	"AND NOT a.attisdropped AND a.attgenerated = '' "                 \
 	"LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary "
 
-/* bind.c: what the map's names are bound to */
+/* The schema and name of a table. */
 typedef struct TablePlace
 {
 	char *schema;
 	char *table;
-	bool partition;
+	bool partition; /* it is a partition */
 } TablePlace;
 
+/* A row of bound_table: the table that a name on the map is bound to; see bind.c. */
 typedef struct Binding
 {
 	char *schema; /* as on the map */
 	char *table;
 	Oid relid;				/* InvalidOid: the map waits for a table of that name */
-	List *columns;			/* names by attribute number; "" where one was dropped */
-	List *types;			/* OIDs of their types, likewise; NIL: not known */
-	List *generated;		/* names of columns that are */
-	bool guarded;			/* the guard belongs on it */
-	TimestampTz away_since; /* when a part of the guard went away; 0: it is in place */
+	List *columns;			/* names by attribute number; "" for a dropped column */
+	List *types;			/* OIDs of the types by attribute number; NIL: not known */
+	List *generated;		/* names of the generated columns */
+	bool guarded;			/* the guard belongs on the table */
+	TimestampTz away_since; /* when a trigger of the guard went away; 0: the guard is in place */
 } Binding;
 
-/* rows.c: the rows that evidence tells of */
+/* A column of a table whose rows the evidence names. */
 typedef struct RowColumn
 {
 	char *name;
@@ -209,14 +217,14 @@ typedef struct RowColumn
 	bool identity;
 } RowColumn;
 
+/* A scan of one of the extension's tables; see scan.c. */
 struct CatalogScan
 {
 	Relation rel;
 	SysScanDesc scan;
-	HeapTuple tuple;
+	HeapTuple tuple; /* the current row */
 };
 
-/* catalog.c: reading the extension's own tables */
 typedef struct CatalogScan CatalogScan;
 
 /* scan.c */
@@ -304,11 +312,7 @@ extern TriggerData *own_triggers_check(FunctionCallInfo fcinfo, const char *func
  * Within this folder
  */
 
-/*
- * The columns of the extension's tables that C reads or writes by number, in the
- * order of their CREATE TABLE.  A column never moves: dumps without lists of
- * columns, and older versions' tables, have the same numbers.
- */
+/* The numbers of further columns. */
 enum
 {
 	Anum_system_name = 1

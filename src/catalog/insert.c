@@ -1,12 +1,12 @@
 /*
  * insert.c
- *		Rows of the extension's own tables that everybody's work leaves behind:
- *		evidence, and the map's history.
+ *		Inserts rows that the extension records for the writes of any role: evidence,
+ *		and the history of the map.
  *
- * They are inserted through the executor, so that whatever a DBA puts on the
- * table works: indexes of any kind, triggers, further columns and their
- * defaults.  No privileges are asked for.  What would make every such insert
- * fail is refused when it is defined (insert_check).
+ * The executor inserts them, so that whatever a DBA adds to the table works:
+ * indexes of any kind, triggers, further columns and their defaults.  The role
+ * that writes needs no privileges on the table.  What would make every such insert
+ * fail is refused when it is defined (insert_check()).
  */
 #include "postgres.h"
 
@@ -29,12 +29,12 @@
 #include "../base/base.h"
 #include "catalog.h"
 
-/* Columns that the extension gives a value in every row that it inserts. */
+/* The tables into which the extension inserts rows for the writes of any role. */
 static const struct
 {
 	const char *table;
-	AttrNumber own; /* its own columns; those after them are a DBA's */
-	const char *const filled[12];
+	AttrNumber own;				  /* number of the extension's columns; a DBA added the others */
+	const char *const filled[12]; /* columns that have a value in every row that it inserts */
 } insertable[] = {
 	{"conflict", 17, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
 	{"map_history", 11, {"id", "changed_at", "map_table", "item"}},
@@ -60,8 +60,9 @@ insert_close(Inserter *inserter)
 }
 
 /*
- * Columns that a DBA added take their defaults, as the table's owner: who left
- * the row need not be allowed to use a sequence or function in them.
+ * Gives the columns after the first `natts`, which a DBA added, their defaults.
+ * They are computed as the table's owner, because the role that writes may have no
+ * right to use a sequence or a function in them.
  */
 static void
 fill_defaults(Inserter *inserter, int natts)
@@ -98,7 +99,10 @@ fill_defaults(Inserter *inserter, int natts)
 	role_restore(&caller);
 }
 
-/* The first `natts` columns, of which the first is drawn. */
+/*
+ * Inserts a row: `values` and `nulls` are its first `natts` columns.  The first of
+ * them is drawn from the sequence.
+ */
 void
 insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls)
 {
@@ -120,6 +124,7 @@ insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls
 	ResetPerTupleExprContext(inserter->estate);
 }
 
+/* Does every row that the extension inserts have a value in this column? */
 static bool
 is_filled(size_t table, const char *column)
 {
@@ -134,9 +139,10 @@ is_filled(size_t table, const char *column)
 }
 
 /*
- * A relation of the extension was altered: can its rows still be inserted?
+ * A relation of the extension was altered: checks that its rows can still be
+ * inserted.
  *
- * Errors: a column that must have a value, and gets none.
+ * Errors: a column is NOT NULL, and the inserts give it no value.
  */
 void
 insert_check(Oid relid)
@@ -165,14 +171,14 @@ insert_check(Oid relid)
 					 errmsg("column \"%s\" of table \"%s.%s\" cannot be NOT NULL without a default",
 							NameStr(att->attname), OWNERSHIP_SCHEMA, name),
 					 errdetail(
-						 "The extension writes the rows of this table, and has no value for it: what leaves such a row would fail."),
-					 errhint("Give it a default, or let it be NULL.")));
+						 "The extension inserts the rows of this table and has no value for the column: each write that is recorded there would fail."),
+					 errhint("Give the column a default, or allow NULL in it.")));
 		}
 		table_close(rel, AccessShareLock);
 	}
 }
 
-/* Gives a row that is being made a text, or NULL. */
+/* Sets a column of a row that the caller forms to a text; a null pointer is SQL's NULL. */
 void
 insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
 {
@@ -182,11 +188,12 @@ insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
 }
 
 /*
- * Leave the trigger out of a private list.  What a worker records of the rows
- * that it applies is this hub's, and need not be asked about.
+ * Disables the trigger another_hub in the inserter's private copy of the triggers.
+ * The trigger leaves out rows that a replication worker applies, because they are
+ * another hub's.  What the extension itself inserts in a worker is this hub's.
  */
 static void
-publish_own_rows(Relation rel, TriggerDesc *triggers)
+disable_another_hub(Relation rel, TriggerDesc *triggers)
 {
 	bool others = false;
 
@@ -208,7 +215,10 @@ publish_own_rows(Relation rel, TriggerDesc *triggers)
 		triggers->trig_insert_before_row &= others;
 }
 
-/* For a table whose first column is drawn from the sequence TABLE_id_seq. */
+/*
+ * Begins to insert into a table whose first column is drawn from the sequence
+ * TABLE_id_seq.  End with insert_close().
+ */
 Inserter *
 insert_open(const char *table)
 {
@@ -227,7 +237,7 @@ insert_open(const char *table)
 	inserter->rri = makeNode(ResultRelInfo);
 	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
 	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
-	publish_own_rows(inserter->rel, inserter->rri->ri_TrigDesc);
+	disable_another_hub(inserter->rel, inserter->rri->ri_TrigDesc);
 	ExecOpenIndices(inserter->rri, false);
 	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
 	MemoryContextSwitchTo(old);

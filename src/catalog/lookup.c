@@ -21,6 +21,7 @@ lookup_is_mirrored(const char *schema, const char *table)
 	return found;
 }
 
+/* Is the column on the map?  One that only a table above has on the map is not. */
 bool
 lookup_column_is_mirrored(const TablePlace *place, const char *column)
 {
@@ -32,7 +33,7 @@ lookup_column_is_mirrored(const TablePlace *place, const char *column)
 	return found;
 }
 
-/* The field that a column is mapped to; false if it is not on the map. */
+/* The field that a column is mapped to; false if the column is not on the map. */
 bool
 lookup_mapped_field(const char *schema, const char *table, const char *column, char **entity,
 					char **field)
@@ -50,7 +51,7 @@ lookup_mapped_field(const char *schema, const char *table, const char *column, c
 	return found;
 }
 
-/* Who reads, or who writes, a field, as declared. */
+/* The systems that are declared to use a field; `mode` is "read" or "write". */
 List *
 lookup_declared_systems(const char *entity, const char *field, const char *mode)
 {
@@ -65,7 +66,6 @@ lookup_declared_systems(const char *entity, const char *field, const char *mode)
 	return systems;
 }
 
-/* Is the field there? */
 bool
 lookup_field_exists(const char *entity, const char *field)
 {
@@ -77,7 +77,7 @@ lookup_field_exists(const char *entity, const char *field)
 	return found;
 }
 
-/* Is it marked as key? */
+/* Is the field marked as key?  False if there is no such field. */
 bool
 lookup_field_is_key(const char *entity, const char *field)
 {
@@ -89,7 +89,7 @@ lookup_field_is_key(const char *entity, const char *field)
 	return key;
 }
 
-/* The columns that hold the field, as names_column_label() has them. */
+/* The columns that are mapped to the field, as names_column_label() writes them. */
 List *
 lookup_field_columns(const char *entity, const char *field)
 {
@@ -106,6 +106,7 @@ lookup_field_columns(const char *entity, const char *field)
 	return columns;
 }
 
+/* lookup_field_is_key() as a snapshot sees it. */
 bool
 lookup_field_is_key_in(const char *entity, const char *field, Snapshot snapshot)
 {
@@ -117,6 +118,7 @@ lookup_field_is_key_in(const char *entity, const char *field, Snapshot snapshot)
 	return key;
 }
 
+/* The system that a table is a private copy of; NULL: it is shared, or not on the map. */
 char *
 lookup_table_source(const char *schema, const char *table)
 {
@@ -142,7 +144,7 @@ lookup_system_exists(const char *name)
 	return found;
 }
 
-/* The names of all systems, to suggest one. */
+/* The names of all systems, from which an error suggests one. */
 List *
 lookup_system_names(void)
 {

@@ -1,6 +1,7 @@
 /*
  * own_triggers.c
- *		Which trigger function of the extension may fire where.
+ *		The tables, timings and events for which each trigger function of the
+ *		extension may be called.
  */
 #include "postgres.h"
 
@@ -10,20 +11,20 @@
 
 #include "catalog.h"
 
-/* The tables whose rows are the map. */
+/* The tables that contain the map. */
 static const char *const map_tables[] = {"system",		   "identity",		  "domain",
 										 "field",		   "declared_access", "mirrored_pattern",
 										 "mirrored_table", "mirrored_column", "row_owner"};
 
-/* A trigger function that serves all tables of the extension. */
+/* In own_triggers: all tables of the extension. */
 #define ANY_TABLE "*"
 
 #define ANY_CHANGE (TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE)
 
 /*
  * Where each trigger function of the extension may fire: timing, level and
- * events as in pg_trigger.tgtype, and the extension's own tables.  A trigger
- * that a new version adds is listed here.
+ * events as in pg_trigger.tgtype, and the extension's own tables.  Every trigger
+ * that a new version adds must be added here.
  */
 static const struct
 {
@@ -74,7 +75,7 @@ trigger_type(TriggerEvent event)
 	return type | TRIGGER_TYPE_TRUNCATE;
 }
 
-/* Is it the extension's table of that name?  Not one of somebody's that is called so. */
+/* Is it the extension's table of that name, and not another one of the same name? */
 static bool
 is_own_table(Relation rel, const char *name)
 {
@@ -93,7 +94,7 @@ is_map_table(Relation rel)
 	return false;
 }
 
-/* Is the relation one of the tables that are meant, as own_triggers names them? */
+/* Does a trigger function serve the relation?  `table` is that of own_triggers. */
 static bool
 serves(const char *table, Relation rel)
 {
@@ -103,11 +104,12 @@ serves(const char *table, Relation rel)
 }
 
 /*
- * All that a trigger function of the extension's own tables trusts about how it
- * is called.  Whoever may execute it can attach it to a table of his own, a
- * superuser to any: it runs for the tables that it serves, at the timing,
- * level and events that it was made for, and nowhere else.  The guard's
- * functions, which serve everybody's tables, check theirs in guard.c.
+ * Checks how a trigger function of the extension's own tables is called, and
+ * returns the call's data.  A role that may execute the function can attach it to
+ * a table of its own, and a superuser to any table.  So the function runs only for
+ * the tables, the timing, the level and the events that own_triggers lists for it.
+ * The guard's functions, which serve users' tables, make their own check
+ * (guard/guard.c).
  *
  * Errors: the function was called in any other way.
  */
@@ -130,8 +132,7 @@ own_triggers_check(FunctionCallInfo fcinfo, const char *function)
 				return td;
 		}
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-			 errmsg("function \"%s\" was not called by a trigger of the extension", function),
-			 errhint("It is for the triggers that CREATE EXTENSION makes, and for no others.")));
+	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					errmsg("function \"%s\" was not called by a trigger of the extension", function),
+					errhint("Only the triggers that CREATE EXTENSION creates may call it.")));
 }

@@ -1,6 +1,6 @@
 /*
  * place.c
- *		Where a table stands: its schema and name, its columns, what lies above it.
+ *		The place of a table: its schema and name, its columns, and the tables above it.
  */
 #include "postgres.h"
 
@@ -22,8 +22,8 @@
 #include "catalog.h"
 
 /*
- * Where a relation is now.  False for what cannot be on the map: other
- * relations than tables, temporary ones, and the extension's own.
+ * The place of a relation now.  False for a relation that cannot be on the map: it
+ * is no table, it is temporary, or it belongs to the extension.
  */
 bool
 place_of(Oid relid, TablePlace *place)
@@ -49,7 +49,7 @@ place_of(Oid relid, TablePlace *place)
 	return table;
 }
 
-/* The relation of any kind that carries a name, or InvalidOid. */
+/* The relation of any kind that has a name, or InvalidOid. */
 Oid
 place_find(const char *schema, const char *table)
 {
@@ -58,7 +58,7 @@ place_find(const char *schema, const char *table)
 	return OidIsValid(nsp) ? get_relname_relid(table, nsp) : InvalidOid;
 }
 
-/* The table that carries a name, or InvalidOid. */
+/* The table that has a name, or InvalidOid; only one that can be on the map. */
 Oid
 place_find_table(const char *schema, const char *table)
 {
@@ -68,7 +68,10 @@ place_find_table(const char *schema, const char *table)
 	return OidIsValid(relid) && place_of(relid, &place) ? relid : InvalidOid;
 }
 
-/* A table's columns' names by attribute number; `generated` are those that are. */
+/*
+ * The names of a table's columns by attribute number, "" for a dropped column.
+ * *generated are the names of the generated columns.  NIL if there is no such table.
+ */
 List *
 read_columns(Oid relid, List **generated)
 {
@@ -103,7 +106,7 @@ read_columns(Oid relid, List **generated)
 	return columns;
 }
 
-/* Its columns' names by attribute number; empty where one was dropped. */
+/* The names of a table's columns by attribute number; "" for a dropped column. */
 List *
 place_columns(Oid relid)
 {
@@ -112,7 +115,7 @@ place_columns(Oid relid)
 	return read_columns(relid, &generated);
 }
 
-/* The names of its generated columns, which cannot be on the map. */
+/* The names of a table's generated columns, which cannot be on the map. */
 List *
 place_generated_columns(Oid relid)
 {
@@ -122,7 +125,7 @@ place_generated_columns(Oid relid)
 	return generated;
 }
 
-/* The OIDs of their types, likewise. */
+/* The OIDs of the types of a table's first natts columns; InvalidOid for a dropped column. */
 List *
 place_types(Oid relid, int natts)
 {
@@ -139,6 +142,7 @@ place_is_same(const TablePlace *a, const TablePlace *b)
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0;
 }
 
+/* Adds schema and table as two parameters. */
 void
 place_add(Parameters *p, const TablePlace *place)
 {
@@ -156,8 +160,8 @@ place_carries_guard(Oid relid)
 }
 
 /*
- * Everything above a relation, the nearest first: partitioned tables and
- * inheritance parents alike.
+ * The OIDs of all relations above a relation, the nearest first: partitioned tables
+ * and inheritance parents.
  */
 List *
 place_ancestors(Oid relid)
@@ -228,7 +232,7 @@ place_evidence_table(const char *schema, const char *table)
 	}
 }
 
-/* A column of a table, or NULL. */
+/* A column of a table; NULL if there is none of that name, or it is a system column. */
 RowColumn *
 place_row_column(Oid relid, const char *name)
 {

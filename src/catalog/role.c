@@ -1,6 +1,7 @@
 /*
  * role.c
- *		Acting as another role: the extension's owner, or the owner of a table.
+ *		Runs code as another role: the owner of the map's tables, or the owner of a
+ *		table.
  */
 #include "postgres.h"
 
@@ -17,7 +18,7 @@
 #include "../base/base.h"
 #include "catalog.h"
 
-/* Who owns the map's tables. */
+/* The role that owns the map's tables. */
 static Oid
 catalog_owner(void)
 {
@@ -33,11 +34,11 @@ catalog_owner(void)
 }
 
 /*
- * Whoever was granted TRIGGER on a table of the map could have his code run as
- * the owner of the map.
+ * Checks the triggers of the map's tables.  A role with the privilege TRIGGER on
+ * such a table can attach code of its own, which would run as the owner of the map.
  *
- * Errors: a trigger whose function, or a function in whose condition, is
- * neither that owner's nor a superuser's.
+ * Errors: the function of a trigger, or a function in its condition, belongs
+ * neither to that owner nor to a superuser.
  */
 static void
 catalog_check_triggers(void)
@@ -56,11 +57,11 @@ catalog_check_triggers(void)
 		Relation rel;
 		TriggerDesc *triggers;
 
-		/* objects of an older version are without it */
+		/* the objects of an older version have no replaced_column */
 		if (!OidIsValid(relid))
 			continue;
 		rel = table_open(relid, AccessShareLock);
-		/* a copy: each look-up may replace the relation's own */
+		/* a copy: each catalog look-up may replace the relation's own list */
 		triggers = CopyTriggerDesc(rel->trigdesc);
 		for (int t = 0; triggers != NULL && t < triggers->numtriggers; t++)
 		{
@@ -71,7 +72,7 @@ catalog_check_triggers(void)
 			if (trigger->tgqual != NULL && trust_runs_code_of_others(trigger->tgqual, owner))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("the condition of trigger \"%s\" of table \"%s.%s\" calls functions of others",
+						 errmsg("the condition of trigger \"%s\" of table \"%s.%s\" calls functions of other roles",
 								trigger->tgname, OWNERSHIP_SCHEMA, tables[i]),
 						 errhint("Drop the trigger, and revoke TRIGGER on the map's tables.")));
 			if (trigger->tgfoid < FirstNormalObjectId)
@@ -93,7 +94,10 @@ catalog_check_triggers(void)
 	}
 }
 
-/* Runs as the table's owner, as PostgreSQL's own maintenance does. */
+/*
+ * Runs what follows as the table's owner, in a security-restricted operation, as
+ * PostgreSQL's own maintenance commands do.  End with role_restore().
+ */
 SavedRole
 role_become_owner(Relation rel)
 {
@@ -106,10 +110,12 @@ role_become_owner(Relation rel)
 }
 
 /*
- * Runs as the owner of the map's tables: what follows DDL on the map must not
- * depend on what the user who runs the DDL may write there, nor on settings of
- * his session.  For statements on the map's own tables, whose code is the
- * extension's.
+ * Runs what follows as the owner of the map's tables: when the map follows DDL,
+ * this must not depend on the privileges of the role that runs the DDL, nor on the
+ * settings of its session.  Only for statements on the map's own tables, whose
+ * triggers are the extension's.  End with role_restore().
+ *
+ * Errors: a trigger on the map's tables runs code of another role.
  */
 SavedRole
 role_become_extension(void)
@@ -128,7 +134,10 @@ role_become_extension(void)
 	return caller;
 }
 
-/* Not called after an error: the end of the (sub)transaction does the same. */
+/*
+ * Runs what follows as the role before.  Not called after an error, because the end
+ * of the (sub)transaction does the same.
+ */
 void
 role_restore(const SavedRole *caller)
 {

@@ -1,11 +1,11 @@
 /*
  * scan.c
- *		Reading the extension's own tables as PostgreSQL reads its catalogs.
+ *		Reads the extension's own tables as PostgreSQL reads its catalogs.
  *
  * No SPI and no privilege checks: what the guard decides must not depend on
- * what the writer may read, on its search_path or on its snapshot.  Scans use
- * an MVCC snapshot taken when it is asked for, so they see what has been
- * committed, and what this transaction did, up to that moment, even under
+ * what the writer may read, on its search_path or on its snapshot.  A scan
+ * uses an MVCC snapshot that is taken at that moment, so it sees what other
+ * transactions have committed, and what this transaction has done, even under
  * REPEATABLE READ.
  */
 #include "postgres.h"
@@ -32,7 +32,11 @@
 
 #define MAX_KEYS 3
 
-/* OID of one of the extension's tables or indexes. */
+/*
+ * The OID of one of the extension's tables, indexes or sequences.
+ *
+ * Errors: there is none of that name, unless missing_ok; then it is InvalidOid.
+ */
 Oid
 catalog_table(const char *name, bool missing_ok)
 {
@@ -51,26 +55,29 @@ catalog_table(const char *name, bool missing_ok)
 }
 
 /*
- * The relation whose relcache invalidation says "the map changed": one
- * message reaches every session, whatever they cached of it, negative answers
- * and partitions included.  Triggers on the map's tables send it.  It is one
- * that no plan stands on which edits the map: an import would make its plans
- * anew for every row.
+ * The relation whose relcache invalidation means that the map changed.  One
+ * message reaches every session and everything that it cached of the map,
+ * negative answers and partitions included.  Triggers on the map's tables send
+ * the message.  The relation is one that no statement which edits the map uses:
+ * otherwise an import would make its plans anew for every row.
  */
 Oid catalog_signal = InvalidOid;
 
-/* To be called before anything is cached that was read from here. */
+/*
+ * Sets catalog_signal.  A cache calls it before it reads the map: invalidations
+ * that come later are recognised.
+ */
 void
 catalog_watch(void)
 {
 	catalog_signal = catalog_table(CATALOG_SIGNAL, false);
 }
 
-/* A snapshot for several scans that must agree; release it afterwards. */
+/* A snapshot for several scans that must agree; the caller releases it by catalog_release(). */
 Snapshot
 catalog_snapshot(void)
 {
-	/* GetLatestSnapshot() refuses parallel mode; there nothing is written */
+	/* GetLatestSnapshot() is an error in parallel mode, where nothing is written */
 	if (IsInParallelMode())
 		return RegisterSnapshot(GetTransactionSnapshot());
 	return RegisterSnapshot(GetLatestSnapshot());
@@ -82,6 +89,7 @@ catalog_release(Snapshot snapshot)
 	UnregisterSnapshot(snapshot);
 }
 
+/* Releases the locks of catalog_try_lock(). */
 void
 catalog_unlock(const char *const *names, int n)
 {
@@ -95,9 +103,10 @@ catalog_unlock(const char *const *names, int n)
 }
 
 /*
- * For those who only count: locks what is to be read, tables and indexes by
- * name, without waiting for whoever has locked them.  False: one is not free,
- * or not there, and none is locked.
+ * Locks the tables and indexes that the caller is about to read, by name, without
+ * waiting for other sessions: for callers that only count reads and writes.
+ * False: another session has locked one of them, or one does not exist; then none
+ * is locked.
  */
 bool
 catalog_try_lock(const char *const *names, int n)
@@ -115,8 +124,9 @@ catalog_try_lock(const char *const *names, int n)
 }
 
 /*
- * Scan `table`, whose first nkeys index columns equal `keys` (all of them
- * text), or all of it when index is NULL.
+ * Begins a scan of the rows of `table` whose first nkeys columns of `index` equal
+ * `keys`, all of type text; of all rows when index is NULL.  A NULL snapshot is
+ * the newest.  End with catalog_end().
  */
 CatalogScan *
 catalog_begin(const char *table, const char *index, int nkeys, const char *const *keys,
@@ -144,7 +154,7 @@ catalog_begin(const char *table, const char *index, int nkeys, const char *const
 	return scan;
 }
 
-/* Scan `table` by an index whose first nkeys columns are OIDs. */
+/* The same for an index whose first nkeys columns are OIDs, with the newest snapshot. */
 CatalogScan *
 catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys)
 {
@@ -163,6 +173,7 @@ catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *k
 	return scan;
 }
 
+/* Goes to the next row; false: there is none. */
 bool
 catalog_next(CatalogScan *scan)
 {
@@ -170,7 +181,7 @@ catalog_next(CatalogScan *scan)
 	return HeapTupleIsValid(scan->tuple);
 }
 
-/* A column that the objects of an older version do not have is NULL. */
+/* The value of a column; NULL for a column that the table of an older version does not have. */
 static Datum
 catalog_datum(CatalogScan *scan, int attnum, bool *isnull)
 {
@@ -182,7 +193,7 @@ catalog_datum(CatalogScan *scan, int attnum, bool *isnull)
 	return heap_getattr(scan->tuple, attnum, RelationGetDescr(scan->rel), isnull);
 }
 
-/* A copy of a text value in the current context, or NULL. */
+/* A copy of a text in the current memory context; NULL when it is NULL. */
 char *
 catalog_text(CatalogScan *scan, int attnum)
 {
@@ -192,7 +203,7 @@ catalog_text(CatalogScan *scan, int attnum)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* The same of a column; NIL when it is NULL. */
+/* Copies of the elements of a text[], without those that are NULL; NIL when the array is NULL. */
 List *
 catalog_texts(CatalogScan *scan, int attnum)
 {
@@ -202,7 +213,7 @@ catalog_texts(CatalogScan *scan, int attnum)
 	return isnull ? NIL : sql_text_list(value);
 }
 
-/* NULL counts as false. */
+/* A boolean; false when it is NULL. */
 bool
 catalog_bool(CatalogScan *scan, int attnum)
 {
@@ -212,6 +223,7 @@ catalog_bool(CatalogScan *scan, int attnum)
 	return !isnull && DatumGetBool(value);
 }
 
+/* An integer; 0 when it is NULL. */
 int
 catalog_int(CatalogScan *scan, int attnum)
 {
@@ -221,6 +233,7 @@ catalog_int(CatalogScan *scan, int attnum)
 	return isnull ? 0 : DatumGetInt32(value);
 }
 
+/* An OID; InvalidOid when it is NULL. */
 Oid
 catalog_oid(CatalogScan *scan, int attnum)
 {
@@ -230,7 +243,7 @@ catalog_oid(CatalogScan *scan, int attnum)
 	return isnull ? InvalidOid : DatumGetObjectId(value);
 }
 
-/* NULL counts as 0. */
+/* A timestamptz; 0 when it is NULL. */
 TimestampTz
 catalog_time(CatalogScan *scan, int attnum)
 {
@@ -259,7 +272,7 @@ catalog_oids(CatalogScan *scan, int attnum)
 	return oids;
 }
 
-/* Does the table have that column?  One of an older version may not. */
+/* Does the table have that column?  The table of an older version may not. */
 bool
 catalog_has(CatalogScan *scan, int attnum)
 {
@@ -273,6 +286,7 @@ catalog_tid(CatalogScan *scan)
 	return &scan->tuple->t_self;
 }
 
+/* Ends the scan and releases the lock on the table. */
 void
 catalog_end(CatalogScan *scan)
 {

@@ -2,15 +2,15 @@
  * filter.c
  *		Row filters: boolean expressions over one row.
  *
- * A filter is kept as its author's text and is parsed where it is needed,
- * always with search_path pinned to pg_catalog: nobody's search_path can put
- * another operator or function in the place of the one that was meant.  What
- * lies in another schema is named with it.
+ * The map stores a filter as the text that its author wrote, and the extension
+ * parses it when it needs it, always with search_path fixed to pg_catalog: so no
+ * session's search_path replaces the operator or function that the author meant.
+ * What is in another schema must be written with its schema.
  *
- * Whoever may edit the map decides what runs when somebody else writes, guards
- * or only looks at the risks.  So a filter may only use code that a superuser
- * or the table's owner has made, and what is computed ahead of a write is
- * computed as the table's owner, who could do no more by it than he can.
+ * A role that may edit the map decides which code runs when another role writes,
+ * calls guard() or only reads the risks.  So a filter may use only code of a
+ * superuser or of the table's owner.  The constant parts of a filter are computed
+ * before any write, as the table's owner, who gains no rights by that.
  */
 #include "postgres.h"
 
@@ -57,7 +57,11 @@ syntax_error(const char *text)
 				 "A row filter is a condition on the columns of the row, such as: status IN ('cart', 'checkout').")));
 }
 
-/* The expression that the text consists of, and nothing beside it. */
+/*
+ * The expression that the text consists of, not yet analysed.
+ *
+ * Errors: the text contains anything else.
+ */
 static Node *
 raw_expression(const char *text)
 {
@@ -80,6 +84,7 @@ raw_expression(const char *text)
 	return target->val;
 }
 
+/* Errors: the expression uses a system column or a generated column. */
 static void
 check_columns(Relation rel, Node *expr)
 {
@@ -95,7 +100,7 @@ check_columns(Relation rel, Node *expr)
 		if (attnum < 0)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 							errmsg("a row filter cannot use a system column")));
-		/* the row as a whole has them, too */
+		/* attribute 0 is the whole row, which includes generated columns */
 		for (int c = 0; c < desc->natts; c++)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, c);
@@ -112,12 +117,14 @@ check_columns(Relation rel, Node *expr)
 	}
 }
 
+/* May a filter on the table use code that this role owns? */
 static bool
 is_trusted(Oid owner, Relation rel)
 {
 	return owner == rel->rd_rel->relowner || superuser_arg(owner);
 }
 
+/* Never true.  Errors: the filter may not use the function. */
 static bool
 check_function(Oid function, void *context)
 {
@@ -150,7 +157,11 @@ check_function(Oid function, void *context)
 	return false;
 }
 
-/* Domains, also those within a composite type, call functions in their checks. */
+/*
+ * Domains, also domains inside a composite type, call functions in their checks.
+ *
+ * Errors: the filter may not use the type.
+ */
 static void
 check_type(Oid type, Relation rel)
 {
@@ -172,19 +183,20 @@ check_type(Oid type, Relation rel)
 				 errdetail("It belongs neither to the owner of the table nor to a superuser.")));
 }
 
+/* Checks the functions and types of an expression.  Never true. */
 static bool
 check_code(Node *node, void *context)
 {
 	if (node == NULL)
 		return false;
 	(void) check_functions_in_node(node, check_function, context);
-	/* what is stored has been through its checks; the last two have no type */
+	/* a stored value has passed its type's checks; List and CaseWhen have no type */
 	if (!IsA(node, Var) && !IsA(node, List) && !IsA(node, CaseWhen))
 		check_type(exprType(node), (Relation) context);
 	return expression_tree_walker(node, check_code, context);
 }
 
-/* An error is in the filter, not in the statement that is running. */
+/* Makes an error's position one in the filter, not in the statement that is running. */
 static void
 parse_error_context(void *arg)
 {
@@ -199,7 +211,7 @@ parse_error_context(void *arg)
 	errcontext("row filter \"%s\" of the ownership map", (const char *) arg);
 }
 
-/* schema.table.column is table.column: an alias has no schema. */
+/* Makes schema.table.column of this table table.column, because an alias has no schema. */
 static bool
 drop_schema(Node *node, void *table)
 {
@@ -217,8 +229,8 @@ drop_schema(Node *node, void *table)
 }
 
 /*
- * The filter over rel's columns, before it is planned; under the names that
- * the table and its columns have in the alias, if there is one.
+ * The filter over rel's columns, analysed but not planned.  With an alias, the
+ * text uses the names that the table and its columns have there.
  */
 static Node *
 transform_filter(Relation rel, const char *text, Alias *alias)
@@ -242,14 +254,14 @@ transform_filter(Relation rel, const char *text, Alias *alias)
 }
 
 /*
- * Parse and plan a filter over the columns of `home`, the table that it is on,
- * for rel, which is that table or lies below it; rel is varno 1 of the result.
- * The table's name in it stands for the row, also of a partition.
+ * Parses and plans a filter over the columns of `home`, the table that the map
+ * has it for, for rel, which is that table or one below it.  rel is varno 1 of the
+ * result.  The name of `home` in the filter stands for the row, also of a partition.
  *
- * Errors: anything that is not a boolean expression over the row, without
- * subqueries, aggregates, volatile functions, system and generated columns,
- * and code of others than superusers and the table's owner; what its constant
- * parts raise.
+ * Errors: the text is not a boolean expression over the row; or it contains a
+ * subquery, an aggregate, a volatile function, a system or generated column, or
+ * code that belongs neither to a superuser nor to the table's owner.  Also the
+ * errors of its constant parts.
  */
 Expr *
 filter_parse(Relation rel, Oid home, const char *text)
@@ -278,12 +290,14 @@ filter_parse(Relation rel, Oid home, const char *text)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
 				 errmsg("a row filter cannot use volatile functions"),
-				 errdetail("Who owns a row must not change from one look at it to the next.")));
+				 errdetail(
+					 "The owner of a row must not change from one evaluation of the filter to the next.")));
 	role_restore(&caller);
 	error_context_stack = context.previous;
 	return (Expr *) expr;
 }
 
+/* The arguments of transform_filter(), for subxact_try(), and its result. */
 typedef struct Transformed
 {
 	Relation rel;
@@ -300,11 +314,11 @@ transform_as_is(void *arg)
 }
 
 /*
- * A filter's text now that the table, its schema or columns of it have other
- * names than before, `table` and `columns` (by attribute number); NULL if the text means
- * the same as ever.
+ * The text of a filter after the table, its schema or columns of it were renamed.
+ * `table` is the name before, and `columns` are the columns' names before, by
+ * attribute number.  NULL if the text still means the same.
  *
- * Errors: the filter did not work before either.
+ * Errors: the filter had an error under the old names, too.
  */
 char *
 filter_renamed(Relation rel, const char *text, const char *table, List *columns)
@@ -316,7 +330,7 @@ filter_renamed(Relation rel, const char *text, const char *table, List *columns)
 	char *renamed = NULL;
 	Node *expr;
 
-	/* the parser asks for no name of a dropped one */
+	/* the parser needs no name for a dropped column */
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);

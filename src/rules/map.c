@@ -2,26 +2,27 @@
  * map.c
  *		The cached map of a relation.
  *
- * Backend-local, keyed by OID, negative answers included.  An entry holds for
- * a relation what the map says of it and of everything above it: partitions
- * and inheritance children are judged by the map of the table that stands on
- * the map, with their own attribute numbers.
+ * The cache belongs to the session.  Its key is the relation's OID, and relations
+ * that are not on the map have entries, too.  An entry contains what the map says
+ * of the relation and of all relations above it: the guard judges a partition or
+ * an inheritance child by the map of the table that is named on the map, with the
+ * attribute numbers of the partition or child.
  *
- * Invalidation: the tables of the map carry triggers that invalidate
- * catalog_signal's relcache entry at commit; one message marks all entries of
- * all sessions.  DDL on the relation or on something above it sends its own.
- * Callbacks only mark.  A load reads with one snapshot taken after the marks
- * were cleared, and starts again when a mark came in meanwhile.  Where marks
- * come in during each of LOADS loads, the last one answers this call, as one
- * that looked when it did, and is not kept for another.
+ * Invalidation: the tables of the map have triggers that invalidate the relcache
+ * entry of catalog_signal at commit; one message marks all entries of all
+ * sessions.  DDL on the relation or on a relation above it sends its own message.
+ * Callbacks only mark.  A load reads with one snapshot that is taken after the
+ * marks were cleared, and starts again when a mark came during the load.  When a
+ * mark comes during each of LOADS loads, the last one answers this call, which
+ * began before that mark, and the next call loads again.
  *
- * An entry is never freed.  The map that it had before a reload is freed at
- * once, unless somebody may go on reading it: the statement that is judged by
- * it (moment.c) has pinned it, and whoever runs code of users with a map in
- * hand says so (map_enter(), map_leave()).
+ * An entry is never freed.  The map that it had before a reload is freed at once,
+ * unless code may still read it: a statement that is judged by a map has pinned it
+ * (moment.c), and a caller that runs code of users while it reads a map calls
+ * map_enter() before and map_leave() after.
  *
- * Edits that this session makes are told from those of others: the former hold
- * at once for the statements under way, too.
+ * The cache distinguishes the edits of this session from those of other sessions:
+ * an edit of this session also applies to the statements that are running.
  */
 #include "postgres.h"
 
@@ -39,30 +40,30 @@
 typedef struct MapEntry
 {
 	Oid relid;		  /* hash key */
-	bool ancestor;	  /* some other relation's map depends on it */
-	RelationMap *map; /* NULL: none was loaded yet */
+	bool ancestor;	  /* the map of another relation depends on it */
+	RelationMap *map; /* NULL: not loaded yet */
 } MapEntry;
 
-static HTAB *maps = NULL; /* of MapEntry */
-static uint64 generation = 0;
-static bool any_valid = false; /* entries to be marked; edits of the map mark often */
-static uint64 relation_changes = 0;
-uint64 map_signals = 0; /* how often some session's edit of the map, or a reset, came in */
-uint64 map_aborts = 1;	/* of transactions and subtransactions */
-static uint64 loads = 0;
+static HTAB *maps = NULL;	   /* of MapEntry */
+static uint64 generation = 0;  /* changes with each mark */
+static bool any_valid = false; /* false: there is nothing to mark; edits of the map mark often */
+static uint64 relation_changes = 0; /* number of relcache invalidations */
+uint64 map_signals = 0;	 /* number of messages that the map changed, and of relcache resets */
+uint64 map_aborts = 1;	 /* 1 and the number of aborted transactions and subtransactions */
+static uint64 loads = 0; /* number of maps that were loaded and kept */
 
-/* Those who have a map in hand, as the nesting levels of their transactions. */
-static int *holders = NULL;
+/* The nesting levels of the transactions whose code called map_enter(), in that order. */
+static int *entered = NULL;
 
-static int nholders = 0;
-static int max_holders = 0;
-static MemoryContext retired = NULL; /* what they may still read; goes with the transaction */
+static int nentered = 0;
+static int max_entered = 0;			 /* allocated */
+static MemoryContext retired = NULL; /* maps that they may still read; freed with the transaction */
 
-/* How often this session has edited the map, or taken edits back. */
+/* How many times this session has edited the map, or rolled edits back. */
 uint64 map_edits = 0;
 
 static CommandId edit_command = InvalidCommandId; /* of the last edit of this transaction */
-static int edit_level = 0;						  /* the innermost that has edits */
+static int edit_level = 0; /* nesting level of the innermost transaction with edits; 0: none */
 
 static void
 mark_all(void)
@@ -81,7 +82,8 @@ mark_all(void)
 }
 
 /*
- * A relation changed; InvalidOid: all may have.  True: the map itself may have.
+ * A relation changed; InvalidOid: any relation may have changed.  Returns true if
+ * the map itself may have changed.
  */
 bool
 map_forget(Oid relid)
@@ -108,14 +110,14 @@ map_forget(Oid relid)
 	return false;
 }
 
-/* A schema got another name: any map may be another now. */
+/* A schema changed, maybe its name: any map may be a different one now. */
 void
 map_forget_names(void)
 {
 	mark_all();
 }
 
-/* A function was replaced: a filter or default may hold its old body. */
+/* A function was replaced: a filter or default may contain its old body. */
 void
 map_forget_functions(void)
 {
@@ -123,7 +125,7 @@ map_forget_functions(void)
 		mark_all();
 }
 
-/* A domain was altered: its default and whether it takes NULL are the columns'. */
+/* A domain was altered: its columns have its default and its NOT NULL. */
 void
 map_forget_types(void)
 {
@@ -132,8 +134,8 @@ map_forget_types(void)
 }
 
 /*
- * This session edits the map.  Statements under way see it as soon as it sees
- * its own rows: from the next command on.
+ * This session edits the map.  Its running statements go by the edit as soon as the
+ * session sees the rows that it wrote, which is from the next command on.
  */
 void
 map_edited(void)
@@ -143,7 +145,7 @@ map_edited(void)
 	edit_level = Max(edit_level, GetCurrentTransactionNestLevel());
 }
 
-/* The edits that a statement can have seen by now. */
+/* The value of map_edits that statements go by: less while edits of this command are invisible. */
 uint64
 map_edits_seen(void)
 {
@@ -152,7 +154,7 @@ map_edits_seen(void)
 	return map_edits - 1;
 }
 
-/* While this stays the same, so does what the relation cache tells. */
+/* A number that changes with each relcache invalidation. */
 uint64
 map_relation_changes(void)
 {
@@ -167,11 +169,11 @@ map_end_transaction(bool aborted)
 		map_aborts++;
 	edit_command = InvalidCommandId;
 	edit_level = 0;
-	nholders = 0;
+	nentered = 0;
 	retired = NULL;
 }
 
-/* A subtransaction ended.  True: edits of the map were taken back. */
+/* A subtransaction ended.  Returns true if it rolled edits of the map back. */
 bool
 map_end_subtransaction(bool aborted)
 {
@@ -182,62 +184,68 @@ map_end_subtransaction(bool aborted)
 	if (!aborted)
 		return false;
 	map_aborts++;
-	/* the error ended them */
-	while (nholders > 0 && holders[nholders - 1] >= level)
-		nholders--;
+	/* an error cut off the code that would have called map_leave() */
+	while (nentered > 0 && entered[nentered - 1] >= level)
+		nentered--;
 	if (!edited)
 		return false;
 	map_edits++;
 	return true;
 }
 
-/* The caller is about to run what users wrote, while it reads a map. */
+/*
+ * The caller is about to run code of users while it reads a map: until map_leave()
+ * no map is freed.
+ */
 void
 map_enter(void)
 {
-	if (nholders == 0 && retired != NULL)
+	if (nentered == 0 && retired != NULL)
 	{
 		MemoryContextDelete(retired);
 		retired = NULL;
 	}
-	if (nholders == max_holders)
+	if (nentered == max_entered)
 	{
-		int most = Max(16, 2 * max_holders);
+		int most = Max(16, 2 * max_entered);
 
-		holders = holders == NULL ? MemoryContextAlloc(TopMemoryContext, most * sizeof(int))
-								  : repalloc(holders, most * sizeof(int));
-		max_holders = most;
+		entered = entered == NULL ? MemoryContextAlloc(TopMemoryContext, most * sizeof(int))
+								  : repalloc(entered, most * sizeof(int));
+		max_entered = most;
 	}
-	holders[nholders++] = GetCurrentTransactionNestLevel();
+	entered[nentered++] = GetCurrentTransactionNestLevel();
 }
 
-/* It has read it.  Errors do without. */
+/* Ends map_enter().  Not needed after an error: the end of the (sub)transaction does the same. */
 void
 map_leave(void)
 {
-	Assert(nholders > 0);
-	nholders--;
+	Assert(nentered > 0);
+	nentered--;
 }
 
-/* Frees a map that is not in the cache any more, when nobody reads it. */
+/*
+ * A map has left the cache.  Frees it at once if no code can still read it; else
+ * map_unpin() or the end of the transaction does.
+ */
 static void
 retire(RelationMap *map)
 {
 	map->retired = true;
 	if (map->pins > 0)
 		return;
-	if (nholders == 0)
+	if (nentered == 0)
 	{
 		MemoryContextDelete(map->cxt);
 		return;
 	}
 	if (retired == NULL)
-		retired = AllocSetContextCreate(TopTransactionContext, "ownership maps of old",
+		retired = AllocSetContextCreate(TopTransactionContext, "ownership retired maps",
 										ALLOCSET_SMALL_SIZES);
 	MemoryContextSetParent(map->cxt, retired);
 }
 
-/* A statement goes by the map until map_unpin(), whatever is loaded meanwhile. */
+/* A statement goes by the map: until map_unpin() it is not freed, also after a reload. */
 void
 map_pin(RelationMap *map)
 {
@@ -252,6 +260,7 @@ map_unpin(RelationMap *map)
 		retire(map);
 }
 
+/* The cache's entry of a relation; a new one has no map. */
 static MapEntry *
 map_entry(Oid relid)
 {
@@ -277,9 +286,9 @@ map_entry(Oid relid)
 }
 
 /*
- * A map of an open relation, as yet empty, in a memory context of its own below
- * the current one.  What lies above the relation is marked first: its changes
- * are changes of the map.
+ * An empty map of an open relation, in a memory context of its own below the
+ * current one.  The entries of the relations above are marked as ancestors first:
+ * from then on their changes invalidate this map.
  */
 static RelationMap *
 new_map(Relation rel)
@@ -308,7 +317,7 @@ load(RelationMap *map, Relation rel, Snapshot at)
 	MemoryContextSwitchTo(old);
 }
 
-/* Lets the map outlive the transaction, under a number of its own. */
+/* Makes the map outlive the transaction, and numbers it. */
 static void
 keep(RelationMap *map)
 {
@@ -317,8 +326,8 @@ keep(RelationMap *map)
 }
 
 /*
- * The map of an open relation as a snapshot sees it.  It is in no cache, and is
- * freed when those who pin it unpin it.
+ * The map of an open relation as a snapshot sees it.  It is not in the cache, and
+ * is freed when the last pin ends.
  *
  * Errors: as map_get().
  */
@@ -340,8 +349,8 @@ is_stale(const MapEntry *entry)
 }
 
 /*
- * The map of an open relation.  Never NULL; `mapped` is false for relations
- * off the map.
+ * The map of an open relation.  Never NULL; `mapped` is false for a relation that
+ * is not on the map.
  *
  * Errors: a row filter that cannot be compiled (the guard fails closed).
  */
@@ -372,7 +381,7 @@ map_get(Relation rel)
 	return entry->map;
 }
 
-/* The map of a relation if that is in the cache and holds, else NULL. */
+/* The map of a relation if it is in the cache and valid, else NULL. */
 RelationMap *
 map_known(Oid relid)
 {

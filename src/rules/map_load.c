@@ -25,8 +25,8 @@
 #include "../catalog/catalog.h"
 #include "rules.h"
 
-bool map_any_functions = false; /* filters or defaults that may call some */
-bool map_any_domains = false;
+bool map_any_functions = false; /* a filter or a default of some map may call a function */
+bool map_any_domains = false;	/* a column of some map has a domain as its type */
 
 /* Attribute number of a live, stored column, or InvalidAttrNumber. */
 static AttrNumber
@@ -64,7 +64,7 @@ type_not_null(Oid typid)
 	return not_null;
 }
 
-/* A column's default, as rel has it. */
+/* A column's default in rel; `expr` is its expression, NULL: it has none. */
 static void
 load_default(Relation rel, Node *expr, ColumnDefault *standard)
 {
@@ -77,7 +77,7 @@ load_default(Relation rel, Node *expr, ColumnDefault *standard)
 		return;
 	map_any_functions |= !IsA(expr, Const);
 	expr = (Node *) expression_planner((Expr *) expr);
-	/* a domain's constraints are checked when it is used; they do not change it */
+	/* a domain's constraints are checked when the value is used; they do not change the value */
 	constant = expr;
 	while (IsA(constant, CoerceToDomain))
 		constant = (Node *) castNode(CoerceToDomain, constant)->arg;
@@ -95,7 +95,7 @@ load_default(Relation rel, Node *expr, ColumnDefault *standard)
 		standard->expr = (Expr *) expr;
 }
 
-/* What is needed to compare a column's values, and to replace them. */
+/* Loads what is needed to compare a column's values and to replace them. */
 static void
 load_column_type(Relation rel, MappedColumn *col)
 {
@@ -109,8 +109,8 @@ load_column_type(Relation rel, MappedColumn *col)
 }
 
 /*
- * Adds the defaults of the tables from which rows are routed to a partition.
- * What is constant in them is computed as each table's owner.
+ * Adds to a partition the defaults of the tables above it, from which rows can be
+ * routed to it.  Their constant parts are computed as the owner of each table.
  */
 static void
 load_defaults_above(RelationMap *map, Relation rel)
@@ -147,7 +147,7 @@ load_defaults_above(RelationMap *map, Relation rel)
 	}
 }
 
-/* Marks columns by which a partitioned ancestor is partitioned. */
+/* Marks the columns by which an ancestor is partitioned, if it is a partitioned table. */
 static void
 mark_partition_key(Oid ancestor, RelationMap *map, TupleDesc desc)
 {
@@ -183,6 +183,7 @@ mark_partition_key(Oid ancestor, RelationMap *map, TupleDesc desc)
 	relation_close(rel, AccessShareLock);
 }
 
+/* Loads what the map says of the column's field and of the field's domain. */
 static void
 load_field(MappedColumn *col, const char *entity, const char *name, Snapshot snapshot)
 {
@@ -209,6 +210,7 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 	catalog_end(scan);
 }
 
+/* A row of row_owner. */
 typedef struct LoadedRule
 {
 	char *column;
@@ -254,12 +256,12 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 		int n = 0;
 
 		if (col->nrules > 0)
-			continue; /* a nearer table's rules win, too */
+			continue; /* the rules of the nearest table count */
 		foreach(lc, rules)
 			n += strcmp(((LoadedRule *) lfirst(lc))->column, col->name) == 0;
 		if (n == 0)
 			continue;
-		/* before the first body of a function is taken in */
+		/* set before the planner copies the body of a function into a filter */
 		map_any_functions = true;
 		col->rules = palloc(n * sizeof(RowRule));
 		foreach(lc, rules)
@@ -274,7 +276,10 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 	}
 }
 
-/* The columns that tell a row, for evidence; see the contract's row_key. */
+/*
+ * The columns that identify a row in evidence (row_key): the mirrored columns of
+ * fields marked key, else the primary key, else the replica identity.
+ */
 static void
 load_row_key(RelationMap *map, Relation rel)
 {
@@ -318,7 +323,7 @@ map_column(RelationMap *map, AttrNumber attnum)
 	return NULL;
 }
 
-/* Adds the mirrored columns of one table on the map that rel has, too. */
+/* Adds those mirrored columns of one table on the map that rel has. */
 static void
 load_columns(RelationMap *map, Relation rel, const char *schema, const char *table,
 			 Snapshot snapshot)
@@ -335,7 +340,7 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 		AttrNumber attnum = column_attnum(desc, name);
 		MappedColumn *col;
 
-		/* an absent column is a risk, not an error; the nearest mapping wins */
+		/* a missing column is a risk, not an error; the map of the nearest table counts */
 		if (attnum == InvalidAttrNumber || map_column(map, attnum) != NULL)
 			continue;
 		Assert(map->ncols < desc->natts);
@@ -349,7 +354,7 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 	catalog_end(scan);
 }
 
-/* Adds the columns that are not mirrored, behind those that are. */
+/* Adds the columns that are not mirrored, after the mirrored ones. */
 static void
 load_others(RelationMap *map, Relation rel)
 {
@@ -371,10 +376,13 @@ load_others(RelationMap *map, Relation rel)
 }
 
 /*
- * Fills `map`, whose relation and ancestors are set, in the current memory
- * context, from the newest or as of a snapshot.  The caller has marked the
- * entries of the ancestors.  Parts of filters and defaults are computed here, as the table's
- * owner: explain() and guard() must not run his code as their caller.
+ * Fills `map`, whose relation and ancestors are set, in the current memory context,
+ * as the snapshot `at` sees the extension's tables; NULL is the newest.  The caller
+ * has marked the entries of the ancestors.  The constant parts of filters and
+ * defaults are computed here, as the table's owner: explain() and guard() must not
+ * run the owner's code as their caller.
+ *
+ * Errors: a row filter that cannot be compiled.
  */
 void
 map_load(RelationMap *map, Relation rel, Snapshot at)
@@ -384,7 +392,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 	List *relids = lcons_oid(map->relid, list_copy(map->ancestors));
 	ListCell *lc;
 
-	/* after the entries are there to be marked: nothing can slip between */
+	/* only now that the entries exist and can be marked: so no change is missed */
 	catalog_watch();
 	if (at == NULL)
 		snapshot = catalog_snapshot();
@@ -399,7 +407,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		CatalogScan *scan;
 
 		if (schema == NULL)
-			continue; /* dropped meanwhile */
+			continue; /* dropped since the search for ancestors */
 		scan = catalog_begin("mirrored_table", "mirrored_table_pkey", 2, keys, snapshot);
 		if (catalog_next(scan))
 		{
@@ -440,7 +448,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 	role_restore(&caller);
 }
 
-/* The column at an attribute number, mirrored or not; NULL: it is generated. */
+/* The column at an attribute number, mirrored or not; NULL for a generated column. */
 const MappedColumn *
 map_any_column(const RelationMap *map, AttrNumber attnum)
 {

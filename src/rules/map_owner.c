@@ -1,6 +1,7 @@
 /*
  * map_owner.c
- *		Who owns a column in a row, and which columns are another system's.
+ *		The owner of a column in a row, the columns that other systems own, and the
+ *		value of a column's default.
  */
 #include "postgres.h"
 
@@ -18,6 +19,7 @@
 
 #include "rules.h"
 
+/* Its presence in the stack of error contexts also says that a filter is evaluated. */
 static void
 filter_error_context(void *arg)
 {
@@ -31,9 +33,10 @@ owned_by_another(const char *owner, const char *system)
 }
 
 /*
- * The columns that the writer may not freely write in every row, as a set
- * with the offset FirstLowInvalidHeapAttributeNumber; also as `foreign` of
- * the columns.  Valid until the next call for this relation.
+ * The columns that another system owns in some or all rows, so that the writer
+ * may not freely write them, as a set with the offset
+ * FirstLowInvalidHeapAttributeNumber; NULL: none.  Sets `foreign` of the columns,
+ * too.  Valid until the next call for this relation.
  */
 const Bitmapset *
 map_foreign(RelationMap *map, const Writer *writer)
@@ -52,7 +55,7 @@ map_foreign(RelationMap *map, const Writer *writer)
 	{
 		MappedColumn *col = &map->cols[i];
 
-		/* a table's source may write all of its own copy */
+		/* the source of a table may write all of its own copy */
 		col->foreign = false;
 		if (map->source == NULL || system == NULL || strcmp(map->source, system) != 0)
 		{
@@ -70,9 +73,10 @@ map_foreign(RelationMap *map, const Writer *writer)
 }
 
 /*
- * Is a row filter being asked?  What it calls must not ask in its turn: a
- * compiled expression is not made to be entered twice, and who owns a row must
- * not depend on what is written meanwhile.  Errors unwind the stack.
+ * Is a row filter being evaluated?  What the filter calls must not evaluate a
+ * filter itself: PostgreSQL's compiled expressions are not reentrant, and the owner
+ * of a row must not depend on what is written during the evaluation.  An error
+ * resets the stack of error contexts.
  */
 bool
 map_is_asking(void)
@@ -85,7 +89,7 @@ map_is_asking(void)
 	return false;
 }
 
-/* Compiled as the table's owner: he must be allowed to call the functions in it. */
+/* Compiles an expression as the table's owner, who needs EXECUTE on the functions in it. */
 static ExprState *
 compile(Oid owner, Expr *expr)
 {
@@ -101,9 +105,10 @@ compile(Oid owner, Expr *expr)
 }
 
 /*
- * A function in a filter may have been left in the middle of its work by an
- * error, and does not know it when it is called again: then filters are
- * compiled anew.
+ * Compiles the map's filters.  After the abort of a (sub)transaction they are
+ * compiled again: an error may have stopped a function in a filter in the middle of
+ * its work, and its state, kept in the compiled filter, would be wrong in the next
+ * call.
  */
 static void
 compile_filters(RelationMap *map)
@@ -120,10 +125,11 @@ compile_filters(RelationMap *map)
 }
 
 /*
- * Who owns the column in the stored row: the first rule that holds, else the
- * field's owner; NULL is nobody.
+ * The owner of the column in the stored row: that of the first rule whose filter is
+ * true, else the field's owner.  NULL: no system owns it.
  *
- * Errors: whatever the filter raises (the guard fails closed).
+ * Errors: those of the filter (the guard fails closed); a row filter is being
+ * evaluated.
  */
 const char *
 map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
@@ -136,8 +142,9 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 		return owner;
 
 	if (map_is_asking())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-						errmsg("a row filter cannot ask who owns a row")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("a row filter cannot call a function that determines the owner of a row")));
 	if (unlikely(map->filters_of != map_aborts))
 		compile_filters(map);
 	context.callback = filter_error_context;
@@ -147,13 +154,13 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 	{
 		RowRule *rule = &col->rules[i];
 		bool isnull;
-		bool holds;
+		bool is_true;
 
 		context.arg = rule->text;
 		econtext->ecxt_scantuple = stored;
-		holds = DatumGetBool(ExecEvalExprSwitchContext(rule->filter, econtext, &isnull));
+		is_true = DatumGetBool(ExecEvalExprSwitchContext(rule->filter, econtext, &isnull));
 		ResetExprContext(econtext);
-		if (!isnull && holds)
+		if (!isnull && is_true)
 		{
 			owner = rule->owner;
 			break;
@@ -164,8 +171,8 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 }
 
 /*
- * Who owns the column in a stored row of an ordinary table; NULL: nobody.
- * The row may have gone meanwhile; then it is the field's owner.
+ * The owner of the column in a stored row of an ordinary table; NULL: no system.
+ * If the row at `tid` no longer exists, it is the field's owner.
  */
 char *
 map_owner_at(Oid relid, ItemPointer tid, const char *column)
@@ -193,8 +200,9 @@ map_owner_at(Oid relid, ItemPointer tid, const char *column)
 }
 
 /*
- * A column's default, evaluated now, in the current memory context.  It is
- * compiled each time: a function in it may write the table, too.
+ * A column's default, computed now, in the current memory context.  It is compiled
+ * for each call, because a function in it may write the same table, and compiled
+ * expressions are not reentrant.
  */
 void
 map_default(const ColumnDefault *standard, Datum *value, bool *isnull)

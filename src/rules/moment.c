@@ -1,20 +1,20 @@
 /*
  * moment.c
- *		What the rows of a statement are judged by.
+ *		The moment of a statement: the settings, role, origin and map by which the
+ *		guard judges its rows.
  *
- * One statement, one verdict: settings, role, origin and map are those of its
- * beginning, whatever its own functions or other sessions switch meanwhile, in
- * BEFORE as in AFTER.  Only an edit of the map that this session makes while
- * the statement runs holds for its rows to come.
+ * They are those of the statement's beginning, for BEFORE and for AFTER triggers,
+ * whatever the statement's own functions or other sessions change while it runs.
+ * Only an edit of the map that this session makes while the statement runs applies
+ * to the rows that follow.
  *
  * A moment is taken when the executor has started a statement that writes, and
- * when COPY begins.  It costs a few instructions; who writes is looked up, and
- * maps are taken, when the first guarded row asks.  A foreign-key action is
- * judged by the moment of the statement that set it off: its AFTER triggers
- * fire in that one.
+ * when COPY begins.  It costs a few instructions; the writer and the maps are
+ * looked up for the first guarded row.  A foreign-key action is judged by the
+ * moment of the statement that caused it: its AFTER triggers fire in that statement.
  *
- * Row changes without a statement (those that a replication worker applies)
- * are judged by what holds then.
+ * Row changes without a statement (those that a replication worker applies) are
+ * judged by what is in force when they are made.
  */
 #include "postgres.h"
 
@@ -29,34 +29,36 @@
 #include "../base/base.h"
 #include "rules.h"
 
-/* The map of one relation, as it was when the statement first met it. */
+/* The map of one relation, as it was when the statement first needed it. */
 typedef struct TakenMap
 {
 	Oid relid; /* InvalidOid: a free place */
 	RelationMap *map;
 } TakenMap;
 
+/* Places for maps that a moment has without further memory. */
 #define PLACES_AT_ONCE 4
 
+/* What a statement's moment has besides Moment; it follows the Moment in memory. */
 struct MomentState
 {
 	dlist_node node;
 	MemoryContextCallback gone;
-	const void *statement;
+	const void *statement; /* identifies it for moment_of() */
 	MemoryContext cxt;
-	Snapshot snapshot; /* of the statement; NULL: it may be older than its beginning */
-	char *later;	   /* then one of its beginning, serialized; or NULL */
-	uint64 signals;	   /* map_signals then */
+	Snapshot snapshot; /* of the statement; NULL: it may be older than the beginning */
+	char *later;	   /* then a serialized snapshot of the beginning, or NULL */
+	uint64 signals;	   /* map_signals at the beginning */
 	int nmaps;
-	uint32 places;	/* a power of two, less than half of them taken */
-	TakenMap *maps; /* by a hash of their OIDs */
+	uint32 places;	/* a power of two, at least twice nmaps */
+	TakenMap *maps; /* a hash table by OID: `first` or allocated */
 	TakenMap first[PLACES_AT_ONCE];
-	List *judged_before; /* OIDs of relations that BEFORE judges */
+	List *judged_before; /* OIDs of relations whose rows BEFORE judges */
 };
 
-static dlist_head moments = DLIST_STATIC_INIT(moments);
+static dlist_head moments = DLIST_STATIC_INIT(moments); /* of MomentState, the innermost first */
 
-/* What holds now. */
+/* The moment of a row change without a statement: what is in force now. */
 Moment
 moment_now(void)
 {
@@ -81,6 +83,7 @@ forget_maps(MomentState *state)
 	state->nmaps = 0;
 }
 
+/* The memory context of a moment is reset or deleted. */
 static void
 forget_moment(void *arg)
 {
@@ -90,7 +93,10 @@ forget_moment(void *arg)
 	dlist_delete(&state->node);
 }
 
-/* A statement with a snapshot begins.  It ends with the memory context. */
+/*
+ * A statement with a snapshot begins.  `statement` identifies it.  The moment ends
+ * when the memory context is reset or deleted.
+ */
 Moment *
 moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 {
@@ -119,13 +125,13 @@ moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 	return m;
 }
 
-/* The moment of a statement that is under way, or NULL. */
+/* The moment of a running statement, or NULL. */
 Moment *
 moment_of(const void *statement)
 {
 	dlist_iter iter;
 
-	/* the innermost first; of a statement whose end an error cut off, another */
+	/* the innermost first: one that an error ended may still be here, with the same address */
 	dlist_foreach(iter, &moments)
 	{
 		MomentState *state = dlist_container(MomentState, node, iter.cur);
@@ -136,9 +142,9 @@ moment_of(const void *statement)
 	return NULL;
 }
 
-/* What this session has edited of the map since then holds at once. */
+/* Applies the edits of the map that this session has made since the moment was taken. */
 static void
-hear_of_edits(Moment *m)
+follow_edits(Moment *m)
 {
 	if (likely(m->state == NULL || m->edits == map_edits))
 		return;
@@ -154,6 +160,7 @@ copy_text(MemoryContext cxt, const char *text)
 	return text == NULL ? NULL : MemoryContextStrdup(cxt, text);
 }
 
+/* Copies the writer into the moment. */
 static void
 identify(Moment *m, const Writer *writer)
 {
@@ -168,26 +175,26 @@ identify(Moment *m, const Writer *writer)
 }
 
 /*
- * Who writes.
+ * The writer of the moment.
  *
- * Errors: the setting names no system.
+ * Errors: the setting ownership.system names a system that does not exist.
  */
 const Writer *
 moment_writer(Moment *m)
 {
-	hear_of_edits(m);
+	follow_edits(m);
 	if (!m->identified)
 		identify(m, writer_of(&m->key));
 	return &m->writer;
 }
 
-/* The same without looking anything up: NULL where that would be needed. */
+/* The same from memory; NULL if the writer would have to be looked up. */
 const Writer *
 moment_known_writer(Moment *m)
 {
 	const Writer *writer;
 
-	hear_of_edits(m);
+	follow_edits(m);
 	if (!m->identified)
 	{
 		writer = writer_known(&m->key);
@@ -198,7 +205,7 @@ moment_known_writer(Moment *m)
 	return &m->writer;
 }
 
-/* The relation's place, which is free if its map was not taken. */
+/* The relation's place among the maps; it is free if the relation's map was not taken. */
 static TakenMap *
 taken_map(const MomentState *state, Oid relid)
 {
@@ -214,6 +221,7 @@ taken_map(const MomentState *state, Oid relid)
 	}
 }
 
+/* Makes a map that of the moment for its relation, and pins it. */
 static void
 take_map(MomentState *state, RelationMap *map)
 {
@@ -242,11 +250,11 @@ take_map(MomentState *state, RelationMap *map)
 }
 
 /*
- * Under REPEATABLE READ the statement's snapshot is that of the transaction.
- * Keep one of now, for maps that are yet to be read: of partitions that rows
- * are routed to, and of tables that foreign-key actions write.  It needs no
- * registering: the transaction's own, which is older, holds the rows that it
- * sees.
+ * Keeps a snapshot of the statement's beginning, if the statement's own snapshot
+ * is that of the transaction, as under REPEATABLE READ.  It is for maps that are
+ * loaded later: of partitions that rows are routed to, and of tables that
+ * foreign-key actions write.  It need not be registered: the transaction's
+ * snapshot, which is older, keeps VACUUM from removing the rows that it sees.
  */
 void
 moment_keep_snapshot(Moment *m)
@@ -262,13 +270,16 @@ moment_keep_snapshot(Moment *m)
 	SerializeSnapshot(now, state->later);
 }
 
-/* The map of a relation, if it was taken or is in the cache, else NULL. */
+/*
+ * The map of a relation if the moment or the cache has it, else NULL.  Only for a
+ * moment of a statement.
+ */
 RelationMap *
 moment_known_map(Moment *m, Oid relid)
 {
 	RelationMap *map;
 
-	hear_of_edits(m);
+	follow_edits(m);
 	map = taken_map(m->state, relid)->map;
 	if (map == NULL)
 	{
@@ -280,9 +291,10 @@ moment_known_map(Moment *m, Oid relid)
 }
 
 /*
- * The map of a relation, and in m->writer who writes.
+ * The map of a relation.  If the relation is on the map, m->writer is set, too.
  *
- * Errors: a row filter that cannot be compiled; the setting names no system.
+ * Errors: a row filter that cannot be compiled; the setting ownership.system names
+ * a system that does not exist.
  */
 RelationMap *
 moment_map(Moment *m, Relation rel)
@@ -290,7 +302,7 @@ moment_map(Moment *m, Relation rel)
 	RelationMap *map = NULL;
 	bool identified;
 
-	hear_of_edits(m);
+	follow_edits(m);
 	if (m->state != NULL)
 		map = taken_map(m->state, RelationGetRelid(rel))->map;
 	if (map != NULL)
@@ -300,7 +312,7 @@ moment_map(Moment *m, Relation rel)
 		return map;
 	}
 
-	/* others may have edited the map before a row of this relation came */
+	/* another session may have edited the map after the statement began */
 	if (m->state != NULL && (m->state->snapshot != NULL || m->state->later != NULL) &&
 		m->state->signals != map_signals && m->serial == 0)
 	{
@@ -313,8 +325,8 @@ moment_map(Moment *m, Relation rel)
 	}
 
 	/*
-	 * Identities are part of the map: both from the newest.  Where something
-	 * comes in each time, what was read last will do.
+	 * Identities are part of the map, so writer and map must be of one state, the
+	 * newest.  If an invalidation comes during each try, the last one counts.
 	 */
 	identified = m->identified;
 	for (int i = 0; i < 3; i++)
@@ -332,7 +344,7 @@ moment_map(Moment *m, Relation rel)
 	return map;
 }
 
-/* BEFORE judges the rows of a relation, because AFTER may not come. */
+/* BEFORE judges the rows of this relation, because AFTER triggers may not fire for it. */
 void
 moment_judge_before(Moment *m, Oid relid)
 {
@@ -342,6 +354,7 @@ moment_judge_before(Moment *m, Oid relid)
 	MemoryContextSwitchTo(old);
 }
 
+/* Does BEFORE judge the relation's rows?  Always without a moment (NULL). */
 bool
 moment_judges_before(const Moment *m, Oid relid)
 {

@@ -1,13 +1,16 @@
 /*
  * outline.c
- *		Which columns of a relation are on the map, for who only looks on.
+ *		The outline of a relation's map: which of its columns are on the map.  It is
+ *		for SELECT and for the counting of activity, where nothing may fail.
  *
- * Like the map of a relation (map.c), but without what can fail: a SELECT must
- * not suffer from a row filter that does not work, nor wait for whoever has
- * locked a table of the map: then nothing is known, and nothing is counted.
- * Entries are cached, also of relations off the map; invalidations mark them.
- * Once a relation is known there is no catalog access.  Dropped relations are
- * marked, too: marked entries are removed when the cache has doubled.
+ * It is like the map of a relation (map.c), but without what can fail: a SELECT must
+ * not fail because of a broken row filter, and must not wait for a session that has
+ * locked a table of the map.  In the latter case there is no outline, and nothing is
+ * counted.
+ *
+ * Outlines are cached, also those of relations that are not on the map, so that a
+ * known relation needs no catalog access.  Invalidations only mark them, also when a
+ * relation is dropped.  Marked entries are removed when the cache has doubled.
  */
 #include "postgres.h"
 
@@ -25,13 +28,14 @@
 #include "../catalog/catalog.h"
 #include "rules.h"
 
-static HTAB *outlines = NULL;
-static long most_outlines = 1024;
-static Outline *last_outline = NULL;
-static uint64 generation = 0;
-static Oid extension = InvalidOid; /* its table activity, in this database */
-static bool extension_known = false;
+static HTAB *outlines = NULL;		 /* of Outline */
+static long most_outlines = 1024;	 /* entries at which marked ones are removed */
+static Outline *last_outline = NULL; /* of the last outline_entry() */
+static uint64 generation = 0;		 /* changes with each invalidation */
+static Oid extension = InvalidOid;	 /* OID of the table activity; InvalidOid: no extension here */
+static bool extension_known = false; /* `extension` is right */
 
+/* Any relation may have changed. */
 void
 outline_forget_all(void)
 {
@@ -46,11 +50,11 @@ outline_forget_all(void)
 	while ((outline = hash_seq_search(&status)) != NULL)
 	{
 		outline->valid = false;
-		outline->ancestor = false; /* of nothing that is valid */
+		outline->ancestor = false; /* no valid entry depends on it */
 	}
 }
 
-/* A relation changed; InvalidOid: all may have. */
+/* A relation changed; InvalidOid: any relation may have changed. */
 void
 outline_forget(Oid relid)
 {
@@ -75,7 +79,7 @@ outline_forget(Oid relid)
 	outline->valid = false;
 }
 
-/* Is the extension here? */
+/* Is the extension in this database? */
 static bool
 find_extension(void)
 {
@@ -84,7 +88,7 @@ find_extension(void)
 		uint64 seen = generation;
 
 		extension = catalog_table("activity", true);
-		/* anybody may give a schema that name */
+		/* a schema of that name need not be the extension's */
 		if (OidIsValid(extension) && !OidIsValid(get_extension_oid("ownership", true)))
 			extension = InvalidOid;
 		if (OidIsValid(extension))
@@ -94,7 +98,7 @@ find_extension(void)
 	return OidIsValid(extension);
 }
 
-/* Removes what was marked; nobody may have a outline in hand. */
+/* Removes marked entries.  No caller may still use an outline from before. */
 static void
 sweep_outlines(void)
 {
@@ -116,13 +120,14 @@ sweep_outlines(void)
 	most_outlines = Max(1024, 2 * hash_get_num_entries(outlines));
 }
 
+/* The cache's entry of a relation; a new one is not valid. */
 static Outline *
 outline_entry(Oid relid)
 {
 	Outline *outline = last_outline;
 	bool found;
 
-	/* entries stay where they are, and most look-ups are for the same one */
+	/* entries do not move in memory, and most look-ups are for the same entry */
 	if (outline != NULL && outline->relid == relid)
 		return outline;
 
@@ -133,7 +138,8 @@ outline_entry(Oid relid)
 		ctl.keysize = sizeof(Oid);
 		ctl.entrysize = sizeof(Outline);
 		ctl.hcxt = CacheMemoryContext;
-		outlines = hash_create("ownership sights", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+		outlines =
+			hash_create("ownership outlines", 128, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	outline = hash_search(outlines, &relid, HASH_ENTER, &found);
 	if (!found)
@@ -145,9 +151,10 @@ outline_entry(Oid relid)
 	return outline;
 }
 
-/* Adds the columns that one table on the map gives to the relation. */
+/* Adds those mirrored columns of one table on the map that the relation has. */
 static void
-see_columns(Outline *outline, Relation rel, const char *schema, const char *table, Snapshot snapshot)
+load_columns(Outline *outline, Relation rel, const char *schema, const char *table,
+			 Snapshot snapshot)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, snapshot);
@@ -168,9 +175,9 @@ see_columns(Outline *outline, Relation rel, const char *schema, const char *tabl
 	catalog_end(scan);
 }
 
-/* Fills the entry, in the current context. */
+/* Fills the outline, whose relation is set, in the current memory context. */
 static void
-look(Outline *outline)
+load_outline(Outline *outline)
 {
 	Relation rel = relation_open(outline->relid, AccessShareLock);
 	List *ancestors = place_ancestors(outline->relid);
@@ -201,7 +208,7 @@ look(Outline *outline)
 				outline->source = catalog_text(scan, Anum_mirrored_table_source);
 			}
 			outline->mapped = true;
-			see_columns(outline, rel, schema, table, snapshot);
+			load_columns(outline, rel, schema, table, snapshot);
 		}
 		catalog_end(scan);
 	}
@@ -209,14 +216,14 @@ look(Outline *outline)
 	relation_close(rel, AccessShareLock);
 }
 
-/* What look() reads. */
+/* The tables and indexes that load_outline() reads. */
 static const char *const read_tables[] = {"mirrored_table",	 "mirrored_table_pkey",
 										  "mirrored_column", "mirrored_column_pkey",
 										  "field",			 "field_pkey"};
 
 /*
- * The relation's columns on the map, or NULL where there are none, or where
- * that cannot be told now.
+ * The outline of a relation's map; NULL if the relation is not on the map, or if a
+ * table that says so is locked now.  Valid until the next call.
  */
 const Outline *
 outline_of(Oid relid)
@@ -230,19 +237,19 @@ outline_of(Oid relid)
 	for (int load = 1; unlikely(!outline->valid) && load <= LOADS; load++)
 	{
 		MemoryContext cxt =
-			AllocSetContextCreate(CurrentMemoryContext, "ownership sight", ALLOCSET_SMALL_SIZES);
+			AllocSetContextCreate(CurrentMemoryContext, "ownership outline", ALLOCSET_SMALL_SIZES);
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 		uint64 seen = generation;
-		Outline seen_now = {0};
+		Outline loaded = {0};
 
-		seen_now.relid = relid;
+		loaded.relid = relid;
 		if (!catalog_try_lock(read_tables, lengthof(read_tables)))
 		{
 			MemoryContextSwitchTo(old);
 			MemoryContextDelete(cxt);
 			return NULL;
 		}
-		look(&seen_now);
+		load_outline(&loaded);
 		catalog_unlock(read_tables, lengthof(read_tables));
 		MemoryContextSwitchTo(old);
 		if (seen != generation && load < LOADS)
@@ -254,21 +261,25 @@ outline_of(Oid relid)
 		}
 		if (outline->cxt != NULL)
 			MemoryContextDelete(outline->cxt);
-		if (seen_now.mapped)
+		if (loaded.mapped)
 		{
 			MemoryContextSetParent(cxt, CacheMemoryContext);
-			seen_now.cxt = cxt;
+			loaded.cxt = cxt;
 		}
 		else
 			MemoryContextDelete(cxt);
-		seen_now.ancestor = outline->ancestor;
-		seen_now.valid = seen == generation;
-		*outline = seen_now;
+		loaded.ancestor = outline->ancestor;
+		loaded.valid = seen == generation;
+		*outline = loaded;
 	}
 	return outline->mapped ? outline : NULL;
 }
 
-/* Tells this extension from one that was dropped: the OID of its table activity. */
+/*
+ * The OID of the table activity, as the last look-up found it; InvalidOid: no
+ * extension.  It distinguishes this extension from one that was dropped and created
+ * again.
+ */
 Oid
 outline_extension(void)
 {

@@ -1,6 +1,6 @@
 /*
  * rules.h
- *		Who writes, what the map says of a relation, and what follows from both.
+ *		The writer, what the map says of a relation, and the verdict that follows.
  */
 #ifndef OWNERSHIP_RULES_H
 #define OWNERSHIP_RULES_H
@@ -26,60 +26,63 @@ typedef enum Operation
 } Operation;
 
 /*
- * What becomes of one write of one column, the mildest first, so that the
- * strictest of several is their maximum.
+ * What happens to one write of one column.  The values are ordered by strictness,
+ * so that the strictest of several verdicts is their maximum.
  */
 typedef enum Verdict
 {
 	VERDICT_ALLOW,	  /* no conflict, or enforcement is off */
-	VERDICT_OBSERVE,  /* goes through, evidence is kept */
-	VERDICT_FILL,	  /* goes through: there was no value */
-	VERDICT_OVERRIDE, /* goes through: a steward wrote */
+	VERDICT_OBSERVE,  /* the write goes through and is recorded as evidence */
+	VERDICT_FILL,	  /* the write goes through, because there was no value */
+	VERDICT_OVERRIDE, /* the write goes through, because it is a steward's */
 	VERDICT_KEEP,	  /* the owner's value stays */
 	VERDICT_DISCARD,  /* the row is not created or not deleted */
-	VERDICT_REJECT	  /* an error */
+	VERDICT_REJECT	  /* the statement fails */
 } Verdict;
 
-/* Who is writing.  Strings live as long as the session. */
+/*
+ * The writer: the system that a write comes from.  The strings live as long as the
+ * session; those of a Moment live as long as its statement.
+ */
 typedef struct Writer
 {
-	char *system; /* NULL: unidentified, or a steward without */
-	bool steward;
-	bool carrier;  /* writes as the source of the table it touches */
-	bool strict;   /* rejects even what a replicated stream brings */
-	bool worker;   /* a process that applies a replicated stream */
-	char *carried; /* carrier: what ownership.system says, or NULL */
+	char *system;  /* NULL: unidentified, or a steward without a system */
+	bool steward;  /* may write every field; its foreign writes are evidence */
+	bool carrier;  /* writes as the source of the table that it writes */
+	bool strict;   /* reject is an error also in a replicated stream */
+	bool worker;   /* this process applies a replicated stream */
+	char *carried; /* of a carrier: the setting ownership.system, or NULL */
 	char *origin;  /* name of the replication origin, or NULL */
 	Oid role;	   /* GetOuterUserId() */
-	uint64 serial; /* changes whenever any of this changes */
+	uint64 serial; /* changes when any other member changes */
 } Writer;
 
-/* What decides who is writing. */
+/* What the writer is determined from. */
 typedef struct WriterKey
 {
 	RepOriginId origin; /* InvalidRepOriginId: none */
-	Oid role;			/* at the outer level */
+	Oid role;			/* GetOuterUserId() */
 	const char *system; /* the setting ownership.system; empty: none */
 } WriterKey;
 
-/* One rule of row_owner: in rows where the filter holds, this owner. */
+/* A rule of row_owner: the owner of a column in rows for which the filter is true. */
 typedef struct RowRule
 {
-	char *text;
+	char *text; /* the filter as the map has it */
 	Expr *expr;
-	struct ExprState *filter;
-	char *owner; /* NULL: nobody */
+	struct ExprState *filter; /* compiled; see compile_filters() */
+	char *owner;			  /* NULL: no system */
 } RowRule;
 
-/* What a column has where a statement gives it no value. */
+/* The value that a column gets when a statement gives it none. */
 typedef struct ColumnDefault
 {
-	bool constant; /* also when there is no default: NULL */
+	bool constant; /* true also for a column without default, which is NULL */
 	bool is_volatile;
-	bool isnull;
+	bool isnull; /* this and `value`: the default, if it is constant */
 	Datum value;
-	Expr *expr; /* NULL: value, as it is */
-	Oid role;	/* who owns the table that has it */
+	Expr *expr; /* what must be computed; NULL: `value` is the default */
+	Oid role;	/* the owner of the table that has the default */
 } ColumnDefault;
 
 /* A mirrored column of one relation. */
@@ -88,20 +91,21 @@ typedef struct MappedColumn
 	AttrNumber attnum;
 	char *name;
 	char *field;   /* entity.name, for messages */
-	char *owner;   /* NULL: nobody */
+	char *owner;   /* the field's; NULL: no system */
 	Policy policy; /* the field's, else its domain's */
 	bool key;	   /* the field is marked key */
 	int nrules;
-	RowRule *rules;
+	RowRule *rules; /* in the order in which they apply */
 	ValueType type;
 	/*
-	 * The default that stands in for a refused value, and tells a write: the
-	 * relation's own, and of a partition those of its ancestors.
+	 * The defaults of the column: the relation's own, and for a partition those of
+	 * its ancestors after it, in their order.  A default replaces a refused value,
+	 * and helps to decide whether an INSERT writes the column.
 	 */
 	ColumnDefault *defaults;
-	bool not_null;		/* of the column or its domain */
-	bool partition_key; /* of any ancestor */
-	bool foreign;		/* to the writer of the map's view_serial */
+	bool not_null;		/* the column, or the domain that is its type, is NOT NULL */
+	bool partition_key; /* an ancestor is partitioned by it */
+	bool foreign;		/* set by map_foreign() for the writer of view_serial */
 } MappedColumn;
 
 /*
@@ -109,104 +113,104 @@ typedef struct MappedColumn
  * partitioned tables or inheritance parents above it, by this relation's
  * attribute numbers.
  *
- * It does not change, but for what is known of the writer who asked last and
- * of the filters' state.  An invalidation only clears `valid`; what is loaded
- * then is another struct.  `cxt` holds the old one and all that it points to.
- * Callers up the stack and statements that began with it go on reading it: see
- * map_enter() and map_pin().
+ * A map does not change after it is loaded, except for what is cached of the last
+ * writer and for the compiled filters.  An invalidation only clears `valid`; the
+ * next load makes another struct.  Callers up the stack and statements that began
+ * with the old one may still read it: see map_enter() and map_pin().
  */
 typedef struct RelationMap
 {
 	Oid relid;
-	bool valid;
-	bool mapped;   /* false: a negative answer */
-	bool retired;  /* another one is in the cache */
-	int pins;	   /* statements that go by it */
-	uint64 loaded; /* tells what was loaded from what it was before */
-	MemoryContext cxt;
-	Oid home;					/* the table that stands on the map */
+	bool valid;					/* no invalidation has come since it was loaded */
+	bool mapped;				/* false: the relation is not on the map */
+	bool retired;				/* it is not in the cache, or no longer */
+	int pins;					/* number of statements that go by it */
+	uint64 loaded;				/* number of the load; no other map has it */
+	MemoryContext cxt;			/* contains the map and all that it points to */
+	Oid home;					/* the table that is named on the map: relid or an ancestor */
 	Oid root;					/* topmost ancestor, or relid */
-	Oid role;					/* who owns the relation */
-	List *ancestors;			/* OIDs of all that is above, nearest first */
-	bool routed;				/* a partition: rows may come from those */
-	bool defaults_differ;		/* and have other defaults then */
-	Bitmapset *partition_attrs; /* what those are partitioned by, offset as `foreign` */
+	Oid role;					/* the role that owns the relation */
+	List *ancestors;			/* OIDs of all relations above, the nearest first */
+	bool routed;				/* a partition: rows may be routed to it from an ancestor */
+	bool defaults_differ;		/* an ancestor has another default for a column */
+	Bitmapset *partition_attrs; /* columns by which ancestors are partitioned, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
 	char *table;
-	char *source; /* whose private copy it is, or NULL */
+	char *source; /* the system that the table is a private copy of; NULL: it is shared */
 	int ncols;
 	MappedColumn *cols; /* in attribute order */
 	int nothers;
-	MappedColumn *others; /* not mirrored, behind cols: type and default */
-	int nkeys;			  /* mirrored columns that are key */
-	int nkey_attrs;		  /* columns that tell a row, for evidence */
-	AttrNumber *key_attrs;
-	int text_needs;				  /* of all columns; see value.c */
-	struct ExprContext *econtext; /* for filters */
-	MemoryContext filter_cxt;	  /* what they were compiled to */
-	uint64 filters_of;			  /* then; see compile_filters() */
-	/* the columns that the writer of this serial may not freely write */
-	uint64 view_serial;
-	Bitmapset *foreign; /* offset FirstLowInvalidHeapAttributeNumber */
+	MappedColumn *others;		  /* the other columns, after cols: name, type and defaults */
+	int nkeys;					  /* number of mirrored columns that are key */
+	int nkey_attrs;				  /* columns that identify a row in evidence */
+	AttrNumber *key_attrs;		  /* their attribute numbers */
+	int text_needs;				  /* value_text_needs() of all columns */
+	struct ExprContext *econtext; /* in which filters are evaluated */
+	MemoryContext filter_cxt;	  /* contains the compiled filters */
+	uint64 filters_of;			  /* map_aborts when they were compiled; 0: not yet */
+	uint64 view_serial;			  /* the writer's serial for which `foreign` is right; 0: none */
+	/* columns that this writer may not freely write, offset FirstLowInvalidHeapAttributeNumber */
+	Bitmapset *foreign;
 } RelationMap;
 
-/* One column of one row that a non-owner writes. */
+/* One column of one row that a system writes which does not own it. */
 typedef struct Conflict
 {
 	MappedColumn *col;
-	const char *owner; /* by the row's rules */
+	const char *owner; /* in this row */
 	Verdict verdict;
-	bool softened; /* reject, acting as keep in a replicated stream */
+	bool softened; /* the policy is reject, but acts as keep in a replicated stream */
 } Conflict;
 
+/* The conflicts of one row. */
 typedef struct ConflictSet
 {
 	int n;
-	Conflict *items; /* NULL while there are none */
+	Conflict *items; /* NULL if there are none */
 	Verdict strictest;
 } ConflictSet;
 
-/* moment.c: what the rows of a statement are judged by */
 typedef struct MomentState MomentState;
 
+/* What the rows of a statement are judged by; see moment.c. */
 typedef struct Moment
 {
 	WriterKey key;
 	Enforcement enforcement;
 	Policy default_policy;
-	bool replica;		/* session_replication_role */
-	bool identified;	/* `writer` is known */
+	bool replica;		/* session_replication_role is replica */
+	bool identified;	/* `writer` is set */
 	Writer writer;		/* see moment_writer() */
-	uint64 edits;		/* of the map, that it knows of */
-	uint64 serial;		/* changes when such an edit makes writer and maps others */
-	MomentState *state; /* NULL: of no statement, but of now */
+	uint64 edits;		/* the value of map_edits up to which it goes by edits */
+	uint64 serial;		/* changes when such an edit may change the writer and the maps */
+	MomentState *state; /* NULL: it is of no statement, see moment_now() */
 } Moment;
 
-/* verdict.c */
+/* What a verdict depends on besides the column. */
 typedef struct Circumstances
 {
 	Operation operation;
-	bool steward;
-	bool applies; /* a replicated stream */
-	bool strict;
-	bool cascade; /* a foreign-key action */
+	bool steward; /* the writer is one */
+	bool applies; /* the row comes in a replicated stream */
+	bool strict;  /* the writer is; see Writer */
+	bool cascade; /* the write is a foreign-key action */
 	Enforcement enforcement;
 	Policy default_policy;
 } Circumstances;
 
-/* outline.c: which columns are on the map, for who only looks on */
+/* Which columns of a relation are on the map, for the counting of activity; see outline.c. */
 typedef struct Outline
 {
 	Oid relid; /* hash key */
 	bool valid;
-	bool ancestor; /* some other entry depends on it */
-	bool mapped;
+	bool ancestor; /* another entry depends on it */
+	bool mapped;   /* the relation is on the map */
 	MemoryContext cxt;
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
-	char *source;			 /* of the table; NULL: none */
+	char *source;			 /* of that table; NULL: it is shared */
 	int natts;				 /* of the relation */
-	AttrNumber *home_attnum; /* in home, by attribute number - 1; 0: not on the map */
-	bool *key;				 /* of a field that says which rows there are */
+	AttrNumber *home_attnum; /* by attribute number - 1: number in home; 0: not on the map */
+	bool *key;				 /* by attribute number - 1: the column's field is marked key */
 } Outline;
 
 /* writer.c */

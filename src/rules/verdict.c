@@ -1,26 +1,27 @@
 /*
  * verdict.c
- *		What becomes of a non-owner's write.  Pure: no state, no catalogs.
+ *		The verdict on a write by a system that is not the owner.  It depends on its
+ *		arguments only: on no state and no catalogs.
  */
 #include "postgres.h"
 
 #include "../base/base.h"
 #include "rules.h"
 
-/* A field without a policy, in a domain without one, has the default. */
+/* The policy that applies; `standard` if neither the field nor its domain has one. */
 Policy
 policy_effective(Policy policy, Policy standard)
 {
 	return policy == POLICY_UNSET ? standard : policy;
 }
 
-/* The owner's value stays, where it can. */
+/* The verdict of the policy keep: the owner's value stays, where this is possible. */
 static Verdict
 keep(const Circumstances *c, bool key)
 {
 	/*
-	 * TRUNCATE has no rows to keep.  A row that a foreign-key action may not
-	 * touch would be left an orphan.
+	 * Of a TRUNCATE no single row can be kept.  A child row that a foreign-key
+	 * action may not change would become an orphan.
 	 */
 	if (c->operation == OPERATION_TRUNCATE || c->cascade)
 		return VERDICT_REJECT;
@@ -32,8 +33,9 @@ keep(const Circumstances *c, bool key)
 /*
  * The verdict on a write of a column by a writer that is not its owner.
  *
- * stored_null: the column holds no value yet (UPDATE).  *softened is set when
- * a rejection acts as keep, because an error would stop a replicated stream.
+ * key: the column's field is marked key.  stored_null: the stored value is NULL
+ * (UPDATE).  *softened: reject acts as keep, because an error would stop a
+ * replicated stream.
  */
 Verdict
 verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened)
@@ -53,7 +55,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 			return VERDICT_OBSERVE;
 
 		case POLICY_FILL:
-			/* on a key: anyone may create, only the owner renames or deletes */
+			/* on a key: any writer may create rows, only the owner renames or deletes them */
 			if (c->operation == OPERATION_INSERT)
 				return VERDICT_FILL;
 			if (c->operation == OPERATION_UPDATE && stored_null)
@@ -93,7 +95,7 @@ operation_name(Operation operation)
 	pg_unreachable();
 }
 
-/* The word for a verdict, as evidence and explain() have it. */
+/* The outcome that evidence and explain() report for a verdict. */
 const char *
 verdict_name(Verdict outcome)
 {

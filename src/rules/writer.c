@@ -1,15 +1,16 @@
 /*
  * writer.c
- *		Who is writing.
+ *		The writer: the system that a write comes from.
  *
- * The first that applies: the replication origin, the setting
- * ownership.system, the role that SET ROLE left at the outer level.  An
- * origin that maps to nothing is unidentified; it never falls through.
+ * The first of these decides: the replication origin, the setting
+ * ownership.system, the role that SET ROLE left at the outer level.  If the session
+ * has an origin that no identity names, the writer is unidentified; setting and
+ * role are not looked at.
  *
- * The answer is cached for the session.  It is looked up again when the
- * origin, the outer role or the setting changed, or when an invalidation came
- * in for the map (identities are part of it), roles, memberships or
- * subscriptions.  Callbacks only mark.
+ * The answer is cached for the session.  It is looked up again when the origin,
+ * the outer role or the setting has changed, or after an invalidation of the map
+ * (identities are part of it), of roles, memberships or subscriptions.  Callbacks
+ * only mark.
  */
 #include "postgres.h"
 
@@ -31,14 +32,14 @@
 
 static Writer cached_writer;
 static bool cached_valid = false;
-static RepOriginId cached_origin;
+static RepOriginId cached_origin; /* this and the next two: the key of cached_writer */
 static Oid cached_role;
 static char *cached_setting = NULL;
 static HTAB *interned = NULL; /* of char *: see intern() */
-static uint64 serial = 0;
+static uint64 serial = 0;	  /* of the last writer that was looked up */
 static uint64 invalidations = 0;
 
-/* Roles, subscriptions or identities changed. */
+/* Roles, memberships, subscriptions or identities may have changed. */
 void
 writer_forget(void)
 {
@@ -55,6 +56,7 @@ take_identity(Writer *w, CatalogScan *scan)
 	w->carrier = catalog_bool(scan, Anum_identity_carrier);
 }
 
+/* Takes what the identity of this kind and name says; false: there is none. */
 static bool
 find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
 {
@@ -69,9 +71,9 @@ find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
 }
 
 /*
- * The subscription of an origin that PostgreSQL's own workers named: apply
- * workers use pg_<subid>, table-sync workers pg_<subid>_<relid>.  NULL for
- * any other name.
+ * The name of the subscription of an origin that one of PostgreSQL's own workers
+ * named: apply workers use pg_<subid>, table-sync workers pg_<subid>_<relid>.  NULL
+ * for any other name, and for a subscription that does not exist.
  */
 static char *
 origin_subscription(const char *origin)
@@ -106,7 +108,7 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 	subscription = origin_subscription(w->origin);
 	if (subscription != NULL)
 	{
-		/* the first copy of a table and what follows come from one writer */
+		/* the first copy of a table and the changes after it are of one writer: pg_<subid> */
 		w->origin[strcspn(w->origin + 3, "_") + 3] = '\0';
 		if (find_identity(w, "subscription", subscription, snapshot))
 			return;
@@ -115,9 +117,10 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 }
 
 /*
- * The role that an identity's name means: the one that bore it when it was
- * identified.  A new role under an old name is nobody until it is identified
- * again; a name that no role had then is taken at its word.
+ * The role that an identity means by a name: the role that had the name when it was
+ * identified.  A new role of the same name is not meant until it is identified
+ * again: then the result is InvalidOid, as for a name that no role has.  If no
+ * role had the name when it was identified, any role of that name is meant.
  */
 static Oid
 identity_role(const char *name, Snapshot snapshot)
@@ -144,9 +147,10 @@ same_text(const char *a, const char *b)
 }
 
 /*
- * An exact match, else the one identity among the mapped roles whose
- * privileges this role inherits.  Superusers would "inherit" all of them, so
- * they match exactly only.
+ * The identity of the role itself, else of the one mapped role whose privileges it
+ * inherits.  If several such roles have different identities, the writer is
+ * unidentified.  A superuser has the privileges of all roles, so only its own
+ * identity counts.
  */
 static void
 resolve_role(Writer *w, Oid role, Snapshot snapshot)
@@ -159,7 +163,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	bool ambiguous = false;
 
 	if (rolename == NULL)
-		return; /* dropped meanwhile: nobody */
+		return; /* the role was dropped while the session uses it: unidentified */
 
 	if (identity_role(rolename, snapshot) == role && find_identity(w, "role", rolename, snapshot))
 		return;
@@ -195,6 +199,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	}
 }
 
+/* Errors: there is no system of this name. */
 static void
 check_setting(const char *name)
 {
@@ -212,7 +217,7 @@ check_setting(const char *name)
 					   "Register it with ownership.add_system(), or set \"ownership.system\" to a system of ownership.system.")));
 }
 
-/* Is the running process one that applies a replicated stream? */
+/* Does this process apply a replicated stream, in PostgreSQL's or another background worker? */
 static bool
 in_replication_worker(RepOriginId origin)
 {
@@ -234,9 +239,9 @@ compare_names(const void *a, const void *b, Size keysize)
 }
 
 /*
- * A text that stays for as long as the session: a caller up the stack may
- * still hold what an older answer was, however often that changes.  There are
- * no more of them than systems and origins.
+ * A copy of the text that is never freed, one for each text: a caller up the stack
+ * may still use an older answer, however many times the answer has changed since.
+ * There are no more of them than names of systems and origins.
  */
 static char *
 intern(const char *name)
@@ -267,6 +272,11 @@ intern(const char *name)
 	return *entry;
 }
 
+/*
+ * Looks the writer up and caches it.
+ *
+ * Errors: the setting ownership.system names a system that does not exist.
+ */
 static void
 resolve(const WriterKey *key)
 {
@@ -307,7 +317,7 @@ resolve(const WriterKey *key)
 		catalog_release(snapshot);
 		MemoryContextSwitchTo(old);
 
-		/* see LOADS */
+		/* an invalidation came during the look-up: again, but at most LOADS times */
 		if (seen != invalidations && load < LOADS)
 		{
 			MemoryContextDelete(cxt);
@@ -332,7 +342,7 @@ resolve(const WriterKey *key)
 	}
 }
 
-/* What decides who writes now; the setting's text is that of the session. */
+/* What the writer is determined from now.  The setting's text is not copied. */
 WriterKey
 writer_key(void)
 {
@@ -345,14 +355,14 @@ writer_key(void)
 	return key;
 }
 
-/* Is this process one that applies a replicated stream, whoever it writes as? */
+/* Does this process apply a replicated stream, whatever the writer is? */
 bool
 writer_is_worker(void)
 {
 	return in_replication_worker(writer_key().origin);
 }
 
-/* The same as writer_of() if it need not be looked up, else NULL. */
+/* The writer of a key from the cache; NULL if it must be looked up. */
 const Writer *
 writer_known(const WriterKey *key)
 {
@@ -363,10 +373,9 @@ writer_known(const WriterKey *key)
 }
 
 /*
- * Who writes by that key.  The result stays readable, but may be another at the
- * next call.
+ * The writer of a key.  The result is overwritten when another writer is looked up.
  *
- * Errors: the setting names no system.
+ * Errors: the setting ownership.system names a system that does not exist.
  */
 const Writer *
 writer_of(const WriterKey *key)
@@ -376,7 +385,7 @@ writer_of(const WriterKey *key)
 	return &cached_writer;
 }
 
-/* Who this session writes as, now. */
+/* The writer of this session now.  Errors: as writer_of(). */
 const Writer *
 writer_current(void)
 {
@@ -386,8 +395,9 @@ writer_current(void)
 }
 
 /*
- * The same for those who only count: false where finding out would wait for a
- * lock.  A setting that names no system is NULL, and no error.
+ * The writer of a key, for callers that only count reads and writes.  False if the
+ * look-up would wait for a lock.  *writer is NULL, without an error, if the setting
+ * ownership.system names a system that does not exist.
  */
 bool
 writer_try(const WriterKey *key, const Writer **writer)
@@ -407,8 +417,9 @@ writer_try(const WriterKey *key, const Writer **writer)
 }
 
 /*
- * The system a writer is on a table: a carrier writes as the table's source,
- * and on a shared table as what ownership.system says, or as nobody.
+ * The system as which a writer writes to a table with this source.  A carrier
+ * writes as the source; on a shared table (NULL) it writes as the system that
+ * ownership.system names.  NULL: unidentified.
  */
 const char *
 writer_system(const Writer *writer, const char *source)
@@ -418,7 +429,7 @@ writer_system(const Writer *writer, const char *source)
 	return writer->system;
 }
 
-/* How messages name the writer. */
+/* The writer's name in messages; `system` is writer_system() for the table. */
 char *
 writer_label(const Writer *writer, const char *system)
 {
