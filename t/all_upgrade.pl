@@ -199,7 +199,7 @@ sub upgrade
 		ALTER TABLE base ADD x int;
 		ALTER TABLE base DROP x_old});
 	is(join("\n", map { s/^psql:\S+ //r } grep { /(?:ERROR|WARNING):/ } split /\n/, $stderr),
-		qq{WARNING:  table "land.load" is on the ownership map as "land.load_old" is\nWARNING:  column "x" of table "base" is not on the ownership map},
+		qq{WARNING:  table "land.load" gets the same ownership map as table "land.load_old"\nWARNING:  column "x" of table "base" is not on the ownership map},
 		"$what: DDL goes through");
 	is(psql_as($new, 'integration', 'crm_app', 'UPDATE product SET cost = 5 RETURNING cost'), '1', "$what: the map follows");
 	like(error_as($new, 'integration', 'crm_app', 'UPDATE base SET x = 5'), qr/ERROR:  42501/, "$what: to the column that took the name");

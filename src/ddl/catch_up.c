@@ -1,15 +1,16 @@
 /*
  * catch_up.c
- *		What the map missed, from the catalogs.
+ *		Finds in the catalogs what the map missed, and follows it.
  *
  * Event triggers follow DDL.  They can be disabled, their work can fail, and
- * some commands fire none.  So nothing here stands on their having fired: what
- * the map was bound to when it was last looked at is compared with what is
- * there, and tables and columns that a pattern should have put on the map are
- * looked for.  What somebody took off the map is known (bind.c), and no miss.
+ * some commands fire none.  So map_behind() does not depend on them: it compares
+ * what the names on the map were bound to at the last look with what the
+ * catalogs contain, and looks for tables and columns that a pattern should have
+ * put on the map.  A table that was taken off the map is recorded as such
+ * (catalog/bind.c) and is not a miss.
  *
- * It is for everyone to look at: no privileges are asked for, tables are not
- * opened, and no lock on them is waited for.
+ * Every role may call map_behind(): it asks for no privileges, opens no tables,
+ * and waits for no lock on them.
  */
 #include "postgres.h"
 
@@ -29,13 +30,14 @@
 PG_FUNCTION_INFO_V1(ownership_map_behind);
 PG_FUNCTION_INFO_V1(ownership_guard);
 
+/* Name number i, counted from 0; "" behind the end of the list. */
 static char *
 name_at(List *columns, int i)
 {
 	return i < list_length(columns) ? list_nth(columns, i) : "";
 }
 
-/* Would the pattern put that column on the map? */
+/* Would the pattern put the column on the map?  "" stands for a dropped one: no. */
 static bool
 takes_column(const TablePattern *pattern, const TablePlace *place, List *generated,
 			 const char *column)
@@ -44,7 +46,7 @@ takes_column(const TablePattern *pattern, const TablePlace *place, List *generat
 		   !table_pattern_excludes(pattern->exclude, place->schema, place->table, column);
 }
 
-/* Did a table that is not on the map come under the pattern without its being seen? */
+/* Should the pattern have put a table that is not on the map there? */
 static bool
 missed_table(Oid relid, const TablePlace *place, const TablePattern *pattern)
 {
@@ -63,6 +65,7 @@ missed_table(Oid relid, const TablePlace *place, const TablePattern *pattern)
 	return false;
 }
 
+/* Return one row of map_behind(); column NULL: the row is about the table. */
 static void
 put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const char *detail,
 	const char *advice)
@@ -73,15 +76,18 @@ put(ReturnSetInfo *rsinfo, const TablePlace *place, const char *column, const ch
 	call_put_row(rsinfo, lengthof(texts), texts);
 }
 
-/* The call that has the map look at a table. */
+/* The statement by which the map follows a table. */
 static char *
-look_at(const TablePlace *place)
+guard_statement(const TablePlace *place)
 {
 	return psprintf("SELECT ownership.guard(%s)",
 					quote_literal_cstr(names_relation_label(place->schema, place->table)));
 }
 
-/* Columns that are called otherwise than the map knows them, or came under its pattern. */
+/*
+ * Return the columns of a mirrored table that have another name than at the last
+ * look, and those that the pattern (NULL: none) should have put on the map.
+ */
 static void
 put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
 			const TablePattern *pattern)
@@ -98,21 +104,21 @@ put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
 		if (now[0] != '\0' && was[0] != '\0' && strcmp(now, was) != 0 &&
 			lookup_column_is_mirrored(place, was))
 			put(rsinfo, place, now,
-				psprintf("Column %s of %s was called %s when the map last looked, and its map did not follow.",
+				psprintf("Column %s of %s was called %s when the extension last looked, and its map did not follow.",
 						 quote_identifier(now), label, quote_identifier(was)),
-				psprintf("Have the map look again: %s", look_at(place)));
+				psprintf("Bring the map up to date: %s", guard_statement(place)));
 		else if (pattern != NULL && takes_column(pattern, place, generated, now) &&
 				 (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
 				 !lookup_column_is_mirrored(place, now))
 			put(rsinfo, place, now,
-				psprintf("Column %s of %s comes under pattern %s, and is not on the map.",
+				psprintf("Column %s of %s matches pattern %s, and is not on the map.",
 						 quote_identifier(now), label, pattern->pattern),
-				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
-						 look_at(place)));
+				psprintf("Bring the map up to date: %s. If the column is to stay off the map, add it to the pattern's exclude.",
+						 guard_statement(place)));
 	}
 }
 
-/* One table on the map. */
+/* Return what the map missed of one table on it. */
 static void
 put_mirrored(ReturnSetInfo *rsinfo, const TablePlace *place, List *patterns)
 {
@@ -122,26 +128,26 @@ put_mirrored(ReturnSetInfo *rsinfo, const TablePlace *place, List *patterns)
 
 	if (!OidIsValid(relid))
 	{
-		/* it waits for its name, unless its table is there under another one */
+		/* the map waits for a table of that name, unless the table has another name now */
 		if (b != NULL && OidIsValid(b->relid) && place_of(b->relid, &now))
 			put(rsinfo, place, NULL,
 				psprintf("%s is called %s now, and its map did not follow.",
 						 names_relation_label(place->schema, place->table),
 						 names_relation_label(now.schema, now.table)),
-				psprintf("Have the map look again: %s", look_at(&now)));
+				psprintf("Bring the map up to date: %s", guard_statement(&now)));
 	}
 	else if (b != NULL && b->relid == relid)
 		put_columns(rsinfo, b, place,
 					queue_is_unsettled(relid) ? NULL : table_pattern_best(patterns, place));
 	else if (b == NULL || !b->guarded || place_carries_guard(relid))
 		put(rsinfo, place, NULL,
-			psprintf("%s is another table than the one that the map last saw under that name.",
+			psprintf("%s is another table than the one that had that name when the extension last looked.",
 					 names_relation_label(place->schema, place->table)),
-			psprintf("Have the map look again: %s", look_at(place)));
-	/* else it is unguarded, which is told */
+			psprintf("Bring the map up to date: %s", guard_statement(place)));
+	/* else the table is unguarded, which is a risk of its own */
 }
 
-/* map_behind(): what DDL did and the map did not follow. */
+/* map_behind(): the tables and columns where the map did not follow DDL. */
 Datum
 ownership_map_behind(PG_FUNCTION_ARGS)
 {
@@ -186,18 +192,18 @@ ownership_map_behind(PG_FUNCTION_ARGS)
 		pattern = table_pattern_best(patterns, &place);
 		if (missed_table(relid, &place, pattern))
 			put(rsinfo, &place, NULL,
-				psprintf("%s comes under pattern %s, and is not on the map.",
+				psprintf("%s matches pattern %s, and is not on the map.",
 						 names_relation_label(place.schema, place.table), pattern->pattern),
-				psprintf("Have the map look again: %s. If it is to stay off the map, add it to the pattern's exclude.",
-						 look_at(&place)));
+				psprintf("Bring the map up to date: %s. If the table is to stay off the map, add it to the pattern's exclude.",
+						 guard_statement(&place)));
 	}
 	SPI_finish();
 	return (Datum) 0;
 }
 
 /*
- * Follow what was missed of one table, as its next DDL would.  Needs SPI.  The
- * caller has seen to it that the table is the user's.
+ * Follow what the map missed of one table, as the next DDL on it does.  The
+ * caller has SPI connected, and has checked that the user owns the table.
  */
 static void
 catch_up(Oid relid)
@@ -220,6 +226,12 @@ catch_up(Oid relid)
 	role_restore(&caller);
 }
 
+/*
+ * guard(relation): bring the map of a table up to date, and guard the table and
+ * all below it.
+ *
+ * Errors: those of guard_relation().
+ */
 Datum
 ownership_guard(PG_FUNCTION_ARGS)
 {

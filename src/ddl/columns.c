@@ -2,9 +2,9 @@
  * columns.c
  *		The map follows the columns of a mirrored table.
  *
- * What the table's columns were called when it was last looked at is compared
- * with what they are called now, by attribute number: nothing is asked of the
- * command.  The rules are those of follow.c.
+ * The names that the table's columns had at the last look are compared with
+ * their names now, by attribute number; the command itself does not matter.
+ * The rules are those of follow.c.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #include "../edit/edit.h"
 #include "ddl.h"
 
-/* A mirrored column left its name for another one: its map goes with it. */
+/* A mirrored column got another name: its map follows, and the former name is recorded. */
 static void
 column_leaves(const TablePlace *place, const char *from, const char *to)
 {
@@ -34,19 +34,23 @@ column_leaves(const TablePlace *place, const char *from, const char *to)
 			&p);
 }
 
-/* A table of which columns were renamed, dropped or added. */
+/* A mirrored table, and what changed of its columns. */
 typedef struct Changes
 {
 	Oid relid;
 	const TablePlace *place;
-	List *names; /* by attribute number, as filters may say them */
-	List *fresh; /* columns that are new and not on the map */
-	List *gone;	 /* mirrored columns whose map waits */
-	List *gone_types;
-	bool renamed; /* filters may say other names than there are */
+	List *names;	  /* by attribute number, the names that filters may contain */
+	List *fresh;	  /* names of columns that are new and not on the map */
+	List *gone;		  /* names of mirrored columns that were dropped; their map waits */
+	List *gone_types; /* OIDs of their types */
+	bool renamed;	  /* filters may contain names that columns do not have now */
 } Changes;
 
-/* The mirrored column that had a name before, and whether it surely made room. */
+/*
+ * The mirrored column that had a name before; NULL: none.  `vacant` returns
+ * whether the name is free for another column: the column left the name in this
+ * transaction, or is dropped.
+ */
 static char *
 column_left_from(const Changes *c, const char *name, bool *vacant)
 {
@@ -65,6 +69,7 @@ column_left_from(const Changes *c, const char *name, bool *vacant)
 	return now;
 }
 
+/* Set the name at an attribute number in the list. */
 static void
 set_name(List *names, AttrNumber attnum, const char *name)
 {
@@ -73,8 +78,8 @@ set_name(List *names, AttrNumber attnum, const char *name)
 }
 
 /*
- * The map of a column comes to the one that has its name now.  Filters say
- * `from`, as they followed it, and mean the name.
+ * The map of column `from` comes to column `to`, which has its former name.
+ * Filters contain `from`, since they followed the column, and mean `to`.
  */
 static void
 column_map_returns(Changes *c, const char *from, const char *to)
@@ -85,7 +90,7 @@ column_map_returns(Changes *c, const char *from, const char *to)
 	c->renamed = true;
 }
 
-/* A column came to a name that is not on the map. */
+/* A column that had the name `old` ("": none) got a name that is not on the map. */
 static void
 column_arrives(Changes *c, const char *old, char *name)
 {
@@ -98,7 +103,7 @@ column_arrives(Changes *c, const char *old, char *name)
 		column_leaves(c->place, old, name);
 		return;
 	}
-	/* the map of the name comes before its own, which waits */
+	/* the map of the name goes before the column's own map, which waits */
 	if (mirrored)
 		(void) table_pattern_drop_undecided(c->place, old);
 	if (from == NULL)
@@ -113,7 +118,10 @@ column_arrives(Changes *c, const char *old, char *name)
 						   from)));
 }
 
-/* A mirrored column is gone: another one may have its former name. */
+/*
+ * A mirrored column was dropped: its map comes to a column that has one of its
+ * former names, if there is one.
+ */
 static void
 column_goes(Changes *c, const char *name)
 {
@@ -140,13 +148,14 @@ column_goes(Changes *c, const char *name)
 	}
 }
 
+/* Name number i, counted from 0; "" behind the end of the list. */
 static char *
 name_at(List *columns, int i)
 {
 	return i < list_length(columns) ? list_nth(columns, i) : "";
 }
 
-/* Columns were renamed, dropped or added since the table was last looked at. */
+/* Follow what changed of a mirrored table's columns since the last look. */
 void
 follow_columns(const Binding *b, const TablePlace *place)
 {
@@ -165,7 +174,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 
 		if (strcmp(old, now) == 0)
 		{
-			/* a column that was generated, and can be on the map now */
+			/* a generated column that is an ordinary one now can be on the map */
 			if (now[0] == '\0' || !names_contain(b->generated, now) || names_contain(generated, now))
 				continue;
 			changed = true;
@@ -177,7 +186,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 		c.renamed |= old[0] != '\0' && now[0] != '\0';
 		if (now[0] != '\0')
 		{
-			/* the map of a name belongs to what carries it: then the old one waits */
+			/* the map of a name belongs to the column that has it; the map of the old name waits */
 			if (!lookup_column_is_mirrored(place, now))
 				column_arrives(&c, old, now);
 		}
@@ -191,7 +200,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 			}
 		}
 	}
-	/* their types may be others */
+	/* types may have changed, too */
 	if (changed ||
 		(b->types != NIL && !equal(b->types, place_types(b->relid, list_length(columns)))))
 		bind_table(b->schema, b->table, b->relid, b->guarded);

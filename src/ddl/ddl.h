@@ -1,6 +1,8 @@
 /*
  * ddl.h
- *		The map follows DDL.
+ *		The map follows DDL: event triggers see a command (events.c, drop.c),
+ *		the map follows it at once (follow.c, columns.c, rename.c), and what
+ *		has to wait for the commit is queued (queue.c) and settled (settle.c).
  */
 #ifndef OWNERSHIP_DDL_H
 #define OWNERSHIP_DDL_H
@@ -11,39 +13,43 @@
  * Within this folder
  */
 
-/* follow.c: the map follows its tables and columns */
-#define FOLLOW_ARRIVAL 1  /* it may have come to its name, or to be a table of its own */
-#define FOLLOW_GUARD 2	  /* what lies above it, or its triggers, may have changed */
+/* What a command may have done to a table. */
+#define FOLLOW_ARRIVAL 1  /* it got its name, or is no longer part of another table */
+#define FOLLOW_GUARD 2	  /* the tables above it changed, or its triggers were enabled */
 #define FOLLOW_KEY 4	  /* it got a primary key */
-#define FOLLOW_TRIGGERS 8 /* triggers of its own may have come, gone or been switched */
+#define FOLLOW_TRIGGERS 8 /* its own triggers were created, dropped or switched */
 
-/* What one command did. */
+/* What one command did; event_follow() follows it. */
 typedef struct Followed
 {
-	List *relids;
-	int flags;
-	List *parts; /* of relids: what was attached or detached */
-	const char *old;
+	List *relids;	 /* OIDs of the tables that it is about */
+	int flags;		 /* FOLLOW_..., of relids */
+	List *parts;	 /* OIDs: tables that were attached or detached as partitions */
+	const char *old; /* names of a schema, before and after; NULL: none was renamed */
 	const char *new;
 	bool subscription; /* old and new are a subscription's names, not a schema's */
 	List *dropped;	   /* OIDs of tables */
-	Oid guarded;	   /* got a trigger of the guard */
-	bool own;		   /* triggers of the map's own tables may have changed */
+	Oid guarded;	   /* the table that got a trigger of the guard; InvalidOid: none */
+	bool own;		   /* triggers of the extension's own tables may have changed */
 } Followed;
 
-/* What is to be done for one table or schema. */
+/*
+ * What is to be done for one table or schema when the transaction commits: a
+ * row of ddl_queue.
+ */
 typedef struct Task
 {
 	Oid classid;
 	Oid objid;
-	TablePlace was; /* on the map, before; only while it is settled */
-	bool left;		/* it had such a place */
-	bool arrived;
-	List *fresh;
-	List *gone; /* mirrored columns of it, and the OIDs of their types */
-	List *gone_types;
-	bool guard;		/* its triggers are to be looked at */
-	bool extension; /* as the extension's owner */
+	/* the following are known while the task is settled */
+	TablePlace was;	  /* the place that it had on the map, and left; NULLs: none */
+	bool left;		  /* there is such a place */
+	bool arrived;	  /* it got its name in this transaction */
+	List *fresh;	  /* names of its new columns */
+	List *gone;		  /* names of its mirrored columns that were dropped */
+	List *gone_types; /* OIDs of their types, as text */
+	bool guard;		  /* its triggers are to be checked */
+	bool extension;	  /* the guard is created as the extension's owner */
 } Task;
 
 /* queue.c */
@@ -77,8 +83,8 @@ extern void follow_subscription(const char *old, const char *new);
 
 /* events.c */
 extern Node *event_command(FunctionCallInfo fcinfo, const char *event);
-extern void tell(ErrorData *error);
+extern void event_report(ErrorData *error);
 extern List *event_relations(const char *sql);
-extern void follow(void *arg);
+extern void event_follow(void *arg);
 
 #endif /* OWNERSHIP_DDL_H */

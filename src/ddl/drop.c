@@ -1,6 +1,7 @@
 /*
  * drop.c
- *		DROP: the map follows what is dropped.
+ *		DROP: the map of a dropped table or column waits for its name, and a
+ *		dropped trigger may be the guard's.
  */
 #include "postgres.h"
 
@@ -14,13 +15,14 @@
 
 PG_FUNCTION_INFO_V1(ownership_ddl_drop);
 
+/* the tables, if they exist, of dropped triggers that are named like the guard's */
 #define GUARD_TRIGGER_TABLES                                                        \
 	"SELECT DISTINCT c.oid::text FROM pg_event_trigger_dropped_objects() d "        \
 	"JOIN pg_namespace n ON n.nspname = d.address_names[1] "                        \
 	"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = d.address_names[2] " \
 	"WHERE d.object_type = 'trigger' AND d.address_names[3] LIKE 'zzzz\\_ownership\\_%'"
 
-/* A trigger was dropped, which may be the guard's. */
+/* DROP TRIGGER: record it where a trigger of the guard was dropped. */
 static void
 follow_dropped_triggers(void)
 {
@@ -28,11 +30,14 @@ follow_dropped_triggers(void)
 
 	f.relids = event_relations(GUARD_TRIGGER_TABLES);
 	if (f.relids != NIL)
-		tell(subxact_try(follow, &f));
+		event_report(subxact_try(event_follow, &f));
 }
 
 /*
- * sql_drop: the map of what was dropped waits for its name.
+ * ddl_drop(), event trigger on sql_drop: the map of what was dropped waits for
+ * its name.
+ *
+ * Errors: those of event_command().
  */
 Datum
 ownership_ddl_drop(PG_FUNCTION_ARGS)
@@ -69,6 +74,6 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 			f.relids = list_append_unique_oid(f.relids, relid);
 	}
 	if (f.dropped != NIL || f.relids != NIL)
-		tell(subxact_try(follow, &f));
+		event_report(subxact_try(event_follow, &f));
 	PG_RETURN_NULL();
 }

@@ -3,15 +3,15 @@
  *		Event triggers: which DDL may matter to the map, and to which tables.
  *
  * The event triggers name the few commands that can rename, create or drop a
- * table or a column, or change what lies above a table; no other DDL comes
- * here.  Of those, most are about tables off the map: that is found out by a
- * few index lookups, before anything is written or locked.
+ * table or a column, or change the tables above a table; they fire for no other
+ * DDL.  Most of those commands are about tables off the map: a few index lookups
+ * find that out, before anything is written or locked.
  *
- * No DDL fails because of what is on the map.  What could not be done for it is
- * a warning, and shows as a risk.  Only a lock that was not to be had fails the
- * DDL, as it would have failed on the table itself.
+ * No DDL fails because of what is on the map.  What the map cannot follow is a
+ * warning, and a risk.  Only a lock that is not granted fails the DDL, as it
+ * would on the table itself.
  *
- * A binary upgrade brings OIDs and rows as they were, and nothing is followed.
+ * A binary upgrade keeps OIDs and rows as they were: the map follows nothing.
  */
 #include "postgres.h"
 
@@ -40,10 +40,9 @@ PG_FUNCTION_INFO_V1(ownership_ddl_start);
 PG_FUNCTION_INFO_V1(ownership_ddl_end);
 
 /*
- * The command, or NULL where nothing is to be done.
+ * The command for which an event trigger fires; NULL: there is nothing to do.
  *
- * Errors: the function was called otherwise than by an event trigger of this
- * event.
+ * Errors: the function was not called by an event trigger of this event.
  */
 Node *
 event_command(FunctionCallInfo fcinfo, const char *event)
@@ -53,15 +52,16 @@ event_command(FunctionCallInfo fcinfo, const char *event)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function was not called by an event trigger of event \"%s\"", event)));
-	/* the extension is half there while it is created, changed or dropped */
+	/* while the extension is created, updated or dropped, only some of its tables exist */
 	if (IsBinaryUpgrade || !OidIsValid(catalog_table("ddl_queue", true)) ||
 		!OidIsValid(catalog_table(CATALOG_SIGNAL, true)))
 		return NULL;
 	return ((EventTriggerData *) fcinfo->context)->parsetree;
 }
 
+/* Warn of an error with which the map could not follow the command; NULL: none. */
 void
-tell(ErrorData *error)
+event_report(ErrorData *error)
 {
 	if (error != NULL)
 		ereport(WARNING,
@@ -70,7 +70,11 @@ tell(ErrorData *error)
 				 errhint("ownership.risks shows what is broken.")));
 }
 
-/* The relations of a command's list, from a query on it. */
+/*
+ * The OIDs that a query returns as text, in the caller's memory context.  The
+ * query reads what the command did: pg_event_trigger_ddl_commands() or
+ * pg_event_trigger_dropped_objects().
+ */
 List *
 event_relations(const char *sql)
 {
@@ -92,7 +96,10 @@ event_relations(const char *sql)
 	return relids;
 }
 
-/* Does ALTER TABLE do one of these, and to which partition? */
+/*
+ * Does ALTER TABLE contain one of n subcommands?  `partition` returns the
+ * partition that it is about; it stays as it is if there is none.
+ */
 static bool
 has_subcommand(AlterTableStmt *stmt, const AlterTableType *types, int n, PartitionCmd **partition)
 {
@@ -114,7 +121,7 @@ has_subcommand(AlterTableStmt *stmt, const AlterTableType *types, int n, Partiti
 	return false;
 }
 
-/* Does it add a primary key? */
+/* Does ALTER TABLE add a primary key? */
 static bool
 adds_primary_key(AlterTableStmt *stmt)
 {
@@ -131,6 +138,7 @@ adds_primary_key(AlterTableStmt *stmt)
 	return false;
 }
 
+/* Drop the guard's own row triggers of a table, whose OID arg points to. */
 static void
 drop_before_attach(void *arg)
 {
@@ -140,9 +148,12 @@ drop_before_attach(void *arg)
 }
 
 /*
- * ddl_command_start: a table that is guarded for itself cannot take the row
- * triggers of the partitioned table that it is attached to; they replace its
- * own.  If the command fails, nothing has happened.
+ * ddl_start(), event trigger on ddl_command_start: ATTACH PARTITION clones the
+ * row triggers of the partitioned table, and fails if the new partition has
+ * triggers of those names.  So a guarded table loses its own before it is
+ * attached.  If the command fails, that is rolled back with it.
+ *
+ * Errors: those of event_command().
  */
 Datum
 ownership_ddl_start(PG_FUNCTION_ARGS)
@@ -164,13 +175,13 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 		get_rel_relispartition(child) || !compat_table_ownercheck(parent, GetUserId()) ||
 		!compat_table_ownercheck(child, GetUserId()))
 		PG_RETURN_NULL();
-	/* as ATTACH does, in this order */
+	/* in the order of ATTACH, which locks the parent so before the child */
 	LockRelationOid(parent, ShareUpdateExclusiveLock);
-	tell(subxact_try(drop_before_attach, &child));
+	event_report(subxact_try(drop_before_attach, &child));
 	PG_RETURN_NULL();
 }
 
-/* Must the trigger, of a table of the map, fire in every replication role? */
+/* Must a trigger on one of the extension's own tables fire in every replication role? */
 static bool
 fires_always(const Trigger *trigger)
 {
@@ -186,10 +197,10 @@ fires_always(const Trigger *trigger)
 }
 
 /*
- * Triggers of one of the map's own tables were switched on: those that must
- * fire in every replication role do so again.  While a dump is restored they
- * are not switched off either: they let its rows come in any order, and beside
- * those that the extension brings.
+ * Triggers of one of the extension's own tables were switched: those that must
+ * fire in every replication role are set to do so again.  While a dump is
+ * restored, those that were switched off are switched on again, too: they let
+ * its rows come in any order, and beside the rows that the extension brings.
  */
 static void
 rearm_own(Oid relid)
@@ -201,7 +212,7 @@ rearm_own(Oid relid)
 
 	if (relid == catalog_table("mirrored_table", false))
 		bind_unbound();
-	/* a copy: each look-up may replace the relation's own */
+	/* a copy: each look-up of a function may replace the relation's own list */
 	triggers = CopyTriggerDesc(rel->trigdesc);
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -220,8 +231,11 @@ rearm_own(Oid relid)
 	table_close(rel, NoLock);
 }
 
+/*
+ * Follow one command (Followed).  The caller runs it by subxact_try().
+ */
 void
-follow(void *arg)
+event_follow(void *arg)
 {
 	Followed *f = arg;
 	SavedRole caller = role_become_extension();
@@ -234,10 +248,11 @@ follow(void *arg)
 		follow_dropped(lfirst_oid(lc));
 
 	/*
-	 * What is looked at when the transaction commits is locked before anything
-	 * is written about it: a session that has such a row waits for no table
-	 * then, and pg_restore -j, which switches the triggers of a table and of its
-	 * children in several sessions, runs into no deadlock.
+	 * A table that is to be settled when the transaction commits is locked before
+	 * a row for it is written to the queue: so a session that has written such a
+	 * row waits for no table.  Otherwise pg_restore -j, which switches the
+	 * triggers of a table and of its children in several sessions, would run into
+	 * a deadlock.
 	 */
 	foreach(lc, f->relids)
 	{
@@ -263,7 +278,7 @@ follow(void *arg)
 	role_restore(&caller);
 }
 
-/* A relation and what inherits its columns. */
+/* The relations, and all that inherit their columns. */
 static List *
 with_inheritors(List *relids)
 {
@@ -277,7 +292,7 @@ with_inheritors(List *relids)
 	return all;
 }
 
-/* Only those that the map is about. */
+/* Those of the relations on which the command matters to the map. */
 static List *
 concerned(List *relids, const Followed *f)
 {
@@ -295,18 +310,22 @@ concerned(List *relids, const Followed *f)
 	return some;
 }
 
+/* relations that the command created or changed */
 #define DDL_TABLES                                                          \
 	"SELECT DISTINCT d.objid::text FROM pg_event_trigger_ddl_commands() d " \
 	"WHERE d.classid = 'pg_class'::regclass"
 
-/* those that a composite type's columns are in */
+/* tables of a composite type that the command changed */
 #define TYPED_TABLES                                                                 \
 	"SELECT t.oid::text FROM pg_event_trigger_ddl_commands() d "                     \
 	"JOIN pg_class c ON c.oid = d.objid JOIN pg_class t ON t.reloftype = c.reltype " \
 	"WHERE d.classid = 'pg_class'::regclass"
 
 /*
- * ddl_command_end: follow what was renamed or moved, and queue what is new.
+ * ddl_end(), event trigger on ddl_command_end: follow what was renamed or moved,
+ * and queue what is new.
+ *
+ * Errors: those of event_command().
  */
 Datum
 ownership_ddl_end(PG_FUNCTION_ARGS)
@@ -391,7 +410,7 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 				f.flags |= FOLLOW_KEY;
 			break;
 		case T_CreateTrigStmt:
-			/* a dump restores the guard so */
+			/* a restored dump creates the guard by this command */
 			if (strcmp(((CreateTrigStmt *) command)->trigname, TRIGGER_JUDGE) != 0)
 				PG_RETURN_NULL();
 			f.guarded = RangeVarGetRelid(((CreateTrigStmt *) command)->relation, NoLock, true);
@@ -405,14 +424,14 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 
 		if (OidIsValid(part) && follow_concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
 			f.parts = list_make1_oid(part);
-		/* the table above it is as it was */
+		/* nothing changes for the table above it */
 	}
 	else if (OidIsValid(f.guarded))
 	{
 		Binding *b = binding_of(f.guarded);
 
 		if (b != NULL && b->guarded)
-			f.guarded = InvalidOid; /* that is known */
+			f.guarded = InvalidOid; /* the binding says so already */
 	}
 	else if (f.new == NULL)
 	{
@@ -427,12 +446,12 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 				insert_check(lfirst_oid(lc));
 		}
 
-		/* columns come, go and are renamed in all of them */
+		/* a column that is added, dropped or renamed is so in all inheritors */
 		if (nodeTag(command) == T_AlterTableStmt || !(f.flags & (FOLLOW_ARRIVAL | FOLLOW_GUARD)))
 			relids = with_inheritors(relids);
 		f.relids = concerned(relids, &f);
 	}
 	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
-		tell(subxact_try(follow, &f));
+		event_report(subxact_try(event_follow, &f));
 	PG_RETURN_NULL();
 }

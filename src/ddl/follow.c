@@ -1,34 +1,35 @@
 /*
  * follow.c
- *		The map follows its tables and columns.
+ *		The map follows its tables.
  *
- * Rules, in the order in which they are asked:
+ * Rules, in the order in which they apply:
  *
  * - A mirrored table that is renamed or moved takes its map along at once, so
- *  that it is judged by it in the same transaction.
- * - The map of a name belongs to the table that carries the name.  A table
- *  that takes the name which a mirrored table left in the same transaction
- *  has taken its place (loads swap tables so), and the map comes back to the
- *  name; also later, if the other table is gone.
- * - While the other table is there, a later transaction may go on with a swap,
- *  or have nothing to do with it.  If the new table has at least half of the
- *  mirrored columns, both are on the map then, so that neither is without a
- *  guard, until the old one is dropped.
- * - A dropped table's map waits for its name, unless another table carries a
- *  name that the dropped one had before.  It does not go away with a table
- *  whose schema somebody made while the one that the map means is gone.
- * - What a pattern put on the map, and nobody decided about, gives way to the
- *  map of a name that it comes to, and to a copy of it.
- * - For columns it is the same, without the copy.  A column that is on the map
- *  itself keeps that until the one that had its name is gone.
+ *  that the guard judges by it in the same transaction.
+ * - The map of a name belongs to the table that has the name.  A table that
+ *  takes the name which a mirrored table left in the same transaction has taken
+ *  its place (loads swap tables so), and the map returns to the name.  It does
+ *  so in a later transaction, too, if the other table is gone.
+ * - While the other table is there, a later transaction may be the second half
+ *  of a swap, or have nothing to do with it.  If the new table has at least half
+ *  of the mirrored columns, it gets a copy of the map (it is the twin), so that
+ *  neither table is without a guard until the old one is dropped.
+ * - A dropped table's map waits for its name, unless another table has a name
+ *  that the dropped one had before.  The map does not follow a table out of a
+ *  schema that another role created while the schema that the map means is gone.
+ * - What a pattern put on the map, and about which nothing was decided, gives way
+ *  to the map of a name that the table gets, and to a copy of it.
+ * - The same rules apply to columns (columns.c), but for the copy.  A column
+ *  that is on the map keeps its map until the one that had its name is gone.
  *
- * What needs to know how things stand in the end waits for the commit
- * (ddl_queue): what comes under a pattern is put on the map, the guard is
- * created, and evidence is renamed.  A load can so fill a table that it
- * creates before the guard is on it.
+ * What depends on the state at the end of the transaction waits for the commit
+ * (ddl_queue, settle.c): tables that match a pattern are put on the map, the
+ * guard is created, and evidence is renamed.  So a load can create a table and
+ * fill it before the guard is on it.
  *
- * The functions here run in a subtransaction, as the owner of the map's
- * tables, with SPI connected; they leave DDL alone whatever happens to them.
+ * The functions here run in a subtransaction, as the owner of the extension's
+ * tables, with SPI connected.  An error in them does not fail the DDL,
+ * but for those of subxact_try().
  */
 #include "postgres.h"
 
@@ -46,7 +47,7 @@
 
 /* former names */
 
-/* The place on the map of the table that had this name before; NULL: none had. */
+/* The place on the map of the mirrored table that had this name before; NULL: none had it. */
 static TablePlace *
 left_from(const TablePlace *name)
 {
@@ -61,11 +62,11 @@ left_from(const TablePlace *name)
 		place->table = catalog_text(scan, Anum_former_table_table);
 	}
 	catalog_end(scan);
-	/* its map may have been deleted since */
+	/* the map of that table may have been deleted since */
 	return place != NULL && lookup_is_mirrored(place->schema, place->table) ? place : NULL;
 }
 
-/* Did the table leave that name in this transaction? */
+/* Did a mirrored table leave that name in this transaction? */
 static bool
 left_just_now(const TablePlace *name)
 {
@@ -77,7 +78,7 @@ left_just_now(const TablePlace *name)
 				   &p) > 0;
 }
 
-/* A mirrored table left its place for another one, where no map is. */
+/* A mirrored table got another place, which is not on the map: its map follows. */
 static void
 table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *columns)
 {
@@ -94,7 +95,7 @@ table_leaves(Oid relid, const TablePlace *from, const TablePlace *to, List *colu
 			&p);
 }
 
-/* Columns of a table whose names the one before it did not have. */
+/* The columns of a table that the table of that name did not have before; before NULL: all. */
 static List *
 new_columns(Oid relid, const Binding *before)
 {
@@ -135,7 +136,7 @@ looks_like(Oid relid, const Binding *other)
 	return here > 0 && 2 * here >= there;
 }
 
-/* A table carries a name on the map: bind it, and guard it if its like was guarded. */
+/* A table got a name on the map: bind it, and guard it if the table before it was guarded. */
 static void
 table_takes(Oid relid, const TablePlace *place)
 {
@@ -148,7 +149,7 @@ table_takes(Oid relid, const TablePlace *place)
 	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
-/* The map of a table that is, or was, at `from` comes to the one that is at `to`. */
+/* The map of the table at `from`, which may be dropped, comes to the table at `to`. */
 static void
 map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 {
@@ -165,8 +166,8 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 }
 
 /*
- * A table has the name that a mirrored table had, and its columns: put it on
- * the map like that one.
+ * A table has the name that the mirrored table at `from` had, and its columns:
+ * copy the map of that one to it.
  */
 static void
 copy_map(Oid relid, const TablePlace *from, const TablePlace *to, bool guarded)
@@ -195,7 +196,11 @@ copy_map(Oid relid, const TablePlace *from, const TablePlace *to, bool guarded)
 	queue_add(RelationRelationId, relid, NULL, true, true, NIL);
 }
 
-/* Did a mirrored table, not the one from `but`, surely make room at that place? */
+/*
+ * Is a place that a mirrored table had free for another table: did that table
+ * leave it in this transaction, or is it dropped?  Not if that table is the one
+ * at `but`.
+ */
 static bool
 is_vacant(const TablePlace *place, const TablePlace *but)
 {
@@ -205,11 +210,11 @@ is_vacant(const TablePlace *place, const TablePlace *but)
 	if (from == NULL || place_is_same(from, but))
 		return false;
 	other = binding_named(from->schema, from->table);
-	/* its drop may not have been seen */
+	/* the event trigger may not have seen its drop */
 	return other == NULL || get_rel_name(other->relid) == NULL || left_just_now(place);
 }
 
-/* The same, or could the table be there to take its place? */
+/* The same, or does the table look like the one that had that place? */
 static bool
 may_be_vacant(Oid relid, const TablePlace *place, const TablePlace *but)
 {
@@ -219,7 +224,7 @@ may_be_vacant(Oid relid, const TablePlace *place, const TablePlace *but)
 		   (is_vacant(place, but) || looks_like(relid, binding_named(from->schema, from->table)));
 }
 
-/* A table that is not on the map came to a name. */
+/* A table that is not on the map got a name that is not on the map. */
 static void
 table_arrives(Oid relid, const TablePlace *place)
 {
@@ -239,12 +244,12 @@ table_arrives(Oid relid, const TablePlace *place)
 	{
 		copy_map(relid, from, place, other->guarded);
 		ereport(WARNING,
-				(errmsg("table \"%s\" is on the ownership map as \"%s\" is", label,
+				(errmsg("table \"%s\" gets the same ownership map as table \"%s\"", label,
 						names_message_relation(from->schema, from->table)),
-				 errdetail("That one had this name, and this one has its columns: a load may be swapping them. When \"%s\" is dropped, the map stays here.",
+				 errdetail("The other table had this name, and this table has its columns: a load may be swapping them. When \"%s\" is dropped, the map stays with this table.",
 						   names_message_relation(from->schema, from->table)),
 				 errhint(
-					 "Delete the row of the one that is not mirrored from ownership.mirrored_table.")));
+					 "Delete the row of the table that is not mirrored from ownership.mirrored_table.")));
 	}
 	else
 	{
@@ -256,7 +261,7 @@ table_arrives(Oid relid, const TablePlace *place)
 	}
 }
 
-/* A quick look: can DDL on the relation matter to the map? */
+/* Can DDL on the relation, of the kinds in flags, matter to the map?  Costs a few index lookups. */
 bool
 follow_concerns_map(Oid relid, int flags)
 {
@@ -274,8 +279,9 @@ follow_concerns_map(Oid relid, int flags)
 }
 
 /*
- * A table left its place: may the map go with it?  One that somebody put into
- * the place of a schema that is gone has the map of its name while it is there.
+ * A table left its place: may its map follow it?  Another role may create a
+ * schema with the name of one that is gone, and a table in it.  That table has
+ * the map of its name only while it is there.
  */
 static bool
 may_take_along(Oid relid, const TablePlace *was)
@@ -294,7 +300,7 @@ may_take_along(Oid relid, const TablePlace *was)
 	return false;
 }
 
-/* DDL was done to a relation. */
+/* Follow DDL on a relation; flags say of which kinds. */
 void
 follow_table(Oid relid, int flags)
 {
@@ -310,7 +316,7 @@ follow_table(Oid relid, int flags)
 
 		if (!place_is_same(&was, &place))
 		{
-			/* the map of the name comes before its own */
+			/* the map of the new name goes before the table's own map */
 			if (!may_take_along(relid, &was))
 				bind_nothing(b);
 			else if (lookup_is_mirrored(place.schema, place.table) || is_vacant(&place, &was))
@@ -318,7 +324,7 @@ follow_table(Oid relid, int flags)
 				if (!table_pattern_drop_undecided(&was, NULL))
 					bind_nothing(b);
 			}
-			/* its own is worth something, unless a copy of the other comes */
+			/* the table's own map follows, unless it gives way to a copy of the other one */
 			else if (!may_be_vacant(relid, &place, &was) ||
 					 !table_pattern_drop_undecided(&was, NULL))
 				table_leaves(relid, &was, &place, b->columns);
@@ -327,7 +333,7 @@ follow_table(Oid relid, int flags)
 				flags |= FOLLOW_ARRIVAL;
 		}
 	}
-	/* a partition is covered by the table above it */
+	/* the map of the table above covers a partition */
 	if (b != NULL && flags & FOLLOW_GUARD && place.partition && place_is_below_mirrored(relid) &&
 		table_pattern_drop_undecided(&place, NULL))
 		b = NULL;
@@ -343,7 +349,7 @@ follow_table(Oid relid, int flags)
 		queue_add(RelationRelationId, relid, NULL, b == NULL && flags & FOLLOW_ARRIVAL, true, NIL);
 }
 
-/* The copy of a map stays, and what it was copied from goes with its table. */
+/* A table was dropped whose map was copied to a twin: the twin keeps the map. */
 static void
 twin_stays(const TablePlace *gone, const TablePlace *twin)
 {
@@ -351,7 +357,7 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 	Parameters q = {0};
 	Parameters r = {0};
 
-	/* columns that the copy's table does not have wait for it */
+	/* mirrored columns that the twin does not have wait on its map */
 	place_add(&r, gone);
 	place_add(&r, twin);
 	sql_add_texts(&r, place_columns(place_find_table(twin->schema, twin->table)));
@@ -374,8 +380,8 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 }
 
 /*
- * A table was dropped: its map waits for the name, unless another table has a
- * former name of it.
+ * A table was dropped: its map waits for the name, unless another table has one
+ * of its former names.
  */
 void
 follow_dropped(Oid relid)
@@ -413,6 +419,7 @@ follow_dropped(Oid relid)
 	}
 }
 
+/* Follow the relations whose OIDs a query returns as text, where they concern the map. */
 static void
 follow_oids(const char *sql, Parameters *p, int flags)
 {
@@ -428,7 +435,7 @@ follow_oids(const char *sql, Parameters *p, int flags)
 	}
 }
 
-/* A schema was renamed: its tables have another place. */
+/* A schema was renamed: its tables have another place, and evidence follows at commit. */
 void
 follow_schema(const char *old, const char *new)
 {
@@ -446,7 +453,7 @@ follow_schema(const char *old, const char *new)
 	queue_add(NamespaceRelationId, get_namespace_oid(new, false), &was, false, false, NIL);
 }
 
-/* A subscription was renamed: it is the same feed. */
+/* A subscription was renamed: its identity follows. */
 void
 follow_subscription(const char *old, const char *new)
 {
@@ -459,8 +466,7 @@ follow_subscription(const char *old, const char *new)
 				&p) > 0)
 		ereport(WARNING,
 				(errmsg("subscription \"%s\" is identified already", new),
-				 errdetail("What the ownership map said of subscription \"%s\" stays with that name.",
-						   old)));
+				 errdetail("The identity of subscription \"%s\" stays with that name.", old)));
 	else
 		sql_run("UPDATE ownership.identity SET name = $2 WHERE kind = 'subscription' AND name = $1",
 				&p);

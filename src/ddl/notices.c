@@ -1,6 +1,6 @@
 /*
  * notices.c
- *		What the map reports to the client of DDL on mirrored tables.
+ *		Warnings to the client after DDL on mirrored tables.
  */
 #include "postgres.h"
 
@@ -18,9 +18,9 @@
 #include "ddl.h"
 
 /*
- * Where one mirrored column of a type was dropped and one of that type was
- * added in its stead, it may have been renamed so.  Tell, and remember it for
- * ownership.risks.
+ * Where one mirrored column of a type was dropped and one column of that type
+ * was added, the user may have meant to rename it.  Warn, and record it in
+ * replaced_column for the view risks.
  */
 void
 notices_report_renamed(const Task *task, const TablePlace *place)
@@ -43,7 +43,7 @@ notices_report_renamed(const Task *task, const TablePlace *place)
 		"JOIN ownership.mirrored_column m ON (m.table_schema, m.table_name, m.column_name) = ($2, $3, g.name) "
 		"JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped "
 		"AND a.attname = ANY ($4::name[]) AND a.atttypid = g.type "
-		/* a pattern may have given it the same field */
+		/* a pattern may have mapped it to the same field */
 		"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column n WHERE (n.table_schema, n.table_name) = ($2, $3) "
 		"AND n.column_name = a.attname::text COLLATE \"default\" AND (n.entity, n.field) = (m.entity, m.field)) "
 		"AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = $1 AND o.attname = g.name::name AND NOT o.attisdropped) "
@@ -59,16 +59,19 @@ notices_report_renamed(const Task *task, const TablePlace *place)
 		const char *now = SPI_getvalue(pairs->vals[i], pairs->tupdesc, 2);
 
 		ereport(WARNING,
-				(errmsg("column \"%s\" of table \"%s\" may be what column \"%s\" was", now,
+				(errmsg("column \"%s\" of table \"%s\" may be column \"%s\" under a new name", now,
 						names_relation_label(place->schema, place->table), was),
 				 errdetail("Both are of type %s. The map of \"%s\" waits for a column of that name.",
 						   SPI_getvalue(pairs->vals[i], pairs->tupdesc, 3), was),
 				 errhint(
-					 "If it was renamed so, carry the map over: the risk \"renamed\" of ownership.risks has the statement. ALTER TABLE ... RENAME COLUMN takes it along.")));
+					 "If it is the same column, carry the map over: the risk \"renamed\" of ownership.risks has the statement. ALTER TABLE ... RENAME COLUMN takes the map along.")));
 	}
 }
 
-/* Is anything stored in a table, or below it?  An empty page counts. */
+/*
+ * Is anything stored in a table, or in one below it?  An empty page counts, and
+ * so does any foreign table.
+ */
 static bool
 has_storage(Oid relid)
 {
@@ -87,13 +90,14 @@ has_storage(Oid relid)
 	return false;
 }
 
+/* how many fields the warning names */
 #define FIELDS_NAMED 10
 
 /*
- * A table came to a name on the map, and what it holds was written before it
- * was guarded.  Tell whose values the writer so put in, if they are not his:
- * a source may write its own copy, a steward everything, and a superuser who
- * is no system knows what he does.
+ * A table got a name on the map, and its rows were written before it was
+ * guarded.  Warn of the fields whose values the writer brought in so without
+ * owning them.  No warning is due to a source, which may write its own copy, a
+ * steward, which may write everything, or a superuser that writes as no system.
  */
 void
 notices_report_unjudged(Oid relid, const TablePlace *place)
@@ -105,7 +109,7 @@ notices_report_unjudged(Oid relid, const TablePlace *place)
 	uint64 n;
 	StringInfoData fields;
 
-	/* nor is the map behind because of an unknown system; a write tells of that */
+	/* an unknown system in the setting must not fail this: the next guarded write reports it */
 	if (call_is_restoring() || (ownership_system != NULL && ownership_system[0] != '\0' &&
 								!lookup_system_exists(ownership_system)))
 		return;
@@ -143,17 +147,17 @@ notices_report_unjudged(Oid relid, const TablePlace *place)
 	if (n > FIELDS_NAMED)
 		appendStringInfo(&fields, " and %d more", (int) (n - FIELDS_NAMED));
 	ereport(WARNING,
-			(errmsg("nobody judged the values of %s that came with table \"%s\"", fields.data,
+			(errmsg("no guard judged the values of %s that came with table \"%s\"", fields.data,
 					names_relation_label(place->schema, place->table)),
 			 system == NULL
 				 ? errdetail(
-					   "An unidentified writer put a table with rows in its place, and owns none of these fields.")
-				 : errdetail("System \"%s\" put a table with rows in its place, and does not own these fields.",
+					   "An unidentified writer gave that name to a table with rows, and owns none of these fields.")
+				 : errdetail("System \"%s\" gave that name to a table with rows, and does not own these fields.",
 							 system),
-			 errhint(
-				 "Load into the table that is guarded, or have a role own it that is no system's.")));
+			 errhint("Load into the guarded table, or let a role own it that writes as no system.")));
 }
 
+/* Warn that a step at commit failed; `what` says which, up to the name of the table. */
 void
 notices_report_unsettled(Oid relid, ErrorData *error, const char *what)
 {

@@ -1,6 +1,9 @@
 /*
  * queue.c
- *		What DDL leaves to be done when its transaction commits.
+ *		The queue of what DDL leaves to do when its transaction commits: the
+ *		table ddl_queue, one row a table or schema.
+ *
+ * A row lives no longer than its transaction; settle.c takes it out.
  */
 #include "postgres.h"
 
@@ -12,8 +15,10 @@
 #include "ddl.h"
 
 /*
- * Look at a table when the transaction commits.  `was` is its place on the map
- * before it left it, or NULL; `guard` tells to look at its triggers, too.
+ * Queue a table or schema for the commit.  `was` is the place on the map that it
+ * left; NULL: none.  Of several such places in a transaction the first stays.
+ * `arrived`: it got its name.  `guard`: its triggers are to be checked.  `fresh`:
+ * names of its new columns.  The caller has SPI connected.
  */
 void
 queue_add(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh)
@@ -35,14 +40,17 @@ queue_add(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guar
 			&p);
 }
 
-/* Not with the objects of an older version. */
+/* Do the extension's tables know replaced columns?  Those of an older version do not. */
 bool
 queue_knows_replaced_columns(void)
 {
 	return OidIsValid(catalog_table("replaced_column", true));
 }
 
-/* Mirrored columns of it were dropped: see at commit whether others took their place. */
+/*
+ * Mirrored columns of a table were dropped: queue their names and the OIDs of
+ * their types.  At commit the map looks for columns that took their place.
+ */
 void
 queue_gone(Oid relid, List *names, List *types)
 {
@@ -64,7 +72,7 @@ queue_gone(Oid relid, List *names, List *types)
 			&p);
 }
 
-/* What is in the queue, as tasks. */
+/* All tasks in the queue, each with classid and objid only. */
 List *
 queue_tasks(void)
 {
@@ -83,6 +91,7 @@ queue_tasks(void)
 	return tasks;
 }
 
+/* Is there a task for that table or schema? */
 bool
 queue_contains(const Task *task)
 {
@@ -94,7 +103,7 @@ queue_contains(const Task *task)
 	return found;
 }
 
-/* Is a table to be looked at when this transaction commits? */
+/* Is there a task for that table, to be settled when this transaction commits? */
 bool
 queue_is_unsettled(Oid relid)
 {
@@ -102,6 +111,6 @@ queue_is_unsettled(Oid relid)
 
 	task.classid = RelationRelationId;
 	task.objid = relid;
-	/* nothing is ever queued on a standby, where the queue cannot be read */
+	/* on a standby nothing is queued, and the queue, an unlogged table, cannot be read */
 	return !RecoveryInProgress() && queue_contains(&task);
 }

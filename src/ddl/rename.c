@@ -1,6 +1,6 @@
 /*
  * rename.c
- *		The map follows new names of tables and columns.
+ *		Tables and columns get new names on the map, in row filters too.
  */
 #include "postgres.h"
 
@@ -13,23 +13,25 @@
 #include "../edit/edit.h"
 #include "ddl.h"
 
+/* A row filter of a table that was renamed, or whose columns were. */
 typedef struct Filter
 {
 	Relation rel;
 	const char *text;
-	const char *table;
-	List *columns;
-	char *renamed;
+	const char *table; /* the names in the text: the table's, */
+	List *columns;	   /* and the columns', by attribute number */
+	char *renamed;	   /* the text under the new names; NULL: it stays as it is */
 } Filter;
 
-/* This transaction's snapshot does not see what is on the map now. */
+/* Errors: always; this transaction's snapshot does not see the rows that the map has now. */
 static void
-changed_meanwhile(void)
+report_changed_map(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 					errmsg("the map was changed after this transaction began")));
 }
 
+/* Set `renamed` of a Filter. */
 static void
 rename_filter(void *arg)
 {
@@ -38,7 +40,11 @@ rename_filter(void *arg)
 	f->renamed = filter_renamed(f->rel, f->text, f->table, f->columns);
 }
 
-/* Filters that do not mean the same under new names are written anew. */
+/*
+ * Rewrite the row filters of a table that do not mean the same under its new
+ * names.  `table` and `columns` (by attribute number; NIL: they have the same
+ * names) are the names before.
+ */
 void
 rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *columns)
 {
@@ -57,7 +63,7 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 	/* the command may be about another table, whose name this one takes */
 	rel = try_table_open(relid, AccessShareLock);
 	if (rel == NULL)
-		return; /* dropped meanwhile */
+		return; /* dropped before the lock was granted */
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *column = SPI_getvalue(rules->vals[i], rules->tupdesc, 1);
@@ -65,7 +71,7 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 		Filter f = {rel, SPI_getvalue(rules->vals[i], rules->tupdesc, 3), table, columns, NULL};
 		Parameters q = {0};
 
-		/* what did not work before is a risk already */
+		/* a filter that did not work before stays as it is: it is a risk already */
 		if (subxact_try(rename_filter, &f) != NULL || f.renamed == NULL)
 			continue;
 		place_add(&q, place);
@@ -79,6 +85,11 @@ rename_in_filters(Oid relid, const TablePlace *place, const char *table, List *c
 	table_close(rel, NoLock);
 }
 
+/*
+ * Rename a mirrored column on the map; former names and evidence follow.
+ *
+ * Errors: the transaction's snapshot does not see the column's row.
+ */
 void
 rename_column_on_map(const TablePlace *place, const char *from, const char *to)
 {
@@ -90,18 +101,23 @@ rename_column_on_map(const TablePlace *place, const char *from, const char *to)
 	if (sql_run("UPDATE ownership.mirrored_column SET column_name = $4 "
 				"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 				&p) == 0)
-		changed_meanwhile();
+		report_changed_map();
 	sql_run("UPDATE ownership.former_column SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
 			&p);
-	/* it is back */
+	/* the column has its former name again */
 	sql_run("DELETE FROM ownership.former_column WHERE table_schema = $1 AND table_name = $2 "
 			"AND former_name = $4 AND column_name = $4 AND $3 IS NOT NULL",
 			&p);
 	rename_column_evidence(place, from, to);
 }
 
-/* Rename a table's rows on the map; columns, rules and the binding go with it. */
+/*
+ * Rename a mirrored table on the map; by foreign keys and triggers its columns,
+ * row owners and binding follow, and here its former names.
+ *
+ * Errors: the transaction's snapshot does not see the table's row.
+ */
 void
 rename_on_map(const TablePlace *from, const TablePlace *to)
 {
@@ -112,7 +128,7 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 	if (sql_run("UPDATE ownership.mirrored_table SET table_schema = $3, table_name = $4 "
 				"WHERE table_schema = $1 AND table_name = $2",
 				&p) == 0)
-		changed_meanwhile();
+		report_changed_map();
 	sql_run("UPDATE ownership.former_table SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);
@@ -122,7 +138,7 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 	sql_run("UPDATE ownership.former_column SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);
-	/* the name is nobody's former one any more */
+	/* a table has the name now: it is no table's former name any more */
 	sql_run("DELETE FROM ownership.former_table WHERE (former_schema, former_name) = ($3, $4) "
 			"AND ($1, $2) IS NOT NULL",
 			&p);

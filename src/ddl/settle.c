@@ -1,18 +1,19 @@
 /*
  * settle.c
- *		What DDL leaves to be done when the transaction commits.
+ *		Does what DDL left to do when the transaction commits.
  *
- * Only then it is known which table carries a name, and a load may fill a
- * table that it creates before the guard is on it.  Rows of ddl_queue say what
- * is to be looked at; a deferred constraint trigger on it does that: it puts
- * on the map what came under a pattern, renames evidence, and creates what is
- * missing of the guard.
+ * Only at commit it is certain which table has a name, and until then a load can
+ * fill a table that it creates without a guard on it.  Rows of ddl_queue name
+ * the tables and schemas; a deferred constraint trigger on ddl_queue puts on the
+ * map what matches a pattern, renames evidence, and creates what is missing of
+ * the guard.
  *
- * Each step is a subtransaction of its own.  One that fails is a warning, and
- * shows as a risk: the transaction commits all the same, unless what failed was
- * a lock (attempt.c).  The end of a
- * subtransaction costs PostgreSQL as much as the transaction has created, so
- * everything is tried in a single one first.
+ * Each step is a subtransaction of its own.  A step that fails is a warning, and
+ * a risk; the transaction commits all the same, unless a lock was not granted,
+ * the statement was cancelled, or memory or disk space was missing
+ * (subxact_try()).  The end of a subtransaction costs PostgreSQL the more, the
+ * more the transaction has created; so everything is tried in a single one
+ * first.
  */
 #include "postgres.h"
 
@@ -36,7 +37,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_ddl_settle);
 
-/* Did the table move because its schema was renamed?  Then that is a task, too. */
+/* Has the table another place because its schema was renamed?  Then the schema has a task, too. */
 static bool
 moved_with_schema(const Task *task, const TablePlace *place)
 {
@@ -53,8 +54,9 @@ moved_with_schema(const Task *task, const TablePlace *place)
 }
 
 /*
- * Evidence follows a schema, all of it at once; so do maps that wait, and
- * patterns, unless another schema took the name.
+ * A schema was renamed: the evidence and activity of its tables follow, all at
+ * once.  Maps that wait for a table, and patterns, follow as well, unless
+ * another schema has the old name.
  */
 static void
 settle_schema(const Task *task)
@@ -90,7 +92,10 @@ settle_schema(const Task *task)
 			"AND NOT EXISTS (SELECT FROM ownership.mirrored_table o "
 			"WHERE o.table_schema = $2 AND o.table_name = t.table_name)",
 			&p);
-	/* those that name the schema */
+	/*
+	 * Patterns that begin with the schema's name follow, unless the new name has
+	 * a wildcard or a dot: then they would match other tables.
+	 */
 	if (strpbrk(now, "*?.") != NULL)
 		return;
 	sql_run("UPDATE ownership.mirrored_pattern p SET pattern = $2 || substr(pattern, length($1) + 1), "
@@ -102,6 +107,10 @@ settle_schema(const Task *task)
 			&p);
 }
 
+/*
+ * Settle a table on the map: warn of unjudged values, put it or its new columns
+ * on the map where a pattern matches, and rename evidence.
+ */
 static void
 settle_table(Task *task)
 {
@@ -133,7 +142,7 @@ settle_table(Task *task)
 
 		if (!place_is_same(&task->was, &place) && !moved_with_schema(task, &place))
 			rename_evidence(&task->was, &place);
-		/* names that it had only within the transaction */
+		/* forget former names that it had only within this transaction */
 		place_add(&p, &place);
 		place_add(&p, &task->was);
 		sql_run("DELETE FROM ownership.former_table WHERE table_schema = $1 AND table_name = $2 "
@@ -142,7 +151,7 @@ settle_table(Task *task)
 	}
 }
 
-/* Takes the task from the queue, and does what is to be done on the map. */
+/* Take a task (arg) from the queue, and do what is to be done on the map. */
 static void
 settle_map(void *arg)
 {
@@ -180,7 +189,7 @@ settle_map(void *arg)
 	role_restore(&caller);
 }
 
-/* Drop what is left of a guard; what is locked keeps it, which does no harm. */
+/* Drop what is left of a guard; tables that are locked keep it, which does no harm. */
 static void
 drop_remains(Oid relid)
 {
@@ -195,10 +204,10 @@ drop_remains(Oid relid)
 }
 
 /*
- * Creates what is missing of the guard, as the table's owner, who may do so;
- * if he may not, as the owner of the map.
- * A dump brings its guards along, after the data: while it is restored, none
- * is created.
+ * Create what is missing of the guard of a task's table (arg), as the table's
+ * owner, or as the extension's owner if the task says so, since the table's owner
+ * lacks a privilege.  A dump contains its
+ * guards, after the data: while a dump is restored, none is created here.
  */
 static void
 settle_guard(void *arg)
@@ -226,7 +235,7 @@ settle_guard(void *arg)
 	if (!guarded && place_is_below_mirrored(task->objid))
 	{
 		mirrored = true;
-		/* a partition has the row triggers by the table above it, or none is wanted */
+		/* a partition has row triggers from the table above it, or is to have none */
 		guarded = place.partition && place_carries_guard(task->objid);
 		if (!place.partition)
 		{
@@ -252,9 +261,9 @@ settle_guard(void *arg)
 }
 
 /*
- * A task failed.  It is not in the way of the next one for that table, and
- * columns that should have come on the map stay unknown: so the risk is seen,
- * and the next DDL tries again.
+ * A task failed: take it from the queue, so that the next one for that table can
+ * be queued.  Of its new columns, the binding forgets the names: so map_behind()
+ * returns them, and the next DDL tries again.
  */
 static void
 give_up(const Task *task)
@@ -283,6 +292,7 @@ give_up(const Task *task)
 	binding_store(b);
 }
 
+/* Settle all tasks in the list (arg). */
 static void
 settle_all(void *arg)
 {
@@ -298,7 +308,12 @@ settle_all(void *arg)
 	}
 }
 
-/* AFTER, deferred, on ddl_queue: the transaction is about to commit. */
+/*
+ * ddl_settle(), AFTER INSERT on ddl_queue, a deferred constraint trigger: the
+ * transaction is about to commit.
+ *
+ * Errors: the function was not called by such a trigger; those of subxact_try().
+ */
 Datum
 ownership_ddl_settle(PG_FUNCTION_ARGS)
 {
@@ -307,14 +322,14 @@ ownership_ddl_settle(PG_FUNCTION_ARGS)
 	Task task = {0};
 	ErrorData *error;
 
-	/* what was queued by the statement that is ending, if constraints are not deferred */
+	/* if constraints are not deferred, this sees what the statement that ends has queued */
 	CommandCounterIncrement();
 	if (!TransactionIdEquals(tried, GetTopTransactionId()))
 	{
 		List *tasks = queue_tasks();
 
 		tried = GetTopTransactionId();
-		/* an error comes again below, where it is known what it is about */
+		/* an error is raised again below, where the warning can name the table */
 		if (list_length(tasks) > 1)
 			(void) subxact_try(settle_all, tasks);
 	}

@@ -1,6 +1,7 @@
 /*
  * assign.c
- *		assign() and assign_rows(): a field or some rows get an owner.
+ *		assign() and assign_rows(): the caller gives fields, or some of their
+ *		rows, an owner.
  */
 #include "postgres.h"
 
@@ -18,12 +19,14 @@ PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
 /*
  * assign(relation, columns, owner, readers, writers, domain, policy, entity,
- * rationale)
+ * rationale): put columns on the map, set their fields' owner, and guard the
+ * table.
  *
- * What is NULL stays as it is, except the owner: NULL is nobody.
+ * A NULL leaves what the map says, with two exceptions: columns NULL means all
+ * columns of the table, owner NULL means that the fields have no owner.
  *
- * Errors: anything that does not exist or cannot be on the map; a column that
- * holds another entity's field.
+ * Errors: an argument names what does not exist or cannot be on the map; a
+ * column is mapped to a field of another entity; the table is not the caller's.
  */
 Datum
 ownership_assign(PG_FUNCTION_ARGS)
@@ -104,10 +107,11 @@ ownership_assign(PG_FUNCTION_ARGS)
 }
 
 /*
- * assign_rows(relation, columns, owner, row_filter): a rule after those that
- * are there; the same filter again changes its owner.
+ * assign_rows(relation, columns, owner, row_filter): add a rule behind the
+ * columns' rules; where a rule has the same filter, only its owner changes.
  *
- * Errors: a column that is not on the map; a filter that cannot work.
+ * Errors: a column is not on the map; the filter cannot work on the table; the
+ * table is not the caller's.
  */
 Datum
 ownership_assign_rows(PG_FUNCTION_ARGS)
@@ -138,7 +142,7 @@ ownership_assign_rows(PG_FUNCTION_ARGS)
 			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 							errmsg("column \"%s\" of table \"%s\" is not on the ownership map",
 								   column, names_message_relation(schema, table)),
-							errhint("Assign it first; that owner holds where no filter does.")));
+							errhint("Assign it first; that owner counts where no filter matches.")));
 		sql_add_text(&p, schema);
 		sql_add_text(&p, table);
 		sql_add_text(&p, column);

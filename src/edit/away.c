@@ -1,6 +1,11 @@
 /*
  * away.c
- *		When a part of the guard goes away from a table, and comes back.
+ *		Records when a part of the guard goes away from a table, and when the
+ *		guard is complete again.
+ *
+ * A part is away if a trigger of the guard is missing, disabled, or fires on
+ * replicas only.  bound_table.away_since contains the time; the history of the
+ * map gets a row at each change.
  */
 #include "postgres.h"
 
@@ -23,7 +28,7 @@
 #include "../guard/guard.h"
 #include "edit.h"
 
-/* What tgenabled says of a trigger, or 0 where there is none. */
+/* A trigger's tgenabled; 0: the table has no trigger of that name. */
 static char
 trigger_enabled(Oid relid, const char *name)
 {
@@ -46,7 +51,7 @@ trigger_enabled(Oid relid, const char *name)
 	return enabled;
 }
 
-/* Is some part of the guard missing or switched off, on a table or below it? */
+/* Is a part of the guard missing or switched off, on a table or on one below it? */
 static bool
 guard_is_away(Oid relid)
 {
@@ -59,7 +64,7 @@ guard_is_away(Oid relid)
 			const char *name = guard_triggers[i].name;
 			char enabled = trigger_enabled(lfirst_oid(lc), name);
 
-			/* there it cannot be */
+			/* this PostgreSQL has no TRUNCATE triggers on foreign tables */
 			if (enabled == '\0' && !COMPAT_FOREIGN_TRUNCATE_TRIGGERS &&
 				strcmp(name, TRIGGER_TRUNCATE) == 0 &&
 				get_rel_relkind(lfirst_oid(lc)) == RELKIND_FOREIGN_TABLE)
@@ -72,32 +77,36 @@ guard_is_away(Oid relid)
 	return false;
 }
 
-/* Is the guard of a mirrored table away while it is not known to be, or the reverse? */
+/*
+ * Does the state of a table's guard differ from what its binding says?  `away`
+ * returns the state.  b is NULL for a table that is not bound.
+ */
 static bool
-is_news(const Binding *b, bool *away)
+state_differs(const Binding *b, bool *away)
 {
 	*away = b != NULL && guard_is_away(b->relid);
-	/* where it does not belong, it cannot be away */
+	/* only a guard that belongs on the table can be away */
 	return b != NULL && *away != (b->away_since != 0) && (!*away || b->guarded);
 }
 
 /*
- * Record it where the guard of a mirrored table went away, or came back.  A dump
- * that is restored builds its guards a trigger at a time, which is no news.
+ * Record that the guard of a mirrored table went away, or came back; nothing if
+ * neither is so.  The restore of a dump creates a guard trigger by trigger: then
+ * nothing is recorded as away.
  */
 static void
-note_away(Oid relid)
+record_away(Oid relid)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	Binding *b = binding_of(relid);
 	bool away;
 
-	if (!is_news(b, &away) || (away && history_is_silent()))
+	if (!state_differs(b, &away) || (away && history_is_silent()))
 		return;
-	/* another session may be about to record the same */
+	/* another session may be recording the same: look again under a lock */
 	LockRelationOid(catalog_table("bound_table", false), ShareUpdateExclusiveLock);
 	b = binding_of(relid);
-	if (!is_news(b, &away))
+	if (!state_differs(b, &away))
 		return;
 	history_record_guard(b, away, b->away_since, now);
 	b->away_since = away ? now : 0;
@@ -105,10 +114,11 @@ note_away(Oid relid)
 }
 
 /*
- * Triggers of relations came, went or were switched: that may matter to the
- * guard of the mirrored tables that they are, or lie below.  In the order of
- * their OIDs, so that sessions which do this at the same time do not wait for
- * each other in a circle.
+ * Triggers of relations were created, dropped or switched.  Record what that
+ * means for the guard of the relations that are mirrored, and of the mirrored
+ * tables above them.  Tables are taken in the order of their OIDs, so that
+ * sessions which do this at the same time do not wait for each other in a
+ * circle.
  */
 void
 away_note(const List *relids)
@@ -117,11 +127,11 @@ away_note(const List *relids)
 	ListCell *lc;
 
 	if (get_attnum(catalog_table("bound_table", false), "away_since") == InvalidAttrNumber)
-		return; /* of an older version */
+		return; /* the extension's tables are of an older version */
 	foreach(lc, relids)
 		all = list_concat(all, place_ancestors(lfirst_oid(lc)));
 	list_sort(all, list_oid_cmp);
 	list_deduplicate_oid(all);
 	foreach(lc, all)
-		note_away(lfirst_oid(lc));
+		record_away(lfirst_oid(lc));
 }

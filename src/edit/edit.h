@@ -1,6 +1,10 @@
 /*
  * edit.h
- *		Functions and triggers that edit the map.
+ *		The functions and triggers that edit the map.
+ *
+ * A function that names an object which does not exist raises an error
+ * (require.c).  A trigger on the map's tables does not: the map may name what
+ * is absent.
  */
 #ifndef OWNERSHIP_EDIT_H
 #define OWNERSHIP_EDIT_H
@@ -17,7 +21,7 @@
  * For other folders
  */
 
-/* A column that is to be put on the map. */
+/* A column to put on the map, and the field that it becomes a copy of. */
 typedef struct ColumnSpec
 {
 	const char *schema;
@@ -25,17 +29,17 @@ typedef struct ColumnSpec
 	const char *column;
 	const char *entity;
 	const char *field;
-	bool key; /* marks the field, if it is new */
+	bool key; /* it is part of the primary key: the field is marked as key */
 } ColumnSpec;
 
-/* What add_tables() was told; see mirrored_pattern. */
+/* A row of mirrored_pattern: the arguments of a call of add_tables(). */
 typedef struct TablePattern
 {
 	char *pattern;
-	char *source;
-	char *owner;
-	List *readers;
-	List *exclude;
+	char *source;  /* NULL: the tables are shared */
+	char *owner;   /* the source, if the row has no owner; NULL: none */
+	List *readers; /* names of systems */
+	List *exclude; /* patterns of tables and columns */
 } TablePattern;
 
 /* require.c */
@@ -84,7 +88,7 @@ extern void table_triggers_write_filters(const char *sql, Parameters *p);
  */
 
 #define SYSTEM_KINDS \
-	"Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other and what you add."
+	"Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other, and any kind that you add."
 
 /* require.c */
 extern Oid require_argument_relation(FunctionCallInfo fcinfo, int i);

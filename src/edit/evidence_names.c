@@ -1,6 +1,9 @@
 /*
  * evidence_names.c
  *		Evidence and activity follow the new name of a table or column.
+ *
+ * Both contain names as text.  Activity stays under the old name where there
+ * is activity of the same system under the new name already.
  */
 #include "postgres.h"
 
@@ -13,7 +16,7 @@
 #include "../catalog/catalog.h"
 #include "edit.h"
 
-/* Evidence and activity of a column are found under its name. */
+/* Rename a column in a table's evidence, its keys and values included, and activity. */
 void
 rename_column_evidence(const TablePlace *place, const char *from, const char *to)
 {
@@ -36,7 +39,7 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 			&p);
 }
 
-/* Evidence and activity of a table are found under its name. */
+/* Rename a table in its evidence and activity. */
 void
 rename_evidence(const TablePlace *from, const TablePlace *to)
 {
@@ -56,8 +59,10 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 }
 
 /*
- * The map of a column was given the name of another one, whose table has no
- * longer a column of the old name: evidence and activity go with it.
+ * Part of a BEFORE UPDATE trigger on mirrored_column, whose new row has that
+ * schema and table: if the row gets another column's name, and the table has a
+ * column of the new name and none of the old name, evidence and activity are
+ * renamed, too.
  */
 void
 rename_carry_evidence(TriggerData *td, const char *schema, const char *table)

@@ -1,11 +1,12 @@
 /*
  * fields.c
- *		The functions that edit the map.
+ *		Fields, and the columns that are their copies: what the functions that
+ *		edit the map share.
  *
- * They check what a person is likely to get wrong, and then run plain SQL on
- * the map's tables with the caller's privileges: an edit by function is an
- * edit by SQL.  Their SQL runs with search_path pinned by the functions'
- * definitions.
+ * The functions check what a person is likely to get wrong, and then run plain
+ * SQL on the map's tables with the caller's privileges: an edit by function is
+ * an edit by SQL.  The functions' definitions pin the search_path with which
+ * this SQL runs.
  */
 #include "postgres.h"
 
@@ -24,7 +25,7 @@
 #include "../catalog/catalog.h"
 #include "edit.h"
 
-/* What the constraints of ownership.field demand, in words. */
+/* Errors: a name that the constraints of ownership.field refuse. */
 static void
 require_field_name(const ColumnSpec *s)
 {
@@ -36,28 +37,30 @@ require_field_name(const ColumnSpec *s)
 	if (!names_can_be_field(s->field))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name holds a dot, or blanks around it",
+				 errmsg("column \"%s\" of table \"%s\" cannot be a field of its own: its name contains a dot, or blanks around it",
 						s->column, names_message_relation(s->schema, s->table)),
 				 errhint(
 					 "Insert a field with another name into ownership.field and link() the column to it, or leave the column out.")));
 }
 
+/* Errors: always; the column is a copy of the field entity.field, and not of the wanted one. */
 void
 field_already_mapped(const char *schema, const char *table, const char *column, const char *entity,
 					 const char *field)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("column \"%s\" of table \"%s\" already holds field \"%s.%s\"", column,
+			 errmsg("column \"%s\" of table \"%s\" is already mapped to field \"%s.%s\"", column,
 					names_message_relation(schema, table), entity, field),
 			 errhint(
-				 "Delete it from ownership.mirrored_column first, or leave it with that field.")));
+				 "Delete its row from ownership.mirrored_column first, or leave it mapped to that field.")));
 }
 
 /*
- * Every copy of a field must be comparable with every other.
+ * Check that the copies of a field can be compared, each with the first one
+ * (the authoritative one, if there is one).
  *
- * Errors: there is neither = nor a cast between two columns' types.
+ * Errors: two columns' types have neither = nor a cast between them.
  */
 void
 field_check_comparable(const char *entity, const char *field)
@@ -98,13 +101,18 @@ field_check_comparable(const char *entity, const char *field)
 						names_message_relation(sql_result_text(0, 1), sql_result_text(0, 2))),
 				 errdetail("Their types are %s and %s; copies of field \"%s.%s\" must have types that can be compared.",
 						   format_type_be(other), format_type_be(first), entity, field),
-				 errhint("Change a type, or keep them as fields of their own.")));
+				 errhint("Change one of the types, or let each column be a field of its own.")));
 	}
 }
 
 /* writing the map */
 
-/* Put columns on the map that are not there; fields that exist stay. */
+/*
+ * Put the columns (ColumnSpec) that are not on the map there, with their tables
+ * and fields.  A field that exists stays as it is, but may become a key.
+ *
+ * Errors: a name that cannot be a field's.
+ */
 void
 field_map_columns(List *specs)
 {
@@ -132,7 +140,7 @@ field_map_columns(List *specs)
 	sql_run("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
 			"SELECT DISTINCT tschema, tname FROM " SPECS "ON CONFLICT DO NOTHING",
 			&p);
-	/* the key's column of a table that joins the field later marks it, too */
+	/* a key column that joins an existing field marks it as key, too */
 	sql_run("INSERT INTO ownership.field AS f (entity, name, key) "
 			"SELECT entity, field, bool_or(key::boolean) FROM " SPECS
 			"WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m "
@@ -147,7 +155,10 @@ field_map_columns(List *specs)
 #undef SPECS
 }
 
-/* Replace who reads, or who writes, a field; what is so already costs nothing. */
+/*
+ * Make `systems` the declared systems of a field; mode is "read" or "write".
+ * Where they are declared already, nothing is written.
+ */
 void
 field_set_access(const char *entity, const char *field, const char *mode, List *systems)
 {
@@ -169,11 +180,14 @@ field_set_access(const char *entity, const char *field, const char *mode, List *
 }
 
 /*
- * Make a column a copy of an existing field.  A column that was a field of
- * its own, as it is by default, joins; that field goes when nothing else
- * holds it.
+ * Make a column a copy of an existing field.  A column that is a field of its
+ * own, as it is by default, becomes a copy, too; its former field is deleted if
+ * no other column is a copy of it.  `authoritative` marks the column as the
+ * authoritative copy; false leaves that mark as it is.
  *
- * Errors: it is mapped to another field.  Returns whether it was off the map.
+ * Returns true if the column was not on the map.
+ *
+ * Errors: the column is mapped to another field that is not its default one.
  */
 bool
 field_map_column(const char *schema, const char *table, const char *column, const char *entity,
@@ -214,7 +228,7 @@ field_map_column(const char *schema, const char *table, const char *column, cons
 		sql_add_text(&q, old_field);
 		sql_add_text(&q, entity);
 		sql_add_text(&q, field);
-		/* what was marked stays marked */
+		/* if the former field is a key, the new one becomes one */
 		sql_run("UPDATE ownership.field SET key = true WHERE entity = $3 AND name = $4 AND NOT key "
 				"AND EXISTS (SELECT FROM ownership.field o WHERE o.entity = $1 AND o.name = $2 AND o.key)",
 				&q);
@@ -226,7 +240,7 @@ field_map_column(const char *schema, const char *table, const char *column, cons
 	return !mapped;
 }
 
-/* The primary key's columns of a table. */
+/* The columns of a table's primary key, for field_in_key(); NULL: none. */
 Bitmapset *
 field_primary_key(Oid relid)
 {
@@ -237,13 +251,14 @@ field_primary_key(Oid relid)
 	return key;
 }
 
+/* Is the column among those that field_primary_key() returned? */
 bool
 field_in_key(Bitmapset *key, AttrNumber attnum)
 {
 	return bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, key);
 }
 
-/* The live, stored columns of a table. */
+/* The names of a table's columns, without dropped and generated ones. */
 List *
 field_table_columns(Oid relid)
 {
@@ -263,9 +278,9 @@ field_table_columns(Oid relid)
 }
 
 /*
- * The source of a table may write all of its own copy.  Tell so where columns
- * of it were given to another system, and no other table holds their fields:
- * elsewhere the copies can be compared.
+ * The source of a table may write all of its own copy.  A notice says so where
+ * another system got some of these columns and no table of another source, or
+ * without one, has copies of their fields: where one has, drift() compares them.
  */
 void
 field_report_overwritable(const char *schema, const char *table, List *columns)
@@ -291,14 +306,15 @@ field_report_overwritable(const char *schema, const char *table, List *columns)
 			(errmsg("system \"%s\" may overwrite %s of table \"%s\"", sql_result_text(0, 1),
 					sql_result_text(0, 2), names_relation_label(schema, table)),
 			 errdetail(
-				 "The table is its own copy. Another system of record is not enforced there, and no other table holds what that one says."),
+				 "The table is that system's own copy: no other system of record is enforced there, and no other table has a copy of these fields to compare with."),
 			 errhint(
 				 "If several systems write the table, it has no source: set \"source\" of its row in ownership.mirrored_table to NULL.")));
 }
 
 /*
- * A table got a primary key: mark its columns, as add_tables() would have done
- * had the key been there, unless others were marked.
+ * A mirrored table got a primary key: mark the fields of its columns as key, as
+ * add_tables() does for a table that has a key, unless the table has a field
+ * that is marked.
  */
 void
 field_mark_primary_key(Oid relid)

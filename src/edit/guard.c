@@ -2,11 +2,11 @@
  * guard.c
  *		Creating and dropping the guard: guard(), unguard(), guard_all().
  *
- * The guard is three ordinary triggers.  Row triggers of a partitioned table
- * are cloned to its partitions by PostgreSQL; inheritance children, and
- * TRUNCATE everywhere, need triggers of their own.  BEFORE and TRUNCATE are
+ * The guard is three ordinary triggers (guard/install.c).  PostgreSQL clones
+ * row triggers of a partitioned table to its partitions; inheritance children,
+ * and TRUNCATE everywhere, need triggers of their own.  BEFORE and TRUNCATE are
  * ENABLE ALWAYS, so that they fire in replication workers, too.  All of them
- * go with the extension.
+ * are dropped with the extension.
  */
 #include "postgres.h"
 
@@ -35,15 +35,16 @@
 PG_FUNCTION_INFO_V1(ownership_unguard);
 PG_FUNCTION_INFO_V1(ownership_guard_all);
 
+/* A table as the map names it. */
 typedef struct TableName
 {
 	char *schema;
 	char *table;
 } TableName;
 
-/* What the rules cannot do for a table that has no key. */
+/* A notice says what a table without a key misses. */
 static void
-tell_keyless(RelationMap *map, const char *table)
+report_keyless(RelationMap *map, const char *table)
 {
 	if (map->nkeys > 0)
 		return;
@@ -55,14 +56,16 @@ tell_keyless(RelationMap *map, const char *table)
 		ereport(NOTICE,
 				(errmsg("table \"%s\" has no key", table),
 				 errdetail(
-					 "Every system may create and delete its rows; evidence cannot tell which row it is about, and a refused value is recorded each time it is sent."),
-				 errhint("Add a primary key, or set \"key\" for the fields that tell a row.")));
+					 "Every system may create and delete its rows. Evidence does not identify the row, and a refused value is recorded each time it is sent."),
+				 errhint("Add a primary key, or set \"key\" for the fields that identify a row.")));
 }
 
 /*
- * Guard a relation on the map and all below it.  Needs SPI.
+ * Guard a relation and all below it.  The caller has SPI connected.  Unless
+ * `quiet`, a notice reports a table without a key.
  *
- * Errors: not a table that can be guarded, not the caller's, not on the map.
+ * Errors: the relation is not a table that can be guarded, is not the caller's,
+ * or is not on the map.
  */
 void
 guard_relation(Oid relid, bool quiet)
@@ -90,15 +93,16 @@ guard_relation(Oid relid, bool quiet)
 	if (!quiet)
 	{
 		rel = table_open(relid, NoLock);
-		tell_keyless(map_get(rel), names_message_relation_oid(relid));
+		report_keyless(map_get(rel), names_message_relation_oid(relid));
 		table_close(rel, NoLock);
 	}
 }
 
 /*
- * unguard(relation): drop the guard from it and all below.
+ * unguard(relation): drop the guard of a table and of all tables below it.
  *
- * Errors: not the caller's; a partition whose guard belongs to a table above.
+ * Errors: the table is not the caller's; it is a partition, and its guard
+ * belongs to the table above it.
  */
 Datum
 ownership_unguard(PG_FUNCTION_ARGS)
@@ -111,7 +115,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
 	table_close(table_open(relid, AccessExclusiveLock), NoLock);
 	SPI_connect();
-	/* locks all but the relation itself */
+	/* this locks all tables but the relation itself */
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 	{
 		for (size_t i = 0; i < lengthof(guard_triggers); i++)
@@ -139,7 +143,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The tables on the map that match, in the order of their names. */
+/* The tables on the map that match a pattern (TableName), in the order of their names. */
 static List *
 matching_tables(const char *pattern)
 {
@@ -164,14 +168,14 @@ guard_named(void *arg)
 {
 	const TableName *name = arg;
 	RangeVar *rv = makeRangeVar(name->schema, name->table, -1);
-	/* whoever may not guard it must not wait for its lock either */
+	/* a role that may not guard the table must not wait for its lock either */
 	Oid relid =
 		RangeVarGetRelidExtended(rv, ShareRowExclusiveLock, 0, RangeVarCallbackOwnsRelation, NULL);
 
 	guard_relation(relid, true);
 }
 
-/* Guard one table in a subtransaction; false, with a warning, if it failed. */
+/* Guard one table in a subtransaction.  Returns false, after a warning, if that failed. */
 static bool
 try_guard(TableName *name)
 {
@@ -187,13 +191,16 @@ try_guard(TableName *name)
 }
 
 /*
- * CALL guard_all(pattern, lock_timeout): guard the tables on the map that
- * match, committing after each, and waiting for locks no longer than that.  A
- * running table sync holds locks on one table after another; guarding two in
- * one transaction could make it a deadlock's victim.
+ * CALL guard_all(pattern, lock_timeout): guard the tables on the map that match
+ * the pattern, and commit after each.  No wait for a lock is longer than
+ * lock_timeout, a text as in the setting of that name.  A running table sync
+ * locks one table after another and keeps the locks; a transaction that guards
+ * two tables could make it the victim of a deadlock.
  *
- * Errors: in a transaction block; nothing on the map matches.  A table that
- * cannot be guarded is a warning; the others are guarded all the same.
+ * A table that cannot be guarded is a warning; the others are guarded.
+ *
+ * Errors: an argument is NULL; the call is in a transaction block; no table on
+ * the map matches.
  */
 Datum
 ownership_guard_all(PG_FUNCTION_ARGS)
@@ -241,15 +248,18 @@ ownership_guard_all(PG_FUNCTION_ARGS)
 		ereport(WARNING,
 				(errmsg_plural("%d of %d table was not guarded", "%d of %d tables were not guarded",
 							   list_length(tables), failed, list_length(tables)),
-				 errhint("Call ownership.guard_all() again; tables that are guarded stay so.")));
+				 errhint(
+					 "Call ownership.guard_all() again; the tables that were guarded stay guarded.")));
 	SPI_finish();
 	PG_RETURN_VOID();
 }
 
 /*
- * Guard the tables whose lock is free at once; of the others a notice tells.
- * Waiting for one table's lock while holding another's could make a running
- * sync a deadlock's victim.
+ * Guard the tables whose lock is free at once; a notice says how many are not.
+ * A session that waits for one table's lock and has the lock on another one
+ * could make a running table sync the victim of a deadlock.
+ *
+ * Errors: those of guard_relation().
  */
 void
 guard_relations(List *relids)

@@ -1,12 +1,13 @@
 /*
  * history.c
- *		What changed on the map: a trigger on each of its tables that writes
+ *		What changed on the map: a trigger on each of its tables writes
  *		ownership.map_history.
  *
- * One row a changed row, with the columns that changed, whoever changed it:
- * a function, the spreadsheet, plain SQL, or a rename that came down a
- * foreign key.  Nobody needs a privilege on the history to have his edits in
- * it, and with a few microseconds a row an import stays an import.
+ * Each changed row becomes one row of history, with the columns that changed,
+ * in whatever way it changed: by a function, the spreadsheet, plain SQL, or a
+ * rename that cascades along a foreign key.  The trigger inserts without an SQL
+ * statement: a role that edits the map needs no privilege on the history, and a
+ * row costs only a few microseconds, also in a large import.
  */
 #include "postgres.h"
 
@@ -32,14 +33,14 @@
 
 PG_FUNCTION_INFO_V1(ownership_map_recorded);
 
-/* One row of a map table, or NULL where there is none. */
+/* A row of a table of the map. */
 typedef struct MapRow
 {
 	HeapTuple tuple;
 	TupleDesc desc;
 } MapRow;
 
-/* A text value of the row, or NULL. */
+/* The text in a column of the row; NULL: it is NULL, or there is no text column of that name. */
 static char *
 column_text(const MapRow *row, const char *column)
 {
@@ -57,9 +58,9 @@ column_text(const MapRow *row, const char *column)
 	return NULL;
 }
 
-/* The columns that item, entity and field tell of a row that comes or goes. */
+/* Of a row that was added or deleted: do item, entity and field contain the column already? */
 static bool
-is_told(const char *table, const char *column)
+is_in_item(const char *table, const char *column)
 {
 	static const char *const names[] = {"entity",	   "field", "table_schema", "table_name",
 										"column_name", "name",	"pattern"};
@@ -70,9 +71,12 @@ is_told(const char *table, const char *column)
 	return strcmp(column, "kind") == 0 && strcmp(table, "identity") == 0;
 }
 
-/* What tells a row from others about the same item: it stands beside every change. */
+/*
+ * Does the column identify the row among those about the same item?  Every
+ * change of the row contains it, even where it stays the same.
+ */
 static bool
-tells_apart(const char *table, const char *column)
+identifies_row(const char *table, const char *column)
 {
 	if (strcmp(table, "declared_access") == 0)
 		return strcmp(column, "system") == 0 || strcmp(column, "mode") == 0;
@@ -104,7 +108,7 @@ item_name(const char *table, const MapRow *row)
 	return column_text(row, NameStr(TupleDescAttr(row->desc, 0)->attname));
 }
 
-/* The field that a row belongs to; row owners know only their column. */
+/* The field that a row belongs to; a row of row_owner names only a column, so the map is asked. */
 static void
 find_field(const char *table, const MapRow *row, char **entity, char **field)
 {
@@ -127,7 +131,7 @@ find_field(const char *table, const MapRow *row, char **entity, char **field)
 	catalog_end(scan);
 }
 
-/* A value as JSON: yes and no as such, a date as ISO, all else as its text output. */
+/* A value as JSON: NULL and booleans as such, a date in ISO format, all else as its text output. */
 static JsonbValue
 json_value(Oid type, Datum value, bool isnull)
 {
@@ -159,10 +163,10 @@ json_value(Oid type, Datum value, bool isnull)
 }
 
 /*
- * The columns of `row`, as a JSON object: those in which it differs from
- * `other`, or, where there is no other, those that say something.  Returns
- * whether there is anything to tell: a row that is new or gone is told in any
- * case.
+ * `object` returns columns of `row` as a JSON object: those in which it differs
+ * from `other` and those that identify it; without `other`, those that are
+ * neither NULL nor false nor in the item.  Returns true if there is a change to
+ * record: without `other` always.
  */
 static bool
 row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *object)
@@ -188,11 +192,11 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 			bool same = isnull == other_null &&
 						(isnull || datum_image_eq(value, before, att->attbyval, att->attlen));
 
-			if (same && !tells_apart(table, NameStr(att->attname)))
+			if (same && !identifies_row(table, NameStr(att->attname)))
 				continue;
 			any |= !same;
 		}
-		else if (isnull || is_told(table, NameStr(att->attname)) ||
+		else if (isnull || is_in_item(table, NameStr(att->attname)) ||
 				 (att->atttypid == BOOLOID && !DatumGetBool(value)))
 			continue;
 		key.type = jbvString;
@@ -206,9 +210,9 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 	return any;
 }
 
-/* The transaction, the role and the session. */
+/* Set the columns that say when the change is made, by which role, in which session. */
 static void
-who_and_when(Datum *values, bool *nulls)
+set_session(Datum *values, bool *nulls)
 {
 	values[Anum_history_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	nulls[Anum_history_changed_at - 1] = false;
@@ -219,7 +223,10 @@ who_and_when(Datum *values, bool *nulls)
 																			: NULL);
 }
 
-/* Write one row of history; an UPDATE that changed nothing leaves none. */
+/*
+ * Write one row of history; none if nothing changed.  before is NULL where the
+ * row was added, after where it was deleted.
+ */
 static void
 record_change(Inserter *history, const char *table, const MapRow *before, const MapRow *after)
 {
@@ -238,7 +245,7 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 	if (before != NULL)
 		(void) row_columns(table, before, after, &values[Anum_history_old - 1]);
 
-	who_and_when(values, nulls);
+	set_session(values, nulls);
 	insert_set_text(values, nulls, Anum_history_map_table, table);
 	insert_set_text(values, nulls, Anum_history_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
@@ -248,10 +255,10 @@ record_change(Inserter *history, const char *table, const MapRow *before, const 
 }
 
 /*
- * Nothing is decided where the extension's own script fills its tables, nor
- * where a dump is restored: it brings its history along.  pg_dump's files
- * begin with check_function_bodies off.  Anyone may set that, so it counts
- * only of those who could write the history as they please.
+ * Is nothing to be recorded?  When the extension's own script fills its tables,
+ * no person has decided anything; and a dump that is restored brings its own
+ * history.  pg_dump's files begin with check_function_bodies off.  Any role may
+ * set that, so it counts only for roles that may write the history anyway.
  */
 bool
 history_is_silent(void)
@@ -262,7 +269,7 @@ history_is_silent(void)
 													GetOuterUserId(), ACL_INSERT) == ACLCHECK_OK;
 }
 
-/* Push a pair of the current object. */
+/* Add a key and its text to the JSON object that is being built. */
 static void
 push_text(JsonbParseState **state, const char *key, const char *text)
 {
@@ -276,7 +283,7 @@ push_text(JsonbParseState **state, const char *key, const char *text)
 	pushJsonbValue(state, WJB_VALUE, &json);
 }
 
-/* Where the guard was since when; 0: since it was created. */
+/* A state of the guard as JSON.  `since` 0, from its creation on, is left out. */
 static Datum
 guard_state(bool away, TimestampTz since)
 {
@@ -290,7 +297,10 @@ guard_state(bool away, TimestampTz since)
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
-/* The guard of a table went away, or came back; `since` is when it had gone. */
+/*
+ * Record that the guard of a table went away, or came back, at `now`.  `since`
+ * is when it had gone away; 0 where it goes away.
+ */
 void
 history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
 {
@@ -300,7 +310,7 @@ history_record_guard(const Binding *binding, bool away, TimestampTz since, Times
 
 	history = insert_open("map_history");
 	memset(nulls, true, sizeof(nulls));
-	who_and_when(values, nulls);
+	set_session(values, nulls);
 	insert_set_text(values, nulls, Anum_history_map_table, "guard");
 	insert_set_text(values, nulls, Anum_history_item,
 					names_relation_label(binding->schema, binding->table));
@@ -311,7 +321,7 @@ history_record_guard(const Binding *binding, bool away, TimestampTz since, Times
 	insert_close(history);
 }
 
-/* BEFORE TRUNCATE: every row goes. */
+/* BEFORE TRUNCATE: record each row as deleted. */
 static void
 record_truncate(Inserter *history, Relation rel)
 {
@@ -326,7 +336,11 @@ record_truncate(Inserter *history, Relation rel)
 	systable_endscan(scan);
 }
 
-/* AFTER each row, and before TRUNCATE, on every table of the map. */
+/*
+ * map_recorded(), AFTER each row and BEFORE TRUNCATE on every table of the map.
+ *
+ * Errors: the function was not called by such a trigger.
+ */
 Datum
 ownership_map_recorded(PG_FUNCTION_ARGS)
 {

@@ -1,6 +1,6 @@
 /*
  * link.c
- *		link(): columns hold the same field.
+ *		link(): columns of several tables become copies of one field.
  */
 #include "postgres.h"
 
@@ -17,11 +17,12 @@
 PG_FUNCTION_INFO_V1(ownership_link);
 
 /*
- * The field that link() makes columns copies of, with the decisions of the
- * field that they were, when it is new.
+ * Require the field that link() makes columns copies of; create it if one of
+ * the columns is on the map.  The new field gets what was decided for the field
+ * of the first such column, the authoritative one before the others.
  *
- * Errors: it does not exist, and none of the columns is on the map; or one
- * with nearly that name exists.
+ * Errors: the field does not exist, and none of the columns is on the map, or a
+ * field with nearly that name exists.
  */
 static void
 require_or_create_field(const char *entity, const char *field, List *columns,
@@ -69,11 +70,13 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 }
 
 /*
- * link(field, columns, authoritative): make columns the copies of one field.
+ * link(field, columns, authoritative): make columns copies of one field.  A
+ * table that gets a copy is guarded, if it is the caller's.  authoritative NULL
+ * leaves the authoritative copy as it is.
  *
- * Errors: a field, table or column that does not exist or cannot be on the
- * map; one mapped to another field; types that cannot be compared; an
- * authoritative column that is none of them.
+ * Errors: a field, table or column does not exist or cannot be on the map; a
+ * column is mapped to another field; types cannot be compared; the
+ * authoritative column is not a copy.
  */
 Datum
 ownership_link(PG_FUNCTION_ARGS)
@@ -92,8 +95,9 @@ ownership_link(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the field must not be null")));
 	if (columns == NIL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
-						errhint("Name the columns that hold the field, as schema.table.column.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
+				 errhint("Name the columns that are copies of the field, as schema.table.column.")));
 	names_split_field(name, &entity, &field);
 	if (authoritative != NULL)
 		names_split_column(authoritative, &auth[0], &auth[1], &auth[2]);

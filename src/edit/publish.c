@@ -2,15 +2,16 @@
  * publish.c
  *		The extension's tables in publications and subscriptions.
  *
- * A publication FOR ALL TABLES takes them along, and the next hub has tables
- * of the same names.  What another hub's evidence, activity, history and
- * bindings say is about that hub; its rows would collide with this one's, and
- * an error would stop the stream.  So a trigger on each of these tables leaves
- * out every row change that a replication worker applies or copies.  SQL that
- * runs in such a worker, of users' triggers for one, is this hub's.
+ * A publication FOR ALL TABLES contains them, and the next hub has tables of
+ * the same names.  Another hub's evidence, activity, history and bindings are
+ * about that hub; its rows would violate unique constraints here, and the error
+ * would stop the stream.  So a trigger on each of these tables leaves out every
+ * row change that a replication worker applies or copies.  SQL that runs in
+ * such a worker, for example in a user's trigger, is this hub's.
  *
- * A replicated TRUNCATE cannot be left out, only be an error.  So it is one
- * where it begins: a table that is published with its TRUNCATE refuses it.
+ * A trigger cannot leave out a replicated TRUNCATE, it can only raise an error.
+ * So the error comes at the source, too: a table that is published with its
+ * TRUNCATE refuses TRUNCATE.
  */
 #include "postgres.h"
 
@@ -28,8 +29,8 @@
 PG_FUNCTION_INFO_V1(ownership_another_hub);
 
 /*
- * May a subscription write this table?  None may, so far: this is the place
- * for asking that the map, and only the map, be replicated.
+ * May a subscription write this table?  No table may be written so.  A setting
+ * by which a hub lets the map, and only the map, be replicated belongs here.
  */
 static bool
 is_wanted(Relation rel)
@@ -38,8 +39,8 @@ is_wanted(Relation rel)
 }
 
 /*
- * Is the row change, or the TRUNCATE, what a replication worker applies or
- * copies, and not SQL that runs in it?
+ * Does a replication worker apply or copy the row change or the TRUNCATE?  SQL
+ * that runs in a worker is neither.
  */
 static bool
 is_applied(void)
@@ -48,8 +49,8 @@ is_applied(void)
 }
 
 /*
- * Errors: another hub's TRUNCATE has come; a TRUNCATE of this hub would go to
- * the next one.
+ * Errors: a worker applies another hub's TRUNCATE; a publication would send
+ * this hub's TRUNCATE to another hub.
  */
 static void
 check_truncate(Relation rel)
@@ -62,27 +63,28 @@ check_truncate(Relation rel)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("another hub's TRUNCATE of table \"%s.%s\" is refused", OWNERSHIP_SCHEMA,
 						table),
-				 errdetail("What that hub recorded is not here; what is here is this hub's."),
+				 errdetail(
+					 "The table contains what this hub recorded, not the rows of the other hub."),
 				 errhint(
-					 "At the source, publish without TRUNCATE: ALTER PUBLICATION ... SET (publish = 'insert, update, delete'). Here, pass over this transaction: ALTER SUBSCRIPTION ... SKIP.")));
+					 "At the source, publish without TRUNCATE: ALTER PUBLICATION ... SET (publish = 'insert, update, delete'). Here, skip this transaction: ALTER SUBSCRIPTION ... SKIP.")));
 	if (!XLogLogicalInfoActive())
 		return;
 	RelationBuildPublicationDesc(rel, &publications);
 	if (publications.pubactions.pubtruncate)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cannot truncate table \"%s.%s\", because a publication would send that to other hubs",
+				 errmsg("cannot truncate table \"%s.%s\", because a publication would send the TRUNCATE to other hubs",
 						OWNERSHIP_SCHEMA, table),
-				 errdetail("Their tables of that name hold their own rows, not this hub's."),
+				 errdetail("Their tables of that name contain their own rows, not this hub's rows."),
 				 errhint(
 					 "Use DELETE or ownership.prune(), or publish without TRUNCATE: ALTER PUBLICATION ... SET (publish = 'insert, update, delete').")));
 }
 
 /*
- * BEFORE each row change, and BEFORE TRUNCATE, on every table of the extension
- * that is not unlogged.
+ * another_hub(), BEFORE each row change and BEFORE TRUNCATE on every table of
+ * the extension that is not unlogged.
  *
- * Errors: the function is not called by a trigger on such a table; those of
+ * Errors: the function was not called by such a trigger; those of
  * check_truncate().
  */
 Datum

@@ -1,7 +1,7 @@
 /*
  * require.c
- *		What a call names must be there: systems, domains, policies, tables, columns.  An
- *		error names what is near.
+ *		What a call names must exist: systems, domains, policies, tables,
+ *		columns.  The hint of an error suggests the name that is nearest.
  */
 #include "postgres.h"
 
@@ -18,6 +18,10 @@
 #include "../catalog/catalog.h"
 #include "edit.h"
 
+/*
+ * Errors: always; the message, with the hint "Perhaps you meant WHAT NEAREST."
+ * If nearest is NULL, `hint` is the hint.
+ */
 void
 require_undefined(const char *message, const char *nearest, const char *what, const char *hint)
 {
@@ -26,7 +30,7 @@ require_undefined(const char *message, const char *nearest, const char *what, co
 									: errhint("%s", hint)));
 }
 
-/* Errors: no such system, with a near miss if there is one.  NULL is fine. */
+/* Errors: no such system.  NULL is no error. */
 void
 require_system(const char *name)
 {
@@ -37,6 +41,7 @@ require_system(const char *name)
 					  "Register it with ownership.add_system().");
 }
 
+/* Errors: one of the systems does not exist. */
 void
 require_systems(List *names)
 {
@@ -46,6 +51,7 @@ require_systems(List *names)
 		require_system(lfirst(lc));
 }
 
+/* Errors: no such domain.  NULL is no error. */
 void
 require_domain(const char *name)
 {
@@ -60,6 +66,7 @@ require_domain(const char *name)
 						  "domain", "Insert it into ownership.domain first.");
 }
 
+/* Errors: no such policy.  NULL is no error. */
 void
 require_policy(const char *name)
 {
@@ -70,10 +77,12 @@ require_policy(const char *name)
 }
 
 /*
- * Can the relation be on the map?
+ * Require a relation that can be on the map.  It stays locked until the
+ * transaction ends.
  *
- * Errors: anything but an ordinary, partitioned or foreign table; temporary
- * tables, system catalogs, and the extension's own tables.
+ * Errors: there is no such relation; it is not an ordinary, partitioned or
+ * foreign table; it is a temporary table, a system catalog, or one of the
+ * extension's own tables.
  */
 void
 require_relation(Oid relid)
@@ -92,7 +101,7 @@ require_relation(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a table", label),
 				 errhint(
-					 "Ordinary, partitioned and foreign tables can be on the ownership map; for a view, the tables under it.")));
+					 "Ordinary, partitioned and foreign tables can be on the ownership map; for a view, use the tables under it.")));
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is a temporary table", label),
@@ -104,11 +113,16 @@ require_relation(Oid relid)
 	if (RelationGetNamespace(rel) == get_namespace_oid(OWNERSHIP_SCHEMA, true))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("\"%s\" belongs to the ownership map itself", label),
-						errhint("Who may edit the map is decided by GRANT.")));
-	/* it keeps its name until the map has it */
+						errhint("GRANT decides which roles may edit the map.")));
+	/* the lock stays: the table keeps its name until the map names it */
 	relation_close(rel, NoLock);
 }
 
+/*
+ * The relation in argument i, counted from 0.
+ *
+ * Errors: the argument is NULL; those of require_relation().
+ */
 Oid
 require_argument_relation(FunctionCallInfo fcinfo, int i)
 {
@@ -119,7 +133,7 @@ require_argument_relation(FunctionCallInfo fcinfo, int i)
 	return PG_GETARG_OID(i);
 }
 
-/* Errors: always; suggests the nearest of the relation's columns. */
+/* Errors: always; the relation has no column of that name. */
 void
 require_undefined_column(Relation rel, const char *name)
 {
@@ -141,7 +155,11 @@ require_undefined_column(Relation rel, const char *name)
 							 : errhint("Columns are named as in pg_attribute, without quotes.")));
 }
 
-/* Can the column be on the map?  Returns its attribute number. */
+/*
+ * The attribute number of a column that can be on the map.
+ *
+ * Errors: there is no such column; it is a system column or a generated one.
+ */
 AttrNumber
 require_column(Oid relid, const char *name)
 {
@@ -151,7 +169,7 @@ require_column(Oid relid, const char *name)
 	if (SystemAttributeByName(name) != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 						errmsg("\"%s\" is a system column", name),
-						errhint("Only columns of the table's own can be on the ownership map.")));
+						errhint("Only the table's own columns can be on the ownership map.")));
 	if (attnum == InvalidAttrNumber)
 		require_undefined_column(rel, name);
 	if (TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attgenerated != '\0')
@@ -165,7 +183,11 @@ require_column(Oid relid, const char *name)
 	return attnum;
 }
 
-/* The table of a column named as text, which must be there. */
+/*
+ * The table of that name.
+ *
+ * Errors: there is none; those of require_relation().
+ */
 Oid
 require_table(const char *schema, const char *table)
 {
@@ -192,7 +214,7 @@ require_table(const char *schema, const char *table)
 					   "A mirrored column is named schema.table.column, or table.column for schema public.")));
 }
 
-/* Errors: always. */
+/* Errors: always; no table matches the pattern. */
 void
 require_no_table_matches(const char *pattern)
 {
@@ -203,8 +225,9 @@ require_no_table_matches(const char *pattern)
 }
 
 /*
- * The field that was likely meant: one of the same entity with nearly that
- * name, or of the same name in an entity that is named nearly so.
+ * The field that the caller probably means, as entity.name: one of the same
+ * entity with nearly that name, or of the same name in an entity with nearly
+ * that name.  NULL: there is none.
  */
 char *
 require_near_field(const char *entity, const char *field)

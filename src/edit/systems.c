@@ -1,6 +1,7 @@
 /*
  * systems.c
- *		Systems and their identities: add_system() and identify().
+ *		add_system() and identify(): systems, and the roles, subscriptions and
+ *		origins that write as them.
  */
 #include "postgres.h"
 
@@ -14,7 +15,7 @@
 PG_FUNCTION_INFO_V1(ownership_add_system);
 PG_FUNCTION_INFO_V1(ownership_identify);
 
-/* What the constraints of ownership.system demand, in words. */
+/* Errors: a name or kind that the constraints of ownership.system refuse; the system exists. */
 static void
 require_new_system(const char *name, const char *kind)
 {
@@ -27,7 +28,7 @@ require_new_system(const char *name, const char *kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid system name: \"%s\"", name),
 				 errhint(
-					 "A system's name is not blank, holds no semicolon or double quote, and is none of the words for nobody: ?, TBD, both.")));
+					 "A system's name is not blank, contains no semicolon or double quote, and is none of the words that mean no system: ?, TBD, both.")));
 	if (names_is_blank_edged(kind))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid kind of system: \"%s\"", kind),
@@ -39,7 +40,13 @@ require_new_system(const char *name, const char *kind)
 					 "Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
 }
 
-/* add_system(name, kind, role, subscription, title) */
+/*
+ * Write a row of ownership.identity; kind is "role", "subscription" or "origin".
+ * A row that is there gets the system, if it has none, and the flags.
+ *
+ * Errors: the system, role or subscription does not exist; the row is another
+ * system's; there is no system, and neither a steward nor a carrier.
+ */
 static void
 identify(const char *system, const char *kind, const char *name, bool strict, bool steward,
 		 bool carrier)
@@ -49,7 +56,7 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 	if (system == NULL && !steward && !carrier)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("%s \"%s\" needs a system", kind, name),
-						errhint("Only a steward or a carrier may do without one.")));
+						errhint("Only a steward or a carrier needs no system.")));
 	require_system(system);
 	if (strcmp(kind, "role") == 0 && !OidIsValid(get_role_oid(name, true)))
 		require_undefined(psprintf("role \"%s\" does not exist", name),
@@ -81,7 +88,7 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("%s \"%s\" already writes as system \"%s\"", kind, name,
 						sql_result_text(0, 1)),
-				 errhint("One %s is one system. Delete that row from ownership.identity first, or use a %s for each system.",
+				 errhint("One %s writes as one system. Delete that row from ownership.identity first, or use a %s for each system.",
 						 kind, kind)));
 	sql_add_bool(&p, strict);
 	sql_add_bool(&p, steward);
@@ -94,9 +101,11 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 }
 
 /*
- * add_system(name, kind, role, subscription, title)
+ * add_system(name, kind, role, subscription, title): register a system.  A role
+ * and a subscription, unless NULL, are identified as it.
  *
- * Errors: the system is there; the role or subscription is not.
+ * Errors: the name or kind is NULL or not valid; the system exists; those of
+ * identify().
  */
 Datum
 ownership_add_system(PG_FUNCTION_ARGS)
@@ -125,10 +134,13 @@ ownership_add_system(PG_FUNCTION_ARGS)
 }
 
 /*
- * identify(system, role | subscription | origin, strict, steward, carrier)
+ * identify(system, role | subscription | origin, strict, steward, carrier): one
+ * role, subscription or origin writes as the system.  A flag that is NULL is
+ * false.
  *
- * Errors: none or several of the three; it is another system's already; the
- * system, role or subscription is not there.
+ * Errors: none or several of the three are given; the system, role or
+ * subscription does not exist; the identity is another system's; there is no
+ * system, and neither a steward nor a carrier.
  */
 Datum
 ownership_identify(PG_FUNCTION_ARGS)

@@ -1,6 +1,9 @@
 /*
  * table_pattern.c
- *		add_tables(): tables come on the map by a pattern of names, now and later.
+ *		add_tables(): a pattern of names puts tables on the map, now and later.
+ *
+ * add_tables() stores the pattern in mirrored_pattern.  When DDL adds a table or
+ * a column that the pattern matches, the functions here put it on the map, too.
  */
 #include "postgres.h"
 
@@ -15,7 +18,10 @@
 
 PG_FUNCTION_INFO_V1(ownership_add_tables);
 
-/* Does a pattern name the table, or the column, with or without public? */
+/*
+ * Does one of the patterns match the table, or the column as table.column?  In
+ * schema public they match with and without "public.".
+ */
 bool
 table_pattern_excludes(List *patterns, const char *schema, const char *table, const char *column)
 {
@@ -37,7 +43,10 @@ table_pattern_excludes(List *patterns, const char *schema, const char *table, co
 	return false;
 }
 
-/* Put columns on the map that are not there, with their owner and readers. */
+/*
+ * Put columns (ColumnSpec) that are not on the map there.  Their fields get the
+ * owner, if they have none, and the readers.
+ */
 static void
 map_fresh(List *specs, const char *owner, List *readers)
 {
@@ -68,7 +77,10 @@ map_fresh(List *specs, const char *owner, List *readers)
 			&p);
 }
 
-/* The entity of a table's columns, if that is theirs alone; else the default. */
+/*
+ * The entity for a table's new columns: that of its mirrored columns, if they
+ * all have one entity and no other table has it; else the default.
+ */
 static char *
 table_entity(const char *schema, const char *table)
 {
@@ -86,8 +98,9 @@ table_entity(const char *schema, const char *table)
 }
 
 /*
- * Put one table's columns on the map as the pattern says: those that are not
- * there, and among `only` if that is not NIL.  Returns whether there were any.
+ * Put columns of a table on the map as the pattern says: those that are not
+ * there; if `only` is not NIL, only those that it names.  A table that comes to
+ * the map gets the pattern's source, too.  Returns true if there was a column.
  */
 bool
 table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
@@ -113,7 +126,7 @@ table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
 		if (!names_can_be_field(lfirst(lc)))
 		{
 			ereport(WARNING,
-					(errmsg("column \"%s\" of table \"%s\" is not put on the ownership map: its name holds a dot, or blanks around it",
+					(errmsg("column \"%s\" of table \"%s\" is not put on the ownership map: its name contains a dot, or blanks around it",
 							(char *) lfirst(lc), names_message_relation(schema, table)),
 					 errhint(
 						 "Insert a field with another name into ownership.field and link() the column to it.")));
@@ -130,7 +143,7 @@ table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
 	}
 	if (specs == NIL)
 		return false;
-	/* nothing keeps their names right */
+	/* no foreign key is on the pattern's readers: one may not exist any more */
 	foreach(lc, pattern->readers)
 		if (lookup_system_exists(lfirst(lc)))
 			readers = lappend(readers, lfirst(lc));
@@ -150,13 +163,16 @@ table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
 }
 
 /*
- * add_tables(pattern, source, owner, readers, exclude)
+ * add_tables(pattern, source, owner, readers, exclude): put the columns of all
+ * tables that match on the map, guard the tables, and store the pattern.
+ * source NULL: the tables are shared; owner NULL: the source is the owner.
+ * Returns the number of columns that were not on the map.
  *
  * Columns that are on the map stay as they are.  A table whose lock is not
  * free at once is mapped but not guarded.
  *
- * Errors: nothing matches; a system that does not exist; a matching table
- * that is not the caller's.
+ * Errors: the pattern is NULL; no table matches; a system does not exist; a
+ * matching table is not the caller's.
  */
 Datum
 ownership_add_tables(PG_FUNCTION_ARGS)
@@ -239,7 +255,7 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 			"AND $4 IS NOT NULL AND t.source IS DISTINCT FROM $4",
 			&p);
 
-	/* for what appears later */
+	/* for tables and columns that appear later */
 	sql_add_text(&q, pattern);
 	sql_add_text(&q, source);
 	sql_add_text(&q, owner);
@@ -257,16 +273,16 @@ ownership_add_tables(PG_FUNCTION_ARGS)
 				(errmsg("system \"%s\" may overwrite what \"%s\" owns in the tables of \"%s\"",
 						source, owner, pattern),
 				 errdetail(
-					 "They are its own copies. Another system of record is not enforced there."),
-				 errhint("If several systems write the tables, they have no source.")));
+					 "They are that system's own copies: no other system of record is enforced there."),
+				 errhint("If several systems write the tables, give them no source.")));
 	added = list_length(fresh);
-	SPI_finish(); /* frees the list */
+	SPI_finish(); /* this frees the list */
 	PG_RETURN_INT64(added);
 }
 
-/* How much of a pattern is said: its characters that are no wildcards. */
+/* How specific a pattern is: the number of its characters that are no wildcards. */
 static int
-said(const char *pattern)
+literal_length(const char *pattern)
 {
 	int n = 0;
 
@@ -275,7 +291,7 @@ said(const char *pattern)
 	return n;
 }
 
-/* All of mirrored_pattern. */
+/* All rows of mirrored_pattern, as a list of TablePattern. */
 List *
 table_pattern_load(void)
 {
@@ -299,7 +315,7 @@ table_pattern_load(void)
 	return patterns;
 }
 
-/* The most specific of them that matches a table, or NULL. */
+/* The most specific of the patterns that match a table; NULL: none matches. */
 TablePattern *
 table_pattern_best(List *patterns, const TablePlace *place)
 {
@@ -312,14 +328,15 @@ table_pattern_best(List *patterns, const TablePlace *place)
 
 		if (!names_match_table(pattern->pattern, place->schema, place->table))
 			continue;
-		if (best == NULL || said(pattern->pattern) > said(best->pattern) ||
-			(said(pattern->pattern) == said(best->pattern) &&
+		if (best == NULL || literal_length(pattern->pattern) > literal_length(best->pattern) ||
+			(literal_length(pattern->pattern) == literal_length(best->pattern) &&
 			 strcmp(pattern->pattern, best->pattern) < 0))
 			best = pattern;
 	}
 	return best;
 }
 
+/* The same, among all patterns of mirrored_pattern. */
 TablePattern *
 table_pattern_for(const TablePlace *place)
 {
@@ -328,8 +345,9 @@ table_pattern_for(const TablePlace *place)
 
 /*
  * Drop the map of a table, or of one column of it, if a pattern made it and
- * nobody has decided anything about it: another map comes to the name, or the
- * table is a part of one now.
+ * nothing was decided about it since.  The caller does that where another map
+ * comes to the name, or where the table is a partition of a mirrored one now.
+ * `column` NULL: the whole table.  Returns true if the map was dropped.
  */
 bool
 table_pattern_drop_undecided(const TablePlace *place, const char *column)
@@ -347,7 +365,7 @@ table_pattern_drop_undecided(const TablePlace *place, const char *column)
 	if (sql_run("SELECT FROM ownership.mirrored_column m "
 				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
 				"WHERE m.table_schema = $1 AND m.table_name = $2 AND ($3 IS NULL OR m.column_name = $3) "
-				/* the field of a column may be called as the table and the column once were */
+				/* the field of a column may have a former name of the table and the column */
 				"AND (($3 IS NULL AND m.entity <> $4) OR ($3 IS NOT NULL AND f.key) "
 				"OR ($3 IS NULL AND m.field <> m.column_name) OR m.authoritative OR f.owner IS DISTINCT FROM $5 "
 				"OR f.local OR num_nonnulls(f.domain, f.policy, f.rationale, f.decided_by, f.decided_on) > 0 "

@@ -1,10 +1,10 @@
 /*
  * table_triggers.c
- *		Triggers on the map's own tables.
+ *		Triggers on the extension's own tables.
  *
- * They tell every session that the map changed, and keep rows right whoever
- * writes them.  They never fail because an object is absent: the map is data,
- * and shows what is missing as a risk.
+ * They notify every session that the map changed, and keep rows right in
+ * whatever way they are written.  None fails because an object is absent: the
+ * map is data, and the view risks shows what is missing.
  */
 #include "postgres.h"
 
@@ -36,11 +36,15 @@ PG_FUNCTION_INFO_V1(ownership_row_owner_check);
 PG_FUNCTION_INFO_V1(ownership_map_restored);
 PG_FUNCTION_INFO_V1(ownership_pattern_readers);
 
+/* Calls of table_triggers_write_filters() under way. */
 static int carrying;
 
 /*
- * AFTER, on every table of the map.  The message goes out at commit; in this
- * session it works from the next command on.
+ * map_changed(), AFTER each change on every table of the map: sessions load the
+ * map again.  Others get the invalidation message at commit; in this session
+ * the change counts from the next command on.
+ *
+ * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_map_changed(PG_FUNCTION_ARGS)
@@ -56,7 +60,7 @@ ownership_map_changed(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* Delete the binding of a role name, if there is one. */
+/* Delete the row of bound_role for a role's name, if there is one. */
 static void
 unbind_role(Relation bound, const char *name)
 {
@@ -69,8 +73,11 @@ unbind_role(Relation bound, const char *name)
 }
 
 /*
- * BEFORE, on identity: remember which role bears the name now.  Whoever may
- * write identities may do that; what he may not is write the binding.
+ * identity_bind(), BEFORE each row change on identity: bound_role remembers
+ * which role has the name now.  A role that may write identities has no
+ * privilege to write bound_role, so the trigger does it.
+ *
+ * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_identity_bind(PG_FUNCTION_ARGS)
@@ -80,7 +87,7 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 	HeapTuple tuple = call_written_tuple(td);
 	Relation bound;
 
-	/* a system's new name comes down a foreign key: nobody was identified */
+	/* a system's new name cascades along the foreign key: the identity is the same */
 	if (InNoForceRLSOperation())
 		return PointerGetDatum(tuple);
 
@@ -116,8 +123,12 @@ ownership_identity_bind(PG_FUNCTION_ARGS)
 }
 
 /*
- * BEFORE, on mirrored_column: its table is mirrored, then; and evidence follows
- * a column that may have been renamed by dropping it and adding another.
+ * mirrored_column_table(), BEFORE each INSERT and UPDATE on mirrored_column: it
+ * adds the row's table to mirrored_table; and where a row gets another column's
+ * name, because a column was dropped and another one added in its place,
+ * evidence follows.
+ *
+ * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_mirrored_column_table(PG_FUNCTION_ARGS)
@@ -149,9 +160,12 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 }
 
 /*
- * BEFORE, a statement that inserts into the map: while a dump is restored, its
- * foreign keys are not checked.  They are switched off in the statement's own
- * list of triggers, in which tg_trigger stands.
+ * map_restored(), BEFORE each INSERT statement on a table of the map: while a
+ * dump is restored, foreign keys are not checked.  Their triggers are switched
+ * off in the statement's own copy of the trigger list; tg_trigger points into
+ * it.
+ *
+ * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_map_restored(PG_FUNCTION_ARGS)
@@ -170,7 +184,12 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* AFTER, on a system's name: patterns list readers where no foreign key can be. */
+/*
+ * pattern_readers(), AFTER each UPDATE of a system's name: renames it among the
+ * readers of patterns, an array, which no foreign key can cover.
+ *
+ * Errors: the function was not called by such a trigger.
+ */
 Datum
 ownership_pattern_readers(PG_FUNCTION_ARGS)
 {
@@ -194,7 +213,7 @@ ownership_pattern_readers(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* Are filters written only because what they are on has another name or place? */
+/* Does table_triggers_write_filters() write the filters? */
 static bool
 filters_are_carried(void)
 {
@@ -202,11 +221,13 @@ filters_are_carried(void)
 }
 
 /*
- * BEFORE, on row_owner: a filter that cannot work on a table that is there is
- * refused.  Not while a dump is restored, or the map follows DDL: what was
- * broken before is a risk afterwards, as it was.
+ * row_owner_check(), BEFORE each INSERT and UPDATE on row_owner: refuses a
+ * filter that cannot work on its table, if the table exists.  It checks nothing
+ * while a dump is restored or the map follows DDL: there a broken filter stays
+ * the risk that it was.
  *
- * Errors: those of filter_parse().
+ * Errors: those of filter_parse(); the function was not called by such a
+ * trigger.
  */
 Datum
 ownership_row_owner_check(PG_FUNCTION_ARGS)
@@ -233,8 +254,10 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 }
 
 /*
- * A filter that works no more is carried all the same: it is a risk already,
- * and writes fail.  Without it, the whole table would lose its map.
+ * Run SQL that writes row filters for a table or columns with other names, and
+ * check no filter.  A filter that does not work any more is carried along, too:
+ * it is a risk already, and writes fail.  With an error here, the map of the
+ * whole table would not follow.
  */
 void
 table_triggers_write_filters(const char *sql, Parameters *p)
@@ -252,8 +275,10 @@ table_triggers_write_filters(const char *sql, Parameters *p)
 }
 
 /*
- * BEFORE UPDATE on conflict: who resolved it, and when, is not for the
- * statement to say.
+ * resolve(), BEFORE UPDATE on conflict: sets which role resolved the conflict,
+ * and when, whatever the statement says.
+ *
+ * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_resolve(PG_FUNCTION_ARGS)
