@@ -1,8 +1,8 @@
 # ownership: a PostgreSQL extension, built with PGXS.
 #
-# The targets below that start with installing what is missing must work
-# on a machine that has nothing but make, so they are kept apart from PGXS,
-# which also has a "check" of its own that only refuses.
+# The targets below that first install what is missing must work on a machine
+# that has nothing but make, so they do not include PGXS, which also has a "check"
+# of its own that only fails.
 
 EXTENSION = ownership
 PG_CONFIG ?= pg_config
@@ -25,7 +25,7 @@ help:
 	@echo 'make valgrind      tests of the path of rows under valgrind'
 	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
 	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1 KIND=Round|Concurrent|Replicated'
-	@echo 'make mutate        do the tests of the row path see what they should?'
+	@echo 'make mutate        does "make fuzz" find mistakes that are put into the sources?'
 	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
 	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
 	@echo 'make bench         measure it'
@@ -110,8 +110,8 @@ PG_CPPFLAGS = -DOWNERSHIP_VERSION='"$(EXTVERSION)"'
 # Callbacks have the parameters that PostgreSQL gives them, used or not.
 PG_CFLAGS = -Wextra -Wno-unused-parameter
 
-# What the library shows to others in the process: the functions of SQL, and
-# what PostgreSQL itself looks for.
+# The symbols that the library exports to others in the process: the functions of
+# SQL, and what PostgreSQL itself looks for.
 SHLIB_EXPORTS = exports.txt
 
 # The page's stylesheet, as strings of C that are included beside it.
@@ -121,7 +121,7 @@ STYLE_STRINGS = $(STYLE:page.css=page_style.inc)
 # The install script is the concatenation of its parts, by number.
 SQL_PARTS = $(sort $(wildcard src/install/*.sql))
 DATA_built = ownership--$(EXTVERSION).sql
-# Those of released versions, and the ways from one to the next.
+# The install scripts of released versions, and the update scripts.
 DATA = $(sort $(wildcard src/install/versions/ownership--*.sql))
 
 REGRESS = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
@@ -133,7 +133,7 @@ EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-f
 
 include $(PGXS)
 
-# The directory is named too because a part may go away.
+# The directory is a prerequisite, too, because a part may be deleted.
 $(DATA_built): $(SQL_PARTS) src/install ownership.control
 	cat $(SQL_PARTS) > $@.tmp
 	mv $@.tmp $@

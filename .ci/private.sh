@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Sourced by .ci/check, examples/demo.sh and bench/run.sh, from the root of
 # the checkout: builds, and installs into a private directory, so that
-# servers of our own can use the extension without touching the system's.
+# private servers can use the extension and the system's server stays as it is.
 #
 # private_setup NAME      empties tmp_NAME and sets
 #   $RUN       a scratch directory that the server's user can write
@@ -14,7 +14,7 @@
 
 PG_CONFIG=${PG_CONFIG:-pg_config}
 MAKE=${MAKE:-make}
-# What root writes here, the server's user reads.
+# The server's user must be able to read what root writes here.
 umask 022
 
 if [ "$(id -u)" != 0 ]; then
@@ -63,7 +63,7 @@ private_setup() {
 		extension_control_path = '$RUN/install$sharedir:\$system'
 		END
 	elif echo "$settings" | grep -qx extension_destdir; then
-		# a patch of Debian's and Ubuntu's
+		# Debian and Ubuntu patch this setting in
 		cat <<-END
 		dynamic_library_path = '$RUN/install$pkglibdir:\$libdir'
 		extension_destdir = '$RUN/install'

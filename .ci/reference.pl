@@ -14,7 +14,7 @@ use strict;
 use warnings;
 use JSON::PP;
 
-# What the catalog cannot know; t/all_reference.pl compares it with the sources.
+# What the catalog does not contain; t/all_reference.pl compares it with the sources.
 my @sqlstates = (
 	[ '0A000', 'feature_not_supported',
 		'A row filter calls a function that reads tables, such as table_to_xml.' ],
@@ -144,7 +144,7 @@ sub parts
 	return ($first // '', \%part);
 }
 
-# The list is of exactly these names, in their order.
+# Reports a problem unless the list has exactly these names, in this order.
 sub fits
 {
 	my ($object, $list, @names) = @_;

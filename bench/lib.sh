@@ -2,7 +2,7 @@
 # report. A case is a file of cases/ that is sourced, in this order:
 #
 #   begin_case NAME TITLE TEXT...      what is measured, for the report
-#   must ...                           what it must reach; see there
+#   must ...                           a target; see must() below
 #   compare / measure / record         the measurements
 #
 # Every measured value is a line of $RUN/results.tsv: case, variant, x (of a
@@ -38,7 +38,7 @@ start_server() {
 		cat <<-END
 		listen_addresses = ''
 		unix_socket_directories = '$SOCKETS/$server'
-		# what would come in at its own time (report.sql says why)
+		# so that nothing else happens during a measurement (report.sql says why)
 		shared_buffers = 2GB
 		max_wal_size = 16GB
 		checkpoint_timeout = 1h
@@ -90,7 +90,7 @@ map_database() {
 
 # Cases
 
-# begin_case NAME TITLE TEXT   and what the case does not set
+# begin_case NAME TITLE TEXT   also sets the defaults of the case's variables
 begin_case() {
 	CASE=$1
 	printf '%s\t%s\t%s\n' "$1" "$2" "$3" >> "$RUN/cases.tsv"
@@ -118,7 +118,7 @@ narrow() {
 		FROM generate_series(1, $1) i; ALTER TABLE t ADD PRIMARY KEY (id)"
 }
 
-# must KIND METRIC VARIANT BASE OP BOUND LABEL...   by KIND:
+# must KIND METRIC VARIANT BASE OP BOUND LABEL...   compares with BOUND, by KIND:
 #   ratio       the median over the rounds of VARIANT / BASE
 #   difference  the median of VARIANT less that of BASE
 #   absolute    the median of VARIANT
@@ -144,7 +144,7 @@ rotate() {
 	echo "$@"
 }
 
-# run_once VARIANT   by peers/VARIANT.sql and the variables of the case
+# run_once VARIANT   measures peers/VARIANT.sql with the variables of the case
 run_once() {
 	sql -v peer="bench/peers/$1.sql" -v role="$role" -v rows="$rows" -v x="$x" -v probe=bench/probe.sh \
 		-v prepare="$prepare" -v before="$before" -v warm="$warm" -v mark="$mark" \
@@ -160,8 +160,8 @@ measure() {
 	measured "$1"
 }
 
-# compare VARIANT ...   all of them in turns, in all rounds, and at all x of a
-# curve; at X sets what depends on it, measured VARIANT adds to what was recorded
+# compare VARIANT ...   measures them in turns, in all rounds, and at all x of a
+# curve; the case's at() sets what depends on x, its measured() records more
 compare() {
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
@@ -178,8 +178,8 @@ compare() {
 	profile_misses
 }
 
-# profile_misses   where the time goes in variants of the case that missed;
-# profiled VARIANT runs it once more for that
+# profile_misses   profiles the variants of the case that missed a target; the
+# case's profiled() runs a variant once more for that
 profile_misses() {
 	[ -n "$PROFILER" ] || return 0
 	on hub postgres -v run="$RUN" -f bench/verdict.sql \

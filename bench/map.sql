@@ -1,6 +1,6 @@
 -- A map of some size. Variable: tables, of ten columns each: one half landing
 -- tables of four systems, one half shared by all. Like a map in use, it has
--- gaps: one field in twenty is nobody's, one in ten has declared writers, one
+-- gaps: one field in twenty has no owner, one in ten has declared writers, one
 -- table in fifty is not guarded, and one in ten has a column that is not mapped.
 SELECT set_config('bench.tables', :'tables', false);
 SELECT ownership.add_system(s, 'other') FROM unnest('{crm,shop,wms}'::text[]) s;

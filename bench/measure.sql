@@ -1,15 +1,15 @@
 -- One measurement of one variant, from a fresh table t. Variables:
 --   prepare    SQL that makes t
 --   peer       the file of peers/ that puts the rule on it
---   role       whose statement is measured
+--   role       the role that runs the measured statement
 --   session    settings of the measured session, which is a new one
---   before     SQL of that role which is not measured
---   warm       a statement of its that is rolled back: loads catalogs and map
+--   before     SQL of that role that is not measured
+--   warm       a statement of that role that is rolled back: it loads catalogs and map
 --   mark       SQL just before the statement
 --   statement  what is measured
 --   after      SQL that returns more metrics and their values
---   rows       of the statement
---   probe      what counts in the backend
+--   rows       number of rows that the statement writes
+--   probe      the program that measures the backend (probe.sh)
 -- Prints metrics and values.
 SET client_min_messages = warning;
 DROP TABLE IF EXISTS t;

@@ -1,11 +1,11 @@
 #!/bin/sh
-# probe.sh start PID   begins to watch a backend
-# probe.sh stop PID    prints what it used since then, as lines "metric value":
+# probe.sh start PID   begins to measure a backend
+# probe.sh stop PID    prints what the backend used since then, as lines "metric value":
 #   cpu            seconds on a processor, by the kernel's scheduler
 #   instructions   in user mode, where perf can count them
-#   profile        where it was, for perf report (nothing is printed)
+#   profile        where it spent its time, for perf report (nothing is printed)
 #   memory         bytes that its own memory grew at most (sampled)
-# Which of them, $PROBES says. Works in $RUN.
+# $PROBES says which of the last three. Its files are in $RUN.
 set -eu
 pid=$2
 own() { awk '/^RssAnon/ {print $2 * 1024}' "/proc/$pid/status"; }

@@ -8,9 +8,9 @@ Made by `make bench`. ' || :'date' || ', ' || :'machine' || '.
 ' || version() || '.
 
 Each variant is measured ' || :'rounds' || ' times, in turns with the others, from a fresh table; figures are medians, and a ratio is the
-median over the rounds of the ratios within a round. Only the statement is timed, in the server, after a CHECKPOINT. Settings are
-PostgreSQL''s own, as who changes nothing has them, JIT and full-page images in the WAL among them, but for: ' ||
--- all that the configuration file says, but for where things are and what initdb writes there
+median over the rounds of the ratios within a round. Only the statement is timed, in the server, after a CHECKPOINT. Settings have
+PostgreSQL''s default values, JIT and full-page images in the WAL among them, but for: ' ||
+-- all settings of the configuration file, but for paths and what initdb writes there
 (SELECT string_agg(format('`%s = %s`', name, current_setting(name)), ', ' ORDER BY name) FROM pg_settings
 	WHERE source = 'configuration file' AND setting IS DISTINCT FROM boot_val
 	AND category <> 'Client Connection Defaults / Locale and Formatting'
@@ -29,7 +29,7 @@ CASE WHEN EXISTS (SELECT FROM value WHERE metric = 'instructions') THEN '' ELSE 
 ';
 
 WITH shown AS (
-	-- the curves tell the cost of a row, the others that of the statement
+	-- the curves show the cost of a row, the others that of the statement
 	SELECT c.name AS "case", m.name AS metric, m.label, m.digits, m.n
 	FROM cases c JOIN metric m ON EXISTS (SELECT FROM median WHERE "case" = c.name AND metric = m.name)
 	WHERE m.name <> CASE WHEN EXISTS (SELECT FROM median WHERE "case" = c.name AND x > 0) THEN 'seconds' ELSE 'us_per_row' END

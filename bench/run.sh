@@ -1,8 +1,8 @@
 #!/bin/sh
-# Measures the guard against doing without it and against its peers, on
+# Compares the guard with an unguarded table and with other solutions (peers), on
 # private servers, and writes bench/RESULTS.md and bench/*.svg.
 #
-#   make bench                          everything, as the targets say it
+#   make bench                          everything, as the targets assume
 #   bench/run.sh bulk_update keep       some cases (cases/*.sh)
 #   make bench ROWS=20000 ROUNDS=2 DURATION=1 FIELDS=2000    a smoke run
 #

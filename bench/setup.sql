@@ -27,7 +27,7 @@ $$;
 
 -- for peers/keep_plpgsql.sql
 CREATE TABLE evidence (LIKE ownership.conflict INCLUDING ALL);
--- some of another table, so that both look it up by their indexes
+-- evidence about another table, so that the planner uses the indexes of both
 CREATE PROCEDURE other_evidence() LANGUAGE sql AS $$
 	TRUNCATE evidence, ownership.conflict;
 	INSERT INTO evidence (table_schema, table_name, row_key, operation, outcome)

@@ -1,4 +1,4 @@
--- What was measured, and what of it met its target, from the files in :run.
+-- The measured values, and which of them met their targets, from the files in :run.
 \set ON_ERROR_STOP on
 CREATE TEMP TABLE cases (n serial, name text, title text, about text);
 CREATE TEMP TABLE musts (n serial, "case" text, label text, kind text, metric text, variant text, base text, op text, bound numeric);
@@ -33,7 +33,7 @@ CREATE TEMP TABLE median AS
 SELECT "case", variant, x, metric, (percentile_cont(0.5) WITHIN GROUP (ORDER BY value::float8))::numeric AS median, min(n) AS n
 FROM value GROUP BY 1, 2, 3, 4;
 
--- what a must of some kind compares with its bound
+-- the value that a target of this kind compares with its bound
 CREATE FUNCTION pg_temp.measured(kind text, "case" text, metric text, variant text, base text) RETURNS numeric LANGUAGE sql AS $$
 	SELECT CASE kind
 		WHEN 'ratio' THEN (SELECT ratio FROM ratio r WHERE (r."case", r.metric, r.variant, r.base) = ($2, $3, $4, $5))

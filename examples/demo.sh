@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.." || exit 1
 checkout=$(pwd)
 . .ci/private.sh
-# the servers are ours, and so is what psql shows
+# settings of the environment must change neither the servers nor what psql shows
 for variable in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$variable"; done
 export PGCLIENTENCODING=UTF8 LC_ALL=C
 
@@ -22,8 +22,8 @@ fi
 
 # Starting and stopping
 
-# The command that stops what was started, and cleans up, as a script of its
-# own: KEEP=1 leaves it behind.
+# Writes a script that stops the servers and removes their data: with KEEP=1 it
+# stays.
 write_stop() {
 	{
 		echo '#!/bin/sh'
@@ -103,7 +103,7 @@ sql() {
 		-P pager=off -P footer=off "$@"
 }
 
-# quietly DATABASE FILE OPTION ...   runs a file, and says something only if it fails
+# quietly DATABASE FILE OPTION ...   runs a file, and prints its output only if it fails
 quietly() {
 	database=$1 file=$2
 	shift 2
@@ -116,7 +116,7 @@ value() {
 	printf '%s\n' "$2" | sql "$1" postgres -qAt -v ON_ERROR_STOP=1
 }
 
-# await WHAT DATABASE CONDITION   waits until it holds, but not for ever
+# await WHAT DATABASE CONDITION   waits until it is true, at most 20 seconds
 await() {
 	value "$2" "SET log_min_messages = panic; DO \$wait\$
 		DECLARE give_up timestamptz := clock_timestamp() + interval '20 s';
@@ -202,7 +202,7 @@ holds() {
 
 # Setting up
 
-echo "${bold}One hub, three sources, and a map of who owns what${plain}"
+echo "${bold}One hub, three sources, and a map of which system owns what${plain}"
 echo
 # an earlier demo that was kept
 [ ! -f tmp_demo/stop ] || sh tmp_demo/stop
@@ -267,7 +267,7 @@ holds 'every table on the map is guarded' integration \
 # The steps
 
 step '1. The ERP changes a price, and it arrives in the hub.'
-say 'The price is the ERP'\''s field. The hub holds two copies of it, and both follow.'
+say 'The price is the ERP'\''s field. The hub contains two copies of it, and both follow.'
 ask erp postgres "UPDATE erp.item SET list_price = 54.90 WHERE item_no = '$SKU';"
 await 'the new price' integration "(SELECT price = 54.90 FROM shop.product WHERE sku = '$SKU')"
 await 'the new price in the copy of the ERP'\''s items' integration \
@@ -363,12 +363,12 @@ holds 'the ERP has changed the status, without a conflict' integration \
 	AND (SELECT count(*) = 1 FROM ownership.conflict WHERE outcome <> 'rejected')"
 
 step '6. Where are the risks?'
-say 'The highest first: fields that nobody owns, fields that several systems write, columns that nobody thought of.'
+say 'The highest first: fields without an owner, fields that several systems write, columns that are not on the map.'
 ask integration postgres "SELECT severity, risk, detail FROM ownership.risks;"
 holds 'the highest come first' integration \
 	"(WITH r AS (SELECT array_position('{high,medium,low}', severity) AS s, row_number() OVER () AS n FROM ownership.risks)
 		SELECT array_agg(s ORDER BY n) = array_agg(s ORDER BY s) FROM r)"
-holds 'nobody owns product.weight_g, customer.phone and customer.newsletter' integration \
+holds 'product.weight_g, customer.phone and customer.newsletter have no owner' integration \
 	"(SELECT array_agg(entity || '.' || field ORDER BY entity, field) = '{customer.newsletter,customer.phone,product.weight_g}'
 		FROM ownership.risks WHERE risk = 'unowned')"
 holds 'several systems write customer.newsletter, product.stock and product.weight_g' integration \
@@ -392,8 +392,8 @@ cd "$SRC"
 cmp examples/ownership.csv "$RUN/exported.csv"
 ok 'the exported file and examples/ownership.csv are the same, byte for byte'
 
-step '8. Who really reads and writes?'
-say 'Nobody owns customer.phone. Instead of asking around, watch a day of traffic; nothing is refused meanwhile:'
+step '8. Which systems really read and write?'
+say 'customer.phone has no owner. Instead of asking every team, observe a day of traffic; the guard refuses nothing in that time:'
 ask integration postgres "ALTER DATABASE integration SET ownership.enforcement = observe;"
 for customer in C-0003 C-0006 C-0009; do
 	value integration "SET ROLE storefront_app; SET application_name = 'checkout';
@@ -412,7 +412,7 @@ WHERE entity = 'customer' AND field = 'phone' \\gx"
 holds 'the CRM and the storefront write it, the PIM reads it, and the ERP only said so' integration \
 	"(SELECT systems = '{\"crm\": \"writer (seen)\", \"storefront\": \"writer (seen)\", \"pim\": \"reader (seen)\",
 		\"erp\": \"reader (declared)\"}' FROM ownership.matrix WHERE (entity, field) = ('customer', 'phone'))"
-say 'So the CRM becomes the system of record. Whom would that stop tomorrow?'
+say 'So the CRM becomes the system of record. Which systems would that stop tomorrow?'
 ask integration postgres "SELECT ownership.assign('shop.customer', '{phone}', 'crm', entity => 'customer');"
 value integration "SET ROLE storefront_app; SET application_name = 'checkout';
 	UPDATE shop.customer SET phone = '+49 40 7710015' WHERE customer_no = 'C-0015'"
@@ -422,17 +422,17 @@ holds 'readiness names the storefront, its role and its application' integration
 	"(SELECT count(*) = 1 AND bool_and(system = 'storefront' AND rows = 1 AND writes = 4
 		AND roles = '{storefront_app}' AND application_names = '{checkout}')
 		FROM ownership.readiness WHERE (entity, field) = ('customer', 'phone'))"
-say 'They are told, change their checkout, and the map is enforced again:'
+say 'Its team changes the checkout, and the map is enforced again:'
 ask integration postgres "ALTER DATABASE integration RESET ownership.enforcement;"
 refused integration storefront_app "UPDATE shop.customer SET phone = NULL WHERE customer_no = 'C-0015';"
 
-step '9. For everybody else: a page.'
+step '9. For all other people: a page.'
 say 'Risks, picture, matrix, conflicts and decisions in one file, which needs neither network nor script:'
 paragraph
 echo "    psql -XAtc 'SELECT ownership.page()' integration > ownership.html"
 value integration 'SELECT ownership.flush()' > /dev/null
 value integration 'SELECT ownership.page()' > "$checkout/ownership.html"
-holds 'the page says who intrudes, and what the CRM tried' integration \
+holds 'the page says which system intrudes, and what the CRM tried' integration \
 	"(SELECT page LIKE '%intrudes%' AND page LIKE '%SKU-00042%' AND page LIKE '%</html>%' FROM ownership.page())"
 ok "it is in $checkout/ownership.html: open it in a browser"
 

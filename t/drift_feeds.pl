@@ -47,7 +47,7 @@ my $seen = why('S1');
 like($seen, qr/^product\.price answer erp The authoritative copy item\.list_price has no such row\. Nothing was refused: what is missing here never arrived\.$/m, 'no feed: it never arrived');
 like($seen, qr/^item\.list_price feed erp none No subscription of this database feeds item\.$/m, 'and nothing feeds it');
 super("CREATE SUBSCRIPTION feed CONNECTION '" . connstr($erp, 'postgres') . "' PUBLICATION p WITH (enabled = false)");
-like(why('S1'), qr/^item\.list_price feed disabled Subscription feed: disabled, no worker runs, the initial copy is not done \(state i\).*, it is no system's: identify it\.$/m, 'a feed that is no system\'s');
+like(why('S1'), qr/^item\.list_price feed disabled Subscription feed: disabled, no worker runs, the initial copy is not done \(state i\).*, it belongs to no system: identify it\.$/m, 'a feed that is no system\'s');
 super(q{SELECT ownership.identify('erp', subscription => 'feed'); ALTER SUBSCRIPTION feed ENABLE});
 $erp->wait_for_catchup('feed');
 wait_for($hub, 'postgres', q{SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel});

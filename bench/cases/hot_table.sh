@@ -21,7 +21,7 @@ END
 wait $!
 round=1
 record ownership waits "$(on hub hot -c "SELECT count(*) FROM waits WHERE type IS NOT NULL AND type <> 'Client'")"
-# the name of the locks' tranche
+# 'ownership' is the name of the tranche of the locks
 record ownership waits_ownership "$(on hub hot -c "SELECT count(*) FROM waits WHERE event = 'ownership'")"
 record ownership tps_8 "$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$RUN/pgbench")"
 on hub hot -c "SELECT '$CASE', line FROM (VALUES (0, 'Of ' || (SELECT count(*) FROM waits) || ' samples:'), (1, ''), (2, '| wait event | samples |'), (3, '|---|--:|')) v (n, line)

@@ -4,7 +4,7 @@ for variant in unguarded ownership; do
 	on hub "pgbench_$variant" -c "$(narrow 100000)" -c 'GRANT ALL ON t TO bench_erp' -f "bench/peers/$variant.sql"
 done
 
-# children_cpu   what ended backends of the hub were on processors, in µs
+# children_cpu   time on processors of the hub's backends that have ended, in µs
 children_cpu() {
 	sleep 0.2 # they take a moment to end
 	sed 's/.*) //' "/proc/$(head -n 1 "$RUN/hub/postmaster.pid")/stat" |

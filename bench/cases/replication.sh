@@ -4,14 +4,14 @@ start_server source 'wal_level = logical'
 on source postgres -c "$(narrow "$ROWS")" -c 'ALTER TABLE t DROP title' \
 	-c "CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert, update, delete')"
 
-# subscriber VARIANT   a database with a table t and a subscription to come
+# subscriber VARIANT   makes a database with a table t, for a subscription
 subscriber() {
 	new_database "feed_$1"
 	on hub "feed_$1" -c "INSERT INTO ownership.identity VALUES ('subscription', 'feed_$1', 'erp')"
 	subscriber_table "$1"
 }
 
-# subscriber_table VARIANT   with the variant's rule
+# subscriber_table VARIANT   makes t again, with the variant's rule
 subscriber_table() {
 	on hub "feed_$1" -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS t' \
 		-c "DELETE FROM ownership.field WHERE entity = 't'" -c "DELETE FROM ownership.mirrored_table" \
@@ -19,13 +19,13 @@ subscriber_table() {
 		-f "bench/peers/$1.sql"
 }
 
-# subscribe VARIANT OPTIONS   not enabled yet
+# subscribe VARIANT OPTIONS   makes the subscription, not enabled
 subscribe() {
 	on hub "feed_$1" -c "SET client_min_messages = warning" \
 		-c "CREATE SUBSCRIPTION feed_$1 CONNECTION 'host=$SOCKETS/source user=bench dbname=postgres' PUBLICATION p WITH (enabled = false, $2)"
 }
 
-# await VARIANT CONDITION   a query, until it says true
+# await VARIANT CONDITION   waits until the query CONDITION returns true
 await() {
 	on hub "feed_$1" -c "DO \$\$ BEGIN WHILE ($2) IS NOT TRUE LOOP PERFORM pg_sleep(0.005); END LOOP; END \$\$"
 }
@@ -39,15 +39,15 @@ for variant in unguarded ownership; do
 	on hub "feed_$variant" -c 'SET ownership.enforcement = off' -c "INSERT INTO t SELECT i, i % 1000, i % 50, 'product ' || i FROM generate_series(1, $ROWS) i"
 	subscribe "$variant" 'copy_data = false'
 done
-# changes   another change of every row at the source; prints where it ends
+# changes   changes every row at the source; prints the WAL position of the end
 changes() {
 	on source postgres -c "DO \$\$ BEGIN FOR i IN 1..100 LOOP
 		UPDATE t SET price = price + 1 WHERE id > $ROWS / 100 * (i - 1) AND id <= $ROWS / 100 * i; COMMIT;
 		END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' -c 'UPDATE t SET stock = stock WHERE id = 1'
 }
 
-# apply VARIANT LSN   has the feed apply up to there; leaves seconds and WAL bytes in
-# $RUN/measured, and the seconds on a processor in $cpu
+# apply VARIANT LSN   lets the feed apply up to LSN; writes seconds and WAL bytes to
+# $RUN/measured, and sets $cpu to the seconds on a processor
 apply() {
 	on hub "feed_$1" -c 'VACUUM FULL t' -c 'VACUUM ANALYZE t' -c CHECKPOINT
 	wal=$(on hub postgres -c 'SELECT pg_current_wal_insert_lsn()')

@@ -31,6 +31,6 @@ FROM generate_series(1, 1200) n;
 
 CREATE PUBLICATION crm_customers FOR TABLE shop.customer
 	WITH (publish = 'insert, update, delete');
--- The connector was set up to send the whole row, price and all.
+-- The connector is set up to send the whole row, the price too.
 CREATE PUBLICATION crm_notes FOR TABLE shop.product
 	WITH (publish = 'update');

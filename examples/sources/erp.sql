@@ -9,8 +9,8 @@ CREATE TABLE erp.item (
 	supplier	text
 );
 
--- What it gives away of an item has the name and the columns that the hub
--- expects; a trigger keeps it up to date.
+-- The ERP publishes its items as a table with the name and the columns that the
+-- hub expects; a trigger keeps it up to date.
 CREATE SCHEMA shop;
 CREATE TABLE shop.product (
 	sku		text PRIMARY KEY,
@@ -48,6 +48,6 @@ FROM generate_series(1, 2000) n;
 -- No truncate: a TRUNCATE cannot be kept out of a stream without stopping it.
 CREATE PUBLICATION erp_items FOR TABLE erp.item, shop.product
 	WITH (publish = 'insert, update, delete');
--- The storefront creates the hub's orders; the ERP only brings them forward.
+-- The storefront creates the hub's orders; the ERP only updates them.
 CREATE PUBLICATION erp_orders FOR TABLE shop.orders
 	WITH (publish = 'update');

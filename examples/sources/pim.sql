@@ -13,6 +13,6 @@ INSERT INTO shop.product
 SELECT 'SKU-' || to_char(n, 'FM00000')
 FROM generate_series(1, 1200) n;
 
--- Who edited a text is the PIM's own business.
+-- The column edited_by stays in the PIM.
 CREATE PUBLICATION pim_texts FOR TABLE shop.product (sku, name, description, brand)
 	WITH (publish = 'update');

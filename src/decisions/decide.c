@@ -1,12 +1,12 @@
 /*
  * decide.c
- *		A steward's decisions on refused values: accept() writes them, dismiss()
- *		leaves them, and disagreements lists those that are still open.
+ *		Decisions on refused values: accept() writes them, dismiss() leaves the
+ *		row as it is.
  *
- * Who may decide is who may update ownership.conflict.resolution; whoever
- * accepts also needs the table's privileges.  The evidence itself is locked
- * first, in the order of its ids, so that of two who decide on the same one
- * the second finds it resolved.
+ * A role may decide if it may update ownership.conflict.resolution; accept()
+ * also needs the role's privileges on the table.  Both lock the evidence first,
+ * in the order of its ids: of two sessions that decide on the same evidence, the
+ * second finds it resolved.
  */
 #include "postgres.h"
 
@@ -34,7 +34,7 @@ PG_FUNCTION_INFO_V1(ownership_dismiss);
 PG_FUNCTION_INFO_V1(ownership_dismiss_set);
 
 /*
- * Whoever may decide on evidence.
+ * Requires that the current role may decide on evidence.
  *
  * Errors: insufficient_privilege.
  */
@@ -50,7 +50,8 @@ decision_require_decider(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to decide on evidence"),
-			 errhint("GRANT SELECT, UPDATE (resolution) ON ownership.conflict is what it takes.")));
+			 errhint(
+				 "GRANT SELECT, UPDATE (resolution) ON ownership.conflict gives the needed privileges.")));
 }
 
 static COMPAT_NORETURN void
@@ -62,12 +63,12 @@ report_several(const Refusal *r, int n)
 	pg_unreachable();
 }
 
-/* What the column's default says of a proposed and of the stored value. */
+/* What the column's default says about a proposed value and the stored one. */
 typedef struct Given
 {
-	bool proposed; /* by the writer, not by the default */
-	bool made;	   /* a default that is not constant may have made it */
-	bool blank;	   /* what is stored is no more than a default */
+	bool proposed; /* the writer proposed the value, the default did not */
+	bool made;	   /* a default that is not constant may have made the value */
+	bool blank;	   /* the stored value is NULL or the default */
 } Given;
 
 static Given
@@ -95,7 +96,7 @@ look_at_default(Relation rel, const RowColumn *col, const char *proposed, const 
 	return given;
 }
 
-/* May the column be another system's than the writer's? */
+/* Does another system than the writer own the column, at least in some rows? */
 static bool
 is_others(RelationMap *map, AttrNumber attnum, const char *system)
 {
@@ -114,9 +115,10 @@ is_others(RelationMap *map, AttrNumber attnum, const char *system)
 }
 
 /*
- * The row of a discarded INSERT is there by now: writes what the INSERT
- * proposed for columns of other systems, and for the writer's own and those of
- * nobody where nothing was stored since.
+ * Accepts a discarded INSERT whose row exists by now: writes what the INSERT
+ * proposed for columns of other systems.  A column that the writer owns, or that
+ * has no owner, it writes only where the stored value is NULL or the default.
+ * Returns false: a changed value is not reported.
  */
 static bool
 accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const StoredRow *row)
@@ -162,7 +164,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 		row_write(relid, OPERATION_UPDATE, r->row_key, into, texts);
 	if (left.len > 0)
 		ereport(NOTICE,
-				(errmsg("the row that conflict %lld would create is there, with other values in columns that no other system owns",
+				(errmsg("the row that conflict %lld would create exists already, with other values in columns that no other system owns",
 						(long long) r->id),
 				 errdetail("Left as they are: %s.", left.data),
 				 errhint("What was proposed for them stays in ownership.conflict.")));
@@ -170,12 +172,14 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 }
 
 /*
- * Writes what was refused, but for what its writer has replaced since: who
- * accepts a price does not bring back an old stock that came with it.  Returns
- * whether the row had changed meanwhile.
+ * Writes what was refused, without the columns for which the same writer has
+ * proposed another value since: accepting a price does not bring back an old
+ * stock that came with it.  Returns whether the stored values had changed
+ * between the refusal and now.
  *
- * Errors: see refusal_check(), refusal_take_values() and row_write(); nothing is left;
- * the table or the row is not there, or there are several.
+ * Errors: see refusal_check(), refusal_take_values() and row_write(); the writer
+ * has replaced all columns; the table or the row does not exist, or several rows
+ * have the key.
  */
 static bool
 accept_refusal(const Refusal *r, List *refusals)
@@ -196,7 +200,7 @@ accept_refusal(const Refusal *r, List *refusals)
 			names = lappend(names, lfirst(lc));
 	}
 	if (r->columns != NIL && names == NIL && r->later == 0)
-		return false; /* what is accepted with it takes its place */
+		return false; /* later evidence that is accepted in the same call replaces it */
 	if (r->columns != NIL && names == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("conflict %lld is superseded by conflict %lld", (long long) r->id,
@@ -214,17 +218,17 @@ accept_refusal(const Refusal *r, List *refusals)
 	{
 		refusal_take_values(r, relid, value_object_names(r->proposed), true, &columns, &values);
 		row.n = 0;
-		if (r->tells_row)
+		if (r->identifies_row)
 			row_read(relid, list_make1(r->row_key), columns, true, false, &row);
 		if (row.n > 0)
 			return accept_into_row(r, relid, columns, values, &row);
 		row_write(relid, OPERATION_INSERT, NULL, columns, values);
 		return false;
 	}
-	if (!r->tells_row)
+	if (!r->identifies_row)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("conflict %lld does not tell its row", (long long) r->id),
+				 errmsg("conflict %lld does not identify its row", (long long) r->id),
 				 errdetail("The INSERT was rejected with an error, and did not name the row's key."),
 				 errhint(
 					 "Create the row as the system of record of its key, or ask the sender to send it again; then dismiss the conflict.")));
@@ -240,7 +244,8 @@ accept_refusal(const Refusal *r, List *refusals)
 				 creates
 					 ? errdetail(
 						   "The INSERT was rejected with an error, and only the columns in conflict were recorded.")
-					 : errdetail("It was deleted, its key was changed, or you may not see it.")));
+					 : errdetail(
+						   "It was deleted, its key was changed, or you are not allowed to see it.")));
 	if (row.n > 1)
 		report_several(r, row.n);
 	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
@@ -289,8 +294,8 @@ accept_all(Datum ids)
 	sql_unpin_search_path(level);
 	if (nchanged > 0)
 		ereport(NOTICE,
-				(errmsg_plural("%d accepted value replaced another than the one it had been refused for",
-							   "%d accepted values replaced others than those they had been refused for",
+				(errmsg_plural("%d accepted value replaced a stored value that had changed since the refusal",
+							   "%d accepted values replaced stored values that had changed since the refusal",
 							   nchanged, nchanged),
 				 errdetail("Conflicts: %s%s.", changed.data, nchanged > 10 ? " and more" : "")));
 	n = list_length(refusals);
@@ -314,7 +319,8 @@ dismiss_all(Datum ids)
 }
 
 /*
- * accept(conflict_id), accept(conflict_ids): all or nothing; returns how many.
+ * accept(conflict_id), accept(conflict_ids): accepts all or, with an error, none.
+ * Returns the number of accepted conflicts.
  */
 Datum
 ownership_accept(PG_FUNCTION_ARGS)
@@ -328,7 +334,10 @@ ownership_accept_set(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(accept_all(refusal_ids(PG_GETARG_ARRAYTYPE_P(0))));
 }
 
-/* dismiss(conflict_id), dismiss(conflict_ids) */
+/*
+ * dismiss(conflict_id), dismiss(conflict_ids): the same; returns the number of
+ * dismissed conflicts.
+ */
 Datum
 ownership_dismiss(PG_FUNCTION_ARGS)
 {

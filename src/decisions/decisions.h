@@ -1,6 +1,6 @@
 /*
  * decisions.h
- *		Decisions on refused values.
+ *		Decisions on refused values, and access to the rows that evidence is about.
  */
 #ifndef OWNERSHIP_DECISIONS_H
 #define OWNERSHIP_DECISIONS_H
@@ -14,12 +14,13 @@
  * For other folders
  */
 
+/* What row_read() found for one key. */
 typedef struct StoredRow
 {
-	int n;	   /* how many rows have the key; of the first: */
-	Oid relid; /* where it is stored, if that was asked for */
-	ItemPointerData tid;
-	char **values; /* NULL is NULL */
+	int n;				 /* how many rows have the key; the other members are about the first */
+	Oid relid;			 /* the table or partition that stores it, if asked for */
+	ItemPointerData tid; /* its place there, if asked for */
+	char **values;		 /* texts of the columns; a NULL pointer is NULL */
 } StoredRow;
 
 /* rows.c */
@@ -30,8 +31,10 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
  */
 
 /*
- * Does the evidence c tell its row?  An INSERT that was refused may not have
- * named all columns that do; then what it proposed is what tells it.
+ * Parts of queries on ownership.conflict c.
+ *
+ * IDENTIFIES_ROW: does row_key identify the row?  A refused INSERT may not have
+ * named all columns of the key; then only what it proposed distinguishes it.
  */
 #define MARKED_KEY                                                                   \
 	"(SELECT m.column_name FROM ownership.mirrored_column m JOIN ownership.field f " \
@@ -42,35 +45,42 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
 	"(SELECT a.attname::text FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) " \
 	"WHERE i.indisprimary AND i.indrelid = to_regclass(format('%I.%I', c.table_schema, c.table_name))) "
 
-#define TELLS_ROW                                                                                \
+#define IDENTIFIES_ROW                                                                           \
 	"CASE WHEN c.operation <> 'INSERT' OR c.outcome NOT IN ('discarded', 'rejected') THEN true " \
 	"WHEN c.row_key = '{}' THEN false "                                                          \
 	"WHEN EXISTS " MARKED_KEY "THEN NOT EXISTS (SELECT FROM " MARKED_KEY                         \
 	"k(name) WHERE NOT c.row_key ? k.name) "                                                     \
 	"ELSE NOT EXISTS (SELECT FROM " PRIMARY_KEY "k(name) WHERE NOT c.row_key ? k.name) END"
 
-/* What the same writer proposed of the same row's columns later, and was not dismissed. */
+/*
+ * LATER: the later evidence of the same writer for the same row and a column of
+ * c that was not dismissed; a row for each such evidence and column.
+ */
 #define LATER                                                                                                                                                                    \
 	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                                         \
 	"WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) " \
 	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                                           \
 	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                                        \
 	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                                           \
-	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " TELLS_ROW                       \
+	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " IDENTIFIES_ROW                  \
 	")) l"
 
+/*
+ * A row of ownership.conflict that a decision is about: its columns, and what
+ * follows from later evidence.  A NULL pointer is NULL.
+ */
 typedef struct Refusal
 {
 	int64 id;
 	char *schema;
 	char *table;
-	Jsonb *row_key; /* NULL: it has none, as the following */
+	Jsonb *row_key; /* as recorded, but see refusal_follow_key() */
 	char *operation;
 	char *outcome;
-	List *columns;	  /* of char * */
-	List *superseded; /* of those: the writer proposed another value since */
-	int64 later;	  /* evidence of that which is not decided on now; 0: none */
-	bool tells_row;	  /* the key is that of one row */
+	List *columns;		 /* of char * */
+	List *superseded;	 /* of char *: the writer proposed another value for them since */
+	int64 later;		 /* latest such evidence not among those decided on now; 0: none */
+	bool identifies_row; /* see IDENTIFIES_ROW */
 	char *system;
 	Jsonb *stored;
 	Jsonb *proposed;

@@ -1,7 +1,10 @@
 /*
  * disagreements.c
- *		disagreements: the last word of each system on a column of a row, beside the value
- *		that is stored.
+ *		The view disagreements: the latest evidence of each system for a column of a
+ *		row, where it was refused and differs from the stored value.
+ *
+ * The rows are read with the caller's privileges, in batches of one table; where
+ * a batch fails, row by row.  A row that cannot be read is listed with the reason.
  */
 #include "postgres.h"
 
@@ -23,7 +26,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_disagreement);
 
-/* The last word of a system on a column of a row, which was refused. */
+/* The latest evidence of a system for a column of a row, which was refused. */
 typedef struct Word
 {
 	int64 id;
@@ -38,7 +41,7 @@ typedef struct Word
 	char *operation;
 	char *outcome;
 	Jsonb *proposed;
-	bool tells_row;
+	bool identifies_row; /* see IDENTIFIES_ROW */
 } Word;
 
 static Word *
@@ -58,18 +61,18 @@ take_word(uint64 row)
 	w->operation = sql_result_text(row, 10);
 	w->outcome = sql_result_text(row, 11);
 	w->proposed = sql_result_jsonb(row, 12);
-	w->tells_row = sql_result_bool(row, 13);
+	w->identifies_row = sql_result_bool(row, 13);
 	return w;
 }
 
-/* Words on rows of one table, told by the same columns. */
+/* Words about rows of one table, whose row_keys name the same columns. */
 typedef struct Batch
 {
 	Oid relid;
-	List *words;   /* of Word * */
-	List *columns; /* of RowColumn *: those that are there and may be read */
-	StoredRow *rows;
-	const char **errors; /* why a row could not be read */
+	List *words;		 /* of Word * */
+	List *columns;		 /* of RowColumn *: those that exist and the caller may read */
+	StoredRow *rows;	 /* one for each word */
+	const char **errors; /* one for each word: why its row could not be read, or NULL */
 } Batch;
 
 static bool
@@ -79,7 +82,7 @@ read_batch(void *arg)
 	List *keys = NIL;
 	ListCell *lc;
 
-	/* a superuser looks at what everybody made: nobody's code is to run as his */
+	/* a superuser reads tables of any role: code of other roles must not run as superuser */
 	if (superuser() && trust_reading_runs_code(batch->relid))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("to read the table runs functions of others")));
@@ -89,7 +92,7 @@ read_batch(void *arg)
 	return true;
 }
 
-/* Reads the rows by one query; if that fails, each by one of its own. */
+/* Reads the rows by one query; if that fails, each row by its own query. */
 static void
 try_batch(Batch *batch)
 {
@@ -108,7 +111,7 @@ try_batch(Batch *batch)
 	}
 }
 
-/* The column's place among those of the batch, or -1. */
+/* The column's index among those of the batch, or -1. */
 static int
 batch_column(const Batch *batch, const char *name)
 {
@@ -122,10 +125,10 @@ batch_column(const Batch *batch, const char *name)
 	return -1;
 }
 
-/* column: NULL for the row as a whole. */
+/* Returns one row to the caller.  column is NULL for the row as a whole. */
 static void
-tell(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refused,
-	 const char *stored, const char *note)
+put_row(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refused,
+		const char *stored, const char *note)
 {
 	const char *texts[] = {w->schema,	 w->table,	 NULL,	  column, w->system, w->role,
 						   w->operation, w->outcome, refused, stored, note};
@@ -142,22 +145,23 @@ tell(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refus
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* Tells of a row that was to be created. */
+/* Reports a row that the writer wanted to create. */
 static void
-tell_whole(ReturnSetInfo *rsinfo, const Word *w, const char *note)
+report_whole(ReturnSetInfo *rsinfo, const Word *w, const char *note)
 {
-	tell(rsinfo, w, NULL,
-		 w->proposed == NULL ? NULL : JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
-		 NULL, note);
+	put_row(rsinfo, w, NULL,
+			w->proposed == NULL ? NULL
+								: JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
+			NULL, note);
 }
 
 /*
- * Tells of one word, if what is stored is another.  row: NULL when it could
- * not be read, for the reason in `note`.
+ * Reports one word, if the stored value differs.  row is NULL when the row could
+ * not be read; then note is the reason, else NULL.
  */
 static void
-tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const StoredRow *row,
-		  const char *note)
+report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const StoredRow *row,
+			const char *note)
 {
 	bool creates = strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0;
 	int c = batch_column(batch, w->column);
@@ -168,16 +172,17 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 	if (strcmp(w->operation, "DELETE") == 0)
 	{
 		if (row == NULL || row->n > 0)
-			tell(rsinfo, w, NULL, NULL, NULL, note ? note : "The row was to be deleted.");
+			put_row(rsinfo, w, NULL, NULL, NULL,
+					note ? note : "The writer wanted to delete the row.");
 		return;
 	}
 	if (creates && (row == NULL || row->n == 0))
 	{
-		tell_whole(rsinfo, w, note ? note : "The row was to be created.");
+		report_whole(rsinfo, w, note ? note : "The writer wanted to create the row.");
 		return;
 	}
 	if (row != NULL && row->n == 0)
-		return; /* gone: nothing is stored that could differ */
+		return; /* the row does not exist: no stored value can differ */
 
 	kind = value_object_text(w->proposed, w->column, &text);
 	if (kind == VALUE_ABSENT)
@@ -188,24 +193,24 @@ tell_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stored
 		text = NULL;
 	}
 	if (row == NULL)
-		tell(rsinfo, w, w->column, text, NULL, note);
+		put_row(rsinfo, w, w->column, text, NULL, note);
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
 		if (kind == VALUE_LENGTH || !value_same_text(col->type, text, row->values[c]))
-			tell(rsinfo, w, w->column, text, row->values[c], note);
+			put_row(rsinfo, w, w->column, text, row->values[c], note);
 	}
 	else if (place_row_column(batch->relid, w->column) != NULL)
-		tell(rsinfo, w, w->column, text, NULL, "You may not read the column.");
+		put_row(rsinfo, w, w->column, text, NULL, "You may not read the column.");
 }
 
-/* Compares the words of a batch with what is stored, read by one query. */
+/* Compares the words about rows of one table with the stored values. */
 static void
-tell_batch(ReturnSetInfo *rsinfo, List *words)
+report_batch(ReturnSetInfo *rsinfo, List *words)
 {
 	const Word *first = linitial(words);
 	Batch batch = {place_evidence_table(first->schema, first->table), words, NIL, NULL, NULL};
-	int64 told = 0;
+	int64 reported = 0;
 	ListCell *lc;
 
 	if (!OidIsValid(batch.relid))
@@ -231,18 +236,21 @@ tell_batch(ReturnSetInfo *rsinfo, List *words)
 		bool whole = strcmp(w->operation, "DELETE") == 0 ||
 					 (strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0);
 
-		/* a row as a whole is told once; its columns follow each other */
-		if (whole && w->id == told)
+		/* a whole row is reported once: words of one id follow each other */
+		if (whole && w->id == reported)
 			continue;
-		told = whole ? w->id : 0;
-		tell_word(rsinfo, &batch, w, batch.errors[i] ? NULL : &batch.rows[i], batch.errors[i]);
+		reported = whole ? w->id : 0;
+		report_word(rsinfo, &batch, w, batch.errors[i] ? NULL : &batch.rows[i], batch.errors[i]);
 	}
 }
 
 #define WORDS_A_BATCH 1000
 #define WORDS_A_BATCH_PARTITIONED 100000
 
-/* How many words on rows of the table are compared at once: many partitions are planned once. */
+/*
+ * How many words about rows of the table are compared at once.  Planning a query
+ * on many partitions takes long, so a partitioned table gets large batches.
+ */
 static int
 batch_size(const Word *w)
 {
@@ -254,8 +262,9 @@ batch_size(const Word *w)
 }
 
 /*
- * For the view disagreements.  What a system said last of a column is what
- * counts, also if that went through, or was resolved.
+ * disagreement(): the rows of the view disagreements.  The latest evidence of a
+ * system for a column counts: where that write went through, or the evidence is
+ * resolved, earlier evidence is not listed either.
  */
 Datum
 ownership_disagreement(PG_FUNCTION_ARGS)
@@ -267,13 +276,13 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	List *all = NIL;
 	List *words = NIL;
 	ListCell *lc;
-	int64 told = 0;
+	int64 reported = 0;
 	int most = 0;
 	uint64 n;
 	int settings = NewGUCNestLevel();
 	int level;
 
-	/* to compile a plan of many partitions takes longer than to run it */
+	/* compiling a plan of many partitions takes longer than running it */
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
 	InitMaterializedSRF(fcinfo, 0);
@@ -282,13 +291,14 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	n = sql_run("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
 				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
 				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL "
-				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.who) "
+				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
 				"c.*, o.row, u.column_name::text FROM ownership.conflict c "
 				"CROSS JOIN LATERAL unnest(c.columns) u(column_name) "
 				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
-				"CASE WHEN NOT " TELLS_ROW " THEN coalesce(c.proposed, 'null') END) o(who, row) "
+				"CASE WHEN NOT " IDENTIFIES_ROW
+				" THEN coalesce(c.proposed, 'null') END) o(writer, row) "
 				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
-				"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.who, "
+				"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
 				"c.recorded_at DESC, c.id DESC) w "
 				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
 				"AND w.resolved_at IS NULL AND w.resolution IS NULL "
@@ -298,12 +308,13 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	{
 		Word *w = take_word(i);
 
-		if (w->tells_row)
+		if (w->identifies_row)
 			all = lappend(all, w);
-		else if (w->id != told && OidIsValid(place_evidence_table(w->schema, w->table)))
+		else if (w->id != reported && OidIsValid(place_evidence_table(w->schema, w->table)))
 		{
-			tell_whole(rsinfo, w, "The row was to be created; its key was not named.");
-			told = w->id;
+			report_whole(rsinfo, w,
+						 "The writer wanted to create the row, and did not name its key.");
+			reported = w->id;
 		}
 	}
 	sql_unpin_search_path(level);
@@ -322,7 +333,7 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 		{
 			MemoryContext old = MemoryContextSwitchTo(cxt);
 
-			tell_batch(rsinfo, words);
+			report_batch(rsinfo, words);
 			MemoryContextSwitchTo(old);
 			MemoryContextReset(cxt);
 			list_free(words);

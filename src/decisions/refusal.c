@@ -1,7 +1,7 @@
 /*
  * refusal.c
- *		The evidence of refused values that a decision is about: it is read, locked and
- *		marked.
+ *		The evidence of refused values that a decision is about: reads, locks, checks
+ *		and marks it, and takes the values to write from it.
  */
 #include "postgres.h"
 
@@ -33,12 +33,16 @@ take_refusal(uint64 row)
 	r->resolved_at = sql_result_text(row, 12);
 	r->superseded = sql_result_texts(row, 13);
 	r->later = sql_result_int64(row, 14);
-	r->tells_row = sql_result_bool(row, 15);
+	r->identifies_row = sql_result_bool(row, 15);
 	r->system = sql_result_text(row, 16);
 	return r;
 }
 
-/* The ids as an array without repetition. */
+/*
+ * The ids as an array.
+ *
+ * Errors: an id is NULL.
+ */
 Datum
 refusal_ids(ArrayType *array)
 {
@@ -58,6 +62,7 @@ refusal_ids(ArrayType *array)
 		construct_array(elems, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/* An array of one id. */
 Datum
 refusal_single_id(int64 id)
 {
@@ -68,9 +73,10 @@ refusal_single_id(int64 id)
 }
 
 /*
- * Locks the evidence that is to be decided on, in the order of the ids.
+ * Locks the evidence to decide on, in the order of the ids.  Returns a list of
+ * Refusal, one for each id, however often the array contains it.  Needs SPI.
  *
- * Errors: some is not there, or resolved already.
+ * Errors: evidence does not exist, or is resolved already.
  */
 List *
 refusal_lock(Datum ids)
@@ -85,8 +91,8 @@ refusal_lock(Datum ids)
 	n = sql_run("SELECT c.id, c.table_schema, c.table_name, c.row_key, c.operation, c.outcome, "
 				"array_remove(c.columns::text[], NULL), c.stored, c.proposed, c.resolution, c.resolved_by, c.resolved_at::text, "
 				"ARRAY(SELECT l.column_name FROM " LATER "), "
-				"coalesce((SELECT max(l.id) FROM " LATER " WHERE l.id <> ALL ($1)), 0), (" TELLS_ROW
-				"), c.system "
+				"coalesce((SELECT max(l.id) FROM " LATER
+				" WHERE l.id <> ALL ($1)), 0), (" IDENTIFIES_ROW "), c.system "
 				"FROM ownership.conflict c WHERE c.id = ANY ($1) ORDER BY c.id FOR UPDATE OF c",
 				&p);
 	for (uint64 i = 0; i < n; i++)
@@ -106,11 +112,12 @@ refusal_lock(Datum ids)
 							errmsg("conflict %lld is already resolved", (long long) r->id),
 							errdetail("It was %s by %s.", r->resolution ? r->resolution : "resolved",
 									  r->resolved_by ? psprintf("\"%s\"", r->resolved_by)
-													 : "somebody unknown")));
+													 : "an unknown role")));
 	}
 	return refusals;
 }
 
+/* Records the resolution; a trigger adds the role and the time.  Needs SPI. */
 void
 refusal_mark(Datum ids, const char *resolution)
 {
@@ -121,14 +128,14 @@ refusal_mark(Datum ids, const char *resolution)
 	sql_run("UPDATE ownership.conflict SET resolution = $2 WHERE id = ANY ($1)", &p);
 }
 
-/* Errors: there is nothing in the evidence that could be written. */
+/* Errors: the write was not refused, or the evidence contains nothing to write. */
 void
 refusal_check(const Refusal *r)
 {
 	if (r->proposed != NULL && !JB_ROOT_IS_OBJECT(r->proposed))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("conflict %lld holds no values", (long long) r->id),
+				 errmsg("conflict %lld contains no values", (long long) r->id),
 				 JB_ROOT_IS_SCALAR(r->proposed)
 					 ? errdetail("It counts the rows of a statement beyond ownership.observed_limit.")
 					 : 0));
@@ -145,20 +152,22 @@ refusal_check(const Refusal *r)
 	if (r->row_key == NULL || !JB_ROOT_IS_OBJECT(r->row_key))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("conflict %lld does not tell its row", (long long) r->id),
+				 errmsg("conflict %lld does not identify its row", (long long) r->id),
 				 errdetail("Table \"%s\" had no key when it was recorded.",
 						   names_message_relation(r->schema, r->table)),
 				 errhint("Write the value as its system of record, and dismiss the conflict.")));
 	if (r->proposed == NULL && strcmp(r->operation, "DELETE") != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("conflict %lld holds no values", (long long) r->id)));
+						errmsg("conflict %lld contains no values", (long long) r->id)));
 }
 
 /*
- * The columns to write, and their texts.  A new row is written without what
- * is not stored any more.
+ * Sets *columns (of RowColumn) and *values (of char *, texts; NULL is NULL) to
+ * what is to be written of the named columns.  whole: a new row is to be created,
+ * and columns that cannot be written are left out, with a NOTICE.
  *
- * Errors: a column is not there, or is computed; its value was not kept.
+ * Errors: a column does not exist or is generated, unless whole; the evidence
+ * does not contain the value of a column; no column is left.
  */
 void
 refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns,
@@ -193,7 +202,7 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List *
 			case VALUE_LENGTH:
 				ereport(ERROR,
 						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						 errmsg("conflict %lld does not hold the value of column \"%s\"",
+						 errmsg("conflict %lld does not contain the value of column \"%s\"",
 								(long long) r->id, name),
 						 errdetail("Of a rejected value of %s bytes only the length was recorded.",
 								   text),
@@ -202,7 +211,7 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List *
 				break;
 			case VALUE_ABSENT:
 				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-								errmsg("conflict %lld does not hold the value of column \"%s\"",
+								errmsg("conflict %lld does not contain the value of column \"%s\"",
 									   (long long) r->id, name)));
 		}
 		*columns = lappend(*columns, col);
@@ -210,10 +219,10 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List *
 	}
 	if (*columns == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("conflict %lld holds no values", (long long) r->id)));
+						errmsg("conflict %lld contains no values", (long long) r->id)));
 }
 
-/* Is a column no longer what it was when the value was refused? */
+/* Does a column contain another value than when the evidence was recorded? */
 bool
 refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row)
 {
@@ -233,8 +242,8 @@ refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row)
 }
 
 /*
- * The row's key changes with what is accepted: further evidence of the row that
- * is about to be accepted follows it.
+ * Where accepting r changes the row's key, the later refusals of the list that
+ * are about the same row get the new key.
  */
 void
 refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals)

@@ -1,15 +1,16 @@
 /*
  * revert.c
- *		Taking back what a system wrote in a period, from the evidence of writes
- *		that went through: observed, filled, overridden.
+ *		revert(): takes back what a system wrote in a period, from the evidence of
+ *		writes that went through: observed, filled, overridden.
  *
- * Row by row, the latest write first.  Each is undone only where the row still
- * holds what it proposed; where it does, the write before it is looked at with
- * the value that the row would hold then, so several writes of one value unwind.
- * What others changed meanwhile stays, and what was written before that, too.
+ * It works row by row, the latest write first.  It undoes a write only where the
+ * row still contains what the write proposed; then it looks at the write before
+ * with the value that the row would contain by then, so several writes of one
+ * value unwind.  Where another write has changed the value since, that value
+ * stays, and the writes before that change are not undone.
  *
  * A row that was deleted is created again as it was.  A row that was created
- * is left: whether it goes is for whoever owns its key.
+ * stays: the owner of its key decides whether it is deleted.
  */
 #include "postgres.h"
 
@@ -45,7 +46,7 @@ typedef struct History
 {
 	char *schema;
 	char *table;
-	Jsonb *row_key; /* NULL: of one event whose row is not told */
+	Jsonb *row_key; /* NULL: one event, whose row is not known */
 	List *events;
 } History;
 
@@ -53,33 +54,35 @@ typedef struct History
 typedef struct Unwinding
 {
 	RowColumn *col;
-	char *from; /* as stored; NULL is NULL */
-	char *to;
-	bool moved;
-	int64 id;			/* of the latest write */
-	const char *reason; /* why it does not unwind further */
+	char *from;			/* as stored; NULL is NULL */
+	char *to;			/* after the writes that were undone so far; NULL is NULL */
+	bool moved;			/* at least one write was undone */
+	int64 id;			/* of the latest write; 0: none yet */
+	const char *reason; /* why no earlier write is undone; NULL: none yet */
 } Unwinding;
 
+/* A call of revert(), and the row that it works on. */
 typedef struct Revert
 {
 	ReturnSetInfo *rsinfo;
 	bool dry_run;
 	const History *history;
 	Oid relid;
-	/* what came out for the row */
-	bool creates;
-	int64 created_by;  /* the DELETE that is undone */
+	/* the result for the row */
+	bool creates;	   /* the row is created again */
+	int64 created_by;  /* id of the DELETE that is undone */
 	List *columns;	   /* of Unwinding * */
-	const char *whole; /* why the row as a whole is left */
-	int64 whole_id;
-	/* of all rows */
+	const char *whole; /* why the row as a whole is skipped; NULL: it is not */
+	int64 whole_id;	   /* id of the evidence of that */
+	/* rows returned so far, of all histories */
 	int64 done;
 	int64 skipped;
 } Revert;
 
+/* Returns one row to the caller, and counts it.  column is NULL for the row as a whole. */
 static void
-tell(Revert *run, const char *column, int64 id, const char *from, const char *to, bool done,
-	 const char *reason)
+put_row(Revert *run, const char *column, int64 id, const char *from, const char *to, bool done,
+		const char *reason)
 {
 	const History *h = run->history;
 	const char *texts[] = {column, from, to,
@@ -119,7 +122,7 @@ find_unwinding(Revert *run, const char *name)
 	return NULL;
 }
 
-/* The columns that the row's writes name, as stored; returns how many rows there are. */
+/* Reads the columns that the row's writes name; returns how many rows have the key. */
 static int
 read_history(Revert *run)
 {
@@ -160,7 +163,7 @@ read_history(Revert *run)
 	return row.n;
 }
 
-/* Undoes one UPDATE, as far as the row still holds what it proposed. */
+/* Undoes one UPDATE, where the row still contains what it proposed. */
 static void
 unwind_update(Revert *run, const Event *e)
 {
@@ -176,14 +179,15 @@ unwind_update(Revert *run, const Event *e)
 
 		if (u == NULL)
 		{
-			tell(run, lfirst(lc), e->id, NULL, NULL, false, "The column does not exist any more.");
+			put_row(run, lfirst(lc), e->id, NULL, NULL, false,
+					"The column does not exist any more.");
 			continue;
 		}
 		had = value_object_text(e->stored, lfirst(lc), &before);
 		proposed = value_object_text(e->proposed, lfirst(lc), &after);
 		if (u->reason != NULL)
 		{
-			/* it may be what it was before several writes */
+			/* the value may be the one from before several writes */
 			if (!u->moved && (had == VALUE_NULL || had == VALUE_TEXT) &&
 				value_same_text(u->col->type, u->to, before))
 				u->reason = "It is as it was before.";
@@ -194,7 +198,7 @@ unwind_update(Revert *run, const Event *e)
 		if (u->col->generated)
 			u->reason = "The column is a generated column.";
 		else if (had == VALUE_ABSENT || proposed == VALUE_ABSENT)
-			u->reason = "The evidence holds no value.";
+			u->reason = "The evidence contains no value.";
 		else if (had == VALUE_LENGTH)
 			u->reason =
 				psprintf("Of the value before, only the length was recorded: %s bytes.", before);
@@ -204,7 +208,7 @@ unwind_update(Revert *run, const Event *e)
 						 after);
 		else if (!value_same_text(u->col->type, u->to, after))
 			u->reason = value_same_text(u->col->type, u->to, before) ? "It is as it was before."
-																	 : "It was changed meanwhile.";
+																	 : "A later write changed it.";
 		else
 		{
 			u->to = before;
@@ -213,7 +217,7 @@ unwind_update(Revert *run, const Event *e)
 	}
 }
 
-/* Undoes a DELETE: the columns of the row that is to be created again. */
+/* Undoes a DELETE: collects the columns of the row to create again; false: it cannot. */
 static bool
 unwind_delete(Revert *run, const Event *e)
 {
@@ -245,7 +249,7 @@ unwind_delete(Revert *run, const Event *e)
 	return true;
 }
 
-/* Finds out what can be taken back of a row's writes. */
+/* Finds what can be undone of a row's writes, without writing. */
 static void
 unwind(Revert *run)
 {
@@ -264,13 +268,13 @@ unwind(Revert *run)
 		else if (strcmp(e->operation, "INSERT") == 0)
 			run->whole = rows == 0 && !run->creates
 							 ? "The row is gone."
-							 : "The row was created; whoever owns its key may delete it.";
+							 : "The row was created; the owner of its key may delete it.";
 		else if (strcmp(e->operation, "DELETE") == 0)
 		{
 			if (rows > 0 || run->creates)
-				run->whole = "The row was deleted, and is there again.";
+				run->whole = "The row was deleted, and exists again.";
 			else if (e->stored == NULL || !JB_ROOT_IS_OBJECT(e->stored))
-				run->whole = "The evidence holds no row.";
+				run->whole = "The evidence contains no row.";
 			else
 				(void) unwind_delete(run, e);
 		}
@@ -283,7 +287,7 @@ unwind(Revert *run)
 	}
 }
 
-/* Does the row change here? */
+/* Does undoing change the stored value of the column? */
 static bool
 changes(const Unwinding *u)
 {
@@ -322,15 +326,15 @@ revert_row(void *arg)
 	return true;
 }
 
-/* The result of a row, after revert_row(). */
+/* Reports the result for a row, after revert_row().  error: that of revert_row(), or NULL. */
 static void
-tell_row(Revert *run, const ErrorData *error)
+report_row(Revert *run, const ErrorData *error)
 {
 	ListCell *lc;
 
 	if (run->creates)
-		tell(run, NULL, run->created_by, NULL, NULL, error == NULL,
-			 error ? error->message : "The row is created again.");
+		put_row(run, NULL, run->created_by, NULL, NULL, error == NULL,
+				error ? error->message : "The row is created again.");
 	else
 	{
 		foreach(lc, run->columns)
@@ -340,17 +344,17 @@ tell_row(Revert *run, const ErrorData *error)
 			if (u->id == 0)
 				continue;
 			if (changes(u))
-				tell(run, u->col->name, u->id, u->from, u->to, error == NULL,
-					 error		 ? error->message
-					 : u->reason ? "An earlier write of it had been overwritten by others."
-								 : NULL);
+				put_row(run, u->col->name, u->id, u->from, u->to, error == NULL,
+						error		? error->message
+						: u->reason ? "Another write had replaced the value of an earlier write."
+									: NULL);
 			else
-				tell(run, u->col->name, u->id, u->from, NULL, false,
-					 u->reason && !u->moved ? u->reason : "It is as it was before.");
+				put_row(run, u->col->name, u->id, u->from, NULL, false,
+						u->reason && !u->moved ? u->reason : "It is as it was before.");
 		}
 	}
 	if (run->whole != NULL)
-		tell(run, NULL, run->whole_id, NULL, NULL, false, run->whole);
+		put_row(run, NULL, run->whole_id, NULL, NULL, false, run->whole);
 }
 
 static void
@@ -366,11 +370,11 @@ revert_history(Revert *run)
 
 		if (e->proposed != NULL && JB_ROOT_IS_SCALAR(e->proposed))
 			count = JsonbToCString(NULL, &e->proposed->root, VARSIZE(e->proposed));
-		tell(run, NULL, e->id, NULL, NULL, false,
-			 strcmp(e->operation, "TRUNCATE") == 0 ? "Of TRUNCATE no values are recorded."
-			 : count != NULL
-				 ? psprintf("%s more rows were only counted (ownership.observed_limit).", count)
-				 : "The row is not told: the table had no key.");
+		put_row(run, NULL, e->id, NULL, NULL, false,
+				strcmp(e->operation, "TRUNCATE") == 0 ? "Of TRUNCATE no values are recorded."
+				: count != NULL
+					? psprintf("%s more rows were only counted (ownership.observed_limit).", count)
+					: "The evidence does not identify the row: the table had no key.");
 		return;
 	}
 	run->relid = place_evidence_table(h->schema, h->table);
@@ -379,13 +383,13 @@ revert_history(Revert *run)
 	run->whole = NULL;
 	if (!OidIsValid(run->relid))
 	{
-		tell(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
+		put_row(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
 		return;
 	}
 	error = subxact_trial(revert_row, run);
 	if (error != NULL && !run->creates && run->columns == NIL)
 		run->whole = error->message, run->whole_id = e->id;
-	tell_row(run, error);
+	report_row(run, error);
 }
 
 static Event *
@@ -401,7 +405,7 @@ take_event(uint64 row)
 	return e;
 }
 
-/* The system's writes, row by row, the latest first. */
+/* The system's writes as a list of History, the row with the latest write first. */
 static List *
 load_histories(const char *system, TimestampTz since, TimestampTz until)
 {
@@ -443,10 +447,11 @@ load_histories(const char *system, TimestampTz since, TimestampTz until)
 }
 
 /*
- * revert(system, since, until, dry_run): what was, or would be, put back, and
- * what was skipped and why.  A NULL system is whoever was unidentified.
+ * revert(system, since, until, dry_run): returns what was, or would be, put back,
+ * and what was skipped and why.  system is NULL for writers without a system.
  *
- * Errors: no such system; the caller may not decide on evidence.
+ * Errors: no such system; the caller may not decide on evidence (not in a dry
+ * run); since, until or dry_run is NULL.
  */
 Datum
 ownership_revert(PG_FUNCTION_ARGS)

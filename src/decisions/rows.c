@@ -1,17 +1,17 @@
 /*
  * rows.c
- *		The rows that evidence tells of: finding them by key, reading values as
- *		evidence has them, writing values from it.
+ *		The rows that evidence is about: finds them by key, reads values as text in
+ *		the form of evidence, and writes values from that text.
  *
- * This is dynamic SQL, run with the caller's privileges, so that GRANT and row
- * security decide what is seen and written.  It names everything with its
- * schema and runs under the caller's search_path, because the tables' own
- * triggers run, and may need it.  Values travel as parameters of the columns'
- * types, read from their text under the settings that evidence is written
- * under; so what is written is what was refused.
+ * This is dynamic SQL with the caller's privileges: GRANT and row security decide
+ * what is read and written.  It names everything with its schema and runs under
+ * the caller's search_path, because the tables' own triggers run and may need it.
+ * Values are parameters of the columns' types, read from their text under the
+ * settings under which evidence is written; so what is written is exactly what
+ * was refused.
  *
- * Writes are made under a steward_query (statement.c): the guard takes them for a
- * steward's, and records them as such, with the role that asked for them.
+ * statement_run_as_steward() (statement/statement.c) runs the writes: the guard
+ * judges them as a steward's and records them with the role of the caller.
  */
 #include "postgres.h"
 
@@ -35,9 +35,9 @@
 #include "decisions.h"
 
 /*
- * The columns that a key names.
+ * The columns that a key names, of RowColumn.
  *
- * Errors: one is not there any more.
+ * Errors: a column does not exist; the key names none.
  */
 static List *
 key_columns(Oid relid, Jsonb *key)
@@ -57,15 +57,15 @@ key_columns(Oid relid, Jsonb *key)
 	}
 	if (columns == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the evidence does not tell the row's key")));
+						errmsg("the evidence does not contain the row's key")));
 	return columns;
 }
 
 /*
- * A column of the key as a value of its base type: whether it obeys a domain
- * is not asked.
+ * The value of a column of the key, of the column's base type: the constraints
+ * of a domain are not checked.
  *
- * Errors: it has no value.
+ * Errors: the key contains no value of the column.
  */
 static Datum
 key_datum(Jsonb *key, const RowColumn *col)
@@ -74,12 +74,12 @@ key_datum(Jsonb *key, const RowColumn *col)
 
 	if (value_object_text(key, col->name, &text) != VALUE_TEXT)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the row cannot be found: its key column \"%s\" holds no value",
+						errmsg("the row cannot be found: its key contains no value of column \"%s\"",
 							   col->name)));
 	return value_from_text(getBaseType(col->type), text);
 }
 
-/* t.column = operand, by the type's own equality. */
+/* Appends t.column = operand, with the type's default equality operator. */
 static void
 append_match(StringInfo buf, const RowColumn *col, const char *operand)
 {
@@ -100,7 +100,7 @@ table_sql(Oid relid)
 									  get_rel_name(relid));
 }
 
-/* One array for each column of the keys. */
+/* The values of one column of all keys, as an array. */
 static Datum
 key_array(List *keys, const RowColumn *col, Oid *array_type)
 {
@@ -123,15 +123,16 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 	return PointerGetDatum(construct_array(datums, n, type, len, byval, align));
 }
 
-/* Partitions that an ordinary join may have. */
+/* A table with more partitions is not joined with the keys unless they can be pruned. */
 #define MANY_PARTITIONS 32
 
-/* Keys of which the partitions can be told ahead, in one query. */
+/* How many keys one query looks for where their values prune partitions. */
 #define KEYS_AT_ONCE 16
 
 /*
- * The planner's work for a join grows with the square of the number of
- * partitions.  Can it be told which of many the keys are in, by their values?
+ * Has the table many partitions, and do the values of the keys say in which ones
+ * the rows are?  The planner's work for a join grows with the square of the number
+ * of partitions.
  */
 static bool
 prunes_many(Oid relid, List *key_cols)
@@ -158,7 +159,10 @@ prunes_many(Oid relid, List *key_cols)
 	return prunes;
 }
 
-/* Reads the rows of some keys by one query; prune: with the keys' values as constants. */
+/*
+ * Reads the rows of some keys by one query.  prune: the query also compares with
+ * the keys' values as constants, by which the planner leaves out partitions.
+ */
 static void
 read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool place, bool prune,
 		  StoredRow *rows)
@@ -196,7 +200,7 @@ read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool 
 	appendStringInfoString(&sql, "SELECT k.n");
 	foreach(lc, columns)
 		appendStringInfo(&sql, ", t.%s", quote_identifier(((RowColumn *) lfirst(lc))->name));
-	/* for which a privilege on columns is not enough */
+	/* reading these takes a privilege on the whole table */
 	if (place)
 		appendStringInfoString(&sql, ", t.tableoid, t.ctid");
 	appendStringInfo(&sql,
@@ -238,11 +242,11 @@ read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool 
 }
 
 /*
- * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which
- * name the same columns; rows has one element a key.  place: also where they
- * are stored.  Needs SPI.
+ * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which must
+ * name the same columns; rows has one element for each key.  lock: locks the rows
+ * FOR UPDATE.  place: also reads where the rows are stored.  Needs SPI.
  *
- * Errors: a key that cannot be looked for; what the caller may not read.
+ * Errors: a key that cannot be looked for; the caller may not read the columns.
  */
 void
 row_read(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
@@ -274,10 +278,10 @@ add_parameter(ParamListInfo params, Oid type, char *text)
 }
 
 /*
- * Inserts, updates or deletes one row, with a steward_query.  values: of char *,
- * texts of the columns; NULL is NULL.  Needs SPI.
+ * Inserts, updates or deletes one row as a steward.  key is not read for INSERT.
+ * values: of char *, texts of the columns; NULL is NULL.  Needs SPI.
  *
- * Errors: whatever the write runs into; nothing was written.
+ * Errors: any error of the write; the write did not write exactly one row.
  */
 void
 row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values)

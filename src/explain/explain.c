@@ -1,7 +1,7 @@
 /*
  * explain.c
- *		Asking the rules without writing: current_system(), explain(), and what
- *		is wrong with a row filter.
+ *		What the rules say, without a write: current_system(), explain(), and the
+ *		error of a row filter.
  */
 #include "postgres.h"
 
@@ -26,6 +26,7 @@ PG_FUNCTION_INFO_V1(ownership_current_system);
 PG_FUNCTION_INFO_V1(ownership_explain);
 PG_FUNCTION_INFO_V1(ownership_row_filter_problem);
 
+/* current_system(): the system that the session writes as; NULL: none. */
 Datum
 ownership_current_system(PG_FUNCTION_ARGS)
 {
@@ -36,7 +37,7 @@ ownership_current_system(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(writer->system));
 }
 
-/* Does the owner depend on the row, for this system? */
+/* Does it depend on the row whether this system may write the column as its owner? */
 static bool
 depends_on_row(const MappedColumn *col, const char *system)
 {
@@ -52,7 +53,11 @@ depends_on_row(const MappedColumn *col, const char *system)
 	return false;
 }
 
-/* What happens when the system changes a stored value of the column, or a NULL. */
+/*
+ * What happens when the system changes the stored value of the column.  system is
+ * NULL for an unidentified writer.  steward: the writer is a steward; stored_null:
+ * the stored value is NULL.  col is NULL for a column that is not on the map.
+ */
 Answer
 explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
 			   bool stored_null)
@@ -79,9 +84,10 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	{
 		a.allowed = -1;
 		a.outcome = NULL;
-		a.reason = psprintf("The owner depends on the row: \"%s\" where %s%s.",
-							col->rules[0].owner ? col->rules[0].owner : "nobody",
-							col->rules[0].text, col->nrules > 1 ? ", and further rules" : "");
+		a.reason =
+			psprintf("The owner depends on the row: %s where %s%s.",
+					 col->rules[0].owner ? psprintf("\"%s\"", col->rules[0].owner) : "no system",
+					 col->rules[0].text, col->nrules > 1 ? ", and further rules" : "");
 		return a;
 	}
 	if (col->owner == NULL)
@@ -108,7 +114,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 			psprintf("The system of record of field \"%s\" is \"%s\", but ownership.enforcement is %s.",
 					 col->field, col->owner, c.enforcement == ENFORCEMENT_OFF ? "off" : "observe");
 	else if (steward)
-		a.reason = "A steward may write every field; it is recorded.";
+		a.reason = "A steward may write every field; the guard records the write.";
 	else if (system == NULL)
 		a.reason =
 			psprintf("The system of record of field \"%s\" is \"%s\", and the writer is unidentified.",
@@ -120,10 +126,11 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 }
 
 /*
- * The column as its rules are in one stored row, which the caller must be able
- * to read.
+ * The column with the owner that it has in one stored row, and no row rules.  Sets
+ * *stored_null.  Reads the row with the caller's privileges.
  *
- * Errors: no such row, or several; a key that cannot be looked for.
+ * Errors: no such row, or several; a key that cannot be looked for; the caller
+ * may not read the row.
  */
 static MappedColumn
 column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_null)
@@ -134,7 +141,7 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 	MemoryContext cxt = CurrentMemoryContext;
 	StoredRow row;
 
-	/* what is run to read the row may have the map loaded anew */
+	/* reading the row runs SQL, which may load the map again and free col */
 	in_row.name = pstrdup(col->name);
 	in_row.field = pstrdup(col->field);
 	in_row.owner = col->owner == NULL ? NULL : pstrdup(col->owner);
@@ -160,11 +167,11 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 }
 
 /*
- * explain(relation, column_name, system, row_key): what happens when the
- * system changes a stored value there: that of the row, or one that is not
- * NULL.  allowed is NULL where it depends on the row.
+ * explain(relation, column_name, system, row_key): what happens when the system
+ * changes a stored value of the column: that of the row, or, without row_key, one
+ * that is not NULL.  allowed is NULL where it depends on the row.
  *
- * Errors: no such column; no such system; no such row.
+ * Errors: no such table, column, system or row.
  */
 Datum
 ownership_explain(PG_FUNCTION_ARGS)
@@ -202,7 +209,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg(
-						 "row_key must be an object: the columns that tell the row, and their values")));
+						 "row_key must be an object: the columns that identify the row, and their values")));
 		in_row = column_in_row(rel, col, key, &stored_null);
 		col = &in_row;
 		map = map_get(rel);
@@ -238,6 +245,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/* A row filter, and the table that it is for. */
 typedef struct FilterOf
 {
 	Oid relid;
@@ -254,7 +262,7 @@ parse_filter(void *arg)
 	relation_close(rel, AccessShareLock);
 }
 
-/* row_filter_problem(relation, row_filter): the error it would raise, or NULL. */
+/* row_filter_problem(relation, row_filter): the error that the filter raises, or NULL. */
 Datum
 ownership_row_filter_problem(PG_FUNCTION_ARGS)
 {

@@ -15,28 +15,29 @@
  * Within this folder
  */
 
-/* explain.c: asking the rules without writing */
+/* What the rules say of a write.  NULL is NULL. */
 typedef struct Answer
 {
-	int allowed; /* -1: depends on the row */
-	const char *outcome;
+	int allowed;		 /* 1: yes; 0: no; -1: it depends on the row */
+	const char *outcome; /* NULL: it depends on the row */
 	const char *owner;
 	const char *policy;
-	const char *reason;
+	const char *reason; /* a sentence */
 } Answer;
 
-/* A name and a value of row_key. */
+/* A name and a value of row_key, as text. */
 typedef struct KeyValue
 {
 	char *name;
 	char *value;
 } KeyValue;
 
+/* A row of one copy that why() found. */
 typedef struct FoundRow
 {
-	char *value;
-	char *evidence_key;	 /* jsonb, as in conflict */
-	TimestampTz written; /* 0: not known */
+	char *value;		 /* text; NULL is NULL */
+	char *evidence_key;	 /* jsonb as text, as in ownership.conflict; NULL: the table has no key */
+	TimestampTz written; /* when the row version was written; 0: not known */
 	char *owner;		 /* of the value in this row */
 	bool differs;		 /* from the authoritative copy */
 } FoundRow;
@@ -45,44 +46,49 @@ typedef struct FoundRow
 typedef struct FieldPlace
 {
 	Holder holder;
-	char *label;
-	char *source;
+	char *label;  /* the column's name in messages */
+	char *source; /* NULL: the table is shared */
 	bool authoritative;
 	List *keys;			/* KeyColumn: the entity's key fields here */
-	List *own_keys;		/* KeyColumn: what tells a row in evidence */
-	char *condition;	/* SQL on "t"; NULL: not found by the key */
-	bool given;			/* it is made of what the caller gave */
-	char *evidence_key; /* SQL for it, where there is no row */
-	char *problem;		/* why it was not looked at */
+	List *own_keys;		/* KeyColumn: the columns of row_key in evidence */
+	char *condition;	/* SQL on "t" that finds the row; NULL: the key does not fit */
+	bool given;			/* condition is made of the caller's row_key */
+	char *evidence_key; /* SQL for row_key in evidence, where there is no row; or NULL */
+	char *problem;		/* why the copy was not looked at; NULL: it was */
 	List *rows;			/* FoundRow */
-	List *systems;		/* that evidence tells of */
+	List *systems;		/* char *: systems whose evidence was found */
 } FieldPlace;
 
+/* A call of why(). */
 typedef struct Why
 {
 	ReturnSetInfo *rsinfo;
 	char *entity;
 	char *field;
-	char *owner;
-	List *places; /* the authoritative one first */
-	List *given;  /* KeyValue */
-	List *told;	  /* Told */
+	char *owner;  /* NULL: none */
+	List *places; /* FieldPlace: the authoritative one first */
+	List *given;  /* KeyValue: the caller's row_key */
+	List *facts;  /* Fact: the rows to return */
 	/* for the answer */
-	int refused; /* writes of which nothing was decided */
-	int resolved;
-	char *refused_by;
-	char *refused_outcome;
-	bool evidence_seen;
-	char *feeds; /* what is wrong with them */
+	int refused;		   /* refused writes without a decision */
+	int resolved;		   /* refused writes with a decision */
+	char *refused_by;	   /* system of the latest of the former; NULL: unidentified */
+	char *refused_outcome; /* its outcome, in words */
+	bool evidence_seen;	   /* the caller may read ownership.conflict */
+	char *feeds;		   /* what is wrong with the feeds, as sentences; may be empty */
 } Why;
 
-/* A name means a column only in the table that the caller has in mind. */
+/*
+ * What the names of a key are.  They are columns only of the table that the
+ * caller means; of all others they are key fields.
+ */
 typedef enum Names
 {
 	NAMES_FIELDS,
-	NAMES_COLUMNS /* first; else fields */
+	NAMES_COLUMNS /* columns; a name that is no column is a field */
 } Names;
 
+/* Do names and values find one row of a copy? */
 typedef enum KeyFit
 {
 	KEY_FITS,

@@ -15,7 +15,11 @@
 
 PG_FUNCTION_INFO_V1(ownership_grants);
 
-/* Errors: no such system. */
+/*
+ * grants(system): the statements of the view grant_statements; NULL is all systems.
+ *
+ * Errors: no such system.
+ */
 Datum
 ownership_grants(PG_FUNCTION_ARGS)
 {

@@ -1,6 +1,7 @@
 /*
  * risks.c
- *		A gate for deployments: no risk of some severity may be open.
+ *		assert_clean(): a gate for deployments, which fails where a risk of some
+ *		severity is open.
  */
 #include "postgres.h"
 
@@ -13,13 +14,14 @@
 
 PG_FUNCTION_INFO_V1(ownership_assert_clean);
 
-/* An error's detail is read by people: more than this is only counted. */
-#define RISKS_TOLD 50
+/* People read the error's detail: further risks are only counted. */
+#define RISKS_LISTED 50
 
 /*
  * assert_clean(severity)
  *
- * Errors: a risk of that severity or a higher one is open; no such severity.
+ * Errors: assert_failure, where a risk of that severity or a higher one is open;
+ * no such severity.
  */
 Datum
 ownership_assert_clean(PG_FUNCTION_ARGS)
@@ -52,11 +54,11 @@ ownership_assert_clean(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	initStringInfo(&detail);
-	for (uint64 i = 0; i < Min(n, RISKS_TOLD); i++)
+	for (uint64 i = 0; i < Min(n, RISKS_LISTED); i++)
 		appendStringInfo(&detail, "%s%s, %s: %s", i == 0 ? "" : "\n", sql_result_text(i, 1),
 						 sql_result_text(i, 2), sql_result_text(i, 3));
-	if (n > RISKS_TOLD)
-		appendStringInfo(&detail, "\nand %llu more", (unsigned long long) (n - RISKS_TOLD));
+	if (n > RISKS_LISTED)
+		appendStringInfo(&detail, "\nand %llu more", (unsigned long long) (n - RISKS_LISTED));
 	ereport(ERROR,
 			(errcode(ERRCODE_ASSERT_FAILURE),
 			 list_length(wanted) == 1

@@ -2,14 +2,14 @@
  * why.c
  *		why(field_or_column, row_key): what happened to one value.
  *
- * Every copy of the field is looked up, with the caller's privileges, by the
- * key: names are those of the entity's key fields or of the relation's own key
- * columns.  A table whose key the caller did not give is found through the
- * first one that has the row and holds the key fields.  Then come the evidence
- * about that row, the rules, the last writes and the feeds, and before all of
- * it an answer in one sentence or two.
+ * why() looks up every copy of the field, with the caller's privileges, by the
+ * key: its names are key fields of the entity or columns of one table's own key.
+ * In a table whose key the caller did not give, it finds the row by the values of
+ * the key fields in the first table that has the row (why_key.c, why_rows.c).
+ * Then it reports the evidence about that row, the rules, the last writes and the
+ * feeds, and before all of these an answer of a few sentences (why_facts.c).
  *
- * What cannot be looked at is said and is no error.
+ * A copy that cannot be read is reported as such; it is no error.
  */
 #include "postgres.h"
 
@@ -29,8 +29,10 @@
 PG_FUNCTION_INFO_V1(ownership_why);
 
 /*
- * Which field is meant: entity.name, or a column that holds one, whose table
- * then is *named.
+ * Sets why's entity and field to what the text names: entity.name, or a column
+ * that contains a field.  Sets *named to that column, else to NULLs.
+ *
+ * Errors: no such field or column.
  */
 static void
 find_field(Why *why, const char *text, Holder *named)
@@ -64,7 +66,8 @@ find_field(Why *why, const char *text, Holder *named)
 /*
  * why(field_or_column, row_key): what happened to that value.
  *
- * Errors: no such field or column; a row_key that does not tell a row.
+ * Errors: no such field or column; no column contains the field; row_key does not
+ * identify a row.
  */
 Datum
 ownership_why(PG_FUNCTION_ARGS)

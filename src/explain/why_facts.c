@@ -1,6 +1,6 @@
 /*
  * why_facts.c
- *		What why() reports of the rows that it found.
+ *		What why() reports: values, evidence, rules, last writes, feeds, the answer.
  */
 #include "postgres.h"
 
@@ -21,52 +21,55 @@
 #include "../activity/activity.h"
 #include "explain.h"
 
-/* One row of what is told. */
-typedef struct Told
+/* One row of the result. */
+typedef struct Fact
 {
 	TimestampTz at; /* 0: NULL */
-	char *texts[5];
-} Told;
+	char *texts[5]; /* place, event, system, value, detail; NULL is NULL */
+} Fact;
 
-static Told *
-make_told(TimestampTz at, const char *place, const char *event, const char *system,
+static Fact *
+make_fact(TimestampTz at, const char *place, const char *event, const char *system,
 		  const char *value, const char *detail)
 {
 	const char *texts[5] = {place, event, system, value, detail};
-	Told *told = palloc0(sizeof(Told));
+	Fact *fact = palloc0(sizeof(Fact));
 
-	told->at = at;
+	fact->at = at;
 	for (int i = 0; i < 5; i++)
-		told->texts[i] = texts[i] == NULL ? NULL : pstrdup(texts[i]);
-	return told;
+		fact->texts[i] = texts[i] == NULL ? NULL : pstrdup(texts[i]);
+	return fact;
 }
 
+/* Adds a row to the result.  at: 0 is NULL. */
 static void
-tell(Why *why, TimestampTz at, const char *place, const char *event, const char *system,
-	 const char *value, const char *detail)
+add_fact(Why *why, TimestampTz at, const char *place, const char *event, const char *system,
+		 const char *value, const char *detail)
 {
-	why->told = lappend(why->told, make_told(at, place, event, system, value, detail));
+	why->facts = lappend(why->facts, make_fact(at, place, event, system, value, detail));
 }
 
+/* Returns the collected facts to the caller. */
 void
 why_return(const Why *why)
 {
 	ListCell *lc;
 
-	foreach(lc, why->told)
+	foreach(lc, why->facts)
 	{
-		const Told *told = lfirst(lc);
+		const Fact *fact = lfirst(lc);
 		Datum values[6];
 		bool nulls[6];
 
-		values[0] = TimestampTzGetDatum(told->at);
-		nulls[0] = told->at == 0;
+		values[0] = TimestampTzGetDatum(fact->at);
+		nulls[0] = fact->at == 0;
 		for (int i = 0; i < 5; i++)
-			call_put_text(values, nulls, i + 1, told->texts[i]);
+			call_put_text(values, nulls, i + 1, fact->texts[i]);
 		tuplestore_putvalues(why->rsinfo->setResult, why->rsinfo->setDesc, values, nulls);
 	}
 }
 
+/* Reports the value in each copy, or why there is none. */
 void
 why_report_values(Why *why)
 {
@@ -84,27 +87,28 @@ why_report_values(Why *why)
 		ListCell *l;
 
 		if (place->problem != NULL)
-			tell(why, 0, place->label, "unknown", place->source, NULL, place->problem);
+			add_fact(why, 0, place->label, "unknown", place->source, NULL, place->problem);
 		else if (place->rows == NIL)
-			tell(why, 0, place->label, "no row", place->source, NULL,
-				 psprintf("%s, without such a row: it never arrived, or is gone.", what));
+			add_fact(why, 0, place->label, "no row", place->source, NULL,
+					 psprintf("%s, without such a row: the row never arrived, or is gone.", what));
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
-			tell(why, row->written, place->label, "value",
-				 place->source != NULL ? place->source : row->owner, row->value,
-				 psprintf("%s%s.%s", what,
-						  best == NULL || place == best ? ""
-						  : row->differs				? "; it differs"
-														: "; it agrees",
-						  row->value == NULL ? " There is no value (NULL)." : ""));
+			add_fact(why, row->written, place->label, "value",
+					 place->source != NULL ? place->source : row->owner, row->value,
+					 psprintf("%s%s.%s", what,
+							  best == NULL || place == best ? ""
+							  : row->differs				? "; it differs"
+															: "; it agrees",
+							  row->value == NULL ? " There is no value (NULL)." : ""));
 		}
 	}
 }
 
+/* Reports the evidence about one row; key is its row_key as text, or NULL. */
 static void
-tell_evidence_of(Why *why, FieldPlace *place, const char *key)
+report_evidence_of(Why *why, FieldPlace *place, const char *key)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -151,12 +155,12 @@ tell_evidence_of(Why *why, FieldPlace *place, const char *key)
 		}
 		if (system != NULL && !names_all_among(list_make1(system), place->systems))
 			place->systems = lappend(place->systems, system);
-		tell(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
-			 sql_result_text(i, 4), sql_result_text(i, 5));
+		add_fact(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
+				 sql_result_text(i, 4), sql_result_text(i, 5));
 	}
 }
 
-/* The evidence about the row, as far as the caller may read it. */
+/* Reports the evidence about the row, if the caller may read evidence. */
 void
 why_report_evidence(Why *why)
 {
@@ -166,8 +170,8 @@ why_report_evidence(Why *why)
 		pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 	if (!why->evidence_seen)
 	{
-		tell(why, 0, "ownership.conflict", "unknown", NULL, NULL,
-			 "Evidence of refused values may not be read by this role.");
+		add_fact(why, 0, "ownership.conflict", "unknown", NULL, NULL,
+				 "This role may not read the evidence of refused values.");
 		return;
 	}
 	foreach(lc, why->places)
@@ -176,17 +180,18 @@ why_report_evidence(Why *why)
 		ListCell *l;
 
 		foreach(l, place->rows)
-			tell_evidence_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
+			report_evidence_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
 		if (place->rows == NIL && place->problem == NULL && place->evidence_key != NULL)
 		{
 			char *sql = psprintf("SELECT %s", place->evidence_key);
 
 			if (SPI_execute(sql, true, 1) == SPI_OK_SELECT && SPI_processed == 1)
-				tell_evidence_of(why, place, sql_result_text(0, 1));
+				report_evidence_of(why, place, sql_result_text(0, 1));
 		}
 	}
 }
 
+/* Has the table the guard's row triggers, and are they enabled? */
 static bool
 fires_guard(Relation rel)
 {
@@ -205,7 +210,10 @@ fires_guard(Relation rel)
 	return amends && judges;
 }
 
-/* What the map says of the systems that matter, in each place. */
+/*
+ * Reports what the rules say in each copy: for the source or owner, and for the
+ * systems whose evidence was found.
+ */
 void
 why_report_rules(Why *why)
 {
@@ -233,30 +241,30 @@ why_report_rules(Why *why)
 		{
 			Answer a = explain_column(map, col, lfirst(l), false, false);
 
-			tell(why, 0, place->label, "rule", lfirst(l),
-				 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
+			add_fact(why, 0, place->label, "rule", lfirst(l),
+					 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
 		}
 		if (systems == NIL)
-			tell(why, 0, place->label, "rule", NULL, "allowed",
-				 explain_column(map, col, NULL, false, false).reason);
+			add_fact(why, 0, place->label, "rule", NULL, "allowed",
+					 explain_column(map, col, NULL, false, false).reason);
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
 			if (col != NULL && col->nrules > 0)
-				tell(why, 0, place->label, "rule", row->owner, "allowed",
-					 row->owner == NULL
-						 ? "Nobody owns the value in this row."
-						 : psprintf("In this row \"%s\" owns the value.", row->owner));
+				add_fact(why, 0, place->label, "rule", row->owner, "allowed",
+						 row->owner == NULL
+							 ? "No system owns the value in this row."
+							 : psprintf("In this row \"%s\" owns the value.", row->owner));
 		}
 		if (!fires_guard(rel))
-			tell(why, 0, place->label, "rule", NULL, "not guarded",
-				 "Nothing enforces the map on this table.");
+			add_fact(why, 0, place->label, "rule", NULL, "not guarded",
+					 "Nothing enforces the map on this table.");
 		relation_close(rel, NoLock);
 	}
 }
 
-/* The last write of who should write each copy, as seen. */
+/* Reports the last write that was seen of each copy's source, or else of the owner. */
 void
 why_report_last_writes(Why *why)
 {
@@ -281,16 +289,17 @@ why_report_last_writes(Why *why)
 					"AND column_name = $3 AND system = $4 AND writes > 0",
 					&p);
 		if (n > 0)
-			tell(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
-				 sql_result_text(0, 2));
+			add_fact(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
+					 sql_result_text(0, 2));
 		else
-			tell(why, 0, place->label, "last write", system, NULL,
-				 mailbox_exists()
-					 ? "None was seen, in any row."
-					 : "Not known: writes are remembered when the library is preloaded.");
+			add_fact(why, 0, place->label, "last write", system, NULL,
+					 mailbox_exists()
+						 ? "None was seen, in any row."
+						 : "Not known: writes are remembered only when the library is preloaded.");
 	}
 }
 
+/* Reports the subscriptions that feed each copy, and collects what is wrong with them. */
 void
 why_report_feeds(Why *why)
 {
@@ -324,22 +333,22 @@ why_report_feeds(Why *why)
 			"CASE WHEN w.runs THEN 'its worker runs' ELSE 'no worker runs' END, "
 			"CASE WHEN f.ready THEN 'the table is in sync' ELSE format('the initial copy is not done (state %s)', f.state) END, "
 			"format('%s errors applying, %s copying', coalesce(e.apply_error_count, 0), coalesce(e.sync_error_count, 0)), "
-			"CASE WHEN i.name IS NULL THEN 'it is no system''s: identify it' END) "
+			"CASE WHEN i.name IS NULL THEN 'it belongs to no system: identify it' END) "
 			"FROM feed f LEFT JOIN work w ON w.subid = f.oid "
 			"LEFT JOIN pg_stat_subscription_stats e ON e.subid = f.oid "
 			"LEFT JOIN ownership.identity i ON i.kind = 'subscription' AND i.name = f.subname::text "
 			"ORDER BY f.subname",
 			&p);
 		if (n == 0 && place->source != NULL)
-			tell(why, 0, place->label, "feed", place->source, "none",
-				 psprintf("No subscription of this database feeds %s.", table));
+			add_fact(why, 0, place->label, "feed", place->source, "none",
+					 psprintf("No subscription of this database feeds %s.", table));
 		for (uint64 i = 0; i < n; i++)
 		{
 			char *state = sql_result_text(i, 4);
 
-			tell(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2), state,
-				 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
-						  sql_result_text(i, 5)));
+			add_fact(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2), state,
+					 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
+							  sql_result_text(i, 5)));
 			if (strcmp(state, "running") != 0)
 				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
 								 quote_identifier(sql_result_text(i, 1)), table, state);
@@ -348,7 +357,7 @@ why_report_feeds(Why *why)
 	why->feeds = wrong.data;
 }
 
-/* The short form of it all. */
+/* Puts an answer of a few sentences before all facts. */
 void
 why_report_answer(Why *why)
 {
@@ -402,7 +411,7 @@ why_report_answer(Why *why)
 								  " %d refused writes are open; the last is of %s, and was %s.",
 								  why->refused),
 						 why->refused,
-						 why->refused_by == NULL ? "somebody unidentified"
+						 why->refused_by == NULL ? "an unidentified writer"
 												 : psprintf("\"%s\"", why->refused_by),
 						 why->refused_outcome);
 	else if (why->resolved > 0)
@@ -414,10 +423,10 @@ why_report_answer(Why *why)
 			&text,
 			" Nothing was kept out (what was rejected is in the server log only): what is missing here never arrived.");
 	appendStringInfoString(&text, why->feeds);
-	why->told = lcons(make_told(0, psprintf("%s.%s", why->entity, why->field), "answer", why->owner,
-								best->authoritative && best->rows != NIL
-									? ((FoundRow *) linitial(best->rows))->value
-									: NULL,
-								text.data),
-					  why->told);
+	why->facts = lcons(make_fact(0, psprintf("%s.%s", why->entity, why->field), "answer", why->owner,
+								 best->authoritative && best->rows != NIL
+									 ? ((FoundRow *) linitial(best->rows))->value
+									 : NULL,
+								 text.data),
+					   why->facts);
 }

@@ -1,6 +1,7 @@
 /*
  * why_key.c
- *		The key that why() is asked about, fitted to each table that holds the field.
+ *		The key that the caller gives to why(), fitted to each table that contains
+ *		the field: which columns its names mean, and the SQL that finds the row.
  */
 #include "postgres.h"
 
@@ -21,7 +22,11 @@
 #include "../drift/drift.h"
 #include "explain.h"
 
-/* The names and values of row_key. */
+/*
+ * The names and values of row_key, as a list of KeyValue.
+ *
+ * Errors: it is no object, is empty, or contains a null.
+ */
 List *
 key_read(Jsonb *key)
 {
@@ -71,7 +76,7 @@ key_read(Jsonb *key)
 	return list;
 }
 
-/* The columns by which evidence tells the table's rows. */
+/* The columns of row_key in evidence about the table, as a list of KeyColumn. */
 List *
 key_of_evidence(const Holder *h)
 {
@@ -129,7 +134,12 @@ sql_key_condition(const KeyColumn *k, const char *value)
 	return psprintf("%s %s %s", column, sql_operator(equal), sql_literal(k, value));
 }
 
-/* In evidence only integers themselves are numbers. */
+/*
+ * SQL for the row_key that evidence has for a row; NULL: not known.  The values are
+ * columns of the table that alias names; without an alias, they are the literals,
+ * one for each name in columns.  In evidence, values of integer types are numbers;
+ * all others, of domains over integers too, are text.
+ */
 char *
 key_sql_evidence(List *keys, const char *alias, List *columns, List *literals)
 {
@@ -190,7 +200,7 @@ covers(List *columns, List *keys)
 	return keys != NIL;
 }
 
-/* Makes the condition by which values find the row in a place, if they do. */
+/* Sets the place's condition to SQL that finds the row by these values (of KeyValue), if it can. */
 KeyFit
 key_fit(const Why *why, FieldPlace *place, List *values, Names names)
 {
@@ -223,7 +233,7 @@ key_fit(const Why *why, FieldPlace *place, List *values, Names names)
 	return KEY_FITS;
 }
 
-/* "sku", "market": the names by which a place tells rows. */
+/* "sku", "market": the names of the key of a place, for messages. */
 static char *
 key_names(const FieldPlace *place)
 {
@@ -243,7 +253,7 @@ key_names(const FieldPlace *place)
 	return names.len == 0 ? "no key is known" : names.data;
 }
 
-/* Errors: always; what row_key should have been. */
+/* Raises the error for a row_key that does not fit the place. */
 void
 key_report_wrong(Why *why, const FieldPlace *place, Names names)
 {
@@ -260,9 +270,9 @@ key_report_wrong(Why *why, const FieldPlace *place, Names names)
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("\"%s\" of row_key is neither a key field of \"%s\" nor a column of %s",
 						name, why->entity, table),
-				 errhint("Rows of %s are told by: %s.", table, key_names(place))));
+				 errhint("Rows of %s are identified by: %s.", table, key_names(place))));
 	}
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					errmsg("row_key does not tell one row of %s", table),
-					errhint("Rows of %s are told by: %s.", table, key_names(place))));
+					errmsg("row_key does not identify one row of %s", table),
+					errhint("Rows of %s are identified by: %s.", table, key_names(place))));
 }

@@ -1,6 +1,6 @@
 /*
  * why_rows.c
- *		The tables that hold a field, and the rows of them that why() finds.
+ *		The tables that contain a field, and their rows that why() finds by the key.
  */
 #include "postgres.h"
 
@@ -18,9 +18,15 @@
 #include "../drift/drift.h"
 #include "explain.h"
 
-/* rows shown of one copy, where the key tells several */
+/* How many rows of one copy are reported, where several have the key. */
 #define MAX_ROWS 10
 
+/*
+ * Sets why's owner and places: one for each column that contains the field.
+ * Needs SPI.
+ *
+ * Errors: no column contains the field.
+ */
 void
 why_load_places(Why *why)
 {
@@ -45,7 +51,7 @@ why_load_places(Why *why)
 	if (n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no column holds field \"%s.%s\"", why->entity, why->field),
+				 errmsg("no column contains field \"%s.%s\"", why->entity, why->field),
 				 errhint("Put its columns on the map with ownership.link() or ownership.assign().")));
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -78,8 +84,9 @@ why_load_places(Why *why)
 }
 
 /*
- * Read the rows of a place; the values of its key fields there become *bridge,
- * if that is NIL yet.
+ * Reads the rows of a place, and whether they differ from the authoritative one,
+ * best (NULL: not compared).  Where *bridge is NIL, sets it to the values of the
+ * key fields in the first row, as a list of KeyValue.
  */
 static void
 read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
@@ -111,7 +118,7 @@ read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 		const KeyColumn *k = lfirst(lc);
 		char *key = sql_column("t", k->holder.column);
 
-		/* without the blanks that char(n) adds */
+		/* a cast to text leaves out the blanks that char(n) adds */
 		appendStringInfo(&sql, ", %s",
 						 getBaseType(k->holder.type) == BPCHAROID
 							 ? psprintf("%s::pg_catalog.text", key)
@@ -156,6 +163,7 @@ read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 	}
 }
 
+/* Arguments of read_rows(). */
 typedef struct LookUp
 {
 	Why *why;
@@ -174,10 +182,10 @@ run_look_up(void *arg)
 }
 
 /*
- * The same in a subtransaction: what the caller may not read, or what else
- * goes wrong, is the place's problem.
+ * Calls read_rows() in a subtransaction.  Where the caller may not read the table,
+ * or another error comes, the error becomes the place's problem.
  *
- * Errors: a value of row_key that is none of the key's type.
+ * Errors: a value of the caller's row_key is not valid for the key's type.
  */
 static void
 look_up(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
@@ -197,7 +205,7 @@ look_up(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 	FreeErrorData(error);
 }
 
-/* The part of the bridge that a place has keys for. */
+/* Those values of the bridge for which the place has a key column. */
 static List *
 bridge_for(const FieldPlace *place, List *bridge)
 {
@@ -213,9 +221,11 @@ bridge_for(const FieldPlace *place, List *bridge)
 }
 
 /*
- * The place whose row the caller has in mind: the one he named; else the first
- * whose key fields he gave; else the only one whose columns he gave.  NULL:
- * nothing is in the database.
+ * The place where row_key finds the row: the one that the caller named; else the
+ * first whose key fields row_key names; else the only one whose columns it names.
+ * Fits the key to it, and to others by fields.  NULL: no place is in the database.
+ *
+ * Errors: row_key fits no place, or, by columns, several.
  */
 static FieldPlace *
 find_start(Why *why, const Holder *named)
@@ -269,7 +279,12 @@ find_start(Why *why, const Holder *named)
 	return start;
 }
 
-/* Finds the row in every place that it can be found in. */
+/*
+ * Finds the row in every place where it can be found.  named: the column that the
+ * caller named, or NULLs.
+ *
+ * Errors: see find_start() and look_up().
+ */
 void
 why_look_everywhere(Why *why, const Holder *named)
 {
@@ -280,7 +295,7 @@ why_look_everywhere(Why *why, const Holder *named)
 
 	if (start == NULL)
 		return;
-	/* the key fields' values, from where the row is found first */
+	/* the first place with the row gives the values of the key fields */
 	look_up(why, start, NULL, &bridge);
 	foreach(lc, why->places)
 	{
@@ -301,11 +316,11 @@ why_look_everywhere(Why *why, const Holder *named)
 		{
 			place->problem =
 				bridge == NIL
-					? "Without the row elsewhere, that key does not tell which row it is here."
-					: "It holds no key field by which the row could be found.";
+					? "No row with the key fields was found, and that key does not identify the row here."
+					: "The table contains no key field by which the row could be found.";
 			continue;
 		}
-		/* again, to compare with the authoritative one, which comes first */
+		/* reads again, to compare with the authoritative one, which comes first */
 		place->rows = NIL;
 		look_up(why, place, best, &bridge);
 		if (place->authoritative)

@@ -2,7 +2,7 @@
 
 \echo Use "CREATE EXTENSION ownership" to load this file. \quit
 
-/* made here, so that it goes with the extension, and is nobody else's before */
+/* the script creates the schema: so it belongs to the extension, and no other role owned it before */
 CREATE SCHEMA ownership;
 COMMENT ON SCHEMA ownership IS 'The ownership map: which system is the system of record of each field, and the evidence of writes by other systems.';
 
@@ -18,9 +18,9 @@ CREATE TABLE ownership.system (
 	title	text,
 	contact	text,
 	note	text,
-	/* names stand in lists that are separated by ";", beside words that mean nobody */
+	/* lists of names are separated by ";", and some words mean "no system" */
 	CONSTRAINT system_name_check CHECK (name <> '' AND name = btrim(name) AND name !~ '[;"[:cntrl:]]' AND lower(name) NOT IN ('?', 'tbd', 'both')),
-	/* activity is counted by names that fit into shared memory */
+	/* shared memory has room for so long a name */
 	CONSTRAINT system_name_length_check CHECK (octet_length(name) < 64),
 	CONSTRAINT system_kind_check CHECK (kind <> '' AND kind = btrim(kind))
 );
@@ -202,12 +202,13 @@ CREATE TABLE ownership.conflict (
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden'))
 );
-/* finds the evidence for a row, the latest first, however much there is; the key itself could be too large */
+/* finds the evidence about a row, the latest first; by a hash, because the key itself can be too large for an index */
 CREATE INDEX conflict_row_key_idx ON ownership.conflict (jsonb_hash_extended(row_key, 0), id);
 /*
- * Finds the latest evidence of what one writer was refused in a row, for one
- * set of columns, however much there is; of whole rows the latest.  Where the
- * key does not tell the row, what was proposed does.  See repeat.c.
+ * Find the latest evidence of what one writer was refused in a row, for one set
+ * of columns, or for the whole row, however much evidence there is.  Where the
+ * key does not identify the row, the second index finds it by what was proposed.
+ * See src/evidence/repeat.c.
  */
 CREATE INDEX conflict_latest_idx ON ownership.conflict
 	(jsonb_hash_extended(row_key, hashtextextended(CASE outcome WHEN 'discarded' THEN operation ELSE '' END,
@@ -246,8 +247,9 @@ COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: ac
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 
 /*
- * What was seen, written by the background worker.  Not dumped: it is about
- * this database.  Rows are updated all the time, so pages keep room for that.
+ * Reads and writes that were seen; the background worker writes them.  pg_dump
+ * leaves them out: they are about this database.  The worker updates rows all the
+ * time, so pages keep room for new row versions.
  */
 CREATE TABLE ownership.activity (
 	table_schema	text NOT NULL,
@@ -264,7 +266,7 @@ CREATE TABLE ownership.activity (
 	first_seen		timestamptz,
 	last_read		timestamptz,
 	last_write		timestamptz,
-	/* a publication needs a key without NULLs */
+	/* the replica identity of a published table has no NULLs */
 	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, column_name, system)
 ) WITH (fillfactor = 50);
@@ -286,8 +288,8 @@ COMMENT ON COLUMN ownership.activity.last_write IS 'Time of the last write. NULL
 COMMENT ON COLUMN ownership.activity.id IS 'Key of the row for publications. It has no other meaning.';
 
 /*
- * The roles that bore an identity's name when it was identified.  Not dumped:
- * OIDs mean nothing elsewhere.
+ * The role that had an identity's name when it was identified.  pg_dump leaves it
+ * out: OIDs mean nothing in another database.
  */
 CREATE TABLE ownership.bound_role (
 	name	text PRIMARY KEY,
@@ -297,7 +299,7 @@ COMMENT ON TABLE ownership.bound_role IS 'Internal: the OID that the role of eac
 COMMENT ON COLUMN ownership.bound_role.name IS 'Name of the role.';
 COMMENT ON COLUMN ownership.bound_role.role IS 'OID of the role.';
 
-/* one call a statement: two in one would update the same catalog row twice */
+/* one call in each statement: two calls in one statement would update the same catalog row twice, an error */
 SELECT pg_catalog.pg_extension_config_dump('ownership.system', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.identity', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.domain', 'WHERE NOT shipped');

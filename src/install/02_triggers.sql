@@ -1,5 +1,5 @@
 /*
- * What keeps the map right, and every session informed.
+ * Triggers that check and complete the map, and inform every session of a change.
  */
 
 CREATE FUNCTION ownership.map_changed() RETURNS trigger
@@ -70,6 +70,6 @@ CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.row_owner
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal;
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal_truncate;
 
-/* identity_bind() writes what nobody may write otherwise: none of them is for triggers on other tables */
+/* identity_bind() writes a table that no role may write: none of these functions may be used by triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.map_changed(), ownership.identity_bind(), ownership.mirrored_column_table(),
 	ownership.row_owner_check() FROM PUBLIC;

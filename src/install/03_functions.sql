@@ -1,5 +1,5 @@
 /*
- * The guard's trigger functions.  Everyone who may create triggers on a table
+ * The guard's trigger functions.  Every role that may create triggers on a table
  * may use them.
  */
 CREATE FUNCTION ownership.guard_amend() RETURNS trigger
@@ -16,7 +16,7 @@ COMMENT ON FUNCTION ownership.guard_truncate() IS 'The guard before a table is t
 
 /*
  * Functions that edit the map.  They run with the caller's privileges on the
- * map's tables, so GRANT on those decides who may use them.
+ * map's tables, so GRANT on those decides which roles may use them.
  */
 CREATE FUNCTION ownership.add_system(name text, kind text, role text DEFAULT NULL, subscription text DEFAULT NULL, title text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_add_system' LANGUAGE C
@@ -117,7 +117,7 @@ Arguments:
 - relation: The table.
 Returns nothing.';
 
-/* no SET: a procedure with one cannot commit */
+/* no SET clause: a procedure that has one cannot commit */
 CREATE PROCEDURE ownership.guard_all(pattern text DEFAULT '*', lock_timeout text DEFAULT '2s')
 AS 'MODULE_PATHNAME', 'ownership_guard_all' LANGUAGE C;
 COMMENT ON PROCEDURE ownership.guard_all(text, text) IS
@@ -146,7 +146,7 @@ Returns one row:
 - policy: Policy that applies.
 - reason: The rule in one sentence.';
 
-/* Says what is wrong with a filter, or NULL; for the views. */
+/* For the views. */
 CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';

@@ -13,7 +13,7 @@ CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
 COMMENT ON FUNCTION ownership.status() IS 'Internal: the rows of the view status.';
 
-/* The relations of the map that are there, and everything below them. */
+/* The tables of the map that exist in the database, and everything below them. */
 CREATE VIEW ownership.guarded_relation AS
 WITH RECURSIVE member AS (
 	SELECT t.table_schema, t.table_name, c.oid AS root, c.oid AS relid, c.relkind, c.relhastriggers
@@ -31,7 +31,7 @@ SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind,
 	judge.tgenabled = 'O' AS judges,
 	truncate.tgenabled = 'A' AS refuses_truncate
 FROM member m
-/* as guard() makes them: one with a condition, or for some events or columns, does not guard */
+/* as guard() makes them: a trigger with a condition, or for only some events or columns, does not guard */
 LEFT JOIN pg_catalog.pg_trigger amend ON amend.tgrelid = m.relid AND amend.tgfoid = 'ownership.guard_amend()'::regprocedure
 	AND amend.tgtype = 31 AND amend.tgqual IS NULL AND cardinality(amend.tgattr) = 0
 LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoid = 'ownership.guard_judge()'::regprocedure
@@ -42,11 +42,11 @@ COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard 
 
 /*
  * Settings by which sessions that begin from now on are guarded less than the
- * map says: in the server's configuration, for a database, for a role.  What
- * the configuration says is known to sessions only where nothing else
- * overrides it; what a session sets for itself is not listed.  A default
- * policy for the whole database is the map's own, and the views show it; one
- * for a role is another than the map says.
+ * map says: in the server's configuration, for a database, for a role.  A session
+ * knows the value in the configuration only where no other setting overrides it.
+ * A value that a session sets for itself is not listed.  A default policy for the
+ * whole database is part of the map, and the views show it; one for a role differs
+ * from what the views show.
  */
 CREATE VIEW ownership.weakened AS
 WITH entry AS MATERIALIZED (
@@ -73,7 +73,7 @@ WITH entry AS MATERIALIZED (
 				CASE WHEN e.setdatabase <> 0 THEN format(' IN DATABASE %I', current_database()) END, e.name) END
 	FROM (SELECT e.*, coalesce(r.rolname::text, e.setrole::text) AS role FROM entry e
 		LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.setrole) e
-	/* one in the database goes before one everywhere */
+	/* a setting in this database overrides one for all databases */
 	WHERE e.setdatabase <> 0
 	   OR NOT EXISTS (SELECT FROM entry o WHERE o.name = e.name AND o.setrole = e.setrole AND o.setdatabase <> 0)
 ), strength (value, strong) AS (
@@ -132,13 +132,13 @@ WITH member AS MATERIALIZED (
 		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
 	WHERE NOT part.armed
 	UNION ALL
-	/* without a trigger it is seen by a hook */
+	/* a hook sees the TRUNCATE of a foreign table that has no trigger for it */
 	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version unless the library is preloaded', g.relid::regclass)
 	FROM member g
 	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
 	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no')
 	UNION ALL
-	/* row, before, and not for DELETE or TRUNCATE only */
+	/* BEFORE ROW triggers for INSERT or UPDATE */
 	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
 	FROM member g
 	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
@@ -190,10 +190,10 @@ COMMENT ON COLUMN ownership.guards.problems IS 'What is wrong with the guard, on
 COMMENT ON COLUMN ownership.guards.touched IS 'true: at least one trigger of the guard exists.';
 
 /*
- * Who subscribes to this database's publications, as far as it can know: what
- * connected subscribers asked for, by the role that they connect as.  It runs
- * as its owner, because what sessions do is shown to few; it tells no more
- * than which system reads which publication.
+ * The systems that subscribe to this database's publications, as far as it can
+ * know: what connected subscribers asked for, by the role as which they connect.
+ * The function runs with the privileges of its owner, because most roles may not
+ * see the queries of others; it returns only which system reads which publication.
  */
 CREATE FUNCTION ownership.subscriber(OUT system text, OUT publication text)
 RETURNS SETOF record LANGUAGE SQL STABLE SECURITY DEFINER ROWS 10
@@ -210,7 +210,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ownership.subscriber() IS 'Internal: the systems whose roles subscribe to publications of this database at this moment.';
 
-/* Who reads and writes a field, as declared: on the map, and by publishing columns. */
+/* Readers and writers of a field, as declared on the map or by a publication that lists columns. */
 CREATE VIEW ownership.declared AS
 SELECT a.entity, a.field, a.system, a.mode
 FROM ownership.declared_access a
@@ -228,7 +228,7 @@ WHERE NOT EXISTS (SELECT FROM ownership.declared_access a
 	WHERE a.entity = c.entity AND a.field = c.field AND a.system = s.system AND a.mode = 'read');
 COMMENT ON VIEW ownership.declared IS 'Internal: the declared readers and writers of fields. A system whose role subscribes to a publication with a column list is a declared reader, too.';
 
-/* Fields, and who reads and writes them, as declared. */
+/* Fields with their declared readers and writers. */
 CREATE VIEW ownership.field_access AS
 SELECT f.entity, f.name AS field, f.domain, f.owner, f.policy, f.local,
 	coalesce(a.readers, '{}') AS readers, coalesce(a.writers, '{}') AS writers
@@ -242,7 +242,7 @@ LEFT JOIN (
 ) a ON a.entity = f.entity AND a.field = f.name;
 COMMENT ON VIEW ownership.field_access IS 'Internal: one row for each field, with its declared readers and writers.';
 
-/* Who owns a field in some rows only. */
+/* The systems that own a field in some rows only. */
 CREATE VIEW ownership.row_part AS
 SELECT DISTINCT c.entity, c.field, o.owner AS system
 FROM ownership.row_owner o
@@ -261,10 +261,11 @@ HAVING count(t.source) = count(*) AND min(t.source) = max(t.source);
 COMMENT ON VIEW ownership.only_copy IS 'Internal: the fields that are mirrored in tables of one source only, and that source.';
 
 /*
- * Who was seen, field by field.  A source may write its own copy, and a
- * steward everything: neither is held against the field.  Nor is what a
- * system filled in where it was blank; but what a source writes over another
- * system's values, where they are mirrored nowhere else, is.
+ * The systems that were seen reading and writing each field.  A source may write
+ * its own copy, and a steward every field: these writes do not count.  Nor does
+ * "disputed" count what a system filled in where the field was blank.  But it
+ * counts what a source writes over values of another system that no other table
+ * contains.
  */
 CREATE VIEW ownership.seen AS
 SELECT c.entity, c.field, a.system,
@@ -337,8 +338,9 @@ COMMENT ON COLUMN ownership.map.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.map.table_name IS 'Name of the table.';
 
 /*
- * What each system is to each field, one row a reason.  Who owns a field in
- * some rows only is an owner, too; what it was refused in the others is not.
+ * What each system is to each field, one row for each reason.  A system that owns
+ * a field in some rows only is an owner, too; by what it was refused in the other
+ * rows it is an intruder.
  */
 CREATE VIEW ownership.part AS
 SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
@@ -355,7 +357,7 @@ JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
 LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
 WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
 UNION ALL
-/* where nobody owns a field, nobody can intrude */
+/* in a field without owner no system intrudes */
 SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
 	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
 FROM ownership.seen s
@@ -399,8 +401,8 @@ COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL
 COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
 
 /*
- * Evidence tells rows, roles and applications; where there is none any more,
- * or the owner was decided on afterwards, activity still tells the writer.
+ * Evidence contains rows, roles and applications; where it was deleted, or where
+ * the owner was decided on later, activity still contains the writer.
  */
 CREATE VIEW ownership.readiness AS
 WITH evidence AS (
@@ -416,7 +418,7 @@ WITH evidence AS (
 	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 		AND m.column_name = u.column_name::text
 	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-	/* a steward's writes are not refused, nor what has a new owner since */
+	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
 	WHERE c.outcome <> 'overridden' AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
 	GROUP BY m.entity, m.field, c.system
 ), traffic AS (
@@ -459,7 +461,7 @@ COMMENT ON COLUMN ownership.status.fact IS 'Name of the fact: preloaded, enforce
 COMMENT ON COLUMN ownership.status.value IS 'Value of the fact. Sizes and intervals contain their unit.';
 COMMENT ON COLUMN ownership.status.note IS 'What the value means, or what to do. NULL: nothing.';
 
-/* What the extension itself lacks; part of ownership.risks. */
+/* Part of ownership.risks: what the extension itself cannot do at present. */
 CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	SELECT 3, 'high', 'unrecorded', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
 		CASE
@@ -469,20 +471,20 @@ CREATE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, c
 			WHEN s.value LIKE 'cannot%' THEN 'Rejected attempts and activity do not come to the tables: there is no process for the worker that writes them.'
 			ELSE 'Rejected attempts and activity have waited for more than a minute to be written to the tables.' END,
 		CASE
-			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. Its log has the errors that the clients were told.'
-			WHEN s.value LIKE 'failed%' THEN 'Mend what the error names; SELECT ownership.flush() shows whether it works again. Until then all of it waits in shared memory, of which there is so much.'
+			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. The server log contains the errors that the clients received.'
+			WHEN s.value LIKE 'failed%' THEN 'Correct what the error names; SELECT ownership.flush() shows whether the worker works again. Until then all of it waits in shared memory, whose size is limited.'
 			WHEN s.value LIKE 'cannot%' THEN 'Raise max_worker_processes, and restart the server.'
 			ELSE 'See in pg_locks which session locks ownership.activity or ownership.conflict, and have it end its transaction; SELECT ownership.flush() starts the worker where there is none.' END
 	FROM ownership.status() s
 	WHERE (s.fact = 'worker' AND s.value ~ '^(failed|cannot|behind)') OR (s.fact = 'dropped' AND s.value <> '0')
 	UNION ALL
 	SELECT 11, 'medium', 'unrecorded', NULL, NULL, NULL, NULL, '{}',
-		format('%s counts of reads and writes found no room in shared memory since the server started: activity tells less than there was.', s.value),
+		format('%s counts of reads and writes found no room in shared memory since the server started: ownership.activity contains fewer than there were.', s.value),
 		'Raise ownership.activity_size, and restart the server.'
 	FROM ownership.status() s
 	WHERE s.fact = 'dropped_counts' AND s.value <> '0'
 	UNION ALL
-	/* it has no trigger, and the hook that sees it is not there before the library is */
+	/* the table has no trigger for it, and without preloading the hook is missing until a session loads the library */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(g.table_schema, g.table_name), NULL, '{}',
 		format('The guard of %s has a gap: TRUNCATE of foreign table %s is not refused, nor recorded, in sessions that have not written a guarded table.',
 			ownership.relation_name(g.table_schema, g.table_name), g.relid::regclass),
@@ -494,8 +496,8 @@ COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks tha
 GRANT SELECT ON ownership.own_risk TO PUBLIC;
 
 /*
- * Its cells are text, so that what is wrong with a row is found where its
- * field is known; dates are ISO, whatever the session's DateStyle.
+ * Cells are text, so that sheet_row() reports a wrong value together with the field
+ * of its row.  Dates are in ISO format, whatever the session's DateStyle.
  */
 CREATE VIEW ownership.sheet AS
 SELECT f.entity, f.name AS field, f.domain, f.owner,
@@ -529,7 +531,7 @@ CREATE FUNCTION ownership.sheet_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
-/* it is for the trigger that follows, and no other */
+/* for the following trigger only */
 REVOKE ALL ON FUNCTION ownership.sheet_row() FROM PUBLIC;
 CREATE TRIGGER sheet_row INSTEAD OF INSERT ON ownership.sheet
 	FOR EACH ROW EXECUTE FUNCTION ownership.sheet_row();
@@ -543,7 +545,7 @@ JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_nam
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m
 	WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name
-	  /* names have a collation of their own, by which the index could not be used */
+	  /* type name has a collation of its own, with which the index cannot be used */
 	  AND m.column_name = a.attname::text COLLATE "default")
 ORDER BY t.table_schema COLLATE "C", t.table_name COLLATE "C", a.attnum;
 COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';

@@ -1,11 +1,11 @@
 /*
  * The guide: which kind of system should own which data, and by which names
- * such data is recognised.
+ * suggest() recognises such data.
  *
- * Rows that are as shipped are not dumped: the version that is restored into
- * brings its own.  What users added or changed is dumped, and so are the
- * names of what they deleted; a trigger puts both in the place of what is
- * shipped, and lets an upgrade leave them alone.
+ * pg_dump leaves out rows that are as shipped: the version into which the dump is
+ * restored brings its own rows.  It dumps the rows that a role added or changed,
+ * and the names of deleted rows.  While these are restored, a trigger puts them in
+ * the place of shipped rows; updates of the extension leave them as they are.
  */
 CREATE TABLE ownership.deleted_domain (
 	name	text PRIMARY KEY
@@ -17,10 +17,10 @@ SELECT pg_catalog.pg_extension_config_dump('ownership.deleted_domain', '');
 CREATE FUNCTION ownership.domain_edit() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_domain_edit' LANGUAGE C;
 COMMENT ON FUNCTION ownership.domain_edit() IS 'Trigger on ownership.domain and ownership.deleted_domain: checks patterns, and marks which rows differ from what is shipped.';
-/* it deletes domains, whoever calls it: not for triggers on other tables */
+/* it deletes domains without a check of privileges: triggers on other tables must not use it */
 REVOKE ALL ON FUNCTION ownership.domain_edit() FROM PUBLIC;
 
-/* also where a restore runs as a replica */
+/* ENABLE ALWAYS: also where a restore runs with session_replication_role = replica */
 CREATE TRIGGER edit BEFORE INSERT OR UPDATE OR DELETE ON ownership.domain
 	FOR EACH ROW EXECUTE FUNCTION ownership.domain_edit();
 CREATE TRIGGER edit_truncate BEFORE TRUNCATE ON ownership.domain
@@ -32,11 +32,12 @@ ALTER TABLE ownership.domain ENABLE ALWAYS TRIGGER edit_truncate;
 ALTER TABLE ownership.deleted_domain ENABLE ALWAYS TRIGGER edit;
 
 /*
- * The first domain whose column_pattern hits wins: the names that say most
- * come first.  In it, "table\.column" is for names that say nothing alone.
- * A table_pattern has the words of tables where what the column's name says
- * can be believed; "words\..*" says that all of such a table is of the
- * domain.  suggest.c tells what {product} and its like stand for.
+ * The first domain whose column_pattern matches counts, so the domains with the
+ * most specific names come first.  A column_pattern of the form "table\.column" is
+ * for column names that mean nothing without their table.  A table_pattern matches
+ * the tables in which suggest() relies on the column's name; in the form "words\..*"
+ * it says that all columns of such a table belong to the domain.
+ * src/guide/name_pattern.c says what {product} and the other placeholders stand for.
  */
 INSERT INTO ownership.domain (position, shipped, name, title, natural_owner, excluded_owner, blurred, note, column_pattern, table_pattern)
 SELECT 10 * row_number() OVER (), true, g.*
@@ -127,7 +128,7 @@ FROM (VALUES
 		'{product}|(?:(?<!_)categor(?:y|ies)|product_categor(?:y|ies)|taxons?|taxonom(?:y|ies)){part}\..*')
 ) AS g (name, title, natural_owner, excluded_owner, blurred, note, column_pattern, table_pattern);
 
-/* Words for risks and pictures. */
+/* Words for the texts of risks and pictures. */
 CREATE FUNCTION ownership.kind_label(kind text)
 RETURNS text LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN 'the ' || CASE

@@ -1,4 +1,4 @@
-/* Proposals from the guide, and taking them. */
+/* Proposals from the guide, and adopting them. */
 CREATE FUNCTION ownership.suggest(pattern text DEFAULT '*', OUT relation text, OUT column_name text, OUT domain text, OUT kind text, OUT system text, OUT sure boolean, OUT reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_suggest' LANGUAGE C
 SET search_path = pg_catalog, pg_temp

@@ -1,4 +1,4 @@
-/* It looks at ownership.risks when it is called. */
+/* It reads ownership.risks, which a later part creates. */
 CREATE FUNCTION ownership.assert_clean(severity text DEFAULT 'high')
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_assert_clean' LANGUAGE C
 SET search_path = pg_catalog, pg_temp

@@ -3,10 +3,11 @@
  */
 
 /*
- * One row a copy of a field, beside the authoritative one.  That is the one
- * which is marked so; else the one in the table whose source owns the field;
- * else the only shared one, which only the owner may write.  Where that leaves
- * it open, all copies are listed, and authoritative_* are NULL.
+ * One row for each copy of a field, beside the authoritative one.  The
+ * authoritative one is the copy that is marked so; else the copy in the table whose
+ * source owns the field; else the only copy in a shared table, which only the owner
+ * may write.  Where none of these decides, the view lists all copies, and
+ * authoritative_* are NULL.
  */
 CREATE VIEW ownership.linked_copy AS
 SELECT entity, field, key, owner,
@@ -45,7 +46,7 @@ CREATE FUNCTION ownership.value_text(value "any")
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_value_text' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
 
-/* not parallel: a cast that fails is caught in a subtransaction */
+/* not PARALLEL SAFE: it catches a failing cast in a subtransaction */
 CREATE FUNCTION ownership.copy_differs(source_value "any", copy_value "any")
 RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_differs' LANGUAGE C STABLE COST 10;
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
@@ -93,8 +94,8 @@ Returns one row for each copy:
 - problem: Why the copy was not compared. NULL: it was.';
 
 /*
- * Without "SET search_path": the tables' own triggers run, and may need
- * theirs; what is run here is named with its schema.
+ * Without "SET search_path": the tables' own triggers run, and may need the
+ * caller's.  The functions name everything with its schema.
  */
 CREATE FUNCTION ownership.reconcile(field text, dry_run boolean DEFAULT false, max_rows bigint DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_reconcile' LANGUAGE C;
@@ -114,5 +115,5 @@ Arguments:
 - pattern: Pattern of field names as entity.name: * stands for any characters, ? for one.
 - batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
 
-/* the data is protected by the privileges on its tables: these run as their caller */
+/* the functions run as their caller: privileges on the tables protect the data */
 GRANT SELECT ON ownership.linked_copy TO PUBLIC;

@@ -1,12 +1,12 @@
 /*
- * Decisions on evidence.  The functions run with the caller's privileges, and
- * without a search_path of their own, because the triggers of the tables that
- * they write may need the caller's; they qualify names instead.
+ * Decisions on evidence.  The functions run with the caller's privileges.  Those
+ * that write tables have no search_path of their own, because the triggers of these
+ * tables may need the caller's; they name everything with its schema instead.
  */
 CREATE FUNCTION ownership.resolve() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_resolve' LANGUAGE C;
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
-/* it is for the trigger that follows, and no other */
+/* for the following trigger only */
 REVOKE ALL ON FUNCTION ownership.resolve() FROM PUBLIC;
 CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
 	FOR EACH ROW EXECUTE FUNCTION ownership.resolve();
@@ -77,7 +77,7 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 
-/* reads evidence and data as its caller: who may read neither sees nothing */
+/* it reads evidence and data with the caller's privileges, so a role sees only what it may read anyhow */
 GRANT SELECT ON ownership.disagreements TO PUBLIC;
 
 CREATE FUNCTION ownership.revert(system text, since timestamptz, until timestamptz DEFAULT now(), dry_run boolean DEFAULT true,

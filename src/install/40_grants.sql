@@ -1,6 +1,6 @@
 /*
- * The map as PostgreSQL's own privileges.  Where these say less than the map
- * does, they say no: a key without owner, a kept or filled column.
+ * The map as PostgreSQL's own privileges.  Where a privilege cannot express what the
+ * map allows, it is not granted: a key without owner, a kept or filled column.
  */
 CREATE VIEW ownership.grant_statements AS
 WITH holder AS (
@@ -19,12 +19,12 @@ WITH holder AS (
 	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND a.attnum > 0 AND NOT a.attisdropped
-	/* whoever owns it in some rows, too: in which ones, the guard sees to */
+	/* also the systems that own the column in some rows: the guard checks in which ones */
 	CROSS JOIN LATERAL (SELECT ARRAY(SELECT o.owner FROM ownership.row_owner o
 		WHERE o.table_schema = m.table_schema AND o.table_name = m.table_name AND o.column_name = m.column_name AND o.owner IS NOT NULL
 		UNION SELECT f.owner WHERE f.owner IS NOT NULL) AS owners) w
 	UNION ALL
-	/* without its key nobody can name a row, on the map or not */
+	/* no role can name a row without its primary key, so key columns that are not on the map count, too */
 	SELECT t.table_schema, t.table_name, a.attname::text, c.oid, a.attnum, '{}', false, true, '{}'
 	FROM ownership.mirrored_table t
 	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
@@ -69,7 +69,7 @@ FROM (
 		s.table_schema, s.table_name, s.role)
 	FROM share s
 	UNION ALL
-	/* what the defaults of new rows are drawn from */
+	/* the sequences of the defaults of new rows */
 	SELECT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
 	FROM share s
 	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
@@ -78,7 +78,7 @@ FROM (
 	JOIN pg_catalog.pg_namespace n ON n.oid = q.relnamespace
 	WHERE s.whole OR s.creates
 	UNION ALL
-	/* a name may hold a line's end; JSON's quotes do not */
+	/* a name can contain the end of a line; a JSON string does not, so the comment stays one line */
 	SELECT h.system, h.role, 0, format('-- role %s is not there', to_json(h.role))
 	FROM holder h
 	WHERE NOT h.there

@@ -1,9 +1,10 @@
 /*
  * Pictures: the nodes and the edges between them, the same for every format.
- * Fields are counted, not drawn, and what would be more than forty entities
- * is drawn by its schemas, and what is left then as one, which has no name.
- * What looks dangerous keeps a node of its own, as long as that is not the
- * rule.  Whoever owns or writes a field may be taken to read it.
+ * Fields are counted, not drawn.  Of more than forty entities, those of a schema
+ * become one node; of more than forty nodes, the last ones become one node without
+ * a name.  An entity that an intruder writes keeps a node of its own, unless more
+ * than twenty entities are such.  A system that owns or writes a field is not drawn
+ * as its reader, too.
  */
 CREATE VIEW ownership.picture AS
 WITH part AS MATERIALIZED (
@@ -76,7 +77,7 @@ SELECT 'edge', system, node, part, fields,
 FROM edge;
 COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them.';
 
-/* their queries are many and short: compiling them would take longer than they do */
+/* jit = off: they run many short queries, and compiling one takes longer than running it */
 CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid')
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_diagram' LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,5 @@
 /*
- * The map's own history.  It is data that is nowhere else, so it is dumped.
+ * The history of the map.  No other table contains it, so pg_dump includes it.
  */
 CREATE TABLE ownership.map_history (
 	id					bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -30,7 +30,7 @@ COMMENT ON COLUMN ownership.map_history.new IS 'Values of the changed columns af
 CREATE FUNCTION ownership.map_recorded() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_map_recorded' LANGUAGE C;
 COMMENT ON FUNCTION ownership.map_recorded() IS 'Trigger on the tables of the map: writes ownership.map_history.';
-/* on a table of somebody's own it would write what he likes */
+/* on a role's own table it would write into the history whatever that role likes */
 REVOKE EXECUTE ON FUNCTION ownership.map_recorded() FROM PUBLIC;
 
 CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.system
@@ -86,8 +86,8 @@ SELECT pg_catalog.pg_extension_config_dump('ownership.map_history', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.map_history_id_seq', '');
 
 /*
- * The same for people: one row a decision, however many fields it was about.
- * What was only put on the map is no decision yet.
+ * The history for people: one row for each decision, however many fields it is
+ * about.  Putting columns on the map without more is no decision.
  */
 CREATE VIEW ownership.decisions WITH (security_invoker = true) AS
 WITH told AS (
@@ -102,10 +102,10 @@ WITH told AS (
 				WHEN h.map_table = 'identity' AND k = 'system' THEN 'writes as'
 				WHEN k = 'owner' THEN 'owner'
 				ELSE replace(h.map_table, '_', ' ') || ' ' || k END AS decided,
-			/* a row owner that comes or goes may be nobody */
+			/* the owner of a new or deleted row of row_owner may be NULL */
 			h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END AS old,
 			h.new ->> CASE WHEN h.map_table = 'row_owner' AND h.old IS NULL THEN 'owner' ELSE k END AS new
-		/* an array, because few keys are expected of one */
+		/* an array, because the planner expects few rows from one */
 		FROM unnest(ARRAY(SELECT jsonb_object_keys(coalesce(h.new, h.old)))) k
 		WHERE CASE h.map_table
 			WHEN 'declared_access' THEN k = 'system'
@@ -114,7 +114,7 @@ WITH told AS (
 			WHEN 'guard' THEN k = 'state'
 			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
 			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
-		  /* a row that comes or goes tells of no lists that are empty */
+		  /* empty lists of a new or deleted row are no decision */
 		  AND NOT ((h.old IS NULL OR h.new IS NULL) AND coalesce(h.new, h.old) ->> k = '{}')
 		UNION ALL
 		SELECT 'off the map', h.item, NULL
@@ -140,5 +140,5 @@ COMMENT ON COLUMN ownership.decisions.items IS 'Number of fields, tables or othe
 COMMENT ON COLUMN ownership.decisions.sample IS 'Names of the first five of them.';
 COMMENT ON COLUMN ownership.decisions.first_id IS 'Number of the first change of the decision in ownership.map_history.';
 
-/* not the history: it names other people's roles and applications; the view shows it to who may read it */
+/* not on map_history, which contains roles and applications of others; through the view, only roles that may read it see it */
 GRANT SELECT ON ownership.decisions TO PUBLIC;

@@ -1,11 +1,11 @@
 /*
  * The map follows DDL.
  *
- * The map names tables and columns as text.  What those names are bound to in
- * this database is remembered here, so that a rename is told from a new table;
- * none of it is dumped: OIDs mean nothing elsewhere.  Nothing here refers to
- * the map by a foreign key, which would be in the way of a TRUNCATE there; a
- * row about what is not on the map means nothing.
+ * The map names tables and columns as text.  The bound_* tables contain which
+ * objects of this database the names mean, so that the extension distinguishes a
+ * rename from a new table.  pg_dump leaves them out: OIDs mean nothing in another
+ * database.  They have no foreign keys to the map, which would prevent a TRUNCATE
+ * of its tables; a row about a name that is not on the map has no effect.
  */
 CREATE TABLE ownership.mirrored_pattern (
 	pattern	text PRIMARY KEY,
@@ -106,8 +106,8 @@ COMMENT ON COLUMN ownership.former_column.column_name IS 'Name after.';
 COMMENT ON COLUMN ownership.former_column.left_in IS 'Transaction that renamed it.';
 
 /*
- * What is to be done when the transaction commits: only then is it known
- * which table carries a name.  Rows live no longer than their transaction.
+ * What to do when the transaction commits: only then it is known which table has
+ * a name.  No row outlives its transaction.
  */
 CREATE UNLOGGED TABLE ownership.ddl_queue (
 	classid			oid NOT NULL,
@@ -139,7 +139,7 @@ CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON ownership.ddl_queue DEFERRABLE 
 	FOR EACH ROW EXECUTE FUNCTION ownership.ddl_settle();
 ALTER TABLE ownership.ddl_queue ENABLE ALWAYS TRIGGER settle;
 
-/* for evidence of a column that was renamed */
+/* for evidence about a renamed column */
 CREATE FUNCTION ownership.key_renamed(object jsonb, old text, new text)
 RETURNS jsonb LANGUAGE SQL IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN jsonb_typeof(object) = 'object' AND object ? old
@@ -167,9 +167,9 @@ CREATE TRIGGER bind AFTER INSERT ON ownership.mirrored_pattern
 ALTER TABLE ownership.mirrored_pattern ENABLE ALWAYS TRIGGER bind;
 
 /*
- * A dump's map is right in itself, and comes in any order.  pg_restore does
- * not tell its parallel workers which table of the map refers to which, so
- * foreign keys are not checked while it is restored.
+ * The map in a dump is consistent, and its tables come in any order.  The parallel
+ * workers of pg_restore do not know which table of the map refers to which, so
+ * foreign keys are not checked while the map is restored.
  */
 CREATE FUNCTION ownership.map_restored() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_map_restored' LANGUAGE C;
@@ -190,9 +190,9 @@ CREATE TRIGGER restored BEFORE INSERT ON ownership.row_owner
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 
 /*
- * Event triggers, on the commands that can change what a table or a column is
- * called or what lies below it; all other DDL does not come here.  They fire
- * in every session_replication_role.
+ * Event triggers for the commands that can change the name of a table or a column
+ * or the tables below it; they do not fire for other DDL.  They fire in every
+ * session_replication_role.
  */
 CREATE FUNCTION ownership.ddl_start() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'ownership_ddl_start' LANGUAGE C;
@@ -213,7 +213,7 @@ CREATE EVENT TRIGGER ownership_end ON ddl_command_end
 		'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'CREATE TRIGGER',
 		'IMPORT FOREIGN SCHEMA', 'SELECT INTO')
 	EXECUTE FUNCTION ownership.ddl_end();
-/* columns go with what they depend on */
+/* DROP of an object also drops the columns that depend on it */
 CREATE EVENT TRIGGER ownership_drop ON sql_drop
 	WHEN TAG IN ('DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FOREIGN DATA WRAPPER', 'DROP FOREIGN TABLE',
 		'DROP FUNCTION', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP SERVER', 'DROP TABLE', 'DROP TRIGGER', 'DROP TYPE')
@@ -225,29 +225,29 @@ COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table wi
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 
-/* What the map missed, found in the catalogs, whatever event triggers saw. */
+/* It compares the map with the catalogs, whether event triggers fired or not. */
 CREATE FUNCTION ownership.map_behind(OUT relation text, OUT column_name text, OUT detail text, OUT advice text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_map_behind' LANGUAGE C STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
 
-/* What DDL broke, or could, and what the extension itself lacks; part of ownership.risks. */
+/* Part of ownership.risks: what DDL broke or could break, and own_risk. */
 CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
-	/* the guard belongs there, and none of it is left */
+	/* the guard belongs on the table, and it has none of the triggers */
 	SELECT 3, 'high', 'unguarded', NULL::text, NULL::text, ownership.relation_name(b.table_schema, b.table_name), NULL::text, '{}'::text[],
 		format('The guard of %s is gone: nothing enforces its map.', ownership.relation_name(b.table_schema, b.table_name)),
-		format('SELECT ownership.guard(%L) guards it again; ownership.unguard() tells that it shall not be guarded.',
+		format('SELECT ownership.guard(%L) guards it again; ownership.unguard() records that it is unguarded on purpose.',
 			ownership.relation_name(b.table_schema, b.table_name))
 	FROM ownership.bound_table b
 	JOIN ownership.mirrored_table m USING (table_schema, table_name)
-	/* by its name: not all tables come by a command that event triggers see */
+	/* by name: event triggers do not see every command that creates a table */
 	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
 		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
 		AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0)
 	UNION ALL
-	/* a trigger of it has another name, and so another place in the order */
+	/* a trigger of the guard has another name, and so another place in the order of triggers */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(n.nspname::text, c.relname::text), NULL, '{}',
 		format('Trigger %I of %s is the guard''s %I under another name: others may fire after it.', t.tgname,
 			ownership.relation_name(n.nspname::text, c.relname::text), 'zzzz_ownership_' || part.name),
@@ -260,7 +260,7 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 	WHERE t.tgparentid = 0
 	UNION ALL
-	/* names do not follow */
+	/* without the event trigger the map does not follow renames */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, NULL, NULL, '{}',
 		format('Event trigger %I is disabled: tables that are created or renamed can lose their map and their guard.', e.evtname),
 		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', e.evtname)
@@ -282,7 +282,7 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	  AND EXISTS (SELECT FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
 		WHERE s.nspname = f.table_schema::name AND o.relname = f.table_name::name AND o.relkind IN ('r', 'p', 'f'))
 	UNION ALL
-	/* its schema was dropped, or another one took the name after it was renamed */
+	/* the schema of the pattern was dropped, or was renamed while another one took its name */
 	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, CASE WHEN p.source IS NULL THEN '{}' ELSE ARRAY[p.source] END,
 		format('Pattern %s is of schema %s, which is not in the database: no table comes under it.', p.pattern, split_part(p.pattern, '.', 1)),
 		'If another schema took its place, name that one in ownership.mirrored_pattern; if it is gone for good, delete the row.'
@@ -290,9 +290,9 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	WHERE p.pattern ~ '^[^*?.]+\.'
 	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = split_part(p.pattern, '.', 1)::name)
 	UNION ALL
-	/* of a dump that was restored in part */
+	/* a dump that was restored in part */
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
-		format('Column %s of %s holds field %s.%s, which is not there.', m.column_name, ownership.relation_name(m.table_schema, m.table_name), m.entity, m.field),
+		format('Column %s of %s contains field %s.%s, which does not exist.', m.column_name, ownership.relation_name(m.table_schema, m.table_name), m.entity, m.field),
 		'Insert the field into ownership.field, or delete the column''s row from ownership.mirrored_column.'
 	FROM ownership.mirrored_column m
 	WHERE NOT EXISTS (SELECT FROM ownership.field f WHERE f.entity = m.entity AND f.name = m.field)
@@ -322,7 +322,7 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	FROM ownership.map_behind() b;
 COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL.';
 
-/* they write what nobody may write otherwise: not for triggers on other tables */
+/* they write tables that no role may write: triggers on other tables must not use them */
 REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),
 	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
 GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.bound_schema, ownership.left_off, ownership.former_table, ownership.former_column,

@@ -1,7 +1,8 @@
 /*
  * A column that was dropped, and one of its type that was added in the same
- * transaction: schema tools rename so.  Which of a table's columns came is
- * told by number, so that renames of table and column need not be followed.
+ * transaction: schema tools rename columns in this way.  OID and attribute number
+ * identify the new column, so that renames of the table and of the column change
+ * nothing here.
  */
 CREATE TABLE ownership.replaced_column (
 	relid		oid NOT NULL,
@@ -33,7 +34,7 @@ LEFT JOIN ownership.mirrored_column n ON n.table_schema = b.table_schema AND n.t
 	AND n.column_name = a.attname::text COLLATE "default"
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute o
 	WHERE o.attrelid = r.relid AND o.attname = r.former_name::name AND NOT o.attisdropped)
-  /* nobody decided about the new one */
+  /* there is no decision on the new column yet */
   AND (n.field IS NULL OR EXISTS (SELECT FROM ownership.field u
 	WHERE u.entity = n.entity AND u.name = n.field AND num_nonnulls(u.domain, u.policy, u.rationale, u.decided_by, u.decided_on) = 0
 	  AND NOT u.local AND NOT EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = n.entity AND c.field = n.field

@@ -1,11 +1,11 @@
 /*
- * The extension's tables in publications: FOR ALL TABLES takes them along.
- * Each has a primary key, so that it may be published, and leaves out what a
- * subscription brings: another hub's evidence, activity, history and bindings
- * are about that hub's rows, and its ids are not this one's.
+ * The extension's tables in publications: FOR ALL TABLES includes them.  Each has a
+ * primary key, so that its updates can be published.  A trigger on each leaves out
+ * what a subscription brings: another hub's evidence, activity, history and bindings
+ * are about that hub's rows, and its ids are of that hub.
  *
- * The triggers are the first to fire by their name.  ddl_queue is unlogged,
- * and so in no publication.
+ * By their names these triggers fire first.  ddl_queue is unlogged, and so in no
+ * publication.
  */
 CREATE FUNCTION ownership.another_hub() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_another_hub' LANGUAGE C;

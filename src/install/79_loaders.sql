@@ -1,11 +1,11 @@
 /*
- * Whom the guard cannot hold back: whoever owns a table may switch its
+ * Roles that the guard does not hold back: the owner of a table may switch its
  * triggers off, or put another table in its place.
  */
 
 /*
- * What other systems own in a mirrored table.  A source may write all of its
- * own copy; there, only what is mirrored nowhere else is in danger.
+ * The columns of mirrored tables and the systems that own them.  A source may write
+ * all of its own copy; there, only fields that no other table contains are in danger.
  */
 CREATE VIEW ownership.foreign_in AS
 WITH owned AS (
@@ -42,7 +42,7 @@ WITH loader AS MATERIALIZED (
 		WHERE has_parameter_privilege(r.oid, name, 'SET')) p
 	WHERE i.kind = 'role' AND NOT i.steward
 ), holder AS (
-	/* the table itself, or anything below it */
+	/* the owners of the table and of everything below it */
 	SELECT DISTINCT g.table_schema, g.table_name, c.relowner, o.rolname, o.rolsuper
 	FROM ownership.guarded_relation g
 	JOIN pg_catalog.pg_class c ON c.oid = g.relid
@@ -56,7 +56,7 @@ WITH loader AS MATERIALIZED (
 	FROM holder h
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
 	CROSS JOIN loader l
-	/* the system's role may act as the owner, or the owner writes as the system */
+	/* the system's role may become the owner, or the owner writes as the system */
 	CROSS JOIN LATERAL (SELECT pg_has_role(l.oid, h.relowner, 'MEMBER') AS acts) k
 	CROSS JOIN LATERAL (SELECT coalesce(l.system, CASE WHEN l.carrier THEN t.source END) AS system) w
 	WHERE NOT l.switches_off AND (k.acts OR (NOT h.rolsuper AND pg_has_role(h.relowner, l.oid, 'USAGE')))
@@ -66,7 +66,7 @@ SELECT 13, 'medium', 'foreign_loader', NULL::text, NULL::text, ownership.relatio
 	format('%s, %s, owns %s or a part of it, in which %s own%s fields: it may switch the guard off, or put another table in its place.',
 		string_agg(DISTINCT h.holder, '; ' ORDER BY h.holder), coalesce('which writes as ' || h.system, 'which loads the tables of several systems'),
 		ownership.relation_name(h.table_schema, h.table_name), array_to_string(f.owners, ', '), CASE cardinality(f.owners) WHEN 1 THEN 's' ELSE '' END),
-	format('Have a role own it that is no system''s: ALTER TABLE %s OWNER TO ...; then GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s',
+	format('Make a role that belongs to no system its owner: ALTER TABLE %s OWNER TO ...; then GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s',
 		ownership.relation_name(h.table_schema, h.table_name), ownership.relation_name(h.table_schema, h.table_name),
 		string_agg(DISTINCT quote_ident(h.role), ', '))
 FROM holding h
@@ -76,13 +76,13 @@ CROSS JOIN LATERAL (SELECT array_agg(DISTINCT f.owner ORDER BY f.owner) AS owner
 WHERE f.owners IS NOT NULL
 GROUP BY h.table_schema, h.table_name, h.system, f.owners
 UNION ALL
-/* everywhere */
+/* roles that the guard holds back in no table */
 SELECT 13, 'medium', 'foreign_loader', NULL, NULL, NULL, NULL, array_remove(ARRAY[l.system], NULL),
 	format('Role %I, which %s, %s: no guard holds it back.', l.role,
 		coalesce('writes as ' || l.system, 'loads the tables of several systems'),
 		CASE WHEN l.rolsuper THEN 'is a superuser' ELSE 'may set ' || l.settable END),
 	CASE WHEN l.rolsuper THEN format('Have the system use a role that is no superuser, or ALTER ROLE %I NOSUPERUSER', l.role)
-		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role by which it has that.', l.settable, l.role) END
+		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role that gives it this privilege.', l.settable, l.role) END
 FROM loader l
 WHERE l.switches_off AND EXISTS (SELECT FROM ownership.foreign_in f WHERE f.owner IS DISTINCT FROM l.system);
 COMMENT ON VIEW ownership.loader_risk IS 'Internal: the part of ownership.risks that is about roles of systems that the guard does not hold back.';

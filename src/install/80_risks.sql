@@ -1,9 +1,8 @@
 /*
- * Risks, by what would hurt most; doc/reference/risks.md tells the order.  High: values
- * can be lost at any time, because nobody owns a field, several systems write
- * it, or a guard that people rely on has a gap.  Medium: a rule is not
- * enforced, or is likely to be the wrong one.  Low: something is not written
- * down.
+ * Risks, the worst first; doc/reference/risks.md has the order.  High: values can be
+ * lost at any time, because a field has no owner, several systems write it, or a
+ * guard on which people rely has a gap.  Medium: a rule is not enforced, or is
+ * probably wrong.  Low: the map does not say something that it should.
  */
 CREATE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
@@ -12,16 +11,15 @@ WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.seen
 ), spoken AS (
 	/*
-	 * All that is known of the writers of a field, a row each; together they
-	 * tell of its quarrels.  What is local is nobody's quarrel, and whoever
-	 * owns some of the rows may write them.
+	 * The known writers of each field, one row for each writer and reason.  Local
+	 * fields do not count, nor do systems that own the field in some rows.
 	 */
 	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
 		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
 	FROM ownership.field f
 	WHERE NOT f.local
 	UNION ALL
-	/* who may only fill what is blank takes nothing from the owner */
+	/* a declared writer that may only fill blanks takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
 	FROM ownership.declared_access a
 	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
@@ -41,16 +39,16 @@ WITH guard AS MATERIALIZED (
 ), quarrel AS (
 	SELECT entity, field, owner, array_agg(DISTINCT system COLLATE "C") FILTER (WHERE writes) AS writers,
 		count(DISTINCT system) FILTER (WHERE writes) > 1 AS contested,
-		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'somebody unidentified'), disputed,
+		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'an unidentified writer'), disputed,
 			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C")
 			FILTER (WHERE disputed > 0) AS seen,
 		owner IS NOT NULL AND bool_or(disputed > 0) AND NOT bool_or(owner_writes) AS silent,
 		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE undeclared AND system IS NOT NULL) AS undeclared,
 		coalesce(bool_or(undeclared AND system IS NULL), false) AS unidentified,
-		/* the undeclared ones as a part of a sentence, and as sentences */
-		string_agg(concat(coalesce(system, 'somebody unidentified'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+		/* the undeclared writers as a part of a sentence, and as sentences */
+		string_agg(concat(coalesce(system, 'an unidentified writer'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
 			'; ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS listed,
-		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(system, 'Somebody unidentified'),
+		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(system, 'An unidentified writer'),
 			concat(CASE WHEN disputed > 0
 				THEN format('wrote %s.%s %s time%s', entity, field, disputed, CASE disputed WHEN 1 THEN '' ELSE 's' END)
 				ELSE format('tried to write %s.%s', entity, field) END,
@@ -61,12 +59,12 @@ WITH guard AS MATERIALIZED (
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
-	/* to be said in the middle of a sentence */
+	/* words for the middle of a sentence */
 	SELECT d.name, d.excluded_owner, lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2) AS subject,
 		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
 	FROM ownership.domain d
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
-	/* everything is written down, and nothing of it holds */
+	/* a setting switches the guard off, or makes it weaker than the map says */
 	SELECT 0, 'high', 'enforcement_off', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
 		format('%s is %s %s: %s.', w.setting, w.value, w.place, CASE
 			WHEN w.setting = 'ownership.default_policy' THEN 'what the map says of fields without a policy does not hold there'
@@ -78,7 +76,7 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	/* no system of record */
 	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
-		format('Nobody is the system of record of %s.%s%s.', f.entity, f.field,
+		format('%s.%s has no system of record%s.', f.entity, f.field,
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
@@ -86,22 +84,22 @@ WITH guard AS MATERIALIZED (
 	LEFT JOIN guide g ON g.name = f.domain
 	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
-	/* several writers, declared or seen, the owner among them or not */
+	/* several writers, declared or seen, with or without the owner */
 	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,
 		concat_ws(' ', format('%s systems write %s.%s: %s%s.', cardinality(q.writers), q.entity, q.field, array_to_string(q.writers, ', '),
 				'; its system of record is ' || q.owner),
 			'Seen: ' || q.seen || '.', 'Not declared to write it: ' || q.listed || '.',
 			CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
-		CASE WHEN q.owner IS NULL THEN 'Whoever writes last wins. Decide which of them owns it; the others only read it.'
+		CASE WHEN q.owner IS NULL THEN 'The last write counts. Decide which of them owns it; the others only read it.'
 			WHEN q.silent THEN format('Ask the teams which of them maintains it, and make that system the owner. If it is %s, have the others make their changes there.', q.owner)
-			ELSE format('Ask the others why they write it: only %s owns it. Have what they must change be changed there, before they stop.', q.owner) END
+			ELSE format('Ask the others why they write it: only %s owns it. Their changes must be made there, before they stop writing.', q.owner) END
 	FROM quarrel q
 	WHERE q.contested
 	UNION ALL
-	/* a guard that lost a trigger, or whose trigger is switched off */
+	/* a guard of which a trigger is missing or switched off */
 	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
 		format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')),
-		format('Ask the database administrator who switched it off and why, then switch it on again: SELECT ownership.guard(%L)', g.relation)
+		format('Ask the database administrator by whom and why it was switched off, then switch it on again: SELECT ownership.guard(%L)', g.relation)
 	FROM guard g
 	WHERE NOT g.guarded AND g.touched
 	UNION ALL
@@ -144,7 +142,7 @@ WITH guard AS MATERIALIZED (
 	/* others write, the owner never does */
 	SELECT 11, 'medium', 'silent_owner', q.entity, q.field, NULL, NULL, ARRAY[q.owner],
 		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', q.owner, q.entity, q.field, q.seen),
-		format('Ask the team of %s whether it still maintains this. If not, the owner should be who does.', q.owner)
+		format('Ask the team of %s whether it still maintains this. If not, make the system that maintains it the owner.', q.owner)
 	FROM quarrel q
 	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
 	UNION ALL
@@ -153,9 +151,9 @@ WITH guard AS MATERIALIZED (
 		concat_ws(' ', q.undeclared_told, CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
 		concat_ws(' ', CASE WHEN q.undeclared IS NULL THEN NULL
 			WHEN q.owner IS NULL THEN format('Ask the team of %s why. If it should, make it the owner, or declare it as a writer.', array_to_string(q.undeclared, ' and that of '))
-			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, have what it must change be changed in %s, before it stops.',
+			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, its changes must be made in %s, before it stops writing.',
 				array_to_string(q.undeclared, ' and that of '), q.owner) END,
-			CASE WHEN q.unidentified THEN 'Find out which system the unidentified one is, and tell the database: ownership.identify() says which role or feed is which system.' END)
+			CASE WHEN q.unidentified THEN 'Find out which system the unidentified writer is, and record its role or feed with ownership.identify().' END)
 	FROM quarrel q
 	WHERE q.undeclared_told IS NOT NULL AND NOT q.contested
 	UNION ALL
@@ -170,8 +168,8 @@ WITH guard AS MATERIALIZED (
 		WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
 	UNION ALL
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
-		format('Subscription %s feeds %s, but is no system''s: what it writes to owned fields is kept out.', s, g.relation),
-		format('Find out which system sends it, and tell the database: SELECT ownership.identify(''...'', subscription => %L)', s)
+		format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.', s, g.relation),
+		format('Find out which system sends it, and record that: SELECT ownership.identify(''...'', subscription => %L)', s)
 	FROM guard g
 	CROSS JOIN LATERAL unnest(g.subscriptions) s
 	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
@@ -179,10 +177,10 @@ WITH guard AS MATERIALIZED (
 	SELECT 7, 'medium', 'unknown_identity', NULL, NULL, NULL, NULL,
 		CASE WHEN i.system IS NULL THEN '{}' ELSE ARRAY[i.system] END,
 		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
-			THEN format('Role %s is another one than was identified; it writes as nobody.', i.name)
+			THEN format('Role %s is not the role that was identified; it writes as no system.', i.name)
 			ELSE format('%s %s is not there.', initcap(i.kind), i.name) END,
 		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
-			THEN 'Somebody dropped the role and made another of that name. Check who and why; if it is the same system, call ownership.identify() for it again.'
+			THEN 'The role was dropped, and another role of that name was created. Check by whom and why; if it is the same system, call ownership.identify() for it again.'
 			ELSE 'Correct the name, if it is misspelt; else create it, or delete its row from ownership.identity.' END
 	FROM ownership.identity i
 	LEFT JOIN pg_catalog.pg_roles r ON i.kind = 'role' AND r.rolname = i.name::name
@@ -214,30 +212,30 @@ WITH guard AS MATERIALIZED (
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
 		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
-		'Ask whoever changed the table, and correct the filter in ownership.row_owner.'
+		'Ask the person who changed the table, and correct the filter in ownership.row_owner.'
 	FROM ownership.row_owner o
 	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
 	UNION ALL
-	/* what means different things to different people */
+	/* a domain by which people mean different things */
 	SELECT 13, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
-		format('%s.%s is of the domain %s, by which people mean different things, and nobody wrote down what it is here.', f.entity, f.name, d.name),
+		format('%s.%s is of the domain %s, by which people mean different things, and no rationale says what it means here.', f.entity, f.name, d.name),
 		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
 	FROM ownership.field f
 	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
 	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
 	UNION ALL
-	/* copies that hold different values, as far as the reader may look at them */
+	/* copies that contain different values, as far as the caller may read them */
 	SELECT 10, 'medium', 'drifting', c.entity, c.field, c.relation, c.column_name,
 		array_remove(ARRAY[c.owner, nullif(c.source, c.owner)], NULL),
-		format('Copies of %s.%s disagree: %s.%s is not everywhere what %s says.',
+		format('Copies of %s.%s disagree: %s.%s differs from %s in some rows.',
 			c.entity, c.field, c.relation, quote_ident(c.column_name), c.authoritative),
 		format('See which rows differ, and which value is right: SELECT * FROM ownership.drift(%L); ', c.entity || '.' || c.field)
 			|| CASE WHEN c.source IS NULL THEN format('where this copy is right, correct %s first; then SELECT ownership.reconcile(%L) makes this copy agree.',
 					c.authoritative, c.entity || '.' || c.field)
-				ELSE format('where this copy is right, have %s corrected; the rest %s is to take over.', c.authoritative, c.source) END
+				ELSE format('where this copy is right, have %s corrected; in all other rows, %s must take over that value.', c.authoritative, c.source) END
 	FROM copies c
 	WHERE c.state = 'differ'
 	UNION ALL

@@ -1,8 +1,8 @@
 /*
- * Everyone may read the map; whoever is granted it may change it.  Evidence
- * holds values of tables that not everyone may read, so it is for those only
- * to whom it is granted.  Which functions may be used is decided by these
- * privileges, too: they run as their caller.
+ * Every role may read the map; roles with a GRANT may change it.  Evidence contains
+ * values of tables that not every role may read, so only roles with a GRANT may
+ * read it.  The same privileges decide which functions a role may use, because the
+ * functions run as their caller.
  */
 GRANT USAGE ON SCHEMA ownership TO PUBLIC;
 GRANT SELECT ON ownership.system, ownership.identity, ownership.domain, ownership.field,
@@ -11,4 +11,4 @@ GRANT SELECT ON ownership.system, ownership.identity, ownership.domain, ownershi
 	ownership.map, ownership.sheet, ownership.guards, ownership.unmapped, ownership.risks,
 	ownership.guarded_relation, ownership.weakened, ownership.only_copy, ownership.field_access,
 	ownership.activity, ownership.declared, ownership.row_part, ownership.seen, ownership.matrix, ownership.status TO PUBLIC;
-/* not ownership.readiness: it names other people's roles and applications */
+/* not ownership.readiness: it contains roles and applications of others */

@@ -1,6 +1,6 @@
-# What an installed extension is made of, so that two installations can be
-# compared: all its objects and what belongs to them, as pg_depend tells, and
-# what is known about each.
+# The contents of an installed extension, so that two installations can be
+# compared: all its objects and what belongs to them, by pg_depend, and the
+# properties of each.
 package Catalog;
 
 use strict;
@@ -9,11 +9,11 @@ use warnings;
 use Exporter 'import';
 our @EXPORT = qw(extension_catalog extension_rows differences);
 
-# Who may do what, in any order.
+# Privileges, sorted: their order in an ACL means nothing.
 my $acl = sub { "(SELECT string_agg(a::text, ' ' ORDER BY a::text COLLATE \"C\") FROM unnest($_[0]) a)" };
 
-# What there is to know about the objects of each catalog: pairs of a title and
-# an expression, over the catalog's row x and the member m.
+# The properties of the objects of each catalog: pairs of a title and an
+# expression over the catalog's row x and the member m.
 my %aspects = (
 	pg_namespace => [ owner => 'nspowner::regrole', acl => $acl->('nspacl') ],
 	pg_class => [
@@ -73,8 +73,8 @@ my $members = q{
 		CROSS JOIN LATERAL pg_identify_object(o.classid, o.objid, 0) i
 	)};
 
-# One query that gives it all: objects, aspects and values, with separators
-# that are in none of them.
+# One query that returns everything: objects, aspects and values, with separators
+# that none of them contains.
 sub catalog_query
 {
 	my @parts = (
@@ -82,10 +82,10 @@ sub catalog_query
 		q{SELECT object, 'comment', obj_description(objid, classid::regclass::name) FROM m},
 		q{SELECT object, 'initial privileges', format('%s %s', objsubid, } . $acl->('p.initprivs') . q{)
 			FROM m JOIN pg_init_privs p ON p.classoid = classid AND p.objoid = objid},
-		# what it stands on
+		# dependencies
 		q{SELECT m.object, 'depends on', format('%s %s', deptype, pg_describe_object(refclassid, refobjid, refobjsubid))
 			FROM m JOIN pg_depend d USING (classid, objid)},
-		# columns, by number: the library knows them by that
+		# columns with their numbers, by which the library uses them
 		q{SELECT format('column %s of %s', a.attname, object), t.aspect, t.value
 			FROM m JOIN pg_attribute a ON classid = 'pg_class'::regclass AND a.attrelid = objid AND attnum > 0
 			LEFT JOIN pg_attrdef d ON adrelid = attrelid AND adnum = attnum
@@ -94,7 +94,7 @@ sub catalog_query
 				('not null', attnotnull::text), ('default', pg_get_expr(adbin, adrelid)),
 				('identity, generated', format('%s%s', attidentity, attgenerated)), ('storage', format('%s%s', attstorage, attcompression)),
 				('statistics', nullif(attstattarget, -1)::text),
-				/* from 15.20 on PostgreSQL keeps something of its own there */
+				/* from 15.20 on PostgreSQL stores a value of its own there */
 				('options', (SELECT string_agg(o, ' ') FROM unnest(attoptions) o WHERE o LIKE 'n\_distinct%')),
 				('acl', } . $acl->('attacl') . q{), ('comment', col_description(attrelid, attnum)),
 				('inherited', attinhcount::text)) AS t(aspect, value)},
@@ -115,7 +115,7 @@ sub catalog_query
 			CROSS JOIN LATERAL (VALUES " . join(', ', @values) . ') AS t(aspect, value)'
 		  if @values;
 	}
-	# nothing is passed over because nobody thought of it
+	# an object of a catalog that is not in the list above must not be left out unseen
 	my $known = join ',', sort keys %aspects;
 	push @parts, "SELECT object, 'unknown', classid::regclass::text FROM m
 		WHERE classid <> ALL ('{$known}'::regclass[])";
@@ -130,7 +130,7 @@ sub extension_catalog
 	my ($node, $db, $before) = @_;
 	my $text = $node->safe_psql($db, 'BEGIN; ' . ($before // '') . ";\n" . catalog_query() . ";\nROLLBACK");
 	my (%catalog, %seen);
-	# names that have OIDs in them
+	# names that contain OIDs
 	$text =~ s/(pg_toast_|RI_ConstraintTrigger_[ac]_)\d+/$1N/g;
 	foreach my $line (split /\x1e/, $text)
 	{
@@ -139,13 +139,13 @@ sub extension_catalog
 		die "$object is of $value, which t/lib/Catalog.pm does not know how to look at\n" if $aspect eq 'unknown';
 		push @{ $catalog{$object}{$aspect} }, $value;
 	}
-	# in any order
+	# sorted: their order means nothing
 	foreach my $o (values %catalog) { $_ = join "\n", sort @$_ foreach values %$o }
 	return \%catalog;
 }
 
-# extension_rows(NODE, DATABASE): the rows of the extension's tables, and where
-# its sequences are, in the same form.
+# extension_rows(NODE, DATABASE): the rows of the extension's tables, and the
+# values of its sequences, in the same form.
 sub extension_rows
 {
 	my ($node, $db) = @_;

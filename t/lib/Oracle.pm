@@ -1,9 +1,9 @@
-# A second opinion on every write: random tables, maps, writers and statements,
-# and a model of the contract that says what must come of each.  The model is
-# written from the documentation, not from the C code, and shares nothing with
-# it.
+# An independent check of every write: random tables, maps, writers and
+# statements, and a model of the contract that predicts the result of each.  The
+# model is written from the documentation, not from the C code, and shares nothing
+# with it.
 #
-#   my $round = Oracle::Round->new($seed);     # makes everything up
+#   my $round = Oracle::Round->new($seed);     # generates everything
 #   my $diff = $round->run($node);             # undef, or what differed first
 #   print $round->smallest($node);             # a script that shows it
 package Oracle;
@@ -29,7 +29,7 @@ our %types = (
 	'text[]' => { values => [ '{}', '{a,b}', '{b,a}', '{NULL}' ], default => '{}' },
 	jsonb => { values => [ '{"a": 1}', '[]', '{"a": 2, "b": null}' ], default => '[]' },
 	'fz.pair' => { values => [ '(1,x)', '(2,x)', '(,)' ], default => '(1,x)' },
-	# what is shown by the session's settings; written as expressions that are not
+	# values whose text depends on the session's settings; written as expressions that are not
 	money => {
 		feature => 'session_types', values => [ '$0.00', '$5.00', '-$1,000.10' ], default => '$5.00',
 		sql => sub { '(' . $_[0] =~ s/[\$,]//gr . ')::numeric::money' } },
@@ -47,7 +47,7 @@ our %types = (
 	bytea => { values => [ '\\x00ff', '\\x', '\\x' . ('ab' x 3000) ], default => '\\x' },
 );
 
-# Locales by which money looks otherwise, where there are any.
+# Locales in which the text of money differs, where the system has any.
 our @monetary = ('C');
 
 # A value of a type as an expression, for sessions of any settings.
@@ -66,7 +66,7 @@ sub quote
 	return "'$value'";
 }
 
-# What there is in the cluster, as statements.
+# The statements that create what all rounds in a cluster use.
 sub roles
 {
 	my @names = qw(s1 s2 s3 member nobody steward);
@@ -156,7 +156,7 @@ sub some
 }
 
 #
-# What is made up
+# Generating
 #
 
 sub layouts { return qw(plain plain range list nested); }
@@ -167,13 +167,13 @@ sub make_table
 	my @columns;
 
 	$self->{layout} = pick($self->layouts);
-	# what they are most about
+	# the layouts that these features need most
 	$self->{layout} = pick(qw(list nested)) if $self->{with}{combined} && $self->{with}{suppress} && chance(0.5);
 	$self->{layout} = 'plain' if $self->{with}{side} && $self->letter eq 'R' && chance(0.85);
 	push @columns, { name => 'id', type => 'int', key => 1 };
 	push @columns, { name => 'r', type => 'text', key => 1, values => [qw(de fr xx)] }
 	  if $self->{layout} =~ /^(list|nested)$/;
-	# what row filters look at
+	# the column that row filters read
 	push @columns, { name => 'k', type => 'int', unowned => 1 };
 	for my $i (1 .. 2 + int(rand(5)))
 	{
@@ -231,8 +231,8 @@ my %partitions = (
 
 sub partitions { return @{ $partitions{ $_[0]{layout} } }; }
 
-# What stands in where a statement that names a table does not say a value: by
-# table ('' is fz.t itself) and column, value and whether it is computed.
+# The defaults, by the table that a statement names ('' is fz.t itself) and by
+# column: the value, and whether it is computed.
 sub make_defaults
 {
 	my ($self) = @_;
@@ -255,7 +255,7 @@ sub make_defaults
 	return;
 }
 
-# The default of a column that a statement goes by: that of the table that it names.
+# The default of a column in a statement: that of the table that it names.
 sub default
 {
 	my ($self, $s, $c) = @_;
@@ -279,7 +279,7 @@ sub make_map
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
 		$c->{policy} = pick(qw(observe fill keep reject), undef);
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
-		# who owns the rows where the filter holds; the first that does, counts
+		# row owners: the first filter that is true counts
 		for (1 .. 1 + int(rand(2)))
 		{
 			my $n = int(rand(8));
@@ -290,7 +290,7 @@ sub make_map
 				$self->{with}{filters} ? (
 					[ "t.id < $n", sub { $_[0]{id} < $n } ],
 					[ "t.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],
-					# of a whole row, filters may see what is generated later as little as of a column
+					# a filter on the whole row may not read a generated column either
 					$self->{generated} ? () : [ "fz.beyond(t, $n)", sub { $_[0]{id} > $n } ]) : ());
 			$c->{rules}[-1][2] = pick(@systems);
 			# the same filter again would replace the owner
@@ -317,7 +317,7 @@ sub new_row
 		  @$columns };
 }
 
-# Ids of rows to write: some that are there, some that are not.
+# Ids of rows to write: some exist, some do not.
 sub ids
 {
 	my ($self, $model, $n) = @_;
@@ -327,12 +327,12 @@ sub ids
 	return sort { $a <=> $b } keys %ids;
 }
 
-# A statement in words: everything that the model, and to_sql(), need.
+# A statement as data: everything that the model and to_sql() need.
 sub make_statement
 {
 	my ($self, $model) = @_;
 	my @columns = @{ $self->{columns} };
-	# what a trigger derives, no statement says
+	# no statement writes a column that a trigger derives
 	my @values = grep { !$_->{key} && !$_->{derived} } @columns;
 	my %s = (
 		kind => pick(
@@ -354,7 +354,7 @@ sub make_statement
 		$s{rows} = [ map { $self->new_row($_, $s{named}) } $self->ids($model, 1 + int(rand(3))) ];
 		if (!chance(0.3) && @{ $s{rows} })
 		{
-			# most upserts resend what is stored, or some of it
+			# most upserts send stored values again, or some of them
 			for my $row (@{ $s{rows} })
 			{
 				my $stored = $model->{rows}{ $self->key_of($row) } or next;
@@ -386,7 +386,7 @@ sub make_statement
 	if ($s{kind} eq 'rekey')
 	{
 		my $c = pick(@{ $self->{keys} });
-		# what is always generated cannot be changed
+		# a column that is GENERATED ALWAYS cannot be updated
 		if (($self->{generate} // '') eq 'always' && $c->{name} eq 'id') { return $self->make_statement($model); }
 		$s{set} = [$c];
 		$s{to} = { $c->{name} => $c->{name} eq 'id' ? int(rand(12)) : pick(@{ $c->{values} }) };
@@ -405,7 +405,7 @@ sub make_statement
 	$self->make_unnamed(\%s) if $self->{generate} && $s{kind} =~ /^(insert|upsert|nothing|copy)$/ && chance(0.4);
 	if ($self->{with}{defaults_named} && $s{kind} =~ /^(insert|upsert|nothing)$/ && $s{wrap} ne 'view' && chance(0.5))
 	{
-		# mixed with values, nobody could tell
+		# in all rows of a column: mixed with values, the guard could not know which are DEFAULT
 		my %default = map { $_->{name} => 1 } grep { !$_->{key} && chance(0.3) } @{ $s{named} };
 		delete @default{ grep { $self->{column}{$_}{not_null} && !defined $self->default(\%s, $self->{column}{$_})->{value} } keys %default };
 		$s{defaults} = \%default;
@@ -414,7 +414,7 @@ sub make_statement
 			$row->{$_} = $self->{defaults}{ $s{into} // '' }{$_}{value} for keys %default;
 		}
 	}
-	# COPY's values are text
+	# the values of COPY are text, so its session keeps the locale
 	$s{session} = [ $s{kind} eq 'copy' ? () : "lc_monetary = '" . pick(@Oracle::monetary) . "'", 'search_path = ' . pick(qw(fza fzb fz public)) ]
 	  if $self->{with}{session_types} && chance(0.8);
 	$self->make_parts($model, \%s) if $s{kind} eq 'combined';
@@ -422,8 +422,8 @@ sub make_statement
 	return \%s;
 }
 
-# A MERGE that moves a row to where a user's trigger suppresses it, by who may
-# move it, and then inserts another row.
+# A MERGE, by a writer that may move a row, that moves it to a partition where a
+# user's trigger suppresses it, and then inserts another row.
 sub make_half_way
 {
 	my ($self, $model, $s) = @_;
@@ -438,7 +438,7 @@ sub make_half_way
 	return;
 }
 
-# The ids that a statement may come upon.
+# The ids that a statement may meet.
 sub ids_of
 {
 	my ($s) = @_;
@@ -459,7 +459,7 @@ sub make_parts
 
 		do { $part = $self->make_statement($model); } while (defined $part->{into} || $part->{kind} !~ /^(insert|upsert|nothing|update|rekey|delete)$/);
 		next if grep { $taken{$_} } ids_of($part);
-		# there is one sequence
+		# all parts would use the one sequence
 		next if $part->{start} && grep { $_->{start} } @{ $s->{parts} // [] };
 		$taken{$_} = 1 for ids_of($part);
 		delete @$part{qw(switch replica session)};
@@ -470,7 +470,7 @@ sub make_parts
 	return;
 }
 
-# The statement names a partition, as far as its rows are in one.
+# Lets the statement name a partition, with those of its rows that belong there.
 sub make_into
 {
 	my ($self, $s) = @_;
@@ -484,7 +484,7 @@ sub make_into
 	$s->{wrap} = 'plain' if $s->{wrap} eq 'view';
 	return if !@rows;
 	$s->{rows} = [ grep { $self->within($_, $s->{into}) } @rows ];
-	# what the partition gives no default
+	# values for NOT NULL columns for which the partition has no default
 	my %named = map { $_->{name} => 1 } @{ $s->{named} };
 	for my $c (@{ $self->{columns} })
 	{
@@ -537,7 +537,7 @@ sub setup_sql
 	my $layout = $self->{layout};
 	my $key = join(', ', map { identifier($_->{name}) } @{ $self->{keys} });
 	my @defs = map { $self->column_sql($_) } @columns;
-	# only the table that is named generates
+	# identity columns belong to the partitioned table alone
 	my @plain = map { s/ GENERATED (BY DEFAULT|ALWAYS) AS IDENTITY \(.*?\)//r } @defs;
 	my @extra = $self->{generated} ? ('g int GENERATED ALWAYS AS (id * 2) STORED') : ();
 	my $by = $layout eq 'range' ? 'PARTITION BY RANGE (id)' : $layout =~ /^(list|nested)$/ ? 'PARTITION BY LIST (r)' : '';
@@ -603,12 +603,12 @@ sub partition_sql
 	$by = $by ? " PARTITION BY $by" : '';
 	if ($name eq 'low')
 	{
-		# one that is laid out otherwise
+		# a partition with another order of columns
 		$sql = "CREATE TABLE $table (was int, " . join(', ', reverse(@$defs), @$extra) . ");\nALTER TABLE $table DROP COLUMN was;\n$attach";
 	}
 	elsif ($self->{with}{partition_defaults} && $name =~ /t$/)
 	{
-		# as one that is made by hand: without any defaults
+		# a partition that is made by hand: without any defaults
 		$sql = "CREATE TABLE $table (LIKE fz.t INCLUDING GENERATED)$by;\n$attach";
 	}
 	else { $sql = "CREATE TABLE $table PARTITION OF $of " . ($bounds ? "FOR VALUES $bounds" : 'DEFAULT') . "$by;\n"; }
@@ -620,7 +620,7 @@ sub partition_sql
 	return $sql;
 }
 
-# A value as an expression; one that switches something when it is computed.
+# A value as an expression; with $switch, one that switches a setting when it is computed.
 sub literal
 {
 	my ($c, $value, $switch) = @_;
@@ -703,7 +703,7 @@ sub to_sql
 	}
 	elsif ($kind eq 'combined')
 	{
-		# in this order: each is asked for when it is its turn
+		# the SELECT reads the parts in this order, so they run in this order
 		my @parts = map { $self->to_sql($_) =~ s/;\n\z//r } @{ $s->{parts} };
 		$sql = 'WITH ' . join(', ', map { "p$_ AS ($parts[$_] RETURNING 1)" } 0 .. $#parts) . ' SELECT '
 		  . join(', ', map { "(SELECT count(*) FROM p$_)" } 0 .. $#parts);
@@ -723,7 +723,7 @@ sub to_sql
 	return "$sql;\n";
 }
 
-# The statement as its writer.
+# The statement, run as its writer.
 sub act_sql
 {
 	my ($self, $s) = @_;
@@ -747,7 +747,7 @@ sub act_sql
 	  . ($s->{session} ? "RESET lc_monetary; RESET search_path;\n" : '');
 }
 
-# The same, and what there is to see afterwards.
+# The same, and then the queries for rows and evidence.
 sub step_sql
 {
 	my ($self, $s) = @_;
@@ -801,34 +801,34 @@ sub close_databases
 	return;
 }
 
-# What the server's log tells of errors that no client sees.
+# The errors that no client receives, from the server's log.
 sub errors_in { return []; }
 
-# What is wrong with how a statement ended; undef if nothing.
+# How the end of a statement differs from the prediction; undef if it does not.
 sub same_error
 {
 	my ($self, $s, $state, $errors) = @_;
 
 	return $state eq '00000' ? undef : "expected success, got SQLSTATE $state" if !%$errors;
-	return undef if $errors->{$state} || $s->{kind} eq 'copy';    # psql does not say there
+	return undef if $errors->{$state} || $s->{kind} eq 'copy';    # psql does not set SQLSTATE there
 	return 'expected SQLSTATE ' . join(' or ', sort keys %$errors) . ", got $state";
 }
 
-# What is wrong with rows and evidence, as look_sql() showed them.
+# How rows and evidence differ from the prediction, as look_sql() printed them.
 sub same_state
 {
 	my ($self, $model, $evidence, $seen) = @_;
-	my ($rows, $told) = $seen =~ /^\@R\n(.*?)^\@E\n(.*?)(?:^\@|\z)/ms;
+	my ($rows, $recorded) = $seen =~ /^\@R\n(.*?)^\@E\n(.*?)(?:^\@|\z)/ms;
 	my $want = $model->dump;
 
 	return "expected rows\n$want\ngot\n$rows" if $want ne $rows;
-	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $told);
+	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $recorded);
 	my @want = sort map { Oracle::encode($self->tidy($_)) } @$evidence;
 	return "@got" eq "@want" ? undef : "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
 }
 
-# What differed first, as text; undef if nothing.  `last` becomes the number of
-# statements up to there.
+# The first difference, as text; undef if there is none.  Sets `last` to the number
+# of statements up to there.
 sub differs
 {
 	my ($self, $node, @statements) = @_;
@@ -864,7 +864,7 @@ sub differs
 	return undef;
 }
 
-# Columns in no order; values are texts on both sides.
+# Evidence in a form that can be compared: columns sorted, values as text.
 sub tidy
 {
 	my ($self, $e) = @_;
@@ -874,8 +874,8 @@ sub tidy
 		my $values = $e->[$i];
 		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
 	}
-	# what the database would have made for a discarded row is no part of the
-	# proposal; whether it is shown does not matter
+	# values that the database would have made for a discarded row are no part of
+	# the proposal; evidence may or may not contain them
 	if ($e->[3] eq 'discarded' && $e->[0] eq 'INSERT' && ref $e->[7] && !exists $e->[5]{id})
 	{
 		delete $e->[7]{id};
@@ -893,8 +893,8 @@ sub run
 	return $self->differs($node, @{ $self->{statements} });
 }
 
-# The fewest statements that still differ, as a script to run by psql; as far as
-# they are found in so many seconds.
+# The fewest statements that still differ, as a script for psql, as far as they are
+# found in this number of seconds.
 sub smallest
 {
 	my ($self, $node, $seconds) = @_;

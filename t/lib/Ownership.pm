@@ -12,10 +12,10 @@ use Test::More;
 our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for wait_for_exits);
 
 # new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf",
-#	initdb => [ options ], install => another server's prefix, conf => file of lines by which that finds the extension)
+#	initdb => [ options ], install => prefix of another server, conf => file of settings by which that server finds the extension)
 #
-# Without activity, rejected attempts do not come to ownership.conflict while a
-# test looks at other evidence there.
+# Without activity, the worker does not write rejected attempts to
+# ownership.conflict while a test looks at other evidence there.
 #
 # A running cluster that can publish and subscribe.  PostgreSQL's own defaults
 # for such tests allow ten connections, too few for several feeds.
@@ -39,7 +39,7 @@ max_sync_workers_per_subscription = 4
 max_prepared_transactions = 10
 shared_buffers = 16MB
 END
-	# where "make check" has installed the extension; nothing with installcheck
+	# where "make check" has installed the extension; not set with installcheck
 	$node->append_conf('postgresql.conf', slurp_file($conf)) if $conf;
 	$node->append_conf('postgresql.conf',
 		"shared_preload_libraries = 'ownership'\n")
@@ -83,8 +83,8 @@ sub connstr
 	return ($node->connstr($db) . ($role ? " user=$role" : '')) =~ s/'/''/gr;
 }
 
-# wait_for(NODE, DATABASE, QUERY[, EXPECTED]): until QUERY gives EXPECTED ('t').
-# Fails the test, and says what was seen last, when it does not within the time limit.
+# wait_for(NODE, DATABASE, QUERY[, EXPECTED]): waits until QUERY returns EXPECTED
+# ('t').  Fails the test, and prints the last result, when the time limit is over.
 sub wait_for
 {
 	my ($node, $db, $query, $expected) = @_;
@@ -92,8 +92,8 @@ sub wait_for
 	  || fail("timed out waiting for: $query");
 }
 
-# wait_for_exits(NODE, DATABASE): until the sessions of the test before have ended.
-# A client does not wait for that; but only then what they held is free, and
+# wait_for_exits(NODE, DATABASE): waits until the earlier sessions of the test have
+# ended.  A client does not wait for that; but only then their locks are free, and
 # what they counted is handed over.
 sub wait_for_exits
 {

@@ -1,4 +1,4 @@
-// Runs in a copy of the page, and writes what it finds wrong into a <pre>.
+// Runs in a copy of the page, and writes the mistakes that it finds into a <pre>.
 (function () {
 	var wrong = [];
 	function say(what, element) {

@@ -614,3 +614,442 @@ COMMENT ON COLUMN ownership.risks.column_name IS 'Name of the column. NULL: the 
 COMMENT ON COLUMN ownership.risks.systems IS 'Systems that the risk is about.';
 COMMENT ON COLUMN ownership.risks.detail IS 'What is unsafe, in one or more sentences.';
 COMMENT ON COLUMN ownership.risks.advice IS 'What to do about it.';
+
+/* The texts of risks are plainer. */
+
+CREATE OR REPLACE VIEW ownership.own_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 3, 'high', 'unrecorded', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		CASE
+			WHEN s.fact = 'dropped' THEN format('%s rejected attempt%s found no room in shared memory since the server started, and left no evidence.',
+				s.value, CASE s.value WHEN '1' THEN '' ELSE 's' END)
+			WHEN s.value LIKE 'failed%' THEN format('Rejected attempts and activity do not come to the tables: the worker that writes them fails. %s', s.note)
+			WHEN s.value LIKE 'cannot%' THEN 'Rejected attempts and activity do not come to the tables: there is no process for the worker that writes them.'
+			ELSE 'Rejected attempts and activity have waited for more than a minute to be written to the tables.' END,
+		CASE
+			WHEN s.fact = 'dropped' THEN 'Raise ownership.queue_size, and restart the server. The server log contains the errors that the clients received.'
+			WHEN s.value LIKE 'failed%' THEN 'Correct what the error names; SELECT ownership.flush() shows whether the worker works again. Until then all of it waits in shared memory, whose size is limited.'
+			WHEN s.value LIKE 'cannot%' THEN 'Raise max_worker_processes, and restart the server.'
+			ELSE 'See in pg_locks which session locks ownership.activity or ownership.conflict, and have it end its transaction; SELECT ownership.flush() starts the worker where there is none.' END
+	FROM ownership.status() s
+	WHERE (s.fact = 'worker' AND s.value ~ '^(failed|cannot|behind)') OR (s.fact = 'dropped' AND s.value <> '0')
+	UNION ALL
+	SELECT 11, 'medium', 'unrecorded', NULL, NULL, NULL, NULL, '{}',
+		format('%s counts of reads and writes found no room in shared memory since the server started: ownership.activity contains fewer than there were.', s.value),
+		'Raise ownership.activity_size, and restart the server.'
+	FROM ownership.status() s
+	WHERE s.fact = 'dropped_counts' AND s.value <> '0'
+	UNION ALL
+	/* the table has no trigger for it, and without preloading the hook is missing until a session loads the library */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(g.table_schema, g.table_name), NULL, '{}',
+		format('The guard of %s has a gap: TRUNCATE of foreign table %s is not refused, nor recorded, in sessions that have not written a guarded table.',
+			ownership.relation_name(g.table_schema, g.table_name), g.relid::regclass),
+		'Set shared_preload_libraries = ''ownership'' and restart the server; from PostgreSQL 16 on a trigger does it.'
+	FROM ownership.guarded_relation g
+	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
+
+CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	/* the guard belongs on the table, and it has none of the triggers */
+	SELECT 3, 'high', 'unguarded', NULL::text, NULL::text, ownership.relation_name(b.table_schema, b.table_name), NULL::text, '{}'::text[],
+		format('The guard of %s is gone: nothing enforces its map.', ownership.relation_name(b.table_schema, b.table_name)),
+		format('SELECT ownership.guard(%L) guards it again; ownership.unguard() records that it is unguarded on purpose.',
+			ownership.relation_name(b.table_schema, b.table_name))
+	FROM ownership.bound_table b
+	JOIN ownership.mirrored_table m USING (table_schema, table_name)
+	/* by name: event triggers do not see every command that creates a table */
+	JOIN pg_catalog.pg_namespace n ON n.nspname = b.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = b.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	WHERE b.guarded AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgfoid IN (
+		'ownership.guard_amend()'::regprocedure, 'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0)
+	UNION ALL
+	/* a trigger of the guard has another name, and so another place in the order of triggers */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, ownership.relation_name(n.nspname::text, c.relname::text), NULL, '{}',
+		format('Trigger %I of %s is the guard''s %I under another name: others may fire after it.', t.tgname,
+			ownership.relation_name(n.nspname::text, c.relname::text), 'zzzz_ownership_' || part.name),
+		format('ALTER TRIGGER %I ON %s RENAME TO %I', t.tgname,
+			ownership.relation_name(n.nspname::text, c.relname::text), 'zzzz_ownership_' || part.name)
+	FROM (VALUES ('amend', 'ownership.guard_amend()'::regprocedure), ('judge', 'ownership.guard_judge()'::regprocedure),
+		('truncate', 'ownership.guard_truncate()'::regprocedure)) AS part(name, function)
+	JOIN pg_catalog.pg_trigger t ON t.tgfoid = part.function AND t.tgname <> 'zzzz_ownership_' || part.name
+	JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+	JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	WHERE t.tgparentid = 0
+	UNION ALL
+	/* without the event trigger the map does not follow renames */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, NULL, NULL, '{}',
+		format('Event trigger %I is disabled: tables that are created or renamed can lose their map and their guard.', e.evtname),
+		format('ALTER EVENT TRIGGER %I ENABLE ALWAYS', e.evtname)
+	FROM pg_catalog.pg_event_trigger e
+	WHERE e.evtfoid IN ('ownership.ddl_start()'::regprocedure, 'ownership.ddl_end()'::regprocedure, 'ownership.ddl_drop()'::regprocedure)
+	  AND e.evtenabled <> 'A'
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, ownership.relation_name(f.former_schema, f.former_name), NULL, '{}',
+		format('Table %1$s is not on the map: the map of that name followed its table, which is called %2$s now.',
+			ownership.relation_name(f.former_schema, f.former_name), ownership.relation_name(f.table_schema, f.table_name)),
+		format('If %1$s took its place, rename the row of %2$s in ownership.mirrored_table and guard it; else assign the columns of %1$s.',
+			ownership.relation_name(f.former_schema, f.former_name), ownership.relation_name(f.table_schema, f.table_name))
+	FROM ownership.former_table f
+	JOIN ownership.mirrored_table m USING (table_schema, table_name)
+	JOIN pg_catalog.pg_namespace n ON n.nspname = f.former_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = f.former_name::name AND c.relkind IN ('r', 'p', 'f')
+	WHERE NOT EXISTS (SELECT FROM ownership.mirrored_table t
+		WHERE t.table_schema = f.former_schema AND t.table_name = f.former_name)
+	  AND EXISTS (SELECT FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace s ON s.oid = o.relnamespace
+		WHERE s.nspname = f.table_schema::name AND o.relname = f.table_name::name AND o.relkind IN ('r', 'p', 'f'))
+	UNION ALL
+	/* the schema of the pattern was dropped, or was renamed while another one took its name */
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, CASE WHEN p.source IS NULL THEN '{}' ELSE ARRAY[p.source] END,
+		format('Pattern %s is of schema %s, which is not in the database: no table comes under it.', p.pattern, split_part(p.pattern, '.', 1)),
+		'If another schema took its place, name that one in ownership.mirrored_pattern; if it is gone for good, delete the row.'
+	FROM ownership.mirrored_pattern p
+	WHERE p.pattern ~ '^[^*?.]+\.'
+	  AND NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = split_part(p.pattern, '.', 1)::name)
+	UNION ALL
+	/* a dump that was restored in part */
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
+		format('Column %s of %s contains field %s.%s, which does not exist.', m.column_name, ownership.relation_name(m.table_schema, m.table_name), m.entity, m.field),
+		'Insert the field into ownership.field, or delete the column''s row from ownership.mirrored_column.'
+	FROM ownership.mirrored_column m
+	WHERE NOT EXISTS (SELECT FROM ownership.field f WHERE f.entity = m.entity AND f.name = m.field)
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, ARRAY[n.name],
+		format('System %s is named in %s, but is not in ownership.system.', n.name, string_agg(DISTINCT 'ownership.' || n.place, ', ')),
+		'Insert it into ownership.system, or correct what names it.'
+	FROM (SELECT system, 'identity' FROM ownership.identity UNION ALL SELECT owner, 'field' FROM ownership.field
+		UNION ALL SELECT system, 'declared_access' FROM ownership.declared_access
+		UNION ALL SELECT source, 'mirrored_table' FROM ownership.mirrored_table
+		UNION ALL SELECT owner, 'row_owner' FROM ownership.row_owner
+		UNION ALL SELECT unnest(ARRAY[source, owner]), 'mirrored_pattern' FROM ownership.mirrored_pattern) AS n(name, place)
+	WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.system s WHERE s.name = n.name)
+	GROUP BY n.name
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, NULL, NULL, '{}',
+		format('Domain %s has %s field%s, but is not in ownership.domain: its policy is not known.', f.domain, count(*), CASE count(*) WHEN 1 THEN '' ELSE 's' END),
+		'Insert it into ownership.domain, or correct the fields.'
+	FROM ownership.field f
+	WHERE f.domain IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.domain d WHERE d.name = f.domain)
+	GROUP BY f.domain
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.own_risk
+	UNION ALL
+	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
+	FROM ownership.map_behind() b;
+
+CREATE OR REPLACE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+WITH loader AS MATERIALIZED (
+	/* a steward may write every field */
+	SELECT i.name AS role, r.oid, i.system, i.carrier, r.rolsuper, p.settable,
+		r.rolsuper OR p.settable IS NOT NULL AS switches_off
+	FROM ownership.identity i
+	JOIN ownership.bound_role b ON b.name = i.name
+	JOIN pg_catalog.pg_roles r ON r.oid = b.role AND r.rolname = i.name::name
+	CROSS JOIN LATERAL (SELECT string_agg(name, ', ') AS settable
+		FROM unnest('{ownership.enforcement,ownership.default_policy}'::text[]) AS name
+		WHERE has_parameter_privilege(r.oid, name, 'SET')) p
+	WHERE i.kind = 'role' AND NOT i.steward
+), holder AS (
+	/* the owners of the table and of everything below it */
+	SELECT DISTINCT g.table_schema, g.table_name, c.relowner, o.rolname, o.rolsuper
+	FROM ownership.guarded_relation g
+	JOIN pg_catalog.pg_class c ON c.oid = g.relid
+	JOIN pg_catalog.pg_roles o ON o.oid = c.relowner
+	WHERE EXISTS (SELECT FROM loader)
+), holding AS (
+	SELECT h.table_schema, h.table_name, w.system, CASE WHEN k.acts THEN l.role ELSE h.rolname::text END AS role,
+		CASE WHEN l.oid = h.relowner THEN format('Role %I', l.role)
+			WHEN k.acts THEN format('Role %I, as a member of %I', l.role, h.rolname)
+			ELSE format('Role %I, a member of %I', h.rolname, l.role) END AS holder
+	FROM holder h
+	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	CROSS JOIN loader l
+	/* the system's role may become the owner, or the owner writes as the system */
+	CROSS JOIN LATERAL (SELECT pg_has_role(l.oid, h.relowner, 'MEMBER') AS acts) k
+	CROSS JOIN LATERAL (SELECT coalesce(l.system, CASE WHEN l.carrier THEN t.source END) AS system) w
+	WHERE NOT l.switches_off AND (k.acts OR (NOT h.rolsuper AND pg_has_role(h.relowner, l.oid, 'USAGE')))
+)
+SELECT 13, 'medium', 'foreign_loader', NULL::text, NULL::text, ownership.relation_name(h.table_schema, h.table_name), NULL::text,
+	array_remove(ARRAY[h.system], NULL),
+	format('%s, %s, owns %s or a part of it, in which %s own%s fields: it may switch the guard off, or put another table in its place.',
+		string_agg(DISTINCT h.holder, '; ' ORDER BY h.holder), coalesce('which writes as ' || h.system, 'which loads the tables of several systems'),
+		ownership.relation_name(h.table_schema, h.table_name), array_to_string(f.owners, ', '), CASE cardinality(f.owners) WHEN 1 THEN 's' ELSE '' END),
+	format('Make a role that belongs to no system its owner: ALTER TABLE %s OWNER TO ...; then GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s',
+		ownership.relation_name(h.table_schema, h.table_name), ownership.relation_name(h.table_schema, h.table_name),
+		string_agg(DISTINCT quote_ident(h.role), ', '))
+FROM holding h
+CROSS JOIN LATERAL (SELECT array_agg(DISTINCT f.owner ORDER BY f.owner) AS owners FROM ownership.foreign_in f
+	WHERE f.table_schema = h.table_schema AND f.table_name = h.table_name AND f.owner IS DISTINCT FROM h.system
+	  AND (h.system IS NULL OR f.source IS DISTINCT FROM h.system OR f.only_here)) f
+WHERE f.owners IS NOT NULL
+GROUP BY h.table_schema, h.table_name, h.system, f.owners
+UNION ALL
+/* roles that the guard holds back in no table */
+SELECT 13, 'medium', 'foreign_loader', NULL, NULL, NULL, NULL, array_remove(ARRAY[l.system], NULL),
+	format('Role %I, which %s, %s: no guard holds it back.', l.role,
+		coalesce('writes as ' || l.system, 'loads the tables of several systems'),
+		CASE WHEN l.rolsuper THEN 'is a superuser' ELSE 'may set ' || l.settable END),
+	CASE WHEN l.rolsuper THEN format('Have the system use a role that is no superuser, or ALTER ROLE %I NOSUPERUSER', l.role)
+		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role that gives it this privilege.', l.settable, l.role) END
+FROM loader l
+WHERE l.switches_off AND EXISTS (SELECT FROM ownership.foreign_in f WHERE f.owner IS DISTINCT FROM l.system);
+
+CREATE OR REPLACE VIEW ownership.risks AS
+WITH guard AS MATERIALIZED (
+	SELECT * FROM ownership.guards
+), seen AS MATERIALIZED (
+	SELECT * FROM ownership.seen
+), spoken AS (
+	/*
+	 * The known writers of each field, one row for each writer and reason.  Local
+	 * fields do not count, nor do systems that own the field in some rows.
+	 */
+	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
+		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
+	FROM ownership.field f
+	WHERE NOT f.local
+	UNION ALL
+	/* a declared writer that may only fill blanks takes nothing from the owner */
+	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
+	FROM ownership.declared_access a
+	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+	LEFT JOIN ownership.domain d ON d.name = f.domain
+	WHERE a.mode = 'write' AND NOT f.local
+	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
+		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
+	UNION ALL
+	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,
+		f.owner IS DISTINCT FROM s.system AND (s.system IS NULL
+			OR (s.entity, s.field, s.system) NOT IN (SELECT a.entity, a.field, a.system FROM ownership.declared_access a WHERE a.mode = 'write')),
+		s.as_owner > 0
+	FROM seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE (s.disputed > 0 OR s.refused > 0 OR s.as_owner > 0) AND NOT f.local
+	  AND (s.system IS NULL OR (s.entity, s.field, s.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r))
+), quarrel AS (
+	SELECT entity, field, owner, array_agg(DISTINCT system COLLATE "C") FILTER (WHERE writes) AS writers,
+		count(DISTINCT system) FILTER (WHERE writes) > 1 AS contested,
+		string_agg(format('%s %s time%s, last on %s', coalesce(system, 'an unidentified writer'), disputed,
+			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C")
+			FILTER (WHERE disputed > 0) AS seen,
+		owner IS NOT NULL AND bool_or(disputed > 0) AND NOT bool_or(owner_writes) AS silent,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE undeclared AND system IS NOT NULL) AS undeclared,
+		coalesce(bool_or(undeclared AND system IS NULL), false) AS unidentified,
+		/* the undeclared writers as a part of a sentence, and as sentences */
+		string_agg(concat(coalesce(system, 'an unidentified writer'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS listed,
+		string_agg(format('%s %s, and is not declared to write it%s.', coalesce(system, 'An unidentified writer'),
+			concat(CASE WHEN disputed > 0
+				THEN format('wrote %s.%s %s time%s', entity, field, disputed, CASE disputed WHEN 1 THEN '' ELSE 's' END)
+				ELSE format('tried to write %s.%s', entity, field) END,
+				', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
+			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
+	FROM spoken
+	GROUP BY entity, field, owner
+), copies AS MATERIALIZED (
+	SELECT * FROM ownership.compare_copies('*', false)
+), guide AS MATERIALIZED (
+	/* words for the middle of a sentence */
+	SELECT d.name, d.excluded_owner, lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2) AS subject,
+		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
+	FROM ownership.domain d
+), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
+	/* a setting switches the guard off, or makes it weaker than the map says */
+	SELECT 0, 'high', 'enforcement_off', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
+		format('%s is %s %s: %s.', w.setting, w.value, w.place, CASE
+			WHEN w.setting = 'ownership.default_policy' THEN 'what the map says of fields without a policy does not hold there'
+			WHEN w.value = 'observe' THEN 'every write goes through, and is only recorded'
+			ELSE 'every write goes through, and nothing is recorded' END),
+		format('Ask who set it and why. If it is not meant to stay: %s', w.advice)
+	FROM ownership.weakened w
+	WHERE EXISTS (SELECT FROM ownership.mirrored_table)
+	UNION ALL
+	/* no system of record */
+	SELECT 1, 'high', 'unowned', f.entity, f.field, NULL::text, NULL::text, f.writers,
+		format('%s.%s has no system of record%s.', f.entity, f.field,
+			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
+		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
+			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
+	FROM ownership.field_access f
+	LEFT JOIN guide g ON g.name = f.domain
+	WHERE f.owner IS NULL AND NOT f.local
+	UNION ALL
+	/* several writers, declared or seen, with or without the owner */
+	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,
+		concat_ws(' ', format('%s systems write %s.%s: %s%s.', cardinality(q.writers), q.entity, q.field, array_to_string(q.writers, ', '),
+				'; its system of record is ' || q.owner),
+			'Seen: ' || q.seen || '.', 'Not declared to write it: ' || q.listed || '.',
+			CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
+		CASE WHEN q.owner IS NULL THEN 'The last write counts. Decide which of them owns it; the others only read it.'
+			WHEN q.silent THEN format('Ask the teams which of them maintains it, and make that system the owner. If it is %s, have the others make their changes there.', q.owner)
+			ELSE format('Ask the others why they write it: only %s owns it. Their changes must be made there, before they stop writing.', q.owner) END
+	FROM quarrel q
+	WHERE q.contested
+	UNION ALL
+	/* a guard of which a trigger is missing or switched off */
+	SELECT 3, 'high', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
+		format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')),
+		format('Ask the database administrator by whom and why it was switched off, then switch it on again: SELECT ownership.guard(%L)', g.relation)
+	FROM guard g
+	WHERE NOT g.guarded AND g.touched
+	UNION ALL
+	SELECT 4, 'medium', 'unguarded', NULL, NULL, g.relation, NULL, '{}',
+		format('%s is on the map, but nothing enforces it.', g.relation),
+		format('Have it guarded when the owners are decided: SELECT ownership.guard(%L), or CALL ownership.guard_all() for all tables.', g.relation)
+	FROM guard g
+	WHERE NOT g.guarded AND NOT g.touched AND g.problems <> ARRAY['the table is not there']
+	  AND NOT EXISTS (SELECT FROM ownership.bound_table b WHERE b.table_schema = g.table_schema AND b.table_name = g.table_name AND b.guarded)
+	UNION ALL
+	/* rows that anyone may create and delete */
+	SELECT 5, 'medium', 'unowned_key', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name), k.column_name, '{}',
+		CASE WHEN k.field IS NULL
+			THEN format('No mirrored column of %s is a key: every system may create and delete its rows.', ownership.relation_name(t.table_schema, t.table_name))
+			ELSE format('Key %s.%s has no system of record: every system may create and delete rows of %s.', k.entity, k.field, ownership.relation_name(t.table_schema, t.table_name)) END,
+		'Decide which system creates and deletes these records, and make it the owner of the key.'
+	FROM ownership.mirrored_table t
+	LEFT JOIN LATERAL (SELECT c.entity, c.field, c.column_name, f.owner FROM ownership.mirrored_column c
+		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
+	WHERE k.owner IS NULL AND t.source IS NULL
+	UNION ALL
+	/* a kind of system that must not own such data, everywhere or in some rows */
+	SELECT 9, 'medium', 'out_of_bounds', o.entity, o.field, o.relation, o.column_name, ARRAY[s.name],
+		format('%s owns %s.%s%s; %s %s.', ownership.system_label(s.name, s.kind), o.entity, o.field, ' where ' || o.row_filter,
+			g.subject, coalesce('belongs in ' || g.kinds, 'does not belong there')),
+		format('Ask whether %s should own it instead, and %s only read it. If this is meant, take %s out of the domain''s excluded_owner.',
+			coalesce(g.kinds, 'another system'), s.name, s.kind)
+	FROM (SELECT f.entity, f.name AS field, f.domain, f.owner, NULL::text AS relation, NULL::text AS column_name, NULL::text AS row_filter
+		FROM ownership.field f
+		UNION ALL
+		SELECT c.entity, c.field, f.domain, r.owner, ownership.relation_name(r.table_schema, r.table_name), r.column_name, r.row_filter
+		FROM ownership.row_owner r
+		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field) o
+	JOIN guide g ON g.name = o.domain
+	JOIN ownership.system s ON s.name = o.owner
+	WHERE s.kind = ANY (g.excluded_owner)
+	UNION ALL
+	/* others write, the owner never does */
+	SELECT 11, 'medium', 'silent_owner', q.entity, q.field, NULL, NULL, ARRAY[q.owner],
+		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', q.owner, q.entity, q.field, q.seen),
+		format('Ask the team of %s whether it still maintains this. If not, make the system that maintains it the owner.', q.owner)
+	FROM quarrel q
+	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
+	UNION ALL
+	SELECT 12, CASE WHEN q.undeclared IS NULL AND NOT q.silent THEN 'low' ELSE 'medium' END, 'undeclared_writer', q.entity, q.field, NULL, NULL,
+		coalesce(q.undeclared, '{}'),
+		concat_ws(' ', q.undeclared_told, CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
+		concat_ws(' ', CASE WHEN q.undeclared IS NULL THEN NULL
+			WHEN q.owner IS NULL THEN format('Ask the team of %s why. If it should, make it the owner, or declare it as a writer.', array_to_string(q.undeclared, ' and that of '))
+			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, its changes must be made in %s, before it stops writing.',
+				array_to_string(q.undeclared, ' and that of '), q.owner) END,
+			CASE WHEN q.unidentified THEN 'Find out which system the unidentified writer is, and record its role or feed with ownership.identify().' END)
+	FROM quarrel q
+	WHERE q.undeclared_told IS NOT NULL AND NOT q.contested
+	UNION ALL
+	SELECT 14, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
+		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
+			CASE s.reads WHEN 1 THEN '' ELSE 's' END),
+		format('Add %s to the readers of the field: then its team is asked before the field changes.', s.system)
+	FROM seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
+	  AND NOT EXISTS (SELECT FROM ownership.declared d
+		WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
+	UNION ALL
+	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
+		format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.', s, g.relation),
+		format('Find out which system sends it, and record that: SELECT ownership.identify(''...'', subscription => %L)', s)
+	FROM guard g
+	CROSS JOIN LATERAL unnest(g.subscriptions) s
+	WHERE g.touched AND NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s)
+	UNION ALL
+	SELECT 7, 'medium', 'unknown_identity', NULL, NULL, NULL, NULL,
+		CASE WHEN i.system IS NULL THEN '{}' ELSE ARRAY[i.system] END,
+		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
+			THEN format('Role %s is not the role that was identified; it writes as no system.', i.name)
+			ELSE format('%s %s is not there.', initcap(i.kind), i.name) END,
+		CASE WHEN i.kind = 'role' AND r.oid IS NOT NULL
+			THEN 'The role was dropped, and another role of that name was created. Check by whom and why; if it is the same system, call ownership.identify() for it again.'
+			ELSE 'Correct the name, if it is misspelt; else create it, or delete its row from ownership.identity.' END
+	FROM ownership.identity i
+	LEFT JOIN pg_catalog.pg_roles r ON i.kind = 'role' AND r.rolname = i.name::name
+	LEFT JOIN ownership.bound_role b ON i.kind = 'role' AND b.name = i.name
+	LEFT JOIN pg_catalog.pg_subscription s ON i.kind = 'subscription' AND s.subname = i.name::name
+		AND s.subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+	WHERE (i.kind = 'role' AND (r.oid IS NULL OR b.role <> r.oid))
+	   OR (i.kind = 'subscription' AND s.oid IS NULL)
+	UNION ALL
+	/* what the map names and the database does not have */
+	SELECT 8, 'medium', 'broken_mirror', NULL, NULL, ownership.relation_name(t.table_schema, t.table_name), NULL, '{}',
+		format('Table %s is on the map, but not in the database.', ownership.relation_name(t.table_schema, t.table_name)),
+		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_table.'
+	FROM ownership.mirrored_table t
+	JOIN guard g USING (table_schema, table_name)
+	WHERE g.problems = ARRAY['the table is not there']
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
+		CASE WHEN a.attnum IS NULL
+			THEN format('Column %s of %s is on the map, but not in the database.', m.column_name, ownership.relation_name(m.table_schema, m.table_name))
+			ELSE format('Column %s of %s cannot be guarded: it is a system or generated column.', m.column_name, ownership.relation_name(m.table_schema, m.table_name)) END,
+		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_column.'
+	FROM ownership.mirrored_column m
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND NOT a.attisdropped
+	WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> ''
+	UNION ALL
+	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
+		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
+		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
+		'Ask the person who changed the table, and correct the filter in ownership.row_owner.'
+	FROM ownership.row_owner o
+	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	WHERE ownership.row_filter_problem(c.oid, o.row_filter) IS NOT NULL
+	UNION ALL
+	/* a domain by which people mean different things */
+	SELECT 13, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
+		format('%s.%s is of the domain %s, by which people mean different things, and no rationale says what it means here.', f.entity, f.name, d.name),
+		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
+	FROM ownership.field f
+	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
+	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
+	UNION ALL
+	/* copies that contain different values, as far as the caller may read them */
+	SELECT 10, 'medium', 'drifting', c.entity, c.field, c.relation, c.column_name,
+		array_remove(ARRAY[c.owner, nullif(c.source, c.owner)], NULL),
+		format('Copies of %s.%s disagree: %s.%s differs from %s in some rows.',
+			c.entity, c.field, c.relation, quote_ident(c.column_name), c.authoritative),
+		format('See which rows differ, and which value is right: SELECT * FROM ownership.drift(%L); ', c.entity || '.' || c.field)
+			|| CASE WHEN c.source IS NULL THEN format('where this copy is right, correct %s first; then SELECT ownership.reconcile(%L) makes this copy agree.',
+					c.authoritative, c.entity || '.' || c.field)
+				ELSE format('where this copy is right, have %s corrected; in all other rows, %s must take over that value.', c.authoritative, c.source) END
+	FROM copies c
+	WHERE c.state = 'differ'
+	UNION ALL
+	SELECT DISTINCT 15, 'low', 'drifting', c.entity, c.field,
+		CASE WHEN c.authoritative IS NOT NULL THEN c.relation END, CASE WHEN c.authoritative IS NOT NULL THEN c.column_name END,
+		array_remove(ARRAY[c.owner, CASE WHEN c.authoritative IS NOT NULL THEN nullif(c.source, c.owner) END], NULL),
+		format('Whether the copies of %s.%s agree is not known: %s.', c.entity, c.field, c.problem), c.advice
+	FROM copies c
+	WHERE c.state = 'unlinked'
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.ddl_risk
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.loader_risk
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.renamed_risk
+	UNION ALL
+	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
+		format('Column %s of %s is not on the map.', u.column_name, u.relation),
+		'Decide which system owns it; if no other system ever needs it, list it as local.'
+	FROM ownership.unmapped u
+)
+SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
+FROM found
+ORDER BY array_position('{high,medium,low}', severity), rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";

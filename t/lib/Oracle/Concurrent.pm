@@ -1,6 +1,6 @@
-# Rounds of races: a transaction writes, another session's statement comes in
-# its way, the transaction ends.  What waits for what is PostgreSQL's affair;
-# what must come of it is in the model.
+# Rounds of races: a transaction writes, a statement of another session writes the
+# same rows, the transaction ends.  PostgreSQL decides whether the second statement
+# waits; the model predicts the result for both cases.
 package Oracle::Concurrent;
 
 use strict;
@@ -33,7 +33,7 @@ sub make_statements
 
 # A race:
 #   first      statements of a transaction, all of them of the map or none
-#   second     the statement that comes in its way
+#   second     the statement of the other session
 #   end        of the transaction
 #   isolation  of the second
 #   meanwhile  an edit of the map, committed while the second waits
@@ -45,11 +45,11 @@ sub make_race
 	my $second = $self->make_one($model, sub { $_[0] ne 'map' });
 	my $isolation = chance(0.25) ? 'repeatable read' : 'read committed';
 
-	# the very same, sent twice
+	# the same statement, sent twice
 	return { kind => 'race', first => \@first, second => pick(@first), isolation => $isolation, end => chance(0.5) ? 'COMMIT' : 'ROLLBACK' }
 	  if !$of_map && chance(0.2);
 
-	# the same rows, mostly
+	# mostly the same rows
 	my %ids = map { $_ => 1 } map { $_->{rows} ? map { $_->{id} } @{ $_->{rows} } : @{ $_->{ids} // [] } } @first;
 	if (%ids && chance(0.8))
 	{
@@ -90,7 +90,7 @@ sub make_statement
 	return $s;
 }
 
-# What to do by hand, in two sessions.
+# The steps to repeat a race by hand, in two sessions.
 sub step_sql
 {
 	my ($self, $s) = @_;
@@ -155,12 +155,12 @@ sub race
 		my $diff = @states == @acts ? undef : "only " . scalar(@states) . " statements were run";
 		$diff //= $self->same_error($acts[$_], $states[$_], $errors[$_]) for 0 .. $#acts;
 		$diff //= $self->same_state($model, $expected->{evidence}, $look->run($self->look_sql));
-		return "$diff\n(" . ($waited ? 'the second waited' : 'nobody waited') . ")\n" . $self->step_sql($s) if defined $diff;
+		return "$diff\n(" . ($waited ? 'the second waited' : 'the second did not wait') . ")\n" . $self->step_sql($s) if defined $diff;
 	}
 	return undef;
 }
 
-# psql, which goes on while we do something else.
+# A psql in the background.
 package Oracle::Session;
 
 use strict;
@@ -190,7 +190,7 @@ sub send
 	return;
 }
 
-# Is everything done that was sent?  Waits for so many seconds.
+# Has psql finished all that was sent?  Waits at most this number of seconds.
 sub done
 {
 	my ($self, $seconds) = @_;
@@ -206,7 +206,7 @@ sub done
 	}
 }
 
-# What it said.
+# Waits until psql has finished; returns its output.
 sub wait
 {
 	my ($self) = @_;
@@ -265,17 +265,18 @@ sub predict
 		$before = $self->copy_state;
 		@evidence = ();
 	}
-	# who does not wait goes by the map that was there
+	# a statement that does not wait is judged by the map from before the transaction
 	$self->{map} = $before->{map} if !$waited;
 	my $result = $self->trial(sub { $self->follow($s->{second}, $before, $s->{isolation} ne 'read committed') });
 	$self->{map} = $after->{map} if $s->{end} eq 'COMMIT';
-	# one statement, one map: that of its beginning
+	# a statement is judged by the map of its beginning; the edit comes later
 	$self->SUPER::predict($s->{meanwhile}) if $waited && $s->{meanwhile};
 	return { errors => [ @errors, $result->{errors} ], evidence => [ @evidence, @{ $result->{evidence} } ] };
 }
 
-# The statement sees the rows of `seen`, waits for whoever changes them, and
-# goes on with what that left; unless its snapshot is to hold.
+# The statement sees the rows of `seen`, waits for the transaction that changes
+# them, and continues with the rows that this left; with `holds` (repeatable read)
+# it fails instead.
 sub follow
 {
 	my ($self, $s, $seen, $holds) = @_;
@@ -321,12 +322,12 @@ sub follow
 		next if !$is || !$self->found($s, { rows => { it => $is } });
 		$s->{kind} eq 'delete' ? $self->delete($s, $is) : $self->update($s, $is, $s->{to}, @{ $s->{set} });
 	}
-	# two rows that are to have one key may meet before it comes to the other error
+	# two rows that get the same key may collide before the other error is reached
 	$self->{errors}{23505} = 1 if $s->{kind} eq 'rekey' && @found > 1 && %{ $self->{errors} };
 	return;
 }
 
-# The row that was seen as it is now, if it is.
+# The row that was seen, as it is now; undef if it does not exist or the statement fails.
 sub met
 {
 	my ($self, $was, $is, $holds) = @_;

@@ -1,9 +1,9 @@
 # What a round may have besides a table, its map and statements.  Each feature
-# has a weight: how many of the rounds have it.  The environment leaves some
-# out, or has all rounds have others, so that what differs can be narrowed down:
+# has a weight: the share of the rounds that have it.  Variables of the environment
+# exclude features, or force them, to find the feature that a difference needs:
 #
-#   OWNERSHIP_FUZZ_WITHOUT="switches stamp"    not these
-#   OWNERSHIP_FUZZ_ONLY="filters"              these in every round, no others
+#   OWNERSHIP_FUZZ_WITHOUT="switches stamp"    no round has these
+#   OWNERSHIP_FUZZ_ONLY="filters"              every round has these, and no others
 package Oracle::Features;
 
 use strict;
@@ -14,24 +14,24 @@ our %features = (
 	# partitions that do not have the defaults of the table above them, and
 	# statements that name a partition
 	partition_defaults => { weight => 0.5, kinds => 'rcR' },
-	# row filters that name their table, or hand its row to a function
+	# row filters that name their table, or pass its row to a function
 	filters => { weight => 0.5, kinds => 'rcR' },
-	# a BEFORE UPDATE trigger that derives a column, as of "updated_at"
+	# a BEFORE UPDATE trigger that derives a column, like "updated_at"
 	stamp => { weight => 0.5, kinds => 'rcR' },
-	# a BEFORE INSERT trigger that lets some rows not happen, also on their way
+	# a BEFORE INSERT trigger that suppresses some rows, also rows that move there
 	# from another partition
 	suppress => { weight => 0.5, kinds => 'rcR' },
 	# MERGE that moves rows and inserts others; CTEs with several writes
 	combined => { weight => 0.5, kinds => 'r' },
-	# triggers that write another shared table, as hubs are built: by upsert, or
-	# by UPDATE and then INSERT; also the one that suppresses rows
+	# triggers that write another shared table, as hubs have them: by upsert, or by
+	# UPDATE and then INSERT; the trigger that suppresses rows may do so, too
 	side => { weight => 0.5, kinds => 'rR' },
-	# keys that the database makes, and values that it is told to make: DEFAULT
+	# keys that the database makes, and values that a statement asks it to make: DEFAULT
 	generated_keys => { weight => 0.4, kinds => 'rc' },
 	defaults_named => { weight => 0.4, kinds => 'rc' },
 	# a map that is edited while a statement waits in the middle
 	map_midway => { weight => 0.5, kinds => 'c' },
-	# values that are shown by settings of the session: money, regclass
+	# values whose text depends on settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and
 	# sessions in replica role
@@ -53,7 +53,7 @@ sub choose
 	}
 	for my $name (sort keys %features)
 	{
-		# the same seed draws the same, whatever is left out
+		# always draws, so that the same seed generates the same whatever is excluded
 		my $drawn = rand() < $features{$name}{weight};
 
 		next if $features{$name}{kinds} !~ /$kind/;
@@ -68,8 +68,8 @@ package Oracle::Round;
 # Triggers of users
 #
 
-# Those that are "always" fire in replication workers, too.  Names say whether
-# they come before the guard's or after it.
+# Those that are "always" fire in replication workers, too.  Their names decide
+# whether they fire before the guard's or after it.
 sub make_triggers
 {
 	my ($self) = @_;
@@ -90,14 +90,14 @@ sub make_triggers
 		my @tables = map { $_->[0] } $self->partitions;
 		my $table = @tables && ($sql eq 'true' || chance(0.8)) ? pick(@tables) : undef;
 
-		# in a worker the guard judges before a later trigger is asked
+		# in a worker the guard judges before a later trigger fires
 		$self->{suppress} = { sql => $sql, holds => $holds, table => $table, late => $late, always => !$late && chance(0.5) }
 		  if defined $table || $sql ne 'true';
 	}
 	return;
 }
 
-# The other table, fz.l: a row for each of fz.t that was told.
+# The side table, fz.l: a trigger writes a row of it for each written row of fz.t.
 sub make_side
 {
 	my ($self) = @_;
@@ -113,7 +113,7 @@ sub make_side
 		$c->{owner} = chance(0.15) ? undef : pick(@Oracle::Round::systems);
 		$c->{policy} = pick(qw(observe fill keep keep reject), undef);
 	}
-	# in a worker, an AFTER trigger of a partition leaks (PostgreSQL's affair);
+	# in a worker, PostgreSQL leaks memory for an AFTER trigger of a partition;
 	# a BEFORE trigger of one fires twice for a row that moves
 	my $plain = $self->{layout} eq 'plain';
 	$self->{side} = {
@@ -123,14 +123,14 @@ sub make_side
 	return;
 }
 
-# What is told of a row, as a statement's values.
-sub told
+# The row of the side table that belongs to a row, as values of a statement.
+sub side_row
 {
 	my ($self, $row) = @_;
 	return { id => $row->{id} . ($row->{r} // ''), a => $row->{k}, b => $row->{id} % 3 };
 }
 
-sub tell_sql
+sub side_write_sql
 {
 	my ($self) = @_;
 	my $id = 'NEW.id::text' . ($self->{column}{r} ? ' || NEW.r' : '');
@@ -148,7 +148,7 @@ sub side_sql
 
 	return
 		'CREATE TABLE fz.l (' . join(', ', map { $t->{round}->column_sql($_) } @columns) . ", PRIMARY KEY (id));\n"
-	  . trigger_sql('a_tell', ($t->{before} ? 'BEFORE' : 'AFTER') . ' INSERT OR UPDATE', 'fz.t', $t->{always}, $self->tell_sql . ' RETURN NEW;')
+	  . trigger_sql('a_tell', ($t->{before} ? 'BEFORE' : 'AFTER') . ' INSERT OR UPDATE', 'fz.t', $t->{always}, $self->side_write_sql . ' RETURN NEW;')
 	  . ($t->{definer} ? "ALTER FUNCTION fz.a_tell() SECURITY DEFINER;\n" : '');
 }
 
@@ -160,15 +160,15 @@ sub side_map_sql
 		  @{ $self->{side}{round}{columns} });
 }
 
-# An INSERT leaves the id to the database: as identity, serial, or by a function
-# as of uuids.  Which ids it will make is known: the sequence begins anew.
+# The INSERT leaves the id to the database: an identity, a serial, or a function
+# like those for UUIDs.  The model knows the ids: the sequence is set before each.
 sub make_unnamed
 {
 	my ($self, $s) = @_;
 	my $id = $self->{column}{id};
 	my $sent = $self->{sent}{ $s->{kind} };
 
-	# the same again, as of a client that tries again
+	# the same rows again, as a client sends them that tries again
 	if ($sent && chance(0.4))
 	{
 		@$s{qw(named set)} = @$sent{qw(named set)};
@@ -180,7 +180,7 @@ sub make_unnamed
 	delete $s->{into};
 	if ($self->{generate} =~ /^identity/ && $s->{kind} =~ /^(insert|upsert)$/ && chance(0.3))
 	{
-		# named, but what is said does not count
+		# the statement names the id, but PostgreSQL ignores the value
 		$s->{overriding} = 'USER';
 		$s->{wrap} = 'plain' if $s->{wrap} eq 'view';
 	}
@@ -205,18 +205,18 @@ sub generate_sql
 	return "CREATE SEQUENCE fz.ids;\nCREATE FUNCTION fz.next_id() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN nextval(''fz.ids''); END';\n";
 }
 
-# What is switched while a statement runs: name and value of a setting; where, by
-# whom it is called; whether for the transaction only.  It changes nothing: what
-# was so when the statement began holds until it ends.
+# A setting that is switched while a statement runs: its name and value; by: what
+# calls the switch; local: for the transaction only.  It changes nothing in the
+# result: a statement is judged by what was set when it began.
 sub make_switch
 {
 	my ($self, $s) = @_;
-	# what a trigger does next is another statement
+	# the statement of a trigger that writes the side table would begin after the switch
 	return if $self->{side};
 	my @users = grep { $_ && !$_->{always} } @{$self}{qw(stamp suppress)};
 	my $by_row = $s->{kind} eq 'update' ? 'set' : $s->{kind} =~ /^(insert|upsert|nothing)$/ ? 'values' : 'check';
 
-	# users' triggers that do not always fire are PostgreSQL's affair
+	# with session_replication_role, PostgreSQL decides whether such triggers fire
 	$s->{replica} = 1 if !@users && chance(0.2);
 	return if chance(0.4);
 	my ($name, $value) = @{ pick(
@@ -235,7 +235,7 @@ sub switch_sql
 	return "set_config('$switch->{name}', '$switch->{value}', $switch->{local})";
 }
 
-# The functions that switch for triggers and the constraint look at these.
+# The settings that fz.switch() reads, which triggers and the constraint call.
 sub switch_settings
 {
 	my ($switch) = @_;
@@ -243,7 +243,7 @@ sub switch_settings
 	return "SET fz.by = '$switch->{by}'; SET fz.switch = '$switch->{name}'; SET fz.value = '$switch->{value}'; SET fz.local = $switch->{local};\n";
 }
 
-# Does a user's trigger let a row not happen?
+# Does a user's trigger suppress the row?
 sub suppressed
 {
 	my ($self, $writer, $row) = @_;
@@ -261,7 +261,7 @@ sub triggers_sql
 	if (my $t = $self->{suppress})
 	{
 		$sql .= trigger_sql(($t->{late} ? 'zzzzz' : 'a') . '_suppress', 'BEFORE INSERT', defined $t->{table} ? "fz.t_$t->{table}" : 'fz.t',
-			$t->{always}, "IF $t->{sql} THEN " . ($t->{route} ? $self->tell_sql : '') . " RETURN NULL; END IF; RETURN NEW;");
+			$t->{always}, "IF $t->{sql} THEN " . ($t->{route} ? $self->side_write_sql : '') . " RETURN NULL; END IF; RETURN NEW;");
 	}
 	if ($self->{with}{switches})
 	{

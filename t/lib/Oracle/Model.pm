@@ -1,8 +1,8 @@
-# The contract, as said in the documentation: what a statement does to the rows
-# of fz.t, which error it ends with, and the evidence that it leaves.
+# The contract, as the documentation describes it: what a statement does to the rows
+# of fz.t, with which error it ends, and the evidence that it leaves.
 #
-# A row is a hash by column; {rid} tells it from other rows while its key
-# changes, {version} its versions.
+# A row is a hash by column; {rid} identifies it also when its key changes,
+# {version} identifies its versions.
 package Oracle::Model;
 
 use strict;
@@ -75,7 +75,7 @@ sub owner
 	return $self->{map}{ $c->{name} }{owner};
 }
 
-# Who writes: role, setting, system, steward; of a feed, also worker and strict.
+# The writer: role, setting, system, steward; of a feed, also worker and strict.
 sub writer
 {
 	my ($self, $s) = @_;
@@ -83,7 +83,7 @@ sub writer
 	return $self->{round}{writers}{ $s->{writer} };
 }
 
-# What becomes of a write that is not the owner's.
+# The outcome of a write by a writer that is not the owner.
 sub verdict
 {
 	my ($self, $s, $operation, $c, $stored) = @_;
@@ -102,7 +102,7 @@ sub verdict
 	return 'kept';
 }
 
-# Is the column somebody else's for the writer?
+# Does another system than the writer own the column?
 sub foreign
 {
 	my ($self, $s, $c, $row) = @_;
@@ -124,7 +124,7 @@ sub evidence
 	return;
 }
 
-# The key columns by which a row that was not made is known: those that the
+# The key columns in evidence about a row that was not created: those that the
 # statement named.
 sub said_keys
 {
@@ -132,16 +132,16 @@ sub said_keys
 	return grep { !($s->{start} && $_->{name} eq 'id') } @{ $self->{round}{keys} };
 }
 
-# A refused value is told once: returns those of the columns that were not.  A
-# row that was refused as a whole is told as a whole, and compared with what was
-# told of it last; what the database made is nobody's news.
-sub untold
+# The guard records a refused value once: returns the columns whose values are not
+# recorded yet.  A row that was refused as a whole is recorded as a whole, and
+# compared with the latest evidence of it, without values that the database made.
+sub unrecorded
 {
 	my ($self, $s, $what, $key, $proposed, $made, @columns) = @_;
 	my $writer = $self->writer($s);
-	my $who = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
+	my $name = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
 	my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
-	my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $who);
+	my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $name);
 	my @fresh;
 
 	if ($what ne 'kept')
@@ -149,7 +149,7 @@ sub untold
 		my $value = Oracle::encode($proposed);
 		my $last;
 
-		# where the key is not whole, the proposal stands for it, whatever came between
+		# where the key is not whole, the proposal replaces it, whatever came between
 		$at .= "\0$value" if @said < @{ $self->{round}{keys} };
 		$last = $self->{memory}{$at};
 		return () if $last && without($last->{value}, @$made) eq without($value, @$made) && !grep { !$last->{columns}{$_} } @columns;
@@ -183,7 +183,7 @@ sub values_of
 	return { map { $_ => defined $row->{$_} ? "$row->{$_}" : undef } @columns };
 }
 
-# The row as evidence shows it whole.
+# The whole row as evidence contains it.
 sub whole
 {
 	my ($self, $row) = @_;
@@ -208,8 +208,8 @@ sub writes
 {
 	my ($self, $s, $c, $value, $named) = @_;
 
-	# a replicated INSERT does not say what it names: a volatile default is not
-	# known from a value, a stable one is
+	# a replicated INSERT does not say what it names: the guard cannot distinguish a
+	# volatile default from a value; a stable one it can
 	my $default = $self->{round}->default($s, $c);
 	return changed($c, $value, $default->{value}) if !$default->{computed} || ($default->{computed} eq 'stable' && $s->{kind} eq 'feed');
 	return $named && $s->{kind} ne 'feed';
@@ -219,7 +219,7 @@ sub insert
 {
 	my ($self, $s, $given, %opt) = @_;
 	my $r = $self->{round};
-	# DEFAULT is no value that anybody proposed
+	# DEFAULT is no proposed value
 	my %named = map { $_->{name} => !($s->{defaults} && $s->{defaults}{ $_->{name} }) } @{ $s->{named} };
 	my %row = %{ $self->new_row($s, $given) };
 	my $there = $self->{rows}{ $r->key_of(\%row) };
@@ -236,11 +236,11 @@ sub insert
 		next if !$c->{key} && !(defined $value && $self->writes($s, $c, $value, $named{ $c->{name} }));
 		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
 	}
-	# before an INSERT is amended or discarded, the guard looks whether it will fail
+	# before the guard amends or discards an INSERT, it checks whether it will fail
 	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
-	# what does not happen is not judged; what is refused before that is told all
-	# the same.  Beside rows that move, what is rejected is so before later
-	# triggers are asked.
+	# a suppressed row is not judged; what was refused before it was suppressed is
+	# recorded all the same.  In a statement that also moves rows, the guard rejects
+	# before later triggers fire.
 	my $rejected = grep { $_ eq 'rejected' } values %verdicts;
 	if ($rejected && (!$suppressed || $self->{let_in}))
 	{
@@ -251,7 +251,7 @@ sub insert
 	@kept = grep { $verdicts{$_} eq 'kept' } keys %verdicts;
 	if ($self->writer($s)->{worker} && !grep { $_ eq 'discarded' } values %verdicts)
 	{
-		# no default can stand in: over SQL that is an error, see below
+		# there is no default to store: over SQL that is an error, see below
 		my @stuck = grep { $r->{column}{$_}{not_null} && !defined $r->default($s, $r->{column}{$_})->{value} } @kept;
 		@verdicts{@kept} = ('discarded') x @kept if @stuck;
 	}
@@ -259,10 +259,10 @@ sub insert
 	{
 		return if $rejected;
 		my $whole = $self->whole(\%row);
-		# what the database made; a replicated INSERT does not tell
+		# values that the database made; a replicated INSERT does not say which
 		my @made = $s->{kind} eq 'feed' ? () : grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole;
 		delete @$whole{ 'id', @made } if $s->{start};
-		@columns = $self->untold($s, 'discarded INSERT', \%row, $whole, \@made, @columns);
+		@columns = $self->unrecorded($s, 'discarded INSERT', \%row, $whole, \@made, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
 	}
@@ -273,7 +273,7 @@ sub insert
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
-	@kept = $self->untold($s, 'kept', \%row, \%row, [], @kept);
+	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
 	$final{rid} = $final{version} = ++$serial;
@@ -282,7 +282,7 @@ sub insert
 	return;
 }
 
-# Users' triggers that fire before the guard's at an INSERT; false: that ends it.
+# Users' triggers that fire before the guard's at an INSERT; false: they suppress the row.
 sub before
 {
 	my ($self, $s, $row) = @_;
@@ -290,40 +290,41 @@ sub before
 
 	if ($self->{round}->suppressed($self->writer($s), $row) && !$suppress->{late})
 	{
-		$self->tell($s, $row) if $suppress->{route};
+		$self->write_side($s, $row) if $suppress->{route};
 		return 0;
 	}
-	$self->told_by($s, $row, 1);
+	$self->side_trigger($s, $row, 1);
 	return 1;
 }
 
 sub after
 {
 	my ($self, $s, $row) = @_;
-	return $self->told_by($s, $row, 0);
+	return $self->side_trigger($s, $row, 0);
 }
 
-sub told_by
+# Writes the side table if its trigger fires at this time, before or after.
+sub side_trigger
 {
 	my ($self, $s, $row, $before) = @_;
 	my $side = $self->{round}{side};
 
-	$self->tell($s, $row) if $side && !$side->{before} == !$before && $self->{round}->fires($side, $self->writer($s));
+	$self->write_side($s, $row) if $side && !$side->{before} == !$before && $self->{round}->fires($side, $self->writer($s));
 	return;
 }
 
-# Writes the other table: SQL, also in a worker, by the same writer.
-sub tell
+# Writes the side table: by SQL, also in a worker, as the same writer.
+sub write_side
 {
 	my ($self, $s, $row) = @_;
 	my ($side, $writer) = ($self->{side}, $self->writer($s));
 	my %columns = %{ $side->{round}{column} };
 
-	# a carrier is the source of the table that it writes; this one has none
+	# a carrier writes as the source of the table; the side table has none
 	$writer = { %$writer, system => undef } if ($writer->{kind} // '') eq 'carrier';
 	@$side{qw(errors evidence)} = @$self{qw(errors evidence)};
 	$side->part({
-			kind => 'upsert', rows => [ $self->{round}->told($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
+			kind => 'upsert', rows => [ $self->{round}->side_row($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
 			enforcement => $s->{enforcement}, writer => $writer->{worker} ? { %$writer, worker => 0, in_worker => 1 } : $writer },
 		$side->copy_state);
 	return;
@@ -336,11 +337,11 @@ sub update
 	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
 	my %verdicts;
 
-	# what the database derives is its own doing; a replicated move fires DELETE
-	# and INSERT alone
+	# values that the database derives are not judged; a replicated move fires
+	# triggers for DELETE and INSERT only
 	my $halves = $self->writer($s)->{worker} && ($r->partition($stored))[0] ne ($r->partition(\%new))[0];
 	$new{stamped} = ($stored->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s)) && !$halves;
-	$self->told_by($s, \%new, 1);
+	$self->side_trigger($s, \%new, 1);
 	my %final = %new;
 	for my $c (@set)
 	{
@@ -352,15 +353,15 @@ sub update
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
 	{
 		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
-		# what a user's trigger suppresses, the guard never sees
+		# the guard never sees a row that a user's trigger suppresses
 		return if $r->suppressed($self->writer($s), \%new);
 		my $whole = $self->whole(\%new);
-		my @columns = $self->untold($s, 'discarded UPDATE', $stored, $whole, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+		my @columns = $self->unrecorded($s, 'discarded UPDATE', $stored, $whole, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 		$self->evidence($s, 'UPDATE', 'discarded', \@columns, $stored, values_of($stored, @columns), $whole) if @columns;
 		return;
 	}
-	# of which nothing is left: the row is as it was stored.  Zeros that are added
-	# to a numeric are no conflict, but something.
+	# nothing of the UPDATE is left: the row stays as it was stored.  Zeros that are
+	# added to a numeric are no conflict, but they are a change.
 	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed({}, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
 	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
@@ -369,36 +370,36 @@ sub update
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
 	return if %{ $self->{errors} };
 
-	# evidence goes by the key that the row has now
-	# of a row that did not arrive nothing was let through
+	# evidence contains the key that the row has now; of a row that was suppressed on
+	# its way nothing went through
 	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts) if !$gone;
-	my @kept = $self->untold($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
+	my @kept = $self->unrecorded($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
 	delete $self->{rows}{$was};
 	$self->{let_in} = 1 if ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && !($gone && !$r->{suppress}{late});
 	if ($gone)
 	{
-		# a move that a user's trigger ends half way
+		# a user's trigger suppresses the INSERT of a move
 		$self->{moved}{ $stored->{rid} } = 1;
-		$self->tell($s, \%final) if $r->{suppress}{route};
+		$self->write_side($s, \%final) if $r->{suppress}{route};
 		return;
 	}
 	$self->{rows}{$is} = \%final;
 	$final{version} = ++$serial;
 	if (($r->partition($stored))[0] ne ($r->partition(\%final))[0])
 	{
-		# whoever waits for it will not find it
+		# a statement that waits for the row will not find it
 		$self->{moved}{ $stored->{rid} } = 1;
 		$final{rid} = ++$serial;
 	}
-	# of which nothing is left, a worker skips
+	# a worker skips an UPDATE of which nothing is left
 	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
 }
 
-# A replicated UPDATE that moves a row to another partition takes a writer who
-# may write all columns of the partition keys above the row, changed or not.
-# Adds the verdicts on these; true: the move may not be.
+# A replicated UPDATE that moves a row to another partition needs a writer that may
+# write all columns of the partition keys above the row, changed or not.  Adds the
+# verdicts on these; true: the move is refused.
 sub stands_in_the_way
 {
 	my ($self, $s, $stored, $new, $verdicts) = @_;
@@ -429,7 +430,7 @@ sub delete
 	if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
 	if (my @columns = grep { $verdicts{$_} eq 'discarded' } keys %verdicts)
 	{
-		@columns = $self->untold($s, 'discarded DELETE', $stored, undef, [], @columns);
+		@columns = $self->unrecorded($s, 'discarded DELETE', $stored, undef, [], @columns);
 		$self->evidence($s, 'DELETE', 'discarded', \@columns, $stored, values_of($stored, @columns), undef) if @columns;
 		return;
 	}
@@ -457,14 +458,14 @@ sub truncate
 	return;
 }
 
-# Takes a statement; returns the errors it may end with, and its evidence.
+# Runs a statement in the model; returns the errors with which it may end, and its evidence.
 sub predict
 {
 	my ($self, $s) = @_;
 	return $self->trial(sub { $self->statement($s) });
 }
 
-# An error undoes everything.
+# Runs a part of the model; an error undoes everything.
 sub trial
 {
 	my ($self, $work) = @_;
@@ -527,14 +528,14 @@ sub part
 		{
 			$s->{kind} eq 'delete' ? $self->delete($s, $stored) : $self->update($s, $stored, $s->{to}, @{ $s->{set} });
 		}
-		# two rows that are to have one key may meet before it comes to the other error
+		# two rows that get the same key may collide before the other error is reached
 		$self->{errors}{23505} = 1 if $s->{kind} eq 'rekey' && @found > 1 && %{ $self->{errors} };
 	}
 	return;
 }
 
-# An upsert ends where a user's trigger does not let its INSERT be.  This fires,
-# also where it turns into an UPDATE.
+# Does a user's trigger end an upsert by suppressing its INSERT?  The BEFORE INSERT
+# triggers fire also where the upsert becomes an UPDATE.
 sub not_tried
 {
 	my ($self, $s, $given) = @_;

@@ -1,6 +1,6 @@
-# Rounds over replication: a source that nobody guards publishes fz.t, and a
-# hub with a map subscribes to it.  Statements are transactions of the source,
-# and ordinary statements of others on the hub.
+# Rounds over replication: a source without a guard publishes fz.t, and a hub with a
+# map subscribes to it.  Statements are transactions of the source, and ordinary
+# statements of other writers on the hub.
 package Oracle::Replicated;
 
 use strict;
@@ -16,7 +16,7 @@ sub pick { return Oracle::Round::pick(@_); }
 
 sub layouts { return qw(plain range list nested nested); }
 
-# A default that is computed tells what a feed wrote in its own way.
+# Adds a column with a computed default: the guard decides by it what a feed wrote.
 sub make_table
 {
 	my ($self) = @_;
@@ -28,7 +28,7 @@ sub make_table
 	return;
 }
 
-# Who the feed is, and what it sends.
+# The identity of the feed, and what it sends.
 sub make_map
 {
 	my ($self) = @_;
@@ -44,7 +44,7 @@ sub make_map
 
 	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance(0.8)) } @{ $self->{columns} } ];
 	$self->{truncates} = chance(0.5);
-	# objects have other numbers at the source
+	# the binary form of reg* contains OIDs, which differ at the source
 	my $binary = !grep { $_->{type} =~ /^(reg|fz\.priced)/ } @{ $self->{published} };
 	$self->{options} = join(', ', (chance(0.3) && $binary ? 'binary = true' : ()), (chance(0.3) ? 'streaming = true' : ()));
 	$self->{full} = chance(0.3);
@@ -55,14 +55,14 @@ sub letter { return 'R'; }
 
 sub make_model { return Oracle::Hub->new($_[0]); }
 
-# The first statement is the subscription, which copies what is there, or finds
-# it there already: also rows that the feed might not create.
+# The first statement is the subscription, which copies the rows of the source, or
+# finds them at the hub already: also rows that the feed may not create.
 sub make_statements
 {
 	my ($self, $model) = @_;
 	my %sync = (kind => 'sync', writer => 'feed', enforcement => 'on', rows => [], named => $self->{published});
 
-	# an error in the first copy would come again for ever
+	# an error in the first copy would be repeated for ever
 	$self->{seeded} = $self->{feed}{strict} || chance(0.5);
 	@sync{qw(writer enforcement)} = qw(superuser off) if $self->{seeded};
 	$sync{rows} = [ map { $self->new_row($_, $sync{named}) } $self->ids($model, int(rand(8))) ];
@@ -85,8 +85,8 @@ sub make_feed
 	for (1 .. pick(1, 1, 1, 2, 3))
 	{
 		my $part;
-		# moves between partitions are what replication does in its own way
-		# most of all where there are two levels of them
+		# more moves between partitions, which replication handles in a way of its
+		# own, most of all with two levels of partitions
 		my @rows = map { $model->{source}{rows}{$_} } sort keys %{ $model->{source}{rows} };
 		my @deep = grep { ($self->partition($_))[0] =~ /^de_/ } @rows;
 		my $move = @rows && chance(0.3);
@@ -106,7 +106,7 @@ sub make_feed
 	return { kind => 'feed', writer => 'feed', enforcement => 'on', parts => \@parts };
 }
 
-# No transactions, in which the feed would wait for a row.
+# No transactions at the hub: the feed would wait for their rows.
 sub make_statement
 {
 	my ($self, $model) = @_;
@@ -150,7 +150,7 @@ BEGIN
 		PERFORM pg_sleep(0.01);
 	END LOOP;
 END';
--- waits until what the source has sent is here; what stops the stream is skipped
+-- waits until what the source has sent has arrived; skips a transaction that stops the stream
 CREATE PROCEDURE fz.arrive(sent int, finished pg_lsn, INOUT outcome text) LANGUAGE plpgsql AS '
 DECLARE
 	feed oid := (SELECT oid FROM pg_subscription WHERE subname = ''fz_'' || current_database());
@@ -226,7 +226,7 @@ sub step_sql
 	my ($self, $s) = @_;
 
 	return hub_session() . $self->SUPER::step_sql($s) if $s->{kind} !~ /^(feed|sync)$/;
-	# where the copy failed there is no stream to look at
+	# where the copy failed, there is no stream to test
 	return $self->sync_sql($s) . "\\set last 0\n\\echo \@S :outcome\n" . $self->look_sql
 	  . "SELECT :'outcome' <> '00000' AS failed \\gset\n\\if :failed\n\\quit\n\\endif\n" if $s->{kind} eq 'sync';
 	return
@@ -264,7 +264,7 @@ END
 	return;
 }
 
-# The worker's errors, in their order, are what stopped the stream.
+# The errors of the worker, in their order: each stopped the stream.
 sub errors_in
 {
 	my ($self, $node, $db, $offset) = @_;
@@ -281,7 +281,7 @@ sub same_error
 	return $errors->{$state} ? undef : 'expected the stream ' . (%$errors ? 'to stop by ' . join(' or ', sort keys %$errors) : 'to go on') . ", got $state";
 }
 
-# A table that nobody guards, and what changes in it.
+# The table of the source, without a guard, and its changes.
 package Oracle::Source;
 
 use strict;
@@ -313,7 +313,7 @@ sub update
 	if ($was ne $is && $self->{rows}{$is}) { $self->{errors}{23505} = 1; return; }
 	delete $self->{rows}{$was};
 	$self->{rows}{$is} = \%new;
-	# a value out of line that was not touched is not sent
+	# an unchanged value that is stored out of line is not sent
 	my @sent = grep { $set{ $_->{name} } || $_->{type} ne 'bytea' || length($new{ $_->{name} } // '') < 4000 } @{ $r->{published} };
 	push @{ $self->{changes} }, { operation => 'update', old => $stored, new => \%new, sent => \@sent };
 	return;
@@ -337,7 +337,7 @@ sub truncate
 	return;
 }
 
-# Users' triggers are at the hub.
+# The source has no users' triggers.
 sub not_tried { return 0; }
 
 # What a transaction sends; a statement that fails sends nothing.
@@ -355,7 +355,7 @@ sub changes
 	return @changes;
 }
 
-# What the hub makes of it.
+# The model of the hub.
 package Oracle::Hub;
 
 use strict;
@@ -386,7 +386,7 @@ sub predict
 				my ($operation, $old, $new, $sent) = @$change{qw(operation old new sent)};
 				my $stored = $old && $self->{rows}{ $self->{round}->key_of($old) };
 
-				# a row that is not there is passed over
+				# PostgreSQL skips a change of a row that does not exist
 				next if $old && !$stored;
 				if ($operation eq 'insert') { $self->insert({ %$s, named => $sent }, $new, unprobed => 1); }
 				elsif ($operation eq 'update') { $self->update($s, $stored, $new, @$sent); }
