@@ -205,6 +205,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			break; /* a parallel worker counts nothing */
 	}
+	guard_end_transaction();
 	move_end_transaction();
 	tally_end_transaction();
 	statement_end_transaction();

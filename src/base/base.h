@@ -131,6 +131,7 @@ extern bool names_match_table(const char *pattern, const char *schema, const cha
 extern char *names_nearest(const char *wanted, List *names);
 extern bool names_is_blank_edged(const char *name);
 extern bool names_can_be_field(const char *column);
+extern char *names_at(List *names, int i);
 extern bool names_contain(List *names, const char *name);
 extern bool names_all_among(List *names, List *others);
 extern char *names_default_entity(const char *schema, const char *table);

@@ -62,7 +62,6 @@ compat_inserted_columns(PlannedStmt *statement, RangeTblEntry *rte)
 		return NULL;
 	return getRTEPermissionInfo(statement->permInfos, rte)->insertedCols;
 #else
-	(void) statement;
 	return rte->insertedCols;
 #endif
 }
@@ -74,8 +73,6 @@ compat_copy_took_default(const struct CopyFromStateData *copy, AttrNumber attnum
 #if PG_VERSION_NUM >= 160000
 	return attnum > 0 && copy->defaults != NULL && copy->defaults[attnum - 1];
 #else
-	(void) copy;
-	(void) attnum;
 	return false;
 #endif
 }
@@ -189,7 +186,6 @@ compat_rte_perms(PlannedStmt *statement, RangeTblEntry *rte)
 		return none;
 	return compat_perms(getRTEPermissionInfo(statement->permInfos, rte));
 #else
-	(void) statement;
 	return compat_perms(rte);
 #endif
 }

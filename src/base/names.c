@@ -205,6 +205,13 @@ names_can_be_field(const char *column)
 	return !names_is_blank_edged(column) && strchr(column, '.') == NULL;
 }
 
+/* The name at a position, counted from 0; "" where the list is shorter. */
+char *
+names_at(List *names, int i)
+{
+	return i < list_length(names) ? list_nth(names, i) : "";
+}
+
 bool
 names_contain(List *names, const char *name)
 {

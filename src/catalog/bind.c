@@ -100,7 +100,7 @@ text_array(List *texts)
  * table's row.
  */
 void
-bind_forget_off(Oid relid)
+bind_forget_left_off(Oid relid)
 {
 	CatalogScan *scan;
 	Relation off;
@@ -130,7 +130,7 @@ record_off(Oid relid)
 
 	if (!OidIsValid(catalog_table("left_off", true)) || !place_of(relid, &place))
 		return;
-	bind_forget_off(relid);
+	bind_forget_left_off(relid);
 	values[0] = ObjectIdGetDatum(relid);
 	values[1] = CStringGetTextDatum(place.schema);
 	values[2] = CStringGetTextDatum(place.table);
@@ -142,7 +142,7 @@ record_off(Oid relid)
 
 /* Is the table, which is off the map, in left_off under this name? */
 bool
-bind_is_known_off(Oid relid, const TablePlace *place)
+bind_is_left_off(Oid relid, const TablePlace *place)
 {
 	CatalogScan *scan;
 	bool known;
@@ -194,7 +194,7 @@ binding_store(const Binding *b)
 	table_close(bound, RowExclusiveLock);
 	CommandCounterIncrement();
 	if (OidIsValid(b->relid))
-		bind_forget_off(b->relid);
+		bind_forget_left_off(b->relid);
 }
 
 /* Binds a name on the map to a table as it is now; InvalidOid: the map waits for the table. */
@@ -207,7 +207,7 @@ bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 	b.schema = unconstify(char *, schema);
 	b.table = unconstify(char *, table);
 	b.relid = relid;
-	b.columns = read_columns(relid, &b.generated);
+	b.columns = place_read_columns(relid, &b.generated);
 	b.types = place_types(relid, list_length(b.columns));
 	b.guarded = guarded;
 	if (before != NULL && before->relid == relid)

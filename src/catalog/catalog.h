@@ -287,8 +287,8 @@ extern List *lookup_field_columns(const char *entity, const char *field);
 /* bind.c */
 extern Binding *binding_of(Oid relid);
 extern Binding *binding_named(const char *schema, const char *table);
-extern void bind_forget_off(Oid relid);
-extern bool bind_is_known_off(Oid relid, const TablePlace *place);
+extern void bind_forget_left_off(Oid relid);
+extern bool bind_is_left_off(Oid relid, const TablePlace *place);
 extern void binding_store(const Binding *b);
 extern void bind_table(const char *schema, const char *table, Oid relid, bool guarded);
 extern void bind_nothing(const Binding *binding);
@@ -361,6 +361,6 @@ extern List *catalog_oids(CatalogScan *scan, int attnum);
 extern bool catalog_has(CatalogScan *scan, int attnum);
 
 /* place.c */
-extern List *read_columns(Oid relid, List **generated);
+extern List *place_read_columns(Oid relid, List **generated);
 
 #endif /* OWNERSHIP_CATALOG_H */

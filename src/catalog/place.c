@@ -73,7 +73,7 @@ place_find_table(const char *schema, const char *table)
  * *generated are the names of the generated columns.  NIL if there is no such table.
  */
 List *
-read_columns(Oid relid, List **generated)
+place_read_columns(Oid relid, List **generated)
 {
 	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	AttrNumber natts = 0;
@@ -112,7 +112,7 @@ place_columns(Oid relid)
 {
 	List *generated;
 
-	return read_columns(relid, &generated);
+	return place_read_columns(relid, &generated);
 }
 
 /* The names of a table's generated columns, which cannot be on the map. */
@@ -121,7 +121,7 @@ place_generated_columns(Oid relid)
 {
 	List *generated;
 
-	(void) read_columns(relid, &generated);
+	(void) place_read_columns(relid, &generated);
 	return generated;
 }
 

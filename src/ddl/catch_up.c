@@ -30,13 +30,6 @@
 PG_FUNCTION_INFO_V1(ownership_map_behind);
 PG_FUNCTION_INFO_V1(ownership_guard);
 
-/* Name number i, counted from 0; "" behind the end of the list. */
-static char *
-name_at(List *columns, int i)
-{
-	return i < list_length(columns) ? list_nth(columns, i) : "";
-}
-
 /* Would the pattern put the column on the map?  "" stands for a dropped one: no. */
 static bool
 takes_column(const TablePattern *pattern, const TablePlace *place, List *generated,
@@ -53,7 +46,7 @@ missed_table(Oid relid, const TablePlace *place, const TablePattern *pattern)
 	List *generated;
 	ListCell *lc;
 
-	if (pattern == NULL || place->partition || bind_is_known_off(relid, place) ||
+	if (pattern == NULL || place->partition || bind_is_left_off(relid, place) ||
 		queue_is_unsettled(relid) || binding_of(relid) != NULL)
 		return false;
 	generated = place_generated_columns(relid);
@@ -99,7 +92,7 @@ put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
 	for (int i = 0; i < list_length(columns); i++)
 	{
 		char *now = list_nth(columns, i);
-		char *was = name_at(b->columns, i);
+		char *was = names_at(b->columns, i);
 
 		if (now[0] != '\0' && was[0] != '\0' && strcmp(now, was) != 0 &&
 			lookup_column_is_mirrored(place, was))

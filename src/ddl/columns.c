@@ -148,13 +148,6 @@ column_goes(Changes *c, const char *name)
 	}
 }
 
-/* Name number i, counted from 0; "" behind the end of the list. */
-static char *
-name_at(List *columns, int i)
-{
-	return i < list_length(columns) ? list_nth(columns, i) : "";
-}
-
 /* Follow what changed of a mirrored table's columns since the last look. */
 void
 follow_columns(const Binding *b, const TablePlace *place)
@@ -166,11 +159,11 @@ follow_columns(const Binding *b, const TablePlace *place)
 	int n = Max(list_length(columns), list_length(b->columns));
 
 	for (int i = 0; i < n; i++)
-		c.names = lappend(c.names, name_at(b->columns, i));
+		c.names = lappend(c.names, names_at(b->columns, i));
 	for (int i = 0; i < n; i++)
 	{
-		const char *old = name_at(b->columns, i);
-		char *now = name_at(columns, i);
+		const char *old = names_at(b->columns, i);
+		char *now = names_at(columns, i);
 
 		if (strcmp(old, now) == 0)
 		{

@@ -65,7 +65,7 @@ ownership_ddl_drop(PG_FUNCTION_ARGS)
 		if (binding_of(relid) == NULL)
 		{
 			if (get_rel_name(relid) == NULL)
-				bind_forget_off(relid);
+				bind_forget_left_off(relid);
 			continue;
 		}
 		if (get_rel_name(relid) == NULL)

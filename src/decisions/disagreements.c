@@ -85,7 +85,7 @@ read_batch(void *arg)
 	/* a superuser reads tables of any role: code of other roles must not run as superuser */
 	if (superuser() && trust_reading_runs_code(batch->relid))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("to read the table runs functions of others")));
+						errmsg("reading the table runs functions of other roles")));
 	foreach(lc, batch->words)
 		keys = lappend(keys, ((Word *) lfirst(lc))->row_key);
 	row_read(batch->relid, keys, batch->columns, false, false, batch->rows);

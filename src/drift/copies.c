@@ -126,7 +126,7 @@ match_rows(Copy *copy, List **memos)
 			psprintf("%s and %s have no key field of \"%s\" in common",
 					 names_relation_label(copy->from.schema, copy->from.table),
 					 names_relation_label(copy->to.schema, copy->to.table), copy->entity);
-	else if (missing != NULL && !holder_tells_row(copy->from.relid, attnums))
+	else if (missing != NULL && !holder_identifies_row(copy->from.relid, attnums))
 		copy->problem =
 			psprintf("%s does not contain key field \"%s.%s\", which is needed to identify a row of %s",
 					 names_relation_label(copy->to.schema, copy->to.table), copy->entity, missing,
@@ -140,7 +140,7 @@ match_rows(Copy *copy, List **memos)
 					 names_relation_label(copy->to.schema, copy->to.table));
 		return;
 	}
-	copy->unique = holder_tells_row(copy->from.relid, attnums);
+	copy->unique = holder_identifies_row(copy->from.relid, attnums);
 	copy->match = match.data;
 	copy->row_key = psprintf("pg_catalog.jsonb_build_object(%s)", row_key.data);
 	copy->order = order.data;

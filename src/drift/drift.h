@@ -39,7 +39,7 @@ extern bool holder_any_foreign(Oid relid);
 extern bool holder_can_read(Oid relid, AttrNumber attnum);
 extern List *holder_table_keys(const char *entity, const char *schema, const char *table);
 extern const KeyColumn *holder_find_key(List *keys, const char *field);
-extern bool holder_tells_row(Oid relid, List *attnums);
+extern bool holder_identifies_row(Oid relid, List *attnums);
 
 /*
  * Within this folder

@@ -140,7 +140,7 @@ holder_find_key(List *keys, const char *field)
  * a row?
  */
 bool
-holder_tells_row(Oid relid, List *attnums)
+holder_identifies_row(Oid relid, List *attnums)
 {
 	Relation rel = relation_open(relid, AccessShareLock);
 	List *indexes = RelationGetIndexList(rel);

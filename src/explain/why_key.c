@@ -225,7 +225,7 @@ key_fit(const Why *why, FieldPlace *place, List *values, Names names)
 						 sql_key_condition(k, v->value));
 	}
 	if (!covers(columns, place->keys) && !covers(columns, place->own_keys) &&
-		!holder_tells_row(place->holder.relid, attnums))
+		!holder_identifies_row(place->holder.relid, attnums))
 		return KEY_INCOMPLETE;
 	place->condition = condition.data;
 	place->given = values == why->given;

@@ -38,6 +38,12 @@ PG_FUNCTION_INFO_V1(ownership_guard_amend);
 PG_FUNCTION_INFO_V1(ownership_guard_judge);
 PG_FUNCTION_INFO_V1(ownership_guard_truncate);
 
+/* The last TRUNCATE that counted, and the number of transactions that this session has ended. */
+static Oid truncated_home;
+static CommandId truncated_command;
+static uint64 truncated_xact;
+static uint64 transactions = 0;
+
 /*
  * Does a restore load rows of a partition before it has created the
  * partition's own trigger?
@@ -282,6 +288,24 @@ guard_judge(FunctionCallInfo fcinfo)
 }
 
 /*
+ * Is this the first call of guard_truncate() for a table of the map in one
+ * TRUNCATE?  The trigger fires once for each partition, but TRUNCATE is one
+ * write of the table.
+ */
+static bool
+is_new_truncate(const RelationMap *map)
+{
+	CommandId command = GetCurrentCommandId(false);
+
+	if (truncated_home == map->home && truncated_command == command && truncated_xact == transactions)
+		return false;
+	truncated_home = map->home;
+	truncated_command = command;
+	truncated_xact = transactions;
+	return true;
+}
+
+/*
  * ownership.guard_truncate(): BEFORE TRUNCATE, FOR EACH STATEMENT.  TRUNCATE
  * removes all rows, so each system that may own a key column in some row must
  * be the writer.
@@ -317,7 +341,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 										call.circumstances.default_policy) == POLICY_REJECT
 						   ? NULL
 						   : "TRUNCATE leaves no rows to keep.");
-	if (guard_truncate_is_new(call.map))
+	if (is_new_truncate(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
 		outcome_record_allowed(&call, &set, NULL, NULL, NULL);
@@ -356,4 +380,11 @@ Datum
 ownership_guard_truncate(PG_FUNCTION_ARGS)
 {
 	return call_guard(guard_truncate, fcinfo);
+}
+
+/* A transaction of the session ended. */
+void
+guard_end_transaction(void)
+{
+	transactions++;
 }

@@ -54,6 +54,9 @@ extern void move_forget(bool all);
 extern void move_end_transaction(void);
 extern void move_end_subtransaction(bool aborted);
 
+/* guard.c */
+extern void guard_end_transaction(void);
+
 /* foreign.c */
 extern void foreign_truncate(const TruncateStmt *statement);
 
@@ -160,7 +163,6 @@ extern void move_let_in(const Move *move, Relation rel, const RelationMap *map, 
 extern bool move_is_under_way(void);
 extern bool move_left(TriggerData *td);
 extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
-extern bool guard_truncate_is_new(const RelationMap *map);
 
 /* conflicts.c */
 extern void conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,

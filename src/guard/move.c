@@ -83,12 +83,6 @@ static HTAB *moved = NULL;
 static const Bitmapset *moved_named = NULL; /* the last set that was copied there */
 static dlist_head arrivals = DLIST_STATIC_INIT(arrivals);
 
-/* the last TRUNCATE, see guard_truncate_is_new() */
-static Oid truncated_home;
-static CommandId truncated_command;
-static LocalTransactionId truncated_xact;
-static LocalTransactionId xact_counter = 0;
-
 static int
 trigger_depth(void)
 {
@@ -446,31 +440,12 @@ move_forget(bool all)
 	}
 }
 
-/*
- * Is this the first call of guard_truncate() for a table of the map in one
- * TRUNCATE?  The trigger fires once for each partition, but TRUNCATE is one
- * write of the table.
- */
-bool
-guard_truncate_is_new(const RelationMap *map)
-{
-	CommandId command = GetCurrentCommandId(false);
-
-	if (truncated_home == map->home && truncated_command == command && truncated_xact == xact_counter)
-		return false;
-	truncated_home = map->home;
-	truncated_command = command;
-	truncated_xact = xact_counter;
-	return true;
-}
-
 /* The transaction ended, and freed the memory of its moves. */
 void
 move_end_transaction(void)
 {
 	dlist_init(&arrivals);
 	moved = NULL;
-	xact_counter++;
 }
 
 void

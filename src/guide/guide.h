@@ -147,15 +147,15 @@ extern List *gather_read_systems(Words *words);
 extern List *gather_read_columns(const char *pattern, Words *words, HTAB *names);
 
 /* signs.c */
-extern const char gather_foreign_product[];
-extern Domain *gather_domain_at(List *domains, int index);
-extern bool gather_is_technical(Domain *domain);
-extern List *gather_tables(List *columns, Words *words);
-extern void gather_find_raw(List *columns);
-extern void gather_names(List *domains, HTAB *table);
-extern void gather_columns(List *domains, List *columns);
-extern void gather_expected(List *domains, List *tables);
-extern bool gather_marks_deletion(Suggestion *s, List *domains);
+extern const char sign_foreign_product[];
+extern Domain *sign_domain_at(List *domains, int index);
+extern bool sign_is_technical(Domain *domain);
+extern List *sign_gather_tables(List *columns, Words *words);
+extern void sign_find_raw(List *columns);
+extern void sign_gather_names(List *domains, HTAB *table);
+extern void sign_gather_columns(List *domains, List *columns);
+extern void sign_gather_expected(List *domains, List *tables);
+extern bool sign_marks_deletion(Suggestion *s, List *domains);
 
 /* judge.c */
 extern void judge_suggestion(Suggestion *s, List *domains, List *systems);

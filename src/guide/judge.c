@@ -79,11 +79,11 @@ named_system(Suggestion *s, List *systems)
 static void
 weigh_names(Suggestion *s, List *domains)
 {
-	Domain *name = gather_domain_at(domains, s->name->domain);
-	Domain *both = gather_domain_at(domains, s->by_both);
-	Domain *table = gather_domain_at(domains, s->table_name->whole);
+	Domain *name = sign_domain_at(domains, s->name->domain);
+	Domain *both = sign_domain_at(domains, s->by_both);
+	Domain *table = sign_domain_at(domains, s->table_name->whole);
 
-	if (name != NULL && gather_is_technical(name))
+	if (name != NULL && sign_is_technical(name))
 	{
 		s->domain = name;
 		s->sure = true;
@@ -91,7 +91,7 @@ weigh_names(Suggestion *s, List *domains)
 		if (s->name->beside < 0)
 			return;
 		/* a local field has no owner, but business data needs one: the proposal is not sure */
-		s->domain = gather_domain_at(domains, s->name->beside);
+		s->domain = sign_domain_at(domains, s->name->beside);
 		s->sure = false;
 		s->contradicted = true;
 		because(s, "but it says %s, too", s->domain->name);
@@ -241,7 +241,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 		s->contradicted = s->raw_of->contradicted;
 		because(s, "the raw form of %s", s->raw_of->column);
 	}
-	else if (key != NULL && gather_marks_deletion(s, domains))
+	else if (key != NULL && sign_marks_deletion(s, domains))
 	{
 		s->domain = key;
 		s->sure = true;
@@ -249,7 +249,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	}
 	else if (named != NULL || s->name->foreign)
 	{
-		if (s->name->domain >= 0 && gather_domain_at(domains, s->name->domain) == key)
+		if (s->name->domain >= 0 && sign_domain_at(domains, s->name->domain) == key)
 			s->domain = key;
 		because(s,
 				"the column's name contains a system's name: a key of that system, or a copy of its value");
@@ -283,7 +283,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	else
 		choose_system(s, systems);
 	/* in a landing table, data that another system should own is a copy, or a field of its own */
-	if (s->source != NULL && !gather_is_technical(s->domain))
+	if (s->source != NULL && !sign_is_technical(s->domain))
 	{
 		s->contradicted |= s->system == NULL || strcmp(s->source, s->system) != 0;
 		s->sure &= !s->contradicted;
@@ -299,7 +299,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	else
 	{
 		/* any system may write what crosses no system boundary */
-		if (!gather_is_technical(s->domain))
+		if (!sign_is_technical(s->domain))
 			s->sure = false;
 		because(s, "seen writing: %s", s->writers);
 	}

@@ -15,7 +15,7 @@
  * product's value, or a key of that product.  The same is true of the names of
  * registered systems.
  */
-const char gather_foreign_product[] =
+const char sign_foreign_product[] =
 	"akeneo|amazon|big_?commerce|dynamics|ebay|face_?book|google|hub_?spot|klaviyo|linked_?in|magento|"
 	"mail_?chimp|marketo|net_?suite|odoo|pay_?pal|quick_?books|sage|sales_?force|sap|sfdc|shopify|"
 	"stripe|woo_?commerce|xero|zendesk";
@@ -35,13 +35,13 @@ static const char deletion[] =
 
 /* NULL for -1. */
 Domain *
-gather_domain_at(List *domains, int index)
+sign_domain_at(List *domains, int index)
 {
 	return index < 0 ? NULL : list_nth(domains, index);
 }
 
 bool
-gather_is_technical(Domain *domain)
+sign_is_technical(Domain *domain)
 {
 	return strcmp(domain->name, TECHNICAL) == 0;
 }
@@ -49,7 +49,7 @@ gather_is_technical(Domain *domain)
 static bool
 is_business(Domain *domain)
 {
-	return !gather_is_technical(domain) && strcmp(domain->name, KEY) != 0;
+	return !sign_is_technical(domain) && strcmp(domain->name, KEY) != 0;
 }
 
 /*
@@ -58,7 +58,7 @@ is_business(Domain *domain)
  * (the source, or the only writer).
  */
 List *
-gather_tables(List *columns, Words *words)
+sign_gather_tables(List *columns, Words *words)
 {
 	List *tables = NIL;
 	Oid last = InvalidOid;
@@ -102,7 +102,7 @@ gather_tables(List *columns, Words *words)
 
 /* Sets raw_of: the column of the same table that has the name without the prefix. */
 void
-gather_find_raw(List *columns)
+sign_find_raw(List *columns)
 {
 	int n = list_length(columns);
 	int begin = 0;
@@ -130,7 +130,7 @@ gather_find_raw(List *columns)
 
 /* Matches the columns' names alone with the domains' patterns. */
 void
-gather_names(List *domains, HTAB *table)
+sign_gather_names(List *domains, HTAB *table)
 {
 	int n = hash_get_num_entries(table);
 	ColumnName **all = palloc(n * sizeof(ColumnName *));
@@ -151,11 +151,11 @@ gather_names(List *domains, HTAB *table)
 			continue;
 		for (int i = 0; i < n; i++)
 		{
-			Domain *said = gather_domain_at(domains, all[i]->domain);
+			Domain *said = sign_domain_at(domains, all[i]->domain);
 
 			/* a technical name is also searched for the first business domain */
-			names[i] = said == NULL || (gather_is_technical(said) && all[i]->beside < 0 &&
-										is_business(domain))
+			names[i] = said == NULL ||
+							   (sign_is_technical(said) && all[i]->beside < 0 && is_business(domain))
 						   ? all[i]->normal
 						   : NULL;
 		}
@@ -177,14 +177,14 @@ gather_names(List *domains, HTAB *table)
 	hit = pattern_hit_names(deletion, names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->deletes = hit[i];
-	hit = pattern_hit_names(pattern_words(gather_foreign_product), names, n);
+	hit = pattern_hit_names(pattern_words(sign_foreign_product), names, n);
 	for (int i = 0; i < n; i++)
 		all[i]->foreign = hit[i];
 }
 
 /* Matches table.column, and the columns' comments, with the domains' patterns. */
 void
-gather_columns(List *domains, List *columns)
+sign_gather_columns(List *domains, List *columns)
 {
 	int n = list_length(columns);
 	Suggestion **s = palloc(n * sizeof(Suggestion *));
@@ -222,7 +222,7 @@ gather_columns(List *domains, List *columns)
 		hit = pattern_hit_names(domain->column_qualified, names, n);
 		for (int i = 0; i < n; i++)
 		{
-			Domain *alone = gather_domain_at(domains, s[i]->name->domain);
+			Domain *alone = sign_domain_at(domains, s[i]->name->domain);
 
 			names[i] = NULL;
 			if (!hit[i])
@@ -252,7 +252,7 @@ gather_columns(List *domains, List *columns)
 
 /* Matches the tables' names with the domains' patterns. */
 void
-gather_expected(List *domains, List *tables)
+sign_gather_expected(List *domains, List *tables)
 {
 	int n = list_length(tables);
 	char **names = palloc(n * sizeof(char *));
@@ -295,10 +295,10 @@ gather_expected(List *domains, List *tables)
  * matches its name, or matches table.column other than by {document}.
  */
 bool
-gather_marks_deletion(Suggestion *s, List *domains)
+sign_marks_deletion(Suggestion *s, List *domains)
 {
-	Domain *name = gather_domain_at(domains, s->name->domain);
-	Domain *both = gather_domain_at(domains, s->by_both);
+	Domain *name = sign_domain_at(domains, s->name->domain);
+	Domain *both = sign_domain_at(domains, s->by_both);
 
 	return s->name->deletes && (name == NULL || !is_business(name)) &&
 		   (both == NULL || !is_business(both) || s->doubted);

@@ -45,14 +45,14 @@ suggestions(const char *pattern)
 	ListCell *lc;
 
 	/* learn all words before names are split into them */
-	words_learn(words, gather_foreign_product);
+	words_learn(words, sign_foreign_product);
 	domains = gather_read_domains(words);
 	systems = gather_read_systems(words);
 	columns = gather_read_columns(pattern, words, names);
-	gather_expected(domains, gather_tables(columns, words));
-	gather_names(domains, names);
-	gather_columns(domains, columns);
-	gather_find_raw(columns);
+	sign_gather_expected(domains, sign_gather_tables(columns, words));
+	sign_gather_names(domains, names);
+	sign_gather_columns(domains, columns);
+	sign_find_raw(columns);
 	foreach(lc, columns)
 		judge_suggestion(lfirst(lc), domains, systems);
 	return columns;

@@ -136,7 +136,7 @@ html_section_end(StringInfo out)
  * sentence that says so in place of the section's contents.
  */
 bool
-page_may_read(StringInfo out, const char *relation)
+html_may_read(StringInfo out, const char *relation)
 {
 	if (pg_class_aclcheck(catalog_table(relation, false), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return true;
@@ -148,7 +148,7 @@ page_may_read(StringInfo out, const char *relation)
 
 /* A value of a query's result as text, or NULL.  Rows count from 0, columns from 1. */
 char *
-page_value_of(SPITupleTable *table, uint64 row, int column)
+html_value_of(SPITupleTable *table, uint64 row, int column)
 {
 	return SPI_getvalue(table->vals[row], table->tupdesc, column);
 }

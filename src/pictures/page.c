@@ -56,13 +56,13 @@ load_risks(void)
 	risks.table = SPI_tuptable;
 	for (uint64 i = 0; i < risks.n; i++)
 	{
-		const char *severity = page_value_of(risks.table, i, 1);
+		const char *severity = html_value_of(risks.table, i, 1);
 
-		if (strcmp(page_value_of(risks.table, i, 8), "1") != 0)
+		if (strcmp(html_value_of(risks.table, i, 8), "1") != 0)
 			continue;
 		*(strcmp(severity, "high") == 0		? &risks.high
 		  : strcmp(severity, "medium") == 0 ? &risks.medium
-											: &risks.low) += atoi(page_value_of(risks.table, i, 7));
+											: &risks.low) += atoi(html_value_of(risks.table, i, 7));
 	}
 	return risks;
 }
@@ -168,11 +168,11 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 static char *
 common_advice(const Risks *risks, uint64 first)
 {
-	char *advice = page_value_of(risks->table, first, 6);
+	char *advice = html_value_of(risks->table, first, 6);
 
-	for (uint64 i = first + 1; i < risks->n && strcmp(page_value_of(risks->table, i, 8), "1") != 0;
+	for (uint64 i = first + 1; i < risks->n && strcmp(html_value_of(risks->table, i, 8), "1") != 0;
 		 i++)
-		if (strcmp(page_value_of(risks->table, i, 6), advice) != 0)
+		if (strcmp(html_value_of(risks->table, i, 6), advice) != 0)
 			return NULL;
 	return advice;
 }
@@ -193,18 +193,18 @@ risk_section(StringInfo out, const Risks *risks)
 		appendStringInfoString(out, "<p>The most urgent risks come first, each with advice.</p>\n");
 	for (uint64 i = 0; i < risks->n; i++)
 	{
-		if (strcmp(kind, page_value_of(risks->table, i, 2)) != 0 ||
-			strcmp(severity, page_value_of(risks->table, i, 1)) != 0)
+		if (strcmp(kind, html_value_of(risks->table, i, 2)) != 0 ||
+			strcmp(severity, html_value_of(risks->table, i, 1)) != 0)
 		{
 			if (kind[0] != '\0')
 				appendStringInfoString(out, "</ul>\n");
-			severity = page_value_of(risks->table, i, 1);
-			kind = page_value_of(risks->table, i, 2);
+			severity = html_value_of(risks->table, i, 1);
+			kind = html_value_of(risks->table, i, 2);
 			appendStringInfo(out, "<h3><span class=\"badge %s\">%s</span> ", severity, severity);
 			for (const char *c = kind; *c != '\0'; c++)
 				appendStringInfoChar(out, *c == '_' ? ' ' : *c);
 			appendStringInfo(out, " <span class=\"quiet\">(%s)</span></h3>\n",
-							 page_value_of(risks->table, i, 7));
+							 html_value_of(risks->table, i, 7));
 			advice = common_advice(risks, i);
 			if (advice != NULL)
 			{
@@ -214,29 +214,29 @@ risk_section(StringInfo out, const Risks *risks)
 			}
 			appendStringInfoString(out, "<ul class=\"risks\">\n");
 		}
-		if (atoi(page_value_of(risks->table, i, 8)) > atoi(MAX_RISKS))
+		if (atoi(html_value_of(risks->table, i, 8)) > atoi(MAX_RISKS))
 		{
 			appendStringInfo(out,
 							 "<li>&hellip; and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
-							 atoi(page_value_of(risks->table, i, 7)) - atoi(MAX_RISKS));
+							 atoi(html_value_of(risks->table, i, 7)) - atoi(MAX_RISKS));
 			html_text(out, kind);
 			appendStringInfoString(out, "&#39;</code></li>\n");
 			continue;
 		}
 		appendStringInfoString(out, "<li>");
-		if (page_value_of(risks->table, i, 3) != NULL && page_value_of(risks->table, i, 3)[0] != '\0')
+		if (html_value_of(risks->table, i, 3) != NULL && html_value_of(risks->table, i, 3)[0] != '\0')
 		{
 			appendStringInfoString(out, "<b>");
-			html_name(out, page_value_of(risks->table, i, 3));
+			html_name(out, html_value_of(risks->table, i, 3));
 			appendStringInfoString(out, "</b>");
 		}
 		appendStringInfoString(out, "<p>");
-		html_name(out, page_value_of(risks->table, i, 5));
+		html_name(out, html_value_of(risks->table, i, 5));
 		appendStringInfoString(out, "</p>");
 		if (advice == NULL)
 		{
 			appendStringInfoString(out, "<p class=\"advice\">");
-			html_name(out, page_value_of(risks->table, i, 6));
+			html_name(out, html_value_of(risks->table, i, 6));
 			appendStringInfoString(out, "</p>");
 		}
 		appendStringInfoString(out, "</li>\n");

@@ -55,10 +55,10 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 	int done = 0;
 
 	while (parts->next < parts->n &&
-		   strcmp(page_value_of(parts->table, parts->next, 1), entity) == 0 &&
-		   strcmp(page_value_of(parts->table, parts->next, 2), field) == 0)
+		   strcmp(html_value_of(parts->table, parts->next, 1), entity) == 0 &&
+		   strcmp(html_value_of(parts->table, parts->next, 2), field) == 0)
 	{
-		char *system = page_value_of(parts->table, parts->next, 3);
+		char *system = html_value_of(parts->table, parts->next, 3);
 		char **found = bsearch(&system, systems, nsystems, sizeof(char *), compare_systems);
 		const char *class = NULL;
 		StringInfoData text;
@@ -66,12 +66,12 @@ matrix_cells(StringInfo out, MatrixParts *parts, const char *entity, const char 
 		initStringInfo(&text);
 		/* the first of its parts gives the cell its colour, but intruder goes before all */
 		while (parts->next < parts->n &&
-			   strcmp(page_value_of(parts->table, parts->next, 1), entity) == 0 &&
-			   strcmp(page_value_of(parts->table, parts->next, 2), field) == 0 &&
-			   strcmp(page_value_of(parts->table, parts->next, 3), system) == 0)
+			   strcmp(html_value_of(parts->table, parts->next, 1), entity) == 0 &&
+			   strcmp(html_value_of(parts->table, parts->next, 2), field) == 0 &&
+			   strcmp(html_value_of(parts->table, parts->next, 3), system) == 0)
 		{
-			const char *part = page_value_of(parts->table, parts->next, 4);
-			const char *how = page_value_of(parts->table, parts->next, 5);
+			const char *part = html_value_of(parts->table, parts->next, 4);
+			const char *how = html_value_of(parts->table, parts->next, 5);
 
 			for (int i = 0; i < (int) lengthof(looks); i++)
 			{
@@ -109,18 +109,18 @@ static void
 matrix_head(StringInfo out, SPITupleTable *fields, uint64 row, char **systems, int nsystems,
 			bool open)
 {
-	const char *entity = page_value_of(fields, row, 1);
-	const char *count = page_value_of(fields, row, 6);
-	int unowned = atoi(page_value_of(fields, row, 7));
+	const char *entity = html_value_of(fields, row, 1);
+	const char *count = html_value_of(fields, row, 6);
+	int unowned = atoi(html_value_of(fields, row, 7));
 
 	appendStringInfo(out, "<details%s><summary><b>", open ? " open" : "");
 	html_name(out, entity);
 	appendStringInfo(out, "</b><span class=\"quiet\">%s field%s", count,
 					 strcmp(count, "1") == 0 ? "" : "s");
-	if (page_value_of(fields, row, 8) != NULL)
+	if (html_value_of(fields, row, 8) != NULL)
 	{
 		appendStringInfoString(out, "; owners: ");
-		html_name(out, page_value_of(fields, row, 8));
+		html_name(out, html_value_of(fields, row, 8));
 	}
 	appendStringInfoString(out, "</span>");
 	if (unowned > 0)
@@ -190,26 +190,26 @@ page_matrix_section(StringInfo out, const Picture *picture)
 						 (int) nfields, total);
 	for (uint64 i = 0; i < nfields; i++)
 	{
-		const char *field = page_value_of(fields, i, 2);
+		const char *field = html_value_of(fields, i, 2);
 
 		CHECK_FOR_INTERRUPTS();
-		if (entity == NULL || strcmp(entity, page_value_of(fields, i, 1)) != 0)
+		if (entity == NULL || strcmp(entity, html_value_of(fields, i, 1)) != 0)
 		{
 			if (entity != NULL)
 				appendStringInfoString(out, "</tbody></table></div></details>\n");
-			entity = page_value_of(fields, i, 1);
+			entity = html_value_of(fields, i, 1);
 			matrix_head(out, fields, i, systems, nsystems, total <= MAX_OPEN_FIELDS);
 		}
 		appendStringInfoString(out, "<tr><th scope=\"row\">");
 		html_name(out, field);
 		appendStringInfoString(out, "<small>");
-		if (page_value_of(fields, i, 3) == NULL && strcmp(page_value_of(fields, i, 9), "t") != 0)
+		if (html_value_of(fields, i, 3) == NULL && strcmp(html_value_of(fields, i, 9), "t") != 0)
 			appendStringInfoString(out, "<span class=\"none\">no owner</span>, ");
-		html_text(out, page_value_of(fields, i, 4));
-		if (page_value_of(fields, i, 5)[0] != '\0')
+		html_text(out, html_value_of(fields, i, 4));
+		if (html_value_of(fields, i, 5)[0] != '\0')
 		{
 			appendStringInfoString(out, ", ");
-			html_name(out, page_value_of(fields, i, 5));
+			html_name(out, html_value_of(fields, i, 5));
 		}
 		appendStringInfoString(out, "</small>");
 		matrix_cells(out, &parts, entity, field, systems, nsystems);

@@ -49,7 +49,7 @@ page_load_disagreements(void)
 	/* clang-format on */
 	d.table = SPI_tuptable;
 	if (d.n > 0)
-		d.total = atoi(page_value_of(d.table, 0, 11));
+		d.total = atoi(html_value_of(d.table, 0, 11));
 	return d;
 }
 
@@ -57,7 +57,7 @@ void
 page_disagreement_section(StringInfo out, const Disagreements *d)
 {
 	html_heading(out, "disagreements", "Disagreements");
-	if (!page_may_read(out, "conflict"))
+	if (!html_may_read(out, "conflict"))
 	{
 		html_section_end(out);
 		return;
@@ -82,18 +82,18 @@ page_disagreement_section(StringInfo out, const Disagreements *d)
 		for (uint64 i = 0; i < d->n; i++)
 		{
 			appendStringInfoString(out, "<tr>");
-			html_number_cell(out, page_value_of(d->table, i, 10));
+			html_number_cell(out, html_value_of(d->table, i, 10));
 			appendStringInfoString(out, "<th scope=\"row\">");
-			html_name(out, page_value_of(d->table, i, 2));
+			html_name(out, html_value_of(d->table, i, 2));
 			appendStringInfoString(out, "</th>");
-			html_cell(out, page_value_of(d->table, i, 3));
-			html_cell(out, page_value_of(d->table, i, 7));
-			html_cell(out, page_value_of(d->table, i, 8));
-			html_cell(out, page_value_of(d->table, i, 5));
-			html_cell(out, page_value_of(d->table, i, 4));
-			html_time_cell(out, page_value_of(d->table, i, 1));
-			html_cell(out, page_value_of(d->table, i, 6));
-			html_cell(out, page_value_of(d->table, i, 9));
+			html_cell(out, html_value_of(d->table, i, 3));
+			html_cell(out, html_value_of(d->table, i, 7));
+			html_cell(out, html_value_of(d->table, i, 8));
+			html_cell(out, html_value_of(d->table, i, 5));
+			html_cell(out, html_value_of(d->table, i, 4));
+			html_time_cell(out, html_value_of(d->table, i, 1));
+			html_cell(out, html_value_of(d->table, i, 6));
+			html_cell(out, html_value_of(d->table, i, 9));
 			appendStringInfoString(out, "</tr>\n");
 		}
 		html_table_end(out);
@@ -107,7 +107,7 @@ page_conflict_section(StringInfo out)
 	uint64 n;
 
 	html_heading(out, "conflicts", "Conflicts");
-	if (!page_may_read(out, "conflict"))
+	if (!html_may_read(out, "conflict"))
 	{
 		html_section_end(out);
 		return;
@@ -179,7 +179,7 @@ page_age_section(StringInfo out)
 	uint64 n;
 
 	html_heading(out, "age", "Age of the data");
-	if (!page_may_read(out, "activity"))
+	if (!html_may_read(out, "activity"))
 	{
 		html_section_end(out);
 		return;
@@ -240,7 +240,7 @@ page_decision_section(StringInfo out)
 	uint64 n;
 
 	html_heading(out, "decisions", "Recent decisions");
-	if (!page_may_read(out, "map_history"))
+	if (!html_may_read(out, "map_history"))
 	{
 		html_section_end(out);
 		return;

@@ -92,8 +92,8 @@ extern void html_heading(StringInfo out, const char *id, const char *title);
 extern void html_table_head(StringInfo out, const char *caption, int n, const char *const *columns);
 extern void html_table_end(StringInfo out);
 extern void html_section_end(StringInfo out);
-extern bool page_may_read(StringInfo out, const char *relation);
-extern char *page_value_of(SPITupleTable *table, uint64 row, int column);
+extern bool html_may_read(StringInfo out, const char *relation);
+extern char *html_value_of(SPITupleTable *table, uint64 row, int column);
 
 /* svg.c */
 extern void svg_picture(StringInfo out, const Picture *picture);
