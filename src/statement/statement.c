@@ -34,12 +34,11 @@
 #include "../rules/rules.h"
 #include "statement.h"
 
-static StatementFrame current; /* all NULL: nothing is known */
-static uint64 transaction_changes =
-	PG_UINT64_MAX;				   /* as StatementFrame.changes; the maximum: not seen */
-static StewardQuery steward_query; /* home is InvalidOid: there is none */
-static bool midway = false;		   /* the library was loaded in this transaction */
-static Moment *unseen = NULL;	   /* of the statement that loaded it; NULL: no row yet */
+static StatementFrame current;					   /* all NULL: nothing is known */
+static uint64 transaction_changes = PG_UINT64_MAX; /* as in StatementFrame */
+static StewardQuery steward_query;				   /* home is InvalidOid: there is none */
+static bool midway = false;						   /* the library was loaded in this transaction */
+static Moment *unseen = NULL; /* of the statement that loaded it; NULL: no row yet */
 
 /* The running statement; NULL: nothing is known, as when a worker applies a row. */
 PlannedStmt *
