@@ -81,7 +81,7 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 	}
 }
 
-/* Makes an attempt the message that goes through the queue. */
+/* Turns an attempt into a message of the queue. */
 static void
 attempt_write(const Attempt *attempt, StringInfo message)
 {

@@ -26,9 +26,9 @@
 static bool explaining = false;
 
 /*
- * Switches counting off: what this extension itself looks up in mirrored tables
- * to answer a question is no system's read.  Returns what reads_count_again()
- * takes; an error undoes it, too.
+ * Switches the counting of reads off: what this extension itself looks up in
+ * mirrored tables to answer a question is no system's read.  Returns what
+ * reads_count_again() takes; an error undoes it, too.
  */
 int
 reads_do_not_count(void)

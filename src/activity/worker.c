@@ -453,7 +453,7 @@ worker_note(const MailboxStatus *status)
 		return "Raise max_worker_processes. Sessions try again to start the worker.";
 	if (status->worker != 0)
 		return NULL;
-	return "A session starts it when there is something to write.";
+	return "It is started when there is something to write.";
 }
 
 /* status(): one row for each fact. */

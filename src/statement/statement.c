@@ -38,7 +38,7 @@ static StatementFrame current;					   /* all NULL: nothing is known */
 static uint64 transaction_changes = PG_UINT64_MAX; /* as in StatementFrame */
 static StewardQuery steward_query;				   /* home is InvalidOid: there is none */
 static bool midway = false;						   /* the library was loaded in this transaction */
-static Moment *unseen = NULL; /* of the statement that loaded it; NULL: no row yet */
+static Moment *unseen = NULL;					   /* of the statement that loaded it */
 
 /* The running statement; NULL: nothing is known, as when a worker applies a row. */
 PlannedStmt *
@@ -191,7 +191,7 @@ statement_key(void)
 
 /*
  * Is every relation what it was when the COPY, or in a replication worker the
- * transaction, began?  False when the hooks did not see that begin.
+ * transaction, began?  False when the hooks did not see that beginning.
  */
 bool
 statement_relations_hold(void)
