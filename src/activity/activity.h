@@ -1,6 +1,6 @@
 /*
  * activity.h
- *		What sessions read, write and try, on its way to the tables.
+ *		What sessions read, write and attempt, on its way to the extension's tables.
  */
 #ifndef OWNERSHIP_ACTIVITY_H
 #define OWNERSHIP_ACTIVITY_H
@@ -23,7 +23,7 @@
  * For other folders
  */
 
-/* A rejected attempt, as a row of conflict; NULL where that has none. */
+/* The texts of a rejected attempt: columns of ownership.conflict, NULL where those are. */
 typedef enum AttemptText
 {
 	ATTEMPT_SCHEMA,
@@ -41,6 +41,7 @@ typedef enum AttemptText
 
 #define ATTEMPT_TEXTS (ATTEMPT_PROPOSED + 1)
 
+/* A write that is rejected with an error. */
 typedef struct Attempt
 {
 	Oid extension; /* the OID of its table activity */
@@ -48,13 +49,13 @@ typedef struct Attempt
 	const char *texts[ATTEMPT_TEXTS];
 } Attempt;
 
-/* What a COPY writes, as far as it is known. */
+/* The columns that a COPY writes. */
 typedef struct CopyWrites
 {
-	Oid relid; /* InvalidOid: no privilege was asked for yet */
-	int system;
-	Bitmapset *names;
-	bool known; /* which system that is */
+	Oid relid;		  /* InvalidOid: no privilege was checked yet */
+	int system;		  /* of counts_system() */
+	Bitmapset *names; /* columns, as CompatPerms has them */
+	bool known;		  /* `system` is set */
 } CopyWrites;
 
 /* shmem.c */
@@ -102,12 +103,12 @@ extern void activity_attempt(const RelationMap *map, const char *system,
  * Within this folder
  */
 
-/* What is counted of a column and a writer, as the columns of activity. */
+/* What is counted for a column and a writer: columns of ownership.activity. */
 typedef enum CountKind
 {
 	COUNT_READS,	/* statements */
 	COUNT_WRITES,	/* statements, or replicated row changes */
-	COUNT_OBSERVED, /* rows, as the following */
+	COUNT_OBSERVED, /* rows, as are the following */
 	COUNT_FILLED,
 	COUNT_KEPT,
 	COUNT_REJECTED,
@@ -116,20 +117,21 @@ typedef enum CountKind
 
 #define COUNT_KINDS (COUNT_OVERRIDDEN + 1)
 
+/* What was counted for one column and writer. */
 typedef struct Counts
 {
 	int64 n[COUNT_KINDS];
-	TimestampTz first_seen; /* 0: never, as the following */
+	TimestampTz first_seen; /* 0: never; the same for the following */
 	TimestampTz last_read;
 	TimestampTz last_write;
 } Counts;
 
-/* Hashed by its bytes: zero what is not used. */
+/* What a counter counts.  It is hashed by its bytes: those that are not used must be zero. */
 typedef struct CounterKey
 {
 	Oid database;
 	Oid extension; /* the OID of its table activity */
-	Oid relation;  /* that stands on the map */
+	Oid relation;  /* the table that stands on the map */
 	AttrNumber attnum;
 	char system[NAMEDATALEN]; /* empty: unidentified */
 } CounterKey;
@@ -140,13 +142,15 @@ typedef struct Counter
 	Counts counts;
 } Counter;
 
+/* What became of something that a session left in shared memory. */
 typedef enum MailResult
 {
 	MAIL_SENT,
 	MAIL_BUSY, /* the lock was not free */
-	MAIL_FULL
+	MAIL_FULL  /* there was no room */
 } MailResult;
 
+/* The state of this database's box, for status(). */
 typedef struct MailboxStatus
 {
 	bool preloaded;
@@ -162,70 +166,74 @@ typedef struct MailboxStatus
 	int64 attempts_waiting;
 	int64 attempts_dropped;
 	int64 counts_dropped;
-	TimestampTz oldest; /* 0: all is written */
+	TimestampTz oldest; /* the first hand-over that is not written; 0: none */
 	char error[256];
 } MailboxStatus;
 
-/* The columns that a statement is known to have written. */
+/* The columns of one table that a statement is known to have written. */
 typedef struct Written
 {
 	Nested nested; /* the first member */
 	const void *statement;
-	Oid home;
-	int rows;			/* looked at */
+	Oid home;			/* the table that stands on the map */
+	int rows;			/* whose values were looked at */
 	Bitmapset *attnums; /* of home */
 } Written;
 
-#define PARTITIONS 16
-#define MAX_BOXES 256
-#define BLOCK_DATA 504
-#define NONE (-1)
-#define ERROR_LENGTH 256
+#define PARTITIONS 16	 /* of the counters, each with its lock */
+#define MAX_BOXES 256	 /* databases */
+#define BLOCK_DATA 504	 /* bytes */
+#define NONE (-1)		 /* no block */
+#define ERROR_LENGTH 256 /* bytes */
 
+/* A part of a message in the queue; blocks are linked by their index. */
 typedef struct QueueBlock
 {
-	int32 next;			/* of the message, or of the free ones */
-	int32 next_message; /* of the box; in a message's first block */
+	int32 next;			/* block of the message, or next free block */
+	int32 next_message; /* first block of the box's next message; in a message's first block */
 	char data[BLOCK_DATA];
 } QueueBlock;
 
+/* What shared memory has of one database. */
 typedef struct Box
 {
 	Oid database; /* InvalidOid: free */
 	/* its worker */
 	pid_t worker; /* 0: none */
 	struct Latch *latch;
-	TimestampTz starting;	/* a start was asked for then; 0: was not */
-	TimestampTz not_before; /* no start before */
-	bool no_process;		/* the last start failed for want of a process */
-	/* what comes and goes: hand-overs are counted */
-	uint64 handed;
-	uint64 written;
-	bool urgent;		/* somebody waits, or the queue fills */
-	TimestampTz oldest; /* the first hand-over that is not written */
+	TimestampTz starting;	/* when a start was requested; 0: none was */
+	TimestampTz not_before; /* no worker is started before this time */
+	bool no_process;		/* the last start failed: no process was free */
+	/* hand-overs are numbered */
+	uint64 handed;		/* the latest */
+	uint64 written;		/* the latest that is in the tables */
+	bool urgent;		/* a session waits, or the queue fills */
+	TimestampTz oldest; /* when the first that is not written was handed over */
 	int64 attempts_dropped;
 	int64 counts_dropped;
 	/* failures of its worker */
 	uint64 failures;
 	int failures_in_a_row;
-	char error[ERROR_LENGTH];
-	/* its messages */
-	int32 head;
-	int32 tail;
+	char error[ERROR_LENGTH]; /* message of the last one */
+	/* its messages, the oldest first */
+	int32 head; /* first block of the first; NONE: there is none */
+	int32 tail; /* first block of the last */
 	int64 messages;
-	ConditionVariable progress;
+	ConditionVariable progress; /* flush() waits on it */
 } Box;
 
+/* All boxes, and the blocks of the queue. */
 typedef struct Mailbox
 {
-	int64 homeless_dropped; /* attempts and counts of databases without a box */
+	int64 boxless_dropped; /* attempts and counts of databases without a box */
 	int32 nblocks;
 	int32 nfree;
-	int32 free;
+	int32 free; /* the first free block */
 	QueueBlock *blocks;
 	Box boxes[MAX_BOXES];
 } Mailbox;
 
+/* The worker writes at most so many bytes of attempts, and so many attempts, at once. */
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_ATTEMPTS 1000
 

@@ -2,8 +2,8 @@
  * conflicts.c
  *		Conflicts and rejected attempts, as activity counts and records them.
  *
- * A conflict counts by row and column.  A rejected attempt goes to the worker as
- * a message, because the transaction that made it is rolled back.
+ * A conflict counts once for each row and column.  A rejected attempt goes to the
+ * worker as a message, because the transaction that made it is rolled back.
  */
 #include "postgres.h"
 
@@ -37,7 +37,7 @@ kind_of(Verdict outcome)
 	return COUNT_REJECTED;
 }
 
-/* A conflict's column, as an attribute of the table on the map; 0: it has another verdict. */
+/* A conflict's column, as an attribute of the table on the map; 0: it does not count here. */
 static AttrNumber
 conflict_attnum(const Conflict *conflict, Verdict outcome, const Outline *outline)
 {
@@ -75,13 +75,13 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 		if (home == 0)
 			continue;
 		counts_at_commit(outline->home, number, home, kind, GetCurrentStatementStartTimestamp());
-		/* in a row that activity_row() does not look at */
+		/* a write in a row that activity_row() does not look at */
 		if (written != NULL && !bms_is_member(home, written->attnums))
 			writes_count_column(written, outline->home, number, home);
 	}
 }
 
-/* An attempt as it goes through the queue. */
+/* Turns an attempt into a message of the queue. */
 static void
 attempt_write(const Attempt *attempt, StringInfo message)
 {
@@ -118,8 +118,8 @@ activity_read_attempt(const char *message)
 }
 
 /*
- * A write that is about to be rejected.  The texts of `attempt` are all that
- * is to be told of it.
+ * Counts a write that is about to be rejected, and hands it over to the worker.
+ * The texts of `attempt` are all that is recorded of it.
  */
 void
 activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
@@ -133,7 +133,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 		return;
 	handover_begin();
 	number = counts_system(system);
-	/* an attempt is told even where it cannot be counted now */
+	/* an attempt is recorded even where it cannot be counted now */
 	for (int i = 0; outline != NULL && i < conflicts->n; i++)
 	{
 		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, outline);
@@ -144,7 +144,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 
 	attempt->extension = outline_extension();
 	attempt_write(attempt, &message);
-	/* what would fill the queue on its own comes without values */
+	/* an attempt that would take too much of the queue is recorded without values */
 	if (message.len > (int) mailbox_largest())
 	{
 		attempt->texts[ATTEMPT_KEY] = NULL;

@@ -9,7 +9,7 @@
 
 #include "activity.h"
 
-/* Adds b to a; times are the earliest and the latest. */
+/* Adds b to a.  first_seen becomes the earlier of the two, the other times the later. */
 void
 counts_add(Counts *a, const Counts *b)
 {
@@ -21,6 +21,7 @@ counts_add(Counts *a, const Counts *b)
 	a->last_write = Max(a->last_write, b->last_write);
 }
 
+/* Are all counts zero? */
 bool
 counts_empty(const Counts *counts)
 {
@@ -30,7 +31,7 @@ counts_empty(const Counts *counts)
 	return true;
 }
 
-/* Leave counts.  wait: until the lock is free. */
+/* Adds counts to a counter.  wait: for the lock; else MAIL_BUSY where it is not free. */
 MailResult
 mailbox_count(const CounterKey *key, const Counts *counts, bool wait)
 {
@@ -51,7 +52,7 @@ mailbox_count(const CounterKey *key, const Counts *counts, bool wait)
 	return counter != NULL ? MAIL_SENT : MAIL_FULL;
 }
 
-/* A copy of the database's counter_table, in the current context. */
+/* A copy of the database's counters, in the current memory context.  *n: how many. */
 Counter *
 mailbox_counters(Oid database, int *n)
 {
@@ -65,7 +66,7 @@ mailbox_counters(Oid database, int *n)
 		Counter *counter;
 		long entries;
 
-		/* allocate without the lock; who comes meanwhile waits for the next time */
+		/* allocates without the lock; new counters that do not fit then are copied the next time */
 		LWLockAcquire(&mailbox_locks[i].lock, LW_SHARED);
 		entries = hash_get_num_entries(counter_table[i]);
 		LWLockRelease(&mailbox_locks[i].lock);
@@ -92,7 +93,7 @@ mailbox_counters(Oid database, int *n)
 	return copy;
 }
 
-/* Take out what was copied and is written now.  Raises no error. */
+/* Subtracts what was copied and is in the table now.  Raises no error. */
 void
 mailbox_counters_written(const Counter *copy, int n)
 {

@@ -3,10 +3,10 @@
  *		What a session has counted: added up in its own memory, and handed over
  *		to shared memory when a transaction ends.
  *
- * Reads and rejected attempts have happened, whatever becomes of the
- * transaction.  Writes and the other conflicts wait in a Delta of their
- * (sub)transaction until that commits or is prepared.  What they are added to
- * then was allocated when they were counted: nothing can fail at that point.
+ * Reads and rejected attempts count even if the transaction rolls back.  Writes
+ * and the other conflicts wait in a Delta of their (sub)transaction until that
+ * commits or is prepared.  They are then added to a Total that was allocated when
+ * they were counted: nothing can fail at that point.
  */
 #include "postgres.h"
 
@@ -20,22 +20,22 @@
 #include "../rules/rules.h"
 #include "activity.h"
 
-/* What is added up of one table and writer. */
+/* A table and a writer, whose counts are added up. */
 typedef struct TotalKey
 {
-	Oid extension;
-	Oid home;
-	int system; /* index into systems + 1; 0: unidentified */
+	Oid extension; /* as in CounterKey */
+	Oid home;	   /* the table that stands on the map */
+	int system;	   /* of counts_system() */
 } TotalKey;
 
 static MemoryContext counts_cxt = NULL;
-static char **systems = NULL;
+static char **systems = NULL; /* by counts_system() - 1 */
 static int nsystems = 0;
 static HTAB *totals = NULL;
 static dlist_head deltas = DLIST_STATIC_INIT(deltas);
-static uint32 stamp = 0;
+static uint32 stamp = 0; /* of the running statement, for reads */
 
-/* A number for the system's name, within this session; 0: NULL. */
+/* A number for the system's name, the same in all of this session; 0: unidentified (NULL). */
 int
 counts_system(const char *system)
 {
@@ -50,6 +50,7 @@ counts_system(const char *system)
 	return ++nsystems;
 }
 
+/* Adds one to a count. */
 static void
 count(Counts *counts, CountKind kind, TimestampTz at)
 {
@@ -62,20 +63,21 @@ count(Counts *counts, CountKind kind, TimestampTz at)
 		counts->last_write = at;
 }
 
-/* A new statement: counts_read() counts a column once for each. */
+/* A statement starts: counts_read() counts a column once for each statement. */
 void
 counts_new_statement(void)
 {
 	stamp++;
 }
 
+/* What the session has counted for a table and a writer, and not handed over. */
 typedef struct Total
 {
 	TotalKey key;
 	int natts;
 	Counts *counts; /* by attribute number - 1 */
 	uint32 *stamps; /* the statement that read it last */
-	bool dirty;
+	bool dirty;		/* in the list: it may have something to hand over */
 	struct Total *next_dirty;
 } Total;
 
@@ -83,15 +85,15 @@ typedef struct Total
 typedef struct Delta
 {
 	dlist_node node;
-	int level; /* of nesting */
+	int level; /* of transactions */
 	Total *total;
 	int natts;
 	Counts *counts;
 } Delta;
 
-static Total *dirty = NULL;
+static Total *dirty = NULL; /* first of the list */
 
-/* Before anything is counted.  False: that was done before. */
+/* Called before anything is counted.  False: it was called before. */
 bool
 counts_begin(void)
 {
@@ -108,11 +110,11 @@ counts_begin(void)
 	return true;
 }
 
-/* The counts of a table and a writer, with room for that many columns. */
+/* The Total of a table and a writer, with room for that many columns. */
 static Total *
 total_of(Oid home, int system, int natts)
 {
-	/* entries stay where they are, and most look-ups are for the same one */
+	/* an entry never moves, and most look-ups are for the same one */
 	static Total *total = NULL;
 	TotalKey key = {0};
 	bool found;
@@ -168,7 +170,7 @@ pending_counts(Oid home, int system, AttrNumber attnum)
 	Delta *delta = NULL;
 	dlist_iter iter;
 
-	/* the innermost transaction's are the first */
+	/* those of the innermost transaction come first */
 	dlist_foreach(iter, &deltas)
 	{
 		Delta *d = dlist_container(Delta, node, iter.cur);
@@ -214,7 +216,7 @@ counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 	mark_dirty(total);
 }
 
-/* A rejected write of a column: it counts whatever becomes of the transaction. */
+/* A write of a column is rejected: it counts even if the transaction rolls back. */
 void
 counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 {
@@ -224,14 +226,14 @@ counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz 
 	mark_dirty(total);
 }
 
-/* Something else of a column, which counts if the (sub)transaction commits. */
+/* Something else that counts for a column, if the (sub)transaction commits. */
 void
 counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
 {
 	count(pending_counts(home, system, attnum), kind, at);
 }
 
-/* All counts of a table and writer; what was left is zero afterwards. */
+/* Hands over the counts of a Total, and sets those that were handed over to zero. */
 static MailResult
 hand_over_total(Total *total, bool wait, bool *sent)
 {
@@ -256,7 +258,7 @@ hand_over_total(Total *total, bool wait, bool *sent)
 		memset(&total->counts[i], 0, sizeof(Counts));
 		*sent = true;
 	}
-	/* a session may see a great many tables; but what is pending needs the room */
+	/* a session may use very many tables; but deltas need the room */
 	if (dlist_is_empty(&deltas) && total->natts > 0)
 	{
 		pfree(total->counts);
@@ -267,9 +269,9 @@ hand_over_total(Total *total, bool wait, bool *sent)
 }
 
 /*
- * Leaves all counts in shared memory, as far as there is room; what is left is
- * tried again.  False: a lock was not free.  *sent becomes true if the worker
- * has something to write.  Raises no error.
+ * Adds all counts to those in shared memory.  What finds no room there is tried
+ * again the next time.  wait: for locks; else false where one was not free.
+ * *sent becomes true if the worker has something to write.  Raises no error.
  */
 bool
 counts_hand_over(bool wait, bool *sent)
@@ -298,14 +300,14 @@ counts_hand_over(bool wait, bool *sent)
 	return !busy;
 }
 
-/* Is anything counted that is not in shared memory? */
+/* Are there counts that were not handed over? */
 bool
 counts_wait(void)
 {
 	return dirty != NULL;
 }
 
-/* The session ends: gives up what is not in shared memory, and returns how much that is. */
+/* The session ends: drops what could not be handed over, and returns how much that is. */
 int64
 counts_give_up(void)
 {
@@ -319,7 +321,7 @@ counts_give_up(void)
 	return lost;
 }
 
-/* Adds what committed to the totals, which have the room.  Raises no error. */
+/* Adds the deltas to the totals, which have the room.  Raises no error. */
 static void
 settle_deltas(void)
 {
@@ -342,11 +344,11 @@ counts_end_transaction(bool aborted)
 {
 	if (!aborted)
 		settle_deltas();
-	/* their memory goes with the transaction */
+	/* the transaction frees their memory */
 	dlist_init(&deltas);
 }
 
-/* Adds a delta to that of the transaction above, if there is one. */
+/* Adds a delta to that of the transaction above.  False: that has none. */
 static bool
 merge_delta(Delta *delta, int level)
 {
@@ -375,6 +377,7 @@ merge_delta(Delta *delta, int level)
 	return false;
 }
 
+/* The subtransaction ended: its deltas belong to the transaction above, or are dropped. */
 void
 counts_end_subtransaction(bool aborted)
 {

@@ -1,7 +1,8 @@
 /*
  * handover.c
  *		When a session leaves what it counted, and its rejected attempts, in shared
- *		memory for the worker.
+ *		memory for the worker: at the end of a transaction, once in
+ *		ownership.flush_interval.
  */
 #include "postgres.h"
 
@@ -20,14 +21,13 @@
 PG_FUNCTION_INFO_V1(ownership_flush);
 
 /*
- * Bytes of rejected attempts in a session: from the first on they do not wait
- * for the interval, and beyond the second they are lost.
+ * Bytes of rejected attempts in a session.  From ATTEMPTS_EARLY on, the session
+ * does not wait for the interval.  Beyond ATTEMPTS_MOST, attempts are lost.
  */
 #define ATTEMPTS_EARLY (mailbox_largest() / 2)
-
 #define ATTEMPTS_MOST (mailbox_largest() * 2)
 
-/* A rejected attempt on its way. */
+/* A rejected attempt that was not handed over yet. */
 typedef struct Letter
 {
 	slist_node node;
@@ -35,7 +35,7 @@ typedef struct Letter
 	char text[FLEXIBLE_ARRAY_MEMBER];
 } Letter;
 
-/* Attempts */
+/* Attempts, the oldest first */
 static MemoryContext attempts_cxt = NULL;
 
 static slist_head letters = SLIST_STATIC_INIT(letters);
@@ -44,17 +44,17 @@ static Size letters_size = 0;
 static int64 letters_lost = 0;
 
 /* Hand-over */
-static TimestampTz handed_over = 0; /* then */
+static TimestampTz handed_over = 0; /* when this session last did */
 
-static bool to_announce = false;
-static uint64 announced = 0; /* not known to be written; 0: all is */
+static bool to_announce = false; /* something was left, and not reported to the worker */
+static uint64 announced = 0;	 /* hand-over not known to be written; 0: none */
 static bool exiting = false;
 static TimeoutId idle_timeout = MAX_TIMEOUTS; /* MAX_TIMEOUTS: none */
 
 static void hand_over_at_exit(int code, Datum arg);
 static void hand_over_when_idle(void);
 
-/* Before anything is counted, or an attempt is to be recorded. */
+/* Called before anything is counted, and before an attempt is recorded. */
 void
 handover_begin(void)
 {
@@ -70,8 +70,8 @@ handover_begin(void)
 }
 
 /*
- * Take an attempt on its way; lost, but counted, where the session has too
- * many of them already.
+ * Accepts an attempt, to be handed over.  Where the session has too many already,
+ * the attempt is lost, but counted.
  */
 void
 handover_attempt(const char *text, uint32 length)
@@ -95,9 +95,10 @@ handover_attempt(const char *text, uint32 length)
 }
 
 /*
- * Leave everything in shared memory, and tell the worker.  Raises no error.
- * Without a wait a lock that is not free puts it off to the next transaction;
- * what finds no room is tried again after the interval.
+ * Leaves everything in shared memory, and reports that to the worker.  Raises no
+ * error.  wait: for locks.  False: a lock was not free, and the session tries
+ * again at the end of its next transaction.  What finds no room is tried again
+ * after the interval.
  */
 static bool
 hand_over(bool wait)
@@ -139,9 +140,9 @@ hand_over(bool wait)
 }
 
 /*
- * The interval is over.  In an idle session nothing would end a transaction
- * before the client's next statement; but where PostgreSQL is asked to catch
- * up with invalidations, it runs an empty one.  This is a signal handler.
+ * The interval is over.  In an idle session no transaction ends before the
+ * client's next statement.  But when a session is asked to catch up with
+ * invalidations, PostgreSQL runs an empty one.  This is a signal handler.
  */
 static void
 hand_over_when_idle(void)
@@ -149,7 +150,7 @@ hand_over_when_idle(void)
 	HandleCatchupInterrupt();
 }
 
-/* A transaction ended.  Raises no error. */
+/* A transaction ended: hands over, if it is time.  Raises no error. */
 void
 handover_in_time(void)
 {
@@ -166,7 +167,7 @@ handover_in_time(void)
 							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
 		return;
 	}
-	/* should the worker have come to grief meanwhile, another one goes on */
+	/* if the worker ended before it wrote that, this starts another one */
 	if (announced != 0 && mailbox_is_written(announced))
 		announced = 0;
 	if (!counts_wait() && slist_is_empty(&letters) && !to_announce)
@@ -175,7 +176,7 @@ handover_in_time(void)
 		handed_over = now;
 }
 
-/* The session ends: what finds no room now is lost. */
+/* The session ends: hands over.  What finds no room now is lost. */
 static void
 hand_over_at_exit(int code, Datum arg)
 {
@@ -196,8 +197,8 @@ hand_over_at_exit(int code, Datum arg)
 }
 
 /*
- * flush(): returns when all that was handed over before, and all of this
- * session's own, is in the tables.
+ * flush(): returns when everything that other sessions have handed over, and
+ * everything of this session, is in the tables.
  *
  * Errors: the library is not preloaded; recovery is in progress; the worker
  * fails or cannot be started.
@@ -218,7 +219,7 @@ ownership_flush(PG_FUNCTION_ARGS)
 				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
 	while (!hand_over(true) || counts_wait() || !slist_is_empty(&letters))
 	{
-		/* there was no room: there is some when that is written */
+		/* there was no room: there will be when the worker has written what is there */
 		mailbox_flush();
 		pg_usleep(1000);
 		CHECK_FOR_INTERRUPTS();

@@ -1,23 +1,23 @@
 /*
  * mailbox.c
- *		The shared memory in which sessions leave what the worker writes to the
- *		tables.
+ *		The boxes in shared memory: what was handed over in each database, and
+ *		the state of its worker.
  *
- * There is a box for each database, with its worker's state; a hash of
- * counter_table; and a queue of rejected attempts.  All of it is of fixed size and
- * comes into being with the server: it is empty after a restart, and after the
- * crash of any process.
+ * Sessions leave in shared memory what the worker writes to the tables.  There is
+ * a box for each database, a hash of counters (counters.c), and a queue of
+ * rejected attempts (queue.c).  All of it has a fixed size and is created with the
+ * server (shmem.c): it is empty after a restart, and after the crash of any
+ * process.
  *
  * Counters are spread over partitions, each with a lock of its own.  One more
- * lock covers the boxes and the queue.  Nobody holds two of them, and while
- * one is held nothing is called that could raise an error or wait.  Sessions
- * hand over when a transaction ends, where an error would be a PANIC: they
- * only take a lock that is free, and else come back later.
+ * lock covers the boxes and the queue.  No process takes two of them at once, and
+ * while it has one, it calls nothing that could raise an error or wait.  A session
+ * hands over when a transaction ends, where an error would be a PANIC: it takes a
+ * lock only if that is free, and else tries again later.
  *
- * The queue consists of blocks; a message is a chain of them, and the messages
- * of a box are a chain.  What the worker writes it first copies, and takes out
- * when its transaction has committed.  Whatever ends the worker before loses
- * nothing, and nothing is written twice.
+ * The worker copies what it writes, and takes it out of shared memory when its
+ * transaction has committed.  So nothing is lost if the worker ends before that,
+ * and nothing is written twice.
  */
 #include "postgres.h"
 
@@ -33,10 +33,10 @@
 #include "../base/base.h"
 #include "activity.h"
 
-#define START_TIMEOUT_MS 5000 /* a start that nothing came of is tried again */
-#define RETRY_MS 1000		  /* no process could be had */
+#define START_TIMEOUT_MS 5000 /* a start without a result is tried again after that */
+#define RETRY_MS 1000		  /* and so is one for which no process was free */
 
-/* Note what could not be left, and is lost. */
+/* Records how many attempts and counts found no room, and are lost. */
 void
 mailbox_dropped(int64 attempts, int64 counts)
 {
@@ -50,11 +50,11 @@ mailbox_dropped(int64 attempts, int64 counts)
 		box->counts_dropped += counts;
 	}
 	else
-		mailbox_shared->homeless_dropped += attempts + counts;
+		mailbox_shared->boxless_dropped += attempts + counts;
 	LWLockRelease(mailbox_lock());
 }
 
-/* Have the database's worker started.  Raises no error. */
+/* Asks the postmaster to start the database's worker.  Raises no error. */
 static void
 start_worker(Oid database)
 {
@@ -84,7 +84,7 @@ start_worker(Oid database)
 	LWLockRelease(mailbox_lock());
 }
 
-/* Does the box need a worker that it has not?  Says that one is coming, then. */
+/* Does the box need a worker, and has none?  Then records that a start is requested. */
 static bool
 needs_worker(Box *box, bool urgent)
 {
@@ -102,8 +102,9 @@ needs_worker(Box *box, bool urgent)
 }
 
 /*
- * Tell the worker of what was left before; start it where there is none.
- * Returns the number of the hand-over, or 0: the lock was not free.
+ * Reports to the worker that something was left for it; starts one where there is
+ * none.  wait: for the lock.  Returns the number of the hand-over; 0: the lock was
+ * not free, or no box is.
  */
 uint64
 mailbox_announce(bool wait)
@@ -134,8 +135,8 @@ mailbox_announce(bool wait)
 }
 
 /*
- * Is what was handed over by then in the tables?  Sees to it that there is a
- * worker, where it is not.  Without a wait for a lock, the answer may be no.
+ * Is everything up to this hand-over in the tables?  If not, makes sure that
+ * there is a worker.  False, too, when the lock is not free: does not wait for it.
  */
 bool
 mailbox_is_written(uint64 number)
@@ -158,9 +159,10 @@ mailbox_is_written(uint64 number)
 }
 
 /*
- * Wait until everything that was handed over by now is in the tables.
+ * Waits until everything that was handed over so far is in the tables.
  *
- * Errors: the worker fails, or cannot be started.
+ * Errors: the worker cannot be started (insufficient_resources), or fails
+ * (object_not_in_prerequisite_state).
  */
 void
 mailbox_flush(void)
@@ -182,7 +184,7 @@ mailbox_flush(void)
 		box = mailbox_find_box(MyDatabaseId, false);
 		if (box == NULL)
 		{
-			/* nothing was handed over, ever */
+			/* nothing was handed over in this database */
 			LWLockRelease(mailbox_lock());
 			break;
 		}
@@ -225,7 +227,7 @@ mailbox_flush(void)
 	ConditionVariableCancelSleep();
 }
 
-/* The worker: this process writes for the database.  False: another one does. */
+/* This process becomes the database's worker.  False: another one is, or there is no box. */
 bool
 mailbox_claim(Oid database)
 {
@@ -247,7 +249,7 @@ mailbox_claim(Oid database)
 }
 
 /*
- * The worker ends.  only_idle: unless something came in meanwhile; false then.
+ * The worker ends.  only_idle: unless there is something to write; false then.
  */
 bool
 mailbox_release(Oid database, bool only_idle)
@@ -271,7 +273,7 @@ mailbox_release(Oid database, bool only_idle)
 	return done;
 }
 
-/* The worker failed; no other one is started before the delay is over. */
+/* The worker failed.  No other is started for a time that doubles with each failure in a row. */
 void
 mailbox_failed(Oid database, const char *error, int max_delay_ms)
 {
@@ -295,8 +297,9 @@ mailbox_failed(Oid database, const char *error, int max_delay_ms)
 }
 
 /*
- * The worker asks what is to be written: the number of the latest hand-over,
- * or 0 for none.  *urgent: at once.
+ * The worker asks what is to be written.  Returns the number of the latest
+ * hand-over; 0: all is written.  *urgent: without waiting for the interval.
+ * *attempts: how many are in the queue.
  */
 uint64
 mailbox_due(Oid database, bool *urgent, int64 *attempts)
@@ -314,7 +317,7 @@ mailbox_due(Oid database, bool *urgent, int64 *attempts)
 	return number;
 }
 
-/* Everything up to this hand-over is in the tables. */
+/* The worker has written everything up to this hand-over. */
 void
 mailbox_written(Oid database, uint64 number)
 {
@@ -335,7 +338,7 @@ mailbox_written(Oid database, uint64 number)
 	LWLockRelease(mailbox_lock());
 }
 
-/* The databases that have a box, to look whether they are still there. */
+/* OIDs of the databases that have a box: the worker checks whether they still exist. */
 List *
 mailbox_databases(void)
 {
@@ -353,7 +356,7 @@ mailbox_databases(void)
 	return list;
 }
 
-/* A database was dropped: so is what is left of it. */
+/* A database was dropped: removes its counters, its attempts and its box. */
 void
 mailbox_forget(Oid database)
 {
@@ -382,7 +385,7 @@ mailbox_forget(Oid database)
 	LWLockRelease(mailbox_lock());
 }
 
-/* How this database's box stands. */
+/* The state of this database's box. */
 void
 mailbox_status(MailboxStatus *status)
 {
@@ -404,7 +407,7 @@ mailbox_status(MailboxStatus *status)
 	LWLockAcquire(mailbox_lock(), LW_SHARED);
 	status->queue_used =
 		(int64) (mailbox_shared->nblocks - mailbox_shared->nfree) * sizeof(QueueBlock);
-	status->attempts_dropped = mailbox_shared->homeless_dropped;
+	status->attempts_dropped = mailbox_shared->boxless_dropped;
 	box = mailbox_find_box(MyDatabaseId, false);
 	if (box != NULL)
 	{

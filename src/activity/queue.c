@@ -1,6 +1,9 @@
 /*
  * queue.c
  *		The queue of rejected attempts in shared memory.
+ *
+ * It consists of blocks of equal size.  A message is a chain of blocks, and the
+ * messages of a box are a chain, too.
  */
 #include "postgres.h"
 
@@ -10,14 +13,14 @@
 #include "../base/base.h"
 #include "activity.h"
 
-/* The largest message that may be left, in bytes. */
+/* Bytes of the largest message with values: one eighth of the queue. */
 Size
 mailbox_largest(void)
 {
 	return ownership_queue_size * (Size) 1024 / 8;
 }
 
-/* Leave a rejected attempt. */
+/* Leaves a rejected attempt.  wait: for the lock.  What never has room is counted as dropped. */
 MailResult
 mailbox_post(const char *message, uint32 length, bool wait)
 {
@@ -99,9 +102,9 @@ copy_message(char *to, int32 first)
 }
 
 /*
- * Copies of the database's oldest attempts, one after the other; as many as
- * fit into the space, but one at least.  *n is how many; NULL if there are
- * none.  Each is followed by the next; lengths[] has their sizes.
+ * Copies of the database's oldest attempts, one right after the other: at most
+ * `max`, and as many as fit into `space` bytes, but at least one.  *n is how many,
+ * and lengths[] has their sizes.  NULL: there are none.
  */
 char *
 mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n)
@@ -134,12 +137,12 @@ mailbox_attempts(Oid database, Size space, int max, uint32 *lengths, int *n)
 		LWLockRelease(mailbox_lock());
 		if (copy != NULL || box == NULL || box->head == NONE)
 			return *n > 0 ? copy : NULL;
-		/* only the worker takes messages out: the first is still the first */
+		/* only the worker takes messages out: the first will still be the first */
 		copy = MemoryContextAllocHuge(CurrentMemoryContext, space);
 	}
 }
 
-/* Free the first message of a box.  The caller holds the lock. */
+/* Frees the first message of a box.  The caller has taken the lock. */
 void
 mailbox_take_out(Box *box)
 {
@@ -160,7 +163,7 @@ mailbox_take_out(Box *box)
 	mailbox_shared->free = first;
 }
 
-/* Take out the oldest attempts, which are written now.  Raises no error. */
+/* Takes out the oldest n attempts, which are in the table now.  Raises no error. */
 void
 mailbox_attempts_written(Oid database, int n)
 {

@@ -26,9 +26,9 @@
 static bool explaining = false;
 
 /*
- * What this extension looks up in mirrored tables to answer a question is no
- * system's reading.  Returns what reads_count_again() takes; errors undo it,
- * too.
+ * Switches the counting of reads off: what this extension itself looks up in
+ * mirrored tables to answer a question is no system's read.  Returns what
+ * reads_count_again() takes; an error undoes it, too.
  */
 int
 reads_do_not_count(void)
@@ -48,7 +48,7 @@ reads_count_again(int level)
 
 /*
  * Is anything counted at all?  Not without the library preloaded, not on a
- * standby, and not what the worker itself does.
+ * standby, not in a parallel worker, and not in the extension's own worker.
  */
 bool
 activity_counts(void)
@@ -57,9 +57,9 @@ activity_counts(void)
 }
 
 /*
- * Is what a statement reads and writes some system's doing?  What is restored
- * from a dump is not.  Anyone may say that he restores one, so it counts only
- * of a superuser, who has other ways not to be counted.
+ * Does what a statement reads and writes count as a system's?  What is restored
+ * from a dump does not.  Any role can set what a restore sets, so that is
+ * believed of superusers only, which have other ways not to be counted.
  */
 bool
 activity_traffic_counts(void)
@@ -68,9 +68,10 @@ activity_traffic_counts(void)
 }
 
 /*
- * Who is reading or writing a table, as a number.  moment: of the statement, or
- * NULL: now.  False: that cannot be told now.  A setting that names no system is
- * an error to the guard, but not to us.
+ * The number (counts_system()) of the system that reads or writes a table.
+ * moment: of the statement, or NULL: now.  False: to find out, this process would
+ * have to wait for a lock.  If ownership.system names no system, the guard raises
+ * an error; here it means unidentified.
  */
 bool
 activity_system(const Outline *outline, Moment *moment, int *system)
@@ -84,6 +85,7 @@ activity_system(const Outline *outline, Moment *moment, int *system)
 	return true;
 }
 
+/* Counts the columns of a relation that a statement reads. */
 static void
 count_reads(const CompatPerms *perms)
 {
@@ -99,7 +101,7 @@ count_reads(const CompatPerms *perms)
 	handover_begin();
 	if (!activity_system(outline, NULL, &system))
 		return;
-	/* finding out who may have made us forget what is on the map */
+	/* the look-up of the writer may have invalidated the outline */
 	outline = outline_of(perms->relid);
 	if (outline == NULL)
 		return;
@@ -119,8 +121,8 @@ count_reads(const CompatPerms *perms)
 }
 
 /*
- * The executor starts a statement; only_explained: to show its plan, which reads
- * nothing.
+ * The executor starts a statement.  only_explained: EXPLAIN shows its plan, which
+ * reads nothing.
  */
 void
 reads_begin(bool only_explained)
@@ -135,16 +137,16 @@ reads_started(void)
 	explaining = false;
 }
 
-/* Is what the executor checks privileges for some system's reading or writing? */
+/* Does what the executor checks privileges for count as a system's read or write? */
 bool
 reads_are_seen(void)
 {
-	/* foreign-key checks read on nobody's behalf */
+	/* a foreign-key check reads for no system */
 	return !explaining && !InNoForceRLSOperation() && IsTransactionState() &&
 		   activity_traffic_counts();
 }
 
-/* A statement reads what it needs these privileges for. */
+/* The executor checks these privileges: counts the columns that the statement reads. */
 void
 reads_see(const CompatPerms *perms)
 {

@@ -1,6 +1,7 @@
 /*
  * shmem.c
- *		The shared memory between sessions and the workers of the databases.
+ *		Creates the shared memory between sessions and the workers of the databases,
+ *		and finds what is in it.  mailbox.c says what it is for.
  */
 #include "postgres.h"
 
@@ -22,13 +23,14 @@
 bool mailbox_preloaded = false;
 Mailbox *mailbox_shared = NULL;
 HTAB *counter_table[PARTITIONS];
-LWLockPadded *mailbox_locks = NULL; /* of the partitions; the last: of the rest */
+LWLockPadded *mailbox_locks = NULL; /* of the partitions; the last: of all else */
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
 
-/* Is this process a worker? */
+/* Is this process a worker of this extension? */
 bool activity_is_worker = false;
 
+/* The lock of the boxes and the queue. */
 LWLock *
 mailbox_lock(void)
 {
@@ -41,7 +43,7 @@ block_count(void)
 	return (int32) (ownership_queue_size * (Size) 1024 / sizeof(QueueBlock));
 }
 
-/* Counters of one partition. */
+/* The number of counters that a partition has room for. */
 int
 mailbox_counter_count(void)
 {
@@ -102,19 +104,21 @@ start_memory(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Is there a mailbox_shared, and may what is in it be written one day? */
+/* Is there shared memory, and can a worker write what is left there?  Not on a standby. */
 bool
 mailbox_exists(void)
 {
 	return mailbox_shared != NULL && IsUnderPostmaster && !RecoveryInProgress();
 }
 
+/* The partition that a counter belongs to. */
 int
 mailbox_partition(const CounterKey *key)
 {
 	return hash_combine(murmurhash32(key->relation), key->attnum / 8) % PARTITIONS;
 }
 
+/* Takes a lock exclusively.  wait: until it is free; else false where it is not. */
 bool
 mailbox_take(LWLock *lock, bool wait)
 {
@@ -122,7 +126,10 @@ mailbox_take(LWLock *lock, bool wait)
 		   true : LWLockConditionalAcquire(lock, LW_EXCLUSIVE);
 }
 
-/* The box of a database, or NULL.  The caller holds the lock. */
+/*
+ * The box of a database.  create: makes one where there is none.  NULL: there is
+ * none, and none is free.  The caller has taken the lock, exclusively to create.
+ */
 Box *
 mailbox_find_box(Oid database, bool create)
 {
@@ -145,7 +152,7 @@ mailbox_find_box(Oid database, bool create)
 	return vacant;
 }
 
-/* There is memory only when the server starts with the library. */
+/* The library is being loaded.  There is shared memory only if the server starts with it. */
 void
 mailbox_init(void)
 {

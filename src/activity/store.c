@@ -1,6 +1,6 @@
 /*
  * store.c
- *		The worker's statements, which write counts and attempts to the tables.
+ *		The statements by which the worker writes counts and attempts to the tables.
  */
 #include "postgres.h"
 
@@ -27,7 +27,7 @@ static const char write_counts[] =
 	" JOIN pg_class c ON c.oid = x.relation"
 	" JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = x.attnum AND NOT t.attisdropped"
-	/* one that was renamed or deleted since is no writer any more */
+	/* a system that was renamed or deleted since then is no writer any more */
 	" WHERE x.system IS NULL OR EXISTS (SELECT FROM ownership.system s WHERE s.name = x.system)"
 	" ORDER BY 1, 2, 3, 4"
 	" ON CONFLICT (table_schema, table_name, column_name, system) DO UPDATE SET"
@@ -47,7 +47,7 @@ static const char write_attempts[] =
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 	" AS x (at, schema, name, key, operation, system, role, origin, application, columns, stored, proposed)";
 
-/* Columns of a batch, for unnest(). */
+/* Rows to be written, column by column, for unnest(). */
 typedef struct Batch
 {
 	int rows;
@@ -66,7 +66,7 @@ add_column(Batch *batch, Oid type)
 	batch->columns++;
 }
 
-/* Run a statement that takes the batch, as the owner of the table. */
+/* Runs a statement with the batch as its arguments, as the owner of the table. */
 static void
 write_batch(Relation rel, const char *sql, Batch *batch)
 {
@@ -113,7 +113,10 @@ set_text(Batch *batch, int column, int row, const char *text)
 		batch->values[column][row] = CStringGetTextDatum(text);
 }
 
-/* Write counters; those of an extension that is not there any more are not. */
+/*
+ * Writes counters to rel, which is activity.  Leaves out those of an extension
+ * that was dropped since then.
+ */
 void
 store_counters(Relation rel, const Counter *counters, int n)
 {
@@ -150,6 +153,7 @@ store_counters(Relation rel, const Counter *counters, int n)
 	write_batch(rel, write_counts, &batch);
 }
 
+/* The same for attempts, to rel, which is conflict.  extension: the OID of activity. */
 void
 store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n)
 {
@@ -180,9 +184,10 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 }
 
 /*
- * One of the extension's tables, locked for writing without waiting: whoever
- * drops or locks it may wait for the session that waits for us.  NULL if it is
- * not there, or, *locked, not free.
+ * One of the extension's tables, locked for writing.  Does not wait for the
+ * lock: a session that drops or locks the table may itself wait for a session
+ * that waits for the worker.  NULL: the table is not there, or another session
+ * has locked it (*locked).
  */
 Relation
 store_open_table(const char *name, bool *locked)
@@ -197,6 +202,6 @@ store_open_table(const char *name, bool *locked)
 		*locked = true;
 		return NULL;
 	}
-	/* it may have gone while we looked */
+	/* it may have been dropped before it was locked */
 	return try_table_open(relid, NoLock);
 }

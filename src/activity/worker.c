@@ -3,16 +3,17 @@
  *		The background worker that writes to the tables what sessions left in
  *		the mailbox.
  *
- * One a database, started by the session that leaves something while there is
- * none.  It writes in short transactions, and ends soon after nothing comes
- * any more, because a connected process is in the way of DROP DATABASE and of
- * CREATE DATABASE ... TEMPLATE.  On an error it ends, too; the mailbox says
- * when the next one may try.  Attempts are written before counters, and in
- * other transactions: what stands in the way of activity keeps no evidence back.
+ * There is one for each database.  The session that leaves something while there
+ * is none starts it.  It writes in short transactions, and ends soon after the
+ * last hand-over, because a connected process prevents DROP DATABASE and CREATE
+ * DATABASE ... TEMPLATE.  On an error it ends, too; the mailbox says when the next
+ * one may start.  It writes attempts before counters, and in other transactions:
+ * what prevents it from writing activity does not delay evidence.
  *
- * It is a superuser's process.  So that nobody can have code of his own run by
- * it, it writes as the owner of the table, restricted as maintenance is, and
- * in the replica role, in which other people's triggers do not fire.
+ * It is a superuser's process.  So that no other role can have it run code of that
+ * role's own, it writes as the owner of the table, restricted as maintenance
+ * commands are, and with session_replication_role = replica, in which ordinary
+ * triggers do not fire.
  */
 #include "postgres.h"
 
@@ -43,15 +44,15 @@
 
 PG_FUNCTION_INFO_V1(ownership_status);
 
-#define IDLE_MS 1500			 /* ends after that */
-#define LOCKED_MS 100			 /* a table is locked: looks again */
-#define MAX_DELAY_MS (60 * 1000) /* after many failures */
-#define LAST_MS 1000			 /* waits for sessions that end with it */
-#define BEHIND_MS (60 * 1000)	 /* waiting longer than that is told */
+#define IDLE_MS 1500			 /* without anything to write: it ends after that */
+#define LOCKED_MS 100			 /* a table is locked: it tries again after that */
+#define MAX_DELAY_MS (60 * 1000) /* of the next start, after many failures */
+#define LAST_MS 1000			 /* at the server's shutdown it waits so long for other sessions */
+#define BEHIND_MS (60 * 1000)	 /* what waits longer than that is reported by status() */
 
 PGDLLEXPORT void ownership_worker(Datum database);
 
-/* The transaction of a batch; its allocations are left to the caller. */
+/* Begins the transaction of a batch.  The caller's memory context stays the current one. */
 static void
 begin_batch(void)
 {
@@ -63,7 +64,10 @@ begin_batch(void)
 	MemoryContextSwitchTo(cxt);
 }
 
-/* After a commit the batch must be taken out: the caller lets interrupts in again. */
+/*
+ * Commits the transaction of a batch, and holds interrupts off: the caller takes
+ * the batch out of shared memory, and resumes interrupts.
+ */
 static void
 end_batch(Relation rel)
 {
@@ -78,8 +82,8 @@ end_batch(Relation rel)
 }
 
 /*
- * Write a batch of attempts.  Returns how many are in it, or -1: the table is
- * locked.  Without the extension nobody wants them any more.
+ * Writes a batch of attempts.  Returns how many are in it; -1: the table is
+ * locked.  Without the extension in the database, only takes them out.
  */
 static int
 write_attempts_once(Oid database)
@@ -108,7 +112,7 @@ write_attempts_once(Oid database)
 	return locked ? -1 : n;
 }
 
-/* The same of all counters.  False: the table is locked. */
+/* Writes all counters.  False: the table is locked. */
 static bool
 write_counters_once(Oid database)
 {
@@ -130,7 +134,7 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-/* Write attempts, batch by batch, then counters.  False: a table is locked. */
+/* Writes attempts, batch by batch, then counters.  False: a table is locked. */
 static bool
 write_batches(Oid database, int64 attempts)
 {
@@ -146,7 +150,7 @@ write_batches(Oid database, int64 attempts)
 	return write_counters_once(database) && n >= 0;
 }
 
-/* Write all that was handed over by now.  False: a table, or a row of it, is locked. */
+/* Writes everything up to a hand-over.  False: a table, or a row of it, is locked. */
 static bool
 write_all(Oid database, uint64 number, int64 attempts)
 {
@@ -164,7 +168,7 @@ write_all(Oid database, uint64 number, int64 attempts)
 	{
 		int code = geterrcode();
 
-		/* by DDL that the map has followed, for one, and that has yet to commit */
+		/* for example by DDL that the map has followed, and that has not committed yet */
 		if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED)
 			PG_RE_THROW();
 		HOLD_INTERRUPTS();
@@ -182,7 +186,7 @@ write_all(Oid database, uint64 number, int64 attempts)
 	return done;
 }
 
-/* What is left of databases that were dropped takes up room. */
+/* Removes what shared memory still has of dropped databases. */
 static void
 forget_databases(void)
 {
@@ -207,9 +211,9 @@ forget_databases(void)
 }
 
 /*
- * A feed that fell silent has no transaction at whose end it would hand over
- * what it counted last.  An invalidation of its subscription makes the apply
- * worker look at that again, which takes a transaction.
+ * The apply worker of a subscription that receives nothing more has no
+ * transaction at whose end it would hand over what it counted last.  An
+ * invalidation of the subscription makes it read that again, in a transaction.
  */
 static void
 wake_feeds(Oid database)
@@ -237,7 +241,7 @@ set(const char *name, const char *value)
 	SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-/* Settings that a database or a role may have otherwise. */
+/* Sets what the settings of a database or a role may have changed. */
 static void
 fix_settings(void)
 {
@@ -248,19 +252,20 @@ fix_settings(void)
 	set("default_transaction_deferrable", "off");
 	set("row_security", "on");
 	set("statement_timeout", "0");
-	/* from 17 on; it would end the process */
+	/* PostgreSQL 17 and later; the timeout would end the process */
 	if (GetConfigOption("transaction_timeout", true, false) != NULL)
 		set("transaction_timeout", "0");
-	/* gives way, and looks again, before a session that waits for it checks for deadlocks */
+	/* gives up, and tries again, before a session that waits for it checks for deadlocks */
 	set("lock_timeout", "200ms");
 	set("idle_in_transaction_session_timeout", "0");
 	set("temp_file_limit", "-1");
 	set("check_function_bodies", "on"); /* see call_is_restoring() */
 	set("jit", "off");
-	/* on disk when flush() says so, but waiting for no standby */
+	/* when flush() returns, all is on disk; but the worker waits for no standby */
 	set("synchronous_commit", "local");
 }
 
+/* Sleeps, at most so long, until something is handed over or a signal comes. */
 static void
 sleep_ms(long ms)
 {
@@ -276,8 +281,8 @@ sleep_ms(long ms)
 }
 
 /*
- * Asked to end, as when the server is shut down: sessions that end with it
- * hand over what they have, and it is written.
+ * The worker was asked to end, as when the server shuts down.  Sessions that end
+ * at the same time hand over what they have: writes that, too.
  */
 static void
 work_last(Oid database)
@@ -300,7 +305,7 @@ work_last(Oid database)
 	} while (!last);
 }
 
-/* Writes, at most once an interval unless somebody waits; ends when idle. */
+/* Writes at most once an interval, unless a session waits.  Returns when there is nothing to do. */
 static void
 work(Oid database)
 {
@@ -349,7 +354,10 @@ work(Oid database)
 	work_last(database);
 }
 
-/* Errors are caught; what ends the process all the same is known to the log alone. */
+/*
+ * The process ends.  ownership_worker() catches errors; what else ends the
+ * process is in the server log only.
+ */
 static void
 release(int code, Datum database)
 {
@@ -359,7 +367,7 @@ release(int code, Datum database)
 	(void) mailbox_release(DatumGetObjectId(database), false);
 }
 
-/* Where the process begins. */
+/* The main function of the process.  arg: OID of the database. */
 void
 ownership_worker(Datum arg)
 {
@@ -399,10 +407,11 @@ ownership_worker(Datum arg)
 	}
 	PG_END_TRY();
 
-	/* the error has been told, the postmaster need not tell again */
+	/* the worker has reported its error; with 0 the postmaster reports nothing more */
 	proc_exit(0);
 }
 
+/* Returns a row of status(). */
 static void
 add_fact(ReturnSetInfo *rsinfo, const char *fact, const char *value, const char *note)
 {
@@ -412,8 +421,9 @@ add_fact(ReturnSetInfo *rsinfo, const char *fact, const char *value, const char 
 }
 
 /*
- * What ownership.own_risk goes by: it begins with "failed", "cannot" or
- * "behind" where what was handed over does not come to the tables.
+ * The worker's state as text.  The view ownership.own_risk depends on it: it
+ * begins with "failed", "cannot" or "behind" where what was handed over does not
+ * reach the tables.
  */
 static const char *
 worker_state(const MailboxStatus *status)
@@ -438,15 +448,15 @@ static const char *
 worker_note(const MailboxStatus *status)
 {
 	if (status->failed)
-		return psprintf("It is tried again. The last error: %s", status->error);
+		return psprintf("A new worker tries again. The last error: %s", status->error);
 	if (status->no_process)
-		return "Raise max_worker_processes. It is tried again.";
+		return "Raise max_worker_processes. Sessions try again to start the worker.";
 	if (status->worker != 0)
 		return NULL;
 	return "It is started when there is something to write.";
 }
 
-/* status(): one row a fact. */
+/* status(): one row for each fact. */
 Datum
 ownership_status(PG_FUNCTION_ARGS)
 {
@@ -466,7 +476,7 @@ ownership_status(PG_FUNCTION_ARGS)
 	if (!status.exists)
 		return (Datum) 0;
 	add_fact(rsinfo, "standby", standby ? "yes" : "no",
-			 standby ? "Nothing is counted here before it is promoted." : NULL);
+			 standby ? "Nothing is counted here before the standby is promoted." : NULL);
 	add_fact(rsinfo, "worker", worker_state(&status), worker_note(&status));
 	add_fact(rsinfo, "flush_interval", psprintf("%d ms", ownership_flush_interval), NULL);
 	add_fact(rsinfo, "activity_size", psprintf("%d", status.counters_size),

@@ -1,15 +1,14 @@
 /*
  * writes.c
- *		Who reads and writes what, as the session sees it.
+ *		Which columns a statement writes.
  *
- * Reads are what the executor's permission check sees, once for each statement
- * and column.  Writes are, where the guard judges rows, columns whose value
- * changed in one of them; where it was lifted or is not there, columns that
- * the statement names, if it wrote any row.  In a replication worker each row
- * counts.  Conflicts are counted by row and column.
+ * Where the guard judges rows, these are the columns whose value changed in one
+ * of them.  Where the guard was lifted or is not there, these are the columns
+ * that the statement names, if it wrote any row.  Each counts once for a
+ * statement; what a replication worker applies counts once for each row.
  *
- * Looking costs no catalog access once a relation is known, and never raises
- * an error that the statement would not have raised without us.
+ * Looking costs no catalog access once a relation is known, and raises no error
+ * that the statement would not raise without the extension.
  */
 #include "postgres.h"
 
@@ -36,18 +35,15 @@
 #include "activity.h"
 
 /*
- * Rows of one statement whose values are looked at for the count of writes.
- * What is in conflict the guard finds in all rows.
+ * Rows of one statement whose values are looked at for the count of writes.  The
+ * guard finds conflicts in all rows.
  */
 #define ROWS_COMPARED 1000
 
 static dlist_head writes = DLIST_STATIC_INIT(writes);
 static CopyWrites *copying = NULL; /* the COPY under way */
 
-/*
- * Writes
- */
-
+/* What the statement is known to have written in the table; NULL: nothing is. */
 Written *
 writes_find(const void *statement, Oid home)
 {
@@ -100,7 +96,10 @@ forget_statement(const void *statement)
 	}
 }
 
-/* Count a write of a column; once for each statement, if that is known. */
+/*
+ * Counts a write of a column.  written: of the statement, whose later writes of
+ * the column do not count then; NULL: the write belongs to no known statement.
+ */
 void
 writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
 {
@@ -114,7 +113,7 @@ writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
 	counts_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
 }
 
-/* Did the row write the column?  The rules of the guard, for every writer. */
+/* Did the row write the column?  By the rules of the guard, but for every writer. */
 static bool
 wrote(const RelationMap *map, const MappedColumn *col, Operation operation, const Bitmapset *named,
 	  const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
@@ -138,8 +137,9 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
 }
 
 /*
- * The guard judged a row that was written: `row` as it is now, `stored` as it
- * was.  Either may be NULL where there is none.  new: of an INSERT.
+ * The guard judged a row that was written: counts the columns that the row
+ * wrote.  row: as it is now; stored: as it was.  Either is NULL where there is
+ * none.  named: columns that an UPDATE names, NULL: all.  new: of an INSERT.
  */
 void
 activity_row(const RelationMap *map, const char *system, Operation operation,
@@ -173,7 +173,7 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 	}
 }
 
-/* Count what a statement names of a relation, and the key where rows come or go. */
+/* Counts the columns of a relation that a statement names, and the key where rows come or go. */
 static void
 count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms)
 {
@@ -201,7 +201,7 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 	}
 }
 
-/* Was the guard lifted off the table, or some part of it, for the statement? */
+/* Is the guard lifted from one of these relations that belongs to the table on the map? */
 static bool
 was_lifted_among(List *relations, Oid home)
 {
@@ -226,6 +226,7 @@ was_lifted_among(List *relations, Oid home)
 	return false;
 }
 
+/* Was the guard lifted from the table, or a part of it, for the statement? */
 static bool
 was_lifted(EState *estate, Oid home)
 {
@@ -234,8 +235,9 @@ was_lifted(EState *estate, Oid home)
 }
 
 /*
- * The executor counts the rows that the statement's own node writes; those of
- * WITH and of rules are counted by instruments.
+ * A statement starts: prepares counting the rows that it writes.  The executor
+ * counts those of the statement's own node; instruments count those of WITH and
+ * of rules.
  */
 void
 writes_watch(QueryDesc *query)
@@ -276,7 +278,7 @@ node_wrote(QueryDesc *query, ModifyTableState *node)
 	if (source == NULL || source->instrument == NULL || node->ps.instrument == NULL)
 		return true;
 	rows = source->instrument->ntuples + source->instrument->tuplecount;
-	/* ON CONFLICT DO NOTHING counts them there */
+	/* ntuples2 counts the rows that ON CONFLICT DO NOTHING skipped */
 	if (plan->onConflictAction == ONCONFLICT_NOTHING)
 		rows -= node->ps.instrument->ntuples2;
 	return rows > 0;
@@ -301,7 +303,7 @@ statement_wrote(QueryDesc *query, int rti)
 	return false;
 }
 
-/* A statement ended: count what was written without being judged. */
+/* A statement ended: counts what it wrote without being judged. */
 void
 writes_count(QueryDesc *query)
 {
@@ -313,7 +315,7 @@ writes_count(QueryDesc *query)
 	if (statement->resultRelations == NIL || !activity_traffic_counts())
 		return;
 	moment = moment_of(query);
-	/* a foreign-key action */
+	/* a foreign-key action has none of its own */
 	if (moment == NULL)
 		moment = statement_moment();
 	foreach(lc, statement->resultRelations)
@@ -323,7 +325,7 @@ writes_count(QueryDesc *query)
 		const Outline *outline;
 		int system;
 
-		/* of partitions, the table says that the statement names */
+		/* a partition has no privileges here: the table that the statement names has them */
 		if (!OidIsValid(perms.relid) || !statement_wrote(query, lfirst_int(lc)) ||
 			(outline = outline_of(perms.relid)) == NULL)
 			continue;
@@ -335,7 +337,7 @@ writes_count(QueryDesc *query)
 	forget_statement(query);
 }
 
-/* COPY writes what it needs these privileges for. */
+/* The executor checks these privileges: the running COPY, if any, writes their columns. */
 void
 writes_see_copy(const CompatPerms *perms)
 {
@@ -364,14 +366,14 @@ writes_enter_copy(CopyWrites *copy)
 	return outer;
 }
 
-/* The COPY ended, or failed: the one around it goes on. */
+/* The COPY ended, or failed: the one around it is the running one again. */
 void
 writes_leave_copy(CopyWrites *outer)
 {
 	copying = outer;
 }
 
-/* COPY wrote rows: where none was judged, what it names counts. */
+/* COPY wrote rows: if the guard judged none of them, counts the columns that it names. */
 void
 writes_count_copy(const void *statement, const CopyWrites *copy)
 {
@@ -400,7 +402,7 @@ writes_end_subtransaction(bool aborted)
 	subxact_end(&writes, aborted, drop);
 }
 
-/* Their memory goes with the transaction. */
+/* The transaction frees their memory. */
 void
 writes_end_transaction(void)
 {

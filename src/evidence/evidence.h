@@ -1,6 +1,6 @@
 /*
  * evidence.h
- *		What is recorded and reported of conflicts.
+ *		What the guard records and reports of conflicts.
  */
 #ifndef OWNERSHIP_EVIDENCE_H
 #define OWNERSHIP_EVIDENCE_H
@@ -17,20 +17,20 @@
  * For other folders
  */
 
-/* conflict.c: evidence */
+/* What is recorded or reported of the conflicts of one row. */
 typedef struct Evidence
 {
 	const RelationMap *map; /* of the relation that the slots belong to */
-	TupleDesc desc;			/* its; a slot's own may lack the names */
+	TupleDesc desc;			/* of that relation; a slot's own may lack the names */
 	const Writer *writer;
-	const char *system; /* who that is on this table, or NULL */
-	const NewRow *new;	/* INSERT: what brings the row; else NULL */
+	const char *system; /* as which the writer writes this table, or NULL */
+	const NewRow *new;	/* INSERT: the row and what brings it; else NULL */
 	Operation operation;
 	Verdict outcome;
-	const ConflictSet *conflicts; /* those of this verdict are recorded */
+	const ConflictSet *conflicts; /* those with the verdict `outcome` are recorded */
 	TupleTableSlot *stored;		  /* the row before; NULL for INSERT, TRUNCATE */
 	TupleTableSlot *proposed;	  /* the row as written; NULL for DELETE */
-	TupleTableSlot *final;		  /* the row as it will be; NULL: as stored */
+	TupleTableSlot *final;		  /* the row as it will be stored; NULL: `stored` stays */
 } Evidence;
 
 /* messages.c */
@@ -45,13 +45,13 @@ extern void evidence_end(const void *statement, bool all);
  * Within this folder
  */
 
-/* repeat.c: what the latest evidence tells already */
+/* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal
 {
-	Jsonb *key;
-	bool whole;	   /* the key tells the row; else the values do */
-	Jsonb *values; /* NULL for DELETE */
-	List *made;	   /* char *: what is in these the database put there */
+	Jsonb *key;	   /* of the row; NULL: it has none */
+	bool whole;	   /* the key identifies the row; else the values do */
+	Jsonb *values; /* proposed ones; NULL for DELETE */
+	List *made;	   /* char *: columns whose values the database made */
 } Proposal;
 
 /* json.c */

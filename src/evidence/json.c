@@ -23,13 +23,14 @@
 #include "../statement/statement.h"
 #include "evidence.h"
 
-/* Was the value, or the row, kept out? */
+/* Did the guard keep out the value, or the row? */
 bool
 evidence_is_refused(Verdict outcome)
 {
 	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
 }
 
+/* Pushes {"length": bytes}, in the place of a value. */
 static void
 push_length(JsonbParseState **state, int64 length)
 {
@@ -47,8 +48,8 @@ push_length(JsonbParseState **state, int64 length)
 }
 
 /*
- * Push one column of a row.  limit: bytes above which only the length is
- * noted; negative: none.  numbers: integers as JSON numbers (row keys).
+ * Pushes one column of a row.  limit: of a value of more bytes only the length
+ * is pushed; negative: no limit.  numbers: integers as JSON numbers (row keys).
  */
 static void
 push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrNumber attnum,
@@ -99,7 +100,7 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 		pushJsonbValue(state, WJB_VALUE, &v);
 }
 
-/* The columns of the conflicts with e's outcome, but for some. */
+/* The columns of the conflicts with e's outcome, except those in `but`.  limit: as above. */
 Jsonb *
 evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
@@ -116,7 +117,7 @@ evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* Every column that is stored, but for some. */
+/* All columns that are not generated, except those in `but`. */
 Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
@@ -134,7 +135,7 @@ evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bi
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* The row that the evidence is about: as it will be stored, where it will. */
+/* The row that the evidence is about: as it will be stored, if it will be. */
 static TupleTableSlot *
 key_slot(const Evidence *e)
 {
@@ -170,7 +171,7 @@ unnamed_columns(const Evidence *e)
 	return unnamed;
 }
 
-/* Of these columns, those into which the database put what it does not put there each time. */
+/* Of these columns, those in which the database may put another value the next time. */
 static Bitmapset *
 made_columns(const Evidence *e, const Bitmapset *unnamed)
 {
@@ -191,7 +192,7 @@ made_columns(const Evidence *e, const Bitmapset *unnamed)
 	return made;
 }
 
-/* BEFORE INSERT a generated column of the key has no value yet. */
+/* Is it a generated column before an INSERT?  It has no value yet. */
 static bool
 is_to_come(const Evidence *e, AttrNumber attnum)
 {
@@ -200,9 +201,10 @@ is_to_come(const Evidence *e, AttrNumber attnum)
 }
 
 /*
- * The key of the row that the evidence is about; NULL: it has none.  What a
- * refused INSERT does not name of it is another one at each try, and tells no
- * row: then *made is what is no part of the proposal either.
+ * The key of the row that the evidence is about; NULL: it has none.  A column of
+ * the key that a refused INSERT does not name may have another value the next
+ * time, and identifies no row: it is left out, and *whole is false.  *made: all
+ * columns with such values.
  */
 Jsonb *
 evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
@@ -229,6 +231,7 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* char * names as an array of type name[]. */
 Datum
 evidence_name_array(List *names)
 {
@@ -247,6 +250,7 @@ evidence_name_array(List *names)
 	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
 }
 
+/* The names (char *) of the columns with e's outcome. */
 List *
 evidence_names(const Evidence *e)
 {

@@ -1,6 +1,6 @@
 /*
  * messages.c
- *		What the client and the server log are told of a conflict.
+ *		What the guard reports of conflicts to the client and in the server log.
  */
 #include "postgres.h"
 
@@ -21,19 +21,19 @@
 #include "../activity/activity.h"
 #include "evidence.h"
 
-/* One warning a minute for the same writer and column. */
+/* At most one warning in this time for the same writer and column. */
 #define WARNING_INTERVAL_MS (60 * 1000)
 
-/* Columns that a message names; of more it gives the number. */
+/* Columns that a message names; it counts the others. */
 #define COLUMNS_NAMED 5
 
-/* What was warned of, in this worker. */
+/* A column that this worker has warned of. */
 typedef struct Warned
 {
 	Oid home;
 	char column[NAMEDATALEN];
 	TimestampTz at;
-	uint64 since; /* not told */
+	uint64 since; /* refused values that no warning has counted yet */
 } Warned;
 
 static List *warned = NIL;
@@ -59,7 +59,7 @@ column_list(const Evidence *e, int *n)
 	return buf.data;
 }
 
-/* A sentence a field: what it is, and who its system of record is. */
+/* One sentence for each field: what it is, and its system of record. */
 static char *
 owner_list(const Evidence *e)
 {
@@ -85,8 +85,8 @@ owner_list(const Evidence *e)
 	}
 	if (n > COLUMNS_NAMED)
 		appendStringInfo(&buf,
-						 ngettext(" So it is with %d more field.", " So it is with %d more fields.",
-								  n - COLUMNS_NAMED),
+						 ngettext(" The same is true for %d more field.",
+								  " The same is true for %d more fields.", n - COLUMNS_NAMED),
 						 n - COLUMNS_NAMED);
 	return buf.data;
 }
@@ -141,8 +141,9 @@ warned_entry(Oid home, const char *column)
 }
 
 /*
- * In a worker `reject` acts as `keep`; the server log says so, at most once a
- * minute for each column.  A worker serves one subscription.
+ * In a replication worker `reject` acts as `keep`.  Warns of it in the server
+ * log, at most once in WARNING_INTERVAL_MS for each column.  A worker serves one
+ * subscription.
  */
 void
 evidence_report_softened(const Evidence *e)
@@ -191,13 +192,13 @@ kept_detail(const Tally *tally)
 		return "The rest of the row was written. The refused values are in ownership.conflict.";
 	if (written == 0)
 		return "Nothing else was left to write. The refused values are in ownership.conflict.";
-	return psprintf(ngettext("Of %llu row nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
-							 "Of %llu rows nothing else was left to write; the rest of the others was written. The refused values are in ownership.conflict.",
+	return psprintf(ngettext("In %llu row nothing else was left to write; the rest of the other rows was written. The refused values are in ownership.conflict.",
+							 "In %llu rows nothing else was left to write; the rest of the other rows was written. The refused values are in ownership.conflict.",
 							 (unsigned long) tally->unchanged),
 					(unsigned long long) tally->unchanged);
 }
 
-/* Notices at a statement's end for what was kept out. */
+/* Reports to the client, at a statement's end, what the guard kept out. */
 void
 evidence_report_kept(const Tally *tally)
 {
@@ -228,7 +229,7 @@ evidence_report_kept(const Tally *tally)
 				 errdetail("%s", refused)));
 }
 
-/* What is told of a write that is about to be rejected. */
+/* Describes a write that is about to be rejected, for the worker to record. */
 static void
 describe_attempt(const Evidence *e, Attempt *attempt)
 {
@@ -277,9 +278,9 @@ or_dash(const char *text)
 }
 
 /*
- * A write is about to be rejected, its transaction rolls back, and whoever
- * catches the error may say nothing: it is remembered, where the library is
- * preloaded, and there is a line in the server log.
+ * A write is about to be rejected.  Its transaction rolls back, and the caller
+ * may catch the error and not report it.  So the write is recorded through
+ * shared memory, where the library is preloaded, and in the server log.
  */
 static void
 record_rejected(const Evidence *e)
@@ -298,8 +299,9 @@ record_rejected(const Evidence *e)
 }
 
 /*
- * The error of a rejected write.  No values are in it: whoever may not read
- * the row learns nothing.  `why` is a further sentence for the detail.
+ * Raises the error of a rejected write (insufficient_privilege), and records the
+ * write.  The error contains no values: a role that may not read the row learns
+ * nothing from it.  why: one more sentence for the detail, or NULL.
  */
 void
 evidence_report_rejected(const Evidence *e, const char *why)
@@ -326,11 +328,11 @@ evidence_report_rejected(const Evidence *e, const char *why)
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
 			 e->system != NULL || e->writer->origin != NULL
-				 ? errhint("Leave it to \"%s\", or write without it. "
+				 ? errhint("Leave this write to \"%s\", or write other columns only. "
 						   "A data steward (ownership.identify() with steward => true) may write every field; "
 						   "\"SET ownership.enforcement = off\" is for maintenance.",
 						   owner)
-				 : errhint("Tell who is writing: ownership.identify() maps a role to its system. "
+				 : errhint("Identify the writer: ownership.identify() maps a role to its system. "
 						   "A data steward (steward => true) may write every field; "
 						   "\"SET ownership.enforcement = off\" is for maintenance."),
 			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),

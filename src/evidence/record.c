@@ -1,14 +1,14 @@
 /*
  * record.c
- *		Evidence: rows of ownership.conflict, written by the writer's own
- *		transaction.
+ *		Evidence: rows of ownership.conflict, which the transaction that makes
+ *		the conflicting write inserts.
  *
- * Values are recorded as their text output (value.c), so that one value has one
- * text whoever writes it, and a refused value once (repeat.c).  A refused
- * UPDATE or DELETE holds the row's lock; a refused INSERT has no row to lock, so
- * look-up and insertion are one critical section there (a lock of our own, held
- * for just that long), and an equal row of a transaction under way is waited
- * for, as a unique index would.
+ * Values are recorded as their text output (base/value.c), so that one value has
+ * one text in every session, and a refused value is recorded once (repeat.c).  A
+ * refused UPDATE or DELETE has locked its row.  A refused INSERT has no row to
+ * lock: there an advisory lock makes look-up and insertion one critical section,
+ * and is released right after it.  If a transaction that has not ended has
+ * recorded the same, the guard waits for its end, as a unique index would.
  */
 #include "postgres.h"
 
@@ -32,9 +32,10 @@
 #include "../activity/activity.h"
 #include "evidence.h"
 
-/* apart from the advisory locks of SQL functions, which use 1 and 2 */
+/* of the advisory lock: those that SQL functions take have 1 or 2 here */
 #define LOCK_CLASS 3
 
+/* NULL: the column is NULL. */
 static void
 set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 {
@@ -43,7 +44,7 @@ set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 		values[attnum - 1] = JsonbPGetDatum(jsonb);
 }
 
-/* All but the key, the values and the columns. */
+/* Sets all columns but row_key, stored, proposed and columns. */
 static void
 set_common(Datum *values, bool *nulls, const char *schema, const char *table, Operation operation,
 		   const Writer *writer, const char *system, Verdict outcome)
@@ -63,7 +64,7 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 	insert_set_text(values, nulls, Anum_conflict_outcome, verdict_name(outcome));
 }
 
-/* How long the string is in COPY of a JSON value, in any client's encoding. */
+/* The most bytes that a string in a JSON value takes in COPY, in any client encoding. */
 static Size
 copied_length(const char *string, int len)
 {
@@ -84,10 +85,11 @@ copied_length(const char *string, int len)
 }
 
 /*
- * A row of evidence can be written that nobody could read any more, because a
- * value is longer in JSON than in itself, or because several go together.
+ * PostgreSQL can store a row of evidence that is too large to be read, because a
+ * value is longer as JSON than as itself, or because the row has several values.
+ * Checks that this is no such row.
  *
- * Errors: it would be one (program_limit_exceeded).
+ * Errors: it is one (program_limit_exceeded).
  */
 static void
 check_readable(const Evidence *e, Jsonb *const values[], int n)
@@ -121,21 +123,21 @@ check_readable(const Evidence *e, Jsonb *const values[], int n)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the values of one row of table \"%s\" are too large for evidence",
 						names_relation_label(e->map->schema, e->map->table)),
-				 errdetail("As JSON they take %zu bytes, of %zu at most: a control character takes 7 bytes, for example.",
+				 errdetail("As JSON they take %zu bytes, and %zu bytes is the limit. A control character, for example, takes 7 bytes.",
 						   size, limit)));
 }
 
 /* Evidence that is to be inserted. */
 typedef struct Draft
 {
-	ConflictSet fresh; /* those that are to be told */
-	bool apart;		   /* a column at a time */
+	ConflictSet fresh; /* the conflicts that are to be recorded */
+	bool apart;		   /* each in a row of evidence of its own */
 	Proposal proposal;
-	bool locked; /* until it is inserted */
+	bool locked; /* `lock` is taken, until the evidence is inserted */
 	LOCKTAG lock;
 } Draft;
 
-/* Of the conflicts, those that have not been told. */
+/* Finds the conflicts that the latest evidence does not record, and what they propose. */
 static void
 find_fresh(Relation rel, const Evidence *e, Draft *draft)
 {
@@ -211,6 +213,7 @@ make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 	nulls[Anum_conflict_columns - 1] = false;
 }
 
+/* A row of ownership.conflict. */
 typedef struct EvidenceRow
 {
 	Datum values[Natts_conflict];
@@ -242,7 +245,10 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 	return rows;
 }
 
-/* Inserts evidence, unless it has been told.  Only its text has fixed settings. */
+/*
+ * Inserts evidence, unless it is recorded already.  Settings are fixed for the
+ * text output of values only, and not for the insertion.
+ */
 static void
 insert_evidence(Inserter *inserter, const Evidence *e)
 {
@@ -272,9 +278,9 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 }
 
 /*
- * Record those of the conflicts whose verdict is e->outcome, with the values
- * of e's rows.  Observed rows beyond ownership.observed_limit of a statement
- * are counted only.
+ * Records those of the conflicts whose verdict is e->outcome, with the values
+ * of e's rows.  Observed rows of a statement beyond ownership.observed_limit are
+ * only counted.
  *
  * Errors: a refused value that does not fit into jsonb (program_limit_exceeded).
  */
@@ -314,7 +320,7 @@ evidence_record(const Evidence *e)
 	old = MemoryContextSwitchTo(cxt);
 	if (inserter == NULL)
 	{
-		/* kept for the statement's other rows, where its end will be seen */
+		/* for the statement's other rows, too, if its end will be seen */
 		if (tally->statement != NULL)
 			MemoryContextSwitchTo(tally->cxt);
 		inserter = insert_open("conflict");
@@ -354,8 +360,9 @@ record_rest(const Tally *tally)
 }
 
 /*
- * A statement ended, or the transaction: report to the client what was kept out
- * by it, and record what was only counted.
+ * The statement with this key (NULL: those that are not known) ended; all: the
+ * transaction ends.  Reports to the client what the guard kept out, and records
+ * what it only counted.
  */
 void
 evidence_end(const void *statement, bool all)

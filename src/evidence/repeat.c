@@ -1,21 +1,21 @@
 /*
  * repeat.c
- *		"Recorded once": what the latest evidence of a row tells already.
+ *		"Recorded once": what the latest evidence of a row records already.
  *
- * The columns of one row of evidence are those that were news then.  So the
- * latest evidence for a column may be far behind that of others: what
- * conflict_latest_idx finds at once, however much evidence there is, is the
- * latest of one row, one writer and one set of columns.  All sets are looked
- * at, one after the other; the first few are as the statements wrote them, and
- * evidence that would make it more than a few is told a column at a time.  So
+ * A row of evidence has only the columns whose refused values were new at that
+ * time.  So the latest evidence for one column may be much older than that for
+ * another.  However much evidence there is, conflict_latest_idx finds at once
+ * the latest evidence of one row, one writer and one set of columns.  All sets
+ * are looked at, one after the other.  The first MANY_SETS are as the statements
+ * wrote them; from then on, each column is recorded in a row of its own.  So
  * there are never many more sets than columns.
  *
- * Of a row that was not created or not deleted the whole row counts, and the
- * latest evidence of that kind is the one to compare with.
+ * For a row that was not created or not deleted, the row counts as a whole, and
+ * is compared with the latest evidence of that kind.
  *
- * Of a row whose key an INSERT did not name in full what was proposed takes the
- * key's place (conflict_proposal_idx): the same proposal is known again
- * whatever came between.
+ * For an INSERT that did not name the whole key, what it proposed takes the
+ * key's place (conflict_proposal_idx): the same proposal is recognised, whatever
+ * was recorded since.
  *
  * Everything is read with a dirty snapshot, which also sees what concurrent
  * transactions have not committed yet, and takes no predicate locks.
@@ -44,15 +44,15 @@
 #include "../rules/rules.h"
 #include "evidence.h"
 
-/* Sets of columns of one row and writer, before evidence is told a column at a time. */
+/* With so many sets of columns of one row and writer, evidence is recorded a column at a time. */
 #define MANY_SETS 16
 
 /* The latest evidence for one column. */
 typedef struct Latest
 {
 	int64 id;		   /* 0: there is none */
-	bool told;		   /* it tells what is proposed now */
-	TransactionId xid; /* that may yet roll it back */
+	bool recorded;	   /* it records what is proposed now */
+	TransactionId xid; /* a running transaction that inserted it, or invalid */
 } Latest;
 
 static bool
@@ -83,7 +83,7 @@ same_jsonb(Jsonb *a, Jsonb *b)
 	return compareJsonbContainers(&a->root, &b->root) == 0;
 }
 
-/* Compares two scalars, as evidence has refused values. */
+/* Are two refused values the same?  Evidence has them as strings and nulls. */
 static bool
 same_scalar(const JsonbValue *a, const JsonbValue *b)
 {
@@ -97,7 +97,7 @@ same_scalar(const JsonbValue *a, const JsonbValue *b)
 		   memcmp(a->val.string.val, b->val.string.val, a->val.string.len) == 0;
 }
 
-/* The same row, but for what the database put into it? */
+/* Is it the same row, except for values that the database made? */
 static bool
 same_proposal(Jsonb *was, const Proposal *now)
 {
@@ -125,7 +125,7 @@ is_discarded(const Evidence *e)
 	return e->outcome == VERDICT_DISCARD;
 }
 
-/* A seed made of another one and a text, as SQL does. */
+/* A seed made of a text and another seed, as in the expressions of the indexes. */
 static Datum
 seed(const char *text, Datum before)
 {
@@ -133,7 +133,7 @@ seed(const char *text, Datum before)
 								   CStringGetTextDatum(text), before);
 }
 
-/* What the indexes have of the evidence for this row, writer and kind. */
+/* The hash that the indexes have for evidence of this row, writer and kind. */
 static Datum
 latest_hash(const Evidence *e, const Proposal *p)
 {
@@ -150,7 +150,7 @@ latest_hash(const Evidence *e, const Proposal *p)
 							   hash);
 }
 
-/* Is the evidence of this row, writer and kind? */
+/* Is it evidence of this row, writer and kind? */
 static bool
 is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
 {
@@ -170,9 +170,9 @@ is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
 	return p->whole || same_jsonb(jsonb_of(slot, Anum_conflict_proposed), p->values);
 }
 
-/* Does the evidence tell what is proposed for the column now? */
+/* Does the evidence record what is proposed for the column now? */
 static bool
-tells(TupleTableSlot *slot, const Evidence *e, const Proposal *p, const char *name)
+records_proposal(TupleTableSlot *slot, const Evidence *e, const Proposal *p, const char *name)
 {
 	Jsonb *was = jsonb_of(slot, Anum_conflict_proposed);
 
@@ -189,7 +189,7 @@ compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-/* Notes the evidence for those of the conflicts' columns of which it is the latest so far. */
+/* Notes the evidence for those columns of the conflicts for which it is the latest so far. */
 static void
 note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, TransactionId xid,
 			Latest *latest)
@@ -204,7 +204,7 @@ note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, Transact
 	int nnames = 0;
 
 	if (isnull)
-		return; /* written by hand */
+		return; /* inserted by hand */
 	deconstruct_array(DatumGetArrayTypeP(columns), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
 					  &elems, &nulls, &n);
 	names = palloc(Max(n, 1) * sizeof(char *));
@@ -222,12 +222,12 @@ note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, Transact
 			bsearch(&c->col->name, names, nnames, sizeof(char *), compare_names) == NULL)
 			continue;
 		latest[i].id = id;
-		latest[i].told = tells(slot, e, p, c->col->name);
+		latest[i].recorded = records_proposal(slot, e, p, c->col->name);
 		latest[i].xid = xid;
 	}
 }
 
-/* Finds the latest evidence for each of e's conflicts; returns how many sets of columns there are. */
+/* Finds the latest evidence for each of e's conflicts.  Returns the number of sets of columns. */
 static int
 find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Latest *latest)
 {
@@ -254,14 +254,14 @@ find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Lat
 			bool isnull;
 
 			if (!is_alike(slot, e, p))
-				continue; /* another one with the same hash */
+				continue; /* another row or writer with the same hash */
 			found = true;
 			sets++;
 			note_latest(slot, e, p, dirty.xmin, latest);
 			ScanKeyInit(&keys[1], 2, BTLessStrategyNumber, F_INT8LT,
 						index_getattr(scan->xs_itup, 2, scan->xs_itupdesc, &isnull));
 		}
-		/* what only the latest counts of is in the index by its id */
+		/* else only the latest counts, and the index is ordered by id */
 	} while (found && by_columns);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
@@ -271,9 +271,10 @@ find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Lat
 
 /*
  * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
- * latest evidence for this row and writer already tells.  *apart: the others
- * are to be told a column at a time.  Returns a transaction under way whose
- * evidence would tell one, to be waited for.
+ * latest evidence for this row and writer records already.  *apart: the others
+ * are to be recorded a column at a time.  Returns a running transaction whose
+ * evidence records one of them, for which the caller waits before it tries
+ * again; or InvalidTransactionId.
  */
 TransactionId
 repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
@@ -285,15 +286,15 @@ repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, Conflic
 	TransactionId pending = InvalidTransactionId;
 
 	*apart = false;
-	/* until ALTER EXTENSION UPDATE from 0.1.0 everything is told each time */
+	/* until ALTER EXTENSION UPDATE from 0.1.0 each refused value is recorded each time */
 	if (!OidIsValid(index))
 		return InvalidTransactionId;
 	*apart = find_latest(rel, index, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
 	for (int i = 0; i < fresh->n; i++)
 	{
-		if (fresh->items[i].verdict == e->outcome && !latest[i].told)
+		if (fresh->items[i].verdict == e->outcome && !latest[i].recorded)
 		{
-			/* a row as a whole is told as a whole */
+			/* what concerns the whole row is recorded as a whole */
 			if (is_discarded(e))
 				return InvalidTransactionId;
 			continue;
@@ -303,7 +304,7 @@ repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, Conflic
 	}
 	for (int i = 0; i < fresh->n; i++)
 	{
-		if (latest[i].told)
+		if (latest[i].recorded)
 			fresh->items[i].verdict = VERDICT_ALLOW;
 	}
 	return pending;

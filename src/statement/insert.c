@@ -3,19 +3,20 @@
  *		Where the values of a new row come from.
  *
  * A column that an INSERT, MERGE or COPY does not name, or gives as DEFAULT,
- * has the default of the table that the statement names (or the subscription
- * does): not that of the partition which the row is routed to.  Row triggers
- * are told neither.
+ * takes the default of the table that the statement (or the subscription)
+ * names, not that of the partition to which the row is routed.  PostgreSQL
+ * passes neither the names nor the table to row triggers.
  *
- * BEFORE finds the node of the plan that it was called by, and what that says
- * of the row in its hands.  AFTER is not told which of a statement's nodes a
- * row came from: it takes all that may have brought it.  Where their answers
- * differ, from each other or from row to row, BEFORE remembers which columns
- * of a row took their default (guard.c).
+ * In BEFORE, the node of the plan that called the trigger can be found, and it
+ * still has what it said of this row.  In AFTER it is not known which node of
+ * the statement a row came from: all nodes that may have brought the row count.
+ * Where their answers differ, from each other or from row to row, BEFORE
+ * remembers which columns of a row took their default (guard/amend_insert.c).
  *
- * DEFAULT and OVERRIDING USER VALUE are gone when a statement is executed:
- * the rewriter has put the default's expression in their place, and counts the
- * column as named.  So an expression that equals the default is the default.
+ * DEFAULT and OVERRIDING USER VALUE do not exist any more when a statement is
+ * executed: the rewriter has put the default's expression in their place, and
+ * counts the column as named.  So an expression that equals the default counts
+ * as the default.
  */
 #include "postgres.h"
 
@@ -39,6 +40,7 @@
 #include "../rules/rules.h"
 #include "statement.h"
 
+/* level: as insert_plan_level() returns it; where it is not known, the relation's own. */
 static void
 add_source(Insertion *insertion, int level, ModifyTable *plan)
 {
@@ -60,7 +62,7 @@ add_source(Insertion *insertion, int level, ModifyTable *plan)
 	source->plan = plan;
 }
 
-/* All nodes of the running statement that may bring new rows of the relation. */
+/* Adds all nodes of the running statement that may bring new rows of the relation. */
 static void
 add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 {
@@ -78,9 +80,9 @@ add_plans(Insertion *insertion, const RelationMap *map, PlannedStmt *statement)
 	}
 }
 
-/* Does the value alone tell a write of the column, whatever brings the row? */
+/* Does the value alone decide whether a row writes the column, whatever brings the row? */
 static bool
-value_tells(const RelationMap *map, const MappedColumn *col)
+value_decides(const RelationMap *map, const MappedColumn *col)
 {
 	return !map->defaults_differ && col->defaults->constant;
 }
@@ -106,7 +108,7 @@ copy_naming(const Insertion *insertion, const MappedColumn *col)
 		named |= strcmp(strVal(lfirst(lc)), col->name) == 0;
 	if (!named || !copy->is_from)
 		return NAMED_NO;
-	/* 16 and later: a text of the file that stands for the default */
+	/* PostgreSQL 16 and later: a text in the file that means the default */
 	foreach(lc, copy->options)
 	{
 		if (strcmp(lfirst_node(DefElem, lc)->defname, "default") == 0)
@@ -116,8 +118,8 @@ copy_naming(const Insertion *insertion, const MappedColumn *col)
 }
 
 /*
- * The column's number in the table that a node names, if it is in the node's
- * list of columns, also with DEFAULT, or a view chose its value; else 0.
+ * The column's number in the table that a node names, if the node's list of
+ * columns contains it, also with DEFAULT, or a view has a default for it; else 0.
  */
 static AttrNumber
 mentioned(const Insertion *insertion, const InsertSource *source, const RelationMap *map,
@@ -134,6 +136,7 @@ mentioned(const Insertion *insertion, const InsertSource *source, const Relation
 	return InvalidAttrNumber;
 }
 
+/* What source_naming() returns, not remembered yet. */
 static Naming
 find_naming(const Insertion *insertion, const InsertSource *source, const RelationMap *map,
 			const MappedColumn *col)
@@ -175,7 +178,7 @@ source_naming(const Insertion *insertion, const InsertSource *source, const Rela
 	return *known;
 }
 
-/* Does the row that BEFORE is called for take the column's default? */
+/* Does the row that BEFORE is called for take its default?  False, too, when not known. */
 static bool
 takes_default(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
@@ -193,7 +196,7 @@ takes_default(const Insertion *insertion, const RelationMap *map, const MappedCo
 	return insert_plan_row_has_default(outerPlanState(insertion->node), attnum, standard);
 }
 
-/* Do the statement's rows name the column, as far as is known without one? */
+/* Do the statement's rows name the column, as far as that is known without looking at one? */
 static Naming
 insertion_names(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
@@ -205,7 +208,7 @@ insertion_names(const Insertion *insertion, const RelationMap *map, const Mapped
 	return naming;
 }
 
-/* Is the column in a list of columns of the statement, whatever it gives it? */
+/* Does a list of columns of the statement contain the column, also with DEFAULT? */
 bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
@@ -220,14 +223,15 @@ insertion_mentions(const Insertion *insertion, const RelationMap *map, const Map
 	return false;
 }
 
-/* Is BEFORE to remember which rows took the column's default? */
+/* Must BEFORE remember which rows took the column's default? */
 bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col)
 {
-	return !value_tells(map, col) &&
+	return !value_decides(map, col) &&
 		   (insertion->several || insertion_names(insertion, map, col) == NAMED_BY_ROW);
 }
 
+/* Does a row of the source write the column with this value, which is not NULL? */
 static bool
 source_writes(const Insertion *insertion, const InsertSource *source, const RelationMap *map,
 			  const MappedColumn *col, Datum value)
@@ -257,8 +261,9 @@ source_writes(const Insertion *insertion, const InsertSource *source, const Rela
 }
 
 /*
- * The table that a stream names is one of the subscription's.  Where several
- * of the chain are, the apply worker tells in its error context.
+ * The level of the table that a stream names, as insert_plan_level().  It is a
+ * table of the subscription.  Where several relations of the chain are, the
+ * apply worker names the table in its error context.
  */
 static int
 stream_level(const RelationMap *map)
@@ -296,8 +301,8 @@ stream_level(const RelationMap *map)
 }
 
 /*
- * What brings new rows of the relation.  node: the one that brings the row that
- * BEFORE is called for, if there is one; before: such a row there is.
+ * Finds what brings new rows of the relation.  before: BEFORE is called for one
+ * of them; node: the node that brings this row, NULL where it is not known.
  */
 void
 insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *node, bool before)
@@ -335,7 +340,7 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 	}
 	else if (insertion->nsources == 0)
 	{
-		/* a statement within the one that loads the library */
+		/* a statement that is not known, within the one that loads the library */
 		if (statement_key() == NULL)
 			insertion->blind = true;
 		add_source(insertion, 0, NULL);
@@ -367,7 +372,7 @@ found(const NewRow *new)
 	return insertion;
 }
 
-/* The default that stands in for a value of the row that BEFORE is called for. */
+/* The column's default in the row that BEFORE is called for. */
 const ColumnDefault *
 insertion_default(const NewRow *new, const MappedColumn *col)
 {
@@ -390,10 +395,11 @@ insertion_leaves_out(const NewRow *new, const MappedColumn *col)
 		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, new->map, col));
 }
 
+/* insertion_is_open() for the row that a trigger is called for. */
 bool
 insertion_was_open(const NewRow *new, const MappedColumn *col)
 {
-	return !value_tells(new->map, col) && insertion_is_open(found(new), new->map, col);
+	return !value_decides(new->map, col) && insertion_is_open(found(new), new->map, col);
 }
 
 /*
@@ -401,9 +407,9 @@ insertion_was_open(const NewRow *new, const MappedColumn *col)
  * neither NULL nor the constant default, and with another default one that the
  * statement is known to name.
  *
- * A replicated INSERT does not say which columns it brought.  But one that has
- * another value than its default has now did not get it from there, unless the
- * default is volatile.
+ * A replicated INSERT does not say which columns it brought.  But a value that
+ * differs from what the default gives now did not come from the default, unless
+ * the default is volatile.
  */
 bool
 insertion_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row)
@@ -417,7 +423,7 @@ insertion_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row
 	value = slot_getattr(row, col->attnum, &isnull);
 	if (isnull)
 		return false;
-	if (value_tells(new->map, col))
+	if (value_decides(new->map, col))
 		return value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull);
 	insertion = found(new);
 	for (int i = 0; i < insertion->nsources; i++)
@@ -428,7 +434,7 @@ insertion_writes(const NewRow *new, const MappedColumn *col, TupleTableSlot *row
 	return false;
 }
 
-/* Is there one default, which tells by itself whether a value is another? */
+/* Is the default constant, from whatever source the row comes? */
 bool
 insertion_has_constant(const NewRow *new, const MappedColumn *col)
 {
@@ -441,9 +447,9 @@ insertion_has_constant(const NewRow *new, const MappedColumn *col)
 }
 
 /*
- * The unique indexes in which the INSERT of a row looks for one that is there
- * (ON CONFLICT): none, those in *indexes, of the table that the statement names,
- * or any.  Any, too, when the statement is not known.
+ * The unique indexes in which the INSERT of a row looks for a stored one (ON
+ * CONFLICT): none, those in *indexes (OIDs of indexes of the table that the
+ * statement names), or any.  Any, too, when the statement is not known.
  */
 Arbiters
 insertion_arbiters(const NewRow *new, List **indexes)

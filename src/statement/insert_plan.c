@@ -1,6 +1,9 @@
 /*
  * insert_plan.c
  *		Which columns of a new row a plan gives a value, and which take their default.
+ *
+ * `standard` is the default's expression; insert.c says why comparing a column's
+ * expression with it decides.
  */
 #include "postgres.h"
 
@@ -21,7 +24,7 @@
 #include "../rules/rules.h"
 #include "statement.h"
 
-/* Is a view's column, by way of views below it, that column of the table? */
+/* Is a view's column, through views below it, that column of the table? */
 static bool
 leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
 {
@@ -47,8 +50,8 @@ leads_to(Relation view, AttrNumber from, Oid relid, AttrNumber attnum)
 
 /*
  * Does a view that the statement inserts through have a default of its own for
- * the column?  PostgreSQL does not count such a column as named, but whoever
- * made the view chose the value, and anybody may make one.
+ * the column?  PostgreSQL does not count such a column as named.  But the role
+ * that created the view chose the value, and any role may create a view.
  */
 bool
 insert_plan_view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum)
@@ -72,13 +75,14 @@ insert_plan_view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnu
 	return has;
 }
 
+/* The answer for the rows of two sources together. */
 Naming
 insert_plan_combine(Naming a, Naming b)
 {
 	return a == b ? a : NAMED_BY_ROW;
 }
 
-/* Do the plan's rows have the default in a column? */
+/* Do the plan's rows have a value in a column, or the default (NAMED_NO)? */
 Naming
 insert_plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
 {
@@ -125,7 +129,10 @@ insert_plan_naming(const Plan *plan, AttrNumber resno, const Expr *standard)
 	return NAMED_YES;
 }
 
-/* Has the row that the node has just returned the default in a column? */
+/*
+ * Has the row that the node has just returned the default in a column?  False,
+ * too, when that is not known.
+ */
 bool
 insert_plan_row_has_default(PlanState *node, AttrNumber resno, const Expr *standard)
 {
@@ -149,14 +156,14 @@ insert_plan_row_has_default(PlanState *node, AttrNumber resno, const Expr *stand
 		return values->curr_idx >= 0 && values->curr_idx < values->array_len &&
 			   equal(list_nth(values->exprlists[values->curr_idx], var->varattno - 1), standard);
 	}
-	/* others than these may have taken further rows already */
+	/* nodes of another kind may have read further rows already */
 	if ((IsA(node, ResultState) || IsA(node, ProjectSetState)) && var->varno == OUTER_VAR &&
 		outerPlanState(node) != NULL)
 		return insert_plan_row_has_default(outerPlanState(node), var->varattno, standard);
 	return false;
 }
 
-/* Do the actions of a MERGE that insert give the column its default? */
+/* Do the INSERT actions of a MERGE give the column a value, or its default (NAMED_NO)? */
 Naming
 insert_plan_merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr *standard)
 {
@@ -181,9 +188,9 @@ insert_plan_merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr 
 }
 
 /*
- * Has the row that a MERGE is inserting the default in a column?  The action
- * is the first whose condition holds: it is asked again, if it must give the
- * same answer.
+ * Has the row that a MERGE is inserting the default in a column?  The action is
+ * the first whose condition is true.  The conditions are evaluated again; false
+ * where one may give another answer now.
  */
 bool
 insert_plan_merge_row_has_default(ModifyTableState *node, AttrNumber attnum, const Expr *standard)
@@ -215,7 +222,10 @@ insert_plan_target(const ModifyTable *plan)
 	return plan->rootRelation > 0 ? plan->rootRelation : (Index) linitial_int(plan->resultRelations);
 }
 
-/* The place of a table in the chain from the relation to its root; -1: none. */
+/*
+ * The level of a table in the chain from the relation (0) to its root, which is
+ * an index of MappedColumn.defaults; -1: it is not in the chain.
+ */
 int
 insert_plan_level(const RelationMap *map, Oid relid)
 {
@@ -236,6 +246,7 @@ insert_plan_level(const RelationMap *map, Oid relid)
 	return -1;
 }
 
+/* May the node insert rows? */
 bool
 insert_plan_inserts(const ModifyTable *plan)
 {

@@ -1,6 +1,6 @@
 /*
  * nodes.c
- *		The parts of a running query that write rows.
+ *		The nodes of a running query that write rows, and their relations.
  */
 #include "postgres.h"
 
@@ -9,7 +9,7 @@
 
 #include "statement.h"
 
-/* The nodes of a statement that write rows. */
+/* The nodes (ModifyTableState) of a query that write rows. */
 List *
 statement_nodes(QueryDesc *query)
 {
@@ -21,33 +21,37 @@ statement_nodes(QueryDesc *query)
 }
 
 static bool
-holds(const TriggerDesc *desc, const Trigger *trigger)
+contains(const TriggerDesc *desc, const Trigger *trigger)
 {
 	return desc != NULL && trigger >= desc->triggers && trigger < desc->triggers + desc->numtriggers;
 }
 
-/* Whose private list a trigger that is being called belongs to. */
+/*
+ * The relation of a query whose private list of triggers contains the trigger
+ * that is being called; NULL: not known.
+ */
 ResultRelInfo *
 statement_relation(EState *estate, const Trigger *trigger)
 {
-	/* what was opened last is last in its list */
+	/* a list ends with the relation that was opened last */
 	for (int i = list_length(estate->es_tuple_routing_result_relations) - 1; i >= 0; i--)
 	{
 		ResultRelInfo *rri = list_nth(estate->es_tuple_routing_result_relations, i);
 
-		if (holds(rri->ri_TrigDesc, trigger))
+		if (contains(rri->ri_TrigDesc, trigger))
 			return rri;
 	}
 	for (int i = list_length(estate->es_opened_result_relations) - 1; i >= 0; i--)
 	{
 		ResultRelInfo *rri = list_nth(estate->es_opened_result_relations, i);
 
-		if (holds(rri->ri_TrigDesc, trigger))
+		if (contains(rri->ri_TrigDesc, trigger))
 			return rri;
 	}
 	return NULL;
 }
 
+/* The node of a query that writes a relation, or routes rows to it; NULL: none. */
 ModifyTableState *
 statement_node_of(QueryDesc *query, const ResultRelInfo *rri)
 {
@@ -64,7 +68,7 @@ statement_node_of(QueryDesc *query, const ResultRelInfo *rri)
 	return NULL;
 }
 
-/* The node of a query that a trigger was called by, in BEFORE; NULL: not known. */
+/* The node of a query that called a BEFORE trigger; NULL: not known. */
 ModifyTableState *
 statement_node(QueryDesc *query, const Trigger *trigger)
 {

@@ -1,18 +1,16 @@
 /*
  * statement.c
- *		What the running statement is, and its tally.
+ *		What the running statement is.
  *
- * Row triggers are told none of this.  Hooks remember the statement that is
- * being executed, innermost first, and what its rows are judged by (moment.c).
- * What a replication worker applies or copies is no statement; what triggers,
- * defaults and constraints run meanwhile are statements as ever.
+ * PostgreSQL passes none of this to row triggers.  So the hooks (hooks.c)
+ * report each statement that the executor or COPY runs, and this file
+ * remembers the innermost one, and what its rows are judged by
+ * (rules/moment.c).  What a replication worker applies or copies is no
+ * statement; what triggers, defaults and constraints run while it does so are
+ * statements like any other.
  *
- * In the statement that loads the library the hooks come too late to see its
- * start; the active portal knows it then.
- *
- * A tally lives from the first row that counts until the statement ends.  If
- * its end is not seen (COPY in the statement that loads the library), it is
- * settled before the transaction commits or is prepared.
+ * The statement that loads the library has started before the hooks are
+ * installed.  It is found in the active portal.
  */
 #include "postgres.h"
 
@@ -37,12 +35,12 @@
 #include "statement.h"
 
 static StatementFrame current;					   /* all NULL: nothing is known */
-static uint64 transaction_changes = PG_UINT64_MAX; /* as in Frame */
+static uint64 transaction_changes = PG_UINT64_MAX; /* as in StatementFrame */
 static StewardQuery steward_query;				   /* home is InvalidOid: there is none */
 static bool midway = false;						   /* the library was loaded in this transaction */
-static Moment *unseen = NULL;					   /* of the statement that did it */
+static Moment *unseen = NULL;					   /* of the statement that loaded it */
 
-/* The statement under way, or NULL when nothing is known (apply). */
+/* The running statement; NULL: nothing is known, as when a worker applies a row. */
 PlannedStmt *
 statement_planned(void)
 {
@@ -54,7 +52,7 @@ statement_planned(void)
 	return NULL;
 }
 
-/* The COPY of a table of the map that is under way, or NULL. */
+/* The running COPY, which inserts a row of the map's relation; NULL: it is no COPY. */
 CopyStmt *
 statement_copy(const RelationMap *map)
 {
@@ -67,7 +65,7 @@ statement_copy(const RelationMap *map)
 	copy = (CopyStmt *) statement->utilityStmt;
 	if (current.statement == NULL)
 	{
-		/* a statement within the COPY may be what loaded the library */
+		/* a statement within the COPY may have loaded the library: its row is no copied one */
 		Oid relid =
 			copy->relation == NULL ? InvalidOid : RangeVarGetRelid(copy->relation, NoLock, true);
 
@@ -78,9 +76,10 @@ statement_copy(const RelationMap *map)
 }
 
 /*
- * What the running statement is judged by; NULL when there is none, but a row
- * change of a replication worker's own.  The start of the statement that loads
- * the library was not seen: its first row is its beginning.
+ * What the running statement is judged by; NULL when there is no statement,
+ * but a row change that a replication worker applies.  The hooks do not see the
+ * start of the statement that loads the library: its moment begins with its
+ * first row.
  */
 Moment *
 statement_moment(void)
@@ -94,14 +93,14 @@ statement_moment(void)
 	return unseen;
 }
 
-/* The same, if the start of the running statement was seen; else NULL. */
+/* The same, if the hooks saw the start of the running statement; else NULL. */
 Moment *
 statement_seen_moment(void)
 {
 	return current.moment;
 }
 
-/* Was the start of the running statement not seen? */
+/* Did the hooks miss the start of the running statement? */
 bool
 statement_is_unseen(void)
 {
@@ -109,8 +108,9 @@ statement_is_unseen(void)
 }
 
 /*
- * The same for a COPY that is no statement, the initial copy of a subscribed
- * table: while it hands on a row, an error would look there for its context.
+ * The moment of a COPY that is no statement: the initial copy of a subscribed
+ * table.  NULL: none is running.  While it inserts a row, its callback is on
+ * top of the error context stack, and leads to its state.
  */
 Moment *
 statement_copies(Relation rel)
@@ -127,10 +127,10 @@ statement_copies(Relation rel)
 }
 
 /*
- * In a replication worker: is the row change that is under way its own, and
- * no statement's?  The statement that loads the library is not seen; but
- * beside the worker's (or its COPY's) an error would find another context,
- * that of what runs the statement.
+ * In a replication worker: does the worker itself make the row change, and not
+ * a statement?  The hooks do not see the statement that loads the library.  But
+ * for the worker's own change, the error context stack has no entry besides the
+ * worker's, or COPY's is on top; what runs a statement adds one of its own.
  */
 bool
 statement_applies(void)
@@ -143,7 +143,7 @@ statement_applies(void)
 		   context->callback == CopyFromErrorCallback;
 }
 
-/* What an error would have for context now, in untranslated messages. */
+/* The context that an error would have now, in untranslated messages. */
 char *
 statement_error_context(void)
 {
@@ -164,21 +164,25 @@ statement_error_context(void)
 	return context;
 }
 
-/* Who writes in the running statement. */
+/*
+ * The writer of the running statement.
+ *
+ * Errors: ownership.system names no system.
+ */
 const Writer *
 statement_writer(void)
 {
 	return current.moment != NULL ? moment_writer(current.moment) : writer_current();
 }
 
-/* The query being executed, if it is one that the executor runs. */
+/* The running query; NULL: a COPY, or nothing is known. */
 QueryDesc *
 statement_query(void)
 {
 	return current.query;
 }
 
-/* Tells executions apart; NULL when nothing is known (apply). */
+/* Identifies the execution of the running statement; NULL: nothing is known, as above. */
 const void *
 statement_key(void)
 {
@@ -187,7 +191,7 @@ statement_key(void)
 
 /*
  * Is every relation what it was when the COPY, or in a replication worker the
- * transaction, began?  False when that was not seen.
+ * transaction, began?  False when the hooks did not see that beginning.
  */
 bool
 statement_relations_hold(void)
@@ -196,6 +200,7 @@ statement_relations_hold(void)
 		   (current.statement != NULL ? current.changes : transaction_changes);
 }
 
+/* Does a COPY insert the row of the map's relation? */
 bool
 statement_is_copy(const RelationMap *map)
 {
@@ -203,9 +208,10 @@ statement_is_copy(const RelationMap *map)
 }
 
 /*
- * Is it a foreign-key action?  PostgreSQL runs those in a security context of
- * its own, which the statements of other triggers inherit; but only the action
- * itself leaves its AFTER triggers to the statement that set it off.
+ * Is the running statement a foreign-key action?  PostgreSQL runs these in a
+ * security context of their own.  Statements that other triggers run within one
+ * inherit that context; but only the action itself leaves its AFTER triggers to
+ * the statement that caused it.
  */
 static bool
 statement_is_action(void)
@@ -213,7 +219,7 @@ statement_is_action(void)
 	return InNoForceRLSOperation() && (current.statement == NULL || current.action);
 }
 
-/* What decides on a conflict, as far as it is the same for all of a statement. */
+/* What a verdict depends on, as far as it is the same for all rows of a statement. */
 Circumstances
 statement_circumstances(const Moment *moment, const Writer *writer)
 {
@@ -222,9 +228,9 @@ statement_circumstances(const Moment *moment, const Writer *writer)
 	c.steward = writer->steward;
 
 	/*
-	 * A worker applies a stream, and a session that says so by its origin and
-	 * its replication role: the initial copy of pglogical is one, which takes
-	 * no notice of errors.
+	 * A replication worker applies a stream.  So does a session that has an
+	 * origin and the replica role: the initial copy of pglogical is one, and
+	 * it ignores errors.
 	 */
 	c.applies = writer->worker || (writer->origin != NULL && moment->replica);
 	c.strict = writer->strict;
@@ -235,10 +241,10 @@ statement_circumstances(const Moment *moment, const Writer *writer)
 }
 
 /*
- * Let the execution of one query write one table of the map as a steward does.
- * It is told by its parameters' address, which no other query can have: what
- * triggers, rules and functions write meanwhile is judged as ever.  Returns
- * what was before, to be put back.
+ * Lets one query write one table of the map as a steward does.  The address of
+ * its parameters identifies the query, since no other query has them: what
+ * triggers, rules and functions write while it runs is judged as usual.
+ * Returns what was set before, which the caller sets again.
  */
 static StewardQuery
 statement_steward_query(StewardQuery next)
@@ -250,8 +256,9 @@ statement_steward_query(StewardQuery next)
 }
 
 /*
- * Is it the query that was given the steward_query, on its table?  Those that rules
- * add to it have its parameters, but are not what the caller's SQL says.
+ * Does the query that may write as a steward write its table now?  Queries that
+ * rules add to it have the same parameters, but are not what the caller's SQL
+ * says: they do not set the command tag.
  */
 bool
 statement_is_steward_query(const RelationMap *map)
@@ -261,7 +268,7 @@ statement_is_steward_query(const RelationMap *map)
 		   current.query->plannedstmt->canSetTag;
 }
 
-/* The table that the COPY under way names; InvalidOid: it is not known. */
+/* The table that the running COPY names; InvalidOid: it is not known. */
 Oid
 statement_copied(void)
 {
@@ -282,9 +289,9 @@ statement_copied(void)
 }
 
 /*
- * The COPY whose row is being inserted, or NULL.  That of the table sync worker
- * is no statement.  But while it copies, where an error would look for its
- * context, there it is.
+ * The state of the COPY that is inserting a row of the map's relation, or NULL.
+ * The COPY of a table sync worker is no statement.  But while any COPY runs, its
+ * callback is on the error context stack, and leads to its state.
  */
 CopyFromState
 statement_copying(const RelationMap *map)
@@ -304,8 +311,8 @@ statement_copying(const RelationMap *map)
 }
 
 /*
- * A query that writes is about to run: what its rows are judged by begins now.
- * The moment of a foreign-key action is that of the statement that set it off.
+ * A query that writes is about to run: its moment begins now.  A foreign-key
+ * action has the moment of the statement that caused it.
  */
 void
 statement_begin(QueryDesc *query, int eflags)
@@ -328,7 +335,7 @@ statement_enter(QueryDesc *query)
 		current.moment = NULL;
 	else if (!current.action)
 		current.moment = moment_of(query);
-	/* else that of the statement which set it off */
+	/* else it has the moment of the statement that caused it */
 	return outer;
 }
 
@@ -348,7 +355,7 @@ statement_enter_copy(PlannedStmt *copy, MemoryContext cxt)
 	return outer;
 }
 
-/* The statement ended, or failed: the one around it goes on. */
+/* The statement ended, or failed: the one around it is the running one again. */
 void
 statement_leave(const StatementFrame *outer)
 {
@@ -360,7 +367,7 @@ void
 statement_end_transaction(void)
 {
 	midway = false;
-	unseen = NULL; /* its context goes with the transaction */
+	unseen = NULL; /* the transaction frees its memory context */
 	transaction_changes = map_relation_changes();
 }
 
@@ -372,8 +379,11 @@ statement_init(void)
 }
 
 /*
- * Runs a statement that may write the table on the map as a steward does, and
- * returns how many rows it did; see statement_steward_query().  Needs SPI.
+ * Runs a statement that may write the table on the map as a steward does (see
+ * statement_steward_query()), and returns how many rows it processed.  The
+ * caller has connected to SPI.
+ *
+ * Errors: those of the statement.
  */
 uint64
 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params)

@@ -1,6 +1,6 @@
 /*
  * statement.h
- *		The running statement: what it is, what it inserts, what it did so far.
+ *		The running statement: what it is, what it inserts, and what it did so far.
  */
 #ifndef OWNERSHIP_STATEMENT_H
 #define OWNERSHIP_STATEMENT_H
@@ -23,31 +23,31 @@
  * For other folders
  */
 
-/* What one statement did on one table of the map. */
+/* What one statement did on one table of the map; see tally.c. */
 typedef struct Tally
 {
 	Nested nested;		   /* the first member */
-	MemoryContext cxt;	   /* holds all of it */
-	const void *statement; /* its key; NULL when it is not known */
-	Oid home;
+	MemoryContext cxt;	   /* contains all of it */
+	const void *statement; /* the statement's statement_key() */
+	Oid home;			   /* the table that stands on the map */
 	char *schema;
 	char *table;
-	uint64 observed;		/* rows */
-	uint64 kept;			/* rows with values kept out */
-	uint64 unchanged;		/* of them: rows of which nothing was left */
-	uint64 not_created;		/* rows */
-	uint64 discarded;		/* rows not deleted */
-	uint64 untouched;		/* inserts left alone for an upsert */
-	bool blind;				/* its names were not known */
-	struct HTAB *stand_ins; /* uint64: defaults put into new rows, see guard.c */
-	Inserter *inserter;		/* of its evidence; NULL: none yet */
-	uint64 rest;			/* observed rows beyond the limit */
-	Operation rest_operation;
+	uint64 observed;		  /* rows with observed writes */
+	uint64 kept;			  /* rows that values were kept out of */
+	uint64 unchanged;		  /* of these, rows of which nothing was left to write */
+	uint64 not_created;		  /* rows that were not created */
+	uint64 discarded;		  /* rows that were not deleted */
+	uint64 untouched;		  /* INSERTs that were left to an upsert, which updates the row */
+	bool blind;				  /* the guard did not know which columns it names */
+	struct HTAB *stand_ins;	  /* uint64: see tally_remember() */
+	Inserter *inserter;		  /* of its evidence; NULL: none yet */
+	uint64 rest;			  /* observed rows beyond ownership.observed_limit */
+	Operation rest_operation; /* of the latest of these rows */
 	char *rest_system;
-	List *rest_columns; /* of char * */
+	List *rest_columns; /* char *: of all these rows */
 } Tally;
 
-/* Where an INSERT looks for a row that is there. */
+/* In which unique indexes an INSERT looks for a stored row (ON CONFLICT). */
 typedef enum Arbiters
 {
 	ARBITERS_NONE,
@@ -59,51 +59,53 @@ typedef enum Arbiters
 typedef struct StatementFrame
 {
 	PlannedStmt *statement;
-	const void *key;		 /* tells executions apart */
+	const void *key;		 /* identifies the execution; NULL: nothing is known */
 	struct QueryDesc *query; /* NULL: COPY */
-	uint64 changes;			 /* COPY: of relations, until it began */
-	Oid copied;				 /* the table that it names, once it was asked for */
-	bool action;			 /* its AFTER triggers are left to another statement */
+	uint64 changes;			 /* COPY: map_relation_changes() when it began */
+	Oid copied;				 /* COPY: the table that it names, once it was looked up */
+	bool action;			 /* its AFTER triggers fire in another statement */
 	Moment *moment;			 /* NULL: it writes nothing, or its start was not seen */
 } StatementFrame;
 
-/* Does a statement name a column in an INSERT or COPY?  DEFAULT is no value. */
+/* Does a statement give a column of its new rows a value?  DEFAULT is no value. */
 typedef enum Naming
 {
-	NAMED_UNASKED,
-	NAMED_NO,
+	NAMED_UNASKED, /* not determined yet */
+	NAMED_NO,	   /* the rows take the default */
 	NAMED_YES,
 	NAMED_BY_ROW, /* in some rows */
 	NAMED_UNKNOWN /* a replicated INSERT */
 } Naming;
 
-/* A node of the statement's plan, or all there is of a COPY or a stream. */
+/* A node of the statement's plan that brings rows; or a COPY or a stream, without a node. */
 typedef struct InsertSource
 {
-	int level; /* whose defaults rows have: as in MappedColumn.defaults */
-	struct ModifyTable *plan;
-	Naming *naming; /* by column, as far as it was asked; NULL: not kept */
+	int level; /* of the table whose defaults the rows have: index of MappedColumn.defaults */
+	struct ModifyTable *plan; /* NULL: COPY or stream, or the node is not known */
+	Naming *naming;			  /* by column, as far as it was determined; NULL: not remembered */
 } InsertSource;
 
+/* What brings new rows of a relation; see insertion_find(). */
 typedef struct Insertion
 {
-	uint64 of;	  /* the map that it was found by: its `loaded` */
-	bool before;  /* the row is the one that is being inserted */
-	bool several; /* nodes of the statement bring rows of the relation */
-	bool stream;
-	bool blind;
+	uint64 of;				/* `loaded` of the map that it was found by */
+	bool before;			/* BEFORE is called: the row is being inserted */
+	bool several;			/* several nodes of the statement bring rows of the relation */
+	bool stream;			/* a replication worker applies an INSERT */
+	bool blind;				/* the statement is not known */
 	PlannedStmt *statement; /* NULL: COPY, or a stream */
 	CopyStmt *copy_statement;
-	struct CopyFromStateData *copy; /* while rows are copied */
-	struct ModifyTableState *node;	/* that inserts the row; NULL: not known */
+	struct CopyFromStateData *copy; /* NULL: it copies no row now */
+	struct ModifyTableState *node;	/* the node that inserts the row; NULL: not known */
 	int nsources;					/* at least one */
 	InsertSource *sources;
-	InsertSource first;
+	InsertSource first; /* room for one source */
 } Insertion;
 
 /*
- * A row that a trigger of the guard is called for.  What brings it is looked
- * for when it is asked, and kept in `insertion`, which lives in `cxt`.
+ * A new row that a trigger of the guard is called for.  What brings it is
+ * found when it is first needed, and remembered in `insertion`; what that
+ * points to is in `cxt`.
  */
 typedef struct NewRow
 {
@@ -168,11 +170,11 @@ extern Arbiters insertion_arbiters(const NewRow *new, List **indexes);
  * Within this folder
  */
 
-/* See statement_steward_query(). */
+/* The query that may write as a steward; see statement_steward_query(). */
 typedef struct StewardQuery
 {
-	Oid home; /* the table on the map */
-	const void *params;
+	Oid home;			/* the table on the map */
+	const void *params; /* their address identifies the query */
 } StewardQuery;
 
 /* nodes.c */

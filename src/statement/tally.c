@@ -3,8 +3,8 @@
  *		What one statement did on one table of the map.
  *
  * A tally lives from the first row that counts until the statement ends.  If
- * its end is not seen (COPY in the statement that loads the library), it is
- * settled before the transaction commits or is prepared.
+ * the hooks do not see its end (COPY in the statement that loads the library),
+ * the tally lives until the transaction is about to commit or to be prepared.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@
 
 static dlist_head tallies = DLIST_STATIC_INIT(tallies); /* below TopTransactionContext */
 
-/* The tally of the running statement on a table of the map. */
+/* The tally of the running statement on a table of the map.  Begins one where there is none. */
 Tally *
 tally_get(const RelationMap *map)
 {
@@ -48,7 +48,10 @@ tally_get(const RelationMap *map)
 	return tally;
 }
 
-/* Remember a default that was put into a new row, until the statement ends. */
+/*
+ * Remembers, until the statement ends, that a column of a new row has its
+ * default.  stand_in: a number for the column and its value in this row.
+ */
 void
 tally_remember(const RelationMap *map, uint64 stand_in)
 {
@@ -66,7 +69,7 @@ tally_remember(const RelationMap *map, uint64 stand_in)
 	(void) hash_search(tally->stand_ins, &stand_in, HASH_ENTER, NULL);
 }
 
-/* Was BEFORE not told the names? */
+/* Was there a row of the table for which the guard did not know the named columns? */
 bool
 tally_was_blind(const RelationMap *map)
 {
@@ -82,7 +85,7 @@ tally_was_blind(const RelationMap *map)
 	return false;
 }
 
-/* Also what was remembered before the hooks were there. */
+/* Was that remembered in this statement, or before the hooks were installed? */
 bool
 tally_remembers(const RelationMap *map, uint64 stand_in)
 {
@@ -101,8 +104,8 @@ tally_remembers(const RelationMap *map, uint64 stand_in)
 }
 
 /*
- * Removes the tallies of one statement, or all, and returns them.  The caller
- * frees them by tally_free().
+ * Removes the tallies of the statement with this key, or all, and returns
+ * them.  The caller frees them by tally_free().
  */
 List *
 tally_take(const void *statement, bool all)
@@ -122,14 +125,14 @@ tally_take(const void *statement, bool all)
 	return taken;
 }
 
-/* A long transaction may see many statements. */
+/* Frees the memory at once: a long transaction may run many statements. */
 void
 tally_free(Tally *tally)
 {
 	MemoryContextDelete(tally->cxt);
 }
 
-/* What its inserter has open goes with the resource owner. */
+/* The resource owner closes what the tally's inserter has opened. */
 static void
 drop(Nested *nested)
 {
@@ -142,7 +145,7 @@ tally_end_subtransaction(bool aborted)
 	subxact_end(&tallies, aborted, drop);
 }
 
-/* Their memory goes with the transaction. */
+/* The transaction frees their memory. */
 void
 tally_end_transaction(void)
 {
