@@ -293,7 +293,7 @@ triggers_of_copy(TriggerData *td)
 {
 	TriggerDesc *desc = td->tg_relation->trigdesc;
 
-	if (!statement_relations_hold())
+	if (!statement_relations_are_unchanged())
 		return NULL;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{

@@ -194,7 +194,7 @@ statement_key(void)
  * transaction, began?  False when the hooks did not see that beginning.
  */
 bool
-statement_relations_hold(void)
+statement_relations_are_unchanged(void)
 {
 	return map_relation_changes() ==
 		   (current.statement != NULL ? current.changes : transaction_changes);

@@ -131,7 +131,7 @@ extern const Writer *statement_writer(void);
 extern Circumstances statement_circumstances(const Moment *moment, const Writer *writer);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
-extern bool statement_relations_hold(void);
+extern bool statement_relations_are_unchanged(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern uint64 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params);
 extern bool statement_is_steward_query(const RelationMap *map);
