@@ -284,20 +284,29 @@ node_wrote(QueryDesc *query, ModifyTableState *node)
 	return rows > 0;
 }
 
-/* Did the statement write any row of the table at that place in its range table? */
+/* Did a node write any row of the table at that place in the range table? */
+static bool
+node_wrote_to(QueryDesc *query, ModifyTableState *node, int rti)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+
+	return (plan->rootRelation == (Index) rti || plan->nominalRelation == (Index) rti ||
+			list_member_int(plan->resultRelations, rti)) &&
+		   node_wrote(query, node);
+}
+
+/* Did the statement? */
 static bool
 statement_wrote(QueryDesc *query, int rti)
 {
 	ListCell *lc;
 
-	foreach(lc, statement_nodes(query))
+	if (IsA(query->planstate, ModifyTableState) &&
+		node_wrote_to(query, (ModifyTableState *) query->planstate, rti))
+		return true;
+	foreach(lc, query->estate->es_auxmodifytables)
 	{
-		ModifyTableState *node = lfirst(lc);
-		ModifyTable *plan = (ModifyTable *) node->ps.plan;
-
-		if ((plan->rootRelation == (Index) rti || plan->nominalRelation == (Index) rti ||
-			 list_member_int(plan->resultRelations, rti)) &&
-			node_wrote(query, node))
+		if (node_wrote_to(query, lfirst(lc), rti))
 			return true;
 	}
 	return false;

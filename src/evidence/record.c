@@ -370,6 +370,8 @@ evidence_end(const void *statement, bool all)
 	List *tallies = tally_take(statement, all);
 	ListCell *lc;
 
+	if (likely(tallies == NIL))
+		return;
 	foreach(lc, tallies)
 	{
 		Tally *tally = lfirst(lc);

@@ -92,10 +92,14 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 static bool
 is_second(const TriggerData *td, const char *name)
 {
-	const Trigger *this = call_find_trigger(td->tg_relation, td->tg_trigger->tgname);
-	const Trigger *own = call_find_trigger(td->tg_relation, name);
+	const Trigger *this;
+	const Trigger *own;
 
-	return own != this && own != NULL && this != NULL && own->tgfoid == this->tgfoid &&
+	if (likely(strcmp(td->tg_trigger->tgname, name) == 0))
+		return false;
+	this = call_find_trigger(td->tg_relation, td->tg_trigger->tgname);
+	own = call_find_trigger(td->tg_relation, name);
+	return own != NULL && this != NULL && own->tgfoid == this->tgfoid &&
 		   own->tgtype == this->tgtype && own->tgqual == NULL && own->tgnattr == 0 &&
 		   (own->tgenabled == TRIGGER_FIRES_ALWAYS || own->tgenabled == this->tgenabled);
 }

@@ -223,6 +223,48 @@ lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *ma
 						 need_for(map, moment, writer, &writes, judge_in_before));
 }
 
+/* Lifts the guard off one node that writes; *fresh: invalidations have been accepted. */
+static void
+lift_node(EState *estate, ModifyTableState *node, Moment *moment, bool *fresh)
+{
+	Writes writes;
+	bool known = false;
+
+	for (int i = 0; i < node->mt_nrels; i++)
+	{
+		ResultRelInfo *rri = &node->resultRelInfo[i];
+		const Writer *writer;
+		RelationMap *map;
+
+		/* foreign-key actions of a table without a guard may write guarded tables */
+		if (rri->ri_TrigDesc != NULL)
+			moment_keep_snapshot(moment);
+		if (!trigger_list_has_guard(rri->ri_TrigDesc))
+			continue;
+		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+		if (map_is_asking())
+			continue; /* the first row will raise an error */
+		if (!*fresh)
+		{
+			/* PostgreSQL accepted none if the session had the locks already */
+			AcceptInvalidationMessages();
+			*fresh = true;
+		}
+		/* takes the map of the statement's beginning, even if the guard is not lifted */
+		map = moment_known_map(moment, RelationGetRelid(rri->ri_RelationDesc));
+		writer = moment_known_writer(moment);
+		if (!ownership_lift ||
+			((map == NULL || writer == NULL) && moment->enforcement != ENFORCEMENT_OFF))
+			continue;
+		if (!known)
+		{
+			writes = writes_of(node);
+			known = true;
+		}
+		lift_relation(estate, rri, writes, map, moment, writer, is_foreign(rri->ri_RelationDesc));
+	}
+}
+
 /*
  * The executor has started a statement: lifts the guard off its relations as far
  * as the caches allow.  Raises no error that a row of the statement would not
@@ -233,53 +275,16 @@ lift_statement(QueryDesc *query)
 {
 	Moment *moment = statement_seen_moment();
 	EState *estate = query->estate;
+	PlanState *top = query->planstate;
 	bool fresh = false;
 	ListCell *lc;
 
 	if (moment == NULL || estate->es_opened_result_relations == NIL)
 		return;
-
-	foreach(lc, statement_nodes(query))
-	{
-		ModifyTableState *node = lfirst(lc);
-		Writes writes;
-		bool known = false;
-
-		for (int i = 0; i < node->mt_nrels; i++)
-		{
-			ResultRelInfo *rri = &node->resultRelInfo[i];
-			const Writer *writer;
-			RelationMap *map;
-
-			/* foreign-key actions of a table without a guard may write guarded tables */
-			if (rri->ri_TrigDesc != NULL)
-				moment_keep_snapshot(moment);
-			if (!trigger_list_has_guard(rri->ri_TrigDesc))
-				continue;
-			arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
-			if (map_is_asking())
-				continue; /* the first row will raise an error */
-			if (!fresh)
-			{
-				/* PostgreSQL accepted none if the session had the locks already */
-				AcceptInvalidationMessages();
-				fresh = true;
-			}
-			/* takes the map of the statement's beginning, even if the guard is not lifted */
-			map = moment_known_map(moment, RelationGetRelid(rri->ri_RelationDesc));
-			writer = moment_known_writer(moment);
-			if (!ownership_lift ||
-				((map == NULL || writer == NULL) && moment->enforcement != ENFORCEMENT_OFF))
-				continue;
-			if (!known)
-			{
-				writes = writes_of(node);
-				known = true;
-			}
-			lift_relation(estate, rri, writes, map, moment, writer,
-						  is_foreign(rri->ri_RelationDesc));
-		}
-	}
+	foreach(lc, estate->es_auxmodifytables)
+		lift_node(estate, lfirst(lc), moment, &fresh);
+	if (IsA(top, ModifyTableState) && !list_member_ptr(estate->es_auxmodifytables, top))
+		lift_node(estate, (ModifyTableState *) top, moment, &fresh);
 }
 
 /*

@@ -9,17 +9,6 @@
 
 #include "statement.h"
 
-/* The nodes (ModifyTableState) of a query that write rows. */
-List *
-statement_nodes(QueryDesc *query)
-{
-	List *nodes = list_copy(query->estate->es_auxmodifytables);
-
-	if (IsA(query->planstate, ModifyTableState))
-		nodes = list_append_unique_ptr(nodes, query->planstate);
-	return nodes;
-}
-
 static bool
 contains(const TriggerDesc *desc, const Trigger *trigger)
 {
@@ -51,20 +40,27 @@ statement_relation(EState *estate, const Trigger *trigger)
 	return NULL;
 }
 
+static bool
+writes_to(const ModifyTableState *node, const ResultRelInfo *rri)
+{
+	return rri->ri_RootResultRelInfo == node->rootResultRelInfo ||
+		   (rri >= node->resultRelInfo && rri < node->resultRelInfo + node->mt_nrels);
+}
+
 /* The node of a query that writes a relation, or routes rows to it; NULL: none. */
 ModifyTableState *
 statement_node_of(QueryDesc *query, const ResultRelInfo *rri)
 {
 	ListCell *lc;
 
-	foreach(lc, statement_nodes(query))
+	foreach(lc, query->estate->es_auxmodifytables)
 	{
-		ModifyTableState *node = lfirst(lc);
-
-		if (rri->ri_RootResultRelInfo == node->rootResultRelInfo ||
-			(rri >= node->resultRelInfo && rri < node->resultRelInfo + node->mt_nrels))
-			return node;
+		if (writes_to(lfirst(lc), rri))
+			return lfirst(lc);
 	}
+	if (IsA(query->planstate, ModifyTableState) &&
+		writes_to((ModifyTableState *) query->planstate, rri))
+		return (ModifyTableState *) query->planstate;
 	return NULL;
 }
 

@@ -116,7 +116,6 @@ typedef struct NewRow
 } NewRow;
 
 /* nodes.c */
-extern List *statement_nodes(struct QueryDesc *query);
 extern ResultRelInfo *statement_relation(EState *estate, const Trigger *trigger);
 extern struct ModifyTableState *statement_node_of(struct QueryDesc *query, const ResultRelInfo *rri);
 

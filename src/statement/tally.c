@@ -113,6 +113,8 @@ tally_take(const void *statement, bool all)
 	List *taken = NIL;
 	dlist_mutable_iter iter;
 
+	if (likely(dlist_is_empty(&tallies)))
+		return NIL;
 	dlist_foreach_modify(iter, &tallies)
 	{
 		Tally *tally = dlist_container(Tally, nested.node, iter.cur);
