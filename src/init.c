@@ -71,6 +71,25 @@ _PG_init(void)
 							&ownership_value_limit, 8192, 0, INT_MAX, PGC_SUSET, GUC_UNIT_BYTE,
 							NULL, NULL, NULL);
 
+	DefineCustomIntVariable("ownership.remember",
+							"Time for which the values of other systems in a deleted row are remembered.",
+							"It applies to tables that have no time of their own. "
+							"With 0 they are remembered until the transaction ends. "
+							"A superuser, or a role with GRANT SET ON PARAMETER, may set it. Not used yet.",
+							&ownership_remember, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN,
+							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("ownership.guard_arriving",
+							 "Decides whether the worker guards tables that come on the map by replication.",
+							 "The server's configuration sets it. Not used yet.",
+							 &ownership_guard_arriving, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("ownership.notify",
+							   "Names the channel on which the worker notifies of refused writes.",
+							   "An empty value names none. The server's configuration sets it. "
+							   "Not used yet.",
+							   &ownership_notify, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomBoolVariable("ownership.track_reads",
 							 "Decides whether reads of mirrored columns are counted.",
 							 "They are counted when the library is preloaded. "

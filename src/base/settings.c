@@ -38,6 +38,15 @@ int ownership_observed_limit = 1000;
 /* Bytes above which evidence has only the length of an allowed or rejected value. */
 int ownership_value_limit = 8192;
 
+/* Minutes for which values that a DELETE took along are remembered; 0: until the transaction ends. */
+int ownership_remember = 7 * 24 * 60;
+
+/* Whether the worker guards tables that arrive on the map by replication. */
+bool ownership_guard_arriving = false;
+
+/* The channel on which the worker notifies; empty: none. */
+char *ownership_notify = NULL;
+
 /* Whether reads are counted. */
 bool ownership_track_reads = true;
 

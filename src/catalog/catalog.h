@@ -115,18 +115,18 @@ enum
 
 enum
 {
-	Anum_history_id = 1,
-	Anum_history_changed_at,
-	Anum_history_role,
-	Anum_history_login,
-	Anum_history_application_name,
-	Anum_history_map_table,
-	Anum_history_item,
-	Anum_history_entity,
-	Anum_history_field,
-	Anum_history_old,
-	Anum_history_new,
-	Natts_history = Anum_history_new
+	Anum_map_history_id = 1,
+	Anum_map_history_changed_at,
+	Anum_map_history_role,
+	Anum_map_history_login,
+	Anum_map_history_application_name,
+	Anum_map_history_map_table,
+	Anum_map_history_item,
+	Anum_map_history_entity,
+	Anum_map_history_field,
+	Anum_map_history_old,
+	Anum_map_history_new,
+	Natts_map_history = Anum_map_history_new
 };
 
 enum

@@ -12,9 +12,12 @@
 #include "catalog.h"
 
 /* The tables that contain the map. */
-static const char *const map_tables[] = {"system",		   "identity",		  "domain",
-										 "field",		   "declared_access", "mirrored_pattern",
-										 "mirrored_table", "mirrored_column", "row_owner"};
+static const char *const map_tables[] = {"system",			"identity",
+										 "domain",			"field",
+										 "declared_access", "mirrored_pattern",
+										 "mirrored_table",	"mirrored_column",
+										 "row_owner",		"pin",
+										 "handover"};
 
 /* In own_triggers: all tables of the extension. */
 #define ANY_TABLE "*"

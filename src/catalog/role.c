@@ -48,16 +48,17 @@ catalog_check_triggers(void)
 										 "mirrored_table", "mirrored_column", "row_owner",
 										 "map_history",	   "conflict",		  "activity",
 										 "former_table",   "former_column",	  "replaced_column",
-										 "ddl_queue"};
+										 "ddl_queue",	   "history",		  "pin",
+										 "handover",	   "feed_column"};
 	Oid owner = catalog_owner();
 
 	for (size_t i = 0; i < lengthof(tables); i++)
 	{
-		Oid relid = catalog_table(tables[i], strcmp(tables[i], "replaced_column") == 0);
+		Oid relid = catalog_table(tables[i], true);
 		Relation rel;
 		TriggerDesc *triggers;
 
-		/* the objects of an older version have no replaced_column */
+		/* an older version has fewer tables */
 		if (!OidIsValid(relid))
 			continue;
 		rel = table_open(relid, AccessShareLock);

@@ -83,6 +83,15 @@ identifies_row(const char *table, const char *column)
 	return strcmp(table, "row_owner") == 0 && strcmp(column, "position") == 0;
 }
 
+/* Is it a value of a mirrored row, which every role could read in the history? */
+static bool
+is_value_of_row(const char *table, const char *column)
+{
+	return strcmp(table, "pin") == 0 &&
+		   (strcmp(column, "row_key") == 0 || strcmp(column, "value") == 0 ||
+			strcmp(column, "replaced") == 0);
+}
+
 /* What a row is about, as the views name it. */
 static char *
 item_name(const char *table, const MapRow *row)
@@ -108,7 +117,7 @@ item_name(const char *table, const MapRow *row)
 	return column_text(row, NameStr(TupleDescAttr(row->desc, 0)->attname));
 }
 
-/* The field that a row belongs to; a row of row_owner names only a column, so the map is asked. */
+/* The field that a row belongs to; a row of row_owner or pin names only a column, so the map is asked. */
 static void
 find_field(const char *table, const MapRow *row, char **entity, char **field)
 {
@@ -117,7 +126,7 @@ find_field(const char *table, const MapRow *row, char **entity, char **field)
 
 	*entity = column_text(row, "entity");
 	*field = column_text(row, strcmp(table, "field") == 0 ? "name" : "field");
-	if (strcmp(table, "row_owner") != 0)
+	if (strcmp(table, "row_owner") != 0 && strcmp(table, "pin") != 0)
 		return;
 	keys[0] = column_text(row, "table_schema");
 	keys[1] = column_text(row, "table_name");
@@ -131,7 +140,7 @@ find_field(const char *table, const MapRow *row, char **entity, char **field)
 	catalog_end(scan);
 }
 
-/* A value as JSON: NULL and booleans as such, a date in ISO format, all else as its text output. */
+/* A value as JSON: NULL and booleans as such, all else as the text that evidence has. */
 static JsonbValue
 json_value(Oid type, Datum value, bool isnull)
 {
@@ -146,16 +155,7 @@ json_value(Oid type, Datum value, bool isnull)
 		json.val.boolean = DatumGetBool(value);
 		return json;
 	}
-	if (type == DATEOID)
-		text = JsonEncodeDateTime(NULL, value, type, NULL);
-	else
-	{
-		Oid output;
-		bool varlena;
-
-		getTypeOutputInfo(type, &output, &varlena);
-		text = OidOutputFunctionCall(output, value);
-	}
+	text = value_to_text(type, value);
 	json.type = jbvString;
 	json.val.string.val = text;
 	json.val.string.len = strlen(text);
@@ -183,7 +183,7 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 		JsonbValue key;
 		JsonbValue json;
 
-		if (att->attisdropped)
+		if (att->attisdropped || is_value_of_row(table, NameStr(att->attname)))
 			continue;
 		if (other != NULL)
 		{
@@ -214,11 +214,13 @@ row_columns(const char *table, const MapRow *row, const MapRow *other, Datum *ob
 static void
 set_session(Datum *values, bool *nulls)
 {
-	values[Anum_history_changed_at - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	nulls[Anum_history_changed_at - 1] = false;
-	insert_set_text(values, nulls, Anum_history_role, GetUserNameFromId(GetOuterUserId(), true));
-	insert_set_text(values, nulls, Anum_history_login, GetUserNameFromId(GetSessionUserId(), true));
-	insert_set_text(values, nulls, Anum_history_application_name,
+	values[Anum_map_history_changed_at - 1] =
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	nulls[Anum_map_history_changed_at - 1] = false;
+	insert_set_text(values, nulls, Anum_map_history_role, GetUserNameFromId(GetOuterUserId(), true));
+	insert_set_text(values, nulls, Anum_map_history_login,
+					GetUserNameFromId(GetSessionUserId(), true));
+	insert_set_text(values, nulls, Anum_map_history_application_name,
 					application_name != NULL && application_name[0] != '\0' ? application_name
 																			: NULL);
 }
@@ -231,27 +233,27 @@ static void
 record_change(Inserter *history, const char *table, const MapRow *before, const MapRow *after)
 {
 	const MapRow *row = after != NULL ? after : before;
-	Datum values[Natts_history];
-	bool nulls[Natts_history];
+	Datum values[Natts_map_history];
+	bool nulls[Natts_map_history];
 	char *entity;
 	char *field;
 
 	memset(nulls, true, sizeof(nulls));
-	nulls[Anum_history_old - 1] = before == NULL;
-	nulls[Anum_history_new - 1] = after == NULL;
-	if (after != NULL && !row_columns(table, after, before, &values[Anum_history_new - 1]) &&
+	nulls[Anum_map_history_old - 1] = before == NULL;
+	nulls[Anum_map_history_new - 1] = after == NULL;
+	if (after != NULL && !row_columns(table, after, before, &values[Anum_map_history_new - 1]) &&
 		before != NULL)
 		return;
 	if (before != NULL)
-		(void) row_columns(table, before, after, &values[Anum_history_old - 1]);
+		(void) row_columns(table, before, after, &values[Anum_map_history_old - 1]);
 
 	set_session(values, nulls);
-	insert_set_text(values, nulls, Anum_history_map_table, table);
-	insert_set_text(values, nulls, Anum_history_item, item_name(table, row));
+	insert_set_text(values, nulls, Anum_map_history_map_table, table);
+	insert_set_text(values, nulls, Anum_map_history_item, item_name(table, row));
 	find_field(table, row, &entity, &field);
-	insert_set_text(values, nulls, Anum_history_entity, entity);
-	insert_set_text(values, nulls, Anum_history_field, field);
-	insert_row(history, Natts_history, values, nulls);
+	insert_set_text(values, nulls, Anum_map_history_entity, entity);
+	insert_set_text(values, nulls, Anum_map_history_field, field);
+	insert_row(history, Natts_map_history, values, nulls);
 }
 
 /*
@@ -305,19 +307,19 @@ void
 history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now)
 {
 	Inserter *history;
-	Datum values[Natts_history];
-	bool nulls[Natts_history];
+	Datum values[Natts_map_history];
+	bool nulls[Natts_map_history];
 
 	history = insert_open("map_history");
 	memset(nulls, true, sizeof(nulls));
 	set_session(values, nulls);
-	insert_set_text(values, nulls, Anum_history_map_table, "guard");
-	insert_set_text(values, nulls, Anum_history_item,
+	insert_set_text(values, nulls, Anum_map_history_map_table, "guard");
+	insert_set_text(values, nulls, Anum_map_history_item,
 					names_relation_label(binding->schema, binding->table));
-	values[Anum_history_old - 1] = guard_state(!away, away ? 0 : since);
-	values[Anum_history_new - 1] = guard_state(away, now);
-	nulls[Anum_history_old - 1] = nulls[Anum_history_new - 1] = false;
-	insert_row(history, Natts_history, values, nulls);
+	values[Anum_map_history_old - 1] = guard_state(!away, away ? 0 : since);
+	values[Anum_map_history_new - 1] = guard_state(away, now);
+	nulls[Anum_map_history_old - 1] = nulls[Anum_map_history_new - 1] = false;
+	insert_row(history, Natts_map_history, values, nulls);
 	insert_close(history);
 }
 

@@ -38,10 +38,12 @@ CREATE TABLE ownership.identity (
 	strict	boolean NOT NULL DEFAULT false,
 	steward	boolean NOT NULL DEFAULT false,
 	carrier	boolean NOT NULL DEFAULT false,
+	relay	boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (kind, name),
 	CONSTRAINT identity_kind_check CHECK (kind IN ('role', 'subscription', 'origin')),
 	CONSTRAINT identity_name_check CHECK (name <> ''),
-	CONSTRAINT identity_system_check CHECK (system IS NOT NULL OR steward OR carrier)
+	CONSTRAINT identity_system_check CHECK (system IS NOT NULL OR steward OR carrier OR relay),
+	CONSTRAINT identity_relay_check CHECK (NOT relay OR kind <> 'role')
 );
 COMMENT ON TABLE ownership.identity IS 'The role, subscription or replication origin from which the guard recognises each system. One row is one identity.';
 COMMENT ON COLUMN ownership.identity.kind IS 'Kind of identity: role, subscription or origin.';
@@ -50,6 +52,7 @@ COMMENT ON COLUMN ownership.identity.system IS 'System that the identity writes 
 COMMENT ON COLUMN ownership.identity.strict IS 'true: in a replication worker, the policy reject raises an error, which stops the stream. false, the default: reject acts as keep there. Only for subscriptions and origins.';
 COMMENT ON COLUMN ownership.identity.steward IS 'true: the identity may write every field. Each write to a field of another system leaves evidence with the outcome overridden. Default: false.';
 COMMENT ON COLUMN ownership.identity.carrier IS 'true: the identity loads tables of several systems. It writes as the source of the table that it writes. In a shared table it writes as the system that the setting ownership.system names, else it is unidentified. Default: false.';
+COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. Default: false. Not used yet.';
 
 CREATE TABLE ownership.domain (
 	name			text PRIMARY KEY,
@@ -63,8 +66,11 @@ CREATE TABLE ownership.domain (
 	note			text,
 	position		integer,
 	shipped			boolean NOT NULL DEFAULT false,
+	on_blank		text,
+	sensitive		boolean NOT NULL DEFAULT false,
 	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n')),
-	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
+	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
+	CONSTRAINT domain_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject'))
 );
 COMMENT ON TABLE ownership.domain IS 'The guide: kinds of data, such as price or stock, and the kinds of systems that should own them. One row is one domain.';
 COMMENT ON COLUMN ownership.domain.name IS 'Short name.';
@@ -72,12 +78,14 @@ COMMENT ON COLUMN ownership.domain.title IS 'Name that people use for the domain
 COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that should own such data, the preferred kind first. suggest() proposes the first kind that has a system on the map. NULL: no kind.';
 COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own such data. A field that such a system owns is the risk out_of_bounds.';
 COMMENT ON COLUMN ownership.domain.blurred IS 'true: people mean different things by this domain. Each of its fields needs a rationale, else it is the risk blurred. Default: false.';
-COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, keep or reject. NULL: the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, create_only, keep or reject. NULL: the setting ownership.default_policy.';
 COMMENT ON COLUMN ownership.domain.column_pattern IS 'Regular expression for words of a column name. A column with such a name belongs to the domain. The form table\.column is for columns of certain tables only.';
 COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for words of a table name. In such a table, suggest() relies on the column name. The form table\..* says that all columns of such a table belong to the domain.';
 COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
 COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
 COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
+COMMENT ON COLUMN ownership.domain.on_blank IS 'What a change of a stored value to a blank does in the fields of this domain that say nothing of their own: allow, observe, keep or reject. NULL: allow. Not used yet.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false. Not used yet.';
 
 CREATE TABLE ownership.field (
 	entity		text NOT NULL,
@@ -90,10 +98,21 @@ CREATE TABLE ownership.field (
 	rationale	text,
 	decided_by	text,
 	decided_on	date,
+	label			text,
+	on_blank		text,
+	history			boolean NOT NULL DEFAULT false,
+	sensitive		boolean NOT NULL DEFAULT false,
+	column_group	text,
+	match_key		boolean NOT NULL DEFAULT false,
+	fresh_within	interval,
 	PRIMARY KEY (entity, name),
 	CONSTRAINT field_entity_check CHECK (entity <> '' AND entity = btrim(entity, E' \t\r\n')),
 	CONSTRAINT field_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n') AND strpos(name, '.') = 0),
-	CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
+	CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
+	CONSTRAINT field_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject')),
+	CONSTRAINT field_history_check CHECK (NOT (history AND sensitive)),
+	CONSTRAINT field_column_group_check CHECK (column_group <> '' AND column_group = btrim(column_group, E' \t\r\n')),
+	CONSTRAINT field_fresh_within_check CHECK (fresh_within > '0')
 );
 CREATE INDEX field_owner_idx ON ownership.field (owner);
 CREATE INDEX field_domain_idx ON ownership.field (domain);
@@ -113,6 +132,13 @@ COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a sys
 COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
 COMMENT ON COLUMN ownership.field.decided_by IS 'Person or group that decided on the system of record. Text for people.';
 COMMENT ON COLUMN ownership.field.decided_on IS 'Day of that decision.';
+COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name. Not used yet.';
+COMMENT ON COLUMN ownership.field.on_blank IS 'What a change of a stored value to a blank does: allow, observe, keep or reject. NULL: what the domain says, else allow. Not used yet.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';
+COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 
 CREATE TABLE ownership.declared_access (
 	entity	text NOT NULL,
@@ -134,12 +160,15 @@ CREATE TABLE ownership.mirrored_table (
 	table_schema	text NOT NULL,
 	table_name		text NOT NULL,
 	source			text REFERENCES ownership.system ON UPDATE CASCADE,
-	PRIMARY KEY (table_schema, table_name)
+	remember		interval,
+	PRIMARY KEY (table_schema, table_name),
+	CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0')
 );
 COMMENT ON TABLE ownership.mirrored_table IS 'The tables of this database that mirror the data of a system. One row is one table.';
 COMMENT ON COLUMN ownership.mirrored_table.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.mirrored_table.table_name IS 'Name of the table. It may be a name that does not exist yet.';
 COMMENT ON COLUMN ownership.mirrored_table.source IS 'System of which the table is a private copy. That system may write all columns of the table. NULL: the table is shared; several systems write it.';
+COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember. Not used yet.';
 
 CREATE TABLE ownership.mirrored_column (
 	table_schema	text NOT NULL,
@@ -200,7 +229,7 @@ CREATE TABLE ownership.conflict (
 	resolution			text,
 	resolved_by			text,
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
-	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden'))
+	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'))
 );
 /* finds the evidence about a row, the latest first; by a hash, because the key itself can be too large for an index */
 CREATE INDEX conflict_row_key_idx ON ownership.conflict (jsonb_hash_extended(row_key, 0), id);
@@ -220,6 +249,15 @@ CREATE INDEX conflict_proposal_idx ON ownership.conflict
 	(jsonb_hash_extended(proposed, hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
 		hashtextextended(table_name, hashtextextended(table_schema, 0)))), id)
 	WHERE outcome = 'discarded' AND operation = 'INSERT' AND row_key IS NOT NULL;
+/*
+ * Finds what waits for a row, or for any row of a table: values that were parked
+ * or remembered.  Rows are decided on, applied or expired one by one, and leave it.
+ */
+CREATE INDEX conflict_waiting_idx ON ownership.conflict
+	(hashtextextended(table_name, hashtextextended(table_schema, 0)), jsonb_hash_extended(row_key, 0), id)
+	WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL;
+/* finds the values that were remembered long enough */
+CREATE INDEX conflict_remembered_idx ON ownership.conflict (recorded_at) WHERE outcome = 'remembered';
 COMMENT ON TABLE ownership.conflict IS 'Evidence: the writes to fields by writers that are not their system of record. One row is one conflict of one written row.';
 COMMENT ON COLUMN ownership.conflict.id IS 'Number of the conflict. accept() and dismiss() take it.';
 COMMENT ON COLUMN ownership.conflict.recorded_at IS 'Time at which the guard recorded the conflict.';
@@ -238,13 +276,133 @@ COMMENT ON COLUMN ownership.conflict.outcome IS
 - kept: The guard kept the stored value of the column. The rest of the row was written.
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
-- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().
+- parked: The writer may not create the row. The values of the fields that the writer owns wait for it. Not used yet.
+- remembered: The row was deleted. The values of other systems in it wait for its return. Not used yet.';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
+
+/*
+ * The changes of fields that have a history.  Its ids are those of ownership.conflict,
+ * so that decisions and revert() can name a row of both.
+ */
+CREATE TABLE ownership.history (
+	id					bigint PRIMARY KEY DEFAULT nextval('ownership.conflict_id_seq'),
+	recorded_at			timestamptz NOT NULL DEFAULT clock_timestamp(),
+	table_schema		text NOT NULL,
+	table_name			text NOT NULL,
+	row_key				jsonb,
+	operation			text NOT NULL,
+	system				text,
+	role				text,
+	origin				text,
+	application_name	text,
+	outcome				text NOT NULL,
+	columns				name[],
+	stored				jsonb,
+	proposed			jsonb,
+	resolved_at			timestamptz,
+	resolution			text,
+	resolved_by			text,
+	CONSTRAINT history_operation_check CHECK (operation = 'UPDATE'),
+	CONSTRAINT history_outcome_check CHECK (outcome = 'written')
+);
+CREATE INDEX history_row_key_idx ON ownership.history (jsonb_hash_extended(row_key, 0), id);
+COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. Not used yet.';
+COMMENT ON COLUMN ownership.history.id IS 'Number of the change. The numbers are shared with ownership.conflict.';
+COMMENT ON COLUMN ownership.history.recorded_at IS 'Time at which the guard recorded the change.';
+COMMENT ON COLUMN ownership.history.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.history.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.history.row_key IS 'Key columns of the row and their values, as text. NULL: the table has no key.';
+COMMENT ON COLUMN ownership.history.operation IS 'Always UPDATE.';
+COMMENT ON COLUMN ownership.history.system IS 'System that wrote. NULL: the writer was unidentified, or was a steward without a system.';
+COMMENT ON COLUMN ownership.history.role IS 'Role that wrote, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.history.origin IS 'Replication origin or subscription of the write. NULL: the write did not come from replication.';
+COMMENT ON COLUMN ownership.history.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
+COMMENT ON COLUMN ownership.history.outcome IS 'Always written.';
+COMMENT ON COLUMN ownership.history.columns IS 'Columns that were changed.';
+COMMENT ON COLUMN ownership.history.stored IS 'Values of these columns before the change, as text.';
+COMMENT ON COLUMN ownership.history.proposed IS 'Values of these columns after the change, as text.';
+COMMENT ON COLUMN ownership.history.resolved_at IS 'Time of the decision on the change. NULL: there was none.';
+COMMENT ON COLUMN ownership.history.resolution IS 'Decision on the change. NULL: there was none.';
+COMMENT ON COLUMN ownership.history.resolved_by IS 'Role that decided.';
+
+/* Values that stay as they are, against the next save of their system of record. */
+CREATE TABLE ownership.pin (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	row_key			jsonb NOT NULL,
+	column_name		text NOT NULL,
+	value			text,
+	replaced		text,
+	until			timestamptz,
+	reason			text,
+	pinned_by		text NOT NULL,
+	pinned_at		timestamptz NOT NULL DEFAULT clock_timestamp(),
+	ended_at		timestamptz,
+	ended_by		text,
+	/* the replica identity of a published table has no NULLs */
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	FOREIGN KEY (table_schema, table_name, column_name) REFERENCES ownership.mirrored_column ON UPDATE CASCADE ON DELETE CASCADE
+);
+/* a value has at most one pin that has not ended */
+CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
+COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row. Not used yet.';
+COMMENT ON COLUMN ownership.pin.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.pin.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.pin.row_key IS 'Key columns of the row and their values, as text.';
+COMMENT ON COLUMN ownership.pin.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.pin.value IS 'Value that is pinned, as text. NULL: the value NULL is pinned.';
+COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text.';
+COMMENT ON COLUMN ownership.pin.until IS 'Time at which the pin ends. NULL: it ends when the system of record sends another value.';
+COMMENT ON COLUMN ownership.pin.reason IS 'Why the value is pinned. Text for people.';
+COMMENT ON COLUMN ownership.pin.pinned_by IS 'Role that pinned the value.';
+COMMENT ON COLUMN ownership.pin.pinned_at IS 'Time at which the role pinned it.';
+COMMENT ON COLUMN ownership.pin.ended_at IS 'Time at which the pin ended. NULL: it has not ended.';
+COMMENT ON COLUMN ownership.pin.ended_by IS 'Role or system that ended the pin.';
+COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has no other meaning.';
+
+/* Fields that get another owner at a moment. */
+CREATE TABLE ownership.handover (
+	entity		text NOT NULL,
+	field		text NOT NULL,
+	from_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	to_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	at			timestamptz NOT NULL,
+	decided_by	text,
+	note		text,
+	done_at		timestamptz,
+	PRIMARY KEY (entity, field, at),
+	FOREIGN KEY (entity, field) REFERENCES ownership.field ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
+COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.handover.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.handover.from_system IS 'System of record until the moment.';
+COMMENT ON COLUMN ownership.handover.to_system IS 'System of record from the moment on.';
+COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database.';
+COMMENT ON COLUMN ownership.handover.decided_by IS 'Person or group that decided. Text for people.';
+COMMENT ON COLUMN ownership.handover.note IS 'Free text.';
+COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field. NULL: it was not yet.';
+
+/*
+ * The columns that the stream of a subscription was seen to publish.  pg_dump leaves
+ * it out: OIDs mean nothing in another database.
+ */
+CREATE TABLE ownership.feed_column (
+	subscription	oid NOT NULL,
+	relid			oid NOT NULL,
+	columns			name[] NOT NULL,
+	PRIMARY KEY (subscription, relid)
+);
+COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table. Not used yet.';
+COMMENT ON COLUMN ownership.feed_column.subscription IS 'OID of the subscription.';
+COMMENT ON COLUMN ownership.feed_column.relid IS 'OID of the table in this database.';
+COMMENT ON COLUMN ownership.feed_column.columns IS 'Names of the columns.';
 
 /*
  * Reads and writes that were seen; the background worker writes them.  pg_dump
@@ -310,3 +468,7 @@ SELECT pg_catalog.pg_extension_config_dump('ownership.mirrored_column', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.row_owner', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.conflict', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.conflict_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.history', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.pin', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.pin_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.handover', '');

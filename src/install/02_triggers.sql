@@ -69,6 +69,18 @@ CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.row_owner
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal;
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.pin
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal_truncate;
 
 /* identity_bind() writes a table that no role may write: none of these functions may be used by triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.map_changed(), ownership.identity_bind(), ownership.mirrored_column_table(),

@@ -81,6 +81,18 @@ CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.row_owner
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER history;
 ALTER TABLE ownership.row_owner ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.pin
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history_truncate;
 
 SELECT pg_catalog.pg_extension_config_dump('ownership.map_history', '');
 SELECT pg_catalog.pg_extension_config_dump('ownership.map_history_id_seq', '');

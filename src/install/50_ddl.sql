@@ -188,6 +188,10 @@ CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_column
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 CREATE TRIGGER restored BEFORE INSERT ON ownership.row_owner
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 
 /*
  * Event triggers for the commands that can change the name of a table or a column

@@ -7,7 +7,7 @@
 GRANT USAGE ON SCHEMA ownership TO PUBLIC;
 GRANT SELECT ON ownership.system, ownership.identity, ownership.domain, ownership.field,
 	ownership.declared_access, ownership.mirrored_table, ownership.mirrored_column,
-	ownership.row_owner, ownership.bound_role,
+	ownership.row_owner, ownership.handover, ownership.bound_role,
 	ownership.map, ownership.sheet, ownership.guards, ownership.unmapped, ownership.risks,
 	ownership.guarded_relation, ownership.weakened, ownership.only_copy, ownership.field_access,
 	ownership.activity, ownership.declared, ownership.row_part, ownership.seen, ownership.matrix, ownership.status TO PUBLIC;

@@ -2,6 +2,229 @@
 
 \echo Use "ALTER EXTENSION ownership UPDATE" to load this file. \quit
 
+/* Rows that several systems make, and what later parts of 0.3.0 use: columns, tables, indexes. */
+
+ALTER TABLE ownership.identity ADD relay boolean NOT NULL DEFAULT false,
+	DROP CONSTRAINT identity_system_check,
+	ADD CONSTRAINT identity_system_check CHECK (system IS NOT NULL OR steward OR carrier OR relay),
+	ADD CONSTRAINT identity_relay_check CHECK (NOT relay OR kind <> 'role');
+COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. Default: false. Not used yet.';
+ALTER TABLE ownership.domain ADD on_blank text,
+	ADD sensitive boolean NOT NULL DEFAULT false,
+	DROP CONSTRAINT domain_policy_check,
+	ADD CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
+	ADD CONSTRAINT domain_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject'));
+COMMENT ON COLUMN ownership.domain.on_blank IS 'What a change of a stored value to a blank does in the fields of this domain that say nothing of their own: allow, observe, keep or reject. NULL: allow. Not used yet.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false. Not used yet.';
+ALTER TABLE ownership.field ADD label text,
+	ADD on_blank text,
+	ADD history boolean NOT NULL DEFAULT false,
+	ADD sensitive boolean NOT NULL DEFAULT false,
+	ADD column_group text,
+	ADD match_key boolean NOT NULL DEFAULT false,
+	ADD fresh_within interval,
+	DROP CONSTRAINT field_policy_check,
+	ADD CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
+	ADD CONSTRAINT field_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject')),
+	ADD CONSTRAINT field_history_check CHECK (NOT (history AND sensitive)),
+	ADD CONSTRAINT field_column_group_check CHECK (column_group <> '' AND column_group = btrim(column_group, E' \t\r\n')),
+	ADD CONSTRAINT field_fresh_within_check CHECK (fresh_within > '0');
+COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name. Not used yet.';
+COMMENT ON COLUMN ownership.field.on_blank IS 'What a change of a stored value to a blank does: allow, observe, keep or reject. NULL: what the domain says, else allow. Not used yet.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';
+COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
+ALTER TABLE ownership.mirrored_table ADD remember interval,
+	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
+COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember. Not used yet.';
+ALTER TABLE ownership.conflict DROP CONSTRAINT conflict_outcome_check,
+	ADD CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'));
+/*
+ * Finds what waits for a row, or for any row of a table: values that were parked
+ * or remembered.  Rows are decided on, applied or expired one by one, and leave it.
+ */
+CREATE INDEX conflict_waiting_idx ON ownership.conflict
+	(hashtextextended(table_name, hashtextextended(table_schema, 0)), jsonb_hash_extended(row_key, 0), id)
+	WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL;
+/* finds the values that were remembered long enough */
+CREATE INDEX conflict_remembered_idx ON ownership.conflict (recorded_at) WHERE outcome = 'remembered';
+/*
+ * The changes of fields that have a history.  Its ids are those of ownership.conflict,
+ * so that decisions and revert() can name a row of both.
+ */
+CREATE TABLE ownership.history (
+	id					bigint PRIMARY KEY DEFAULT nextval('ownership.conflict_id_seq'),
+	recorded_at			timestamptz NOT NULL DEFAULT clock_timestamp(),
+	table_schema		text NOT NULL,
+	table_name			text NOT NULL,
+	row_key				jsonb,
+	operation			text NOT NULL,
+	system				text,
+	role				text,
+	origin				text,
+	application_name	text,
+	outcome				text NOT NULL,
+	columns				name[],
+	stored				jsonb,
+	proposed			jsonb,
+	resolved_at			timestamptz,
+	resolution			text,
+	resolved_by			text,
+	CONSTRAINT history_operation_check CHECK (operation = 'UPDATE'),
+	CONSTRAINT history_outcome_check CHECK (outcome = 'written')
+);
+CREATE INDEX history_row_key_idx ON ownership.history (jsonb_hash_extended(row_key, 0), id);
+COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. Not used yet.';
+COMMENT ON COLUMN ownership.history.id IS 'Number of the change. The numbers are shared with ownership.conflict.';
+COMMENT ON COLUMN ownership.history.recorded_at IS 'Time at which the guard recorded the change.';
+COMMENT ON COLUMN ownership.history.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.history.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.history.row_key IS 'Key columns of the row and their values, as text. NULL: the table has no key.';
+COMMENT ON COLUMN ownership.history.operation IS 'Always UPDATE.';
+COMMENT ON COLUMN ownership.history.system IS 'System that wrote. NULL: the writer was unidentified, or was a steward without a system.';
+COMMENT ON COLUMN ownership.history.role IS 'Role that wrote, as SET ROLE left it.';
+COMMENT ON COLUMN ownership.history.origin IS 'Replication origin or subscription of the write. NULL: the write did not come from replication.';
+COMMENT ON COLUMN ownership.history.application_name IS 'Setting application_name of the session that wrote. The client chooses it.';
+COMMENT ON COLUMN ownership.history.outcome IS 'Always written.';
+COMMENT ON COLUMN ownership.history.columns IS 'Columns that were changed.';
+COMMENT ON COLUMN ownership.history.stored IS 'Values of these columns before the change, as text.';
+COMMENT ON COLUMN ownership.history.proposed IS 'Values of these columns after the change, as text.';
+COMMENT ON COLUMN ownership.history.resolved_at IS 'Time of the decision on the change. NULL: there was none.';
+COMMENT ON COLUMN ownership.history.resolution IS 'Decision on the change. NULL: there was none.';
+COMMENT ON COLUMN ownership.history.resolved_by IS 'Role that decided.';
+
+/* Values that stay as they are, against the next save of their system of record. */
+CREATE TABLE ownership.pin (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	row_key			jsonb NOT NULL,
+	column_name		text NOT NULL,
+	value			text,
+	replaced		text,
+	until			timestamptz,
+	reason			text,
+	pinned_by		text NOT NULL,
+	pinned_at		timestamptz NOT NULL DEFAULT clock_timestamp(),
+	ended_at		timestamptz,
+	ended_by		text,
+	/* the replica identity of a published table has no NULLs */
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	FOREIGN KEY (table_schema, table_name, column_name) REFERENCES ownership.mirrored_column ON UPDATE CASCADE ON DELETE CASCADE
+);
+/* a value has at most one pin that has not ended */
+CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
+COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row. Not used yet.';
+COMMENT ON COLUMN ownership.pin.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.pin.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.pin.row_key IS 'Key columns of the row and their values, as text.';
+COMMENT ON COLUMN ownership.pin.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.pin.value IS 'Value that is pinned, as text. NULL: the value NULL is pinned.';
+COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text.';
+COMMENT ON COLUMN ownership.pin.until IS 'Time at which the pin ends. NULL: it ends when the system of record sends another value.';
+COMMENT ON COLUMN ownership.pin.reason IS 'Why the value is pinned. Text for people.';
+COMMENT ON COLUMN ownership.pin.pinned_by IS 'Role that pinned the value.';
+COMMENT ON COLUMN ownership.pin.pinned_at IS 'Time at which the role pinned it.';
+COMMENT ON COLUMN ownership.pin.ended_at IS 'Time at which the pin ended. NULL: it has not ended.';
+COMMENT ON COLUMN ownership.pin.ended_by IS 'Role or system that ended the pin.';
+COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has no other meaning.';
+
+/* Fields that get another owner at a moment. */
+CREATE TABLE ownership.handover (
+	entity		text NOT NULL,
+	field		text NOT NULL,
+	from_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	to_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	at			timestamptz NOT NULL,
+	decided_by	text,
+	note		text,
+	done_at		timestamptz,
+	PRIMARY KEY (entity, field, at),
+	FOREIGN KEY (entity, field) REFERENCES ownership.field ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
+COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.handover.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.handover.from_system IS 'System of record until the moment.';
+COMMENT ON COLUMN ownership.handover.to_system IS 'System of record from the moment on.';
+COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database.';
+COMMENT ON COLUMN ownership.handover.decided_by IS 'Person or group that decided. Text for people.';
+COMMENT ON COLUMN ownership.handover.note IS 'Free text.';
+COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field. NULL: it was not yet.';
+
+/*
+ * The columns that the stream of a subscription was seen to publish.  pg_dump leaves
+ * it out: OIDs mean nothing in another database.
+ */
+CREATE TABLE ownership.feed_column (
+	subscription	oid NOT NULL,
+	relid			oid NOT NULL,
+	columns			name[] NOT NULL,
+	PRIMARY KEY (subscription, relid)
+);
+COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table. Not used yet.';
+COMMENT ON COLUMN ownership.feed_column.subscription IS 'OID of the subscription.';
+COMMENT ON COLUMN ownership.feed_column.relid IS 'OID of the table in this database.';
+COMMENT ON COLUMN ownership.feed_column.columns IS 'Names of the columns.';
+SELECT pg_catalog.pg_extension_config_dump('ownership.history', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.pin', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.pin_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('ownership.handover', '');
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.pin
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
+CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal;
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.pin
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
+CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history;
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history_truncate;
+CREATE TRIGGER restored BEFORE INSERT ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER restored BEFORE INSERT ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.history
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.history
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.history ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.history ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.pin
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.pin
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.pin ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.handover
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER another_hub_truncate;
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.feed_column
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.feed_column
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub_truncate;
+GRANT SELECT ON ownership.handover TO PUBLIC;
+
 /* Comments describe arguments, results and columns. */
 
 COMMENT ON SCHEMA ownership IS 'The ownership map: which system is the system of record of each field, and the evidence of writes by other systems.';
@@ -24,7 +247,7 @@ COMMENT ON COLUMN ownership.domain.title IS 'Name that people use for the domain
 COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that should own such data, the preferred kind first. suggest() proposes the first kind that has a system on the map. NULL: no kind.';
 COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own such data. A field that such a system owns is the risk out_of_bounds.';
 COMMENT ON COLUMN ownership.domain.blurred IS 'true: people mean different things by this domain. Each of its fields needs a rationale, else it is the risk blurred. Default: false.';
-COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, keep or reject. NULL: the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, create_only, keep or reject. NULL: the setting ownership.default_policy.';
 COMMENT ON COLUMN ownership.domain.column_pattern IS 'Regular expression for words of a column name. A column with such a name belongs to the domain. The form table\.column is for columns of certain tables only.';
 COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for words of a table name. In such a table, suggest() relies on the column name. The form table\..* says that all columns of such a table belong to the domain.';
 COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
@@ -87,7 +310,9 @@ COMMENT ON COLUMN ownership.conflict.outcome IS
 - kept: The guard kept the stored value of the column. The rest of the row was written.
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
-- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().';
+- overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().
+- parked: The writer may not create the row. The values of the fields that the writer owns wait for it. Not used yet.
+- remembered: The row was deleted. The values of other systems in it wait for its return. Not used yet.';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
