@@ -53,6 +53,16 @@ typedef struct ValueType
 	int16 typlen;
 } ValueType;
 
+/* How the blank values of a type are recognised, apart from NULL. */
+typedef enum BlankKind
+{
+	BLANK_NULL, /* only NULL is blank */
+	BLANK_TEXT,
+	BLANK_JSON,
+	BLANK_JSONB,
+	BLANK_ARRAY
+} BlankKind;
+
 /*
  * State of a session that belongs to the subtransaction which made it; the first
  * member of a module's own struct.  See subxact_end().
@@ -191,6 +201,10 @@ extern Datum value_from_text(Oid type, char *text);
 extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
 extern bool value_same_text(Oid type, const char *a, const char *b);
 extern JsonbValue *value_in_object(Jsonb *object, const char *key);
+
+/* blank.c */
+extern BlankKind value_blank_kind(Oid type);
+extern bool value_is_blank(BlankKind kind, Datum value, bool isnull);
 
 /* compare.c */
 extern ValueType value_type(Oid type);

@@ -39,7 +39,8 @@ enum
 
 enum
 {
-	Anum_domain_policy = 6
+	Anum_domain_policy = 6,
+	Anum_domain_on_blank = 12 /* since 0.3.0 */
 };
 
 enum
@@ -49,7 +50,8 @@ enum
 	Anum_field_domain,
 	Anum_field_owner,
 	Anum_field_policy,
-	Anum_field_key
+	Anum_field_key,
+	Anum_field_on_blank = 12 /* since 0.3.0 */
 };
 
 enum

@@ -59,7 +59,17 @@ column_list(const Evidence *e, int *n)
 	return buf.data;
 }
 
-/* One sentence for each field: what it is, and its system of record. */
+/* The words of on_blank, as field.on_blank has them. */
+static const char *
+on_blank_name(OnBlank on_blank)
+{
+	return on_blank == ON_BLANK_REJECT	  ? "reject"
+		   : on_blank == ON_BLANK_KEEP	  ? "keep"
+		   : on_blank == ON_BLANK_OBSERVE ? "observe"
+										  : "allow";
+}
+
+/* One sentence for each field: what it is, and its system of record; or why it must not be blank. */
 static char *
 owner_list(const Evidence *e)
 {
@@ -75,6 +85,12 @@ owner_list(const Evidence *e)
 			continue;
 		if (buf.len > 0)
 			appendStringInfoChar(&buf, ' ');
+		if (c->blank)
+		{
+			appendStringInfo(&buf, "The new value of field \"%s\" is blank, and its on_blank is %s.",
+							 c->col->field, on_blank_name(c->col->on_blank));
+			continue;
+		}
 		appendStringInfo(&buf,
 						 c->col->key && e->operation != OPERATION_UPDATE
 							 ? "Field \"%s\" is the key, and its system of record is \"%s\"."
@@ -164,7 +180,11 @@ evidence_report_softened(const Evidence *e)
 			w->since++;
 			continue;
 		}
-		detail = psprintf("Field \"%s\" has system of record \"%s\".", c->col->field, c->owner);
+		detail =
+			c->blank
+				? psprintf("The new value of field \"%s\" is blank, and its on_blank is %s.",
+						   c->col->field, on_blank_name(c->col->on_blank))
+				: psprintf("Field \"%s\" has system of record \"%s\".", c->col->field, c->owner);
 		if (w->since > 0)
 			detail = psprintf(ngettext("%s %llu more was kept out since the last warning.",
 									   "%s %llu more were kept out since the last warning.",
@@ -207,6 +227,12 @@ evidence_report_kept(const Tally *tally)
 
 	if (MyBgworkerEntry != NULL)
 		return; /* there is no client */
+	if (tally->blanks > 0)
+		ereport(NOTICE, (errmsg_plural("blanks were kept out of %llu row of table \"%s\"",
+									   "blanks were kept out of %llu rows of table \"%s\"",
+									   (unsigned long) tally->blanks,
+									   (unsigned long long) tally->blanks, table),
+						 errdetail("%s", refused)));
 	if (tally->kept > 0)
 		ereport(NOTICE,
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",
@@ -311,31 +337,39 @@ evidence_report_rejected(const Evidence *e, const char *why)
 	char *message = reject_message(e, columns, ncolumns);
 	char *detail = owner_list(e);
 	const char *first = NULL;
-	const char *owner = NULL;
+	const Conflict *conflict = NULL;
+	const char *hint;
 
 	for (int i = 0; i < e->conflicts->n && first == NULL; i++)
 	{
 		if (e->conflicts->items[i].verdict == e->outcome)
 		{
 			first = e->conflicts->items[i].col->name;
-			owner = e->conflicts->items[i].owner;
+			conflict = &e->conflicts->items[i];
 		}
 	}
 	if (why != NULL)
 		detail = psprintf("%s %s", detail, why);
 
+	if (conflict->blank)
+		hint = "Write a value that is not blank. "
+			   "A data steward (ownership.identify() with steward => true) may write a blank; "
+			   "field.on_blank decides.";
+	else if (e->system != NULL || e->writer->origin != NULL)
+		hint =
+			psprintf("Leave this write to \"%s\", or write other columns only. "
+					 "A data steward (ownership.identify() with steward => true) may write every field; "
+					 "\"SET ownership.enforcement = off\" is for maintenance.",
+					 conflict->owner);
+	else
+		hint = "Identify the writer: ownership.identify() maps a role to its system. "
+			   "A data steward (steward => true) may write every field; "
+			   "\"SET ownership.enforcement = off\" is for maintenance.";
+
 	record_rejected(e);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errdetail("%s", detail),
-			 e->system != NULL || e->writer->origin != NULL
-				 ? errhint("Leave this write to \"%s\", or write other columns only. "
-						   "A data steward (ownership.identify() with steward => true) may write every field; "
-						   "\"SET ownership.enforcement = off\" is for maintenance.",
-						   owner)
-				 : errhint("Identify the writer: ownership.identify() maps a role to its system. "
-						   "A data steward (steward => true) may write every field; "
-						   "\"SET ownership.enforcement = off\" is for maintenance."),
-			 err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
-			 err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
-			 err_generic_string(PG_DIAG_COLUMN_NAME, first)));
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message),
+					errdetail("%s", detail), errhint("%s", hint),
+					err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
+					err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
+					err_generic_string(PG_DIAG_COLUMN_NAME, first)));
 }

@@ -277,6 +277,18 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 		(void) LockRelease(&draft->lock, ExclusiveLock, false);
 }
 
+/* Did a value become blank, with the outcome of the evidence? */
+static bool
+any_blank(const Evidence *e)
+{
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		if (e->conflicts->items[i].blank && e->conflicts->items[i].verdict == e->outcome)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Records those of the conflicts whose verdict is e->outcome, with the values
  * of e's rows.  Observed rows of a statement beyond ownership.observed_limit are
@@ -295,7 +307,8 @@ evidence_record(const Evidence *e)
 	activity_conflict(e->map, e->system, e->conflicts, e->outcome);
 	if (e->outcome == VERDICT_OBSERVE)
 	{
-		if (tally->observed++ >= (uint64) ownership_observed_limit)
+		/* no blank is only counted */
+		if (!any_blank(e) && tally->observed++ >= (uint64) ownership_observed_limit)
 		{
 			ListCell *lc;
 
@@ -380,7 +393,7 @@ evidence_end(const void *statement, bool all)
 			insert_close(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
-		if (tally->kept > 0 || tally->not_created > 0 || tally->discarded > 0)
+		if (tally->kept > 0 || tally->blanks > 0 || tally->not_created > 0 || tally->discarded > 0)
 			evidence_report_kept(tally);
 		tally_free(tally);
 	}

@@ -20,36 +20,83 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
+static Conflict *
+new_conflict(GuardCall *call, ConflictSet *set, MappedColumn *col)
+{
+	Conflict *conflict;
+
+	if (set->items == NULL)
+		set->items = palloc(call->map->ncols * sizeof(Conflict));
+	conflict = &set->items[set->n++];
+	memset(conflict, 0, sizeof(Conflict));
+	conflict->col = col;
+	return conflict;
+}
+
 /*
  * Adds a column to the set if it is in conflict.  owner: of the column in this
- * row; NULL: it has none, and every writer may write it.  stored_null: an UPDATE
- * finds NULL stored there.
+ * row; NULL: it has none, and every writer may write it.  stored_blank: an UPDATE
+ * finds a blank stored there.
  */
 void
 conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
-			  bool stored_null)
+			  bool stored_blank)
 {
+	Conflict *conflict;
 	Verdict verdict;
 	bool softened;
 
 	if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0))
 		return;
-	verdict = verdict_for(&call->circumstances, col->policy, col->key, stored_null, &softened);
+	verdict = verdict_for(&call->circumstances, col->policy, col->key, stored_blank, &softened);
 	if (verdict == VERDICT_ALLOW)
 		return;
-	if (set->items == NULL)
-		set->items = palloc(call->map->ncols * sizeof(Conflict));
-	set->items[set->n].col = col;
-	set->items[set->n].owner = owner;
-	set->items[set->n].verdict = verdict;
-	set->items[set->n].softened = softened;
-	set->n++;
+	conflict = new_conflict(call, set, col);
+	conflict->owner = owner;
+	conflict->verdict = verdict;
+	conflict->softened = softened;
 	set->strictest = Max(set->strictest, verdict);
 }
 
 /*
+ * A value becomes blank: adds the column to the set, or its verdict if it is the
+ * stricter one.  known: its conflict, the last of the set, or NULL.
+ */
+static void
+add_blank(GuardCall *call, ConflictSet *set, MappedColumn *col, Conflict *known)
+{
+	bool softened;
+	Verdict verdict = verdict_for_blank(&call->circumstances, col->on_blank, &softened);
+
+	if (verdict == VERDICT_ALLOW || (known != NULL && known->verdict >= verdict))
+		return;
+	if (known == NULL)
+		known = new_conflict(call, set, col);
+	known->verdict = verdict;
+	known->softened = softened;
+	known->blank = true;
+	set->strictest = Max(set->strictest, verdict);
+}
+
+/* Adds a column that an UPDATE changes, if it is in conflict. */
+static void
+add_changed(GuardCall *call, ConflictSet *set, MappedColumn *col, TupleTableSlot *stored,
+			TupleTableSlot *proposed)
+{
+	int att = col->attnum - 1;
+	bool blank = value_is_blank(col->blank, stored->tts_values[att], stored->tts_isnull[att]);
+	int before = set->n;
+
+	if (col->foreign)
+		conflicts_add(call, set, col, map_owner(call->map, col, stored), blank);
+	if (col->on_blank != ON_BLANK_ALLOW && !blank &&
+		value_is_blank(col->blank, proposed->tts_values[att], proposed->tts_isnull[att]))
+		add_blank(call, set, col, set->n > before ? &set->items[before] : NULL);
+}
+
+/*
  * Finds the columns that an UPDATE names and that the writer may not freely
- * write.  Does so once for a statement, unless the map or the writer changes.
+ * write, or not make blank.  Does so once for a statement, unless the map or the writer changes.
  * named: NULL: all columns.
  */
 static void
@@ -73,8 +120,8 @@ find_candidates(GuardCall *call, const Bitmapset *named)
 	{
 		MappedColumn *col = &map->cols[i];
 
-		if (col->foreign && (named == NULL ||
-							 bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named)))
+		if ((col->foreign || col->on_blank != ON_BLANK_ALLOW) &&
+			(named == NULL || bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			state->candidates[state->ncandidates++] = col;
 	}
 	if (!bms_equal(state->candidates_named, named))
@@ -99,13 +146,13 @@ conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 {
 	RelationMap *map = call->map;
 	GuardState *state = call->state;
-	const Bitmapset *foreign;
+	const Bitmapset *watched;
 	AttrNumber last;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_UPDATE;
-	foreign = map_foreign(map, call->writer);
-	if (foreign == NULL || (named != NULL && !bms_overlap(named, foreign)))
+	watched = map_watched(map, call->writer);
+	if (watched == NULL || (named != NULL && !bms_overlap(named, watched)))
 		return;
 	find_candidates(call, named);
 	last = state->candidates[state->ncandidates - 1]->attnum;
@@ -118,7 +165,7 @@ conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 
 		if (value_changed(&col->type, stored->tts_values[att], stored->tts_isnull[att],
 						  proposed->tts_values[att], proposed->tts_isnull[att]))
-			conflicts_add(call, set, col, map_owner(map, col, stored), stored->tts_isnull[att]);
+			add_changed(call, set, col, stored, proposed);
 	}
 }
 
@@ -236,6 +283,7 @@ conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, 
 	for (int i = 0; i < ncols; i++)
 	{
 		bool known = !cols[i].foreign;
+		Datum value;
 		bool isnull;
 
 		for (int c = 0; c < set->n; c++)
@@ -246,8 +294,9 @@ conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, 
 		{
 			if (strcmp(lfirst(lc), cols[i].name) != 0)
 				continue;
-			(void) slot_getattr(stored, cols[i].attnum, &isnull);
-			conflicts_add(call, set, &cols[i], map_owner(map, &cols[i], stored), isnull);
+			value = slot_getattr(stored, cols[i].attnum, &isnull);
+			conflicts_add(call, set, &cols[i], map_owner(map, &cols[i], stored),
+						  value_is_blank(cols[i].blank, value, isnull));
 		}
 	}
 }

@@ -166,7 +166,7 @@ extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
 
 /* conflicts.c */
 extern void conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
-						  bool stored_null);
+						  bool stored_blank);
 extern void conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 								TupleTableSlot *stored, TupleTableSlot *proposed);
 extern uint64

@@ -58,6 +58,9 @@ typedef struct Writes
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
+	List *set_columns;		  /* attribute numbers of columns that get one of these values */
+	List *set_values;		  /* TargetEntry, in that order; more may follow */
+	ParamListInfo params;
 } Writes;
 
 /* Adds to *need what is necessary if a write of the column could be in conflict in some row. */
@@ -78,6 +81,71 @@ consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Oper
 		need->amend |= verdict == VERDICT_KEEP || verdict == VERDICT_DISCARD || judge_in_before ||
 					   circumstances->cascade;
 	}
+}
+
+/* The same of an UPDATE that may make the column blank. */
+static void
+consider_blank(Need *need, Circumstances *circumstances, const MappedColumn *col,
+			   bool judge_in_before)
+{
+	bool softened;
+	Verdict verdict;
+
+	circumstances->operation = OPERATION_UPDATE;
+	verdict = verdict_for_blank(circumstances, col->on_blank, &softened);
+	if (verdict == VERDICT_ALLOW)
+		return;
+	need->judge = true;
+	need->amend |= verdict == VERDICT_KEEP || judge_in_before || circumstances->cascade;
+}
+
+/*
+ * Can the UPDATE make the column blank?  Not if it gives it a constant or a
+ * parameter that is not blank, and no other trigger can change that.
+ */
+static bool
+may_become_blank(const Writes *writes, const MappedColumn *col)
+{
+	int i = 0;
+	ListCell *lc;
+
+	if (writes->updated != NULL &&
+		!bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, writes->updated))
+		return false;
+	foreach(lc, writes->set_columns)
+	{
+		TargetEntry *target = list_nth_node(TargetEntry, writes->set_values, i++);
+		Node *value = (Node *) target->expr;
+
+		if (lfirst_int(lc) != col->attnum)
+			continue;
+		while (IsA(value, RelabelType))
+			value = (Node *) castNode(RelabelType, value)->arg;
+		if (IsA(value, Const))
+		{
+			Const *constant = castNode(Const, value);
+
+			return value_is_blank(col->blank, constant->constvalue, constant->constisnull);
+		}
+		if (IsA(value, Param) && writes->params != NULL)
+		{
+			Param *param = castNode(Param, value);
+			ParamExternData workspace;
+			ParamExternData *given;
+
+			if (param->paramkind != PARAM_EXTERN || param->paramid <= 0 ||
+				param->paramid > writes->params->numParams)
+				return true;
+			given =
+				writes->params->paramFetch != NULL
+					? writes->params->paramFetch(writes->params, param->paramid, true, &workspace)
+					: &writes->params->params[param->paramid - 1];
+			return given->ptype != param->paramtype ||
+				   value_is_blank(col->blank, given->value, given->isnull);
+		}
+		return true;
+	}
+	return true;
 }
 
 /*
@@ -101,7 +169,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		need.amend = need.judge = true;
 		return need;
 	}
-	if (map_foreign(map, writer) == NULL)
+	if ((writes->updates ? map_watched(map, writer) : map_foreign(map, writer)) == NULL)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
 	if (writes->inserts)
@@ -110,6 +178,8 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	{
 		const MappedColumn *col = &map->cols[i];
 
+		if (writes->updates && col->on_blank != ON_BLANK_ALLOW && may_become_blank(writes, col))
+			consider_blank(&need, &circumstances, col, judge_in_before);
 		if (!col->foreign)
 			continue;
 		if (writes->updates &&
@@ -210,15 +280,34 @@ is_foreign(Relation rel)
 }
 
 /* Disables the triggers that a statement does not need on one relation. */
+/* The values that an UPDATE gives to the columns of one of its relations, if its plan has them. */
 static void
-lift_relation(EState *estate, ResultRelInfo *rri, Writes writes, RelationMap *map,
+find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri)
+{
+	ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	int i = rri - node->resultRelInfo;
+
+	if (node->operation != CMD_UPDATE || i < 0 || i >= node->mt_nrels ||
+		trigger_list_others_before(rri->ri_TrigDesc, TRIGGER_TYPE_UPDATE))
+		return;
+	writes->set_columns = list_nth(plan->updateColnosLists, i);
+	writes->set_values = outerPlan(plan)->targetlist;
+	writes->params = node->ps.state->es_param_list_info;
+}
+
+static void
+lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, RelationMap *map,
 			  const Moment *moment, const Writer *writer, bool judge_in_before)
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
 
 	writes.derives |= writes.inserts && trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
 	if (writes.updates)
-		writes.updated = ExecGetUpdatedCols(rri, estate);
+	{
+		writes.updated = ExecGetUpdatedCols(rri, node->ps.state);
+		if (map != NULL && map->blanks != NULL)
+			find_set_values(&writes, node, rri);
+	}
 	trigger_list_disable(desc, desc->triggers, desc->numtriggers,
 						 need_for(map, moment, writer, &writes, judge_in_before));
 }
@@ -261,7 +350,7 @@ lift_node(EState *estate, ModifyTableState *node, Moment *moment, bool *fresh)
 			writes = writes_of(node);
 			known = true;
 		}
-		lift_relation(estate, rri, writes, map, moment, writer, is_foreign(rri->ri_RelationDesc));
+		lift_relation(node, rri, writes, map, moment, writer, is_foreign(rri->ri_RelationDesc));
 	}
 }
 
@@ -396,7 +485,7 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		ModifyTableState *node = rri == NULL ? NULL : statement_node_of(query, rri);
 
 		if (node != NULL)
-			lift_relation(query->estate, rri, writes_of(node), map, moment, writer, judge_in_before);
+			lift_relation(node, rri, writes_of(node), map, moment, writer, judge_in_before);
 		return;
 	}
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) || !(applied || statement_is_copy(map)))

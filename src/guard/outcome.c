@@ -108,6 +108,18 @@ outcome_reject_early(const GuardCall *call, const ConflictSet *set, TupleTableSl
 		outcome_reject(call, set, VERDICT_REJECT, stored, proposed, cascade_reason(call));
 }
 
+/* Are all values that are kept out blanks? */
+static bool
+only_blanks(const ConflictSet *set)
+{
+	for (int i = 0; i < set->n; i++)
+	{
+		if (set->items[i].verdict == VERDICT_KEEP && !set->items[i].blank)
+			return false;
+	}
+	return true;
+}
+
 /* Records values that are kept out.  amended: the row as it will be stored. */
 void
 outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
@@ -119,7 +131,9 @@ outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlo
 	e.final = final;
 	evidence_record(&e);
 	evidence_report_softened(&e);
-	if (!call->applied)
+	if (!call->applied && only_blanks(set))
+		tally_get(call->map)->blanks++;
+	else if (!call->applied)
 		tally_get(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);
 }

@@ -103,6 +103,7 @@ load_column_type(Relation rel, MappedColumn *col)
 
 	map_any_domains |= getBaseType(att->atttypid) != att->atttypid;
 	col->type = value_type(att->atttypid);
+	col->blank = value_blank_kind(att->atttypid);
 	col->not_null = att->attnotnull || type_not_null(att->atttypid);
 	col->defaults = palloc0(sizeof(ColumnDefault));
 	load_default(rel, build_column_default(rel, col->attnum), col->defaults);
@@ -183,6 +184,23 @@ mark_partition_key(Oid ancestor, RelationMap *map, TupleDesc desc)
 	relation_close(rel, AccessShareLock);
 }
 
+static OnBlank
+on_blank_from_name(const char *name)
+{
+	if (name == NULL || strcmp(name, "allow") == 0)
+		return ON_BLANK_ALLOW;
+	if (strcmp(name, "observe") == 0)
+		return ON_BLANK_OBSERVE;
+	return strcmp(name, "keep") == 0 ? ON_BLANK_KEEP : ON_BLANK_REJECT;
+}
+
+/* What a row of field or domain says of blanks, or NULL; older versions have no such column. */
+static const char *
+on_blank_at(CatalogScan *scan, int attnum)
+{
+	return catalog_has(scan, attnum) ? catalog_text(scan, attnum) : NULL;
+}
+
 /* Loads what the map says of the column's field and of the field's domain. */
 static void
 load_field(MappedColumn *col, const char *entity, const char *name, Snapshot snapshot)
@@ -193,19 +211,26 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 	if (catalog_next(scan))
 	{
 		char *domain = catalog_text(scan, Anum_field_domain);
+		const char *on_blank = on_blank_at(scan, Anum_field_on_blank);
 
 		col->owner = catalog_text(scan, Anum_field_owner);
 		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
 		col->key = catalog_bool(scan, Anum_field_key);
-		if (col->policy == POLICY_UNSET && domain != NULL)
+		if (domain != NULL && (col->policy == POLICY_UNSET || on_blank == NULL))
 		{
 			const char *dkeys[1] = {domain};
 			CatalogScan *dscan = catalog_begin("domain", "domain_pkey", 1, dkeys, snapshot);
 
 			if (catalog_next(dscan))
-				col->policy = policy_from_name(catalog_text(dscan, Anum_domain_policy));
+			{
+				if (col->policy == POLICY_UNSET)
+					col->policy = policy_from_name(catalog_text(dscan, Anum_domain_policy));
+				if (on_blank == NULL)
+					on_blank = on_blank_at(dscan, Anum_domain_on_blank);
+			}
 			catalog_end(dscan);
 		}
+		col->on_blank = on_blank_from_name(on_blank);
 	}
 	catalog_end(scan);
 }
@@ -350,6 +375,11 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 		col->field = psprintf("%s.%s", entity, field);
 		load_field(col, entity, field, snapshot);
 		load_column_type(rel, col);
+		/* the source of a table may write all of its own copy */
+		if (map->source != NULL)
+			col->on_blank = ON_BLANK_ALLOW;
+		if (col->on_blank != ON_BLANK_ALLOW)
+			map->blanks = bms_add_member(map->blanks, attnum - FirstLowInvalidHeapAttributeNumber);
 	}
 	catalog_end(scan);
 }

@@ -50,6 +50,7 @@ map_foreign(RelationMap *map, const Writer *writer)
 	system = writer_system(writer, map->source);
 	old = MemoryContextSwitchTo(map->cxt);
 	bms_free(map->foreign);
+	bms_free(map->watched);
 	map->foreign = NULL;
 	for (int i = 0; i < map->ncols; i++)
 	{
@@ -67,9 +68,22 @@ map_foreign(RelationMap *map, const Writer *writer)
 			map->foreign =
 				bms_add_member(map->foreign, col->attnum - FirstLowInvalidHeapAttributeNumber);
 	}
+	map->watched = map->blanks == NULL ? NULL : bms_union(map->foreign, map->blanks);
 	MemoryContextSwitchTo(old);
 	map->view_serial = writer->serial;
 	return map->foreign;
+}
+
+/*
+ * The columns whose UPDATE by the writer the guard looks at: those of map_foreign(),
+ * and those that must not become blank.  Valid as long as map_foreign()'s result.
+ */
+const Bitmapset *
+map_watched(RelationMap *map, const Writer *writer)
+{
+	const Bitmapset *foreign = map_foreign(map, writer);
+
+	return map->blanks == NULL ? foreign : map->watched;
 }
 
 /*

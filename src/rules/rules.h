@@ -85,6 +85,15 @@ typedef struct ColumnDefault
 	Oid role;	/* the owner of the table that has the default */
 } ColumnDefault;
 
+/* What a change of a stored value to a blank one does; see field.on_blank. */
+typedef enum OnBlank
+{
+	ON_BLANK_ALLOW,
+	ON_BLANK_OBSERVE,
+	ON_BLANK_KEEP,
+	ON_BLANK_REJECT
+} OnBlank;
+
 /* A mirrored column of one relation. */
 typedef struct MappedColumn
 {
@@ -97,6 +106,8 @@ typedef struct MappedColumn
 	int nrules;
 	RowRule *rules; /* in the order in which they apply */
 	ValueType type;
+	BlankKind blank;  /* how its blank values are recognised */
+	OnBlank on_blank; /* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
 	/*
 	 * The defaults of the column: the relation's own, and for a partition those of
 	 * its ancestors after it, in their order.  A default replaces a refused value,
@@ -151,6 +162,8 @@ typedef struct RelationMap
 	uint64 view_serial;			  /* the writer's serial for which `foreign` is right; 0: none */
 	/* columns that this writer may not freely write, offset FirstLowInvalidHeapAttributeNumber */
 	Bitmapset *foreign;
+	Bitmapset *blanks;	/* columns whose on_blank is not ON_BLANK_ALLOW, likewise */
+	Bitmapset *watched; /* columns of both, for UPDATE */
 } RelationMap;
 
 /* One column of one row that a system writes which does not own it. */
@@ -159,7 +172,8 @@ typedef struct Conflict
 	MappedColumn *col;
 	const char *owner; /* in this row */
 	Verdict verdict;
-	bool softened; /* the policy is reject, but acts as keep in a replicated stream */
+	bool softened; /* reject acts as keep in a replicated stream */
+	bool blank;	   /* what decided is on_blank, not the policy; owner may be NULL then */
 } Conflict;
 
 /* The conflicts of one row. */
@@ -229,13 +243,15 @@ extern char *filter_renamed(Relation rel, const char *text, const char *table, L
 /* verdict.c */
 extern Policy policy_effective(Policy policy, Policy standard);
 extern Verdict
-verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened);
+verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_blank, bool *softened);
+extern Verdict verdict_for_blank(const Circumstances *c, OnBlank on_blank, bool *softened);
 extern const char *operation_name(Operation operation);
 extern const char *verdict_name(Verdict outcome);
 
 /* map_owner.c */
 extern char *map_owner_at(Oid relid, ItemPointer tid, const char *column);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
+extern const Bitmapset *map_watched(RelationMap *map, const Writer *writer);
 extern bool map_is_asking(void);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);

@@ -33,12 +33,12 @@ keep(const Circumstances *c, bool key)
 /*
  * The verdict on a write of a column by a writer that is not its owner.
  *
- * key: the column's field is marked key.  stored_null: the stored value is NULL
+ * key: the column's field is marked key.  stored_blank: the stored value is blank
  * (UPDATE).  *softened: reject acts as keep, because an error would stop a
  * replicated stream.
  */
 Verdict
-verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, bool *softened)
+verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_blank, bool *softened)
 {
 	*softened = false;
 
@@ -58,7 +58,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 			/* on a key: any writer may create rows, only the owner renames or deletes them */
 			if (c->operation == OPERATION_INSERT)
 				return VERDICT_FILL;
-			if (c->operation == OPERATION_UPDATE && stored_null)
+			if (c->operation == OPERATION_UPDATE && stored_blank)
 				return VERDICT_FILL;
 			return keep(c, key);
 
@@ -74,6 +74,31 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_null, b
 	{
 		*softened = true;
 		return keep(c, key);
+	}
+	return VERDICT_REJECT;
+}
+
+/*
+ * The verdict on an UPDATE that changes a value to a blank one, by any writer, the
+ * owner included.  *softened: as in verdict_for().
+ */
+Verdict
+verdict_for_blank(const Circumstances *c, OnBlank on_blank, bool *softened)
+{
+	*softened = false;
+
+	if (c->enforcement == ENFORCEMENT_OFF || on_blank == ON_BLANK_ALLOW)
+		return VERDICT_ALLOW;
+	if (c->steward)
+		return VERDICT_OVERRIDE;
+	if (c->enforcement == ENFORCEMENT_OBSERVE || on_blank == ON_BLANK_OBSERVE)
+		return VERDICT_OBSERVE;
+	if (on_blank == ON_BLANK_KEEP)
+		return keep(c, false);
+	if (c->applies && !c->strict)
+	{
+		*softened = true;
+		return keep(c, false);
 	}
 	return VERDICT_REJECT;
 }
