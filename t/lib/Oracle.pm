@@ -278,6 +278,7 @@ sub make_map
 	{
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
 		$c->{policy} = pick(qw(observe fill keep reject), undef);
+		$c->{on_blank} = pick(qw(observe keep reject), undef) if $self->{with}{blanks} && !$c->{key};
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
 		# row owners: the first filter that is true counts
 		for (1 .. 1 + int(rand(2)))
@@ -571,6 +572,8 @@ END
 		$sql .= sprintf("SELECT ownership.assign_rows('fz.t', ARRAY[%s]::name[], '%s', %s);\n",
 			Oracle::quote($c->{name}), $_->[2], Oracle::quote($_->[0]))
 		  for @{ $c->{rules} // [] };
+		$sql .= sprintf("UPDATE ownership.field SET on_blank = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $c->{on_blank}, Oracle::quote($c->{name}))
+		  if $c->{on_blank};
 	}
 	$sql .= $self->side_map_sql;
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};

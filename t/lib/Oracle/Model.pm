@@ -14,7 +14,7 @@ sub new
 {
 	my ($class, $round) = @_;
 	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
-	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy} } for @{ $round->{columns} };
+	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank} } for @{ $round->{columns} };
 	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	return $self;
 }
@@ -64,6 +64,33 @@ sub changed
 	return $c->{numeric} ? $a != $b : $a ne $b;
 }
 
+# Is a value blank?
+sub blank
+{
+	my ($c, $value) = @_;
+	return 1 if !defined $value;
+	return $value =~ /^\s*\z/ if $c->{type} eq 'text';
+	return $value eq '{}' if $c->{type} =~ /\[\]\z/;
+	return $value =~ /^(null|\{\}|\[\])\z/ if $c->{type} eq 'jsonb';
+	return 0;
+}
+
+# The outcome of a change to a blank, by every writer; undef: it is no conflict.
+sub blank_verdict
+{
+	my ($self, $s, $c, $stored, $new) = @_;
+	my $on_blank = $self->{map}{ $c->{name} }{on_blank};
+	my $writer = $self->writer($s);
+
+	return undef if !defined $on_blank || defined $self->{round}{source} || $s->{enforcement} eq 'off' || blank($c, $stored) || !blank($c, $new);
+	return 'overridden' if $writer->{steward};
+	return 'observed' if $s->{enforcement} eq 'observe' || $on_blank eq 'observe';
+	return 'kept' if $on_blank eq 'keep' || (($writer->{worker} || $writer->{in_worker}) && !$writer->{strict});
+	return 'rejected';
+}
+
+my %strictness = (observed => 1, filled => 2, overridden => 3, kept => 4, rejected => 5);
+
 # The system of record of a column in a row; undef if there is none.
 sub owner
 {
@@ -96,7 +123,7 @@ sub verdict
 	# an error would stop the stream
 	$policy = 'keep' if $policy eq 'reject' && ($writer->{worker} || $writer->{in_worker}) && !$writer->{strict} && $operation ne 'TRUNCATE';
 	return 'rejected' if $policy eq 'reject';
-	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && !defined $stored));
+	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && blank($c, $stored)));
 	return 'rejected' if $operation eq 'TRUNCATE';
 	return 'discarded' if $operation eq 'DELETE' || ($operation eq 'INSERT' && $c->{key});
 	return 'kept';
@@ -346,8 +373,11 @@ sub update
 	for my $c (@set)
 	{
 		my $name = $c->{name};
-		next if !changed($c, $stored->{$name}, $new{$name}) || !$self->foreign($s, $c, $stored);
-		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored->{$name});
+		next if !changed($c, $stored->{$name}, $new{$name});
+		my $blank = $self->blank_verdict($s, $c, $stored->{$name}, $new{$name});
+		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored->{$name}) if $self->foreign($s, $c, $stored);
+		$verdicts{$name} = $blank if $blank && (!$verdicts{$name} || $strictness{$blank} > $strictness{ $verdicts{$name} });
+		next if !$verdicts{$name};
 		$final{$name} = $stored->{$name} if $verdicts{$name} eq 'kept';
 	}
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
@@ -501,7 +531,7 @@ sub part
 	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
 	elsif ($s->{kind} eq 'map')
 	{
-		$self->{map}{ $s->{column} } = { owner => $s->{owner}, policy => $s->{policy} };
+		$self->{map}{ $s->{column} } = { %{ $self->{map}{ $s->{column} } }, owner => $s->{owner}, policy => $s->{policy} };
 	}
 	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
 	elsif ($s->{rows})
