@@ -64,7 +64,7 @@ CREATE TABLE ownership.domain (
 	position		integer,
 	shipped			boolean NOT NULL DEFAULT false,
 	CONSTRAINT domain_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n')),
-	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
+	CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject'))
 );
 COMMENT ON TABLE ownership.domain IS 'The guide: kinds of data, such as price or stock, and the kinds of systems that should own them. One row is one domain.';
 COMMENT ON COLUMN ownership.domain.name IS 'Short name.';
@@ -72,7 +72,7 @@ COMMENT ON COLUMN ownership.domain.title IS 'Name that people use for the domain
 COMMENT ON COLUMN ownership.domain.natural_owner IS 'Kinds of systems that should own such data, the preferred kind first. suggest() proposes the first kind that has a system on the map. NULL: no kind.';
 COMMENT ON COLUMN ownership.domain.excluded_owner IS 'Kinds of systems that must not own such data. A field that such a system owns is the risk out_of_bounds.';
 COMMENT ON COLUMN ownership.domain.blurred IS 'true: people mean different things by this domain. Each of its fields needs a rationale, else it is the risk blurred. Default: false.';
-COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, keep or reject. NULL: the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.domain.policy IS 'Policy of the fields of this domain that have no policy of their own: observe, fill, create_only, keep or reject. NULL: the setting ownership.default_policy.';
 COMMENT ON COLUMN ownership.domain.column_pattern IS 'Regular expression for words of a column name. A column with such a name belongs to the domain. The form table\.column is for columns of certain tables only.';
 COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for words of a table name. In such a table, suggest() relies on the column name. The form table\..* says that all columns of such a table belong to the domain.';
 COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
@@ -93,7 +93,7 @@ CREATE TABLE ownership.field (
 	PRIMARY KEY (entity, name),
 	CONSTRAINT field_entity_check CHECK (entity <> '' AND entity = btrim(entity, E' \t\r\n')),
 	CONSTRAINT field_name_check CHECK (name <> '' AND name = btrim(name, E' \t\r\n') AND strpos(name, '.') = 0),
-	CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'keep', 'reject'))
+	CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject'))
 );
 CREATE INDEX field_owner_idx ON ownership.field (owner);
 CREATE INDEX field_domain_idx ON ownership.field (domain);
@@ -106,6 +106,7 @@ COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
 - observe: The guard lets the write through and records it as evidence.
 - fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- create_only: The guard lets every system create a row with a value in the column. Otherwise it acts as keep, also where the stored value is NULL.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
@@ -234,7 +235,7 @@ COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_na
 COMMENT ON COLUMN ownership.conflict.outcome IS
 'What became of the write.
 - observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
-- filled: The write went through, because the policy is fill and there was no stored value.
+- filled: The write went through, because the policy is fill and there was no stored value, or because the policy is create_only and the row was new.
 - kept: The guard kept the stored value of the column. The rest of the row was written.
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.

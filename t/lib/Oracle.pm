@@ -277,7 +277,7 @@ sub make_map
 	for my $c (@{ $self->{columns} })
 	{
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
-		$c->{policy} = pick(qw(observe fill keep reject), undef);
+		$c->{policy} = pick(qw(observe fill create_only keep reject), undef);
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
 		# row owners: the first filter that is true counts
 		for (1 .. 1 + int(rand(2)))
@@ -398,7 +398,7 @@ sub make_statement
 	if ($s{kind} eq 'map')
 	{
 		my $c = pick(grep { !$_->{unowned} } @columns);
-		%s = (kind => 'map', column => $c->{name}, owner => pick(@systems, undef), policy => pick(qw(observe fill keep reject), undef));
+		%s = (kind => 'map', column => $c->{name}, owner => pick(@systems, undef), policy => pick(qw(observe fill create_only keep reject), undef));
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
