@@ -37,6 +37,8 @@ SELECT seen('product', 'note', 'erp', 4), seen('product', 'note', 'crm', 2, fill
 TABLE found;
 INSERT INTO ownership.declared_access VALUES ('product', 'note', 'pim', 'write');
 TABLE found;
+UPDATE ownership.field SET policy = 'create_only' WHERE name = 'note';
+TABLE found;
 UPDATE ownership.field SET policy = NULL WHERE name = 'note';
 SELECT severity, risk, systems FROM found;
 DELETE FROM ownership.declared_access;

@@ -62,6 +62,10 @@ ALTER ROLE regress_loader SET ownership.default_policy = 'reject';
 TABLE found;
 ALTER ROLE regress_loader SET ownership.default_policy = 'fill';
 SELECT detail FROM found;
+ALTER ROLE regress_loader SET ownership.default_policy = 'create_only';
+SELECT detail FROM found;
+SELECT set_here('SET ownership.default_policy = create_only');
+SELECT detail FROM found;
 ALTER ROLE regress_loader RESET ALL;
 SELECT set_here('RESET ownership.default_policy');
 -- what a session sets for itself is its own business

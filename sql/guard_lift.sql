@@ -556,7 +556,7 @@ DO $$ BEGIN
 	UPDATE ownership.field SET key = (name = 'id') WHERE entity = 'lift.stock';
 END $$;
 CREATE FUNCTION policies() RETURNS TABLE (o bigint, p text) LANGUAGE sql AS $$
-	SELECT o, p FROM unnest('{observe,fill,keep,reject}'::text[]) WITH ORDINALITY p(p, o)
+	SELECT o, p FROM unnest('{observe,fill,create_only,keep,reject}'::text[]) WITH ORDINALITY p(p, o)
 $$;
 CALL quiet();
 SET ownership.system = 'wms';

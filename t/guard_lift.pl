@@ -44,7 +44,7 @@ my %values = (
 	date => [ q('2024-01-01'), q('2024-02-01') ]);
 my @types = sort keys %values;
 my @systems = qw(s1 s2 s3);
-my @policies = qw(observe fill keep reject);
+my @policies = qw(observe fill create_only keep reject);
 
 sub literal { my ($col) = @_; return pick(@{ $values{ $col->{type} } }) . "::$col->{type}" }
 

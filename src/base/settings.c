@@ -61,6 +61,7 @@ int ownership_queue_size = 1024;
 
 const struct config_enum_entry policy_options[] = {{"observe", POLICY_OBSERVE, false},
 												   {"fill", POLICY_FILL, false},
+												   {"create_only", POLICY_CREATE_ONLY, false},
 												   {"keep", POLICY_KEEP, false},
 												   {"reject", POLICY_REJECT, false},
 												   {NULL, 0, false}};

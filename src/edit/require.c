@@ -73,7 +73,7 @@ require_policy(const char *name)
 	if (name != NULL && policy_from_name(name) == POLICY_UNSET)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown policy \"%s\"", name),
-				 errhint("Policies are observe, fill, keep and reject.")));
+				 errhint("Policies are observe, fill, create_only, keep and reject.")));
 }
 
 /*

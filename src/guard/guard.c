@@ -314,8 +314,8 @@ is_new_truncate(const RelationMap *map)
  * removes all rows, so each system that may own a key column in some row must
  * be the writer.
  *
- * Errors: insufficient_privilege, also where the policy is keep or fill, and in
- * a replication worker: nothing but an error stops TRUNCATE.
+ * Errors: insufficient_privilege, also where the policy is keep, fill or
+ * create_only, and in a replication worker: nothing but an error stops TRUNCATE.
  */
 static Datum
 guard_truncate(FunctionCallInfo fcinfo)

@@ -125,6 +125,7 @@ COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
 - observe: The guard lets the write through and records it as evidence.
 - fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- create_only: The guard lets every system create a row with a value in the column. Otherwise it acts as keep, also where the stored value is NULL.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
@@ -272,7 +273,7 @@ COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_na
 COMMENT ON COLUMN ownership.conflict.outcome IS
 'What became of the write.
 - observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
-- filled: The write went through, because the policy is fill and there was no stored value.
+- filled: The write went through, because the policy is fill and there was no stored value, or because the policy is create_only and the row was new.
 - kept: The guard kept the stored value of the column. The rest of the row was written.
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.

@@ -58,7 +58,7 @@ Arguments:
 - readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
 - writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
 - domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
-- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- policy: Policy of the fields: observe, fill, create_only, keep or reject. NULL, the default: the policy stays.
 - entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
 - rationale: Why the system owns the fields. NULL, the default: the rationale stays.
 Returns nothing.';

@@ -77,9 +77,9 @@ WITH entry AS MATERIALIZED (
 	WHERE e.setdatabase <> 0
 	   OR NOT EXISTS (SELECT FROM entry o WHERE o.name = e.name AND o.setrole = e.setrole AND o.setdatabase <> 0)
 ), strength (value, strong) AS (
-	VALUES ('observe', 1), ('fill', 2)
+	VALUES ('observe', 1), ('fill', 2), ('create_only', 3)
 ), usual AS (
-	SELECT coalesce(min(coalesce(s.strong, 3)), 3) AS strong
+	SELECT coalesce(min(coalesce(s.strong, 4)), 4) AS strong
 	FROM found f
 	LEFT JOIN strength s ON s.value = f.value
 	WHERE f.name = 'ownership.default_policy' AND f.rank < 2
@@ -89,7 +89,7 @@ FROM found f
 LEFT JOIN strength s ON s.value = f.value
 CROSS JOIN usual u
 WHERE CASE f.name WHEN 'ownership.enforcement' THEN f.value IN ('observe', 'off', 'false', 'no', '0')
-	ELSE f.rank = 2 AND coalesce(s.strong, 3) < u.strong END;
+	ELSE f.rank = 2 AND coalesce(s.strong, 4) < u.strong END;
 COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says.';
 COMMENT ON COLUMN ownership.weakened.everybody IS 'true: the setting is not for one role only.';
 
@@ -520,7 +520,7 @@ COMMENT ON COLUMN ownership.sheet.owner IS 'System of record. On import, a blank
 COMMENT ON COLUMN ownership.sheet.readers IS 'Systems that are declared to read the field, separated by semicolons.';
 COMMENT ON COLUMN ownership.sheet.writers IS 'Systems that are declared to write the field, separated by semicolons.';
 COMMENT ON COLUMN ownership.sheet.columns IS 'Columns that contain the field, separated by semicolons: table.column or schema.table.column. The authoritative copy comes first.';
-COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, create_only, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
 COMMENT ON COLUMN ownership.sheet.key IS 't or f: whether the field is part of the key of its entity.';
 COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not cross a system boundary.';
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';

@@ -19,13 +19,13 @@ WITH guard AS MATERIALIZED (
 	FROM ownership.field f
 	WHERE NOT f.local
 	UNION ALL
-	/* a declared writer that may only fill blanks takes nothing from the owner */
+	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
 	FROM ownership.declared_access a
 	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	WHERE a.mode = 'write' AND NOT f.local
-	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
+	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
 	UNION ALL
 	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,

@@ -62,6 +62,12 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_blank, 
 				return VERDICT_FILL;
 			return keep(c, key);
 
+		case POLICY_CREATE_ONLY:
+			/* on a key: any writer may create rows, only the owner renames or deletes them */
+			if (c->operation == OPERATION_INSERT)
+				return VERDICT_FILL;
+			return keep(c, key);
+
 		case POLICY_KEEP:
 			return keep(c, key);
 

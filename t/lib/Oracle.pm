@@ -277,7 +277,7 @@ sub make_map
 	for my $c (@{ $self->{columns} })
 	{
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
-		$c->{policy} = pick(qw(observe fill keep reject), undef);
+		$c->{policy} = pick(qw(observe fill create_only keep reject), undef);
 		$c->{on_blank} = pick(qw(observe keep reject), undef) if $self->{with}{blanks} && !$c->{key};
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
 		# row owners: the first filter that is true counts
@@ -399,7 +399,7 @@ sub make_statement
 	if ($s{kind} eq 'map')
 	{
 		my $c = pick(grep { !$_->{unowned} } @columns);
-		%s = (kind => 'map', column => $c->{name}, owner => pick(@systems, undef), policy => pick(qw(observe fill keep reject), undef));
+		%s = (kind => 'map', column => $c->{name}, owner => pick(@systems, undef), policy => pick(qw(observe fill create_only keep reject), undef));
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;

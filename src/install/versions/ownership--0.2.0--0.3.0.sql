@@ -262,6 +262,7 @@ COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
 - observe: The guard lets the write through and records it as evidence.
 - fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
+- create_only: The guard lets every system create a row with a value in the column. Otherwise it acts as keep, also where the stored value is NULL.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
@@ -306,7 +307,7 @@ COMMENT ON COLUMN ownership.conflict.application_name IS 'Setting application_na
 COMMENT ON COLUMN ownership.conflict.outcome IS
 'What became of the write.
 - observed: The write went through, because the policy is observe or because ownership.enforcement is observe.
-- filled: The write went through, because the policy is fill and there was no stored value.
+- filled: The write went through, because the policy is fill and there was no stored value, or because the policy is create_only and the row was new.
 - kept: The guard kept the stored value of the column. The rest of the row was written.
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
@@ -376,7 +377,7 @@ Arguments:
 - readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
 - writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
 - domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
-- policy: Policy of the fields: observe, fill, keep or reject. NULL, the default: the policy stays.
+- policy: Policy of the fields: observe, fill, create_only, keep or reject. NULL, the default: the policy stays.
 - entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
 - rationale: Why the system owns the fields. NULL, the default: the rationale stays.
 Returns nothing.';
@@ -520,7 +521,7 @@ COMMENT ON COLUMN ownership.sheet.owner IS 'System of record. On import, a blank
 COMMENT ON COLUMN ownership.sheet.readers IS 'Systems that are declared to read the field, separated by semicolons.';
 COMMENT ON COLUMN ownership.sheet.writers IS 'Systems that are declared to write the field, separated by semicolons.';
 COMMENT ON COLUMN ownership.sheet.columns IS 'Columns that contain the field, separated by semicolons: table.column or schema.table.column. The authoritative copy comes first.';
-COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
+COMMENT ON COLUMN ownership.sheet.policy IS 'Policy of the field: observe, fill, create_only, keep or reject. Blank: that of the domain, else the setting ownership.default_policy.';
 COMMENT ON COLUMN ownership.sheet.key IS 't or f: whether the field is part of the key of its entity.';
 COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not cross a system boundary.';
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
@@ -1034,13 +1035,13 @@ WITH guard AS MATERIALIZED (
 	FROM ownership.field f
 	WHERE NOT f.local
 	UNION ALL
-	/* a declared writer that may only fill blanks takes nothing from the owner */
+	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
 	FROM ownership.declared_access a
 	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	WHERE a.mode = 'write' AND NOT f.local
-	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') <> 'fill'
+	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
 	UNION ALL
 	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,
@@ -1278,3 +1279,53 @@ WITH guard AS MATERIALIZED (
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
 ORDER BY array_position('{high,medium,low}', severity), rank, entity COLLATE "C", field COLLATE "C", relation COLLATE "C", column_name COLLATE "C", detail COLLATE "C";
+
+/* The policy create_only. */
+
+ALTER TABLE ownership.domain DROP CONSTRAINT domain_policy_check,
+	ADD CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject'));
+ALTER TABLE ownership.field DROP CONSTRAINT field_policy_check,
+	ADD CONSTRAINT field_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject'));
+
+CREATE OR REPLACE VIEW ownership.weakened AS
+WITH entry AS MATERIALIZED (
+	SELECT s.setdatabase, s.setrole, lower(split_part(c, '=', 1)) AS name, lower(substr(c, strpos(c, '=') + 1)) AS value
+	FROM pg_catalog.pg_db_role_setting s
+	CROSS JOIN LATERAL unnest(s.setconfig) c
+	WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
+	  AND lower(split_part(c, '=', 1)) IN ('ownership.enforcement', 'ownership.default_policy')
+), found AS (
+	SELECT s.name, s.value, 0 AS rank, 'in the server''s configuration' AS place,
+		format('Correct it there, or ALTER SYSTEM RESET %s, and reload the configuration.', s.name) AS advice
+	FROM (SELECT name, lower(CASE source WHEN 'session' THEN reset_val ELSE setting END) AS value, source
+		FROM pg_catalog.pg_settings
+		WHERE ownership.loaded() AND name IN ('ownership.enforcement', 'ownership.default_policy')
+		  AND source NOT IN ('global', 'database', 'user', 'database user', 'client')) s
+	WHERE NOT EXISTS (SELECT FROM entry e WHERE e.name = s.name AND (e.setrole = 0
+		OR (s.source = 'session' AND e.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = session_user))))
+	UNION ALL
+	SELECT e.name, e.value, CASE e.setrole WHEN 0 THEN 1 ELSE 2 END,
+		CASE WHEN e.setrole <> 0 THEN format('for role %I', e.role) || CASE WHEN e.setdatabase <> 0 THEN ' in this database' ELSE '' END
+			WHEN e.setdatabase <> 0 THEN 'for this database' ELSE 'for all roles' END,
+		CASE WHEN e.setrole = 0 AND e.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s', current_database(), e.name)
+			ELSE format('ALTER ROLE %s%s RESET %s', CASE e.setrole WHEN 0 THEN 'ALL' ELSE quote_ident(e.role) END,
+				CASE WHEN e.setdatabase <> 0 THEN format(' IN DATABASE %I', current_database()) END, e.name) END
+	FROM (SELECT e.*, coalesce(r.rolname::text, e.setrole::text) AS role FROM entry e
+		LEFT JOIN pg_catalog.pg_roles r ON r.oid = e.setrole) e
+	/* a setting in this database overrides one for all databases */
+	WHERE e.setdatabase <> 0
+	   OR NOT EXISTS (SELECT FROM entry o WHERE o.name = e.name AND o.setrole = e.setrole AND o.setdatabase <> 0)
+), strength (value, strong) AS (
+	VALUES ('observe', 1), ('fill', 2), ('create_only', 3)
+), usual AS (
+	SELECT coalesce(min(coalesce(s.strong, 4)), 4) AS strong
+	FROM found f
+	LEFT JOIN strength s ON s.value = f.value
+	WHERE f.name = 'ownership.default_policy' AND f.rank < 2
+)
+SELECT f.name AS setting, f.value, f.place, f.advice, f.rank < 2 AS everybody
+FROM found f
+LEFT JOIN strength s ON s.value = f.value
+CROSS JOIN usual u
+WHERE CASE f.name WHEN 'ownership.enforcement' THEN f.value IN ('observe', 'off', 'false', 'no', '0')
+	ELSE f.rank = 2 AND coalesce(s.strong, 4) < u.strong END;

@@ -113,7 +113,7 @@ sub make_side
 	for my $c (@{ $side->{columns} })
 	{
 		$c->{owner} = chance(0.15) ? undef : pick(@Oracle::Round::systems);
-		$c->{policy} = pick(qw(observe fill keep keep reject), undef);
+		$c->{policy} = pick(qw(observe fill create_only keep keep reject), undef);
 	}
 	# in a worker, PostgreSQL leaks memory for an AFTER trigger of a partition;
 	# a BEFORE trigger of one fires twice for a row that moves

@@ -123,6 +123,7 @@ sub verdict
 	# an error would stop the stream
 	$policy = 'keep' if $policy eq 'reject' && ($writer->{worker} || $writer->{in_worker}) && !$writer->{strict} && $operation ne 'TRUNCATE';
 	return 'rejected' if $policy eq 'reject';
+	return 'filled' if $policy eq 'create_only' && $operation eq 'INSERT';
 	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && blank($c, $stored)));
 	return 'rejected' if $operation eq 'TRUNCATE';
 	return 'discarded' if $operation eq 'DELETE' || ($operation eq 'INSERT' && $c->{key});
