@@ -29,8 +29,9 @@ value_blank_kind(Oid type)
 		return BLANK_JSON;
 	if (OidIsValid(get_element_type(base)))
 		return BLANK_ARRAY;
-	/* varchar, char(n), citext */
-	if (base == TEXTOID || (get_typlen(base) == -1 && IsBinaryCoercible(base, TEXTOID)))
+	/* char(n), varchar, citext */
+	if (base == TEXTOID || base == BPCHAROID ||
+		(get_typlen(base) == -1 && IsBinaryCoercible(base, TEXTOID)))
 		return BLANK_TEXT;
 	return BLANK_NULL;
 }

@@ -84,7 +84,7 @@ COMMENT ON COLUMN ownership.domain.table_pattern IS 'Regular expression for word
 COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the advice of the risk blurred.';
 COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
 COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
-COMMENT ON COLUMN ownership.domain.on_blank IS 'What a change of a stored value to a blank does in the fields of this domain that say nothing of their own: allow, observe, keep or reject. NULL: allow. Not used yet.';
+COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a change of a stored value to a blank one, in the fields of this domain that have no value of their own here: allow, observe, keep or reject. NULL: allow.';
 COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false. Not used yet.';
 
 CREATE TABLE ownership.field (
@@ -124,8 +124,8 @@ COMMENT ON COLUMN ownership.field.owner IS 'System of record: the only system wh
 COMMENT ON COLUMN ownership.field.policy IS
 'What the guard does with a write of a system that is not the system of record. NULL: the policy of the domain, else the setting ownership.default_policy.
 - observe: The guard lets the write through and records it as evidence.
-- fill: The guard lets the write through where the stored value is NULL, and in a new row. Otherwise it acts as keep.
-- create_only: The guard lets every system create a row with a value in the column. Otherwise it acts as keep, also where the stored value is NULL.
+- fill: The guard lets the write through where the stored value is blank (see on_blank), and in a new row. Otherwise it acts as keep.
+- create_only: The guard lets every system create a row with a value in the column. Otherwise it acts as keep, also where the stored value is blank.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written. In a new row the column gets its default. The guard does not create or delete a row that the writer may not create or delete. TRUNCATE and foreign-key actions fail with an error instead.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, with a WARNING in the server log, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.key IS 'true: the field is part of the key of its entity. Its system of record decides which rows exist. assign(), add_tables() and link() set it for columns of a primary key. Default: false.';
@@ -134,7 +134,12 @@ COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns th
 COMMENT ON COLUMN ownership.field.decided_by IS 'Person or group that decided on the system of record. Text for people.';
 COMMENT ON COLUMN ownership.field.decided_on IS 'Day of that decision.';
 COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name. Not used yet.';
-COMMENT ON COLUMN ownership.field.on_blank IS 'What a change of a stored value to a blank does: allow, observe, keep or reject. NULL: what the domain says, else allow. Not used yet.';
+COMMENT ON COLUMN ownership.field.on_blank IS
+'What the guard does when an UPDATE in a shared table changes a stored value to a blank one: NULL, a text that is empty or white space, the JSON values null, {} and [], an empty array. It is the same for every writer, the system of record included. NULL: what the domain says, else allow. If the policy is stricter, the policy counts.
+- allow: The guard lets the change through.
+- observe: The guard lets it through and records it as evidence.
+- keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
+- reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';

@@ -39,8 +39,10 @@ ALTER TABLE ownership.deleted_domain ENABLE ALWAYS TRIGGER edit;
  * it says that all columns of such a table belong to the domain.
  * src/guide/name_pattern.c says what {product} and the other placeholders stand for.
  */
-INSERT INTO ownership.domain (position, shipped, name, title, natural_owner, excluded_owner, blurred, note, column_pattern, table_pattern)
-SELECT 10 * row_number() OVER (), true, g.*
+INSERT INTO ownership.domain (position, shipped, on_blank, name, title, natural_owner, excluded_owner, blurred, note, column_pattern, table_pattern)
+SELECT 10 * row_number() OVER (), true,
+	/* data that shops show: a blank is rarely meant */
+	CASE WHEN g.name IN ('content', 'attribute', 'taxonomy', 'price', 'cost') THEN 'observe' END, g.*
 FROM (VALUES
 	('technical', 'Technical data', NULL::text[], NULL::text[], false,
 		'Does not cross a boundary: propose it as local.',
