@@ -120,8 +120,8 @@ TABLE evidence;
 SET ownership.system = 'pim';
 UPDATE product SET price = 0 WHERE id = 1;
 UPDATE product SET cost = 0, brand = '' WHERE id = 1 RETURNING cost, brand;
--- '' is a value then
-UPDATE product SET brand = 'Pi' WHERE id = 1 RETURNING brand = '';
+-- '' is blank, and fill fills it
+UPDATE product SET brand = 'Pi' WHERE id = 1 RETURNING brand;
 TABLE evidence;
 TRUNCATE ownership.conflict;
 

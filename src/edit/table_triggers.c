@@ -185,8 +185,9 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 }
 
 /*
- * pattern_readers(), AFTER each UPDATE of a system's name: renames it among the
- * readers of patterns, an array, which no foreign key can cover.
+ * pattern_readers(), AFTER each UPDATE of a system's name: renames it where no
+ * foreign key does: among the readers of patterns, an array, and in handover, which
+ * has none so that the tables of the map can be truncated without it.
  *
  * Errors: the function was not called by such a trigger.
  */
@@ -208,6 +209,12 @@ ownership_pattern_readers(PG_FUNCTION_ARGS)
 	sql_run("UPDATE ownership.mirrored_pattern SET readers = array_replace(readers, $1, $2) "
 			"WHERE $1 = ANY (readers)",
 			&p);
+	/* an older version has no such table */
+	if (OidIsValid(catalog_table("handover", true)))
+		sql_run("UPDATE ownership.handover SET from_system = CASE from_system WHEN $1 THEN $2 ELSE from_system END, "
+				"to_system = CASE to_system WHEN $1 THEN $2 ELSE to_system END "
+				"WHERE $1 IN (from_system, to_system)",
+				&p);
 	SPI_finish();
 	role_restore(&caller);
 	return PointerGetDatum(NULL);

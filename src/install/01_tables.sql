@@ -352,8 +352,7 @@ CREATE TABLE ownership.pin (
 	ended_at		timestamptz,
 	ended_by		text,
 	/* the replica identity of a published table has no NULLs */
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	FOREIGN KEY (table_schema, table_name, column_name) REFERENCES ownership.mirrored_column ON UPDATE CASCADE ON DELETE CASCADE
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 );
 /* a value has at most one pin that has not ended */
 CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
@@ -376,14 +375,13 @@ COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has n
 CREATE TABLE ownership.handover (
 	entity		text NOT NULL,
 	field		text NOT NULL,
-	from_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
-	to_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	from_system	text,
+	to_system	text,
 	at			timestamptz NOT NULL,
 	decided_by	text,
 	note		text,
 	done_at		timestamptz,
-	PRIMARY KEY (entity, field, at),
-	FOREIGN KEY (entity, field) REFERENCES ownership.field ON UPDATE CASCADE ON DELETE CASCADE
+	PRIMARY KEY (entity, field, at)
 );
 COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
 COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';

@@ -155,7 +155,7 @@ ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER bind;
 
 CREATE FUNCTION ownership.pattern_readers() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_pattern_readers' LANGUAGE C;
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, and in ownership.handover.';
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 
@@ -187,10 +187,6 @@ CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_table
 CREATE TRIGGER restored BEFORE INSERT ON ownership.mirrored_column
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 CREATE TRIGGER restored BEFORE INSERT ON ownership.row_owner
-	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
-CREATE TRIGGER restored BEFORE INSERT ON ownership.pin
-	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
-CREATE TRIGGER restored BEFORE INSERT ON ownership.handover
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 
 /*

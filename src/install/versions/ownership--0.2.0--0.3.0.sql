@@ -117,8 +117,7 @@ CREATE TABLE ownership.pin (
 	ended_at		timestamptz,
 	ended_by		text,
 	/* the replica identity of a published table has no NULLs */
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	FOREIGN KEY (table_schema, table_name, column_name) REFERENCES ownership.mirrored_column ON UPDATE CASCADE ON DELETE CASCADE
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 );
 /* a value has at most one pin that has not ended */
 CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
@@ -141,14 +140,13 @@ COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has n
 CREATE TABLE ownership.handover (
 	entity		text NOT NULL,
 	field		text NOT NULL,
-	from_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
-	to_system	text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	from_system	text,
+	to_system	text,
 	at			timestamptz NOT NULL,
 	decided_by	text,
 	note		text,
 	done_at		timestamptz,
-	PRIMARY KEY (entity, field, at),
-	FOREIGN KEY (entity, field) REFERENCES ownership.field ON UPDATE CASCADE ON DELETE CASCADE
+	PRIMARY KEY (entity, field, at)
 );
 COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
 COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';
@@ -202,10 +200,6 @@ CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.handover
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_recorded();
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history;
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER history_truncate;
-CREATE TRIGGER restored BEFORE INSERT ON ownership.pin
-	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
-CREATE TRIGGER restored BEFORE INSERT ON ownership.handover
-	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_restored();
 CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.history
 	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
 CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.history
@@ -793,7 +787,7 @@ COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'OIDs of their types.';
 COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards the tables that came under its patterns and names.';
 COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, and in ownership.handover.';
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
