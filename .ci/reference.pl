@@ -84,7 +84,7 @@ my @problems;
 my %anchors;
 
 # The sections that are lists of a column's values: title, column.
-my @lists = ([ 'Policies', 'field', 'policy' ], [ 'Outcomes', 'conflict', 'outcome' ], [ 'Kinds of risk', 'risks', 'risk' ]);
+my @lists = ([ 'Policies', 'field', 'policy' ], [ 'Blanks', 'field', 'on_blank' ], [ 'Outcomes', 'conflict', 'outcome' ], [ 'Kinds of risk', 'risks', 'risk' ]);
 
 sub anchor { return lc($_[0] =~ s/[^\w -]//gr) =~ tr/ /-/r }
 

@@ -100,7 +100,7 @@ sub rows
 }
 sub named { return join ' ', sort @_ }
 
-foreach my $list ([ 'Policies', 'field', 'field_policy_check' ], [ 'Outcomes', 'conflict', 'conflict_outcome_check' ])
+foreach my $list ([ 'Policies', 'field', 'field_policy_check' ], [ 'Blanks', 'field', 'field_on_blank_check' ], [ 'Outcomes', 'conflict', 'conflict_outcome_check' ])
 {
 	my ($heading, $table, $constraint) = @$list;
 	my $check = run('reference', "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'ownership.$table'::regclass AND conname = '$constraint'");
