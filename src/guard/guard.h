@@ -131,6 +131,21 @@ typedef struct GuardCall
 	bool judge;	  /* BEFORE judges, AFTER does nothing */
 } GuardCall;
 
+/* What a statement may do to the rows of one relation. */
+typedef struct Writes
+{
+	bool inserts;
+	bool updates;
+	bool deletes;
+	bool routes;			  /* an UPDATE may move rows to other partitions */
+	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
+	bool derives;			  /* unnamed columns may get other values than their defaults */
+	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
+	List *set_columns;		  /* attribute numbers of columns that get one of these values */
+	List *set_values;		  /* TargetEntry, in that order; more may follow */
+	ParamListInfo params;
+} Writes;
+
 /* Which of the guard's row triggers a statement needs on a relation. */
 typedef struct Need
 {
@@ -145,6 +160,10 @@ extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
 extern bool trigger_list_others_fire_before(TriggerData *td, int event);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
+
+/* lift_blank.c */
+extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);
+extern bool lift_may_become_blank(const Writes *writes, const MappedColumn *col);
 
 /* lift.c */
 extern bool lift_arm(TriggerData *td);

@@ -48,21 +48,6 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-/* What a statement may do to the rows of one relation. */
-typedef struct Writes
-{
-	bool inserts;
-	bool updates;
-	bool deletes;
-	bool routes;			  /* an UPDATE may move rows to other partitions */
-	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
-	bool derives;			  /* unnamed columns may get other values than their defaults */
-	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
-	List *set_columns;		  /* attribute numbers of columns that get one of these values */
-	List *set_values;		  /* TargetEntry, in that order; more may follow */
-	ParamListInfo params;
-} Writes;
-
 /* Adds to *need what is necessary if a write of the column could be in conflict in some row. */
 static void
 consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Operation operation,
@@ -100,55 +85,6 @@ consider_blank(Need *need, Circumstances *circumstances, const MappedColumn *col
 }
 
 /*
- * Can the UPDATE make the column blank?  Not if it gives it a constant or a
- * parameter that is not blank, and no other trigger can change that.
- */
-static bool
-may_become_blank(const Writes *writes, const MappedColumn *col)
-{
-	int i = 0;
-	ListCell *lc;
-
-	if (writes->updated != NULL &&
-		!bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, writes->updated))
-		return false;
-	foreach(lc, writes->set_columns)
-	{
-		TargetEntry *target = list_nth_node(TargetEntry, writes->set_values, i++);
-		Node *value = (Node *) target->expr;
-
-		if (lfirst_int(lc) != col->attnum)
-			continue;
-		while (IsA(value, RelabelType))
-			value = (Node *) castNode(RelabelType, value)->arg;
-		if (IsA(value, Const))
-		{
-			Const *constant = castNode(Const, value);
-
-			return value_is_blank(col->blank, constant->constvalue, constant->constisnull);
-		}
-		if (IsA(value, Param) && writes->params != NULL)
-		{
-			Param *param = castNode(Param, value);
-			ParamExternData workspace;
-			ParamExternData *given;
-
-			if (param->paramkind != PARAM_EXTERN || param->paramid <= 0 ||
-				param->paramid > writes->params->numParams)
-				return true;
-			given =
-				writes->params->paramFetch != NULL
-					? writes->params->paramFetch(writes->params, param->paramid, true, &workspace)
-					: &writes->params->params[param->paramid - 1];
-			return given->ptype != param->paramtype ||
-				   value_is_blank(col->blank, given->value, given->isnull);
-		}
-		return true;
-	}
-	return true;
-}
-
-/*
  * The guard's triggers that a statement needs on one relation.  map and writer
  * may be NULL, not known, where enforcement is off.
  */
@@ -178,7 +114,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	{
 		const MappedColumn *col = &map->cols[i];
 
-		if (writes->updates && col->on_blank != ON_BLANK_ALLOW && may_become_blank(writes, col))
+		if (writes->updates && col->on_blank != ON_BLANK_ALLOW && lift_may_become_blank(writes, col))
 			consider_blank(&need, &circumstances, col, judge_in_before);
 		if (!col->foreign)
 			continue;
@@ -280,21 +216,6 @@ is_foreign(Relation rel)
 }
 
 /* Disables the triggers that a statement does not need on one relation. */
-/* The values that an UPDATE gives to the columns of one of its relations, if its plan has them. */
-static void
-find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri)
-{
-	ModifyTable *plan = (ModifyTable *) node->ps.plan;
-	int i = rri - node->resultRelInfo;
-
-	if (node->operation != CMD_UPDATE || i < 0 || i >= node->mt_nrels ||
-		trigger_list_others_before(rri->ri_TrigDesc, TRIGGER_TYPE_UPDATE))
-		return;
-	writes->set_columns = list_nth(plan->updateColnosLists, i);
-	writes->set_values = outerPlan(plan)->targetlist;
-	writes->params = node->ps.state->es_param_list_info;
-}
-
 static void
 lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, RelationMap *map,
 			  const Moment *moment, const Writer *writer, bool judge_in_before)
@@ -306,7 +227,7 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 	{
 		writes.updated = ExecGetUpdatedCols(rri, node->ps.state);
 		if (map != NULL && map->blanks != NULL)
-			find_set_values(&writes, node, rri);
+			lift_find_set_values(&writes, node, rri);
 	}
 	trigger_list_disable(desc, desc->triggers, desc->numtriggers,
 						 need_for(map, moment, writer, &writes, judge_in_before));
