@@ -98,7 +98,10 @@ check_unique(const Copy *copy)
 				 errhint("Link all columns that identify its rows, and mark their fields as key.")));
 }
 
-/* Finds rows that differ, until there are ROUND or more.  The caller has connected to SPI. */
+/*
+ * Finds rows that differ, until there are ROUND or more; in a dry run, counts all of
+ * them in run->found.  The caller has connected to SPI.
+ */
 static void
 find_pairs(Run *run)
 {
@@ -111,6 +114,7 @@ find_pairs(Run *run)
 						 copy_sql_differs(copy), copy->order);
 
 	run->npairs = 0;
+	run->found = 0;
 	run->others = 0;
 	/* after a commit there is no active snapshot */
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -145,6 +149,11 @@ find_pairs(Run *run)
 			else
 				run->npairs++;
 		}
+		if (run->dry_run)
+		{
+			run->found += run->npairs;
+			run->npairs = 0;
+		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -178,11 +187,12 @@ reconcile_copy(Run *run)
 								   (unsigned long) run->others, (long long) run->others, column)));
 		if (run->dry_run)
 		{
-			run->done += run->npairs;
-			if (run->npairs > 0)
-				ereport(NOTICE, (errmsg_plural("%d row of %s would be written",
-											   "%d rows of %s would be written", run->npairs,
-											   run->npairs, column)));
+			run->done += run->found;
+			if (run->found > 0)
+				ereport(NOTICE,
+						(errmsg_plural("%lld row of %s would be written",
+									   "%lld rows of %s would be written",
+									   (unsigned long) run->found, (long long) run->found, column)));
 			return;
 		}
 		for (int i = 0; i < run->npairs; i += batch)
@@ -204,7 +214,7 @@ reconcile_copy(Run *run)
 			CHECK_FOR_INTERRUPTS();
 		}
 		/* begin again if there may be more rows than one round finds */
-	} while (run->npairs == ROUND && run->done > start);
+	} while (run->npairs >= ROUND && run->done > start);
 }
 
 /* reconcile_copy() if the copy is shared; a warning if it cannot be compared or written. */
