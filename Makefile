@@ -115,7 +115,7 @@ PG_CFLAGS = -Wextra -Wno-unused-parameter
 SHLIB_EXPORTS = exports.txt
 
 # The page's stylesheet, as strings of C that are included beside it.
-STYLE = $(wildcard src/page.css src/*/page.css)
+STYLE = src/pictures/page.css
 STYLE_STRINGS = $(STYLE:page.css=page_style.inc)
 
 # The install script is the concatenation of its parts, by number.

@@ -172,7 +172,7 @@ DROP TABLE item;
 DROP FUNCTION writes, writes_own, asks, stable;
 
 --
--- A mandate is for the statement that accept() makes, not for what a rule of
+-- Only the statement that accept() makes writes as a steward, not what a rule of
 -- the table adds to it, which has the same parameters
 --
 UPDATE ownership.field SET policy = 'keep';

@@ -119,8 +119,8 @@ SELECT ownership.dismiss(:a1);
 RESET ROLE;
 REVOKE SELECT ON ownership.conflict FROM regress_crm;
 
--- The mandate is that one statement's, on that one table: what it sets off is
--- judged as whoever accepts.
+-- Only that one statement writes as a steward, in that one table: what it causes is
+-- judged as a write of the role that accepts.
 CREATE FUNCTION writes_other() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE other SET v = v + 1; RETURN NEW; END $$;
 CREATE TRIGGER a BEFORE UPDATE ON product FOR EACH ROW EXECUTE FUNCTION writes_other();
 SET ROLE regress_anna;
@@ -168,7 +168,7 @@ SELECT ownership.accept(:gone);
 RESET ROLE;
 SELECT table_name, row_key, operation, outcome, role FROM ownership.conflict WHERE id > :gone ORDER BY id;
 DELETE FROM ownership.identity WHERE name = 'regress_anna';
--- nothing is left of a mandate, also after errors
+-- no later statement writes as a steward, also after errors
 SET ROLE regress_anna;
 UPDATE product SET price = 5;
 RESET ROLE;

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "ctype.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"

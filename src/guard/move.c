@@ -30,7 +30,6 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "lib/ilist.h"
-#include "locale.h"
 #include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"

@@ -12,7 +12,6 @@
  */
 #include "postgres.h"
 
-#include "ctype.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"

@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "ctype.h"
 #include "lib/stringinfo.h"
 
 #include "../base/base.h"

@@ -5,7 +5,6 @@
 #ifndef OWNERSHIP_SHEET_H
 #define OWNERSHIP_SHEET_H
 
-#include "ctype.h"
 #include "nodes/execnodes.h"
 #include "utils/jsonb.h"
 
