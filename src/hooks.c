@@ -160,8 +160,9 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 
 	/* COPY writes rows outside the executor's hooks */
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
-	outer = statement_enter_copy(pstmt, cxt);
 	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && activity_traffic_counts();
+	/* what follows must not raise an error before PG_TRY: nothing else leaves the statement */
+	outer = statement_enter_copy(pstmt, cxt);
 	outer_writes = counts ? writes_enter_copy(&writes) : NULL;
 	PG_TRY();
 	{

@@ -83,6 +83,25 @@ try('crm', q{UPDATE product SET price = 13}, q{UPDATE product SET price = 13});
 is(scalar(() = attempts() =~ /"13"/g), 2, 'tried twice, told twice');
 try('crm', 'UPDATE product SET price = price');
 is(attempts(), '', 'what is no conflict is not told');
+
+# A policy other than reject that cannot be followed rejects, too: its columns count.
+super(q{
+	CREATE TABLE strict (id int PRIMARY KEY, price numeric NOT NULL, other text);
+	CREATE TABLE late (id int PRIMARY KEY, price numeric);
+	INSERT INTO late VALUES (1, 1);
+	GRANT ALL ON strict, late TO PUBLIC;
+	CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.price := 7; RETURN NEW; END';
+	CREATE TRIGGER zzzzz_again BEFORE UPDATE ON late FOR EACH ROW EXECUTE FUNCTION again();
+	SELECT ownership.assign('strict', '{id,other}', 'crm'), ownership.assign('strict', '{price}', 'erp', policy => 'keep'),
+		ownership.assign('late', '{id}', 'crm'), ownership.assign('late', '{price}', 'erp', policy => 'keep')});
+my $counted = q{SELECT coalesce(string_agg(column_name || ' ' || rejected, ', ' ORDER BY column_name), 'none') FROM ownership.activity WHERE rejected > 0 AND table_name = };
+like(try('crm', q{INSERT INTO strict VALUES (1, 5, 'x')}), qr/No default can replace/, 'no default can replace a kept value');
+is(attempts(), 'crm|crm|INSERT|rejected|strict|{price}|{"id": 1}||{"price": "5"}', 'that is recorded');
+is(super("$counted 'strict'"), 'price 1', 'and counted');
+like(try('crm', q{UPDATE late SET price = 5 WHERE id = 1}), qr/Another trigger fired after the guard/, 'a trigger undoes what the guard kept');
+is(attempts(), 'crm|crm|UPDATE|rejected|late|{price}|{"id": 1}|{"price": "1"}|{"price": "7"}', 'that is recorded');
+is(super("$counted 'late'"), 'price 1', 'and counted');
+is(super(q{SELECT count(*) > 0 FROM ownership.risks WHERE risk = 'undeclared_writer' AND entity = 'late'}), 't', 'and a risk');
 # an idle session hands over by itself
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 $session->query('SET SESSION AUTHORIZATION crm');

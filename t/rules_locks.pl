@@ -81,6 +81,22 @@ sql($node, 'postgres', 'SELECT ownership.flush(); DELETE FROM ownership.activity
 $node->safe_psql('postgres', 'SELECT price FROM product', extra_params => [ '-U', 'erp' ]);
 wait_for($node, 'postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'erp'}, '0');
 is(sql($node, 'postgres', q{SELECT ownership.flush(); SELECT reads FROM ownership.activity WHERE system = 'erp' AND column_name = 'price'}) =~ s/^\s+//r, '1', 'a read is counted when nothing is locked');
+
+# A COPY that fails before it begins is not taken for the running statement
+# afterwards.  A session that says it restores a dump is asked whether it is a
+# superuser; the catalog of roles is locked then.
+my $copies = $node->background_psql('postgres', on_error_stop => 0);
+$copies->query(q{SET check_function_bodies = off; SET lock_timeout = '300ms'});
+$session->query('ALTER ROLE CURRENT_USER CONNECTION LIMIT 90');
+$session->query('BEGIN; LOCK pg_authid IN ACCESS EXCLUSIVE MODE');
+$copies->query(q{COPY product FROM '/dev/null'});
+like($copies->{stderr}, qr/canceling statement due to lock timeout/, 'COPY fails at once');
+$copies->{stderr} = '';
+$session->query('ROLLBACK');
+$copies->query(q{RESET check_function_bodies; SET ownership.enforcement = observe; TRUNCATE product; RESET ownership.enforcement});
+is($copies->{stderr}, '', 'and a TRUNCATE that leaves evidence goes through after it');
+is(sql($node, 'postgres', q{SELECT count(*) FROM ownership.conflict WHERE operation = 'TRUNCATE'}), '1', 'with its evidence');
+$copies->quit;
 $session->quit;
 $node->stop;
 done_testing();

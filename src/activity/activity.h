@@ -97,7 +97,7 @@ extern void writes_end_transaction(void);
 extern void activity_conflict(const RelationMap *map, const char *system,
 							  const ConflictSet *conflicts, Verdict outcome);
 extern void activity_attempt(const RelationMap *map, const char *system,
-							 const ConflictSet *conflicts, Attempt *attempt);
+							 const ConflictSet *conflicts, Verdict outcome, Attempt *attempt);
 
 /*
  * Within this folder

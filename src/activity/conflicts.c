@@ -123,7 +123,7 @@ activity_read_attempt(const char *message)
  */
 void
 activity_attempt(const RelationMap *map, const char *system, const ConflictSet *conflicts,
-				 Attempt *attempt)
+				 Verdict outcome, Attempt *attempt)
 {
 	const Outline *outline = outline_of(map->relid);
 	StringInfoData message;
@@ -136,7 +136,7 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 	/* an attempt is recorded even where it cannot be counted now */
 	for (int i = 0; outline != NULL && i < conflicts->n; i++)
 	{
-		AttrNumber home = conflict_attnum(&conflicts->items[i], VERDICT_REJECT, outline);
+		AttrNumber home = conflict_attnum(&conflicts->items[i], outcome, outline);
 
 		if (home != 0)
 			counts_rejected(outline->home, outline->natts, number, home, attempt->at);

@@ -242,6 +242,7 @@ extern CatalogScan *catalog_begin(const char *table, const char *index, int nkey
 extern CatalogScan *
 catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys);
 extern bool catalog_next(CatalogScan *scan);
+extern bool catalog_has(CatalogScan *scan, int attnum);
 extern char *catalog_text(CatalogScan *scan, int attnum);
 extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
@@ -360,7 +361,6 @@ enum
 /* scan.c */
 extern TimestampTz catalog_time(CatalogScan *scan, int attnum);
 extern List *catalog_oids(CatalogScan *scan, int attnum);
-extern bool catalog_has(CatalogScan *scan, int attnum);
 
 /* place.c */
 extern List *place_read_columns(Oid relid, List **generated);

@@ -315,7 +315,7 @@ record_rejected(const Evidence *e)
 
 	describe_attempt(e, &attempt);
 	if (activity_counts())
-		activity_attempt(e->map, e->system, e->conflicts, &attempt);
+		activity_attempt(e->map, e->system, e->conflicts, e->outcome, &attempt);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
 					operation_name(e->operation), names_relation_label(e->map->schema, e->map->table),
