@@ -71,6 +71,8 @@ remember_statement(const void *statement, Oid home)
 	return written;
 }
 
+StaticAssertDecl(offsetof(Written, nested) == 0, "drop() casts");
+
 static void
 drop(Nested *nested)
 {

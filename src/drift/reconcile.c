@@ -349,7 +349,7 @@ ownership_reconcile_all(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no field with several copies matches \"%s\"", pattern),
 				 errhint(
-					 "A pattern is like a file name's: * stands for any characters, ? for one; \"product.*\" is an entity.")));
+					 "A pattern looks like a file name: * stands for any characters, ? for one; \"product.*\" is an entity.")));
 	foreach(lc, matching)
 	{
 		Copy *copy = lfirst(lc);

@@ -234,7 +234,7 @@ ownership_guard_all(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no table on the ownership map matches \"%s\"", pattern),
 				 errhint(
-					 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+					 "A pattern looks like a file name: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
 
 	foreach(lc, tables)
 	{

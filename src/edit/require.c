@@ -221,7 +221,7 @@ require_no_table_matches(const char *pattern)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE), errmsg("no table matches \"%s\"", pattern),
 			 errhint(
-				 "A pattern is like a file name's: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
+				 "A pattern looks like a file name: * stands for any characters, ? for one; \"netsuite.*\" is a schema.")));
 }
 
 /*

@@ -124,7 +124,7 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 				"concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
 				"WHEN 'discarded' THEN ' of the whole row' "
 				"WHEN 'rejected' THEN ' failed with an error' "
-				"WHEN 'overridden' THEN ' by a steward went through' "
+				"WHEN 'overridden' THEN ' went through as an override' "
 				"ELSE ' went through' END, "
 				"'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
 				"'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "

@@ -336,6 +336,8 @@ move_is_under_way(void)
 	return moved != NULL && (hash_get_num_entries(moved) > 0 || !dlist_is_empty(&arrivals));
 }
 
+StaticAssertDecl(offsetof(Arrival, nested) == 0, "drop_arrival() casts");
+
 static void
 drop_arrival(Nested *nested)
 {

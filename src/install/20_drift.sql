@@ -57,7 +57,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.drift(text) IS
 'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
 Arguments:
-- field: The field, as entity.name. It must have several copies.
+- field: The field, as entity.name. If it has one copy, the function returns no rows.
 Returns one row for each difference:
 - row_key: Key fields of the entity, and their values in this row.
 - source_value: Value in the authoritative copy, as text.
@@ -102,7 +102,7 @@ RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_reconcile' LANGUAGE C;
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
 'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
 Arguments:
-- field: The field, as entity.name. It must have several copies.
+- field: The field, as entity.name. If it has one copy, the function writes nothing.
 - dry_run: true: the function writes nothing and only counts. Default: false.
 - max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
 Returns the number of rows that it wrote, or would write in a dry run.';

@@ -282,7 +282,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
-- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
+- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - unmapped (low): A column of a mirrored table is not on the map.';

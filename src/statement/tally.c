@@ -134,6 +134,8 @@ tally_free(Tally *tally)
 	MemoryContextDelete(tally->cxt);
 }
 
+StaticAssertDecl(offsetof(Tally, nested) == 0, "drop() casts");
+
 /* The resource owner closes what the tally's inserter has opened. */
 static void
 drop(Nested *nested)

@@ -580,7 +580,7 @@ COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether t
 COMMENT ON FUNCTION ownership.drift(text) IS
 'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
 Arguments:
-- field: The field, as entity.name. It must have several copies.
+- field: The field, as entity.name. If it has one copy, the function returns no rows.
 Returns one row for each difference:
 - row_key: Key fields of the entity, and their values in this row.
 - source_value: Value in the authoritative copy, as text.
@@ -605,7 +605,7 @@ Returns one row for each copy:
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
 'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
 Arguments:
-- field: The field, as entity.name. It must have several copies.
+- field: The field, as entity.name. If it has one copy, the function writes nothing.
 - dry_run: true: the function writes nothing and only counts. Default: false.
 - max_rows: Greatest number of rows that one call writes. NULL, the default: no limit.
 Returns the number of rows that it wrote, or would write in a dry run.';
@@ -830,7 +830,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
-- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not hold this role back.
+- foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - unmapped (low): A column of a mirrored table is not on the map.';
