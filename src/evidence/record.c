@@ -372,19 +372,12 @@ record_rest(const Tally *tally)
 	insert_close(inserter);
 }
 
-/*
- * The statement with this key (NULL: those that are not known) ended; all: the
- * transaction ends.  Reports to the client what the guard kept out, and records
- * what it only counted.
- */
-void
-evidence_end(const void *statement, bool all)
+/* Ends tallies: reports and records what they contain, and frees them. */
+static pg_noinline void
+end_tallies(List *tallies)
 {
-	List *tallies = tally_take(statement, all);
 	ListCell *lc;
 
-	if (likely(tallies == NIL))
-		return;
 	foreach(lc, tallies)
 	{
 		Tally *tally = lfirst(lc);
@@ -398,4 +391,18 @@ evidence_end(const void *statement, bool all)
 		tally_free(tally);
 	}
 	list_free(tallies);
+}
+
+/*
+ * The statement with this key (NULL: those that are not known) ended; all: the
+ * transaction ends.  Reports to the client what the guard kept out, and records
+ * what it only counted.
+ */
+void
+evidence_end(const void *statement, bool all)
+{
+	List *tallies = tally_take(statement, all);
+
+	if (unlikely(tallies != NIL))
+		end_tallies(tallies);
 }

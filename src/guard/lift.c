@@ -93,6 +93,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		 bool judge_in_before)
 {
 	Need need = {false, false};
+	bool blanks = writes->updates && map != NULL && map->blanks != NULL;
 	Circumstances circumstances;
 	Insertion insertion;
 
@@ -105,7 +106,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		need.amend = need.judge = true;
 		return need;
 	}
-	if ((writes->updates ? map_watched(map, writer) : map_foreign(map, writer)) == NULL)
+	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
 	if (writes->inserts)
@@ -114,7 +115,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	{
 		const MappedColumn *col = &map->cols[i];
 
-		if (writes->updates && col->on_blank != ON_BLANK_ALLOW && lift_may_become_blank(writes, col))
+		if (blanks && col->on_blank != ON_BLANK_ALLOW && lift_may_become_blank(writes, col))
 			consider_blank(&need, &circumstances, col, judge_in_before);
 		if (!col->foreign)
 			continue;
