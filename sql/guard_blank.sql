@@ -33,6 +33,11 @@ RESET ROLE;
 SELECT * FROM item ORDER BY id;
 SELECT outcome, columns, proposed FROM ownership.conflict ORDER BY id;
 
+-- explain() knows them
+CALL fresh();
+SELECT id, string_agg(outcome, ' ' ORDER BY c) AS outcomes FROM (VALUES (1), (2), (4)) AS r (id), unnest('{a,c,j,t,w}'::text[]) AS c,
+	ownership.explain('item', c, 'crm', jsonb_build_object('id', id)) GROUP BY id ORDER BY id;
+
 -- what it does to the owner
 UPDATE ownership.field SET policy = 'keep', on_blank = CASE name WHEN 't' THEN 'keep' WHEN 'v' THEN 'observe' WHEN 'w' THEN 'reject'
 	WHEN 'n' THEN 'keep' WHEN 'a' THEN 'reject' WHEN 'j' THEN 'observe' WHEN 's' THEN 'allow' WHEN 'free' THEN 'keep' END

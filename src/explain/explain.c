@@ -55,12 +55,12 @@ depends_on_row(const MappedColumn *col, const char *system)
 
 /*
  * What happens when the system changes the stored value of the column.  system is
- * NULL for an unidentified writer.  steward: the writer is a steward; stored_null:
+ * NULL for an unidentified writer.  steward: the writer is a steward; stored_blank:
  * the stored value is NULL.  col is NULL for a column that is not on the map.
  */
 Answer
 explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
-			   bool stored_null)
+			   bool stored_blank)
 {
 	Answer a = {1, "allowed", NULL, NULL, NULL};
 	Circumstances c = {0};
@@ -106,7 +106,7 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	c.steward = steward;
 	c.enforcement = (Enforcement) ownership_enforcement;
 	c.default_policy = (Policy) ownership_default_policy;
-	verdict = verdict_for(&c, col->policy, col->key, stored_null, &softened);
+	verdict = verdict_for(&c, col->policy, col->key, stored_blank, &softened);
 	a.allowed = verdict < VERDICT_KEEP;
 	a.outcome = verdict_name(verdict);
 	if (c.enforcement != ENFORCEMENT_ON)
@@ -127,17 +127,18 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 
 /*
  * The column with the owner that it has in one stored row, and no row rules.  Sets
- * *stored_null.  Reads the row with the caller's privileges.
+ * *stored_blank.  Reads the row with the caller's privileges.
  *
  * Errors: no such row, or several; a key that cannot be looked for; the caller
  * may not read the row.
  */
 static MappedColumn
-column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_null)
+column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_blank)
 {
 	MappedColumn in_row = *col;
 	bool by_row = col->nrules > 0;
-	List *columns = list_make1(place_row_column(RelationGetRelid(rel), col->name));
+	RowColumn *column = place_row_column(RelationGetRelid(rel), col->name);
+	List *columns = list_make1(column);
 	MemoryContext cxt = CurrentMemoryContext;
 	StoredRow row;
 
@@ -155,7 +156,10 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 										  : "table \"%s\" has several rows with key %s",
 							   RelationGetRelationName(rel),
 							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key)))));
-	*stored_null = row.values[0] == NULL;
+	/* of a domain the base type: its CHECKs may be code of another role */
+	*stored_blank = row.values[0] == NULL ||
+					value_is_blank(in_row.blank,
+								   value_from_text(getBaseType(column->type), row.values[0]), false);
 	if (by_row)
 	{
 		char *owner = map_owner_at(row.relid, &row.tid, in_row.name);
@@ -186,7 +190,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 	AttrNumber attnum;
 	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	const Writer *writer;
-	bool stored_null = false;
+	bool stored_blank = false;
 	Answer a;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -210,7 +214,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg(
 						 "row_key must be an object: the columns that identify the row, and their values")));
-		in_row = column_in_row(rel, col, key, &stored_null);
+		in_row = column_in_row(rel, col, key, &stored_blank);
 		col = &in_row;
 		map = map_get(rel);
 	}
@@ -219,7 +223,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 					   writer->steward && (system == NULL ? writer->system == NULL
 														  : writer->system != NULL &&
 																strcmp(system, writer->system) == 0),
-					   stored_null);
+					   stored_blank);
 	relation_close(rel, AccessShareLock);
 
 	memset(nulls, true, sizeof(nulls));
