@@ -36,7 +36,7 @@ static const struct
 	AttrNumber own;				  /* number of the extension's columns; a DBA added the others */
 	const char *const filled[12]; /* columns that have a value in every row that it inserts */
 } insertable[] = {
-	{"conflict", 17, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
+	{"conflict", 18, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
 	{"map_history", 11, {"id", "changed_at", "map_table", "item"}},
 	{"activity",
 	 14,

@@ -234,6 +234,7 @@ CREATE TABLE ownership.conflict (
 	resolved_at			timestamptz,
 	resolution			text,
 	resolved_by			text,
+	problem				text,
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'))
 );
@@ -291,6 +292,7 @@ COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer propose
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
+COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
 
 /*
  * The changes of fields that have a history.  Its ids are those of ownership.conflict,

@@ -46,6 +46,7 @@ COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write 
 ALTER TABLE ownership.mirrored_table ADD remember interval,
 	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
 COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember. Not used yet.';
+ALTER TABLE ownership.conflict ADD problem text;
 ALTER TABLE ownership.conflict DROP CONSTRAINT conflict_outcome_check,
 	ADD CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'));
 /*
@@ -321,6 +322,7 @@ COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer propose
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
+COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
 COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
