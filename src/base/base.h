@@ -180,6 +180,7 @@ extern int sql_pin_search_path(void);
 extern void sql_unpin_search_path(int level);
 extern uint64 sql_run(const char *sql, Parameters *p);
 extern List *sql_text_list(Datum array);
+extern List *sql_name_list(Datum array);
 extern char *sql_result_text(uint64 row, int column);
 extern bool sql_result_bool(uint64 row, int column);
 extern List *sql_result_texts(uint64 row, int column);

@@ -133,6 +133,38 @@ compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nke
 #endif
 }
 
+/* 16: the executor asks for the columns that an UPDATE names in another list; 18: and for what it pruned */
+static inline void
+compat_init_range_table(EState *estate, RangeTblEntry *rte, Bitmapset *updated)
+{
+#if PG_VERSION_NUM >= 160000
+	List *infos = NIL;
+	RTEPermissionInfo *info = addRTEPermissionInfo(&infos, rte);
+
+	info->requiredPerms = 0;
+	info->updatedCols = updated;
+#if PG_VERSION_NUM >= 180000
+	ExecInitRangeTable(estate, list_make1(rte), infos, bms_make_singleton(1));
+#else
+	ExecInitRangeTable(estate, list_make1(rte), infos);
+#endif
+#else
+	rte->updatedCols = updated;
+	ExecInitRangeTable(estate, list_make1(rte));
+#endif
+}
+
+/* 16: the check after a concurrent update can be limited to some relations */
+static inline void
+compat_init_epq(EPQState *epq, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1, NIL);
+#else
+	EvalPlanQualInit(epq, estate, NULL, NIL, -1);
+#endif
+}
+
 /* 16: what the executor's permission check sees moved out of the range table */
 #if PG_VERSION_NUM >= 160000
 #define CHECK_PERMS_ARGS List *rangeTable, List *rteperminfos, bool ereport_on_violation

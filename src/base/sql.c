@@ -46,6 +46,23 @@ sql_text_list(Datum array)
 	return texts;
 }
 
+/* The same of a name[]. */
+List *
+sql_name_list(Datum array)
+{
+	List *names = NIL;
+	Datum *elems;
+	bool *nulls;
+	int n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &elems,
+					  &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			names = lappend(names, pstrdup(NameStr(*DatumGetName(elems[i]))));
+	return names;
+}
+
 /* alias.column; the column is quoted where needed. */
 char *
 sql_column(const char *alias, const char *column)

@@ -11,6 +11,7 @@
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 
 #include "../base/base.h"
 
@@ -34,13 +35,15 @@ enum
 	Anum_identity_system,
 	Anum_identity_strict,
 	Anum_identity_steward,
-	Anum_identity_carrier
+	Anum_identity_carrier,
+	Anum_identity_relay /* since 0.3.0 */
 };
 
 enum
 {
 	Anum_domain_policy = 6,
-	Anum_domain_on_blank = 12 /* since 0.3.0 */
+	Anum_domain_on_blank = 12, /* this and the following since 0.3.0 */
+	Anum_domain_sensitive
 };
 
 enum
@@ -51,14 +54,18 @@ enum
 	Anum_field_owner,
 	Anum_field_policy,
 	Anum_field_key,
-	Anum_field_on_blank = 12 /* since 0.3.0 */
+	Anum_field_on_blank = 12, /* this and the following since 0.3.0 */
+	Anum_field_history,
+	Anum_field_sensitive,
+	Anum_field_column_group
 };
 
 enum
 {
 	Anum_mirrored_table_schema = 1,
 	Anum_mirrored_table_table,
-	Anum_mirrored_table_source
+	Anum_mirrored_table_source,
+	Anum_mirrored_table_remember /* since 0.3.0 */
 };
 
 enum
@@ -149,7 +156,17 @@ enum
 	Anum_conflict_proposed,
 	Anum_conflict_resolved_at,
 	Anum_conflict_resolution,
-	Natts_conflict = Anum_conflict_resolution
+	Natts_conflict = Anum_conflict_resolution, /* what is inserted */
+	Anum_conflict_resolved_by,
+	Anum_conflict_problem /* since 0.3.0 */
+};
+
+enum
+{
+	Anum_feed_column_subscription = 1,
+	Anum_feed_column_relid,
+	Anum_feed_column_columns,
+	Natts_feed_column = Anum_feed_column_columns
 };
 
 /* The role that the session had before role_become_*(), for role_restore(). */
@@ -172,6 +189,42 @@ typedef struct Inserter
 	Oid sequence;				 /* of the first column */
 	struct ExprState **defaults; /* of the columns that a DBA added; NULL: not prepared yet */
 } Inserter;
+
+/* Rows of one table that the extension itself changes; see stored.c. */
+typedef struct StoredTable
+{
+	MemoryContext cxt; /* contains all of it */
+	Relation rel;
+	EState *estate;
+	ResultRelInfo *rri;
+	EPQState epq;
+	bool pushed;			 /* the snapshot */
+	bool opened;			 /* stored_close() closes `rel` */
+	TupleTableSlot *key;	 /* what stored_look() looks for, in the columns of the index */
+	TupleTableSlot *slot;	 /* the row as it is stored */
+	TupleTableSlot *changed; /* the row as it is to be stored */
+} StoredTable;
+
+typedef enum StoredState
+{
+	STORED_ABSENT,
+	STORED_THERE,
+	STORED_PENDING /* a transaction that has not ended makes or removes the row */
+} StoredState;
+
+/* A scan of the evidence of values that wait; see waiting.c. */
+typedef struct WaitingScan
+{
+	Relation rel;
+	Relation index;
+	IndexScanDesc scan;
+	SnapshotData dirty;
+	const char *schema;
+	const char *table;
+	Jsonb *key; /* NULL: of all rows of the table */
+	TupleTableSlot *slot;
+	TransactionId pending; /* a running transaction that wrote the current row of evidence */
+} WaitingScan;
 
 /*
  * The FROM list of queries that read the columns that can be on the map: n is
@@ -244,6 +297,8 @@ catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *k
 extern bool catalog_next(CatalogScan *scan);
 extern bool catalog_has(CatalogScan *scan, int attnum);
 extern char *catalog_text(CatalogScan *scan, int attnum);
+extern Interval *catalog_interval(CatalogScan *scan, int attnum);
+extern List *catalog_names(CatalogScan *scan, int attnum);
 extern List *catalog_texts(CatalogScan *scan, int attnum);
 extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
@@ -257,6 +312,25 @@ extern void insert_close(Inserter *inserter);
 extern void insert_row(Inserter *inserter, int natts, const Datum *values, const bool *nulls);
 extern void insert_check(Oid relid);
 extern void insert_set_text(Datum *values, bool *nulls, int attnum, const char *text);
+
+extern void insert_silence(Relation rel, TriggerDesc *triggers);
+
+/* stored.c */
+extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
+extern void stored_close(StoredTable *t);
+extern StoredState
+stored_look(StoredTable *t, Oid indexid, bool lock, TransactionId *pending);
+extern bool stored_find(StoredTable *t, Oid indexid, bool lock);
+extern bool stored_lock_at(StoredTable *t, ItemPointer tid);
+extern TupleTableSlot *stored_copy(StoredTable *t);
+extern void stored_update(StoredTable *t);
+extern void stored_delete(StoredTable *t);
+
+/* waiting.c */
+extern bool waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key);
+extern bool waiting_next(WaitingScan *scan);
+extern void waiting_end(WaitingScan *scan);
+extern bool waiting_exists(const char *schema, const char *table);
 
 /* place.c */
 extern bool place_is_same(const TablePlace *a, const TablePlace *b);

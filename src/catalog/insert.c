@@ -187,32 +187,43 @@ insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
 		values[attnum - 1] = CStringGetTextDatum(text);
 }
 
-/*
- * Disables the trigger another_hub in the inserter's private copy of the triggers.
- * The trigger leaves out rows that a replication worker applies, because they are
- * another hub's.  What the extension itself inserts in a worker is this hub's.
- */
-static void
-disable_another_hub(Relation rel, TriggerDesc *triggers)
+/* Is a trigger enabled that fires before each row change of one kind? */
+static bool
+fires_before(const TriggerDesc *triggers, int event)
 {
-	bool others = false;
+	for (int i = 0; i < triggers->numtriggers; i++)
+	{
+		if (triggers->triggers[i].tgenabled != TRIGGER_DISABLED &&
+			TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW,
+								 TRIGGER_TYPE_BEFORE, event))
+			return true;
+	}
+	return false;
+}
 
+/*
+ * Disables the trigger another_hub in a private copy of the triggers of one of the
+ * extension's tables.  The trigger leaves out rows that a replication worker applies,
+ * because they are another hub's.  What the extension itself writes in a worker is
+ * this hub's.
+ */
+void
+insert_silence(Relation rel, TriggerDesc *triggers)
+{
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		Trigger *trigger = &triggers->triggers[i];
 
-		if (trigger->tgenabled == TRIGGER_DISABLED ||
-			!TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
-								  TRIGGER_TYPE_INSERT))
-			continue;
-		if (get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel) &&
+		if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+			get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel) &&
 			strcmp(get_func_name(trigger->tgfoid), "another_hub") == 0)
 			trigger->tgenabled = TRIGGER_DISABLED;
-		else
-			others = true;
 	}
-	if (triggers != NULL)
-		triggers->trig_insert_before_row &= others;
+	if (triggers == NULL)
+		return;
+	triggers->trig_insert_before_row &= fires_before(triggers, TRIGGER_TYPE_INSERT);
+	triggers->trig_update_before_row &= fires_before(triggers, TRIGGER_TYPE_UPDATE);
+	triggers->trig_delete_before_row &= fires_before(triggers, TRIGGER_TYPE_DELETE);
 }
 
 /*
@@ -237,7 +248,7 @@ insert_open(const char *table)
 	inserter->rri = makeNode(ResultRelInfo);
 	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
 	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
-	disable_another_hub(inserter->rel, inserter->rri->ri_TrigDesc);
+	insert_silence(inserter->rel, inserter->rri->ri_TrigDesc);
 	ExecOpenIndices(inserter->rri, false);
 	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
 	MemoryContextSwitchTo(old);

@@ -26,6 +26,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 
 #include "../base/base.h"
 #include "catalog.h"
@@ -201,6 +202,31 @@ catalog_text(CatalogScan *scan, int attnum)
 	Datum value = catalog_datum(scan, attnum, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* A copy of an interval in the current memory context; NULL when it is NULL. */
+Interval *
+catalog_interval(CatalogScan *scan, int attnum)
+{
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
+	Interval *copy;
+
+	if (isnull)
+		return NULL;
+	copy = palloc(sizeof(Interval));
+	*copy = *DatumGetIntervalP(value);
+	return copy;
+}
+
+/* Copies of the elements of a name[]; NIL when it is NULL. */
+List *
+catalog_names(CatalogScan *scan, int attnum)
+{
+	bool isnull;
+	Datum value = catalog_datum(scan, attnum, &isnull);
+
+	return isnull ? NIL : sql_name_list(value);
 }
 
 /* Copies of the elements of a text[], without those that are NULL; NIL when the array is NULL. */

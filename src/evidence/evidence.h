@@ -33,6 +33,22 @@ typedef struct Evidence
 	TupleTableSlot *final;		  /* the row as it will be stored; NULL: `stored` stays */
 } Evidence;
 
+/* Evidence of values that wait for a row; see waiting.c. */
+typedef struct Waiting
+{
+	ItemPointerData tid;
+	bool parked;  /* else remembered */
+	bool brief;	  /* remembered until the transaction ends */
+	bool ours;	  /* this transaction wrote it */
+	char *system; /* parked: whose values they are; remembered: who deleted the row */
+	Jsonb *key;
+	Jsonb *values;
+	TimestampTz at;
+	bool stuck; /* an attempt to write it failed */
+	Datum *columns; /* all columns of the row of evidence */
+	bool *nulls;
+} Waiting;
+
 /* messages.c */
 extern COMPAT_NORETURN void evidence_report_rejected(const Evidence *e, const char *why);
 extern void evidence_report_softened(const Evidence *e);
@@ -41,9 +57,37 @@ extern void evidence_report_softened(const Evidence *e);
 extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
 
+/* json.c */
+extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
+
+/* park.c */
+extern bool evidence_can_wait(const RelationMap *map);
+extern TransactionId evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer,
+								   const char *system, Jsonb *key, TupleTableSlot *slot,
+								   const Bitmapset *attnums);
+extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
+							  const char *system, Operation operation, TupleTableSlot *stored);
+extern void evidence_forget_brief(void);
+extern void evidence_end_transaction(void);
+
+/* waiting.c */
+extern StoredTable *evidence_open(void);
+extern List *evidence_waiting(const RelationMap *map, Jsonb *key, TransactionId *pending);
+extern bool evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution);
+extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem);
+
 /*
  * Within this folder
  */
+
+/* record.c */
+extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
+extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
+								Operation operation, const Writer *writer, const char *system,
+								const char *outcome);
+extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
+extern Inserter *evidence_inserter(Tally *tally);
+extern void evidence_release(Tally *tally, Inserter *inserter);
 
 /* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal
@@ -61,6 +105,7 @@ evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 extern Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but);
 extern Jsonb *evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made);
+extern Jsonb *evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums);
 extern Datum evidence_name_array(List *names);
 extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);

@@ -135,6 +135,40 @@ evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bi
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* The columns in the set (attribute numbers) of a row. */
+Jsonb *
+evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums)
+{
+	JsonbParseState *state = NULL;
+	int attnum = -1;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	while ((attnum = bms_next_member(attnums, attnum)) >= 0)
+		push_column(&state, desc, slot, attnum, -1, false);
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/* The key of a row, whose whole key is known, as row_key has it. */
+Jsonb *
+evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot)
+{
+	OutputSettings settings = value_fix_output(map->text_needs);
+	JsonbParseState *state = NULL;
+
+	PG_TRY();
+	{
+		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+		for (int i = 0; i < map->nkey_attrs; i++)
+			push_column(&state, desc, slot, map->key_attrs[i], -1, true);
+	}
+	PG_FINALLY();
+	{
+		value_restore_output(&settings);
+	}
+	PG_END_TRY();
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
 /* The row that the evidence is about: as it will be stored, if it will be. */
 static TupleTableSlot *
 key_slot(const Evidence *e)

@@ -246,6 +246,13 @@ evidence_report_kept(const Tally *tally)
 							   (unsigned long) tally->not_created,
 							   (unsigned long long) tally->not_created, table),
 				 errdetail("%s", refused)));
+	if (tally->parked > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu row of table \"%s\" is not there yet: another system creates it",
+							   "%llu rows of table \"%s\" are not there yet: another system creates them",
+							   (unsigned long) tally->parked, (unsigned long long) tally->parked,
+							   table),
+				 errdetail("The values wait in ownership.conflict until the row is created.")));
 	if (tally->discarded > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row of table \"%s\" was left as it was: another system owns the key",

@@ -36,18 +36,22 @@
 #define LOCK_CLASS 3
 
 /* NULL: the column is NULL. */
-static void
-set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
+void
+evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 {
 	nulls[attnum - 1] = jsonb == NULL;
 	if (jsonb != NULL)
 		values[attnum - 1] = JsonbPGetDatum(jsonb);
 }
 
-/* Sets all columns but row_key, stored, proposed and columns. */
-static void
-set_common(Datum *values, bool *nulls, const char *schema, const char *table, Operation operation,
-		   const Writer *writer, const char *system, Verdict outcome)
+/*
+ * Sets all columns of new evidence but row_key, stored, proposed and columns.
+ * outcome: its name.
+ */
+void
+evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
+					Operation operation, const Writer *writer, const char *system,
+					const char *outcome)
 {
 	memset(nulls, true, Natts_conflict * sizeof(bool));
 	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -61,7 +65,7 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 	insert_set_text(values, nulls, Anum_conflict_application,
 					application_name != NULL && application_name[0] != '\0' ? application_name
 																			: NULL);
-	insert_set_text(values, nulls, Anum_conflict_outcome, verdict_name(outcome));
+	insert_set_text(values, nulls, Anum_conflict_outcome, outcome);
 }
 
 /* The most bytes that a string in a JSON value takes in COPY, in any client encoding. */
@@ -91,8 +95,8 @@ copied_length(const char *string, int len)
  *
  * Errors: it is one (program_limit_exceeded).
  */
-static void
-check_readable(const Evidence *e, Jsonb *const values[], int n)
+void
+evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n)
 {
 	const Size limit = MaxAllocSize - 1024 * 1024;
 	Size size = 0;
@@ -122,7 +126,7 @@ check_readable(const Evidence *e, Jsonb *const values[], int n)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the values of one row of table \"%s\" are too large for evidence",
-						names_relation_label(e->map->schema, e->map->table)),
+						names_relation_label(map->schema, map->table)),
 				 errdetail("As JSON they take %zu bytes, and %zu bytes is the limit. A control character, for example, takes 7 bytes.",
 						   size, limit)));
 }
@@ -202,13 +206,13 @@ make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 	else if (e->stored != NULL)
 		stored = (e->proposed == NULL && !refused) ? evidence_row_values(e, e->stored, limit, NULL)
 												   : evidence_values(e, e->stored, limit, NULL);
-	check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
+	evidence_check_readable(e->map, (Jsonb *[]){p->key, stored, proposed}, 3);
 
-	set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer, e->system,
-			   e->outcome);
-	set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
-	set_jsonb(values, nulls, Anum_conflict_stored, stored);
-	set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
+	evidence_set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer,
+						e->system, verdict_name(e->outcome));
+	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
+	evidence_set_jsonb(values, nulls, Anum_conflict_stored, stored);
+	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
 	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
@@ -290,6 +294,35 @@ any_blank(const Evidence *e)
 }
 
 /*
+ * What inserts the evidence of a statement: the same for all its rows, if its end
+ * will be seen.  End with evidence_release().
+ */
+Inserter *
+evidence_inserter(Tally *tally)
+{
+	Inserter *inserter = tally->inserter;
+	MemoryContext old;
+
+	if (inserter != NULL)
+		return inserter;
+	old = CurrentMemoryContext;
+	if (tally->statement != NULL)
+		MemoryContextSwitchTo(tally->cxt);
+	inserter = insert_open("conflict");
+	MemoryContextSwitchTo(old);
+	if (tally->statement != NULL)
+		tally->inserter = inserter;
+	return inserter;
+}
+
+void
+evidence_release(Tally *tally, Inserter *inserter)
+{
+	if (tally->statement == NULL)
+		insert_close(inserter);
+}
+
+/*
  * Records those of the conflicts whose verdict is e->outcome, with the values
  * of e's rows.  Observed rows of a statement beyond ownership.observed_limit are
  * only counted.
@@ -300,7 +333,7 @@ void
 evidence_record(const Evidence *e)
 {
 	Tally *tally = tally_get(e->map);
-	Inserter *inserter = tally->inserter;
+	Inserter *inserter;
 	MemoryContext cxt;
 	MemoryContext old;
 
@@ -331,19 +364,9 @@ evidence_record(const Evidence *e)
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	if (inserter == NULL)
-	{
-		/* for the statement's other rows, too, if its end will be seen */
-		if (tally->statement != NULL)
-			MemoryContextSwitchTo(tally->cxt);
-		inserter = insert_open("conflict");
-		MemoryContextSwitchTo(cxt);
-		if (tally->statement != NULL)
-			tally->inserter = inserter;
-	}
+	inserter = evidence_inserter(tally);
 	insert_evidence(inserter, e);
-	if (tally->statement == NULL)
-		insert_close(inserter);
+	evidence_release(tally, inserter);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 }
@@ -361,11 +384,11 @@ record_rest(const Tally *tally)
 	bool nulls[Natts_conflict];
 	JsonbValue count;
 
-	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
-			   tally->rest_system, VERDICT_OBSERVE);
+	evidence_set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
+						tally->rest_system, verdict_name(VERDICT_OBSERVE));
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
-	set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
+	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
 	values[Anum_conflict_columns - 1] = evidence_name_array(tally->rest_columns);
 	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
@@ -386,7 +409,8 @@ end_tallies(List *tallies)
 			insert_close(tally->inserter);
 		if (tally->rest > 0)
 			record_rest(tally);
-		if (tally->kept > 0 || tally->blanks > 0 || tally->not_created > 0 || tally->discarded > 0)
+		if (tally->kept > 0 || tally->blanks > 0 || tally->not_created > 0 || tally->discarded > 0 ||
+			tally->parked > 0)
 			evidence_report_kept(tally);
 		tally_free(tally);
 	}

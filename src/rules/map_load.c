@@ -216,7 +216,8 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 		col->owner = catalog_text(scan, Anum_field_owner);
 		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
 		col->key = catalog_bool(scan, Anum_field_key);
-		if (domain != NULL && (col->policy == POLICY_UNSET || on_blank == NULL))
+		col->sensitive = catalog_bool(scan, Anum_field_sensitive);
+		if (domain != NULL && (col->policy == POLICY_UNSET || on_blank == NULL || !col->sensitive))
 		{
 			const char *dkeys[1] = {domain};
 			CatalogScan *dscan = catalog_begin("domain", "domain_pkey", 1, dkeys, snapshot);
@@ -227,6 +228,7 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 					col->policy = policy_from_name(catalog_text(dscan, Anum_domain_policy));
 				if (on_blank == NULL)
 					on_blank = on_blank_at(dscan, Anum_domain_on_blank);
+				col->sensitive |= catalog_bool(dscan, Anum_domain_sensitive);
 			}
 			catalog_end(dscan);
 		}
@@ -299,34 +301,6 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 			col->rules[col->nrules++] = loaded->rule;
 		}
 	}
-}
-
-/*
- * The columns that identify a row in evidence (row_key): the mirrored columns of
- * fields marked key, else the primary key, else the replica identity.
- */
-static void
-load_row_key(RelationMap *map, Relation rel)
-{
-	TupleDesc desc = RelationGetDescr(rel);
-	Bitmapset *attnums = NULL;
-	int i = -1;
-
-	for (int c = 0; c < map->ncols; c++)
-		if (map->cols[c].key)
-		{
-			attnums =
-				bms_add_member(attnums, map->cols[c].attnum - FirstLowInvalidHeapAttributeNumber);
-			map->nkeys++;
-		}
-	if (attnums == NULL)
-		attnums = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	if (attnums == NULL)
-		attnums = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_IDENTITY_KEY);
-
-	map->key_attrs = palloc(desc->natts * sizeof(AttrNumber));
-	while ((i = bms_next_member(attnums, i)) >= 0)
-		map->key_attrs[map->nkey_attrs++] = i + FirstLowInvalidHeapAttributeNumber;
 }
 
 static int
@@ -447,6 +421,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 				map->schema = schema;
 				map->table = table;
 				map->source = catalog_text(scan, Anum_mirrored_table_source);
+				map->remember = catalog_interval(scan, Anum_mirrored_table_remember);
 			}
 			map->mapped = true;
 			load_columns(map, rel, schema, table, snapshot);
@@ -459,7 +434,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		foreach(lc, map->ancestors)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
-		load_row_key(map, rel);
+		map_load_key(map, rel);
 		load_others(map, rel);
 		load_defaults_above(map, rel);
 		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)

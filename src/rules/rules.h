@@ -10,6 +10,7 @@
 #include "nodes/bitmapset.h"
 #include "nodes/execnodes.h"
 #include "utils/snapshot.h"
+#include "utils/timestamp.h"
 
 #include "../base/base.h"
 
@@ -51,6 +52,7 @@ typedef struct Writer
 	bool carrier;  /* writes as the source of the table that it writes */
 	bool strict;   /* reject is an error also in a replicated stream */
 	bool worker;   /* this process applies a replicated stream */
+	bool relay;	   /* the stream of another hub that guards by the same map */
 	char *carried; /* of a carrier: the setting ownership.system, or NULL */
 	char *origin;  /* name of the replication origin, or NULL */
 	Oid role;	   /* GetOuterUserId() */
@@ -103,6 +105,7 @@ typedef struct MappedColumn
 	char *owner;   /* the field's; NULL: no system */
 	Policy policy; /* the field's, else its domain's */
 	bool key;	   /* the field is marked key */
+	bool sensitive; /* the field's, or its domain's: not remembered beyond the transaction */
 	int nrules;
 	RowRule *rules; /* in the order in which they apply */
 	ValueType type;
@@ -155,6 +158,11 @@ typedef struct RelationMap
 	int nkeys;					  /* number of mirrored columns that are key */
 	int nkey_attrs;				  /* columns that identify a row in evidence */
 	AttrNumber *key_attrs;		  /* their attribute numbers */
+	Oid key_index;	   /* finds the row of a key, see map_key.c; InvalidOid: none */
+	bool key_is_whole; /* its columns are key_attrs: what waits for a key belongs to its row */
+	Bitmapset *primary;			  /* columns of the primary key, offset as `foreign` */
+	bool waits;					  /* something may wait for a row of the table; see map_key.c */
+	Interval *remember;	  /* how long deleted values are; NULL: ownership.remember */
 	int text_needs;				  /* value_text_needs() of all columns */
 	struct ExprContext *econtext; /* in which filters are evaluated */
 	MemoryContext filter_cxt;	  /* contains the compiled filters */
@@ -205,6 +213,7 @@ typedef struct Circumstances
 {
 	Operation operation;
 	bool steward; /* the writer is one */
+	bool relay;	  /* likewise */
 	bool applies; /* the row comes in a replicated stream */
 	bool strict;  /* the writer is; see Writer */
 	bool cascade; /* the write is a foreign-key action */
@@ -260,6 +269,15 @@ extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnul
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber attnum);
 
+/* map_key.c */
+extern bool map_is_shared(const RelationMap *map);
+extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
+extern bool map_remembers(RelationMap *map, const Writer *writer);
+extern bool map_remembers_briefly(const RelationMap *map);
+extern bool map_is_expired(const RelationMap *map, TimestampTz at);
+extern void map_waits_now(const RelationMap *map);
+extern void map_waits_no_more(const RelationMap *map);
+
 /* map.c */
 extern uint64 map_edits;
 extern bool map_forget(Oid relid);
@@ -299,6 +317,9 @@ extern Oid outline_extension(void);
 /* writer.c */
 extern const Writer *writer_known(const WriterKey *key);
 extern const Writer *writer_of(const WriterKey *key);
+
+/* map_key.c */
+extern void map_load_key(RelationMap *map, Relation rel);
 
 /* map_load.c */
 extern bool map_any_functions;

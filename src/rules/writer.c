@@ -54,6 +54,7 @@ take_identity(Writer *w, CatalogScan *scan)
 	w->strict = catalog_bool(scan, Anum_identity_strict);
 	w->steward = catalog_bool(scan, Anum_identity_steward);
 	w->carrier = catalog_bool(scan, Anum_identity_carrier);
+	w->relay = catalog_bool(scan, Anum_identity_relay);
 }
 
 /* Takes what the identity of this kind and name says; false: there is none. */

@@ -226,6 +226,7 @@ statement_circumstances(const Moment *moment, const Writer *writer)
 	Circumstances c = {0};
 
 	c.steward = writer->steward;
+	c.relay = writer->relay;
 
 	/*
 	 * A replication worker applies a stream.  So does a session that has an

@@ -37,8 +37,10 @@ typedef struct Tally
 	uint64 unchanged;		  /* of these, rows of which nothing was left to write */
 	uint64 blanks;			  /* rows that only blanks were kept out of */
 	uint64 not_created;		  /* rows that were not created */
+	uint64 parked;			  /* rows that were not created, and whose values wait for them */
 	uint64 discarded;		  /* rows that were not deleted */
 	uint64 untouched;		  /* INSERTs that were left to an upsert, which updates the row */
+	bool remembered;		  /* values of deleted rows are remembered */
 	bool blind;				  /* the guard did not know which columns it names */
 	struct HTAB *stand_ins;	  /* uint64: see tally_remember() */
 	Inserter *inserter;		  /* of its evidence; NULL: none yet */

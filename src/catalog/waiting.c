@@ -1,0 +1,139 @@
+/*
+ * waiting.c
+ *		Finds the evidence of values that wait for a row: parked or remembered, and not
+ *		resolved.
+ *
+ * conflict_waiting_idx contains such evidence only.  It is read with a dirty
+ * snapshot, which also sees what concurrent transactions have not committed yet,
+ * and takes no predicate locks.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_collation.h"
+#include "executor/tuptable.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/snapshot.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "catalog.h"
+
+/* So many entries of the index, dead ones included, waiting_exists() looks at. */
+#define PROBED 64
+
+static Datum
+hash_text(const char *text, Datum seed)
+{
+	return DirectFunctionCall2Coll(hashtextextended, DEFAULT_COLLATION_OID,
+								   CStringGetTextDatum(text), seed);
+}
+
+/*
+ * Begins a scan of what waits for one row (NULL: for any row) of a table on the map.
+ * False: the extension's tables are of an older version, and nothing waits.  `scan`
+ * is memory of the caller.  End with waiting_end().
+ */
+bool
+waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key)
+{
+	Oid indexid = catalog_table("conflict_waiting_idx", true);
+	ScanKeyData keys[2];
+	int nkeys = key == NULL ? 1 : 2;
+
+	if (!OidIsValid(indexid))
+		return false;
+	scan->schema = schema;
+	scan->table = table;
+	scan->key = key;
+	scan->rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	scan->index = index_open(indexid, AccessShareLock);
+	scan->slot = table_slot_create(scan->rel, NULL);
+	InitDirtySnapshot(scan->dirty);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				hash_text(table, hash_text(schema, Int64GetDatum(0))));
+	if (key != NULL)
+		ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ,
+					DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), Int64GetDatum(0)));
+	scan->scan = compat_index_beginscan(scan->rel, scan->index, &scan->dirty, nkeys);
+	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+	return true;
+}
+
+static bool
+is_text(TupleTableSlot *slot, int attnum, const char *wanted)
+{
+	bool isnull;
+	Datum value = slot_getattr(slot, attnum, &isnull);
+
+	text *stored;
+
+	if (isnull)
+		return false;
+	stored = DatumGetTextPP(value);
+	return VARSIZE_ANY_EXHDR(stored) == strlen(wanted) &&
+		   memcmp(VARDATA_ANY(stored), wanted, strlen(wanted)) == 0;
+}
+
+/* Goes to the next row of evidence, in scan->slot; false: there is none. */
+bool
+waiting_next(WaitingScan *scan)
+{
+	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+	{
+		bool isnull;
+		Datum key;
+
+		/* another table or row may have the same hash */
+		if (!is_text(scan->slot, Anum_conflict_schema, scan->schema) ||
+			!is_text(scan->slot, Anum_conflict_table, scan->table))
+			continue;
+		key = slot_getattr(scan->slot, Anum_conflict_row_key, &isnull);
+		if (scan->key != NULL &&
+			(isnull || compareJsonbContainers(&DatumGetJsonbP(key)->root, &scan->key->root) != 0))
+			continue;
+		scan->pending = TransactionIdIsValid(scan->dirty.xmin) ? scan->dirty.xmin : scan->dirty.xmax;
+		return true;
+	}
+	return false;
+}
+
+void
+waiting_end(WaitingScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, AccessShareLock);
+	table_close(scan->rel, RowExclusiveLock);
+}
+
+/*
+ * May something wait for a row of the table?  True, too, where a short look does
+ * not tell.  It sees what has not been committed.
+ */
+bool
+waiting_exists(const char *schema, const char *table)
+{
+	WaitingScan scan;
+	ItemPointer tid;
+	bool found = false;
+	int probed = 0;
+
+	if (!waiting_begin(&scan, schema, table, NULL))
+		return false;
+	while (!found && (tid = index_getnext_tid(scan.scan, ForwardScanDirection)) != NULL)
+	{
+		found = index_fetch_heap(scan.scan, scan.slot) || ++probed >= PROBED;
+		ExecClearTuple(scan.slot);
+	}
+	waiting_end(&scan);
+	return found;
+}
