@@ -91,6 +91,7 @@ hook_ExecutorFinish(QueryDesc *query)
 		else
 			standard_ExecutorFinish(query);
 		move_forget(outer.statement == NULL);
+		land_statement(query);
 		evidence_end(query, false);
 		/* rows that were counted before the hooks were installed */
 		if (outer.key == NULL)
@@ -169,6 +170,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		moment_keep_snapshot(statement_seen_moment());
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
+		land_statement(pstmt);
 		evidence_end(pstmt, false);
 	}
 	PG_FINALLY();
@@ -192,7 +194,9 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			land_all();
 			evidence_end(NULL, true);
+			evidence_forget_brief();
 			return;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
@@ -207,7 +211,11 @@ end_transaction(XactEvent event, void *arg)
 			break; /* a parallel worker counts nothing */
 	}
 	guard_end_transaction();
+	land_end_transaction();
+	if (event == XACT_EVENT_ABORT)
+		feed_forget();
 	move_end_transaction();
+	evidence_end_transaction();
 	tally_end_transaction();
 	statement_end_transaction();
 	map_end_transaction(event == XACT_EVENT_ABORT);
@@ -224,6 +232,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 	reads_started();
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);
+	land_end_subtransaction(aborted);
 	move_end_subtransaction(aborted);
 	tally_end_subtransaction(aborted);
 	if (map_end_subtransaction(aborted))

@@ -84,6 +84,7 @@ extern void reads_see(const CompatPerms *perms);
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
 						 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored,
 						 TupleTableSlot *written);
+extern void activity_value(const RelationMap *map, const char *system, const MappedColumn *col);
 extern void writes_watch(struct QueryDesc *query);
 extern void writes_count(struct QueryDesc *query);
 extern void writes_see_copy(const CompatPerms *perms);

@@ -175,6 +175,20 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 	}
 }
 
+/* A value that waited landed in a row: counts a write of its system. */
+void
+activity_value(const RelationMap *map, const char *system, const MappedColumn *col)
+{
+	const Outline *outline;
+
+	if (!activity_traffic_counts() || (outline = outline_of(map->relid)) == NULL ||
+		col->attnum > outline->natts || outline->home_attnum[col->attnum - 1] == 0)
+		return;
+	handover_begin();
+	writes_count_column(NULL, outline->home, counts_system(system),
+						outline->home_attnum[col->attnum - 1]);
+}
+
 /* Counts the columns of a relation that a statement names, and the key where rows come or go. */
 static void
 count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms)

@@ -200,7 +200,6 @@ typedef struct StoredTable
 	EPQState epq;
 	bool pushed;			 /* the snapshot */
 	bool opened;			 /* stored_close() closes `rel` */
-	TupleTableSlot *key;	 /* what stored_look() looks for, in the columns of the index */
 	TupleTableSlot *slot;	 /* the row as it is stored */
 	TupleTableSlot *changed; /* the row as it is to be stored */
 } StoredTable;
@@ -318,9 +317,11 @@ extern void insert_silence(Relation rel, TriggerDesc *triggers);
 /* stored.c */
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
-extern StoredState
-stored_look(StoredTable *t, Oid indexid, bool lock, TransactionId *pending);
-extern bool stored_find(StoredTable *t, Oid indexid, bool lock);
+extern StoredState stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found,
+							   bool lock, TransactionId *pending);
+extern bool stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found,
+						bool lock);
+extern void stored_insert(StoredTable *t);
 extern bool stored_lock_at(StoredTable *t, ItemPointer tid);
 extern TupleTableSlot *stored_copy(StoredTable *t);
 extern void stored_update(StoredTable *t);

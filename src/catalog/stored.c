@@ -68,7 +68,6 @@ stored_open(Relation rel, Bitmapset *updated)
 	compat_init_epq(&t->epq, t->estate);
 	t->slot = table_slot_create(rel, &t->estate->es_tupleTable);
 	t->changed = ExecInitExtraTupleSlot(t->estate, RelationGetDescr(rel), &TTSOpsVirtual);
-	t->key = ExecInitExtraTupleSlot(t->estate, RelationGetDescr(rel), &TTSOpsVirtual);
 	MemoryContextSwitchTo(old);
 	return t;
 }
@@ -114,79 +113,80 @@ build_keys(Relation index, TupleTableSlot *key, ScanKeyData *keys)
 	return true;
 }
 
-/*
- * Locks the row in the slot, and reads its newest version into it.  False: it is
- * not there any more, or has another place or key now.
- */
+/* Locks the row in the slot, and reads its newest version into it.  False: it has changed. */
 static bool
 lock_row(Relation rel, TupleTableSlot *slot)
 {
 	TM_FailureData failure;
 	ItemPointerData tid = slot->tts_tid;
-	TM_Result result = table_tuple_lock(rel, &tid, GetActiveSnapshot(), slot,
-										GetCurrentCommandId(false), LockTupleNoKeyExclusive,
-										LockWaitBlock, 0, &failure);
+	TM_Result result;
+	bool pushed = !ActiveSnapshotSet();
 
+	if (pushed)
+		PushActiveSnapshot(GetTransactionSnapshot());
+	result = table_tuple_lock(rel, &tid, GetActiveSnapshot(), slot, GetCurrentCommandId(false),
+							  LockTupleNoKeyExclusive, LockWaitBlock, 0, &failure);
+	if (pushed)
+		PopActiveSnapshot();
 	return result == TM_Ok;
 }
 
 /*
- * Looks for the row whose key is in t->key, by a unique index of the table.  An
- * answer is certain: STORED_PENDING says that a transaction, *pending, which has
- * not ended, makes or removes the row.  The row is in t->slot, and locked if
- * `lock` is set.
+ * Looks for the row with the key of the row in `key`, by a unique index of the
+ * table.  An answer is certain: STORED_PENDING says that a transaction which has
+ * not ended, *pending, makes or removes the row.  The row is read into `found`, a
+ * slot of the table's own kind, and locked if `lock` is set.  The caller has made
+ * visible what its transaction wrote (CommandCounterIncrement()).
  */
 StoredState
-stored_look(StoredTable *t, Oid indexid, bool lock, TransactionId *pending)
+stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found, bool lock,
+			TransactionId *pending)
 {
 	Relation index = index_open(indexid, AccessShareLock);
+	int nkeys = IndexRelationGetNumberOfKeyAttributes(index);
 	ScanKeyData keys[INDEX_MAX_KEYS];
 	StoredState state = STORED_ABSENT;
 	IndexScanDesc scan;
 	SnapshotData dirty;
+	bool again = build_keys(index, key, keys);
 
 	*pending = InvalidTransactionId;
-	if (!build_keys(index, t->key, keys))
-	{
-		index_close(index, AccessShareLock);
-		return STORED_ABSENT;
-	}
 	InitDirtySnapshot(dirty);
-	scan = compat_index_beginscan(t->rel, index, &dirty, IndexRelationGetNumberOfKeyAttributes(index));
-retry:
-	index_rescan(scan, keys, IndexRelationGetNumberOfKeyAttributes(index), NULL, 0);
-	if (index_getnext_slot(scan, ForwardScanDirection, t->slot))
+	scan = again ? compat_index_beginscan(rel, index, &dirty, nkeys) : NULL;
+	while (again)
 	{
+		again = false;
+		index_rescan(scan, keys, nkeys, NULL, 0);
+		if (!index_getnext_slot(scan, ForwardScanDirection, found))
+		{
+			state = STORED_ABSENT;
+			break;
+		}
+		ExecMaterializeSlot(found);
 		state = STORED_THERE;
 		*pending = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
 		if (TransactionIdIsValid(*pending))
 			state = STORED_PENDING;
-		else if (lock)
+		else if (lock && !lock_row(rel, found))
 		{
-			ExecMaterializeSlot(t->slot);
-			if (!lock_row(t->rel, t->slot))
-			{
-				CHECK_FOR_INTERRUPTS();
-				state = STORED_ABSENT;
-				goto retry;
-			}
+			CHECK_FOR_INTERRUPTS();
+			again = true;
 		}
-		else
-			ExecMaterializeSlot(t->slot);
 	}
-	index_endscan(scan);
+	if (scan != NULL)
+		index_endscan(scan);
 	index_close(index, AccessShareLock);
 	return state;
 }
 
 /* The same, but waits for the transactions that decide about the row.  True: it is there. */
 bool
-stored_find(StoredTable *t, Oid indexid, bool lock)
+stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found, bool lock)
 {
 	TransactionId pending;
 	StoredState state;
 
-	while ((state = stored_look(t, indexid, lock, &pending)) == STORED_PENDING)
+	while ((state = stored_look(rel, indexid, key, found, lock, &pending)) == STORED_PENDING)
 	{
 		CHECK_FOR_INTERRUPTS();
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
@@ -244,6 +244,18 @@ stored_delete(StoredTable *t)
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->slot);
 	ExecSimpleRelationDelete(t->rri, t->estate, &t->epq, t->slot);
+	AfterTriggerEndQuery(t->estate);
+	CommandCounterIncrement();
+}
+
+/* Inserts what t->changed contains. */
+void
+stored_insert(StoredTable *t)
+{
+	ResetPerTupleExprContext(t->estate);
+	AfterTriggerBeginQuery();
+	t->estate->es_output_cid = GetCurrentCommandId(true);
+	ExecSimpleRelationInsert(t->rri, t->estate, t->changed);
 	AfterTriggerEndQuery(t->estate);
 	CommandCounterIncrement();
 }

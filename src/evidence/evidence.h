@@ -31,6 +31,7 @@ typedef struct Evidence
 	TupleTableSlot *stored;		  /* the row before; NULL for INSERT, TRUNCATE */
 	TupleTableSlot *proposed;	  /* the row as written; NULL for DELETE */
 	TupleTableSlot *final;		  /* the row as it will be stored; NULL: `stored` stays */
+	const Bitmapset *left_out;	  /* a discarded row: columns that other evidence contains */
 } Evidence;
 
 /* Evidence of values that wait for a row; see waiting.c. */

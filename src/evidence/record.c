@@ -156,7 +156,8 @@ find_fresh(Relation rel, const Evidence *e, Draft *draft)
 	while (p->whole && (attnum = bms_next_member(made, attnum)) >= 0)
 		p->made = lappend(p->made, NameStr(TupleDescAttr(e->desc, attnum - 1)->attname));
 	if (discarded)
-		p->values = evidence_row_values(e, e->proposed, -1, p->whole ? NULL : made);
+		p->values = evidence_row_values(e, e->proposed, -1,
+										p->whole ? e->left_out : bms_union(made, e->left_out));
 	else if (e->proposed != NULL)
 		p->values = evidence_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
 	*fresh = *e->conflicts;

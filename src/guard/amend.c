@@ -97,6 +97,7 @@ amend_update(GuardCall *call)
 				 errhint("The transaction might succeed if retried.")));
 
 	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
+	feed_see_update(call);
 	move_remember_update(state, td);
 	if (set.n == 0)
 		return tuple;
@@ -131,15 +132,22 @@ amend_delete(GuardCall *call)
 
 	conflicts_of_delete(call, &set, td->tg_trigslot);
 	if (set.n == 0)
+	{
+		if (call->judge)
+			remember_row(call, td->tg_trigslot);
 		return td->tg_trigtuple;
+	}
 	outcome_reject_early(call, &set, td->tg_trigslot, NULL);
 	if (set.strictest == VERDICT_DISCARD)
 	{
 		/* the whole row stays, even if other key columns have a milder verdict */
-		outcome_record_discarded(call, &set, td->tg_trigslot, NULL);
+		outcome_record_discarded(call, &set, td->tg_trigslot, NULL, NULL);
 		return NULL;
 	}
 	if (call->judge)
+	{
 		outcome_record_allowed(call, &set, td->tg_trigslot, NULL, NULL);
+		remember_row(call, td->tg_trigslot);
+	}
 	return td->tg_trigtuple;
 }

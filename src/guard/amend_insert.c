@@ -257,6 +257,8 @@ amend_insert(GuardCall *call)
 	MappedColumn *stuck = NULL;
 	bool keeps;
 	bool discards;
+	bool creates;
+	bool meets = false;
 
 	call->state->amended_insert = false;
 	conflicts_of_insert(call, &set, proposed);
@@ -266,6 +268,7 @@ amend_insert(GuardCall *call)
 		return tuple;
 	keeps = conflicts_have(&set, VERDICT_KEEP);
 	discards = conflicts_have(&set, VERDICT_DISCARD);
+	creates = !discards;
 	if (!keeps && !discards && !outcome_rejects_early(call))
 		return tuple;
 
@@ -305,7 +308,20 @@ amend_insert(GuardCall *call)
 		/* if there is also a conflict that rejects, AFTER raises that error */
 		if (set.strictest == VERDICT_REJECT)
 			return td->tg_trigtuple;
-		outcome_record_discarded(call, &set, NULL, proposed);
+		if (!creates && park_row(call, &set, proposed, &meets))
+			return NULL;
+		if (meets)
+		{
+			/* another transaction has created the row by now */
+			if (call->applied)
+			{
+				(void) meet_row(call);
+				return NULL;
+			}
+			tally_get(call->map)->untouched++;
+			return td->tg_trigtuple;
+		}
+		outcome_record_discarded(call, &set, NULL, proposed, NULL);
 		return NULL;
 	}
 	if (call->judge)

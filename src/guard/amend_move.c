@@ -89,7 +89,7 @@ amend_replicated_move(GuardCall *call, const Move *move)
 		for (int i = 0; i < set.n; i++)
 			if (set.items[i].verdict == VERDICT_KEEP)
 				set.items[i].verdict = VERDICT_DISCARD;
-		outcome_record_discarded(call, &set, stored, td->tg_trigslot);
+		outcome_record_discarded(call, &set, stored, td->tg_trigslot, NULL);
 		tuple = NULL;
 	}
 	else if (set.n > 0)

@@ -24,6 +24,7 @@
 
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
+#include "storage/bufmgr.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
 
@@ -135,6 +136,8 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 		state->applied = statement_applies();
 		if (state->moment == NULL)
 			state->moment = statement_copies(rel);
+		state->empty = state->applied && rel->rd_rel->relkind == RELKIND_RELATION &&
+					   RelationGetNumberOfBlocks(rel) == 0;
 	}
 	fcinfo->flinfo->fn_extra = state;
 	return state;
@@ -195,7 +198,7 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	if (timing != TRIGGER_EVENT_BEFORE)
 		call->circumstances.cascade = false; /* BEFORE has judged the action */
 	else if (row && state->rows < 3 && ++state->rows == (call->applied ? 2 : 1))
-		lift_rest(td, call->map, moment, call->writer, call->judge, call->applied);
+		lift_rest(td, call->map, moment, call->writer, state, call->applied);
 	return true;
 }
 
@@ -251,11 +254,15 @@ guard_amend(FunctionCallInfo fcinfo)
 		if (move != NULL)
 			tuple = move->new_tuple == NULL ? amend_replicated_move(&call, move)
 											: amend_move(&call, move);
+		else if (meet_row(&call))
+			tuple = NULL;
 		else
 		{
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
 				amend_remember_defaults(&call, tuple);
+			if (tuple != NULL && call.judge)
+				tuple = land_in_row(&call, tuple);
 			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 		}
@@ -280,14 +287,24 @@ guard_judge(FunctionCallInfo fcinfo)
 		return PointerGetDatum(NULL);
 
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
+	{
 		judge_row(&call, td->tg_trigslot, td->tg_newslot, td->tg_updatedcols, false);
+		if (map_updates_key(call.map, td->tg_updatedcols))
+			land_row(&call, td->tg_newslot);
+	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
 		if (!move_left(td))
+		{
 			judge_row(&call, td->tg_trigslot, NULL, NULL, false);
+			remember_row(&call, td->tg_trigslot);
+		}
 	}
 	else if (!judge_move(&call))
+	{
 		judge_row(&call, NULL, td->tg_trigslot, NULL, false);
+		land_row(&call, td->tg_trigslot);
+	}
 	return PointerGetDatum(NULL);
 }
 
@@ -345,6 +362,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 										call.circumstances.default_policy) == POLICY_REJECT
 						   ? NULL
 						   : "TRUNCATE leaves no rows to keep.");
+	remember_table(&call);
 	if (is_new_truncate(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);

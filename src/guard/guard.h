@@ -60,6 +60,16 @@ extern void guard_end_transaction(void);
 /* foreign.c */
 extern void foreign_truncate(const TruncateStmt *statement);
 
+/* land.c */
+extern void land_statement(const void *statement);
+extern void land_all(void);
+extern int64 land_table(Relation rel);
+extern void land_end_transaction(void);
+extern void land_end_subtransaction(bool aborted);
+
+/* feed.c */
+extern void feed_forget(void);
+
 /* install.c */
 extern const GuardTrigger guard_triggers[GUARD_TRIGGERS];
 extern char *guard_table_name(Relation rel);
@@ -80,6 +90,7 @@ typedef struct GuardState
 	Moment *moment;		 /* NULL: each row change has its own */
 	bool applied;		 /* the row changes are no statement's: a worker applies them itself */
 	bool judge;			 /* BEFORE judges, AFTER does nothing */
+	bool empty;			 /* the table contained no row before the first */
 	RelationMap *map;	 /* as of map_serial */
 	uint64 map_serial;	 /* the moment's serial when the map was read */
 	int rows;			 /* calls of BEFORE; 1: in the first; stays at 3 */
@@ -131,6 +142,14 @@ typedef struct GuardCall
 	bool judge;	  /* BEFORE judges, AFTER does nothing */
 } GuardCall;
 
+/* Who makes a row for which values may wait. */
+typedef struct Creator
+{
+	char *system; /* NULL: unidentified, or a steward without a system */
+	bool prevails; /* a steward or a relay: what it brings stands before what waits */
+	Policy default_policy;
+} Creator;
+
 /* What a statement may do to the rows of one relation. */
 typedef struct Writes
 {
@@ -139,6 +158,7 @@ typedef struct Writes
 	bool deletes;
 	bool routes;			  /* an UPDATE may move rows to other partitions */
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
+	bool meets;				  /* new rows may meet stored ones, in a worker */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
 	List *set_columns;		  /* attribute numbers of columns that get one of these values */
@@ -159,6 +179,7 @@ extern bool trigger_list_has_guard(const TriggerDesc *desc);
 extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
 extern bool trigger_list_others_fire_before(TriggerData *td, int event);
+extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 
 /* lift_blank.c */
@@ -168,7 +189,7 @@ extern bool lift_may_become_blank(const Writes *writes, const MappedColumn *col)
 /* lift.c */
 extern bool lift_arm(TriggerData *td);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
-					  bool judge_in_before, bool applied);
+					  const GuardState *state, bool applied);
 
 /* move.c */
 extern void move_remember_update(GuardState *state, TriggerData *td);
@@ -211,7 +232,8 @@ extern void outcome_reject_early(const GuardCall *call, const ConflictSet *set,
 extern void outcome_record_kept(const GuardCall *call, const ConflictSet *set,
 								TupleTableSlot *stored, TupleTableSlot *proposed, HeapTuple amended);
 extern void outcome_record_discarded(const GuardCall *call, const ConflictSet *set,
-									 TupleTableSlot *stored, TupleTableSlot *proposed);
+									 TupleTableSlot *stored, TupleTableSlot *proposed,
+									 const Bitmapset *left_out);
 extern void outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
 							  TupleTableSlot *stored, HeapTuple tuple, TupleTableSlot *row);
 
@@ -231,6 +253,39 @@ extern void amend_reject_move(GuardCall *call);
 extern List *amend_move_obstacles(GuardCall *call, TupleTableSlot *stored);
 extern HeapTuple amend_replicated_move(GuardCall *call, const Move *move);
 extern HeapTuple amend_move(GuardCall *call, const Move *move);
+
+/* feed.c */
+extern void feed_see_update(const GuardCall *call);
+extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
+
+/* meet.c */
+extern bool meet_row(GuardCall *call);
+
+/* park.c */
+extern bool park_row(GuardCall *call, const ConflictSet *set, TupleTableSlot *proposed, bool *meets);
+
+/* remember.c */
+extern void remember_row(const GuardCall *call, TupleTableSlot *stored);
+extern void remember_table(const GuardCall *call);
+
+/* waits.c */
+typedef struct Landed
+{
+	MappedColumn *col;
+	const struct Waiting *from;
+	char *text; /* NULL: the value NULL */
+} Landed;
+
+extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
+						  const Creator *creator, List *but);
+
+/* land.c */
+extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
+						const void *statement);
+extern void land_row(const GuardCall *call, TupleTableSlot *row);
+
+/* land_stream.c */
+extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);
 
 /* judge.c */
 extern void judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed,

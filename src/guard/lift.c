@@ -85,6 +85,35 @@ consider_blank(Need *need, Circumstances *circumstances, const MappedColumn *col
 }
 
 /*
+ * Adds what values that wait for rows need.  If none of the guard's triggers sees the
+ * rows, the end of the statement looks at what waits (land.c).
+ */
+static void
+need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const Writer *writer,
+				 const Writes *writes, bool judge_in_before)
+{
+	bool makes_rows =
+		writes->inserts || (writes->updates && map_updates_key(map, writes->updated));
+
+	if (!map_is_shared(map) || !OidIsValid(map->key_index) ||
+		moment->enforcement != ENFORCEMENT_ON)
+		return;
+	need->amend |= writes->meets;
+	if (writes->deletes && map_remembers(unconstify(RelationMap *, map), writer))
+	{
+		need->judge = true;
+		need->amend |= judge_in_before;
+	}
+	if (makes_rows && map->waits && map->key_is_whole)
+	{
+		need->judge = true;
+		need->amend |= judge_in_before;
+	}
+	else if (makes_rows && map->key_is_whole)
+		land_expect(map, moment, writer, statement_key());
+}
+
+/*
  * The guard's triggers that a statement needs on one relation.  map and writer
  * may be NULL, not known, where enforcement is off.
  */
@@ -106,6 +135,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		need.amend = need.judge = true;
 		return need;
 	}
+	need_for_waiting(&need, map, moment, writer, writes, judge_in_before);
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
@@ -392,7 +422,7 @@ lift_arm(TriggerData *td)
  */
 void
 lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
-		  bool judge_in_before, bool applied)
+		  const GuardState *state, bool applied)
 {
 	QueryDesc *query = statement_query();
 	Writes writes = {0};
@@ -407,7 +437,7 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		ModifyTableState *node = rri == NULL ? NULL : statement_node_of(query, rri);
 
 		if (node != NULL)
-			lift_relation(node, rri, writes_of(node), map, moment, writer, judge_in_before);
+			lift_relation(node, rri, writes_of(node), map, moment, writer, state->judge);
 		return;
 	}
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) || !(applied || statement_is_copy(map)))
@@ -417,8 +447,9 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		return;
 	ntriggers = td->tg_relation->trigdesc->numtriggers;
 	writes.inserts = true;
+	writes.meets = applied && (!state->empty || map->waits);
 	writes.derives =
 		applied || trigger_list_others_before(td->tg_relation->trigdesc, TRIGGER_TYPE_INSERT);
 	trigger_list_disable(NULL, triggers, ntriggers,
-						 need_for(map, moment, writer, &writes, judge_in_before));
+						 need_for(map, moment, writer, &writes, state->judge));
 }

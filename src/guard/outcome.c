@@ -138,16 +138,20 @@ outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlo
 	ExecDropSingleTupleTableSlot(final);
 }
 
-/* Records a row that is not created or not deleted, or a move that is not done. */
+/*
+ * Records a row that is not created or not deleted, or a move that is not done.
+ * left_out: attribute numbers of columns whose values are recorded elsewhere.
+ */
 void
 outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
-						 TupleTableSlot *proposed)
+						 TupleTableSlot *proposed, const Bitmapset *left_out)
 {
 	Evidence e = evidence(call, set, VERDICT_DISCARD, stored, proposed);
 
+	e.left_out = left_out;
 	evidence_record(&e);
 	evidence_report_softened(&e);
-	if (!call->applied)
+	if (!call->applied && left_out == NULL)
 	{
 		Tally *tally = tally_get(call->map);
 

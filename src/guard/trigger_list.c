@@ -163,6 +163,20 @@ compute_flags(TriggerDesc *desc)
 	desc->trig_delete_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
 }
 
+/* Disables the guard's triggers in a private list, for writes that it makes itself. */
+void
+trigger_list_silence(TriggerDesc *desc)
+{
+	if (!trigger_list_has_guard(desc))
+		return;
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (is_guard(&desc->triggers[i]))
+			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
+	}
+	compute_flags(desc);
+}
+
 static void
 forget_lifted(void *arg)
 {

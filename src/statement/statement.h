@@ -135,6 +135,7 @@ extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
 extern bool statement_relations_are_unchanged(void);
 extern bool statement_is_copy(const RelationMap *map);
+extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 extern uint64 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params);
 extern bool statement_is_steward_query(const RelationMap *map);
 extern void statement_begin(struct QueryDesc *query, int eflags);
@@ -186,7 +187,6 @@ extern struct ModifyTableState *statement_node(struct QueryDesc *query, const Tr
 extern PlannedStmt *statement_planned(void);
 extern CopyStmt *statement_copy(const RelationMap *map);
 extern Oid statement_copied(void);
-extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 
 /* insert_plan.c */
 extern bool insert_plan_view_has_default(PlannedStmt *statement, Oid relid, AttrNumber attnum);

@@ -1,0 +1,184 @@
+/*
+ * land_stream.c
+ *		Waiting values land in a row that a replication worker inserts: BEFORE puts them
+ *		into the row itself.
+ *
+ * What would violate a constraint stays out, so that no stream stops: it is tried
+ * again, value by value, at the end of the transaction (land.c).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/tableam.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
+#include "storage/lmgr.h"
+#include "miscadmin.h"
+#include "utils/rel.h"
+
+#include "../base/compat.h"
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "../activity/activity.h"
+#include "../evidence/evidence.h"
+#include "guard.h"
+
+/* A row with the values that waited for it. */
+typedef struct Filling
+{
+	Relation rel;
+	HeapTuple tuple;
+	List *chosen;
+} Filling;
+
+/* Puts the values into the row, and checks that it can be inserted; false: it cannot. */
+static bool
+fill_row(void *arg)
+{
+	Filling *f = arg;
+	TupleDesc desc = RelationGetDescr(f->rel);
+	StoredTable *t = stored_open(f->rel, NULL);
+	TupleTableSlot *slot;
+	ItemPointerData conflict;
+	ListCell *lc;
+	bool fits = true;
+
+	foreach(lc, f->chosen)
+	{
+		const Landed *landed = lfirst(lc);
+		int attnum = landed->col->attnum;
+		bool isnull = landed->text == NULL;
+		Datum value = isnull ? (Datum) 0
+							 : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, landed->text);
+
+		f->tuple = heap_modify_tuple_by_cols(f->tuple, desc, 1, &attnum, &value, &isnull);
+	}
+	slot = conflicts_slot(f->rel, f->tuple);
+	slot->tts_tableOid = RelationGetRelid(f->rel);
+	if (desc->constr != NULL)
+	{
+		TupleTableSlot *full = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+
+		ExecCopySlot(full, slot);
+		if (desc->constr->has_generated_stored)
+			ExecComputeStoredGenerated(t->rri, t->estate, full, CMD_INSERT);
+		ExecConstraints(t->rri, full, t->estate);
+		ExecDropSingleTupleTableSlot(full);
+	}
+	for (int i = 0; i < t->rri->ri_NumIndices && fits; i++)
+	{
+		Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
+
+		if ((index->indisunique || index->indisexclusion) && index->indimmediate && index->indisready)
+			fits = compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
+												  list_make1_oid(index->indexrelid));
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	stored_close(t);
+	return fits;
+}
+
+/* What the stream brought into columns that take another value is kept out. */
+static void
+record_replaced(GuardCall *call, HeapTuple brought, HeapTuple filled, List *chosen)
+{
+	TupleTableSlot *row = conflicts_slot(call->td->tg_relation, brought);
+	TupleTableSlot *final = conflicts_slot(call->td->tg_relation, filled);
+	ConflictSet set = {0};
+	ListCell *lc;
+
+	set.items = palloc0(list_length(chosen) * sizeof(Conflict));
+	set.strictest = VERDICT_KEEP;
+	foreach(lc, chosen)
+	{
+		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		const char *owner = map_owner(call->map, col, row);
+		bool rnull;
+		bool fnull;
+		Datum r = slot_getattr(row, col->attnum, &rnull);
+		Datum f = slot_getattr(final, col->attnum, &fnull);
+
+		if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0) ||
+			!insertion_writes(&call->new, col, row) || !value_changed(&col->type, r, rnull, f, fnull))
+			continue;
+		set.items[set.n].col = col;
+		set.items[set.n].owner = owner;
+		set.items[set.n++].verdict = VERDICT_KEEP;
+	}
+	ExecDropSingleTupleTableSlot(final);
+	if (set.n > 0)
+		outcome_record_kept(call, &set, NULL, row, filled);
+	ExecDropSingleTupleTableSlot(row);
+}
+
+/*
+ * BEFORE INSERT of a row that a worker creates: returns the row with the values that
+ * wait for it.
+ */
+HeapTuple
+land_in_row(GuardCall *call, HeapTuple tuple)
+{
+	Relation rel = call->td->tg_relation;
+	RelationMap *map = call->map;
+	Creator creator = {unconstify(char *, call->system), call->circumstances.steward,
+					   call->moment->default_policy};
+	Filling f = {rel, tuple, NIL};
+	TupleTableSlot *row;
+	TransactionId pending;
+	List *waiting;
+	ListCell *lc;
+	ListCell *lc2;
+	StoredTable *t;
+
+	if (call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
+		!evidence_can_wait(map))
+		return tuple;
+	if (!map->waits)
+	{
+		land_expect(map, call->moment, call->writer, NULL);
+		return tuple;
+	}
+	row = conflicts_slot(rel, tuple);
+	land_row(call, row);
+	for (;;)
+	{
+		waiting = evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
+		if (!TransactionIdIsValid(pending))
+			break;
+		CHECK_FOR_INTERRUPTS();
+		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+	}
+	if (waiting != NIL)
+		f.chosen = waits_choose(map, waiting, row, &creator, NIL);
+	ExecDropSingleTupleTableSlot(row);
+	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)
+		return tuple; /* land_row() tries again what does not fit */
+	row = conflicts_slot(rel, f.tuple);
+	t = evidence_open();
+	foreach(lc, waiting)
+	{
+		const Waiting *w = lfirst(lc);
+		const char *resolution = "superseded";
+
+		foreach(lc2, f.chosen)
+		{
+			if (((Landed *) lfirst(lc2))->from == w)
+				resolution = "applied";
+		}
+		(void) evidence_resolve(t, w, resolution);
+	}
+	stored_close(t);
+	foreach(lc, f.chosen)
+	{
+		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+
+		activity_value(map, map_owner(map, col, row), col);
+	}
+	ExecDropSingleTupleTableSlot(row);
+	record_replaced(call, tuple, f.tuple, f.chosen);
+	return f.tuple;
+}
