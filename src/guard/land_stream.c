@@ -12,6 +12,7 @@
 #include "access/tableam.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "storage/lmgr.h"

@@ -176,8 +176,10 @@ discard_rest(GuardCall *call, const ConflictSet *set, const Bitmapset *own, Tupl
 bool
 park_row(GuardCall *call, const ConflictSet *set, TupleTableSlot *proposed, bool *meets)
 {
-	Parking p = {call, proposed};
+	Parking p = {0};
 
+	p.call = call;
+	p.row = proposed;
 	*meets = false;
 	if (call->system == NULL || call->circumstances.cascade || !evidence_can_wait(call->map) ||
 		!names_key(call, proposed))
