@@ -88,7 +88,7 @@ extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, 
 								const char *outcome);
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
 extern Inserter *evidence_inserter(Tally *tally);
-extern void evidence_release(Tally *tally, Inserter *inserter);
+extern void evidence_release(const Tally *tally, Inserter *inserter);
 
 /* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal

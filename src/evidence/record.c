@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
@@ -296,30 +297,31 @@ any_blank(const Evidence *e)
 
 /*
  * What inserts the evidence of a statement: the same for all its rows, if its end
- * will be seen.  End with evidence_release().
+ * will be seen, and no subtransaction ends before.  End with evidence_release().
  */
 Inserter *
 evidence_inserter(Tally *tally)
 {
+	bool keeps = tally->statement != NULL && tally->nested.level == GetCurrentTransactionNestLevel();
 	Inserter *inserter = tally->inserter;
 	MemoryContext old;
 
 	if (inserter != NULL)
 		return inserter;
 	old = CurrentMemoryContext;
-	if (tally->statement != NULL)
+	if (keeps)
 		MemoryContextSwitchTo(tally->cxt);
 	inserter = insert_open("conflict");
 	MemoryContextSwitchTo(old);
-	if (tally->statement != NULL)
+	if (keeps)
 		tally->inserter = inserter;
 	return inserter;
 }
 
 void
-evidence_release(Tally *tally, Inserter *inserter)
+evidence_release(const Tally *tally, Inserter *inserter)
 {
-	if (tally->statement == NULL)
+	if (inserter != tally->inserter)
 		insert_close(inserter);
 }
 

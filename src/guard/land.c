@@ -515,6 +515,18 @@ land_value_by_value(Work *work)
 	work->but = work->failed = NIL;
 }
 
+/* Begins the tally outside of the subtransactions, because what it opens is closed later. */
+static void
+begin_tally(const LandingRow *row)
+{
+	Relation rel = table_open(row->relid, RowExclusiveLock);
+	RelationMap *map = map_get(rel);
+
+	if (map->mapped)
+		(void) tally_get(map);
+	table_close(rel, NoLock);
+}
+
 /* Lets what waits for the rows land; returns the number of values. */
 static int64
 land(List *rows, const Creator *creator, bool by_hand)
@@ -524,6 +536,7 @@ land(List *rows, const Creator *creator, bool by_hand)
 	work.creator = creator;
 	work.rows = rows;
 	work.by_hand = by_hand;
+	begin_tally(linitial(rows));
 	for (int i = 0; i < list_length(rows); i += BATCH)
 	{
 		int end = Min(i + BATCH, list_length(rows));
