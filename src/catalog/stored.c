@@ -63,7 +63,7 @@ stored_open(Relation rel, Bitmapset *updated)
 	compat_init_range_table(t->estate, rte, bms_copy(updated));
 	t->rri = makeNode(ResultRelInfo);
 	InitResultRelInfo(t->rri, rel, 1, NULL, 0);
-	ExecOpenIndices(t->rri, false);
+	ExecOpenIndices(t->rri, true); /* ready to look for conflicts, too */
 	t->estate->es_opened_result_relations = lappend(t->estate->es_opened_result_relations, t->rri);
 	compat_init_epq(&t->epq, t->estate);
 	t->slot = table_slot_create(rel, &t->estate->es_tupleTable);

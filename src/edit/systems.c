@@ -40,23 +40,48 @@ require_new_system(const char *name, const char *kind)
 					 "Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
 }
 
+/* What an identity is besides its system. */
+typedef struct Flags
+{
+	bool strict;
+	bool steward;
+	bool carrier;
+	bool relay;
+	bool knows_relay; /* false: the SQL of an older version does not */
+} Flags;
+
+/* An identity may be recorded first, and the feed start then. */
+static void
+report_no_subscription(const char *name, const char *nearest)
+{
+	ereport(NOTICE,
+			(errmsg("subscription \"%s\" does not exist yet", name),
+			 errdetail("It is identified as soon as it is created in this database."),
+			 nearest == NULL ? 0 : errhint("Perhaps you meant subscription \"%s\".", nearest)));
+}
+
 /*
  * Write a row of ownership.identity; kind is "role", "subscription" or "origin".
  * A row that is there gets the system, if it has none, and the flags.
  *
- * Errors: the system, role or subscription does not exist; the row is another
- * system's; there is no system, and neither a steward nor a carrier.
+ * Errors: the system or role does not exist; the row is another system's; there is
+ * no system, and neither a steward, a carrier nor a relay; a role is to be a relay.
  */
 static void
-identify(const char *system, const char *kind, const char *name, bool strict, bool steward,
-		 bool carrier)
+identify(const char *system, const char *kind, const char *name, const Flags *flags)
 {
 	Parameters p = {0};
 
-	if (system == NULL && !steward && !carrier)
+	if (system == NULL && !flags->steward && !flags->carrier && !flags->relay)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("%s \"%s\" needs a system", kind, name),
-						errhint("Only a steward or a carrier needs no system.")));
+						errhint("Only a steward, a carrier or a relay needs no system.")));
+	if (flags->relay && strcmp(kind, "role") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("role \"%s\" cannot be a relay", name),
+				 errdetail("A relay is the stream of another hub, which has judged what it brings."),
+				 errhint("Identify the subscription or the replication origin of that stream.")));
 	require_system(system);
 	if (strcmp(kind, "role") == 0 && !OidIsValid(get_role_oid(name, true)))
 		require_undefined(psprintf("role \"%s\" does not exist", name),
@@ -71,11 +96,8 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 		if (sql_run("SELECT 1 FROM pg_subscription WHERE subname = $1 "
 					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
 					&q) == 0)
-			require_undefined(psprintf("subscription \"%s\" does not exist", name),
-							  names_nearest(name,
-											sql_query_names("SELECT subname FROM pg_subscription")),
-							  "subscription",
-							  "Create the subscription first. A row in ownership.identity may name one that is not there yet.");
+			report_no_subscription(
+				name, names_nearest(name, sql_query_names("SELECT subname FROM pg_subscription")));
 	}
 
 	sql_add_text(&p, kind);
@@ -90,14 +112,24 @@ identify(const char *system, const char *kind, const char *name, bool strict, bo
 						sql_result_text(0, 1)),
 				 errhint("One %s writes as one system. Delete that row from ownership.identity first, or use a %s for each system.",
 						 kind, kind)));
-	sql_add_bool(&p, strict);
-	sql_add_bool(&p, steward);
-	sql_add_bool(&p, carrier);
-	sql_run("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier) "
-			"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind, name) DO UPDATE "
-			"SET system = excluded.system, strict = excluded.strict, "
-			"steward = excluded.steward, carrier = excluded.carrier",
-			&p);
+	sql_add_bool(&p, flags->strict);
+	sql_add_bool(&p, flags->steward);
+	sql_add_bool(&p, flags->carrier);
+	if (flags->knows_relay)
+	{
+		sql_add_bool(&p, flags->relay);
+		sql_run("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier, relay) "
+				"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (kind, name) DO UPDATE "
+				"SET system = excluded.system, strict = excluded.strict, "
+				"steward = excluded.steward, carrier = excluded.carrier, relay = excluded.relay",
+				&p);
+	}
+	else
+		sql_run("INSERT INTO ownership.identity (kind, name, system, strict, steward, carrier) "
+				"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (kind, name) DO UPDATE "
+				"SET system = excluded.system, strict = excluded.strict, "
+				"steward = excluded.steward, carrier = excluded.carrier",
+				&p);
 }
 
 /*
@@ -115,6 +147,7 @@ ownership_add_system(PG_FUNCTION_ARGS)
 	char *kind = call_text(fcinfo, 1);
 	char *role = call_text(fcinfo, 2);
 	char *subscription = call_text(fcinfo, 3);
+	Flags none = {0};
 
 	if (name == NULL || kind == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -126,21 +159,19 @@ ownership_add_system(PG_FUNCTION_ARGS)
 	sql_add_text(&p, call_text(fcinfo, 4));
 	sql_run("INSERT INTO ownership.system (name, kind, title) VALUES ($1, $2, $3)", &p);
 	if (role != NULL)
-		identify(name, "role", role, false, false, false);
+		identify(name, "role", role, &none);
 	if (subscription != NULL)
-		identify(name, "subscription", subscription, false, false, false);
+		identify(name, "subscription", subscription, &none);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
 
 /*
- * identify(system, role | subscription | origin, strict, steward, carrier): one
- * role, subscription or origin writes as the system.  A flag that is NULL is
- * false.
+ * identify(system, role | subscription | origin, strict, steward, carrier, relay):
+ * one role, subscription or origin writes as the system.  A flag that is NULL is
+ * false.  A subscription need not exist yet.
  *
- * Errors: none or several of the three are given; the system, role or
- * subscription does not exist; the identity is another system's; there is no
- * system, and neither a steward nor a carrier.
+ * Errors: none or several of the three are given; those of identify().
  */
 Datum
 ownership_identify(PG_FUNCTION_ARGS)
@@ -148,6 +179,7 @@ ownership_identify(PG_FUNCTION_ARGS)
 	static const char *const kinds[] = {"role", "subscription", "origin"};
 	char *name = NULL;
 	const char *kind = NULL;
+	Flags flags = {0};
 	int given = 0;
 
 	for (int i = 0; i < 3; i++)
@@ -164,8 +196,12 @@ ownership_identify(PG_FUNCTION_ARGS)
 				 errmsg("identify() needs exactly one of role, subscription and origin"),
 				 errhint("For example: SELECT ownership.identify('erp', role => 'erp_sync').")));
 	SPI_connect();
-	identify(call_text(fcinfo, 0), kind, name, !PG_ARGISNULL(4) && PG_GETARG_BOOL(4),
-			 !PG_ARGISNULL(5) && PG_GETARG_BOOL(5), !PG_ARGISNULL(6) && PG_GETARG_BOOL(6));
+	flags.strict = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
+	flags.steward = !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	flags.carrier = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+	flags.knows_relay = PG_NARGS() > 7;
+	flags.relay = flags.knows_relay && !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
+	identify(call_text(fcinfo, 0), kind, name, &flags);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
