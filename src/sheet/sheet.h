@@ -27,10 +27,11 @@ typedef enum SheetCell
 	SHEET_LOCAL,
 	SHEET_RATIONALE,
 	SHEET_DECIDED_BY,
-	SHEET_DECIDED_ON
+	SHEET_DECIDED_ON,
+	SHEET_LABEL
 } SheetCell;
 
-#define SHEET_CELLS (SHEET_DECIDED_ON + 1)
+#define SHEET_CELLS (SHEET_LABEL + 1)
 
 /* One field, as a row of the spreadsheet. */
 typedef struct SheetRow
@@ -92,6 +93,7 @@ typedef struct Finding
 extern const char *const sheet_headers[SHEET_CELLS];
 extern char *sheet_cell(const SheetRow *row, SheetCell cell);
 extern const SheetCheck sheet_checks[];
+extern bool sheet_knows_labels(void);
 extern void sheet_store(SheetRow *row);
 
 /* findings.c */

@@ -1357,3 +1357,20 @@ SELECT ownership.carry_privileges('ownership.assign(regclass, name[], text, text
 DROP FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text);
 
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
+
+/* The spreadsheet has a column for the label. */
+
+CREATE OR REPLACE VIEW ownership.sheet AS
+SELECT f.entity, f.name AS field, f.domain, f.owner,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'read') AS readers,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'write') AS writers,
+	(SELECT string_agg(ownership.relation_name(c.table_schema, c.table_name) || '.' || quote_ident(c.column_name), '; '
+		ORDER BY c.authoritative DESC, c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C")
+		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
+	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
+	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on, f.label
+FROM ownership.field f
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
