@@ -79,6 +79,7 @@ extern void guard_relations(List *relids);
 /* evidence_names.c */
 extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
+extern void rename_pins(const TablePlace *from, const TablePlace *to);
 
 /* table_triggers.c */
 extern void table_triggers_write_filters(const char *sql, Parameters *p);
@@ -112,5 +113,6 @@ history_record_guard(const Binding *binding, bool away, TimestampTz since, Times
 
 /* evidence_names.c */
 extern void rename_carry_evidence(TriggerData *td, const char *schema, const char *table);
+extern void rename_system_evidence(const char *from, const char *to);
 
 #endif /* OWNERSHIP_EDIT_H */

@@ -771,7 +771,7 @@ COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'OIDs of their types.';
 COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards the tables that came under its patterns and names.';
 COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, and in ownership.handover.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
