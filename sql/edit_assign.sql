@@ -66,6 +66,29 @@ SELECT ownership.assign('product', '{sku}', 'erp', label => E' \n');
 -- nothing of that was written
 TABLE field;
 
+-- link() makes a field with what was decided on its column: label and settings, too; a group stays with its entity
+UPDATE ownership.field SET on_blank = 'keep', history = true, match_key = true, fresh_within = '1 day' WHERE name = 'title';
+CREATE TABLE copy (id int PRIMARY KEY, title text, city text);
+SELECT ownership.link('product.name', '{product.title,copy.title}'), ownership.link('product.town', '{product.city}'),
+	ownership.link('address.street', '{product.street}');
+SELECT entity, name, owner, column_group, label, on_blank, history, match_key, fresh_within FROM ownership.field
+WHERE name IN ('name', 'town', 'street') ORDER BY name;
+-- What has a label or another setting is decided: a pattern does not take it back.
+CREATE SCHEMA land;
+CREATE TABLE land.item (id int PRIMARY KEY, plain text);
+SELECT ownership.add_tables('land.*', owner => 'erp');
+UPDATE ownership.field SET label = 'Item no.' WHERE entity = 'land.item' AND name = 'plain';
+CREATE TABLE land.other (id int PRIMARY KEY, plain text);
+UPDATE ownership.field SET label = 'Other no.' WHERE entity = 'land.other' AND name = 'plain';
+BEGIN;
+ALTER TABLE land.item RENAME TO item_old;
+ALTER TABLE land.other RENAME TO item;
+DROP TABLE land.item_old;
+COMMIT;
+SELECT f.label, m.table_name FROM ownership.field f JOIN ownership.mirrored_column m ON (m.entity, m.field) = (f.entity, f.name) WHERE m.table_schema = 'land' AND m.column_name = 'plain' ORDER BY 2;
+
 DROP EXTENSION ownership CASCADE;
+DROP SCHEMA land CASCADE;
+DROP TABLE copy;
 DROP TABLE product;
 DROP ROLE regress_erp, regress_pim;

@@ -54,6 +54,7 @@ extern COMPAT_NORETURN void require_no_table_matches(const char *pattern);
 extern char *require_near_field(const char *entity, const char *field);
 
 /* fields.c */
+extern bool field_knows_settings(void);
 extern void field_map_columns(List *specs);
 extern void field_set_access(const char *entity, const char *field, const char *mode, List *systems);
 extern bool field_map_column(const char *schema, const char *table, const char *column,

@@ -207,7 +207,7 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		if (html_value_of(fields, i, 10) != NULL)
 		{
 			appendStringInfoString(out, " <span class=\"quiet\">");
-			html_text(out, html_value_of(fields, i, 10));
+			html_name(out, html_value_of(fields, i, 10));
 			appendStringInfoString(out, "</span>");
 		}
 		appendStringInfoString(out, "<small>");

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "../base/base.h"
+#include "../edit/edit.h"
 #include "sheet.h"
 
 PG_FUNCTION_INFO_V1(ownership_import_sheet);
@@ -61,7 +62,7 @@ static bool
 read_sheet(const Record *r, char **cells)
 {
 	Parameters p = {0};
-	bool labels = sheet_knows_labels();
+	bool labels = field_knows_settings();
 
 	sql_add_text(&p, r->row.cells[SHEET_ENTITY]);
 	sql_add_text(&p, r->row.cells[SHEET_FIELD]);

@@ -276,13 +276,6 @@ take_columns(const SheetRow *row, List *columns)
 			&p);
 }
 
-/* Has the map a column for labels?  An older version has none. */
-bool
-sheet_knows_labels(void)
-{
-	return get_attnum(catalog_table("field", false), "label") != InvalidAttrNumber;
-}
-
 /* The columns of ownership.field that a row of the spreadsheet sets. */
 #define DECISIONS(t)                                                                               \
 	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
@@ -332,7 +325,7 @@ sheet_store(SheetRow *row)
 	sql_add_text(&p, row->cells[SHEET_RATIONALE]);
 	sql_add_text(&p, row->cells[SHEET_DECIDED_BY]);
 	sql_add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
-	if (sheet_knows_labels())
+	if (field_knows_settings())
 	{
 		sql_add_text(&p, row->cells[SHEET_LABEL]);
 		sql_run(STORE(WITH_LABEL, ", $11"), &p);

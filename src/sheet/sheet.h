@@ -93,7 +93,6 @@ typedef struct Finding
 extern const char *const sheet_headers[SHEET_CELLS];
 extern char *sheet_cell(const SheetRow *row, SheetCell cell);
 extern const SheetCheck sheet_checks[];
-extern bool sheet_knows_labels(void);
 extern void sheet_store(SheetRow *row);
 
 /* findings.c */
