@@ -59,9 +59,9 @@ SELECT seen();
 -- The spreadsheet: what differs, and no more.
 --
 COPY ownership.sheet FROM STDIN (FORMAT csv);
-product,price,my domain,erp,,crm,product.price,reject,f,f,as decided,me,2024-03-02
-product,id,my domain,erp,crm,crm,product.id,keep,t,f,as decided,,
-product,title,,,,,,,f,f,,,
+product,price,my domain,erp,,crm,product.price,reject,f,f,as decided,me,2024-03-02,
+product,id,my domain,erp,crm,crm,product.id,keep,t,f,as decided,,,
+product,title,,,,,,,f,f,,,,
 \.
 TABLE latest;
 SELECT seen();

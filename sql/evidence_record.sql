@@ -251,18 +251,62 @@ ROLLBACK;
 SELECT count(*) FROM ownership.conflict;
 
 --
--- prune() never deletes kept or discarded evidence that is not resolved.
+-- prune() never deletes what was refused and is not resolved, unless it is told to.
 --
 TRUNCATE ownership.conflict;
 INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, operation, outcome, resolved_at, resolution)
 SELECT now() - age, 'public', 'product', 'UPDATE', outcome, CASE WHEN resolution IS NOT NULL THEN now() END, resolution
-FROM unnest('{observed,filled,kept,discarded,rejected,overridden}'::text[]) outcome, unnest('{1 day,10 days}'::interval[]) age, unnest('{NULL,accepted,dismissed}'::text[]) resolution;
+FROM unnest('{observed,filled,kept,discarded,rejected,overridden,parked}'::text[]) outcome, unnest('{1 day,10 days}'::interval[]) age, unnest('{NULL,accepted,dismissed}'::text[]) resolution;
 SELECT ownership.prune('5 days');
 SELECT outcome, count(*), count(*) FILTER (WHERE recorded_at < now() - interval '5 days') AS old, count(*) FILTER (WHERE recorded_at < now() - interval '5 days' AND resolution IS NULL) AS old_unresolved
 FROM ownership.conflict GROUP BY 1 ORDER BY 1;
 SELECT ownership.prune('5 days');
 SELECT ownership.prune('0 days');
 SELECT outcome, resolution, count(*) FROM ownership.conflict GROUP BY 1, 2 ORDER BY 1, 2;
+-- by outcome, and open ones on demand
+INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, operation, outcome)
+SELECT now() - age, 'public', 'product', 'UPDATE', outcome FROM unnest('{observed,overridden}'::text[]) outcome, unnest('{1 day,10 days}'::interval[]) age;
+SELECT ownership.prune('5 days', '{overridden,kept}');
+SELECT ownership.prune('5 days', outcomes => '{kept}', unresolved => true);
+SELECT ownership.prune('5 days', '{}', true);
+SELECT outcome, recorded_at < now() - interval '5 days' AS old, count(*) FROM ownership.conflict GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT ownership.prune('5 days', unresolved => true);
+SELECT outcome, recorded_at < now() - interval '5 days' AS old, count(*) FROM ownership.conflict GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT ownership.prune(NULL), ownership.prune(NULL, unresolved => NULL);
+\set VERBOSITY default
+SELECT ownership.prune('5 days', '{observe}');
+SELECT ownership.prune('5 days', '{nonsense}');
+SELECT ownership.prune('5 days', '{kept,NULL}');
+\set VERBOSITY terse
+-- Remembered values go by their own time, that of the table or the setting, resolved
+-- or not, and not by older_than; those of this transaction stay.
+TRUNCATE ownership.conflict;
+INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, operation, outcome, resolution)
+SELECT CASE WHEN age IS NULL THEN '-infinity' ELSE now() - age END, 'public', tab, 'DELETE', 'remembered', resolution
+FROM unnest('{product,other,long}'::text[]) tab, unnest('{1 hour,3 days,10 days,NULL}'::interval[]) age, unnest('{NULL,applied}'::text[]) resolution;
+INSERT INTO ownership.mirrored_table (table_schema, table_name, remember) VALUES ('public', 'long', '200000 years');
+UPDATE ownership.mirrored_table SET remember = '2 days' WHERE table_name = 'product';
+SELECT ownership.prune('0', '{kept,written}', true);
+SELECT ownership.prune('100 years');
+SELECT table_name, date_trunc('hour', now() - recorded_at) AS age, count(*) FROM ownership.conflict WHERE recorded_at > '-infinity' GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT count(*) FROM ownership.conflict WHERE recorded_at = '-infinity';
+SET ownership.remember = '1h';
+SELECT ownership.prune('0', '{remembered}', true);
+SELECT table_name, date_trunc('hour', now() - recorded_at) AS age, count(*) FROM ownership.conflict WHERE recorded_at > '-infinity' GROUP BY 1, 2 ORDER BY 1, 2;
+RESET ownership.remember;
+DELETE FROM ownership.mirrored_table WHERE table_name = 'long';
+UPDATE ownership.mirrored_table SET remember = NULL;
+-- the history of values goes by its age, as written
+INSERT INTO ownership.history (recorded_at, table_schema, table_name, operation, outcome)
+SELECT now() - age, 'public', 'product', 'UPDATE', 'written' FROM unnest('{1 day,10 days,20 days}'::interval[]) age;
+SELECT ownership.prune('15 days', '{kept}'), ownership.prune('15 days', '{written}'), ownership.prune('5 days');
+-- A role that may delete evidence needs no privilege on the history, but to prune it.
+GRANT DELETE, SELECT ON ownership.conflict TO regress_erp;
+SELECT run_as('regress_erp', 'SELECT ownership.prune($$0$$)');
+SELECT run_as('regress_erp', 'SELECT ownership.prune($$0$$, $${written}$$)');
+SELECT count(*) FROM ownership.history;
+REVOKE ALL ON ownership.conflict FROM regress_erp;
+TRUNCATE ownership.conflict, ownership.history;
 
 --
 -- Privileges

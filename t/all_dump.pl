@@ -11,7 +11,7 @@ use Test::More;
 my $hub = new_node('hub', preload => 1);
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
-my @map = qw(system identity domain field declared_access mirrored_table mirrored_column row_owner conflict);
+my @map = qw(system identity domain field declared_access mirrored_table mirrored_column row_owner conflict history pin handover);
 my @data = qw(product orders land_erp.item stock);
 
 sub table { return sql($_[0], $_[1], "\\copy (SELECT * FROM $_[2] t ORDER BY t::text COLLATE \"C\") TO STDOUT (FORMAT csv)") }
@@ -76,12 +76,21 @@ sql($hub, 'integration', q{
 	RESET ownership.system;
 	SET ownership.enforcement = observe;
 	UPDATE orders SET status = CASE id WHEN 1 THEN 'cart' ELSE 'paid' END});
+# and what has no feature that writes it here
+sql($hub, 'integration', q{
+	INSERT INTO ownership.history (table_schema, table_name, row_key, operation, system, outcome, columns, stored, proposed)
+	VALUES ('public', 'product', '{"sku": "A"}', 'UPDATE', 'crm', 'written', '{note}', '{"note": "none"}', '{"note": null}');
+	INSERT INTO ownership.pin (table_schema, table_name, row_key, column_name, value, pinned_by, ended_at)
+	VALUES ('public', 'product', '{"sku": "gone"}', 'price', E'1\n', 'me', NULL), ('public', 'product', '{"sku": "A"}', 'price', NULL, 'me', now());
+	INSERT INTO ownership.handover (entity, field, from_system, to_system, at, done_at) VALUES ('product', 'price', 'erp', 'crm', '2020-01-01', '2020-01-02');
+	INSERT INTO ownership.feed_column VALUES (1, 'product'::regclass, '{sku}')});
 is(sql($hub, 'integration', 'SELECT outcome, count(*) FROM ownership.conflict GROUP BY 1 ORDER BY 1'),
 	"discarded|1\nkept|1\nobserved|2", 'there is evidence to dump');
 isnt(error_as($hub, 'integration', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 2}), '', 'the guard holds here');
 
 my %before = map { $_ => table($hub, 'integration', $_) } @data, map { "ownership.$_" } @map, 'sheet';
 my $guards = guards($hub, 'integration');
+my $metrics = sql($hub, 'integration', q{SELECT to_regclass('ownership.metrics') IS NOT NULL}) eq 't';
 my $last = sql($hub, 'integration', 'SELECT max(id) FROM ownership.conflict');
 like($guards, qr/^stock_b\|zzzz_ownership_amend\|A$/m, 'its guard is armed everywhere');
 
@@ -97,6 +106,13 @@ sub check
 		"land_erp.item\norders\nproduct\nstock", "$what: guards says so");
 	is(sql($node, $db, q{SELECT count(*) FROM ownership.conflict}), '4', "$what: no row went through the guard");
 
+	is(sql($node, $db, q{SELECT count(*) FROM ownership.feed_column}), '0', "$what: what feeds publish is known in no other database");
+	# evidence is for those to whom it is granted; the map, and counts, are for all
+	is(psql_as($node, $db, $erp, q{SELECT string_agg(t || ' ' || has_table_privilege('ownership.' || t, 'SELECT'), ', ' ORDER BY t)
+		FROM unnest('{conflict,handover,history,metrics,pin,feed_column}'::text[]) t WHERE to_regclass('ownership.' || t) IS NOT NULL}),
+		join(', ', 'conflict false', 'feed_column false', 'handover true', 'history false', ($metrics ? 'metrics true' : ()), 'pin false'), "$what: who reads what");
+	like(sql($node, $db, q{INSERT INTO ownership.pin (table_schema, table_name, row_key, column_name, pinned_by) VALUES ('public', 'x', '{}', 'y', 'z') RETURNING id > (SELECT max(id) FROM ownership.pin)}),
+		qr/^t/, "$what: pins go on with new ids");
 	# the superuser is nobody here
 	my $super = sql($node, $db, 'SELECT current_user');
 	like(error_as($node, $db, $super, q{UPDATE product SET note = 'x'}), qr/ERROR:  42501: unidentified/, "$what: nobody is refused");

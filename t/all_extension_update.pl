@@ -41,11 +41,33 @@ sub run { return sql($node, @_) }
 run('postgres', q{
 	CREATE ROLE erp_app LOGIN;
 	CREATE ROLE crm_app LOGIN;
+	CREATE ROLE keeper;
+	CREATE ROLE "keeper's heir";
 	CREATE DATABASE fresh});
 run('fresh', 'CREATE EXTENSION ownership');
 my $fresh = extension_catalog($node, 'fresh');
 # with what users grant, which is theirs
 my $granted = extension_catalog($node, 'fresh', 'GRANT SELECT ON ownership.conflict TO crm_app');
+# with what they did to functions that gain arguments: by owner, grantor and grant option
+my %longer = (
+	'assign(regclass, name[], text, text[], text[], text, text, text, text)' =>
+	  'assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)',
+	'prune(interval)' => 'prune(interval, text[], boolean)',
+);
+sub granted_on
+{
+	my @functions = map { "ownership.$_" } @_;
+	return 'GRANT SELECT ON ownership.conflict TO crm_app; ' . join '', map { qq{
+		REVOKE ALL ON FUNCTION $_ FROM PUBLIC;
+		ALTER FUNCTION $_ OWNER TO keeper;
+		GRANT EXECUTE ON FUNCTION $_ TO erp_app WITH GRANT OPTION;
+		SET ROLE erp_app;
+		GRANT EXECUTE ON FUNCTION $_ TO crm_app WITH GRANT OPTION;
+		SET ROLE crm_app;
+		GRANT EXECUTE ON FUNCTION $_ TO "keeper's heir";
+		RESET ROLE;} } @functions;
+}
+my $granted_on = extension_catalog($node, 'fresh', granted_on(values %longer));
 my $fresh_rows = extension_rows($node, 'fresh');
 
 sub same
@@ -81,7 +103,7 @@ foreach my $change (
 	[ 'GRANT EXECUTE ON FUNCTION ownership.map_changed() TO PUBLIC', 'function ownership.map_changed\(\): acl' ],
 	[ q{DELETE FROM pg_init_privs WHERE objoid = 'ownership.risks'::regclass}, 'view ownership.risks: initial privileges' ],
 	[ 'ALTER FUNCTION ownership.guard(regclass) RESET search_path', 'function ownership.guard\(pg_catalog.regclass\): definition' ],
-	[ 'ALTER FUNCTION ownership.prune(interval) COST 7', 'function ownership.prune\(interval\): definition' ],
+	[ 'ALTER FUNCTION ownership.prune(interval, text[], boolean) COST 7', 'function ownership.prune\(.*\): definition' ],
 	[ 'ALTER TABLE ownership.field DISABLE TRIGGER signal', 'trigger signal on ownership.field: enabled' ],
 	[ 'ALTER EVENT TRIGGER ownership_end ENABLE', 'event trigger ownership_end: enabled' ],
 	[ q{UPDATE pg_event_trigger SET evttags = '{ALTER TABLE}' WHERE evtname = 'ownership_end'}, 'event trigger ownership_end: tags' ],
@@ -191,6 +213,8 @@ foreach my $version (@versions)
 	works($db, "$version, new library");
 	my $dumped = $node->command_ok([ 'pg_dump', '-f', "$dir/$version.sql", $db ], "$version: pg_dump");
 
+	run($db, granted_on(keys %longer));
+
 	# a newer version has more columns
 	my %columns = map { $_ => columns_of($db, $_) } @map;
 	my %before = map { $_ => rows_of($db, $_, $columns{$_}) } @map;
@@ -202,7 +226,12 @@ foreach my $version (@versions)
 	is(rows_of($db, $_, $columns{$_}), $before{$_}, "$version, updated: $_ is as it was") foreach @map;
 	is(run($db, 'SELECT name FROM ownership.domain WHERE NOT shipped ORDER BY 1'), "price\nwarranty", "$version, updated: with what users made of the guide");
 	is(guards($db), $guards, "$version, updated: the guards are");
-	same($granted, extension_catalog($node, $db), 'fresh', 'updated', "$version, updated: the same objects as a new installation, with a map");
+	same($granted_on, extension_catalog($node, $db), 'fresh', 'updated',
+		"$version, updated: the same objects as a new installation, with a map, and with what users granted");
+	is(run($db, q{SELECT proname FROM pg_proc WHERE pronamespace = 'ownership'::regnamespace AND proname = ANY ('} . '{' . join(',', map { s/\(.*//r } keys %longer) . '}' . q{') GROUP BY 1 HAVING count(*) > 1}),
+		'', "$version, updated: no function has a twin with fewer arguments");
+	$node->command_like([ 'pg_dump', '-s', $db ], qr/GRANT ALL ON FUNCTION ownership\.prune\([^)]*boolean\) TO crm_app WITH GRANT OPTION/,
+		"$version, updated: pg_dump knows what users granted");
 	works($db, "$version, updated");
 
 	# What was dumped before restores into the new version.

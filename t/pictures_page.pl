@@ -64,7 +64,7 @@ sql($node, 'postgres', 'CREATE DATABASE hub');
 			INSERT INTO ownership.system VALUES (@{[literal($system)]}, @{[literal($name)]}, @{[literal($name)]}, @{[literal($name)]}, @{[literal($name)]});
 			INSERT INTO ownership.identity (kind, name, system) VALUES ('role', @{[literal("r$n $column")]}, @{[literal($system)]});
 			INSERT INTO ownership.mirrored_table VALUES ('public', @{[literal("t$n $column")]}, NULL);
-			INSERT INTO ownership.field (entity, name, owner, key, rationale) VALUES (@{[literal($name)]}, @{[literal($column)]}, @{[literal($system)]}, true, @{[literal($name)]});
+			INSERT INTO ownership.field (entity, name, owner, key, rationale, label) VALUES (@{[literal($name)]}, @{[literal($column)]}, @{[literal($system)]}, true, @{[literal($name)]}, @{[literal("label $n, $name")]});
 			INSERT INTO ownership.field (entity, name) VALUES (@{[literal($name)]}, @{[literal("b $column")]});
 			INSERT INTO ownership.mirrored_column VALUES ('public', @{[literal("t$n $column")]}, @{[literal($column)]}, @{[literal($name)]}, @{[literal($column)]}),
 				('public', @{[literal("t$n $column")]}, @{[literal("b $column")]}, @{[literal($name)]}, @{[literal("b $column")]});
@@ -118,6 +118,7 @@ is(scalar(() = $page =~ /<$_[\s>]/g), scalar(() = $page =~ /<\/$_>/g), "every <$
   foreach qw(section table thead tbody div details summary ul bdi svg g h2 p dl nav main);
 is(scalar(() = $page =~ /[\x00-\x08\x0b-\x1f]/g), 0, 'no control characters');
 has($page, qr/\Q&lt;script&gt;document.title=&#39;taken&#39;&lt;\/script&gt;\E/, 'a name is shown as it is');
+has($page, qr/<span class="quiet"><bdi>label 0, &lt;script&gt;/, 'beside the name that people use');
 # but for times and ages
 sub timeless { return $_[0] =~ s/<time>[^<]*<\/time>|\d+ (?:min|hours)//gr }
 ok(timeless(write_out('hub', 'SELECT ownership.page()', 'again.html')) eq timeless($head . $page), 'and twice the same');

@@ -376,6 +376,7 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 	sql_run("UPDATE ownership.mirrored_column SET authoritative = true "
 			"WHERE column_name = ANY ($1) AND table_schema = $2 AND table_name = $3",
 			&q);
+	rename_pins(gone, twin);
 	rename_evidence(gone, twin);
 }
 

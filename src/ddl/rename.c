@@ -114,7 +114,7 @@ rename_column_on_map(const TablePlace *place, const char *from, const char *to)
 
 /*
  * Rename a mirrored table on the map; by foreign keys and triggers its columns,
- * row owners and binding follow, and here its former names.
+ * row owners and binding follow, and here its pins and its former names.
  *
  * Errors: the transaction's snapshot does not see the table's row.
  */
@@ -129,6 +129,7 @@ rename_on_map(const TablePlace *from, const TablePlace *to)
 				"WHERE table_schema = $1 AND table_name = $2",
 				&p) == 0)
 		report_changed_map();
+	rename_pins(from, to);
 	sql_run("UPDATE ownership.former_table SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2",
 			&p);

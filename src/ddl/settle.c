@@ -73,14 +73,18 @@ settle_schema(const Task *task)
 	"EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = $2 "                \
 	"AND t.table_name = e.table_name) AND NOT EXISTS (SELECT FROM ownership.mirrored_table t " \
 	"WHERE t.table_schema = $1 AND t.table_name = e.table_name)"
-	sql_run("UPDATE ownership.conflict e SET table_schema = $2 WHERE table_schema = $1 "
-			"AND " HERE_NOT_THERE,
-			&p);
+#define MOVE_EVIDENCE(table) \
+	"UPDATE " table " e SET table_schema = $2 WHERE table_schema = $1 AND " HERE_NOT_THERE
+	sql_run(MOVE_EVIDENCE("ownership.conflict"), &p);
+	/* an older version has no history of values */
+	if (OidIsValid(catalog_table("history", true)))
+		sql_run(MOVE_EVIDENCE("ownership.history"), &p);
 	sql_run("UPDATE ownership.activity e SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $2 "
 			"AND b.table_name = e.table_name AND b.column_name = e.column_name "
 			"AND b.system IS NOT DISTINCT FROM e.system) AND " HERE_NOT_THERE,
 			&p);
+#undef MOVE_EVIDENCE
 #undef HERE_NOT_THERE
 	if (OidIsValid(get_namespace_oid(old, true)))
 	{

@@ -17,16 +17,132 @@
 PG_FUNCTION_INFO_V1(ownership_assign);
 PG_FUNCTION_INFO_V1(ownership_assign_rows);
 
+/* What assign() sets by one statement for all of its columns, or for one column only. */
+typedef struct Extras
+{
+	char *creates; /* "owner" or "anyone" */
+	char *group;
+	char *label;
+} Extras;
+
+/*
+ * The arguments creates, column_group and label, for n columns; NULLs where the
+ * caller gives none.
+ *
+ * Errors: one of them is blank or unknown; there is a label for several columns.
+ */
+static Extras
+read_extras(FunctionCallInfo fcinfo, int n)
+{
+	Extras e = {0};
+
+	/* the function of an older version has fewer arguments */
+	if (PG_NARGS() < 12)
+		return e;
+	e.creates = call_text(fcinfo, 9);
+	e.group = call_text(fcinfo, 10);
+	e.label = call_text(fcinfo, 11);
+	if (e.creates != NULL && strcmp(e.creates, "owner") != 0 && strcmp(e.creates, "anyone") != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"creates\" must be \"owner\" or \"anyone\", not \"%s\"", e.creates),
+						errhint("It says who creates rows. NULL leaves it as it is.")));
+	if (e.group != NULL && names_is_blank_edged(e.group))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid column group: \"%s\"", e.group),
+				 errhint(
+					 "A group has a name without blanks around it. To end a group, set \"column_group\" of its fields to NULL in ownership.field.")));
+	if (e.label == NULL)
+		return e;
+	if (e.label[strspn(e.label, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the label must not be blank"),
+				 errhint("To take a label away, set it to NULL in ownership.field.")));
+	if (n != 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a label is for one column, not for %d columns", n),
+						errhint("Call ownership.assign() for each column that has a label.")));
+	return e;
+}
+
+/*
+ * Let anyone create rows, or only the owner, by the policy of those of the fields
+ * that are keys.  Only what lets others create rows is taken back from a key.
+ *
+ * Errors: none of the fields is a key.
+ */
+static void
+set_creates(const char *creates, List *entities, List *fields)
+{
+	Parameters p = {0};
+	Parameters q = {0};
+
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	q = p;
+#define KEYS "f.key AND (f.entity, f.name) IN (SELECT * FROM unnest($1, $2)) "
+	if (sql_run("SELECT FROM ownership.field f WHERE " KEYS "LIMIT 1", &p) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("none of the columns is a key"),
+				 errdetail("Who creates rows is decided by the policy of the key."),
+				 errhint(
+					 "Name the key columns, too, or mark them: set \"key\" of their fields in ownership.field.")));
+	if (strcmp(creates, "anyone") == 0)
+	{
+		sql_run("UPDATE ownership.field f SET policy = 'create_only' WHERE " KEYS
+				"AND f.policy IS DISTINCT FROM 'create_only'",
+				&p);
+		return;
+	}
+	sql_add_text(&q, policy_name(ownership_default_policy));
+	/* a policy of its own, where what would count without it lets others create rows, too */
+	sql_run("UPDATE ownership.field f SET policy = CASE WHEN coalesce(d.policy, $3) IN ('fill', 'create_only') THEN 'reject' END "
+			"FROM ownership.field g LEFT JOIN ownership.domain d ON d.name = g.domain "
+			"WHERE (g.entity, g.name) = (f.entity, f.name) AND coalesce(g.policy, d.policy, $3) IN ('fill', 'create_only') AND " KEYS,
+			&q);
+#undef KEYS
+}
+
+/* Set the extras of the columns (of ColumnSpec), which are on the map. */
+static void
+set_extras(const Extras *e, List *specs)
+{
+	List *entities = NIL;
+	List *fields = NIL;
+	Parameters p = {0};
+	ListCell *lc;
+
+	foreach(lc, specs)
+	{
+		ColumnSpec *s = lfirst(lc);
+
+		entities = lappend(entities, unconstify(char *, s->entity));
+		fields = lappend(fields, unconstify(char *, s->field));
+	}
+	if (e->creates != NULL)
+		set_creates(e->creates, entities, fields);
+	if (e->group == NULL && e->label == NULL)
+		return;
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	sql_add_text(&p, e->group);
+	sql_add_text(&p, e->label);
+	/* one statement: a group is complete at its end only */
+	sql_run("UPDATE ownership.field SET column_group = coalesce($3, column_group), label = coalesce($4, label) "
+			"WHERE (entity, name) IN (SELECT * FROM unnest($1, $2))",
+			&p);
+}
+
 /*
  * assign(relation, columns, owner, readers, writers, domain, policy, entity,
- * rationale): put columns on the map, set their fields' owner, and guard the
- * table.
+ * rationale, creates, column_group, label): put columns on the map, set their
+ * fields' owner, and guard the table.
  *
  * A NULL leaves what the map says, with two exceptions: columns NULL means all
  * columns of the table, owner NULL means that the fields have no owner.
  *
  * Errors: an argument names what does not exist or cannot be on the map; a
- * column is mapped to a field of another entity; the table is not the caller's.
+ * column is mapped to a field of another entity; the table is not the caller's;
+ * those of read_extras() and set_creates().
  */
 Datum
 ownership_assign(PG_FUNCTION_ARGS)
@@ -44,6 +160,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 	char *rationale = call_text(fcinfo, 8);
 	Bitmapset *key = field_primary_key(relid);
 	List *specs = NIL;
+	Extras extras;
 	ListCell *lc;
 
 	if (PG_ARGISNULL(1))
@@ -51,6 +168,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 	else if (columns == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no columns are given"),
 						errhint("Name them, or give NULL for all columns of the table.")));
+	extras = read_extras(fcinfo, list_length(columns));
 	SPI_connect();
 	require_system(owner);
 	require_systems(readers);
@@ -100,6 +218,7 @@ ownership_assign(PG_FUNCTION_ARGS)
 			field_set_access(s->entity, s->field, "write", writers);
 		field_check_comparable(s->entity, s->field);
 	}
+	set_extras(&extras, specs);
 	guard_relation(relid, false);
 	field_report_overwritable(schema, table, columns);
 	SPI_finish();

@@ -54,6 +54,7 @@ extern COMPAT_NORETURN void require_no_table_matches(const char *pattern);
 extern char *require_near_field(const char *entity, const char *field);
 
 /* fields.c */
+extern bool field_knows_settings(void);
 extern void field_map_columns(List *specs);
 extern void field_set_access(const char *entity, const char *field, const char *mode, List *systems);
 extern bool field_map_column(const char *schema, const char *table, const char *column,
@@ -79,6 +80,7 @@ extern void guard_relations(List *relids);
 /* evidence_names.c */
 extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
+extern void rename_pins(const TablePlace *from, const TablePlace *to);
 
 /* table_triggers.c */
 extern void table_triggers_write_filters(const char *sql, Parameters *p);
@@ -112,5 +114,6 @@ history_record_guard(const Binding *binding, bool away, TimestampTz since, Times
 
 /* evidence_names.c */
 extern void rename_carry_evidence(TriggerData *td, const char *schema, const char *table);
+extern void rename_system_evidence(const char *from, const char *to);
 
 #endif /* OWNERSHIP_EDIT_H */

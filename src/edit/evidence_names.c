@@ -1,9 +1,12 @@
 /*
  * evidence_names.c
- *		Evidence and activity follow the new name of a table or column.
+ *		Evidence, the history of values, pins and activity follow the new name of a
+ *		table, a column or a system.
  *
- * Both contain names as text.  Activity stays under the old name where there
- * is activity of the same system under the new name already.
+ * All of them contain names as text.  Activity and pins stay under the old name
+ * where there is one of the same system, or of the same value, under the new name
+ * already.  Pins belong to the map: those of a table follow at once, evidence at
+ * commit.
  */
 #include "postgres.h"
 
@@ -16,7 +19,86 @@
 #include "../catalog/catalog.h"
 #include "edit.h"
 
-/* Rename a column in a table's evidence, its keys and values included, and activity. */
+/*
+ * The tables of evidence that is a row of names and values: the history has the
+ * columns of ownership.conflict.  An older version has no history and no pins.
+ */
+#define EACH_EVIDENCE(statement, p)                       \
+	do                                                    \
+	{                                                     \
+		sql_run(statement("ownership.conflict"), (p));    \
+		if (knows_history())                              \
+			sql_run(statement("ownership.history"), (p)); \
+	} while (0)
+
+/* Has the extension a history of values, pins, and what feeds publish? */
+static bool
+knows_history(void)
+{
+	return OidIsValid(catalog_table("history", true));
+}
+
+#define RENAME_COLUMN(table)                                                      \
+	"UPDATE " table " SET columns = array_replace(columns, $3::name, $4::name), " \
+	"row_key = ownership.key_renamed(row_key, $3, $4), "                          \
+	"stored = ownership.key_renamed(stored, $3, $4), "                            \
+	"proposed = ownership.key_renamed(proposed, $3, $4) "                         \
+	"WHERE table_schema = $1 AND table_name = $2 "                                \
+	"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)"
+
+/* Is there an open pin of the value that p, a pin, has under its new names? */
+#define PINNED_ALREADY(schema, table, column, key)                                         \
+	"EXISTS (SELECT FROM ownership.pin q WHERE p.ended_at IS NULL AND q.ended_at IS NULL " \
+	"AND q.id <> p.id AND q.table_schema = " schema " AND q.table_name = " table           \
+	" AND q.column_name = " column " AND q.row_key = " key ")"
+
+/* Rename a column in the pins of a table; p has its place and both names. */
+static void
+rename_pinned_column(Parameters *p)
+{
+	sql_run("UPDATE ownership.pin p SET column_name = CASE column_name WHEN $3 THEN $4 ELSE column_name END, "
+			"row_key = ownership.key_renamed(row_key, $3, $4) "
+			"WHERE table_schema = $1 AND table_name = $2 AND (column_name = $3 OR row_key ? $3) "
+			"AND NOT " PINNED_ALREADY("$1", "$2",
+									  "CASE p.column_name WHEN $3 THEN $4 ELSE p.column_name END",
+									  "ownership.key_renamed(p.row_key, $3, $4)"),
+			p);
+}
+
+/* Rename a table in its pins. */
+void
+rename_pins(const TablePlace *from, const TablePlace *to)
+{
+	Parameters p = {0};
+
+	if (!knows_history())
+		return;
+	place_add(&p, from);
+	place_add(&p, to);
+	sql_run("UPDATE ownership.pin p SET table_schema = $3, table_name = $4 "
+			"WHERE table_schema = $1 AND table_name = $2 "
+			"AND NOT " PINNED_ALREADY("$3", "$4", "p.column_name", "p.row_key"),
+			&p);
+}
+
+/* Rename a column in what the feeds of a table are known to publish. */
+static void
+rename_published_column(const TablePlace *place, const char *from, const char *to)
+{
+	Parameters p = {0};
+
+	sql_add_oid(&p, place_find_table(place->schema, place->table));
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
+	sql_run("UPDATE ownership.feed_column SET columns = array_replace(columns, $2::name, $3::name) "
+			"WHERE relid = $1 AND $2::name = ANY (columns)",
+			&p);
+}
+
+/*
+ * Rename a column in a table's evidence, its keys and values included, its pins and
+ * its activity.
+ */
 void
 rename_column_evidence(const TablePlace *place, const char *from, const char *to)
 {
@@ -25,19 +107,22 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 	place_add(&p, place);
 	sql_add_text(&p, from);
 	sql_add_text(&p, to);
-	sql_run("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
-			"row_key = ownership.key_renamed(row_key, $3, $4), "
-			"stored = ownership.key_renamed(stored, $3, $4), "
-			"proposed = ownership.key_renamed(proposed, $3, $4) "
-			"WHERE table_schema = $1 AND table_name = $2 "
-			"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
-			&p);
+	EACH_EVIDENCE(RENAME_COLUMN, &p);
+	if (knows_history())
+	{
+		rename_pinned_column(&p);
+		rename_published_column(place, from, to);
+	}
 	sql_run("UPDATE ownership.activity a SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "
 			"AND b.table_name = $2 AND b.column_name = $4 AND b.system IS NOT DISTINCT FROM a.system)",
 			&p);
 }
+
+#define RENAME_TABLE(table)                                    \
+	"UPDATE " table " SET table_schema = $3, table_name = $4 " \
+	"WHERE table_schema = $1 AND table_name = $2"
 
 /* Rename a table in its evidence and activity. */
 void
@@ -47,15 +132,29 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 
 	place_add(&p, from);
 	place_add(&p, to);
-	sql_run("UPDATE ownership.conflict SET table_schema = $3, table_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2",
-			&p);
+	EACH_EVIDENCE(RENAME_TABLE, &p);
 	sql_run("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $3 "
 			"AND b.table_name = $4 AND b.column_name = a.column_name "
 			"AND b.system IS NOT DISTINCT FROM a.system)",
 			&p);
+}
+
+#define RENAME_SYSTEM(table) "UPDATE " table " SET system = $2 WHERE system = $1"
+
+/*
+ * Rename a system in evidence and history, so that what waits still belongs to it,
+ * and a value that it sends again is found.
+ */
+void
+rename_system_evidence(const char *from, const char *to)
+{
+	Parameters p = {0};
+
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
+	EACH_EVIDENCE(RENAME_SYSTEM, &p);
 }
 
 /*

@@ -105,6 +105,16 @@ field_check_comparable(const char *entity, const char *field)
 	}
 }
 
+/*
+ * Has ownership.field label, on_blank, history, sensitive, column_group, match_key
+ * and fresh_within?  That of an older version has none of them.
+ */
+bool
+field_knows_settings(void)
+{
+	return get_attnum(catalog_table("field", false), "label") != InvalidAttrNumber;
+}
+
 /* writing the map */
 
 /*

@@ -55,10 +55,21 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 		sql_add_text(&p, old_field);
 		sql_add_text(&p, entity);
 		sql_add_text(&p, field);
-		sql_run("INSERT INTO ownership.field (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
-				"SELECT $3, $4, domain, owner, policy, key, local, rationale, decided_by, decided_on "
-				"FROM ownership.field WHERE entity = $1 AND name = $2",
-				&p);
+#define COPY_FIELD(settings, values)                                                            \
+	"INSERT INTO ownership.field (entity, name, domain, owner, policy, key, local, rationale, " \
+	"decided_by, decided_on" settings ") SELECT $3, $4, domain, owner, policy, key, local, "    \
+	"rationale, decided_by, decided_on" values                                                  \
+	" FROM ownership.field WHERE entity = $1 AND name = $2"
+#define SETTINGS ", label, on_blank, history, sensitive, match_key, fresh_within"
+		if (field_knows_settings())
+			/* a group is of one entity */
+			sql_run(COPY_FIELD(SETTINGS ", column_group",
+							   SETTINGS ", CASE WHEN $1 = $3 THEN column_group END"),
+					&p);
+		else
+			sql_run(COPY_FIELD("", ""), &p);
+#undef SETTINGS
+#undef COPY_FIELD
 		sql_run("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 				"SELECT $3, $4, system, mode FROM ownership.declared_access "
 				"WHERE entity = $1 AND field = $2",

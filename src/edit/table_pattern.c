@@ -369,6 +369,9 @@ table_pattern_drop_undecided(const TablePlace *place, const char *column)
 				"AND (($3 IS NULL AND m.entity <> $4) OR ($3 IS NOT NULL AND f.key) "
 				"OR ($3 IS NULL AND m.field <> m.column_name) OR m.authoritative OR f.owner IS DISTINCT FROM $5 "
 				"OR f.local OR num_nonnulls(f.domain, f.policy, f.rationale, f.decided_by, f.decided_on) > 0 "
+				/* an older version does not have all of them */
+				"OR EXISTS (SELECT FROM jsonb_each_text(to_jsonb(f)) s WHERE s.value <> 'false' "
+				"AND s.key IN ('label', 'on_blank', 'history', 'sensitive', 'column_group', 'match_key', 'fresh_within')) "
 				"OR EXISTS (SELECT FROM ownership.row_owner r WHERE (r.table_schema, r.table_name) = ($1, $2) "
 				"AND ($3 IS NULL OR r.column_name = $3)) "
 				"OR EXISTS (SELECT FROM ownership.mirrored_column o WHERE o.entity = m.entity "

@@ -186,8 +186,8 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 
 /*
  * pattern_readers(), AFTER each UPDATE of a system's name: renames it where no
- * foreign key does: among the readers of patterns, an array, and in handover, which
- * has none so that the tables of the map can be truncated without it.
+ * foreign key does: among the readers of patterns, an array; in handover, which
+ * has none so that the tables of the map can be truncated without it; in evidence.
  *
  * Errors: the function was not called by such a trigger.
  */
@@ -215,6 +215,7 @@ ownership_pattern_readers(PG_FUNCTION_ARGS)
 				"to_system = CASE to_system WHEN $1 THEN $2 ELSE to_system END "
 				"WHERE $1 IN (from_system, to_system)",
 				&p);
+	rename_system_evidence(old, new);
 	SPI_finish();
 	role_restore(&caller);
 	return PointerGetDatum(NULL);

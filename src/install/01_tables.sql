@@ -133,7 +133,7 @@ COMMENT ON COLUMN ownership.field.local IS 'true: the field does not cross a sys
 COMMENT ON COLUMN ownership.field.rationale IS 'Why the system of record owns the field, and what exactly the field contains. Text for people.';
 COMMENT ON COLUMN ownership.field.decided_by IS 'Person or group that decided on the system of record. Text for people.';
 COMMENT ON COLUMN ownership.field.decided_on IS 'Day of that decision.';
-COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name. Not used yet.';
+COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name.';
 COMMENT ON COLUMN ownership.field.on_blank IS
 'What the guard does when an UPDATE in a shared table changes a stored value to a blank one: NULL, a text that is empty or white space, the JSON values null, {} and [], an empty array. It is the same for every writer, the system of record included. NULL: what the domain says, else allow. If the policy is stricter, the policy counts.
 - allow: The guard lets the change through.

@@ -46,10 +46,10 @@ Arguments:
 - carrier: true: the identity writes as the source of the table that it writes. Default: false.
 Returns nothing.';
 
-CREATE FUNCTION ownership.assign(relation regclass, columns name[], owner text, readers text[] DEFAULT NULL, writers text[] DEFAULT NULL, domain text DEFAULT NULL, policy text DEFAULT NULL, entity text DEFAULT NULL, rationale text DEFAULT NULL)
+CREATE FUNCTION ownership.assign(relation regclass, columns name[], owner text, readers text[] DEFAULT NULL, writers text[] DEFAULT NULL, domain text DEFAULT NULL, policy text DEFAULT NULL, entity text DEFAULT NULL, rationale text DEFAULT NULL, creates text DEFAULT NULL, column_group text DEFAULT NULL, label text DEFAULT NULL)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_assign' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
+COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text) IS
 'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
 Arguments:
 - relation: The table.
@@ -61,6 +61,9 @@ Arguments:
 - policy: Policy of the fields: observe, fill, create_only, keep or reject. NULL, the default: the policy stays.
 - entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
 - rationale: Why the system owns the fields. NULL, the default: the rationale stays.
+- creates: Who creates rows of the table. anyone: the key columns among the columns get the policy create_only, so that every system creates rows. owner: those of them with the policy create_only or fill, be it their own, that of the domain or the default, get no policy of their own, or reject where they would still have one of the two. At least one of the columns must be a key. NULL, the default: it stays.
+- column_group: Group of the fields: fields of one group are one value, such as an address. NULL, the default: the groups stay.
+- label: Name that people use for the field, if there is one column. NULL, the default: the label stays.
 Returns nothing.';
 
 CREATE FUNCTION ownership.add_tables(pattern text, source text DEFAULT NULL, owner text DEFAULT NULL, readers text[] DEFAULT NULL, exclude text[] DEFAULT '{}')
@@ -151,24 +154,16 @@ CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 
-CREATE FUNCTION ownership.prune(older_than interval)
-RETURNS bigint
-LANGUAGE SQL
-SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	WITH gone AS (
-		DELETE FROM ownership.conflict
-		WHERE recorded_at < now() - prune.older_than
-		  AND (outcome NOT IN ('kept', 'discarded') OR resolved_at IS NOT NULL)
-		RETURNING 1
-	)
-	SELECT count(*) FROM gone;
-END;
-COMMENT ON FUNCTION ownership.prune(interval) IS
-'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+CREATE FUNCTION ownership.prune(older_than interval, outcomes text[] DEFAULT NULL, unresolved boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_prune' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.prune(interval, text[], boolean) IS
+'Deletes old evidence, and old history of values. It leaves out evidence with the outcome kept, discarded, rejected or parked that is not resolved, unless the caller asks for it. Evidence with the outcome remembered does not go by older_than: it is deleted when its time to be remembered is over, resolved or not. The caller needs the privileges to read ownership.conflict and to delete from it.
 Arguments:
 - older_than: Least age of the evidence that it deletes, such as 90 days.
-Returns the number of deleted rows of ownership.conflict.';
+- outcomes: Outcomes of which it deletes evidence. The outcome written stands for ownership.history. NULL, the default: all outcomes; then a role that may not read ownership.history or not delete from it leaves the history as it is.
+- unresolved: true: the function also deletes what is not resolved. Values that are parked are lost by this. Default: false.
+Returns the number of deleted rows of ownership.conflict and ownership.history.';
 
 CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C

@@ -509,7 +509,7 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 		ORDER BY c.authoritative DESC, c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C")
 		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
 	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
-	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on
+	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on, f.label
 FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row for each field. All cells are text. A row that a role inserts or copies into the view replaces the field of that name on the map.';
@@ -526,6 +526,7 @@ COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not c
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
 COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
 COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
+COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
 
 CREATE FUNCTION ownership.sheet_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C

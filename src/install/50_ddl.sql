@@ -155,7 +155,7 @@ ALTER TABLE ownership.mirrored_table ENABLE ALWAYS TRIGGER bind;
 
 CREATE FUNCTION ownership.pattern_readers() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_pattern_readers' LANGUAGE C;
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, and in ownership.handover.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 

@@ -165,7 +165,9 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		"SELECT f.entity, f.name, f.owner, "
 		"coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject'), "
 		"concat_ws(', ', f.domain, CASE WHEN f.key AND f.domain IS DISTINCT FROM 'key' THEN 'key' END, CASE WHEN f.local THEN 'local' END), "
-		"count(*) OVER e, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) OVER e, o.owners, f.local "
+		"count(*) OVER e, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) OVER e, o.owners, f.local, "
+		/* an older version has no labels */
+		"nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
 		"FROM ownership.field f LEFT JOIN ownership.domain d ON d.name = f.domain "
 		"LEFT JOIN (SELECT entity, string_agg(format('%s %s', owner, n), ', ' ORDER BY n DESC, owner COLLATE \"C\") AS owners "
 		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL GROUP BY entity, owner) c GROUP BY entity) o "
@@ -202,6 +204,12 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		}
 		appendStringInfoString(out, "<tr><th scope=\"row\">");
 		html_name(out, field);
+		if (html_value_of(fields, i, 10) != NULL)
+		{
+			appendStringInfoString(out, " <span class=\"quiet\">");
+			html_name(out, html_value_of(fields, i, 10));
+			appendStringInfoString(out, "</span>");
+		}
 		appendStringInfoString(out, "<small>");
 		if (html_value_of(fields, i, 3) == NULL && strcmp(html_value_of(fields, i, 9), "t") != 0)
 			appendStringInfoString(out, "<span class=\"none\">no owner</span>, ");

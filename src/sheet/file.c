@@ -93,6 +93,11 @@ static const struct
 	{"decided at", SHEET_DECIDED_ON},
 	{"decision date", SHEET_DECIDED_ON},
 	{"approved on", SHEET_DECIDED_ON},
+	{"label", SHEET_LABEL},
+	{"field label", SHEET_LABEL},
+	{"display name", SHEET_LABEL},
+	{"display label", SHEET_LABEL},
+	{"business name", SHEET_LABEL},
 };
 
 /* The text that read_source() returns: COPY's callback has no argument of its own. */

@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 
 #include "../base/base.h"
+#include "../edit/edit.h"
 #include "sheet.h"
 
 PG_FUNCTION_INFO_V1(ownership_import_sheet);
@@ -61,17 +62,19 @@ static bool
 read_sheet(const Record *r, char **cells)
 {
 	Parameters p = {0};
+	bool labels = field_knows_settings();
 
 	sql_add_text(&p, r->row.cells[SHEET_ENTITY]);
 	sql_add_text(&p, r->row.cells[SHEET_FIELD]);
-	if (sql_run("SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, "
-				"rationale, decided_by, decided_on FROM ownership.sheet WHERE entity = $1 AND field = $2",
-				&p) == 0)
-	{
-		memset(cells, 0, SHEET_CELLS * sizeof(char *));
+	memset(cells, 0, SHEET_CELLS * sizeof(char *));
+#define READ_SHEET(label)                                                                  \
+	"SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, " \
+	"rationale, decided_by, decided_on" label                                              \
+	" FROM ownership.sheet WHERE entity = $1 AND field = $2"
+	if ((labels ? sql_run(READ_SHEET(", label"), &p) : sql_run(READ_SHEET(""), &p)) == 0)
 		return false;
-	}
-	for (int i = 0; i < SHEET_CELLS; i++)
+#undef READ_SHEET
+	for (int i = 0; i < SHEET_LABEL + labels; i++)
 		cells[i] = sql_result_text(0, i + 1);
 	return true;
 }

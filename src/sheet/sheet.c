@@ -29,10 +29,10 @@
 PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
 /* by SheetCell: the columns of the view, which are also the headers of an exported file */
-const char *const sheet_headers[SHEET_CELLS] = {"entity",	 "field",	"domain",	 "owner",
-												"readers",	 "writers", "columns",	 "policy",
-												"key",		 "local",	"rationale", "decided_by",
-												"decided_on"};
+const char *const sheet_headers[SHEET_CELLS] = {"entity",	  "field",	 "domain",	  "owner",
+												"readers",	  "writers", "columns",	  "policy",
+												"key",		  "local",	 "rationale", "decided_by",
+												"decided_on", "label"};
 
 /* A cell without its surrounding blanks; NULL when nothing is left. */
 char *
@@ -276,8 +276,24 @@ take_columns(const SheetRow *row, List *columns)
 			&p);
 }
 
+/* The columns of ownership.field that a row of the spreadsheet sets. */
+#define DECISIONS(t)                                                                               \
+	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
+	  "decided_on"
+#define WITH_LABEL(t) DECISIONS(t) ", " t "label"
+
+/* The statement that sets them; `more` is the value behind those of DECISIONS. */
+#define STORE(columns, more)                                                             \
+	"INSERT INTO ownership.field AS f (entity, name, " columns(                          \
+		"") ") "                                                                         \
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date" more ") "            \
+			"ON CONFLICT (entity, name) DO UPDATE SET (" columns("") ") = ROW(" columns( \
+				"excluded.") ") "                                                        \
+							 "WHERE (" columns("f.") ") IS DISTINCT FROM (" columns("excluded.") ")"
+
 /*
- * Stores a row: it replaces the field of that name, or makes a new one.  The
+ * Stores a row: it replaces the field of that name, or makes a new one; what the
+ * spreadsheet has no column for stays as it is.  The
  * caller has connected to SPI, and the row has an entity and a field.
  *
  * Errors: those of sheet_checks; what the map's tables and triggers refuse.
@@ -309,13 +325,13 @@ sheet_store(SheetRow *row)
 	sql_add_text(&p, row->cells[SHEET_RATIONALE]);
 	sql_add_text(&p, row->cells[SHEET_DECIDED_BY]);
 	sql_add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
-	sql_run("INSERT INTO ownership.field AS f (entity, name, domain, owner, policy, key, local, rationale, decided_by, decided_on) "
-			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::date) "
-			"ON CONFLICT (entity, name) DO UPDATE SET domain = excluded.domain, owner = excluded.owner, "
-			"policy = excluded.policy, key = excluded.key, local = excluded.local, "
-			"rationale = excluded.rationale, decided_by = excluded.decided_by, decided_on = excluded.decided_on "
-			"WHERE f.* IS DISTINCT FROM excluded.*",
-			&p);
+	if (field_knows_settings())
+	{
+		sql_add_text(&p, row->cells[SHEET_LABEL]);
+		sql_run(STORE(WITH_LABEL, ", $11"), &p);
+	}
+	else
+		sql_run(STORE(DECISIONS, ""), &p);
 	field_set_access(row->entity, row->field, "read", readers);
 	field_set_access(row->entity, row->field, "write", row->writers);
 

@@ -27,10 +27,11 @@ typedef enum SheetCell
 	SHEET_LOCAL,
 	SHEET_RATIONALE,
 	SHEET_DECIDED_BY,
-	SHEET_DECIDED_ON
+	SHEET_DECIDED_ON,
+	SHEET_LABEL
 } SheetCell;
 
-#define SHEET_CELLS (SHEET_DECIDED_ON + 1)
+#define SHEET_CELLS (SHEET_LABEL + 1)
 
 /* One field, as a row of the spreadsheet. */
 typedef struct SheetRow

@@ -31,7 +31,7 @@ ALTER TABLE ownership.field ADD label text,
 	ADD CONSTRAINT field_history_check CHECK (NOT (history AND sensitive)),
 	ADD CONSTRAINT field_column_group_check CHECK (column_group <> '' AND column_group = btrim(column_group, E' \t\r\n')),
 	ADD CONSTRAINT field_fresh_within_check CHECK (fresh_within > '0');
-COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name. Not used yet.';
+COMMENT ON COLUMN ownership.field.label IS 'Name that people use for the field. NULL: the name.';
 COMMENT ON COLUMN ownership.field.on_blank IS
 'What the guard does when an UPDATE in a shared table changes a stored value to a blank one: NULL, a text that is empty or white space, the JSON values null, {} and [], an empty array. It is the same for every writer, the system of record included. NULL: what the domain says, else allow. If the policy is stricter, the policy counts.
 - allow: The guard lets the change through.
@@ -371,19 +371,6 @@ Arguments:
 - steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
 - carrier: true: the identity writes as the source of the table that it writes. Default: false.
 Returns nothing.';
-COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text) IS
-'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
-Arguments:
-- relation: The table.
-- columns: The columns. NULL: all columns of the table.
-- owner: System of record of their fields. NULL: the fields have no system of record.
-- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
-- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
-- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
-- policy: Policy of the fields: observe, fill, create_only, keep or reject. NULL, the default: the policy stays.
-- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
-- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
-Returns nothing.';
 COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
 'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
 Arguments:
@@ -438,11 +425,6 @@ Returns one row:
 - policy: Policy that applies.
 - reason: The rule in one sentence.';
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
-COMMENT ON FUNCTION ownership.prune(interval) IS
-'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
-Arguments:
-- older_than: Least age of the evidence that it deletes, such as 90 days.
-Returns the number of deleted rows of ownership.conflict.';
 COMMENT ON FUNCTION ownership.flush() IS
 'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
 Returns nothing.';
@@ -789,7 +771,7 @@ COMMENT ON COLUMN ownership.ddl_queue.gone_types IS 'OIDs of their types.';
 COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, at commit: puts on the map and guards the tables that came under its patterns and names.';
 COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
-COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, and in ownership.handover.';
+COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
@@ -1328,3 +1310,67 @@ LEFT JOIN strength s ON s.value = f.value
 CROSS JOIN usual u
 WHERE CASE f.name WHEN 'ownership.enforcement' THEN f.value IN ('observe', 'off', 'false', 'no', '0')
 	ELSE f.rank = 2 AND coalesce(s.strong, 4) < u.strong END;
+
+/*
+ * Functions that gain arguments.  carry_privileges() is for this script only: it
+ * gives a new function the owner and the grants of the old one.
+ */
+CREATE FUNCTION ownership.carry_privileges(old regprocedure, new regprocedure)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_carry_privileges' LANGUAGE C STRICT
+SET search_path = pg_catalog, pg_temp;
+
+CREATE FUNCTION ownership.prune(older_than interval, outcomes text[] DEFAULT NULL, unresolved boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_prune' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.prune(interval, text[], boolean) IS
+'Deletes old evidence, and old history of values. It leaves out evidence with the outcome kept, discarded, rejected or parked that is not resolved, unless the caller asks for it. Evidence with the outcome remembered does not go by older_than: it is deleted when its time to be remembered is over, resolved or not. The caller needs the privileges to read ownership.conflict and to delete from it.
+Arguments:
+- older_than: Least age of the evidence that it deletes, such as 90 days.
+- outcomes: Outcomes of which it deletes evidence. The outcome written stands for ownership.history. NULL, the default: all outcomes; then a role that may not read ownership.history or not delete from it leaves the history as it is.
+- unresolved: true: the function also deletes what is not resolved. Values that are parked are lost by this. Default: false.
+Returns the number of deleted rows of ownership.conflict and ownership.history.';
+
+SELECT ownership.carry_privileges('ownership.prune(interval)', 'ownership.prune(interval, text[], boolean)');
+DROP FUNCTION ownership.prune(interval);
+
+CREATE FUNCTION ownership.assign(relation regclass, columns name[], owner text, readers text[] DEFAULT NULL, writers text[] DEFAULT NULL, domain text DEFAULT NULL, policy text DEFAULT NULL, entity text DEFAULT NULL, rationale text DEFAULT NULL, creates text DEFAULT NULL, column_group text DEFAULT NULL, label text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_assign' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text) IS
+'Puts columns of a table on the map with their system of record, and guards the table. The caller must own the table and have privileges to edit the map. A second call changes what the map says; arguments that are NULL leave it as it is, except owner.
+Arguments:
+- relation: The table.
+- columns: The columns. NULL: all columns of the table.
+- owner: System of record of their fields. NULL: the fields have no system of record.
+- readers: Systems that read the fields; they replace the declared readers. NULL, the default: the declared readers stay.
+- writers: Other systems that write the fields today; they replace the declared writers. NULL, the default: the declared writers stay.
+- domain: Domain of the fields, a name in ownership.domain. NULL, the default: the domain stays.
+- policy: Policy of the fields: observe, fill, create_only, keep or reject. NULL, the default: the policy stays.
+- entity: Entity of the fields of columns that are new on the map. NULL, the default: the name of the table, with its schema unless that is public.
+- rationale: Why the system owns the fields. NULL, the default: the rationale stays.
+- creates: Who creates rows of the table. anyone: the key columns among the columns get the policy create_only, so that every system creates rows. owner: those of them with the policy create_only or fill, be it their own, that of the domain or the default, get no policy of their own, or reject where they would still have one of the two. At least one of the columns must be a key. NULL, the default: it stays.
+- column_group: Group of the fields: fields of one group are one value, such as an address. NULL, the default: the groups stay.
+- label: Name that people use for the field, if there is one column. NULL, the default: the label stays.
+Returns nothing.';
+SELECT ownership.carry_privileges('ownership.assign(regclass, name[], text, text[], text[], text, text, text, text)',
+	'ownership.assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)');
+DROP FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text);
+
+DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
+
+/* The spreadsheet has a column for the label. */
+
+CREATE OR REPLACE VIEW ownership.sheet AS
+SELECT f.entity, f.name AS field, f.domain, f.owner,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'read') AS readers,
+	(SELECT string_agg(a.system, '; ' ORDER BY a.system COLLATE "C") FROM ownership.declared_access a
+		WHERE a.entity = f.entity AND a.field = f.name AND a.mode = 'write') AS writers,
+	(SELECT string_agg(ownership.relation_name(c.table_schema, c.table_name) || '.' || quote_ident(c.column_name), '; '
+		ORDER BY c.authoritative DESC, c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C")
+		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
+	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
+	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on, f.label
+FROM ownership.field f
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
