@@ -52,7 +52,7 @@ COMMENT ON COLUMN ownership.identity.system IS 'System that the identity writes 
 COMMENT ON COLUMN ownership.identity.strict IS 'true: in a replication worker, the policy reject raises an error, which stops the stream. false, the default: reject acts as keep there. Only for subscriptions and origins.';
 COMMENT ON COLUMN ownership.identity.steward IS 'true: the identity may write every field. Each write to a field of another system leaves evidence with the outcome overridden. Default: false.';
 COMMENT ON COLUMN ownership.identity.carrier IS 'true: the identity loads tables of several systems. It writes as the source of the table that it writes. In a shared table it writes as the system that the setting ownership.system names, else it is unidentified. Default: false.';
-COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. What it brings was judged there. Default: false.';
 
 CREATE TABLE ownership.domain (
 	name			text PRIMARY KEY,

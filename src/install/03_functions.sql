@@ -27,23 +27,24 @@ Arguments:
 - name: Short name of the new system, at most 63 bytes.
 - kind: Kind of application, such as erp, crm, pim or storefront.
 - role: Role that writes as the system. It must exist. NULL, the default: no role.
-- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- subscription: Subscription of this database that writes as the system. It may be one that does not exist yet; a NOTICE says so. NULL, the default: no subscription.
 - title: Name that people use for the system. NULL, the default: none.
 Returns nothing.';
 
-CREATE FUNCTION ownership.identify(system text, role text DEFAULT NULL, subscription text DEFAULT NULL, origin text DEFAULT NULL, strict boolean DEFAULT false, steward boolean DEFAULT false, carrier boolean DEFAULT false)
+CREATE FUNCTION ownership.identify(system text, role text DEFAULT NULL, subscription text DEFAULT NULL, origin text DEFAULT NULL, strict boolean DEFAULT false, steward boolean DEFAULT false, carrier boolean DEFAULT false, relay boolean DEFAULT false)
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_identify' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
-'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
+COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean, boolean) IS
+'Records that a role, a subscription or a replication origin writes as a system, as a steward, as a carrier or as a relay. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
 Arguments:
-- system: System that the identity writes as. NULL: only with steward or carrier.
+- system: System that the identity writes as. NULL: only with steward, carrier or relay.
 - role: Name of an existing role. NULL, the default: the identity is no role.
-- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
+- subscription: Name of a subscription of this database. It may be one that does not exist yet; a NOTICE says so. NULL, the default: the identity is no subscription.
 - origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
 - strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
 - steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
 - carrier: true: the identity writes as the source of the table that it writes. Default: false.
+- relay: true: the subscription or origin is the stream of another hub that guards by the same map. What it brings goes through without evidence, nothing that waits is applied to it, and nothing that it deletes is remembered. Default: false.
 Returns nothing.';
 
 CREATE FUNCTION ownership.assign(relation regclass, columns name[], owner text, readers text[] DEFAULT NULL, writers text[] DEFAULT NULL, domain text DEFAULT NULL, policy text DEFAULT NULL, entity text DEFAULT NULL, rationale text DEFAULT NULL, creates text DEFAULT NULL, column_group text DEFAULT NULL, label text DEFAULT NULL)

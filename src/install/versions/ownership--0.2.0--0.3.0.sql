@@ -8,7 +8,7 @@ ALTER TABLE ownership.identity ADD relay boolean NOT NULL DEFAULT false,
 	DROP CONSTRAINT identity_system_check,
 	ADD CONSTRAINT identity_system_check CHECK (system IS NOT NULL OR steward OR carrier OR relay),
 	ADD CONSTRAINT identity_relay_check CHECK (NOT relay OR kind <> 'role');
-COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.identity.relay IS 'true: the subscription or origin is the stream of another hub that guards by the same map. What it brings was judged there. Default: false.';
 ALTER TABLE ownership.domain ADD on_blank text,
 	ADD sensitive boolean NOT NULL DEFAULT false,
 	DROP CONSTRAINT domain_policy_check,
@@ -357,19 +357,8 @@ Arguments:
 - name: Short name of the new system, at most 63 bytes.
 - kind: Kind of application, such as erp, crm, pim or storefront.
 - role: Role that writes as the system. It must exist. NULL, the default: no role.
-- subscription: Subscription that writes as the system. It must exist in this database. NULL, the default: no subscription.
+- subscription: Subscription of this database that writes as the system. It may be one that does not exist yet; a NOTICE says so. NULL, the default: no subscription.
 - title: Name that people use for the system. NULL, the default: none.
-Returns nothing.';
-COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean) IS
-'Records that a role, a subscription or a replication origin writes as a system, as a steward or as a carrier. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
-Arguments:
-- system: System that the identity writes as. NULL: only with steward or carrier.
-- role: Name of an existing role. NULL, the default: the identity is no role.
-- subscription: Name of an existing subscription of this database. NULL, the default: the identity is no subscription.
-- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
-- strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
-- steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
-- carrier: true: the identity writes as the source of the table that it writes. Default: false.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.add_tables(text, text, text, text[], text[]) IS
 'Puts every column of every matching table on the map and guards these tables. Columns that are on the map stay as they are. The function records the pattern: tables and columns that appear later under it go on the map, too. The caller must own the tables. A table that another session uses is not guarded, and a NOTICE says so.
@@ -1355,6 +1344,25 @@ Returns nothing.';
 SELECT ownership.carry_privileges('ownership.assign(regclass, name[], text, text[], text[], text, text, text, text)',
 	'ownership.assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)');
 DROP FUNCTION ownership.assign(regclass, name[], text, text[], text[], text, text, text, text);
+
+CREATE FUNCTION ownership.identify(system text, role text DEFAULT NULL, subscription text DEFAULT NULL, origin text DEFAULT NULL, strict boolean DEFAULT false, steward boolean DEFAULT false, carrier boolean DEFAULT false, relay boolean DEFAULT false)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_identify' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean, boolean) IS
+'Records that a role, a subscription or a replication origin writes as a system, as a steward, as a carrier or as a relay. The caller gives exactly one of role, subscription and origin. A second call for the same identity replaces its flags.
+Arguments:
+- system: System that the identity writes as. NULL: only with steward, carrier or relay.
+- role: Name of an existing role. NULL, the default: the identity is no role.
+- subscription: Name of a subscription of this database. It may be one that does not exist yet; a NOTICE says so. NULL, the default: the identity is no subscription.
+- origin: Name of a replication origin. It may be a name that does not exist yet. NULL, the default: the identity is no origin.
+- strict: true: in a replication worker, the policy reject raises an error and stops the stream. Default: false.
+- steward: true: the identity may write every field, and each foreign write leaves evidence. Default: false.
+- carrier: true: the identity writes as the source of the table that it writes. Default: false.
+- relay: true: the subscription or origin is the stream of another hub that guards by the same map. What it brings goes through without evidence, nothing that waits is applied to it, and nothing that it deletes is remembered. Default: false.
+Returns nothing.';
+SELECT ownership.carry_privileges('ownership.identify(text, text, text, text, boolean, boolean, boolean)',
+	'ownership.identify(text, text, text, text, boolean, boolean, boolean, boolean)');
+DROP FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean);
 
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
