@@ -183,7 +183,13 @@ extern bool move_is_under_way(void);
 extern bool move_left(TriggerData *td);
 extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
 
+/* group.c */
+extern bool conflicts_stored_blank(GuardCall *call, MappedColumn *col, TupleTableSlot *stored);
+extern void conflicts_join_groups(GuardCall *call, ConflictSet *set, const Bitmapset *named,
+								  TupleTableSlot *stored, TupleTableSlot *proposed);
+
 /* conflicts.c */
+extern Conflict *conflicts_new(GuardCall *call, ConflictSet *set, MappedColumn *col);
 extern void conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
 						  bool stored_blank);
 extern void conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,

@@ -216,6 +216,8 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 		col->owner = catalog_text(scan, Anum_field_owner);
 		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
 		col->key = catalog_bool(scan, Anum_field_key);
+		if (catalog_has(scan, Anum_field_column_group))
+			col->column_group = catalog_text(scan, Anum_field_column_group);
 		if (domain != NULL && (col->policy == POLICY_UNSET || on_blank == NULL))
 		{
 			const char *dkeys[1] = {domain};
@@ -459,6 +461,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		foreach(lc, map->ancestors)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
+		map_find_groups(map);
 		load_row_key(map, rel);
 		load_others(map, rel);
 		load_defaults_above(map, rel);

@@ -108,6 +108,8 @@ typedef struct MappedColumn
 	ValueType type;
 	BlankKind blank;  /* how its blank values are recognised */
 	OnBlank on_blank; /* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
+	char *column_group; /* the field's, or NULL */
+	int group; /* columns with this number are one value; 0: the column is one of its own */
 	/*
 	 * The defaults of the column: the relation's own, and for a partition those of
 	 * its ancestors after it, in their order.  A default replaces a refused value,
@@ -174,6 +176,7 @@ typedef struct Conflict
 	Verdict verdict;
 	bool softened; /* reject acts as keep in a replicated stream */
 	bool blank;	   /* what decided is on_blank, not the policy; owner may be NULL then */
+	bool with_group; /* it is that of another column of the group */
 } Conflict;
 
 /* The conflicts of one row. */
@@ -260,6 +263,9 @@ extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnul
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);
 extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber attnum);
 
+/* map_group.c */
+extern MappedColumn *map_next_in_group(RelationMap *map, int group, MappedColumn *col);
+
 /* map.c */
 extern uint64 map_edits;
 extern bool map_forget(Oid relid);
@@ -304,6 +310,9 @@ extern const Writer *writer_of(const WriterKey *key);
 extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at);
+
+/* map_group.c */
+extern void map_find_groups(RelationMap *map);
 
 /* map.c */
 extern uint64 map_signals;

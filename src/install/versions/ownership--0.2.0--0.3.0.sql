@@ -40,7 +40,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
-COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';
+COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 ALTER TABLE ownership.mirrored_table ADD remember interval,
@@ -226,6 +226,19 @@ CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.feed_column
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub;
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub_truncate;
 GRANT SELECT ON ownership.handover TO PUBLIC;
+
+/* Groups. */
+
+CREATE FUNCTION ownership.group_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_group_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.group_check() IS 'Trigger on ownership.field and ownership.domain: at the end of the transaction, refuses a group whose fields are not one value.';
+REVOKE ALL ON FUNCTION ownership.group_check() FROM PUBLIC;
+/* deferred: an edit of a group may take several statements; what replication brings was checked where it was made */
+CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE ON ownership.field DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW WHEN (NEW.column_group IS NOT NULL) EXECUTE FUNCTION ownership.group_check();
+CREATE CONSTRAINT TRIGGER group_check AFTER UPDATE ON ownership.domain DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW WHEN (NEW.policy IS DISTINCT FROM OLD.policy) EXECUTE FUNCTION ownership.group_check();
 
 /* Comments describe arguments, results and columns. */
 
