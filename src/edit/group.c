@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -170,6 +171,8 @@ ownership_group_check(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	SET_LOCKTAG_ADVISORY(lock, MyDatabaseId, 0, 0, LOCK_CLASS);
 	(void) LockAcquire(&lock, ExclusiveLock, false, false);
+	/* the commit follows the last statement at once */
+	CommandCounterIncrement();
 	if (strcmp(SPI_getrelname(td->tg_relation), "domain") == 0)
 	{
 		List *fields = grouped_fields("field_domain_idx", call_row_text(td, tuple, "name"));
