@@ -112,13 +112,15 @@ require_one_value(const GroupField *a, const GroupField *b)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
-			 owners ? errmsg("the fields of group \"%s\" of entity \"%s\" must have one system of record",
-							 a->column_group, a->entity)
-					: errmsg("the fields of group \"%s\" of entity \"%s\" must have one policy",
-							 a->column_group, a->entity),
+			 owners
+				 ? errmsg("the fields of group \"%s\" of entity \"%s\" must have one system of record",
+						  a->column_group, a->entity)
+				 : errmsg("the fields of group \"%s\" of entity \"%s\" must have one policy",
+						  a->column_group, a->entity),
 			 owners ? errdetail("%s %s", owner_sentence(a), owner_sentence(b))
 					: errdetail("%s %s", policy_sentence(a), policy_sentence(b)),
-			 errhint("Change all fields of the group in one transaction, or set field.column_group of one of them to NULL.")));
+			 errhint(
+				 "Change all fields of the group in one transaction, or set field.column_group of one of them to NULL.")));
 }
 
 /* Errors: the group is not one value. */
@@ -136,11 +138,12 @@ check_group(const char *entity, const char *group)
 		if (strcmp(field->column_group, group) != 0)
 			continue;
 		if (field->key)
-			ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION),
-							errmsg("key field \"%s.%s\" cannot be part of group \"%s\"",
-								   field->entity, field->name, field->column_group),
-							errdetail("A key tells which row it is; it is no part of a value in the row."),
-							errhint("Set its field.column_group to NULL.")));
+			ereport(ERROR,
+					(errcode(ERRCODE_CHECK_VIOLATION),
+					 errmsg("key field \"%s.%s\" cannot be part of group \"%s\"", field->entity,
+							field->name, field->column_group),
+					 errdetail("A key tells which row it is; it is no part of a value in the row."),
+					 errhint("Set its field.column_group to NULL.")));
 		foreach(lc2, fields)
 		{
 			const GroupField *first = lfirst(lc2);

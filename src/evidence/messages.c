@@ -87,7 +87,8 @@ owner_list(const Evidence *e)
 			appendStringInfoChar(&buf, ' ');
 		if (c->with_group)
 		{
-			appendStringInfo(&buf, "Field \"%s\" is one value with the other fields of its group \"%s\".",
+			appendStringInfo(&buf,
+							 "Field \"%s\" is one value with the other fields of its group \"%s\".",
 							 c->col->field, c->col->column_group);
 			continue;
 		}

@@ -191,9 +191,9 @@ column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *ro
 		const RowColumn *column = list_nth(columns, i);
 
 		if (row.values[i] != NULL)
-			*stored_blank = value_is_blank(list_nth_int(kinds, i),
-										   value_from_text(getBaseType(column->type), row.values[i]),
-										   false);
+			*stored_blank =
+				value_is_blank(list_nth_int(kinds, i),
+							   value_from_text(getBaseType(column->type), row.values[i]), false);
 	}
 	if (by_row)
 	{

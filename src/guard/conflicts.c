@@ -20,20 +20,6 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-/* Adds a conflict of the column, without a verdict. */
-Conflict *
-conflicts_new(GuardCall *call, ConflictSet *set, MappedColumn *col)
-{
-	Conflict *conflict;
-
-	if (set->items == NULL)
-		set->items = palloc(call->map->ncols * sizeof(Conflict));
-	conflict = &set->items[set->n++];
-	memset(conflict, 0, sizeof(Conflict));
-	conflict->col = col;
-	return conflict;
-}
-
 /*
  * Adds a column to the set if it is in conflict.  owner: of the column in this
  * row; NULL: it has none, and every writer may write it.  stored_blank: an UPDATE
@@ -255,18 +241,6 @@ conflicts_slot(Relation rel, HeapTuple tuple)
 
 	ExecStoreHeapTuple(tuple, slot, false);
 	return slot;
-}
-
-/* Does the set contain a conflict with this verdict? */
-bool
-conflicts_have(const ConflictSet *set, Verdict verdict)
-{
-	for (int i = 0; i < set->n; i++)
-	{
-		if (set->items[i].verdict == verdict)
-			return true;
-	}
-	return false;
 }
 
 /*

@@ -34,18 +34,6 @@ conflicts_stored_blank(GuardCall *call, MappedColumn *col, TupleTableSlot *store
 	return true;
 }
 
-/* The conflict of the column, or NULL. */
-static Conflict *
-conflict_of(ConflictSet *set, const MappedColumn *col)
-{
-	for (int i = 0; i < set->n; i++)
-	{
-		if (set->items[i].col == col)
-			return &set->items[i];
-	}
-	return NULL;
-}
-
 /* A column of the group is kept: does the UPDATE change this one, so that it is kept, too? */
 static bool
 is_changed(const MappedColumn *col, const Bitmapset *named, TupleTableSlot *stored,
@@ -83,7 +71,7 @@ conflicts_join_groups(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 			continue;
 		while ((col = map_next_in_group(call->map, group, col)) != NULL)
 		{
-			Conflict *conflict = conflict_of(set, col);
+			Conflict *conflict = conflicts_find(set, col);
 
 			if (conflict == NULL)
 			{

@@ -106,8 +106,8 @@ typedef struct MappedColumn
 	int nrules;
 	RowRule *rules; /* in the order in which they apply */
 	ValueType type;
-	BlankKind blank;  /* how its blank values are recognised */
-	OnBlank on_blank; /* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
+	BlankKind blank;	/* how its blank values are recognised */
+	OnBlank on_blank;	/* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
 	char *column_group; /* the field's, or NULL */
 	int group; /* columns with this number are one value; 0: the column is one of its own */
 	/*
@@ -174,8 +174,8 @@ typedef struct Conflict
 	MappedColumn *col;
 	const char *owner; /* in this row */
 	Verdict verdict;
-	bool softened; /* reject acts as keep in a replicated stream */
-	bool blank;	   /* what decided is on_blank, not the policy; owner may be NULL then */
+	bool softened;	 /* reject acts as keep in a replicated stream */
+	bool blank;		 /* what decided is on_blank, not the policy; owner may be NULL then */
 	bool with_group; /* it is that of another column of the group */
 } Conflict;
 
