@@ -25,6 +25,8 @@ my @sqlstates = (
 	[ '22023', 'invalid_parameter_value',
 		'An argument has a value that the function does not accept: a policy, a severity, a format, an empty list, a row_key.' ],
 	[ '22P02', 'invalid_text_representation', 'A cell of the spreadsheet cannot be read as yes or no.' ],
+	[ '23514', 'check_violation',
+		'An edit of the map leaves the fields of a group with several systems of record or policies, or puts a key into a group.' ],
 	[ '2D000', 'invalid_transaction_termination',
 		'guard_all() or reconcile_all() is called in a transaction block.' ],
 	[ '39P01', 'trigger_protocol_violated',

@@ -707,6 +707,25 @@ END $$;
 SELECT same('a deferred trigger writes ' || c, format('CREATE CONSTRAINT TRIGGER a AFTER UPDATE ON customer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION later(%L)', c), $$UPDATE customer SET name = 'x' WHERE id = 1$$, $$UPDATE product SET title = 'x' WHERE id = 1$$)
 FROM unnest('{title,price,cost,stock}'::text[]) WITH ORDINALITY c(c, o) ORDER BY o;
 
+--
+-- Groups: columns that are one value together.
+--
+CREATE TABLE place (id int PRIMARY KEY, street text, city text, zip text DEFAULT '-', note text);
+INSERT INTO place VALUES (1, NULL, 'Berlin', '10115', 'n'), (2, NULL, ' ', '', 'n'), (3, 'Unter den Linden 1', 'Berlin', '10117', 'n');
+DO $$ BEGIN
+	PERFORM ownership.assign('place', NULL, 'pim');
+	UPDATE ownership.field SET column_group = 'address' WHERE entity = 'lift.place' AND name IN ('street', 'city', 'zip');
+END $$;
+CREATE PROCEDURE grouped(p text, blank text) LANGUAGE sql AS $$
+	UPDATE ownership.field SET policy = p, on_blank = CASE name WHEN 'street' THEN blank END WHERE entity = 'lift.place' AND column_group = 'address'$$;
+CALL quiet();
+SELECT same(format('a group, %s, %s, by %s', p, b, w), format('CALL grouped(%L, %L)', p, b), format('SET LOCAL ownership.system = %s', w),
+	$$UPDATE place SET street = 'x', city = 'y', note = 'z'$$, $$UPDATE place SET street = 'x' WHERE id = 2$$, $$UPDATE place SET street = '', city = 'v', note = 'w'$$,
+	$$UPDATE place SET street = NULLIF(street, 'x'), city = 'u'$$, $$UPDATE place SET city = '', zip = '1'$$,
+	$$INSERT INTO place VALUES (1, '', 'c', 'd') ON CONFLICT (id) DO UPDATE SET street = EXCLUDED.street, city = EXCLUDED.city$$,
+	$$MERGE INTO place p USING (VALUES (2), (3)) v(id) ON p.id = v.id WHEN MATCHED AND p.id = 3 THEN UPDATE SET street = ' ', city = 'e' WHEN MATCHED THEN UPDATE SET zip = 'f'$$)
+FROM policies(), unnest('{NULL,observe,keep,reject}'::text[]) WITH ORDINALITY b(b, q), unnest('{pim,erp}'::text[]) WITH ORDINALITY w(w, r) ORDER BY w.r, b.q, o;
+
 -- What has been compared: nothing diverges, and there was something to it.
 \pset tuples_only off
 SELECT count(*) AS scripts, sum(statements) AS statements, sum(errors) AS errors, sum(evidence) AS evidence,

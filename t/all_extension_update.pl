@@ -52,6 +52,7 @@ my $granted = extension_catalog($node, 'fresh', 'GRANT SELECT ON ownership.confl
 my %longer = (
 	'assign(regclass, name[], text, text[], text[], text, text, text, text)' =>
 	  'assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)',
+	'identify(text, text, text, text, boolean, boolean, boolean)' => 'identify(text, text, text, text, boolean, boolean, boolean, boolean)',
 	'prune(interval)' => 'prune(interval, text[], boolean)',
 );
 sub granted_on

@@ -53,6 +53,8 @@ static const struct
 	 "mirrored_column"},
 	{"row_owner_check",
 	 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "row_owner"},
+	{"group_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "field"},
+	{"group_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "domain"},
 	{"pattern_readers", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "system"},
 	{"sheet_row", TRIGGER_TYPE_INSTEAD | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "sheet"},
 	{"resolve", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "conflict"},

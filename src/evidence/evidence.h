@@ -66,6 +66,7 @@ extern bool evidence_can_wait(const RelationMap *map);
 extern TransactionId evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer,
 								   const char *system, Jsonb *key, TupleTableSlot *slot,
 								   const Bitmapset *attnums);
+extern Bitmapset *evidence_add_groups(RelationMap *map, Bitmapset *attnums);
 extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
 							  const char *system, Operation operation, TupleTableSlot *stored);
 extern void evidence_forget_brief(void);

@@ -85,6 +85,13 @@ owner_list(const Evidence *e)
 			continue;
 		if (buf.len > 0)
 			appendStringInfoChar(&buf, ' ');
+		if (c->with_group)
+		{
+			appendStringInfo(&buf,
+							 "Field \"%s\" is one value with the other fields of its group \"%s\".",
+							 c->col->field, c->col->column_group);
+			continue;
+		}
 		if (c->blank)
 		{
 			appendStringInfo(&buf, "The new value of field \"%s\" is blank, and its on_blank is %s.",

@@ -194,6 +194,22 @@ evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, cons
 	return InvalidTransactionId;
 }
 
+/* Adds to a set of columns (attribute numbers) all of their groups, which are one value each. */
+Bitmapset *
+evidence_add_groups(RelationMap *map, Bitmapset *attnums)
+{
+	for (int i = 0; i < map->ncols; i++)
+	{
+		MappedColumn *each = NULL;
+
+		if (map->cols[i].group == 0 || !bms_is_member(map->cols[i].attnum, attnums))
+			continue;
+		while ((each = map_next_in_group(map, map->cols[i].group, each)) != NULL)
+			attnums = bms_add_member(attnums, each->attnum);
+	}
+	return attnums;
+}
+
 /*
  * A row was deleted: records the values of columns that other systems own.  system:
  * as which the writer writes the table, NULL: none.
@@ -228,6 +244,8 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 	}
 	if (attnums[0] == NULL && attnums[1] == NULL)
 		return;
+	for (int i = 0; i < 2; i++)
+		attnums[i] = evidence_add_groups(map, attnums[i]);
 
 	tally = tally_get(map);
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);

@@ -226,6 +226,26 @@ typedef struct EvidenceRow
 	bool nulls[Natts_conflict];
 } EvidenceRow;
 
+/* Takes out of the set the conflict at `first`, with all of the same verdict in its group. */
+static ConflictSet
+take_value(ConflictSet *set, int first)
+{
+	Verdict verdict = set->items[first].verdict;
+	int group = set->items[first].col->group;
+	ConflictSet value = {0, palloc(set->n * sizeof(Conflict)), set->strictest};
+
+	for (int i = first; i < set->n; i++)
+	{
+		Conflict *c = &set->items[i];
+
+		if (c->verdict != verdict || (i != first && (group == 0 || c->col->group != group)))
+			continue;
+		value.items[value.n++] = *c;
+		c->verdict = VERDICT_ALLOW;
+	}
+	return value;
+}
+
 /* The rows of evidence (EvidenceRow) that are to be inserted. */
 static List *
 draft_evidence(Relation rel, const Evidence *original, Draft *draft)
@@ -236,11 +256,13 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 	find_fresh(rel, &e, draft);
 	for (int i = 0; i < draft->fresh.n; i++)
 	{
-		ConflictSet one = {1, &draft->fresh.items[i], original->conflicts->strictest};
+		ConflictSet one;
 		EvidenceRow *row;
 
-		if (one.items->verdict != e.outcome)
+		if (draft->fresh.items[i].verdict != e.outcome)
 			continue;
+		if (draft->apart)
+			one = take_value(&draft->fresh, i);
 		row = palloc(sizeof(EvidenceRow));
 		e.conflicts = draft->apart ? &one : &draft->fresh;
 		make_row(&e, &draft->proposal, row->values, row->nulls);

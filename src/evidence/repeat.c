@@ -8,7 +8,8 @@
  * the latest evidence of one row, one writer and one set of columns.  All sets
  * are looked at, one after the other.  The first MANY_SETS are as the statements
  * wrote them; from then on, each column is recorded in a row of its own.  So
- * there are never many more sets than columns.
+ * there are never many more sets than columns.  The columns of a group are recorded
+ * together, always: a decision on one row of evidence must not split the group.
  *
  * For a row that was not created or not deleted, the row counts as a whole, and
  * is compared with the latest evidence of that kind.
@@ -269,6 +270,20 @@ find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Lat
 	return sets;
 }
 
+/* Is a refused value of the column's group one that the latest evidence does not record? */
+static bool
+group_is_fresh(const Evidence *e, const Latest *latest, const MappedColumn *col)
+{
+	for (int i = 0; i < e->conflicts->n; i++)
+	{
+		const Conflict *c = &e->conflicts->items[i];
+
+		if (c->col->group == col->group && c->verdict == e->outcome && !latest[i].recorded)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Clears the verdicts of the conflicts in `fresh`, a copy of e's, that the
  * latest evidence for this row and writer records already.  *apart: the others
@@ -304,7 +319,9 @@ repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, Conflic
 	}
 	for (int i = 0; i < fresh->n; i++)
 	{
-		if (latest[i].recorded)
+		const MappedColumn *col = e->conflicts->items[i].col;
+
+		if (latest[i].recorded && (col->group == 0 || !group_is_fresh(e, latest, col)))
 			fresh->items[i].verdict = VERDICT_ALLOW;
 	}
 	return pending;

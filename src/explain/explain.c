@@ -122,29 +122,57 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	else
 		a.reason = psprintf("The system of record of field \"%s\" is \"%s\", not \"%s\".",
 							col->field, col->owner, system);
+	if (col->group != 0 && c.enforcement == ENFORCEMENT_ON && !steward &&
+		policy_effective(col->policy, c.default_policy) == POLICY_FILL)
+		a.reason =
+			psprintf("%s The policy fill writes group \"%s\" only where all its columns are blank.",
+					 a.reason, col->column_group);
 	return a;
 }
 
 /*
+ * The columns (RowColumn) of which fill asks whether they are blank: the column, with
+ * all of its group.  *kinds: how blank values of each are recognised, as integers.
+ */
+static List *
+columns_to_read(Relation rel, RelationMap *map, const MappedColumn *col, List **kinds)
+{
+	MappedColumn *each = NULL;
+	List *columns = list_make1(place_row_column(RelationGetRelid(rel), col->name));
+
+	*kinds = list_make1_int(col->blank);
+	while (col->group != 0 && (each = map_next_in_group(map, col->group, each)) != NULL)
+	{
+		if (each == col)
+			continue;
+		columns = lappend(columns, place_row_column(RelationGetRelid(rel), each->name));
+		*kinds = lappend_int(*kinds, each->blank);
+	}
+	return columns;
+}
+
+/*
  * The column with the owner that it has in one stored row, and no row rules.  Sets
- * *stored_blank.  Reads the row with the caller's privileges.
+ * *stored_blank, also of its group.  Reads the row with the caller's privileges.
  *
  * Errors: no such row, or several; a key that cannot be looked for; the caller
  * may not read the row.
  */
 static MappedColumn
-column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *stored_blank)
+column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *row_key,
+			  bool *stored_blank)
 {
 	MappedColumn in_row = *col;
 	bool by_row = col->nrules > 0;
-	RowColumn *column = place_row_column(RelationGetRelid(rel), col->name);
-	List *columns = list_make1(column);
+	List *kinds;
+	List *columns = columns_to_read(rel, map, col, &kinds);
 	MemoryContext cxt = CurrentMemoryContext;
 	StoredRow row;
 
 	/* reading the row runs SQL, which may load the map again and free col */
 	in_row.name = pstrdup(col->name);
 	in_row.field = pstrdup(col->field);
+	in_row.column_group = col->column_group == NULL ? NULL : pstrdup(col->column_group);
 	in_row.owner = col->owner == NULL ? NULL : pstrdup(col->owner);
 	in_row.nrules = 0;
 
@@ -157,9 +185,16 @@ column_in_row(Relation rel, const MappedColumn *col, Jsonb *row_key, bool *store
 							   RelationGetRelationName(rel),
 							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key)))));
 	/* of a domain the base type: its CHECKs may be code of another role */
-	*stored_blank = row.values[0] == NULL ||
-					value_is_blank(in_row.blank,
-								   value_from_text(getBaseType(column->type), row.values[0]), false);
+	*stored_blank = true;
+	for (int i = 0; i < list_length(columns) && *stored_blank; i++)
+	{
+		const RowColumn *column = list_nth(columns, i);
+
+		if (row.values[i] != NULL)
+			*stored_blank =
+				value_is_blank(list_nth_int(kinds, i),
+							   value_from_text(getBaseType(column->type), row.values[i]), false);
+	}
 	if (by_row)
 	{
 		char *owner = map_owner_at(row.relid, &row.tid, in_row.name);
@@ -214,7 +249,7 @@ ownership_explain(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg(
 						 "row_key must be an object: the columns that identify the row, and their values")));
-		in_row = column_in_row(rel, col, key, &stored_blank);
+		in_row = column_in_row(rel, map, col, key, &stored_blank);
 		col = &in_row;
 		map = map_get(rel);
 	}

@@ -20,23 +20,10 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-static Conflict *
-new_conflict(GuardCall *call, ConflictSet *set, MappedColumn *col)
-{
-	Conflict *conflict;
-
-	if (set->items == NULL)
-		set->items = palloc(call->map->ncols * sizeof(Conflict));
-	conflict = &set->items[set->n++];
-	memset(conflict, 0, sizeof(Conflict));
-	conflict->col = col;
-	return conflict;
-}
-
 /*
  * Adds a column to the set if it is in conflict.  owner: of the column in this
  * row; NULL: it has none, and every writer may write it.  stored_blank: an UPDATE
- * finds a blank stored there.
+ * finds a blank stored there, see conflicts_stored_blank().
  */
 void
 conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
@@ -51,7 +38,7 @@ conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *
 	verdict = verdict_for(&call->circumstances, col->policy, col->key, stored_blank, &softened);
 	if (verdict == VERDICT_ALLOW)
 		return;
-	conflict = new_conflict(call, set, col);
+	conflict = conflicts_new(call, set, col);
 	conflict->owner = owner;
 	conflict->verdict = verdict;
 	conflict->softened = softened;
@@ -71,7 +58,7 @@ add_blank(GuardCall *call, ConflictSet *set, MappedColumn *col, Conflict *known)
 	if (verdict == VERDICT_ALLOW || (known != NULL && known->verdict >= verdict))
 		return;
 	if (known == NULL)
-		known = new_conflict(call, set, col);
+		known = conflicts_new(call, set, col);
 	known->verdict = verdict;
 	known->softened = softened;
 	known->blank = true;
@@ -88,7 +75,8 @@ add_changed(GuardCall *call, ConflictSet *set, MappedColumn *col, TupleTableSlot
 	int before = set->n;
 
 	if (col->foreign)
-		conflicts_add(call, set, col, map_owner(call->map, col, stored), blank);
+		conflicts_add(call, set, col, map_owner(call->map, col, stored),
+					  blank && conflicts_stored_blank(call, col, stored));
 	if (col->on_blank != ON_BLANK_ALLOW && !blank &&
 		value_is_blank(col->blank, proposed->tts_values[att], proposed->tts_isnull[att]))
 		add_blank(call, set, col, set->n > before ? &set->items[before] : NULL);
@@ -167,6 +155,7 @@ conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 						  proposed->tts_values[att], proposed->tts_isnull[att]))
 			add_changed(call, set, col, stored, proposed);
 	}
+	conflicts_join_groups(call, set, named, stored, proposed);
 }
 
 /*
@@ -254,18 +243,6 @@ conflicts_slot(Relation rel, HeapTuple tuple)
 	return slot;
 }
 
-/* Does the set contain a conflict with this verdict? */
-bool
-conflicts_have(const ConflictSet *set, Verdict verdict)
-{
-	for (int i = 0; i < set->n; i++)
-	{
-		if (set->items[i].verdict == verdict)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Adds a conflict for each of the named columns that the writer may not write,
  * whether its value changed or not.  names: char *.
@@ -283,8 +260,6 @@ conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, 
 	for (int i = 0; i < ncols; i++)
 	{
 		bool known = !cols[i].foreign;
-		Datum value;
-		bool isnull;
 
 		for (int c = 0; c < set->n; c++)
 			known |= set->items[c].col == &cols[i];
@@ -294,9 +269,8 @@ conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, 
 		{
 			if (strcmp(lfirst(lc), cols[i].name) != 0)
 				continue;
-			value = slot_getattr(stored, cols[i].attnum, &isnull);
 			conflicts_add(call, set, &cols[i], map_owner(map, &cols[i], stored),
-						  value_is_blank(cols[i].blank, value, isnull));
+						  conflicts_stored_blank(call, &cols[i], stored));
 		}
 	}
 }

@@ -204,6 +204,16 @@ extern bool move_is_under_way(void);
 extern bool move_left(TriggerData *td);
 extern bool move_arrived(TriggerData *td, const RelationMap *map, Move *move);
 
+/* conflict_set.c */
+extern Conflict *conflicts_new(GuardCall *call, ConflictSet *set, MappedColumn *col);
+extern Conflict *conflicts_find(ConflictSet *set, const MappedColumn *col);
+extern bool conflicts_have(const ConflictSet *set, Verdict verdict);
+
+/* group.c */
+extern bool conflicts_stored_blank(GuardCall *call, MappedColumn *col, TupleTableSlot *stored);
+extern void conflicts_join_groups(GuardCall *call, ConflictSet *set, const Bitmapset *named,
+								  TupleTableSlot *stored, TupleTableSlot *proposed);
+
 /* conflicts.c */
 extern void conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
 						  bool stored_blank);
@@ -214,7 +224,6 @@ conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlo
 extern void conflicts_of_insert(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed);
 extern void conflicts_of_delete(GuardCall *call, ConflictSet *set, TupleTableSlot *stored);
 extern TupleTableSlot *conflicts_slot(Relation rel, HeapTuple tuple);
-extern bool conflicts_have(const ConflictSet *set, Verdict verdict);
 extern void
 conflicts_of_columns(GuardCall *call, ConflictSet *set, TupleTableSlot *stored, const List *names);
 extern GuardCall

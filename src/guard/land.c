@@ -470,6 +470,28 @@ candidate_names(const LandingRow *row)
 	return names;
 }
 
+/* Of the names, those of the columns that are one value with this one. */
+static List *
+names_of_value(const LandingRow *row, const char *name, List *names)
+{
+	Relation rel = table_open(row->relid, RowExclusiveLock);
+	RelationMap *map = map_get(rel);
+	MappedColumn *col = map_column(map, get_attnum(row->relid, name));
+	List *value = NIL;
+	ListCell *lc;
+
+	foreach(lc, names)
+	{
+		MappedColumn *other = map_column(map, get_attnum(row->relid, lfirst(lc)));
+
+		if (strcmp(lfirst(lc), name) == 0 || (col != NULL && other != NULL && col->group != 0 &&
+											  col->group == other->group))
+			value = lappend(value, lfirst(lc));
+	}
+	table_close(rel, NoLock);
+	return value;
+}
+
 /* Only tries whether the value of one column fits: rolls back. */
 static bool
 try_rows(void *arg)
@@ -491,7 +513,7 @@ land_value_by_value(Work *work)
 	{
 		Work one = *work;
 
-		one.but = list_delete_ptr(list_copy(names), lfirst(lc));
+		one.but = list_difference_ptr(names, names_of_value(list_nth(work->rows, work->first), lfirst(lc), names));
 		error = subxact_trial(try_rows, &one);
 		if (error != NULL)
 		{

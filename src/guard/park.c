@@ -61,7 +61,7 @@ own_columns(GuardCall *call, TupleTableSlot *row)
 		if (owner != NULL && strcmp(owner, call->system) == 0)
 			attnums = bms_add_member(attnums, col->attnum);
 	}
-	return attnums;
+	return evidence_add_groups(call->map, attnums);
 }
 
 /* Does the INSERT name the whole key? */

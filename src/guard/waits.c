@@ -44,6 +44,53 @@ prevails(const MappedColumn *col, const char *owner, TupleTableSlot *row, const 
 									   col->defaults->isnull));
 }
 
+/* The position in `waiting` of the evidence that the column's value would come from. */
+static int
+position(List *waiting, const Landed *landed)
+{
+	int i = 0;
+	ListCell *lc;
+
+	foreach(lc, waiting)
+	{
+		if (lfirst(lc) == landed->from)
+			break;
+		i++;
+	}
+	return i;
+}
+
+/*
+ * The columns of a group take their values together, from the newest evidence of any
+ * of them; none does where the creator's value of one prevails.
+ */
+static List *
+join_groups(List *chosen, List *waiting, List *held)
+{
+	List *joined = NIL;
+	ListCell *lc;
+	ListCell *lc2;
+
+	foreach(lc, chosen)
+	{
+		Landed *landed = lfirst(lc);
+		int group = landed->col->group;
+		bool newest = !list_member_int(held, group);
+
+		foreach(lc2, chosen)
+		{
+			const Landed *other = lfirst(lc2);
+
+			if (group != 0 && other->col->group == group &&
+				position(waiting, other) < position(waiting, landed))
+				newest = false;
+		}
+		if (group == 0 || newest)
+			joined = lappend(joined, landed);
+	}
+	return joined;
+}
+
 /*
  * The values (Landed) that a row takes of what waits for it (Waiting, the newest
  * first).  row: as it is stored now.  but: names of columns that take none.
@@ -53,6 +100,7 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 			 List *but)
 {
 	List *chosen = NIL;
+	List *held = NIL; /* groups of which a column takes none */
 
 	for (int i = 0; i < map->ncols; i++)
 	{
@@ -60,8 +108,13 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 		const char *owner;
 		ListCell *lc;
 
-		if (col->key || names_contain(but, col->name))
+		if (col->key)
 			continue;
+		if (names_contain(but, col->name))
+		{
+			held = lappend_int(held, col->group);
+			continue;
+		}
 		owner = map_owner(map, col, row);
 		foreach(lc, waiting)
 		{
@@ -80,8 +133,10 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 				landed->text = text;
 				chosen = lappend(chosen, landed);
 			}
+			else
+				held = lappend_int(held, col->group);
 			break;
 		}
 	}
-	return chosen;
+	return join_groups(chosen, waiting, held);
 }

@@ -142,7 +142,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
-COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';
+COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 

@@ -255,6 +255,9 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.renamed_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.group_risk
+	UNION ALL
 	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
@@ -280,6 +283,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - broken_mirror (medium): The map names a table, column, schema, system or domain that does not exist, or a row filter fails.
 - out_of_bounds (medium): The domain of the field excludes the kind of its system of record.
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
+- split_group (medium): Fields of one group are judged apart, because row owners, a partition key or several systems of record split it, or because no table has all of them.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.

@@ -217,6 +217,8 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 		col->policy = policy_from_name(catalog_text(scan, Anum_field_policy));
 		col->key = catalog_bool(scan, Anum_field_key);
 		col->sensitive = catalog_bool(scan, Anum_field_sensitive);
+		if (catalog_has(scan, Anum_field_column_group))
+			col->column_group = catalog_text(scan, Anum_field_column_group);
 		if (domain != NULL && (col->policy == POLICY_UNSET || on_blank == NULL || !col->sensitive))
 		{
 			const char *dkeys[1] = {domain};
@@ -434,6 +436,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		foreach(lc, map->ancestors)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
+		map_find_groups(map);
 		map_load_key(map, rel);
 		load_others(map, rel);
 		load_defaults_above(map, rel);

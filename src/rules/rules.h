@@ -109,8 +109,10 @@ typedef struct MappedColumn
 	int nrules;
 	RowRule *rules; /* in the order in which they apply */
 	ValueType type;
-	BlankKind blank;  /* how its blank values are recognised */
-	OnBlank on_blank; /* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
+	BlankKind blank;	/* how its blank values are recognised */
+	OnBlank on_blank;	/* the field's, else its domain's; ON_BLANK_ALLOW in a private copy */
+	char *column_group; /* the field's, or NULL */
+	int group; /* columns with this number are one value; 0: the column is one of its own */
 	/*
 	 * The defaults of the column: the relation's own, and for a partition those of
 	 * its ancestors after it, in their order.  A default replaces a refused value,
@@ -180,8 +182,9 @@ typedef struct Conflict
 	MappedColumn *col;
 	const char *owner; /* in this row */
 	Verdict verdict;
-	bool softened; /* reject acts as keep in a replicated stream */
-	bool blank;	   /* what decided is on_blank, not the policy; owner may be NULL then */
+	bool softened;	 /* reject acts as keep in a replicated stream */
+	bool blank;		 /* what decided is on_blank, not the policy; owner may be NULL then */
+	bool with_group; /* it is that of another column of the group */
 } Conflict;
 
 /* The conflicts of one row. */
@@ -278,6 +281,9 @@ extern bool map_is_expired(const RelationMap *map, TimestampTz at);
 extern void map_waits_now(const RelationMap *map);
 extern void map_waits_no_more(const RelationMap *map);
 
+/* map_group.c */
+extern MappedColumn *map_next_in_group(RelationMap *map, int group, MappedColumn *col);
+
 /* map.c */
 extern uint64 map_edits;
 extern bool map_forget(Oid relid);
@@ -325,6 +331,9 @@ extern void map_load_key(RelationMap *map, Relation rel);
 extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at);
+
+/* map_group.c */
+extern void map_find_groups(RelationMap *map);
 
 /* map.c */
 extern uint64 map_signals;

@@ -298,10 +298,49 @@ sub make_map
 			pop @{ $c->{rules} } if grep { $_->[0] eq $c->{rules}[-1][0] } @{ $c->{rules} }[ 0 .. $#{ $c->{rules} } - 1 ];
 		}
 	}
+	$self->make_groups if $self->{with}{groups};
 	$self->{source} = chance(0.2) ? pick(@systems) : undef;
 	$self->{default_policy} = pick(qw(reject reject keep observe));
 	$self->make_side if $self->{with}{side};
 	return;
+}
+
+# Groups of columns: one owner and one policy; row owners may split them.
+sub make_groups
+{
+	my ($self) = @_;
+	my @free = grep { !$_->{key} && !$_->{unowned} } @{ $self->{columns} };
+
+	for my $group (chance(0.3) ? qw(a b) : 'a')
+	{
+		my @members = some(@free);
+		my $first = $members[0];
+		my $alike = chance(0.7);
+
+		for my $c (@members)
+		{
+			@$c{qw(group owner policy)} = ($group, @$first{qw(owner policy)});
+			$c->{rules} = $first->{rules} if $alike;
+		}
+		@free = grep { !$_->{group} } @free or last;
+	}
+	return;
+}
+
+# All columns of a column's group: those that the map gives one owner and policy.
+sub alike
+{
+	my ($self, $c) = @_;
+	return $c->{group} ? grep { ($_->{group} // '') eq $c->{group} } @{ $self->{columns} } : $c;
+}
+
+# The columns that are one value with a column; none where row owners split its group.
+sub one_value
+{
+	my ($self, $c) = @_;
+	my @members = $self->alike($c);
+	my %rules = map { join("\0", map { "$_->[0]\0$_->[2]" } @{ $_->{rules} // [] }) => 1 } @members;
+	return keys %rules == 1 ? @members : $c;
 }
 
 sub value
@@ -575,6 +614,8 @@ END
 		$sql .= sprintf("UPDATE ownership.field SET on_blank = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $c->{on_blank}, Oracle::quote($c->{name}))
 		  if $c->{on_blank};
 	}
+	$sql .= sprintf("UPDATE ownership.field SET column_group = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $_->{group}, Oracle::quote($_->{name}))
+	  for grep { $_->{group} } @columns;
 	$sql .= $self->side_map_sql;
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
@@ -702,7 +743,7 @@ sub to_sql
 	elsif ($kind eq 'map')
 	{
 		$sql = 'UPDATE ownership.field SET owner = ' . Oracle::quote($s->{owner}) . ', policy = ' . Oracle::quote($s->{policy})
-		  . " WHERE entity = 'fz.t' AND name = " . Oracle::quote($s->{column});
+		  . " WHERE entity = 'fz.t' AND name IN (" . join(', ', map { Oracle::quote($_->{name}) } $self->alike($self->{column}{ $s->{column} })) . ')';
 	}
 	elsif ($kind eq 'combined')
 	{

@@ -40,7 +40,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
-COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address. NULL: the field is a value of its own. Not used yet.';
+COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 ALTER TABLE ownership.mirrored_table ADD remember interval,
@@ -226,6 +226,19 @@ CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.feed_column
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub;
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub_truncate;
 GRANT SELECT ON ownership.handover TO PUBLIC;
+
+/* Groups. */
+
+CREATE FUNCTION ownership.group_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_group_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.group_check() IS 'Trigger on ownership.field and ownership.domain: at the end of the transaction, refuses a group whose fields are not one value.';
+REVOKE ALL ON FUNCTION ownership.group_check() FROM PUBLIC;
+/* deferred: an edit of a group may take several statements; what replication brings was checked where it was made */
+CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE ON ownership.field DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW WHEN (NEW.column_group IS NOT NULL) EXECUTE FUNCTION ownership.group_check();
+CREATE CONSTRAINT TRIGGER group_check AFTER UPDATE ON ownership.domain DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW WHEN (NEW.policy IS DISTINCT FROM OLD.policy) EXECUTE FUNCTION ownership.group_check();
 
 /* Comments describe arguments, results and columns. */
 
@@ -801,6 +814,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - broken_mirror (medium): The map names a table, column, schema, system or domain that does not exist, or a row filter fails.
 - out_of_bounds (medium): The domain of the field excludes the kind of its system of record.
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
+- split_group (medium): Fields of one group are judged apart, because row owners, a partition key or several systems of record split it, or because no table has all of them.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
@@ -993,6 +1007,58 @@ SELECT 13, 'medium', 'foreign_loader', NULL, NULL, NULL, NULL, array_remove(ARRA
 		ELSE format('REVOKE SET ON PARAMETER %s FROM %I, or from the role that gives it this privilege.', l.settable, l.role) END
 FROM loader l
 WHERE l.switches_off AND EXISTS (SELECT FROM ownership.foreign_in f WHERE f.owner IS DISTINCT FROM l.system);
+
+/* Part of ownership.risks: groups that the guard does not see as one value. */
+CREATE VIEW ownership.group_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+WITH member AS (
+	SELECT f.entity, f.column_group, f.name AS field, f.owner, coalesce(f.policy, d.policy) AS policy,
+		ownership.relation_name(c.table_schema, c.table_name) AS relation, c.column_name, r.owners,
+		coalesce(r.rules, '') AS rules,
+		EXISTS (SELECT FROM pg_catalog.pg_partition_tree(t.oid) p
+			JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.relid
+			JOIN pg_catalog.pg_attribute a ON a.attrelid = k.partrelid AND a.attnum = ANY (k.partattrs)
+			WHERE a.attname = c.column_name::name) AS partition_key
+	FROM ownership.field f
+	LEFT JOIN ownership.domain d ON d.name = f.domain
+	JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
+	LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = c.table_schema::name
+	LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = c.table_name::name AND t.relkind = 'p'
+	LEFT JOIN LATERAL (SELECT string_agg(format('%L by %L', o.row_filter, o.owner), ', ' ORDER BY o.position) AS rules,
+			array_agg(o.owner) AS owners
+		FROM ownership.row_owner o
+		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name) r ON true
+	WHERE f.column_group IS NOT NULL AND NOT f.key
+), part AS (
+	/* one row for each group and table */
+	SELECT entity, column_group, relation, count(DISTINCT field) AS fields,
+		concat_ws('; ',
+			CASE WHEN count(DISTINCT rules) > 1 THEN 'the row owners of its columns differ' END,
+			CASE WHEN count(DISTINCT (owner, policy)) > 1 THEN 'its fields have several systems of record or policies' END,
+			'the table is partitioned by ' || string_agg(quote_ident(column_name), ', ' ORDER BY column_name COLLATE "C") FILTER (WHERE partition_key)) AS split
+	FROM member
+	GROUP BY entity, column_group, relation
+	HAVING count(*) > 1
+)
+SELECT 10, 'medium', 'split_group', p.entity, NULL::text, p.relation, NULL::text,
+	(SELECT coalesce(array_agg(DISTINCT s COLLATE "C") FILTER (WHERE s IS NOT NULL), '{}') FROM member m CROSS JOIN LATERAL unnest(m.owners || m.owner) s
+		WHERE m.entity = p.entity AND m.column_group = p.column_group AND m.relation = p.relation),
+	format('Group %s of %s is split in %s: %s. What is split is judged apart, so the values of two systems can end up as one.',
+		p.column_group, p.entity, p.relation, p.split),
+	'Give its fields one system of record and one policy, and its columns the same row owners; or take those that differ out of the group: set their field.column_group to NULL.'
+FROM part p
+WHERE p.split <> ''
+UNION ALL
+SELECT 10, 'medium', 'split_group', m.entity, NULL, NULL, NULL,
+	coalesce(array_agg(DISTINCT m.owner COLLATE "C") FILTER (WHERE m.owner IS NOT NULL), '{}'),
+	format('No table has all fields of group %s of %s: %s. The guard keeps together only what is in one table.', m.column_group, m.entity,
+		string_agg(DISTINCT format('%s is in %s', quote_ident(m.field), m.relation), ', ')),
+	'Link the columns that are missing in one of the tables to their fields; or make groups of those fields only that are in one table (field.column_group).'
+FROM member m
+GROUP BY m.entity, m.column_group
+HAVING count(DISTINCT m.field) > coalesce((SELECT max(p.fields) FROM part p WHERE p.entity = m.entity AND p.column_group = m.column_group), 1);
+COMMENT ON VIEW ownership.group_risk IS 'Internal: the part of ownership.risks that is about groups which are split.';
+
+GRANT SELECT ON ownership.group_risk TO PUBLIC;
 
 CREATE OR REPLACE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
@@ -1244,6 +1310,9 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.renamed_risk
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.group_risk
 	UNION ALL
 	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
 		format('Column %s of %s is not on the map.', u.column_name, u.relation),

@@ -110,6 +110,27 @@ sub writer
 	return $self->{round}{writers}{ $s->{writer} };
 }
 
+# Is the whole value blank in a row, in all columns of a group?
+sub stored_blank
+{
+	my ($self, $c, $row) = @_;
+	return !grep { !blank($_, $row->{ $_->{name} }) } $self->{round}->one_value($c);
+}
+
+# Where a column is kept, all are that are one value with it and that change.
+sub join_groups
+{
+	my ($self, $verdicts, $final, $stored, $new, @set) = @_;
+	my %kept = map { $_->{name} => 1 } map { $self->{round}->one_value($_) } grep { ($verdicts->{ $_->{name} } // '') eq 'kept' } @set;
+
+	for my $c (grep { $kept{ $_->{name} } && changed($_, $stored->{ $_->{name} }, $new->{ $_->{name} }) } @set)
+	{
+		$verdicts->{ $c->{name} } = 'kept' if ($verdicts->{ $c->{name} } // '') ne 'rejected';
+		$final->{ $c->{name} } = $stored->{ $c->{name} };
+	}
+	return;
+}
+
 # The outcome of a write by a writer that is not the owner.
 sub verdict
 {
@@ -124,7 +145,7 @@ sub verdict
 	$policy = 'keep' if $policy eq 'reject' && ($writer->{worker} || $writer->{in_worker}) && !$writer->{strict} && $operation ne 'TRUNCATE';
 	return 'rejected' if $policy eq 'reject';
 	return 'filled' if $policy eq 'create_only' && $operation eq 'INSERT';
-	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && blank($c, $stored)));
+	return 'filled' if $policy eq 'fill' && ($operation eq 'INSERT' || ($operation eq 'UPDATE' && $self->stored_blank($c, $stored)));
 	return 'rejected' if $operation eq 'TRUNCATE';
 	return 'discarded' if $operation eq 'DELETE' || ($operation eq 'INSERT' && $c->{key});
 	return 'kept';
@@ -188,10 +209,12 @@ sub unrecorded
 	{
 		my $value = Oracle::encode(values_of($proposed, $c));
 
-		next if defined $self->{memory}{"$at\0$c"} && $self->{memory}{"$at\0$c"} eq $value;
-		$self->{memory}{"$at\0$c"} = $value;
-		push @fresh, $c;
+		push @fresh, $c if !defined $self->{memory}{"$at\0$c"} || $self->{memory}{"$at\0$c"} ne $value;
 	}
+	# a value in several columns is recorded whole
+	my %fresh = map { $_->{name} => 1 } map { $self->{round}->one_value($self->{round}{column}{$_}) } @fresh;
+	@fresh = grep { $fresh{$_} } @columns;
+	$self->{memory}{"$at\0$_"} = Oracle::encode(values_of($proposed, $_)) for @fresh;
 	return @fresh;
 }
 
@@ -376,11 +399,12 @@ sub update
 		my $name = $c->{name};
 		next if !changed($c, $stored->{$name}, $new{$name});
 		my $blank = $self->blank_verdict($s, $c, $stored->{$name}, $new{$name});
-		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored->{$name}) if $self->foreign($s, $c, $stored);
+		$verdicts{$name} = $self->verdict($s, 'UPDATE', $c, $stored) if $self->foreign($s, $c, $stored);
 		$verdicts{$name} = $blank if $blank && (!$verdicts{$name} || $strictness{$blank} > $strictness{ $verdicts{$name} });
 		next if !$verdicts{$name};
 		$final{$name} = $stored->{$name} if $verdicts{$name} eq 'kept';
 	}
+	$self->join_groups(\%verdicts, \%final, $stored, \%new, @set);
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
 	{
 		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
@@ -445,7 +469,7 @@ sub stands_in_the_way
 	for my $c (@by)
 	{
 		my $verdict = $verdicts->{ $c->{name} };
-		$verdict //= $self->verdict($s, 'UPDATE', $c, $stored->{ $c->{name} }) if $self->foreign($s, $c, $stored);
+		$verdict //= $self->verdict($s, 'UPDATE', $c, $stored) if $self->foreign($s, $c, $stored);
 		$refused{ $c->{name} } = $verdict if defined $verdict && $verdict =~ /^(kept|rejected)$/;
 	}
 	%$verdicts = (%$verdicts, %refused);
@@ -535,7 +559,7 @@ sub part
 	if ($s->{kind} eq 'transaction') { $self->transaction($s->{action}); }
 	elsif ($s->{kind} eq 'map')
 	{
-		$self->{map}{ $s->{column} } = { %{ $self->{map}{ $s->{column} } }, owner => $s->{owner}, policy => $s->{policy} };
+		$self->{map}{ $_->{name} } = { %{ $self->{map}{ $_->{name} } }, owner => $s->{owner}, policy => $s->{policy} } for $r->alike($r->{column}{ $s->{column} });
 	}
 	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
 	elsif ($s->{rows})
