@@ -51,7 +51,8 @@ enum
 	Anum_field_owner,
 	Anum_field_policy,
 	Anum_field_key,
-	Anum_field_on_blank = 12 /* since 0.3.0 */
+	Anum_field_on_blank = 12, /* this and the following: since 0.3.0 */
+	Anum_field_history
 };
 
 enum

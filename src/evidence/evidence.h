@@ -41,6 +41,10 @@ extern void evidence_report_softened(const Evidence *e);
 extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
 
+/* history.c */
+extern void evidence_history(const RelationMap *map, TupleDesc desc, const Writer *writer,
+							 const char *system, TupleTableSlot *stored, TupleTableSlot *final);
+
 /*
  * Within this folder
  */
@@ -64,6 +68,14 @@ extern Jsonb *evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 extern Datum evidence_name_array(List *names);
 extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
+
+/* record.c */
+extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
+extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
+								Operation operation, const Writer *writer, const char *system,
+								const char *outcome);
+extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
+extern void evidence_check_readable(const Evidence *e, Jsonb *const values[], int n);
 
 /* repeat.c */
 extern TransactionId repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal,

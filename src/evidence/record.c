@@ -36,8 +36,8 @@
 #define LOCK_CLASS 3
 
 /* NULL: the column is NULL. */
-static void
-set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
+void
+evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 {
 	nulls[attnum - 1] = jsonb == NULL;
 	if (jsonb != NULL)
@@ -45,9 +45,10 @@ set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 }
 
 /* Sets all columns but row_key, stored, proposed and columns. */
-static void
-set_common(Datum *values, bool *nulls, const char *schema, const char *table, Operation operation,
-		   const Writer *writer, const char *system, Verdict outcome)
+void
+evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
+					Operation operation, const Writer *writer, const char *system,
+					const char *outcome)
 {
 	memset(nulls, true, Natts_conflict * sizeof(bool));
 	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -61,7 +62,7 @@ set_common(Datum *values, bool *nulls, const char *schema, const char *table, Op
 	insert_set_text(values, nulls, Anum_conflict_application,
 					application_name != NULL && application_name[0] != '\0' ? application_name
 																			: NULL);
-	insert_set_text(values, nulls, Anum_conflict_outcome, verdict_name(outcome));
+	insert_set_text(values, nulls, Anum_conflict_outcome, outcome);
 }
 
 /* The most bytes that a string in a JSON value takes in COPY, in any client encoding. */
@@ -91,8 +92,8 @@ copied_length(const char *string, int len)
  *
  * Errors: it is one (program_limit_exceeded).
  */
-static void
-check_readable(const Evidence *e, Jsonb *const values[], int n)
+void
+evidence_check_readable(const Evidence *e, Jsonb *const values[], int n)
 {
 	const Size limit = MaxAllocSize - 1024 * 1024;
 	Size size = 0;
@@ -202,13 +203,13 @@ make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 	else if (e->stored != NULL)
 		stored = (e->proposed == NULL && !refused) ? evidence_row_values(e, e->stored, limit, NULL)
 												   : evidence_values(e, e->stored, limit, NULL);
-	check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
+	evidence_check_readable(e, (Jsonb *[]){p->key, stored, proposed}, 3);
 
-	set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer, e->system,
-			   e->outcome);
-	set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
-	set_jsonb(values, nulls, Anum_conflict_stored, stored);
-	set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
+	evidence_set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer,
+						e->system, verdict_name(e->outcome));
+	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
+	evidence_set_jsonb(values, nulls, Anum_conflict_stored, stored);
+	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
 	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
@@ -290,6 +291,26 @@ any_blank(const Evidence *e)
 }
 
 /*
+ * An inserter for a table of evidence, in the current context; or, if the
+ * statement's end will be seen, for its other rows, too: then *kept has it.
+ */
+Inserter *
+evidence_inserter(const Tally *tally, Inserter **kept, const char *table)
+{
+	MemoryContext old;
+
+	if (tally->statement == NULL)
+		return insert_open(table);
+	if (*kept == NULL)
+	{
+		old = MemoryContextSwitchTo(tally->cxt);
+		*kept = insert_open(table);
+		MemoryContextSwitchTo(old);
+	}
+	return *kept;
+}
+
+/*
  * Records those of the conflicts whose verdict is e->outcome, with the values
  * of e's rows.  Observed rows of a statement beyond ownership.observed_limit are
  * only counted.
@@ -300,7 +321,7 @@ void
 evidence_record(const Evidence *e)
 {
 	Tally *tally = tally_get(e->map);
-	Inserter *inserter = tally->inserter;
+	Inserter *inserter;
 	MemoryContext cxt;
 	MemoryContext old;
 
@@ -331,16 +352,7 @@ evidence_record(const Evidence *e)
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	if (inserter == NULL)
-	{
-		/* for the statement's other rows, too, if its end will be seen */
-		if (tally->statement != NULL)
-			MemoryContextSwitchTo(tally->cxt);
-		inserter = insert_open("conflict");
-		MemoryContextSwitchTo(cxt);
-		if (tally->statement != NULL)
-			tally->inserter = inserter;
-	}
+	inserter = evidence_inserter(tally, &tally->inserter, "conflict");
 	insert_evidence(inserter, e);
 	if (tally->statement == NULL)
 		insert_close(inserter);
@@ -361,11 +373,11 @@ record_rest(const Tally *tally)
 	bool nulls[Natts_conflict];
 	JsonbValue count;
 
-	set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
-			   tally->rest_system, VERDICT_OBSERVE);
+	evidence_set_common(values, nulls, tally->schema, tally->table, tally->rest_operation, writer,
+						tally->rest_system, verdict_name(VERDICT_OBSERVE));
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
-	set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
+	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
 	values[Anum_conflict_columns - 1] = evidence_name_array(tally->rest_columns);
 	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
@@ -384,6 +396,8 @@ end_tallies(List *tallies)
 
 		if (tally->inserter != NULL)
 			insert_close(tally->inserter);
+		if (tally->history != NULL)
+			insert_close(tally->history);
 		if (tally->rest > 0)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->blanks > 0 || tally->not_created > 0 || tally->discarded > 0)
