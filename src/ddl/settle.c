@@ -73,9 +73,7 @@ settle_schema(const Task *task)
 	"EXISTS (SELECT FROM ownership.mirrored_table t WHERE t.table_schema = $2 "                \
 	"AND t.table_name = e.table_name) AND NOT EXISTS (SELECT FROM ownership.mirrored_table t " \
 	"WHERE t.table_schema = $1 AND t.table_name = e.table_name)"
-	sql_run("UPDATE ownership.conflict e SET table_schema = $2 WHERE table_schema = $1 "
-			"AND " HERE_NOT_THERE,
-			&p);
+	rename_schema_evidence(old, now, HERE_NOT_THERE);
 	sql_run("UPDATE ownership.activity e SET table_schema = $2 WHERE table_schema = $1 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $2 "
 			"AND b.table_name = e.table_name AND b.column_name = e.column_name "

@@ -79,6 +79,7 @@ extern void guard_relations(List *relids);
 /* evidence_names.c */
 extern void rename_column_evidence(const TablePlace *place, const char *from, const char *to);
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
+extern void rename_schema_evidence(const char *from, const char *to, const char *on_map);
 
 /* table_triggers.c */
 extern void table_triggers_write_filters(const char *sql, Parameters *p);

@@ -1,6 +1,6 @@
 /*
  * evidence_names.c
- *		Evidence and activity follow the new name of a table or column.
+ *		Evidence, history and activity follow the new name of a table or column.
  *
  * Both contain names as text.  Activity stays under the old name where there
  * is activity of the same system under the new name already.
@@ -16,6 +16,16 @@
 #include "../catalog/catalog.h"
 #include "edit.h"
 
+/* The tables of evidence of the installed version; the list ends with NULL. */
+static const char *const *
+evidence_tables(void)
+{
+	static const char *const tables[] = {"conflict", "history", NULL};
+	static const char *const older[] = {"conflict", NULL};
+
+	return OidIsValid(catalog_table("history", true)) ? tables : older;
+}
+
 /* Rename a column in a table's evidence, its keys and values included, and activity. */
 void
 rename_column_evidence(const TablePlace *place, const char *from, const char *to)
@@ -25,13 +35,15 @@ rename_column_evidence(const TablePlace *place, const char *from, const char *to
 	place_add(&p, place);
 	sql_add_text(&p, from);
 	sql_add_text(&p, to);
-	sql_run("UPDATE ownership.conflict SET columns = array_replace(columns, $3::name, $4::name), "
-			"row_key = ownership.key_renamed(row_key, $3, $4), "
-			"stored = ownership.key_renamed(stored, $3, $4), "
-			"proposed = ownership.key_renamed(proposed, $3, $4) "
-			"WHERE table_schema = $1 AND table_name = $2 "
-			"AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
-			&p);
+	for (const char *const *table = evidence_tables(); *table != NULL; table++)
+		sql_run(psprintf("UPDATE ownership.%s SET columns = array_replace(columns, $3::name, $4::name), "
+						 "row_key = ownership.key_renamed(row_key, $3, $4), "
+						 "stored = ownership.key_renamed(stored, $3, $4), "
+						 "proposed = ownership.key_renamed(proposed, $3, $4) "
+						 "WHERE table_schema = $1 AND table_name = $2 "
+						 "AND ($3::name = ANY (columns) OR row_key ? $3 OR stored ? $3 OR proposed ? $3)",
+						 *table),
+				&p);
 	sql_run("UPDATE ownership.activity a SET column_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 AND column_name = $3 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $1 "
@@ -47,15 +59,34 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 
 	place_add(&p, from);
 	place_add(&p, to);
-	sql_run("UPDATE ownership.conflict SET table_schema = $3, table_name = $4 "
-			"WHERE table_schema = $1 AND table_name = $2",
-			&p);
+	for (const char *const *table = evidence_tables(); *table != NULL; table++)
+		sql_run(psprintf("UPDATE ownership.%s SET table_schema = $3, table_name = $4 "
+						 "WHERE table_schema = $1 AND table_name = $2",
+						 *table),
+				&p);
 	sql_run("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $3 "
 			"AND b.table_name = $4 AND b.column_name = a.column_name "
 			"AND b.system IS NOT DISTINCT FROM a.system)",
 			&p);
+}
+
+/*
+ * Rename a schema in the evidence of those of its tables that the map has in the
+ * new schema and not in the old one.  on_map: SQL that tells so of a row e.
+ */
+void
+rename_schema_evidence(const char *from, const char *to, const char *on_map)
+{
+	Parameters p = {0};
+
+	sql_add_text(&p, from);
+	sql_add_text(&p, to);
+	for (const char *const *table = evidence_tables(); *table != NULL; table++)
+		sql_run(psprintf("UPDATE ownership.%s e SET table_schema = $2 WHERE table_schema = $1 AND %s",
+						 *table, on_map),
+				&p);
 }
 
 /*

@@ -151,6 +151,19 @@ CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 
+/* A function of its own: prune() calls it only for roles that may delete history. */
+CREATE FUNCTION ownership.prune_history(older_than interval)
+RETURNS bigint
+LANGUAGE SQL
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM ownership.history WHERE recorded_at < now() - prune_history.older_than RETURNING 1
+	)
+	SELECT count(*) FROM gone;
+END;
+COMMENT ON FUNCTION ownership.prune_history(interval) IS 'Internal: the part of prune() that deletes history.';
+
 CREATE FUNCTION ownership.prune(older_than interval)
 RETURNS bigint
 LANGUAGE SQL
@@ -162,13 +175,14 @@ BEGIN ATOMIC
 		  AND (outcome NOT IN ('kept', 'discarded') OR resolved_at IS NOT NULL)
 		RETURNING 1
 	)
-	SELECT count(*) FROM gone;
+	SELECT (SELECT count(*) FROM gone)
+		+ CASE WHEN has_table_privilege('ownership.history'::regclass, 'DELETE') THEN ownership.prune_history(prune.older_than) ELSE 0 END;
 END;
 COMMENT ON FUNCTION ownership.prune(interval) IS
-'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+'Deletes old evidence, and old history if the caller may delete rows of ownership.history. It never deletes a conflict with the outcome kept or discarded that is not resolved.
 Arguments:
-- older_than: Least age of the evidence that it deletes, such as 90 days.
-Returns the number of deleted rows of ownership.conflict.';
+- older_than: Least age of what it deletes, such as 90 days.
+Returns the number of deleted rows of ownership.conflict and ownership.history.';
 
 CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
