@@ -33,6 +33,8 @@ our %features = (
 	map_midway => { weight => 0.5, kinds => 'c' },
 	# fields that say what becomes of a change to a blank
 	blanks => { weight => 0.4, kinds => 'rcR' },
+	# fields whose changes are recorded, whoever makes them
+	history => { weight => 0.4, kinds => 'rcR' },
 	# values whose text depends on settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and
