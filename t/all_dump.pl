@@ -69,6 +69,7 @@ sql($hub, 'integration', q{
 	INSERT INTO stock VALUES ('a', 'A', 1), ('b', 'B', 2);
 	INSERT INTO orders (id, sku) VALUES (1, 'A'), (2, 'B');
 	SET ownership.system = 'crm';
+	UPDATE ownership.field SET history = true WHERE (entity, name) = ('product', 'note');
 	UPDATE product SET note = 'good';
 	-- evidence
 	UPDATE product SET price = 9 WHERE sku = 'A';
@@ -86,12 +87,14 @@ sql($hub, 'integration', q{
 	INSERT INTO ownership.feed_column VALUES (1, 'product'::regclass, '{sku}')});
 is(sql($hub, 'integration', 'SELECT outcome, count(*) FROM ownership.conflict GROUP BY 1 ORDER BY 1'),
 	"discarded|1\nkept|1\nobserved|2", 'there is evidence to dump');
+is(sql($hub, 'integration', 'SELECT stored, proposed, count(*) FROM ownership.history GROUP BY 1, 2'),
+	'{"note": "none"}|{"note": "good"}|2', 'and history');
 isnt(error_as($hub, 'integration', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 2}), '', 'the guard holds here');
 
 my %before = map { $_ => table($hub, 'integration', $_) } @data, map { "ownership.$_" } @map, 'sheet';
 my $guards = guards($hub, 'integration');
 my $metrics = sql($hub, 'integration', q{SELECT to_regclass('ownership.metrics') IS NOT NULL}) eq 't';
-my $last = sql($hub, 'integration', 'SELECT max(id) FROM ownership.conflict');
+my $last = sql($hub, 'integration', 'SELECT max(id) FROM (SELECT id FROM ownership.conflict UNION SELECT id FROM ownership.history) i');
 like($guards, qr/^stock_b\|zzzz_ownership_amend\|A$/m, 'its guard is armed everywhere');
 
 # what a restored hub must be; $erp and $crm are roles that write as these
@@ -126,6 +129,8 @@ sub check
 	# refused before the dump
 	psql_as($node, $db, $crm, q{UPDATE product SET price = 5 WHERE sku = 'A'});
 	is(sql($node, $db, "SELECT count(*) FROM ownership.conflict WHERE id > $last"), '1', "$what: once");
+	# by the first of these writes; its evidence has another number
+	is(sql($node, $db, "SELECT count(*), bool_or(id IN (SELECT id FROM ownership.conflict)) FROM ownership.history WHERE id > $last"), '1|f', "$what: so does history");
 	# the map is alive
 	sql($node, $db, q{UPDATE ownership.field SET owner = 'crm' WHERE entity = 'product' AND name = 'price'});
 	is(psql_as($node, $db, $crm, q{UPDATE product SET price = 5 WHERE sku = 'A' RETURNING price}), '5', "$what: a change of the map takes effect");

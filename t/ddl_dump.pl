@@ -12,7 +12,7 @@ use Test::More;
 my $hub = new_node('hub', preload => 0);
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
-my @map = qw(system identity domain field declared_access mirrored_pattern mirrored_table mirrored_column row_owner conflict);
+my @map = qw(system identity domain field declared_access mirrored_pattern mirrored_table mirrored_column row_owner conflict history);
 my @data = qw(product orders land_erp.item stock base);
 
 sql($hub, 'postgres', q{
@@ -54,6 +54,8 @@ sql($hub, 'integration', q{
 	INSERT INTO orders (id, sku) VALUES (1, 'A'), (2, 'B');
 	INSERT INTO base VALUES (1, 1);
 	INSERT INTO child VALUES (2, 2);
+	UPDATE ownership.field SET history = true WHERE (entity, name) = ('orders', 'status');
+	UPDATE orders SET status = 'new' WHERE id = 1;
 	SET ownership.system = 'crm';
 	UPDATE product SET price = 9 WHERE sku = 'A'});
 
@@ -70,6 +72,7 @@ sub guards
 my %before = map { $_ => table($hub, 'integration', $_) } @data, map { "ownership.$_" } @map;
 my $guards = guards($hub, 'integration');
 is(sql($hub, 'integration', 'SELECT count(*) FROM ownership.conflict'), '1', 'there is evidence');
+is(sql($hub, 'integration', 'SELECT proposed FROM ownership.history'), '{"status": "new"}', 'and history');
 
 sub psql_file
 {

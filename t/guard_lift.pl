@@ -234,6 +234,7 @@ sub world
 	  . "'), ownership.assign('w.other', '{n}', '" . pick(@systems) . "', policy => '" . pick(@policies)
 	  . "'), ownership.assign('w.other', '{note}', '" . pick(@systems) . "', policy => '" . pick(@policies) . "'); END \$\$"
 	  if chance(0.7);
+	push @{ $w->{setup} }, "-- may go\n" . history($w) if chance(0.4);
 	push @{ $w->{setup} }, "-- may go\n" . row_owner($w) if chance(0.3);
 	push @{ $w->{setup} }, "-- may go\nUPDATE ownership.mirrored_table SET source = '" . pick(@systems) . "' WHERE table_schema = 'w'" if chance(0.1);
 	push @{ $w->{setup} }, "-- may go\nDO \$\$ BEGIN PERFORM ownership.assign('w." . pick(@{ $w->{leaves} }) . "', '{"
@@ -497,6 +498,13 @@ sub writer
 	return @set;
 }
 
+# which fields have a history
+sub history
+{
+	my ($w) = @_;
+	return "UPDATE ownership.field SET history = name IN ('" . join("', '", map { $_->{name} } some(@{ $w->{mapped} })) . "') WHERE entity = 'w.t'";
+}
+
 # something that changes what the next statements meet
 sub change
 {
@@ -512,6 +520,7 @@ sub change
 	}
 	return "UPDATE ownership.field SET policy = " . pick(map({ "'$_'" } @policies), 'NULL') . " WHERE entity = 'w.t' AND name = '$col->{name}'"
 	  if $chance < 0.75;
+	return history($w) if $chance < 0.78;
 	return pick(row_owner($w), 'DELETE FROM ownership.row_owner') if $chance < 0.82;
 	return 'ALTER TABLE w.t ' . pick('DISABLE', 'ENABLE') . ' TRIGGER USER' if $chance < 0.83;
 	return 'TRUNCATE ownership.conflict' if $chance < 0.86;
@@ -611,7 +620,7 @@ sql($node, 'postgres', q{
 		PERFORM set_config('ownership.lift', lift, true), setseed(0.5);
 		PERFORM setval(oid, 100, false) FROM pg_class WHERE relnamespace = 'w'::regnamespace AND relkind = 'S' AND relname = 'counter';
 		PERFORM setval(oid, (SELECT coalesce(max(no), 0) + 1 FROM w.other), false) FROM pg_class WHERE relnamespace = 'w'::regnamespace AND relkind = 'S' AND relname <> 'counter';
-		PERFORM set_config('tool.told', coalesce(max(id), 0)::text, true) FROM ownership.conflict;
+		PERFORM set_config('tool.told', coalesce(max(id), 0)::text, true) FROM (SELECT id FROM ownership.conflict UNION ALL SELECT id FROM ownership.history) i;
 		RETURN '@prepared';
 	END $$;
 	CREATE FUNCTION tool.state() RETURNS SETOF text LANGUAGE plpgsql AS $$
@@ -626,11 +635,12 @@ sql($node, 'postgres', q{
 			RETURN NEXT '@table ' || rel;
 			RETURN QUERY EXECUTE format('SELECT t::text FROM ONLY %s t ORDER BY t::text COLLATE "C"', rel);
 		END LOOP;
-		RETURN QUERY SELECT CASE WHEN id > current_setting('tool.told')::bigint THEN '@new ' ELSE '@evidence ' END || (to_jsonb(c) - '{id,recorded_at}'::text[])::text FROM ownership.conflict c ORDER BY id;
+		RETURN QUERY SELECT CASE WHEN id > current_setting('tool.told')::bigint THEN '@new ' ELSE '@evidence ' END || (c - '{id,recorded_at}'::text[])::text
+			FROM (SELECT id, to_jsonb(c) FROM ownership.conflict c UNION ALL SELECT id, to_jsonb(h) FROM ownership.history h) e (id, c) ORDER BY id;
 	END $$;
 	CREATE PROCEDURE tool.quiet() LANGUAGE plpgsql AS $$
 	BEGIN
-		TRUNCATE ownership.conflict;
+		TRUNCATE ownership.conflict, ownership.history;
 	END $$;
 	CREATE PROCEDURE tool.clear() LANGUAGE plpgsql AS $$
 	BEGIN
@@ -640,7 +650,7 @@ sql($node, 'postgres', q{
 		DELETE FROM ownership.mirrored_column;
 		DELETE FROM ownership.mirrored_table;
 		DELETE FROM ownership.field;
-		TRUNCATE ownership.conflict;
+		TRUNCATE ownership.conflict, ownership.history;
 	END $$;
 });
 
@@ -783,7 +793,7 @@ while ($count{statements} < $wanted && $diverging < 5)
 			note("world $world, step $n: $w->{steps}[$n - 1]{sql}\n" . ($run->{off} =~ /^(ERROR:[^\n]*)/m)[0])
 			  if $ENV{ERRORS} && $run->{off} !~ /^ERROR:  (system|unidentified)/m;
 		}
-		foreach my $outcome (qw(kept discarded observed filled overridden))
+		foreach my $outcome (qw(kept discarded observed filled overridden written))
 		{
 			$count{$outcome}++ if $run->{off} =~ /^\@new .*"outcome": "$outcome"/m;
 		}
@@ -815,7 +825,7 @@ is($diverging, 0, "with and without lifting, every statement does the same (SEED
 note(join(', ', map { "$_ $count{$_}" } sort keys %count));
 if (!$ENV{WORLD} && !$diverging)
 {
-	my %least = (fired => 0.5, lifted => 0.2, spared => 0.02, rejected => 0.08, kept => 0.02, discarded => 0.02, observed => 0.03, filled => 0.01, overridden => 0.005, notices => 0.05);
+	my %least = (fired => 0.5, lifted => 0.2, spared => 0.02, rejected => 0.08, kept => 0.02, discarded => 0.02, observed => 0.03, filled => 0.01, overridden => 0.005, written => 0.005, notices => 0.05);
 	cmp_ok($count{$_} / $count{statements}, '>=', $least{$_}, "a fair share: $_") foreach sort keys %least;
 	cmp_ok($count{other_errors} / $count{statements}, '<=', 0.3, 'most statements are sound');
 	cmp_ok($count{unstable} / $count{statements}, '<=', 0.005, 'and their outcome is certain');

@@ -33,12 +33,21 @@
 static const struct
 {
 	const char *table;
+	const char *sequence;		  /* of its first column; NULL: that has none, or no sequence */
 	AttrNumber own;				  /* number of the extension's columns; a DBA added the others */
 	const char *const filled[12]; /* columns that have a value in every row that it inserts */
 } insertable[] = {
-	{"conflict", 18, {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
-	{"map_history", 11, {"id", "changed_at", "map_table", "item"}},
+	{"conflict",
+	 "conflict_id_seq",
+	 18,
+	 {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
+	{"history",
+	 "conflict_id_seq",
+	 17,
+	 {"id", "recorded_at", "table_schema", "table_name", "operation", "outcome"}},
+	{"map_history", "map_history_id_seq", 11, {"id", "changed_at", "map_table", "item"}},
 	{"activity",
+	 NULL,
 	 14,
 	 {"table_schema", "table_name", "column_name", "reads", "writes", "observed", "filled", "kept",
 	  "rejected", "overridden"}},
@@ -226,10 +235,19 @@ insert_silence(Relation rel, TriggerDesc *triggers)
 	triggers->trig_delete_before_row &= fires_before(triggers, TRIGGER_TYPE_DELETE);
 }
 
-/*
- * Begins to insert into a table whose first column is drawn from the sequence
- * TABLE_id_seq.  End with insert_close().
- */
+/* The sequence from which a table's first column is drawn. */
+static Oid
+sequence_of(const char *table)
+{
+	for (size_t t = 0; t < lengthof(insertable); t++)
+	{
+		if (strcmp(insertable[t].table, table) == 0 && insertable[t].sequence != NULL)
+			return catalog_table(insertable[t].sequence, false);
+	}
+	elog(ERROR, "table \"%s\" has no sequence", table);
+}
+
+/* Begins to insert into a table of `insertable` that has a sequence.  End with insert_close(). */
 Inserter *
 insert_open(const char *table)
 {
@@ -237,13 +255,11 @@ insert_open(const char *table)
 		AllocSetContextCreate(CurrentMemoryContext, "ownership inserter", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	Inserter *inserter = palloc0(sizeof(Inserter));
-	char sequence[NAMEDATALEN];
 
-	snprintf(sequence, sizeof(sequence), "%s_id_seq", table);
 	inserter->cxt = cxt;
 	inserter->owner = CurrentResourceOwner;
 	inserter->rel = table_open(catalog_table(table, false), RowExclusiveLock);
-	inserter->sequence = catalog_table(sequence, false);
+	inserter->sequence = sequence_of(table);
 	inserter->estate = CreateExecutorState();
 	inserter->rri = makeNode(ResultRelInfo);
 	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);

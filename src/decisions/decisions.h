@@ -103,6 +103,37 @@ extern void refusal_take_values(const Refusal *r, Oid relid, List *names, bool w
 extern bool refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row);
 extern void refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals);
 
+/* Where a Write is from. */
+typedef enum WriteSource
+{
+	WRITE_EVIDENCE, /* ownership.conflict */
+	WRITE_HISTORY,	/* ownership.history */
+	WRITE_OF_OTHERS /* the same; it is another writer's */
+} WriteSource;
+
+/* A write that went through. */
+typedef struct Write
+{
+	int64 id;
+	WriteSource source;
+	char *operation;
+	List *columns; /* of char * */
+	Jsonb *stored;
+	Jsonb *proposed;
+} Write;
+
+/* The writes of one row, the latest first. */
+typedef struct RowWrites
+{
+	char *schema;
+	char *table;
+	Jsonb *row_key; /* NULL: one write, whose row is not known */
+	List *writes;
+} RowWrites;
+
+/* writes.c */
+extern List *decision_load_writes(const char *system, TimestampTz since, TimestampTz until);
+
 /* decide.c */
 extern void decision_require_decider(void);
 

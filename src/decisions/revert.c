@@ -1,13 +1,14 @@
 /*
  * revert.c
- *		revert(): takes back what a system wrote in a period, from the evidence of
- *		writes that went through: observed, filled, overridden.
+ *		revert(): takes back what a system wrote in a period, as far as evidence of
+ *		writes that went through or the history of fields tells of it (writes.c).
  *
  * It works row by row, the latest write first.  It undoes a write only where the
  * row still contains what the write proposed; then it looks at the write before
  * with the value that the row would contain by then, so several writes of one
  * value unwind.  Where another write has changed the value since, that value
- * stays, and the writes before that change are not undone.
+ * stays, and the writes before that change are not undone.  So it is, too, where
+ * history tells that another writer has written the value that the row would contain.
  *
  * A row that was deleted is created again as it was.  A row that was created
  * stays: the owner of its key decides whether it is deleted.
@@ -31,25 +32,6 @@
 
 PG_FUNCTION_INFO_V1(ownership_revert);
 
-/* A write that went through. */
-typedef struct Event
-{
-	int64 id;
-	char *operation;
-	List *columns; /* of char * */
-	Jsonb *stored;
-	Jsonb *proposed;
-} Event;
-
-/* The writes of one row, the latest first. */
-typedef struct History
-{
-	char *schema;
-	char *table;
-	Jsonb *row_key; /* NULL: one event, whose row is not known */
-	List *events;
-} History;
-
 /* A column of a row, while its writes unwind. */
 typedef struct Unwinding
 {
@@ -57,7 +39,9 @@ typedef struct Unwinding
 	char *from;			/* as stored; NULL is NULL */
 	char *to;			/* after the writes that were undone so far; NULL is NULL */
 	bool moved;			/* at least one write was undone */
+	bool others;		/* another writer has written `to`: no earlier write is undone */
 	int64 id;			/* of the latest write; 0: none yet */
+	const Write *last;	/* the write that was undone last, if evidence may contain it, too */
 	const char *reason; /* why no earlier write is undone; NULL: none yet */
 } Unwinding;
 
@@ -66,7 +50,7 @@ typedef struct Revert
 {
 	ReturnSetInfo *rsinfo;
 	bool dry_run;
-	const History *history;
+	const RowWrites *row;
 	Oid relid;
 	/* the result for the row */
 	bool creates;	   /* the row is created again */
@@ -74,7 +58,7 @@ typedef struct Revert
 	List *columns;	   /* of Unwinding * */
 	const char *whole; /* why the row as a whole is skipped; NULL: it is not */
 	int64 whole_id;	   /* id of the evidence of that */
-	/* rows returned so far, of all histories */
+	/* rows returned so far, in all */
 	int64 done;
 	int64 skipped;
 } Revert;
@@ -84,7 +68,7 @@ static void
 put_row(Revert *run, const char *column, int64 id, const char *from, const char *to, bool done,
 		const char *reason)
 {
-	const History *h = run->history;
+	const RowWrites *h = run->row;
 	const char *texts[] = {column, from, to,
 						   !done		  ? "skipped"
 						   : run->dry_run ? "would be reverted"
@@ -124,16 +108,16 @@ find_unwinding(Revert *run, const char *name)
 
 /* Reads the columns that the row's writes name; returns how many rows have the key. */
 static int
-read_history(Revert *run)
+read_row(Revert *run)
 {
 	List *cols = NIL;
 	StoredRow row;
 	ListCell *lc;
 
 	run->columns = NIL;
-	foreach(lc, run->history->events)
+	foreach(lc, run->row->writes)
 	{
-		Event *e = lfirst(lc);
+		Write *e = lfirst(lc);
 		ListCell *name;
 
 		foreach(name, e->columns)
@@ -152,7 +136,7 @@ read_history(Revert *run)
 			cols = lappend(cols, col);
 		}
 	}
-	row_read(run->relid, list_make1(run->history->row_key), cols, !run->dry_run, false, &row);
+	row_read(run->relid, list_make1(run->row->row_key), cols, !run->dry_run, false, &row);
 	foreach(lc, run->columns)
 	{
 		Unwinding *u = lfirst(lc);
@@ -163,9 +147,53 @@ read_history(Revert *run)
 	return row.n;
 }
 
+/*
+ * Another writer has changed values of the row: where the row contains what it
+ * wrote, or would contain it by now, no earlier write is undone.
+ */
+static void
+stop_at_others(Revert *run, const Write *e)
+{
+	ListCell *lc;
+
+	foreach(lc, e->columns)
+	{
+		Unwinding *u = find_unwinding(run, lfirst(lc));
+		char *after;
+		ValueKind kind = value_object_text(e->proposed, lfirst(lc), &after);
+
+		if (u != NULL && (kind == VALUE_NULL || kind == VALUE_TEXT) &&
+			value_same_text(u->col->type, u->to, after))
+			u->others = true;
+	}
+}
+
+/* Do evidence and history say the same of the column?  Evidence may know only a length. */
+static bool
+agrees(const Unwinding *u, Jsonb *evidence, Jsonb *history)
+{
+	char *a;
+	char *b;
+	ValueKind kind = value_object_text(evidence, u->col->name, &a);
+
+	(void) value_object_text(history, u->col->name, &b);
+	return kind == VALUE_LENGTH || (kind != VALUE_ABSENT && value_same_text(u->col->type, a, b));
+}
+
+/*
+ * Is it evidence of the write that was undone last?  Of a write that is in both, the
+ * row of history is recorded directly after the evidence.
+ */
+static bool
+is_twin(const Unwinding *u, const Write *e)
+{
+	return u->last != NULL && e->source == WRITE_EVIDENCE &&
+		   agrees(u, e->stored, u->last->stored) && agrees(u, e->proposed, u->last->proposed);
+}
+
 /* Undoes one UPDATE, where the row still contains what it proposed. */
 static void
-unwind_update(Revert *run, const Event *e)
+unwind_update(Revert *run, const Write *e)
 {
 	ListCell *lc;
 
@@ -176,6 +204,7 @@ unwind_update(Revert *run, const Event *e)
 		char *after;
 		ValueKind had;
 		ValueKind proposed;
+		bool twin;
 
 		if (u == NULL)
 		{
@@ -185,6 +214,14 @@ unwind_update(Revert *run, const Event *e)
 		}
 		had = value_object_text(e->stored, lfirst(lc), &before);
 		proposed = value_object_text(e->proposed, lfirst(lc), &after);
+		twin = is_twin(u, e);
+		u->last = NULL;
+		if (u->id == 0)
+			u->id = e->id;
+		if (twin)
+			continue;
+		if (u->others && u->reason == NULL)
+			u->reason = "A later write changed it.";
 		if (u->reason != NULL)
 		{
 			/* the value may be the one from before several writes */
@@ -193,8 +230,6 @@ unwind_update(Revert *run, const Event *e)
 				u->reason = "It is as it was before.";
 			continue;
 		}
-		if (u->id == 0)
-			u->id = e->id;
 		if (u->col->generated)
 			u->reason = "The column is a generated column.";
 		else if (had == VALUE_ABSENT || proposed == VALUE_ABSENT)
@@ -213,13 +248,14 @@ unwind_update(Revert *run, const Event *e)
 		{
 			u->to = before;
 			u->moved = true;
+			u->last = e->source == WRITE_HISTORY ? e : NULL;
 		}
 	}
 }
 
 /* Undoes a DELETE: collects the columns of the row to create again; false: it cannot. */
 static bool
-unwind_delete(Revert *run, const Event *e)
+unwind_delete(Revert *run, const Write *e)
 {
 	ListCell *lc;
 
@@ -253,15 +289,21 @@ unwind_delete(Revert *run, const Event *e)
 static void
 unwind(Revert *run)
 {
-	int rows = read_history(run);
+	int rows = read_row(run);
 	ListCell *lc;
 
 	run->whole = NULL;
 	run->creates = false;
-	foreach(lc, run->history->events)
+	foreach(lc, run->row->writes)
 	{
-		const Event *e = lfirst(lc);
+		const Write *e = lfirst(lc);
 
+		if (e->source == WRITE_OF_OTHERS)
+		{
+			if (rows == 1)
+				stop_at_others(run, e);
+			continue;
+		}
 		run->whole_id = e->id;
 		if (rows > 1)
 			run->whole = psprintf("%d rows have this key.", rows);
@@ -311,8 +353,8 @@ write_back(Revert *run)
 		values = lappend(values, u->to);
 	}
 	if (columns != NIL)
-		row_write(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE,
-				  run->history->row_key, columns, values);
+		row_write(run->relid, run->creates ? OPERATION_INSERT : OPERATION_UPDATE, run->row->row_key,
+				  columns, values);
 }
 
 static bool
@@ -358,10 +400,10 @@ report_row(Revert *run, const ErrorData *error)
 }
 
 static void
-revert_history(Revert *run)
+revert_writes_of_row(Revert *run)
 {
-	const History *h = run->history;
-	const Event *e = linitial(h->events);
+	const RowWrites *h = run->row;
+	const Write *e = linitial(h->writes);
 	ErrorData *error;
 
 	if (h->row_key == NULL)
@@ -392,60 +434,6 @@ revert_history(Revert *run)
 	report_row(run, error);
 }
 
-static Event *
-take_event(uint64 row)
-{
-	Event *e = palloc(sizeof(Event));
-
-	e->id = sql_result_int64(row, 1);
-	e->operation = sql_result_text(row, 5);
-	e->columns = sql_result_texts(row, 6);
-	e->stored = sql_result_jsonb(row, 7);
-	e->proposed = sql_result_jsonb(row, 8);
-	return e;
-}
-
-/* The system's writes as a list of History, the row with the latest write first. */
-static List *
-load_histories(const char *system, TimestampTz since, TimestampTz until)
-{
-	Parameters p = {0};
-	List *histories = NIL;
-	int64 group = -1;
-	uint64 n;
-
-	sql_add_text(&p, system);
-	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
-	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
-	n = sql_run("SELECT id, table_schema, table_name, row_key, operation, array_remove(columns::text[], NULL), stored, proposed, "
-				"CASE WHEN jsonb_typeof(row_key) = 'object' "
-				"THEN max(id) OVER (PARTITION BY table_schema, table_name, row_key) ELSE id END AS latest "
-				"FROM ownership.conflict "
-				"WHERE outcome IN ('observed', 'filled', 'overridden') AND system IS NOT DISTINCT FROM $1 "
-				"AND recorded_at >= $2 AND recorded_at <= $3 AND resolution IS DISTINCT FROM 'dismissed' "
-				"ORDER BY latest DESC, id DESC",
-				&p);
-	for (uint64 i = 0; i < n; i++)
-	{
-		History *h;
-
-		if (sql_result_int64(i, 9) != group)
-		{
-			group = sql_result_int64(i, 9);
-			h = palloc0(sizeof(History));
-			h->schema = sql_result_text(i, 2);
-			h->table = sql_result_text(i, 3);
-			h->row_key = sql_result_jsonb(i, 4);
-			if (h->row_key != NULL && !JB_ROOT_IS_OBJECT(h->row_key))
-				h->row_key = NULL;
-			histories = lappend(histories, h);
-		}
-		h = llast(histories);
-		h->events = lappend(h->events, take_event(i));
-	}
-	return histories;
-}
-
 /*
  * revert(system, since, until, dry_run): returns what was, or would be, put back,
  * and what was skipped and why.  system is NULL for writers without a system.
@@ -459,7 +447,7 @@ ownership_revert(PG_FUNCTION_ARGS)
 	Revert run = {0};
 	char *system = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	MemoryContext cxt;
-	List *histories;
+	List *rows;
 	ListCell *lc;
 	int level;
 
@@ -473,18 +461,18 @@ ownership_revert(PG_FUNCTION_ARGS)
 	level = sql_pin_search_path();
 	if (!run.dry_run)
 		decision_require_decider();
-	histories = load_histories(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
-	if (histories == NIL)
+	rows = decision_load_writes(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
+	if (rows == NIL)
 		require_system(system);
 	sql_unpin_search_path(level);
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership revert", ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, histories)
+	foreach(lc, rows)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		run.history = lfirst(lc);
-		revert_history(&run);
+		run.row = lfirst(lc);
+		revert_writes_of_row(&run);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 		CHECK_FOR_INTERRUPTS();

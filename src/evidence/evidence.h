@@ -58,6 +58,10 @@ extern void evidence_report_softened(const Evidence *e);
 extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
 
+/* history.c */
+extern void evidence_history(const RelationMap *map, TupleDesc desc, const Writer *writer,
+							 const char *system, TupleTableSlot *stored, TupleTableSlot *final);
+
 /* json.c */
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
 
@@ -88,8 +92,8 @@ extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, 
 								Operation operation, const Writer *writer, const char *system,
 								const char *outcome);
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
-extern Inserter *evidence_inserter(Tally *tally);
-extern void evidence_release(const Tally *tally, Inserter *inserter);
+extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
+extern void evidence_release(const Inserter *kept, Inserter *inserter);
 
 /* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal

@@ -251,7 +251,7 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
 	key = evidence_row_key_of(map, desc, stored);
-	inserter = evidence_inserter(tally);
+	inserter = evidence_inserter(tally, &tally->inserter, "conflict");
 	for (int i = 0; i < 2; i++)
 	{
 		if (attnums[i] == NULL)
@@ -261,7 +261,7 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 					   values_of(map, desc, stored, attnums[i]), NULL, names_of(desc, attnums[i]),
 					   i == 1);
 	}
-	evidence_release(tally, inserter);
+	evidence_release(tally->inserter, inserter);
 	if (!tally->remembered)
 		map_waits_now(map);
 	tally->remembered = true;

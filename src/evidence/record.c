@@ -318,32 +318,29 @@ any_blank(const Evidence *e)
 }
 
 /*
- * What inserts the evidence of a statement: the same for all its rows, if its end
- * will be seen, and no subtransaction ends before.  End with evidence_release().
+ * What inserts rows into a table of evidence: *kept, which is the same for all rows of
+ * the statement, if its end will be seen, and no subtransaction ends before.  End with
+ * evidence_release().
  */
 Inserter *
-evidence_inserter(Tally *tally)
+evidence_inserter(const Tally *tally, Inserter **kept, const char *table)
 {
-	bool keeps = tally->statement != NULL && tally->nested.level == GetCurrentTransactionNestLevel();
-	Inserter *inserter = tally->inserter;
 	MemoryContext old;
 
-	if (inserter != NULL)
-		return inserter;
-	old = CurrentMemoryContext;
-	if (keeps)
-		MemoryContextSwitchTo(tally->cxt);
-	inserter = insert_open("conflict");
+	if (*kept != NULL)
+		return *kept;
+	if (tally->statement == NULL || tally->nested.level != GetCurrentTransactionNestLevel())
+		return insert_open(table);
+	old = MemoryContextSwitchTo(tally->cxt);
+	*kept = insert_open(table);
 	MemoryContextSwitchTo(old);
-	if (keeps)
-		tally->inserter = inserter;
-	return inserter;
+	return *kept;
 }
 
 void
-evidence_release(const Tally *tally, Inserter *inserter)
+evidence_release(const Inserter *kept, Inserter *inserter)
 {
-	if (inserter != tally->inserter)
+	if (inserter != kept)
 		insert_close(inserter);
 }
 
@@ -389,9 +386,9 @@ evidence_record(const Evidence *e)
 
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership evidence", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	inserter = evidence_inserter(tally);
+	inserter = evidence_inserter(tally, &tally->inserter, "conflict");
 	insert_evidence(inserter, e);
-	evidence_release(tally, inserter);
+	evidence_release(tally->inserter, inserter);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 }
@@ -432,6 +429,8 @@ end_tallies(List *tallies)
 
 		if (tally->inserter != NULL)
 			insert_close(tally->inserter);
+		if (tally->history != NULL)
+			insert_close(tally->history);
 		if (tally->rest > 0)
 			record_rest(tally);
 		if (tally->kept > 0 || tally->blanks > 0 || tally->not_created > 0 || tally->discarded > 0 ||

@@ -106,7 +106,24 @@ why_report_values(Why *why)
 	}
 }
 
-/* Reports the evidence about one row; key is its row_key as text, or NULL. */
+/* Parts of report_evidence_of(): the columns, and which rows of a table of evidence. */
+#define EVIDENCE_COLUMNS \
+	"id, recorded_at, operation, outcome, system, role, origin, application_name, stored, proposed, resolved_at, resolution "
+#define OF_THE_ROW                                                               \
+	"WHERE jsonb_hash_extended(row_key, 0) = jsonb_hash_extended($4::jsonb, 0) " \
+	"AND row_key = $4::jsonb AND table_schema = $1 AND table_name = $2 "         \
+	"AND ($3::name = ANY (columns) OR outcome = 'discarded') ORDER BY id DESC LIMIT 20"
+
+/* Does the caller read history?  Older versions have none. */
+static bool
+reads_history(void)
+{
+	Oid history = catalog_table("history", true);
+
+	return OidIsValid(history) && pg_class_aclcheck(history, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* Reports the evidence about one row, and its history; key is its row_key as text, or NULL. */
 static void
 report_evidence_of(Why *why, FieldPlace *place, const char *key)
 {
@@ -119,21 +136,23 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 	sql_add_text(&p, place->holder.table);
 	sql_add_text(&p, place->holder.column);
 	sql_add_text(&p, key);
-	n = sql_run("SELECT recorded_at, outcome, system, "
-				"CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
-				"concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
-				"WHEN 'discarded' THEN ' of the whole row' "
-				"WHEN 'rejected' THEN ' failed with an error' "
-				"WHEN 'overridden' THEN ' went through as an override' "
-				"ELSE ' went through' END, "
-				"'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
-				"'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
-				"CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
-				"FROM ownership.conflict "
-				"WHERE jsonb_hash_extended(row_key, 0) = jsonb_hash_extended($4::jsonb, 0) "
-				"AND row_key = $4::jsonb AND table_schema = $1 AND table_name = $2 "
-				"AND ($3::name = ANY (columns) OR outcome = 'discarded') "
-				"ORDER BY id DESC LIMIT 20",
+	n = sql_run(psprintf("SELECT recorded_at, outcome, system, "
+						 "CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
+						 "concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
+						 "WHEN 'discarded' THEN ' of the whole row' "
+						 "WHEN 'rejected' THEN ' failed with an error' "
+						 "WHEN 'overridden' THEN ' went through as an override' "
+						 "WHEN 'written' THEN ' changed the value' "
+						 "ELSE ' went through' END, "
+						 "'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
+						 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
+						 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
+						 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW
+						 ")%s) e "
+						 "ORDER BY id DESC LIMIT 20",
+						 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
+										   "FROM ownership.history " OF_THE_ROW ")"
+										 : ""),
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -109,6 +109,19 @@ amend_replicated_move(GuardCall *call, const Move *move)
 }
 
 /*
+ * BEFORE UPDATE has recorded the history of a row that moves, and triggers at the
+ * destination have changed it again, to `row`.
+ */
+static void
+record_changed_again(const GuardCall *call, TupleTableSlot *stored, HeapTuple row)
+{
+	TupleTableSlot *written = conflicts_slot(call->td->tg_relation, row);
+
+	outcome_record_history(call, stored, written);
+	ExecDropSingleTupleTableSlot(written);
+}
+
+/*
  * BEFORE INSERT of a move over SQL.  BEFORE UPDATE has amended what the
  * statement proposes, and AFTER will judge the result.  This amends what other
  * triggers at the destination have changed.  Returns the row to be inserted.
@@ -146,6 +159,8 @@ amend_move(GuardCall *call, const Move *move)
 			outcome_record_kept(&there, &set, stored, proposed, row);
 		if (!move->judged)
 			outcome_count_row(&there, OPERATION_UPDATE, move->named, stored, row, NULL);
+		else if (call->judge)
+			record_changed_again(&there, stored, row);
 		ExecDropSingleTupleTableSlot(stored);
 		ExecDropSingleTupleTableSlot(proposed);
 		table_close(from, NoLock);

@@ -160,6 +160,7 @@ typedef struct Writes
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
 	bool meets;				  /* new rows may meet stored ones, in a worker */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
+	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
 	List *set_columns;		  /* attribute numbers of columns that get one of these values */
 	List *set_values;		  /* TargetEntry, in that order; more may follow */
@@ -243,6 +244,8 @@ extern void outcome_record_kept(const GuardCall *call, const ConflictSet *set,
 extern void outcome_record_discarded(const GuardCall *call, const ConflictSet *set,
 									 TupleTableSlot *stored, TupleTableSlot *proposed,
 									 const Bitmapset *left_out);
+extern void
+outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);
 extern void outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
 							  TupleTableSlot *stored, HeapTuple tuple, TupleTableSlot *row);
 

@@ -71,6 +71,8 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 						   : "Another trigger fired after the guard and changed the value again, or the guard's BEFORE trigger did not fire.");
 	}
 	outcome_record_allowed(call, &set, stored, proposed, NULL);
+	if (stored != NULL && proposed != NULL)
+		outcome_record_history(call, stored, proposed);
 }
 
 /* AFTER INSERT: judges the row if it came from another partition; else returns false. */

@@ -266,6 +266,44 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 	evidence_record(&e);
 }
 
+/* A value that landed is a write of its system in the history of the row. */
+static void
+record_history(RelationMap *map, StoredTable *t, List *chosen)
+{
+	List *systems = NIL;
+	ListCell *lc;
+
+	if (map->history == NULL)
+		return;
+	foreach(lc, chosen)
+	{
+		const char *owner = map_owner(map, ((Landed *) lfirst(lc))->col, t->slot);
+
+		if (owner != NULL && !names_contain(systems, owner))
+			systems = lappend(systems, unconstify(char *, owner));
+	}
+	foreach(lc, systems)
+	{
+		TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+		ListCell *lc2;
+
+		/* the row with the values of this system alone */
+		ExecCopySlot(row, t->slot);
+		foreach(lc2, chosen)
+		{
+			MappedColumn *col = ((Landed *) lfirst(lc2))->col;
+			const char *owner = map_owner(map, col, t->slot);
+
+			if (owner == NULL || strcmp(owner, lfirst(lc)) != 0)
+				continue;
+			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
+			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
+		}
+		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
+		ExecDropSingleTupleTableSlot(row);
+	}
+}
+
 /* Updates the row with the chosen values. */
 static void
 write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen, Work *work)
@@ -300,6 +338,7 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	{
 		record_replaced(map, t, chosen, work->creator);
 		stored_update(t);
+		record_history(map, t, chosen);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);

@@ -84,6 +84,16 @@ consider_blank(Need *need, Circumstances *circumstances, const MappedColumn *col
 	need->amend |= verdict == VERDICT_KEEP || judge_in_before || circumstances->cascade;
 }
 
+/* The same of an UPDATE that may change columns with a history: AFTER records that. */
+static void
+consider_history(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before)
+{
+	if (!writes->changes && writes->updated != NULL && !bms_overlap(writes->updated, map->history))
+		return;
+	need->judge = true;
+	need->amend |= judge_in_before;
+}
+
 /*
  * Adds what values that wait for rows need.  If none of the guard's triggers sees the
  * rows, the end of the statement looks at what waits (land.c).
@@ -136,6 +146,8 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		return need;
 	}
 	need_for_waiting(&need, map, moment, writer, writes, judge_in_before);
+	if (writes->updates && map->history != NULL)
+		consider_history(&need, map, writes, judge_in_before);
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
@@ -259,6 +271,8 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 		writes.updated = ExecGetUpdatedCols(rri, node->ps.state);
 		if (map != NULL && map->blanks != NULL)
 			lift_find_set_values(&writes, node, rri);
+		writes.changes = map != NULL && map->history != NULL &&
+						 trigger_list_others_before(desc, TRIGGER_TYPE_UPDATE);
 	}
 	trigger_list_disable(desc, desc->triggers, desc->numtriggers,
 						 need_for(map, moment, writer, &writes, judge_in_before));

@@ -162,23 +162,34 @@ outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTab
 	}
 }
 
+/* Records what an UPDATE changed from `stored` to `written`, in columns that have a history. */
+void
+outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written)
+{
+	if (call->map->history != NULL)
+		evidence_history(call->map, RelationGetDescr(call->td->tg_relation), call->writer,
+						 call->system, stored, written);
+}
+
 /*
- * Counts a written row for activity where BEFORE judges; elsewhere AFTER counts
- * it.  tuple: the row; NULL: none is written.  row: a slot that contains the
- * tuple, or NULL.
+ * Counts a written row for activity where BEFORE judges, and records the history of
+ * an UPDATE; elsewhere AFTER does.  tuple: the row; NULL: none is written.  row: a
+ * slot that contains the tuple, or NULL.
  */
 void
 outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
 				  TupleTableSlot *stored, HeapTuple tuple, TupleTableSlot *row)
 {
-	if (!call->judge || tuple == NULL || !activity_counts())
+	bool history = operation == OPERATION_UPDATE && call->map->history != NULL;
+	TupleTableSlot *own = NULL;
+
+	if (!call->judge || tuple == NULL || !(history || activity_counts()))
 		return;
-	if (row != NULL)
-		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
-	else
-	{
-		row = conflicts_slot(call->td->tg_relation, tuple);
-		activity_row(call->map, call->system, operation, named, &call->new, stored, row);
-		ExecDropSingleTupleTableSlot(row);
-	}
+	if (row == NULL)
+		row = own = conflicts_slot(call->td->tg_relation, tuple);
+	activity_row(call->map, call->system, operation, named, &call->new, stored, row);
+	if (history)
+		outcome_record_history(call, stored, row);
+	if (own != NULL)
+		ExecDropSingleTupleTableSlot(own);
 }

@@ -140,7 +140,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - observe: The guard lets it through and records it as evidence.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
-COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
@@ -320,7 +320,7 @@ CREATE TABLE ownership.history (
 	CONSTRAINT history_outcome_check CHECK (outcome = 'written')
 );
 CREATE INDEX history_row_key_idx ON ownership.history (jsonb_hash_extended(row_key, 0), id);
-COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. Not used yet.';
+COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. revert() puts the values back.';
 COMMENT ON COLUMN ownership.history.id IS 'Number of the change. The numbers are shared with ownership.conflict.';
 COMMENT ON COLUMN ownership.history.recorded_at IS 'Time at which the guard recorded the change.';
 COMMENT ON COLUMN ownership.history.table_schema IS 'Schema of the table.';

@@ -5,14 +5,14 @@ CREATE FUNCTION ownership.why(field_or_column text, row_key jsonb, OUT at timest
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_why' LANGUAGE C STABLE STRICT ROWS 20
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.why(text, jsonb) IS
-'Reports what happened to one value: the value in every copy, the evidence, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
+'Reports what happened to one value: the value in every copy, the evidence and history, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
 Arguments:
 - field_or_column: A field as entity.name, or a column as schema.table.column.
 - row_key: Key of the row, as an object with names and values: the key fields of the entity, or, with a column, the columns that identify a row of its table.
 Returns one row for each fact, the short answer first:
 - at: Time of the fact. NULL: not known.
 - place: The field, the column or the table that the fact is about.
-- event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict.
+- event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
 - detail: The fact in words.';

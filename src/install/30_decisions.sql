@@ -84,11 +84,11 @@ CREATE FUNCTION ownership.revert(system text, since timestamptz, until timestamp
 	OUT relation text, OUT row_key jsonb, OUT column_name text, OUT from_value text, OUT to_value text, OUT outcome text, OUT reason text, OUT conflict_id bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_revert' LANGUAGE C VOLATILE ROWS 100;
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
-- since: Begin of the period in which the evidence was recorded.
-- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- since: Begin of the period in which the writes were recorded.
+- until: End of that period. Default: now. A write that was recorded exactly then counts, too.
 - dry_run: true, the default: the function writes nothing and only reports.
 Returns one row for each value, or for each row as a whole:
 - relation: Name of the table.
@@ -98,4 +98,4 @@ Returns one row for each value, or for each row as a whole:
 - to_value: Value that goes back, as text.
 - outcome: reverted, would be reverted, or skipped.
 - reason: Why the value was skipped. NULL: it was not.
-- conflict_id: Number of the conflict in ownership.conflict.';
+- conflict_id: Number of the conflict in ownership.conflict, or of the change in ownership.history.';

@@ -235,6 +235,8 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 			catalog_end(dscan);
 		}
 		col->on_blank = on_blank_from_name(on_blank);
+		col->history =
+			catalog_has(scan, Anum_field_history) && catalog_bool(scan, Anum_field_history);
 	}
 	catalog_end(scan);
 }
@@ -356,6 +358,8 @@ load_columns(RelationMap *map, Relation rel, const char *schema, const char *tab
 			col->on_blank = ON_BLANK_ALLOW;
 		if (col->on_blank != ON_BLANK_ALLOW)
 			map->blanks = bms_add_member(map->blanks, attnum - FirstLowInvalidHeapAttributeNumber);
+		if (col->history)
+			map->history = bms_add_member(map->history, attnum - FirstLowInvalidHeapAttributeNumber);
 	}
 	catalog_end(scan);
 }

@@ -119,6 +119,7 @@ typedef struct MappedColumn
 	 * and helps to decide whether an INSERT writes the column.
 	 */
 	ColumnDefault *defaults;
+	bool history;		/* changes of its stored value are recorded in ownership.history */
 	bool not_null;		/* the column, or the domain that is its type, is NOT NULL */
 	bool partition_key; /* an ancestor is partitioned by it */
 	bool foreign;		/* set by map_foreign() for the writer of view_serial */
@@ -174,6 +175,7 @@ typedef struct RelationMap
 	Bitmapset *foreign;
 	Bitmapset *blanks;	/* columns whose on_blank is not ON_BLANK_ALLOW, likewise */
 	Bitmapset *watched; /* columns of both, for UPDATE */
+	Bitmapset *history; /* columns that have a history, likewise */
 } RelationMap;
 
 /* One column of one row that a system writes which does not own it. */

@@ -279,6 +279,7 @@ sub make_map
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
 		$c->{policy} = pick(qw(observe fill create_only keep reject), undef);
 		$c->{on_blank} = pick(qw(observe keep reject), undef) if $self->{with}{blanks} && !$c->{key};
+		$c->{history} = chance(0.4) if $self->{with}{history};
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
 		# row owners: the first filter that is true counts
 		for (1 .. 1 + int(rand(2)))
@@ -613,6 +614,8 @@ END
 		  for @{ $c->{rules} // [] };
 		$sql .= sprintf("UPDATE ownership.field SET on_blank = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $c->{on_blank}, Oracle::quote($c->{name}))
 		  if $c->{on_blank};
+		$sql .= sprintf("UPDATE ownership.field SET history = true WHERE entity = 'fz.t' AND name = %s;\n", Oracle::quote($c->{name}))
+		  if $c->{history};
 	}
 	$sql .= sprintf("UPDATE ownership.field SET column_group = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $_->{group}, Oracle::quote($_->{name}))
 	  for grep { $_->{group} } @columns;
@@ -800,19 +803,22 @@ sub step_sql
 	return $self->mark_sql . $self->act_sql($s) . $self->look_sql;
 }
 
-sub mark_sql { return "SELECT coalesce(max(id), 0) AS last FROM ownership.conflict \\gset\n"; }
+sub mark_sql { return "SELECT coalesce(max(id), 0) AS last FROM (SELECT id FROM ownership.conflict UNION ALL SELECT id FROM ownership.history) i \\gset\n"; }
 
-# The rows, and the evidence since :last.
+# The rows, and the evidence and history since :last.
 sub look_sql
 {
 	my ($self) = @_;
 	my $order = join(', ', 1 .. @{ $self->{keys} });
 	my $columns = join(', ', map { identifier($_->{name}) } @{ $self->{columns} });
+	my $recorded = join(' UNION ALL ', map {
+		"SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.$_ WHERE id > :last AND outcome <> 'rejected'"
+	} qw(conflict history));
 
 	return
 		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
 	  . ($self->{side} ? "SELECT 'l', id, a, b FROM fz.l ORDER BY id COLLATE \"C\";\n" : '')
-	  . "\\echo \@E\nSELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.conflict WHERE id > :last AND outcome <> 'rejected';\n";
+	  . "\\echo \@E\n$recorded;\n";
 }
 
 sub script

@@ -38,7 +38,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - observe: The guard lets it through and records it as evidence.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
-COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value is recorded in ownership.history. A sensitive field has no history. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
@@ -84,7 +84,7 @@ CREATE TABLE ownership.history (
 	CONSTRAINT history_outcome_check CHECK (outcome = 'written')
 );
 CREATE INDEX history_row_key_idx ON ownership.history (jsonb_hash_extended(row_key, 0), id);
-COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. Not used yet.';
+COMMENT ON TABLE ownership.history IS 'The changes of the values of fields with a history, by the system of record and by others. One row is one changed row. revert() puts the values back.';
 COMMENT ON COLUMN ownership.history.id IS 'Number of the change. The numbers are shared with ownership.conflict.';
 COMMENT ON COLUMN ownership.history.recorded_at IS 'Time at which the guard recorded the change.';
 COMMENT ON COLUMN ownership.history.table_schema IS 'Schema of the table.';
@@ -602,16 +602,16 @@ Arguments:
 - batch_size: Number of rows between two commits, greater than 0. Default: 1000.';
 
 COMMENT ON FUNCTION ownership.why(text, jsonb) IS
-'Reports what happened to one value: the value in every copy, the evidence, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
+'Reports what happened to one value: the value in every copy, the evidence and history, the rules, the last writes, the state of the feeds, and a short answer. It reads with the privileges of the caller.
 Arguments:
 - field_or_column: A field as entity.name, or a column as schema.table.column.
 - row_key: Key of the row, as an object with names and values: the key fields of the entity, or, with a column, the columns that identify a row of its table.
 Returns one row for each fact, the short answer first:
 - at: Time of the fact. NULL: not known.
 - place: The field, the column or the table that the fact is about.
-- event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict.
+- event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
@@ -655,11 +655,11 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
-- since: Begin of the period in which the evidence was recorded.
-- until: End of that period. Default: now. A conflict that was recorded exactly then counts, too.
+- since: Begin of the period in which the writes were recorded.
+- until: End of that period. Default: now. A write that was recorded exactly then counts, too.
 - dry_run: true, the default: the function writes nothing and only reports.
 Returns one row for each value, or for each row as a whole:
 - relation: Name of the table.
@@ -669,7 +669,7 @@ Returns one row for each value, or for each row as a whole:
 - to_value: Value that goes back, as text.
 - outcome: reverted, would be reverted, or skipped.
 - reason: Why the value was skipped. NULL: it was not.
-- conflict_id: Number of the conflict in ownership.conflict.';
+- conflict_id: Number of the conflict in ownership.conflict, or of the change in ownership.history.';
 
 COMMENT ON FUNCTION ownership.import_sheet(text, boolean) IS
 'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.

@@ -35,6 +35,8 @@ our %features = (
 	blanks => { weight => 0.4, kinds => 'rcR' },
 	# columns that are one value together
 	groups => { weight => 0.4, kinds => 'rcR' },
+	# fields whose changes are recorded, whoever makes them
+	history => { weight => 0.4, kinds => 'rcR' },
 	# values whose text depends on settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and

@@ -14,7 +14,7 @@ sub new
 {
 	my ($class, $round) = @_;
 	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
-	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank} } for @{ $round->{columns} };
+	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank}, history => $_->{history} } for @{ $round->{columns} };
 	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	return $self;
 }
@@ -433,6 +433,7 @@ sub update
 	$self->allowed($s, 'UPDATE', \%final, $stored, \%new, %verdicts) if !$gone;
 	my @kept = $self->unrecorded($s, 'kept', \%final, \%new, [], grep { $verdicts{$_} eq 'kept' } keys %verdicts);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, \%final, values_of($stored, @kept), values_of(\%new, @kept)) if @kept;
+	$self->history($s, $stored, \%final) if !$gone;
 	delete $self->{rows}{$was};
 	$self->{let_in} = 1 if ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && !($gone && !$r->{suppress}{late});
 	if ($gone)
@@ -452,6 +453,17 @@ sub update
 	}
 	# a worker skips an UPDATE of which nothing is left
 	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
+	return;
+}
+
+# What an UPDATE changed in fields with a history, named or not.
+sub history
+{
+	my ($self, $s, $stored, $final) = @_;
+	my @columns = map { $_->{name} }
+	  grep { $self->{map}{ $_->{name} }{history} && changed($_, $stored->{ $_->{name} }, $final->{ $_->{name} }) } @{ $self->{round}{columns} };
+
+	$self->evidence($s, 'UPDATE', 'written', \@columns, $final, values_of($stored, @columns), values_of($final, @columns)) if @columns && $s->{enforcement} ne 'off';
 	return;
 }
 
