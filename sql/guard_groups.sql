@@ -329,6 +329,12 @@ UPDATE customer SET street = 'x', zip = 'y' WHERE id IN (1, 3);
 RESET ROLE;
 SELECT id, street, city, zip FROM customer WHERE id IN (1, 3) ORDER BY id;
 SELECT relation, systems, detail FROM ownership.risks WHERE risk = 'split_group' AND entity = 'customer';
+-- DDL of a primary key does not fail for a group
+CREATE TABLE keyless (street text, city text, id int);
+SELECT ownership.add_tables('keyless', owner => 'sales');
+UPDATE ownership.field SET column_group = 'address' WHERE entity = 'keyless' AND name <> 'id';
+ALTER TABLE keyless ADD PRIMARY KEY (id, city);
+SELECT name, key, column_group FROM ownership.field WHERE entity = 'keyless' ORDER BY name;
 -- the function serves no other table
 CREATE TABLE mine (column_group text);
 CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION ownership.group_check();
@@ -338,7 +344,7 @@ CREATE TEMP TABLE mine (column_group text);
 CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION ownership.group_check();
 RESET ROLE;
 
-DROP TABLE public.mine, pg_temp.mine, site, contact, customer;
+DROP TABLE public.mine, pg_temp.mine, site, contact, customer, keyless;
 DROP FUNCTION wipe, lifted, told;
 DROP PROCEDURE fresh, address;
 DROP EXTENSION ownership;

@@ -340,8 +340,9 @@ field_mark_primary_key(Oid relid)
 	sql_add_text(&p, get_namespace_name(get_rel_namespace(relid)));
 	sql_add_text(&p, get_rel_name(relid));
 	sql_add_texts(&p, columns);
+	/* no key is part of a group: a user's DDL must not fail for that; an older version has no groups */
 	sql_run("UPDATE ownership.field f SET key = true FROM ownership.mirrored_column m "
-			"WHERE m.table_schema = $1 AND m.table_name = $2 AND m.column_name = ANY ($3) "
+			"WHERE to_jsonb(f) ->> 'column_group' IS NULL AND m.table_schema = $1 AND m.table_name = $2 AND m.column_name = ANY ($3) "
 			"AND f.entity = m.entity AND f.name = m.field AND NOT EXISTS ("
 			"SELECT FROM ownership.mirrored_column o JOIN ownership.field k ON k.entity = o.entity "
 			"AND k.name = o.field AND k.key WHERE o.table_schema = $1 AND o.table_name = $2)",
