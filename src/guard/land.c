@@ -136,6 +136,22 @@ land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 	landing_for(map, &creator, statement)->all = true;
 }
 
+/* Does the statement name the whole key?  One that a default makes brings nothing back. */
+static bool
+names_key(const GuardCall *call)
+{
+	if (!TRIGGER_FIRED_BY_INSERT(call->td->tg_event))
+		return true;
+	for (int i = 0; i < call->map->nkey_attrs; i++)
+	{
+		const MappedColumn *col = map_any_column(call->map, call->map->key_attrs[i]);
+
+		if (col == NULL || insertion_leaves_out(&call->new, col))
+			return false;
+	}
+	return true;
+}
+
 /* A row was made, or got another key: its key is collected for the end of the statement. */
 void
 land_row(const GuardCall *call, TupleTableSlot *row)
@@ -146,7 +162,7 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	MemoryContext old;
 
 	if (call->moment->enforcement != ENFORCEMENT_ON || !evidence_can_wait(call->map) ||
-		call->writer->relay)
+		call->writer->relay || !names_key(call))
 		return;
 	creator = creator_of(call->map, call->moment, call->writer);
 	creator.prevails |= call->circumstances.steward;

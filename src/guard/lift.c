@@ -94,6 +94,23 @@ consider_history(Need *need, const RelationMap *map, const Writes *writes, bool 
 	need->amend |= judge_in_before;
 }
 
+/* Does the running statement name the whole key of its new rows? */
+static bool
+mentions_key(const RelationMap *map)
+{
+	Insertion insertion;
+
+	insertion_find(&insertion, map, NULL, false);
+	for (int i = 0; i < map->nkey_attrs; i++)
+	{
+		const MappedColumn *col = map_any_column(map, map->key_attrs[i]);
+
+		if (col == NULL || !insertion_mentions(&insertion, map, col))
+			return false;
+	}
+	return true;
+}
+
 /*
  * Adds what values that wait for rows need.  If none of the guard's triggers sees the
  * rows, the end of the statement looks at what waits (land.c).
@@ -102,8 +119,8 @@ static void
 need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const Writer *writer,
 				 const Writes *writes, bool judge_in_before)
 {
-	bool makes_rows =
-		writes->inserts || (writes->updates && map_updates_key(map, writes->updated));
+	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map))) ||
+					  (writes->updates && map_updates_key(map, writes->updated));
 
 	if (!map_is_shared(map) || !OidIsValid(map->key_index) ||
 		moment->enforcement != ENFORCEMENT_ON)

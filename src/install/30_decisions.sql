@@ -45,6 +45,14 @@ Arguments:
 - conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
 
+CREATE FUNCTION ownership.apply_waiting(relation regclass DEFAULT NULL)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_apply_waiting' LANGUAGE C;
+COMMENT ON FUNCTION ownership.apply_waiting(regclass) IS
+'Writes values that wait, parked or remembered, into rows that are there by now: values that did not fit when the row was created, and those of a time when the guard was off. A column that has another value than its default keeps it. The caller needs UPDATE (resolution) on ownership.conflict, and no privilege on the table. It fails while ownership.enforcement is not on.
+Arguments:
+- relation: Table on the map. NULL, the default: all tables.
+Returns the number of values that were written.';
+
 CREATE FUNCTION ownership.disagreement(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT table_schema text, OUT table_name text,
 	OUT row_key jsonb, OUT column_name text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
 	OUT refused text, OUT stored text, OUT note text)

@@ -1451,3 +1451,11 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
+
+CREATE FUNCTION ownership.apply_waiting(relation regclass DEFAULT NULL)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_apply_waiting' LANGUAGE C;
+COMMENT ON FUNCTION ownership.apply_waiting(regclass) IS
+'Writes values that wait, parked or remembered, into rows that are there by now: values that did not fit when the row was created, and those of a time when the guard was off. A column that has another value than its default keeps it. The caller needs UPDATE (resolution) on ownership.conflict, and no privilege on the table. It fails while ownership.enforcement is not on.
+Arguments:
+- relation: Table on the map. NULL, the default: all tables.
+Returns the number of values that were written.';
