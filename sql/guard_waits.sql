@@ -113,6 +113,7 @@ SET ROLE regress_erp;
 WITH d AS (DELETE FROM product WHERE sku = 'A1' RETURNING sku) INSERT INTO product (sku, price) SELECT 'A9', 1 FROM d;
 CREATE FUNCTION pg_temp.recreate(text, numeric) RETURNS void LANGUAGE sql AS 'INSERT INTO product (sku, price) VALUES ($1, $2)';
 SELECT pg_temp.recreate('A1', 14);
+DROP FUNCTION pg_temp.recreate;
 BEGIN;
 SAVEPOINT s;
 DELETE FROM product WHERE sku = 'A2';
