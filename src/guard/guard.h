@@ -145,7 +145,7 @@ typedef struct GuardCall
 /* Who makes a row for which values may wait. */
 typedef struct Creator
 {
-	char *system; /* NULL: unidentified, or a steward without a system */
+	char *system;  /* NULL: unidentified, or a steward without a system */
 	bool prevails; /* a steward or a relay: what it brings stands before what waits */
 	Policy default_policy;
 } Creator;
@@ -241,9 +241,9 @@ extern void outcome_reject_early(const GuardCall *call, const ConflictSet *set,
 								 TupleTableSlot *stored, TupleTableSlot *proposed);
 extern void outcome_record_kept(const GuardCall *call, const ConflictSet *set,
 								TupleTableSlot *stored, TupleTableSlot *proposed, HeapTuple amended);
-extern void outcome_record_discarded(const GuardCall *call, const ConflictSet *set,
-									 TupleTableSlot *stored, TupleTableSlot *proposed,
-									 const Bitmapset *left_out);
+extern void
+outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+						 TupleTableSlot *proposed, const Bitmapset *left_out);
 extern void
 outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);
 extern void outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,

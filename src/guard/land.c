@@ -189,8 +189,8 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 typedef struct Work
 {
 	const Creator *creator;
-	List *rows;		 /* LandingRow */
-	int first;		 /* the rows from this one on, before `last` */
+	List *rows; /* LandingRow */
+	int first;	/* the rows from this one on, before `last` */
 	int last;
 	bool by_hand;	 /* apply_waiting(): also what failed before */
 	List *but;		 /* names of columns that take nothing now */
@@ -258,8 +258,8 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 
 		if (isnull || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
-			(col->defaults->constant && !value_changed(&col->type, value, false, col->defaults->value,
-													   col->defaults->isnull)) ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)) ||
 			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
 						   t->changed->tts_isnull[col->attnum - 1]))
 			continue;
@@ -346,9 +346,9 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 		if (landed->text != NULL)
 			t->changed->tts_values[att] =
 				value_from_text(TupleDescAttr(RelationGetDescr(rel), att)->atttypid, landed->text);
-		changes |= value_changed(&landed->col->type, t->slot->tts_values[att],
-								 t->slot->tts_isnull[att], t->changed->tts_values[att],
-								 t->changed->tts_isnull[att]);
+		changes |=
+			value_changed(&landed->col->type, t->slot->tts_values[att], t->slot->tts_isnull[att],
+						  t->changed->tts_values[att], t->changed->tts_isnull[att]);
 	}
 	if (changes)
 	{
@@ -428,9 +428,9 @@ leave_written(List *chosen, TupleTableSlot *found, Work *work)
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
-		if (isnull || (col->defaults->constant &&
-					   !value_changed(&col->type, value, false, col->defaults->value,
-									  col->defaults->isnull)))
+		if (isnull ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
@@ -539,8 +539,8 @@ names_of_value(const LandingRow *row, const char *name, List *names)
 	{
 		MappedColumn *other = map_column(map, get_attnum(row->relid, lfirst(lc)));
 
-		if (strcmp(lfirst(lc), name) == 0 || (col != NULL && other != NULL && col->group != 0 &&
-											  col->group == other->group))
+		if (strcmp(lfirst(lc), name) == 0 ||
+			(col != NULL && other != NULL && col->group != 0 && col->group == other->group))
 			value = lappend(value, lfirst(lc));
 	}
 	table_close(rel, NoLock);
@@ -568,7 +568,8 @@ land_value_by_value(Work *work)
 	{
 		Work one = *work;
 
-		one.but = list_difference_ptr(names, names_of_value(list_nth(work->rows, work->first), lfirst(lc), names));
+		one.but = list_difference_ptr(names, names_of_value(list_nth(work->rows, work->first),
+															lfirst(lc), names));
 		error = subxact_trial(try_rows, &one);
 		if (error != NULL)
 		{
@@ -660,10 +661,10 @@ is_there(Oid relid, Jsonb *key, bool ours)
 		bool isnull;
 
 		if (ours)
-			there = stored_look(rel, map->key_index, wanted, found, false, &pending) ==
-						STORED_THERE &&
-					TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
-						slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull)));
+			there =
+				stored_look(rel, map->key_index, wanted, found, false, &pending) == STORED_THERE &&
+				TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
+					slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull)));
 		else
 			there = stored_find(rel, map->key_index, wanted, found, false);
 		ExecDropSingleTupleTableSlot(found);
@@ -706,8 +707,8 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 	list_sort(keys, compare_keys);
 	foreach(lc, keys)
 	{
-		if (once == NIL ||
-			compareJsonbContainers(&((Jsonb *) llast(once))->root, &((Jsonb *) lfirst(lc))->root) != 0)
+		if (once == NIL || compareJsonbContainers(&((Jsonb *) llast(once))->root,
+												  &((Jsonb *) lfirst(lc))->root) != 0)
 			once = lappend(once, lfirst(lc));
 	}
 	return once;
