@@ -181,6 +181,15 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	MemoryContextSwitchTo(old);
 }
 
+/* The map by which the statement that ends was judged; else the newest. */
+static RelationMap *
+map_of(Relation rel)
+{
+	Moment *moment = statement_seen_moment();
+
+	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
+}
+
 /*
  * Writing
  */
@@ -445,7 +454,7 @@ land_one(const LandingRow *row, Work *work)
 	List *but = work->but;
 	List *failed = work->failed;
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	TupleTableSlot *key;
 	TupleTableSlot *found;
 	List *waiting;
@@ -507,7 +516,7 @@ static List *
 candidate_names(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	List *names = NIL;
 	ListCell *lc;
 
@@ -530,7 +539,7 @@ static List *
 names_of_value(const LandingRow *row, const char *name, List *names)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	MappedColumn *col = map_column(map, get_attnum(row->relid, name));
 	List *value = NIL;
 	ListCell *lc;
@@ -598,7 +607,7 @@ static void
 begin_tally(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 
 	if (map->mapped)
 		(void) tally_get(map);
@@ -650,7 +659,7 @@ static bool
 is_there(Oid relid, Jsonb *key, bool ours)
 {
 	Relation rel = table_open(relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	bool there = false;
 
 	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))
@@ -807,7 +816,7 @@ land_all(void)
 int64
 land_table(Relation rel)
 {
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	Creator creator = {0};
 	List *rows;
 
