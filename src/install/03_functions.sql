@@ -151,6 +151,11 @@ CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 
+/* Like all settings, it exists only when the library is loaded. */
+CREATE FUNCTION ownership.remember_time()
+RETURNS interval AS 'MODULE_PATHNAME', 'ownership_remember_time' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.remember_time() IS 'Internal: the setting ownership.remember as an interval.';
+
 CREATE FUNCTION ownership.prune(older_than interval)
 RETURNS bigint
 LANGUAGE SQL
@@ -158,14 +163,17 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	WITH gone AS (
 		DELETE FROM ownership.conflict
-		WHERE recorded_at < now() - prune.older_than
-		  AND (outcome NOT IN ('kept', 'discarded') OR resolved_at IS NOT NULL)
+		WHERE (outcome <> 'remembered' AND recorded_at < now() - prune.older_than
+			AND (outcome NOT IN ('kept', 'discarded', 'parked') OR resolved_at IS NOT NULL))
+		   OR (outcome = 'remembered' AND recorded_at <= now() - coalesce(
+			(SELECT t.remember FROM ownership.mirrored_table t WHERE t.table_schema = conflict.table_schema AND t.table_name = conflict.table_name),
+			ownership.remember_time()))
 		RETURNING 1
 	)
 	SELECT count(*) FROM gone;
 END;
 COMMENT ON FUNCTION ownership.prune(interval) IS
-'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+'Deletes old evidence. It never deletes a conflict with the outcome kept, discarded or parked that is not resolved. It deletes remembered values whose time is over, and no others.
 Arguments:
 - older_than: Least age of the evidence that it deletes, such as 90 days.
 Returns the number of deleted rows of ownership.conflict.';

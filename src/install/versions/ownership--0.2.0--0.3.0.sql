@@ -320,7 +320,7 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
-COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
@@ -439,7 +439,7 @@ Returns one row:
 - reason: The rule in one sentence.';
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 COMMENT ON FUNCTION ownership.prune(interval) IS
-'Deletes old evidence. It never deletes a conflict with the outcome kept or discarded that is not resolved.
+'Deletes old evidence. It never deletes a conflict with the outcome kept, discarded or parked that is not resolved. It deletes remembered values whose time is over, and no others.
 Arguments:
 - older_than: Least age of the evidence that it deletes, such as 90 days.
 Returns the number of deleted rows of ownership.conflict.';
@@ -632,7 +632,7 @@ Returns one row for each fact, the short answer first:
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
 COMMENT ON FUNCTION ownership.accept(bigint) IS
-'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
 Returns 1, the number of accepted conflicts.';
@@ -642,7 +642,7 @@ Arguments:
 - conflict_ids: Numbers of the conflicts.
 Returns the number of accepted conflicts.';
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
-'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
+'Marks a conflict dismissed: the stored value stays, and a value that waits is never applied. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
 - conflict_id: Number of the conflict.
 Returns 1, the number of dismissed conflicts.';
@@ -965,6 +965,153 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
 	FROM ownership.map_behind() b;
+
+/* Values that wait. */
+
+/* Like all settings, it exists only when the library is loaded. */
+CREATE FUNCTION ownership.remember_time()
+RETURNS interval AS 'MODULE_PATHNAME', 'ownership_remember_time' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.remember_time() IS 'Internal: the setting ownership.remember as an interval.';
+
+CREATE OR REPLACE FUNCTION ownership.prune(older_than interval)
+RETURNS bigint
+LANGUAGE SQL
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM ownership.conflict
+		WHERE (outcome <> 'remembered' AND recorded_at < now() - prune.older_than
+			AND (outcome NOT IN ('kept', 'discarded', 'parked') OR resolved_at IS NOT NULL))
+		   OR (outcome = 'remembered' AND recorded_at <= now() - coalesce(
+			(SELECT t.remember FROM ownership.mirrored_table t WHERE t.table_schema = conflict.table_schema AND t.table_name = conflict.table_name),
+			ownership.remember_time()))
+		RETURNING 1
+	)
+	SELECT count(*) FROM gone;
+END;
+
+/*
+ * What waits for rows: how many values of each column and system.  It contains no
+ * values and no keys, and so everybody may read it.
+ */
+CREATE VIEW ownership.waiting_count AS
+SELECT c.table_schema, c.table_name, u.column_name::text AS column_name,
+	CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system, c.outcome,
+	count(*) AS waiting, count(c.problem) AS problems, min(c.recorded_at) AS since
+FROM ownership.conflict c
+CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+	AND m.column_name = u.column_name::text
+LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
+WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
+  AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
+GROUP BY 1, 2, 3, 4, 5;
+COMMENT ON VIEW ownership.waiting_count IS 'Internal: how many values wait for their rows, by column, system and outcome.';
+GRANT SELECT ON ownership.waiting_count TO PUBLIC;
+
+CREATE OR REPLACE VIEW ownership.matrix AS
+WITH role AS (
+	SELECT entity, field, system, rank, part,
+		concat_ws(' ', part, nullif('(' || string_agg(how, ', ' ORDER BY how) || ')', '')) AS role
+	FROM ownership.part
+	GROUP BY entity, field, system, rank, part
+), cell AS (
+	SELECT entity, field, system, string_agg(role, ', ' ORDER BY rank) AS roles
+	FROM role
+	GROUP BY entity, field, system
+), waits AS MATERIALIZED (
+	SELECT m.entity, m.field, w.waiting
+	FROM ownership.waiting_count w
+	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems,
+	coalesce((SELECT sum(w.waiting)::bigint FROM waits w WHERE w.entity = f.entity AND w.field = f.name), 0) AS waiting
+FROM ownership.field f
+LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
+GROUP BY f.entity, f.name, f.owner
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
+
+CREATE OR REPLACE VIEW ownership.readiness AS
+WITH evidence AS (
+	SELECT m.entity, m.field, c.system,
+		sum(CASE WHEN jsonb_typeof(c.proposed) = 'number' THEN c.proposed::bigint ELSE 1 END)::bigint AS rows,
+		array_agg(DISTINCT c.role ORDER BY c.role) FILTER (WHERE c.role IS NOT NULL) AS roles,
+		array_agg(DISTINCT c.origin ORDER BY c.origin) FILTER (WHERE c.origin IS NOT NULL) AS origins,
+		array_agg(DISTINCT c.application_name ORDER BY c.application_name)
+			FILTER (WHERE c.application_name IS NOT NULL) AS application_names,
+		max(c.recorded_at) AS last_seen
+	FROM ownership.conflict c
+	CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+		AND m.column_name = u.column_name::text
+	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
+	/* what waits was written by its owner, or was taken along by the owner of the key */
+	WHERE c.outcome NOT IN ('overridden', 'parked', 'remembered') AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
+	GROUP BY m.entity, m.field, c.system
+), traffic AS (
+	SELECT s.entity, s.field, s.system, s.writes, s.last_write
+	FROM ownership.seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
+	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
+		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
+		greatest(e.last_seen, t.last_write) AS last_seen
+	FROM evidence e
+	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
+JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
+LEFT JOIN ownership.domain d ON d.name = f.domain
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
+
+/* what is parked or remembered, read with the caller's privileges, as disagreements is */
+CREATE VIEW ownership.waiting WITH (security_invoker = true) AS
+SELECT c.id AS conflict_id, ownership.relation_name(c.table_schema, c.table_name) AS relation, c.row_key, u.column_name::text AS column_name,
+	CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system,
+	CASE c.outcome WHEN 'parked' THEN c.proposed ELSE c.stored END ->> u.column_name::text AS value,
+	c.outcome, c.recorded_at AS since,
+	CASE c.outcome WHEN 'remembered' THEN c.recorded_at + coalesce(t.remember, ownership.remember_time()) END AS until,
+	coalesce(c.problem, CASE WHEN c.outcome = 'parked' THEN 'No row had this key.'
+		ELSE format(CASE c.operation WHEN 'TRUNCATE' THEN 'The table was truncated by %s.' ELSE 'The row was deleted by %s.' END,
+			coalesce(c.system, 'a writer without a system')) END) AS why,
+	c.table_schema, c.table_name
+FROM ownership.conflict c
+CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+	AND m.column_name = u.column_name::text
+/* where rows have owners of their own, the map alone does not say whose value it is */
+LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
+WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
+  AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
+ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.row_key, u.column_name::text COLLATE "C", c.id;
+COMMENT ON VIEW ownership.waiting IS 'The values that wait for their row. One row is one value. The view shows what the caller may read of ownership.conflict.';
+COMMENT ON COLUMN ownership.waiting.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it; they decide on all values of that number.';
+COMMENT ON COLUMN ownership.waiting.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.waiting.row_key IS 'Key columns of the row and their values.';
+COMMENT ON COLUMN ownership.waiting.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.waiting.system IS 'System whose value it is. NULL: it depends on the row, or the column has no owner.';
+COMMENT ON COLUMN ownership.waiting.value IS 'Value that waits, as text.';
+COMMENT ON COLUMN ownership.waiting.outcome IS 'parked: the system may not create the row. remembered: the row was deleted.';
+COMMENT ON COLUMN ownership.waiting.since IS 'Time from which the value waits.';
+COMMENT ON COLUMN ownership.waiting.until IS 'Time at which a remembered value is forgotten. NULL: the value is parked, and waits until the row comes or a role decides.';
+COMMENT ON COLUMN ownership.waiting.why IS 'Why the value waits. Where it could not be written into its row, the error of that.';
+COMMENT ON COLUMN ownership.waiting.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.waiting.table_name IS 'Name of the table.';
+GRANT SELECT ON ownership.waiting TO PUBLIC;
+
+/* END waiting */
 
 CREATE OR REPLACE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 WITH loader AS MATERIALIZED (
