@@ -265,6 +265,8 @@ CREATE INDEX conflict_waiting_idx ON ownership.conflict
 	WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL;
 /* finds the values that were remembered long enough */
 CREATE INDEX conflict_remembered_idx ON ownership.conflict (recorded_at) WHERE outcome = 'remembered';
+/* finds what a feed sent for rows that it may not create; see src/decisions/lost.c */
+CREATE INDEX conflict_parked_idx ON ownership.conflict (id) WHERE outcome = 'parked' AND origin IS NOT NULL;
 COMMENT ON TABLE ownership.conflict IS 'Evidence: the writes to fields by writers that are not their system of record. One row is one conflict of one written row.';
 COMMENT ON COLUMN ownership.conflict.id IS 'Number of the conflict. accept() and dismiss() take it.';
 COMMENT ON COLUMN ownership.conflict.recorded_at IS 'Time at which the guard recorded the conflict.';

@@ -58,6 +58,8 @@ CREATE INDEX conflict_waiting_idx ON ownership.conflict
 	WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL;
 /* finds the values that were remembered long enough */
 CREATE INDEX conflict_remembered_idx ON ownership.conflict (recorded_at) WHERE outcome = 'remembered';
+/* finds what a feed sent for rows that it may not create; see src/decisions/lost.c */
+CREATE INDEX conflict_parked_idx ON ownership.conflict (id) WHERE outcome = 'parked' AND origin IS NOT NULL;
 /*
  * The changes of fields that have a history.  Its ids are those of ownership.conflict,
  * so that decisions and revert() can name a row of both.
@@ -625,9 +627,9 @@ Arguments:
 Returns one row for each fact, the short answer first:
 - at: Time of the fact. NULL: not known.
 - place: The field, the column or the table that the fact is about.
-- event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict.
+- event: answer, value, no row, unknown, rule, last write, feed, or the outcome of a conflict. For a value that waited also applied, superseded, accepted or dismissed; not applied: it waits, although the row is there.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For rule: the outcome that the rule gives. For feed: the state of the subscription.
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
@@ -835,7 +837,9 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
-- unmapped (low): A column of a mirrored table is not on the map.';
+- updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
+- parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';
@@ -1110,6 +1114,54 @@ COMMENT ON COLUMN ownership.waiting.why IS 'Why the value waits. Where it could 
 COMMENT ON COLUMN ownership.waiting.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.waiting.table_name IS 'Name of the table.';
 GRANT SELECT ON ownership.waiting TO PUBLIC;
+
+/*
+ * Part of ownership.risks: values that wait, and what a feed may have sent in vain.
+ */
+CREATE FUNCTION ownership.lost_update(OUT table_schema text, OUT table_name text, OUT system text, OUT origin text,
+	OUT waiting bigint, OUT applied bigint, OUT since timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_lost_update' LANGUAGE C VOLATILE ROWS 10;
+COMMENT ON FUNCTION ownership.lost_update() IS 'Internal: one row for each table and feed that brings rows which it may not create. It counts the rows that wait, and those that the system has not written since a waiting value was applied.';
+
+CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	/* PostgreSQL drops the changes of a row that is not there */
+	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
+		array_remove(ARRAY[l.system], NULL),
+		concat_ws(' ', format('%s brings rows of %s that %s may not create: PostgreSQL drops the UPDATEs and DELETEs of such a row until it is there.',
+				l.origin, ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
+			CASE l.waiting WHEN 0 THEN NULL WHEN 1 THEN '1 row is not there yet.' ELSE format('%s rows are not there yet.', l.waiting) END,
+			CASE l.applied WHEN 0 THEN NULL WHEN 1 THEN '1 row has a value that had waited, and was not written since.'
+				ELSE format('%s rows have values that had waited, and were not written since.', l.applied) END,
+			format('The first was sent on %s.', to_char(l.since, 'YYYY-MM-DD'))),
+		concat_ws(' ', CASE WHEN l.waiting > 0 THEN 'Ask the system that creates these records why the rows are missing.' END,
+			CASE WHEN l.applied > 0 THEN format('Have %s send the rows again, or compare them with it; then dismiss what was applied: SELECT ownership.dismiss(array_agg(id)) FROM ownership.conflict WHERE outcome = ''parked'' AND resolution = ''applied'' AND origin = %L AND (table_schema, table_name) = (%L, %L)',
+				coalesce(l.system, 'the sender'), l.origin, l.table_schema, l.table_name) END)
+	FROM ownership.lost_update() l
+	UNION ALL
+	/* the problem of a value can contain the value: it is for those who may read evidence */
+	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
+		ownership.relation_name(w.table_schema, w.table_name), NULL, array_remove(ARRAY[w.system], NULL),
+		concat_ws(' ', format('%s %s for rows of %s since %s.', CASE w.waiting WHEN 1 THEN '1 value' ELSE w.waiting || ' values' END
+				|| coalesce(' of ' || w.system, ''), CASE w.waiting WHEN 1 THEN 'waits' ELSE 'wait' END,
+				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
+			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
+				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
+				CASE WHEN has_column_privilege('ownership.conflict', 'problem', 'SELECT') AND NOT row_security_active('ownership.conflict')
+					THEN ': ' || rtrim((SELECT c.problem FROM ownership.conflict c
+						WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL AND c.problem IS NOT NULL
+						  AND c.table_schema = w.table_schema AND c.table_name = w.table_name
+						  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM w.system)
+						ORDER BY c.id DESC LIMIT 1), '.') ELSE '' END) END),
+		concat_ws(' ', 'See ownership.waiting.', CASE WHEN w.problems > 0
+			THEN format('Where the value is wrong, have %s correct it, and dismiss it: SELECT ownership.dismiss(conflict_id); where the table is, change the table; then SELECT ownership.apply_waiting(%L).',
+				coalesce(w.system, 'the sender'), ownership.relation_name(w.table_schema, w.table_name)) END,
+			CASE WHEN w.problems < w.waiting THEN format('The values go in when the rows are created. Where rows are missing, ask the system that creates them, or create them: SELECT ownership.accept(conflict_id). Where they are there, SELECT ownership.apply_waiting(%L).',
+				ownership.relation_name(w.table_schema, w.table_name)) END)
+	FROM (SELECT table_schema, table_name, system, sum(waiting)::bigint AS waiting, sum(problems)::bigint AS problems, min(since) AS since
+		FROM ownership.waiting_count
+		WHERE outcome = 'parked' OR problems > 0
+		GROUP BY table_schema, table_name, system) w;
+COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
 
 /* END waiting */
 
@@ -1421,10 +1473,21 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.renamed_risk
 	UNION ALL
-	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
-		format('Column %s of %s is not on the map.', u.column_name, u.relation),
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.waiting_risk
+	UNION ALL
+	/* where a system deletes rows, what nobody owns goes with them */
+	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
+		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
+		concat_ws(' ', format('Column %s of %s is not on the map.', u.column_name, u.relation),
+			array_to_string(d.systems, ' and ') || CASE cardinality(d.systems) WHEN 1 THEN ' deletes' ELSE ' delete' END
+				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
+	LEFT JOIN (SELECT c.table_schema, c.table_name, array_agg(DISTINCT c.system COLLATE "C") AS systems
+		FROM ownership.conflict c
+		WHERE c.outcome = 'remembered' AND c.system IS NOT NULL
+		GROUP BY c.table_schema, c.table_name) d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
