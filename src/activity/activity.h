@@ -308,4 +308,8 @@ extern void
 store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n);
 extern Relation store_open_table(const char *name, bool *locked);
 
+/* expire.c */
+extern uint64 store_expire(Relation rel);
+extern void activity_expire(void);
+
 #endif /* OWNERSHIP_ACTIVITY_H */

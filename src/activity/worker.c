@@ -48,6 +48,7 @@ PG_FUNCTION_INFO_V1(ownership_status);
 #define LOCKED_MS 100			 /* a table is locked: it tries again after that */
 #define MAX_DELAY_MS (60 * 1000) /* of the next start, after many failures */
 #define LAST_MS 1000			 /* at the server's shutdown it waits so long for other sessions */
+#define EXPIRE_MS (60 * 1000)	 /* between two looks for remembered values whose time is over */
 #define BEHIND_MS (60 * 1000)	 /* what waits longer than that is reported by status() */
 
 PGDLLEXPORT void ownership_worker(Datum database);
@@ -134,10 +135,38 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-/* Writes attempts, batch by batch, then counters.  False: a table is locked. */
+/* Deletes what was remembered long enough, batch by batch.  Gives up where the table is locked. */
+static void
+expire(void)
+{
+	static TimestampTz looked_at = 0;
+	uint64 n = 1;
+
+	if (!TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), EXPIRE_MS))
+		return;
+	while (n > 0 && !ShutdownRequestPending)
+	{
+		Relation conflict;
+		bool locked;
+
+		CHECK_FOR_INTERRUPTS();
+		begin_batch();
+		conflict = store_open_table("conflict", &locked);
+		n = conflict == NULL ? 0 : store_expire(conflict);
+		end_batch(conflict);
+		RESUME_INTERRUPTS();
+	}
+	looked_at = GetCurrentTimestamp();
+}
+
+/*
+ * Writes attempts, batch by batch, then counters, and deletes what was remembered
+ * long enough.  False: a table is locked.
+ */
 static bool
 write_batches(Oid database, int64 attempts)
 {
+	bool done;
 	int n;
 
 	do
@@ -147,7 +176,10 @@ write_batches(Oid database, int64 attempts)
 		attempts -= n;
 		MemoryContextReset(CurrentMemoryContext);
 	} while (n > 0 && attempts > 0);
-	return write_counters_once(database) && n >= 0;
+	done = write_counters_once(database) && n >= 0;
+	if (done)
+		expire();
+	return done;
 }
 
 /* Writes everything up to a hand-over.  False: a table, or a row of it, is locked. */

@@ -182,7 +182,7 @@ CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.flush() IS
-'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It also deletes remembered values whose time is over; it does nothing else when the library is not preloaded, and a NOTICE says so. It fails on a standby, and when the background worker fails.
 Returns nothing.';
 
 CREATE FUNCTION ownership.loaded()

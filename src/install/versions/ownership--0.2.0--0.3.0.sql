@@ -446,7 +446,7 @@ Arguments:
 - older_than: Least age of the evidence that it deletes, such as 90 days.
 Returns the number of deleted rows of ownership.conflict.';
 COMMENT ON FUNCTION ownership.flush() IS
-'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It also deletes remembered values whose time is over; it does nothing else when the library is not preloaded, and a NOTICE says so. It fails on a standby, and when the background worker fails.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true. The call loads the library, which defines the settings.';
 
