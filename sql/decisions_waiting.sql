@@ -185,7 +185,30 @@ SELECT outcome FROM ownership.conflict;
 UPDATE ownership.mirrored_table SET remember = '2 days';
 SELECT ownership.prune('100 years');
 
+-- revert() of a system's DELETEs puts back what they took along: where the row is
+-- there again, and nobody has written the column since.
+DELETE FROM ownership.conflict;
+UPDATE ownership.mirrored_table SET remember = NULL;
+SET ownership.enforcement = off;
+DELETE FROM product;
+INSERT INTO product (sku, title, note, code) VALUES ('v1', NULL, NULL, 'c'), ('v2', 'new', NULL, 'c'), ('v3', NULL, NULL, 'c'), ('v5', NULL, NULL, 'c');
+RESET ownership.enforcement;
+SELECT remembered('v1', 'erp', '{"title": "t1", "note": "n1", "code": "x", "gone": "g"}') AS v1, remembered('v2', 'erp', '{"title": "t2", "note": "n2"}', operation => 'TRUNCATE') AS v2,
+	remembered('v3', 'erp', '{"title": "t3", "note": "bad"}') AS v3, remembered('v4', 'erp', '{"title": "t4"}') AS v4, remembered('v5', 'pim', '{"note": "n5"}') AS v5,
+	remembered('v5', 'erp', '{"note": "over"}', now() - interval '30 days') AS v6 \gset
+SELECT row_key, column_name, from_value, to_value, outcome, reason FROM ownership.revert('erp', '-infinity', 'infinity');
+SELECT row_key, column_name, from_value, to_value, outcome, reason FROM ownership.revert('erp', '-infinity', 'infinity', dry_run => false);
+SELECT sku, title, note, code FROM product ORDER BY sku;
+SELECT sku, outcome, system, columns, resolution FROM evidence;
+SELECT row_key, column_name, outcome, reason FROM ownership.revert('erp', '-infinity', 'infinity');
+-- where the DELETE itself is evidence, the row is created again, with these values
+INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, role, outcome, columns, stored)
+	VALUES ('public', 'product', '{"sku": "v4"}', 'DELETE', 'erp', 'feed', 'observed', '{sku}', '{"sku": "v4", "title": "t4", "stock": "1", "code": "c"}');
+SELECT row_key, column_name, outcome, reason FROM ownership.revert('erp', '-infinity', 'infinity') WHERE row_key ->> 'sku' = 'v4';
+SELECT row_key, column_name, outcome, reason FROM ownership.revert('pim', '-infinity', 'infinity', dry_run => false);
+
 -- New names of columns, tables and systems reach what waits.
+DELETE FROM ownership.conflict;
 SELECT parked('n1', 'pim', '{"title": "one"}'), remembered('n2', 'erp', '{"note": "two", "title": "t"}') \gset n
 ALTER TABLE product RENAME title TO headline;
 ALTER TABLE product RENAME sku TO article;

@@ -5,6 +5,7 @@
 #ifndef OWNERSHIP_DECISIONS_H
 #define OWNERSHIP_DECISIONS_H
 
+#include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
@@ -114,6 +115,10 @@ extern void decision_report_several(const Refusal *r, int n) pg_attribute_noretu
 extern bool decision_goes_in(Oid relid, const RowColumn *col, const char *system,
 							 const char *proposed, const char *stored, bool *left);
 extern bool decision_is_blank(Oid relid, const RowColumn *col, const char *stored);
+
+/* remembered.c */
+extern void decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampTz since,
+									   TimestampTz until, bool dry_run, int64 *counts);
 
 /* waiting.c */
 extern void decision_accept_waiting(const Refusal *r, Oid relid, List *names);

@@ -10,7 +10,8 @@
  * stays, and the writes before that change are not undone.
  *
  * A row that was deleted is created again as it was.  A row that was created
- * stays: the owner of its key decides whether it is deleted.
+ * stays: the owner of its key decides whether it is deleted.  What deletions of
+ * the system took along goes back where the row is there again: remembered.c.
  */
 #include "postgres.h"
 
@@ -461,6 +462,7 @@ ownership_revert(PG_FUNCTION_ARGS)
 	MemoryContext cxt;
 	List *histories;
 	ListCell *lc;
+	int64 remembered[2] = {0, 0}; /* values that went back, and that were skipped */
 	int level;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
@@ -489,9 +491,11 @@ ownership_revert(PG_FUNCTION_ARGS)
 		MemoryContextReset(cxt);
 		CHECK_FOR_INTERRUPTS();
 	}
+	decision_revert_remembered(run.rsinfo, system, PG_GETARG_TIMESTAMPTZ(1),
+							   PG_GETARG_TIMESTAMPTZ(2), run.dry_run, remembered);
 	SPI_finish();
 	if (!run.dry_run)
-		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done,
-								(long long) run.skipped)));
+		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done + remembered[0],
+								(long long) run.skipped + remembered[1])));
 	return (Datum) 0;
 }

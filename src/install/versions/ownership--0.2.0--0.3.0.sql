@@ -673,7 +673,7 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. The caller needs the privileges to read evidence and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), where the row still contains what the system wrote. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
 - since: Begin of the period in which the evidence was recorded.
