@@ -33,7 +33,11 @@ SET ROLE regress_erp;
 SELECT detail FROM found WHERE risk = 'parked';
 SET ROLE regress_anna;
 SELECT detail FROM found WHERE risk = 'parked';
+-- of a sensitive field it is for nobody
 RESET ROLE;
+UPDATE ownership.field SET sensitive = true WHERE name = 'title';
+SELECT detail FROM found WHERE risk = 'parked';
+UPDATE ownership.field SET sensitive = false WHERE name = 'title';
 SELECT ownership.dismiss(ARRAY[:p1, :p2]) \gset
 -- remembered values are a risk only where they do not fit
 SELECT remembered('r1', 'erp', '{"title": "bad"}') AS r1 \gset
@@ -109,6 +113,15 @@ SELECT * FROM ownership.explain('product', 'title', 'pim', '{"sku": "x2"}');
 SET ROLE regress_erp;
 SELECT * FROM ownership.explain('product', 'title', 'pim', '{"sku": "x1"}');
 RESET ROLE;
+
+-- the page says how much waits, and no values; so does it without evidence
+SELECT remembered('x2', 'erp', '{"title": "secret"}'), parked('x3', 'pim', '{"title": "secret"}', why => 'secret') \gset
+SELECT regexp_replace(substring(p, 'id="waiting".*?id="age"'), '\d{4}-\d\d-\d\d( |T)\d\d:\d\d', 'TIME', 'g') AS waiting FROM ownership.page() p;
+SET ROLE regress_erp;
+SELECT p ~ 'Values that wait for their rows' AS there, p ~ 'secret' AS secret FROM ownership.page() p;
+RESET ROLE;
+DELETE FROM ownership.conflict;
+SELECT p ~ 'No value waits' AS nothing FROM ownership.page() p;
 
 DROP EXTENSION ownership CASCADE;
 DROP FUNCTION parked, remembered;

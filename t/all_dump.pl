@@ -79,6 +79,15 @@ sql($hub, 'integration', q{
 is(sql($hub, 'integration', 'SELECT outcome, count(*) FROM ownership.conflict GROUP BY 1 ORDER BY 1'),
 	"discarded|1\nkept|1\nobserved|2", 'there is evidence to dump');
 isnt(error_as($hub, 'integration', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 2}), '', 'the guard holds here');
+# what waits for its row
+my $waits = q{SELECT relation, row_key, column_name, system, value, outcome, since, until, why FROM ownership.waiting};
+sql($hub, 'integration', q{
+	INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, role, outcome, columns, stored, proposed, problem) VALUES
+	('public', 'product', '{"sku": "C"}', 'INSERT', 'crm', 'crm_app', 'parked', '{note}', NULL, '{"note": null}', 'it does not fit'),
+	('public', 'product', '{"sku": "D"}', 'DELETE', 'erp', 'erp_app', 'remembered', '{note}', '{"note": "mine"}', NULL, NULL);
+	UPDATE ownership.mirrored_table SET remember = '30 days' WHERE table_name = 'product'});
+my $waiting = sql($hub, 'integration', $waits);
+like($waiting, qr/"C".*parked.*\n.*"D".*\|mine\|remembered\|/, 'values wait');
 
 my %before = map { $_ => table($hub, 'integration', $_) } @data, map { "ownership.$_" } @map, 'sheet';
 my $guards = guards($hub, 'integration');
@@ -95,7 +104,8 @@ sub check
 	is(guards($node, $db), $guards, "$what: the same guard, armed as it was");
 	is(sql($node, $db, q{SELECT relation FROM ownership.guards WHERE guarded ORDER BY 1}),
 		"land_erp.item\norders\nproduct\nstock", "$what: guards says so");
-	is(sql($node, $db, q{SELECT count(*) FROM ownership.conflict}), '4', "$what: no row went through the guard");
+	is(sql($node, $db, q{SELECT count(*) FROM ownership.conflict}), '6', "$what: no row went through the guard");
+	is(sql($node, $db, $waits), $waiting, "$what: what waits waits on");
 
 	# the superuser is nobody here
 	my $super = sql($node, $db, 'SELECT current_user');

@@ -306,6 +306,8 @@ extern Attempt activity_read_attempt(const char *message);
 extern void store_counters(Relation rel, const Counter *counters, int n);
 extern void
 store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n);
+
+/* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);
 
 /* expire.c */

@@ -20,11 +20,11 @@
 #include "activity.h"
 
 /* $1: the setting ownership.remember, in minutes */
-#define OVER                                                                                      \
-	"ownership.conflict e LEFT JOIN ownership.mirrored_table t "                                  \
-	"ON t.table_schema = e.table_schema AND t.table_name = e.table_name "                         \
-	"WHERE e.outcome = 'remembered' AND e.recorded_at <= statement_timestamp() "                  \
-	"- least((SELECT min(remember) FROM ownership.mirrored_table), make_interval(mins => $1)) "   \
+#define OVER                                                                                    \
+	"ownership.conflict e LEFT JOIN ownership.mirrored_table t "                                \
+	"ON t.table_schema = e.table_schema AND t.table_name = e.table_name "                       \
+	"WHERE e.outcome = 'remembered' AND e.recorded_at <= statement_timestamp() "                \
+	"- least((SELECT min(remember) FROM ownership.mirrored_table), make_interval(mins => $1)) " \
 	"AND e.recorded_at <= statement_timestamp() - coalesce(t.remember, make_interval(mins => $1)) "
 
 static const char any_over[] = "SELECT FROM " OVER "LIMIT 1";

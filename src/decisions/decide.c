@@ -49,16 +49,6 @@ decision_require_decider(void)
 				 "GRANT SELECT, UPDATE (resolution) ON ownership.conflict gives the needed privileges.")));
 }
 
-/* Errors: always; n rows have the key of the evidence. */
-void
-decision_report_several(const Refusal *r, int n)
-{
-	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
-					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
-						   (long long) r->id, n, names_message_relation(r->schema, r->table))));
-	pg_unreachable();
-}
-
 /*
  * Accepts a discarded INSERT whose row exists by now: writes what the INSERT
  * proposed, as far as decision_goes_in() says so.
@@ -73,7 +63,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	ListCell *lc;
 
 	if (row->n > 1)
-		decision_report_several(r, row->n);
+		refusal_report_several(r, row->n);
 	initStringInfo(&left);
 	foreach(lc, columns)
 	{
@@ -186,7 +176,7 @@ accept_refusal(const Refusal *r, List *refusals)
 					 : errdetail(
 						   "It was deleted, its key was changed, or you are not allowed to see it.")));
 	if (row.n > 1)
-		decision_report_several(r, row.n);
+		refusal_report_several(r, row.n);
 	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
 	refusal_follow_key(r, columns, values, refusals);
 	return !deletes && refusal_changed_since(r, columns, &row);

@@ -64,7 +64,7 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
 	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                                           \
 	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                                        \
 	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                                           \
-	"AND l.outcome NOT IN ('parked', 'remembered') "                                                                           \
+	"AND l.outcome NOT IN ('parked', 'remembered') "                                                                                                                             \
 	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " IDENTIFIES_ROW                  \
 	")) l"
 
@@ -100,6 +100,7 @@ extern Datum refusal_ids(ArrayType *array);
 extern Datum refusal_single_id(int64 id);
 extern List *refusal_lock(Datum ids, bool dismissing);
 extern void refusal_mark(Datum ids, const char *resolution);
+extern void refusal_report_several(const Refusal *r, int n) pg_attribute_noreturn();
 extern bool refusal_waits(const Refusal *r);
 extern void refusal_check(const Refusal *r);
 extern void refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
@@ -109,7 +110,6 @@ extern void refusal_follow_key(const Refusal *r, List *columns, List *values, Li
 
 /* decide.c */
 extern void decision_require_decider(void);
-extern void decision_report_several(const Refusal *r, int n) pg_attribute_noreturn();
 
 /* fitting.c */
 extern bool decision_goes_in(Oid relid, const RowColumn *col, const char *system,
@@ -118,7 +118,7 @@ extern bool decision_is_blank(Oid relid, const RowColumn *col, const char *store
 
 /* remembered.c */
 extern void decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampTz since,
-									   TimestampTz until, bool dry_run, int64 *counts);
+									   TimestampTz until, bool dry_run, int64 *done, int64 *skipped);
 
 /* waiting.c */
 extern void decision_accept_waiting(const Refusal *r, Oid relid, List *names);

@@ -228,10 +228,9 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
-		if (kind == VALUE_LENGTH ||
-			(strcmp(w->outcome, "discarded") == 0
-				 ? goes_in(w, batch->relid, col, text, row->values[c])
-				 : !value_same_text(col->type, text, row->values[c])))
+		if (kind == VALUE_LENGTH || (strcmp(w->outcome, "discarded") == 0
+										 ? goes_in(w, batch->relid, col, text, row->values[c])
+										 : !value_same_text(col->type, text, row->values[c])))
 			put_row(rsinfo, w, w->column, text, row->values[c], note);
 	}
 	else if ((col = place_row_column(batch->relid, w->column)) != NULL &&
@@ -325,24 +324,24 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	level = sql_pin_search_path();
-	n = sql_run("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
-				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
-				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL, w.column_name = ANY (w.columns::text[]) "
-				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
-				"c.*, o.row, u.column_name::text FROM ownership.conflict c "
-				"CROSS JOIN LATERAL unnest(CASE WHEN c.outcome = 'discarded' AND c.operation = 'INSERT' AND jsonb_typeof(c.proposed) = 'object' "
-				"THEN ARRAY(SELECT DISTINCT p.name::name FROM (SELECT jsonb_object_keys(c.proposed) UNION ALL SELECT unnest(c.columns)::text) p(name)) "
-				"ELSE c.columns END) u(column_name) "
-				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
-				"CASE WHEN NOT " IDENTIFIES_ROW
-				" THEN coalesce(c.proposed, 'null') END) o(writer, row) "
-				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.outcome NOT IN ('parked', 'remembered') AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
-				"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
-				"c.recorded_at DESC, c.id DESC) w "
-				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
-				"AND w.resolved_at IS NULL AND w.resolution IS NULL "
-				"ORDER BY w.table_schema, w.table_name, shape, w.id",
-				&none);
+	n = sql_run(
+		"SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
+		"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
+		"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL, w.column_name = ANY (w.columns::text[]) "
+		"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
+		"c.*, o.row, u.column_name::text FROM ownership.conflict c "
+		"CROSS JOIN LATERAL unnest(CASE WHEN c.outcome = 'discarded' AND c.operation = 'INSERT' AND jsonb_typeof(c.proposed) = 'object' "
+		"THEN ARRAY(SELECT DISTINCT p.name::name FROM (SELECT jsonb_object_keys(c.proposed) UNION ALL SELECT unnest(c.columns)::text) p(name)) "
+		"ELSE c.columns END) u(column_name) "
+		"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
+		"CASE WHEN NOT " IDENTIFIES_ROW " THEN coalesce(c.proposed, 'null') END) o(writer, row) "
+		"WHERE jsonb_typeof(c.row_key) = 'object' AND c.outcome NOT IN ('parked', 'remembered') AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
+		"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
+		"c.recorded_at DESC, c.id DESC) w "
+		"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
+		"AND w.resolved_at IS NULL AND w.resolution IS NULL "
+		"ORDER BY w.table_schema, w.table_name, shape, w.id",
+		&none);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Word *w = take_word(i);

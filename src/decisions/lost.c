@@ -169,8 +169,7 @@ same_text(const char *a, const char *b)
 }
 
 static Feed *
-find_feed(List *feeds, const char *schema, const char *table, const char *system,
-		  const char *origin)
+find_feed(List *feeds, const char *schema, const char *table, const char *system, const char *origin)
 {
 	ListCell *lc;
 

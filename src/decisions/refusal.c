@@ -179,6 +179,16 @@ refusal_check(const Refusal *r)
 						errmsg("conflict %lld contains no values", (long long) r->id)));
 }
 
+/* Errors: always; n rows have the key of the evidence. */
+void
+refusal_report_several(const Refusal *r, int n)
+{
+	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
+						   (long long) r->id, n, names_message_relation(r->schema, r->table))));
+	pg_unreachable();
+}
+
 /*
  * Sets *columns (of RowColumn) and *values (of char *, texts; NULL is NULL) to
  * what is to be written of the named columns.  without: where it is not NULL,
@@ -188,8 +198,8 @@ refusal_check(const Refusal *r)
  * does not contain the value of a column; no column is left.
  */
 void
-refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
-					List **columns, List **values)
+refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without, List **columns,
+					List **values)
 {
 	ListCell *lc;
 

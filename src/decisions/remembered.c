@@ -139,7 +139,7 @@ return_row(void *arg)
 /* Returns one row to the caller, and counts it.  v is NULL for the row as a whole. */
 static void
 put_value(ReturnSetInfo *rsinfo, const Return *r, const Value *v, bool done, const char *reason,
-		  int64 *counts)
+		  int64 *count)
 {
 	const char *texts[] = {v ? v->name : NULL, v ? v->from : NULL, v && done ? v->to : NULL,
 						   !done		? "skipped"
@@ -155,11 +155,11 @@ put_value(ReturnSetInfo *rsinfo, const Return *r, const Value *v, bool done, con
 		call_put_text(values, nulls, i + 2, texts[i]);
 	values[2 + lengthof(texts)] = Int64GetDatum(r->m->id);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-	counts[done ? 0 : 1]++;
+	(*count)++;
 }
 
 static void
-return_memory(ReturnSetInfo *rsinfo, const Memory *m, bool dry_run, int64 *counts)
+return_memory(ReturnSetInfo *rsinfo, const Memory *m, bool dry_run, int64 *done, int64 *skipped)
 {
 	Return r = {m, dry_run, place_evidence_table(m->schema, m->table), NIL, NULL};
 	ErrorData *error = NULL;
@@ -175,15 +175,17 @@ return_memory(ReturnSetInfo *rsinfo, const Memory *m, bool dry_run, int64 *count
 	{
 		/* the row as a whole has been reported: it is, or would be, created again */
 		if (!m->creates)
-			put_value(rsinfo, &r, NULL, false, r.whole, counts);
+			put_value(rsinfo, &r, NULL, false, r.whole, skipped);
 		return;
 	}
 	foreach(lc, r.values)
 	{
 		const Value *v = lfirst(lc);
 
-		put_value(rsinfo, &r, v, v->goes && error == NULL,
-				  v->goes && error != NULL ? error->message : v->reason, counts);
+		bool goes = v->goes && error == NULL;
+
+		put_value(rsinfo, &r, v, goes, v->goes && error != NULL ? error->message : v->reason,
+				  goes ? done : skipped);
 	}
 }
 
@@ -228,12 +230,12 @@ load_memories(const char *system, TimestampTz since, TimestampTz until)
 
 /*
  * Puts back what waits of the rows that the system deleted in the period, and adds
- * a row to the result for each value, or for each row that is not there.  counts:
- * how many values went back, and how many were skipped.  Needs SPI.
+ * a row to the result for each value, or for each row that is not there.  Adds to
+ * *done how many values went back, and to *skipped how many did not.  Needs SPI.
  */
 void
-decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampTz since, TimestampTz until,
-				  bool dry_run, int64 *counts)
+decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampTz since,
+						   TimestampTz until, bool dry_run, int64 *done, int64 *skipped)
 {
 	MemoryContext cxt;
 	List *memories;
@@ -246,12 +248,13 @@ decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampT
 	level = sql_pin_search_path();
 	memories = load_memories(system, since, until);
 	sql_unpin_search_path(level);
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership remembered", ALLOCSET_DEFAULT_SIZES);
+	cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership remembered", ALLOCSET_DEFAULT_SIZES);
 	foreach(lc, memories)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
 
-		return_memory(rsinfo, lfirst(lc), dry_run, counts);
+		return_memory(rsinfo, lfirst(lc), dry_run, done, skipped);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);
 		CHECK_FOR_INTERRUPTS();

@@ -10,8 +10,8 @@
  * stays, and the writes before that change are not undone.
  *
  * A row that was deleted is created again as it was.  A row that was created
- * stays: the owner of its key decides whether it is deleted.  What deletions of
- * the system took along goes back where the row is there again: remembered.c.
+ * stays: the owner of its key decides whether it is deleted.  See remembered.c for
+ * what went with deleted rows.
  */
 #include "postgres.h"
 
@@ -462,7 +462,6 @@ ownership_revert(PG_FUNCTION_ARGS)
 	MemoryContext cxt;
 	List *histories;
 	ListCell *lc;
-	int64 remembered[2] = {0, 0}; /* values that went back, and that were skipped */
 	int level;
 
 	if (PG_ARGISNULL(1) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
@@ -492,10 +491,10 @@ ownership_revert(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	}
 	decision_revert_remembered(run.rsinfo, system, PG_GETARG_TIMESTAMPTZ(1),
-							   PG_GETARG_TIMESTAMPTZ(2), run.dry_run, remembered);
+							   PG_GETARG_TIMESTAMPTZ(2), run.dry_run, &run.done, &run.skipped);
 	SPI_finish();
 	if (!run.dry_run)
-		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done + remembered[0],
-								(long long) run.skipped + remembered[1])));
+		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done,
+								(long long) run.skipped)));
 	return (Datum) 0;
 }

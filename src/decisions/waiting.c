@@ -24,16 +24,16 @@ check_remembered(const Refusal *r)
 	Parameters p = {0};
 
 	sql_add_value(&p, INT8OID, Int64GetDatum(r->id), false);
-	(void) sql_run(
-		"SELECT c.recorded_at + coalesce(t.remember, ownership.remember_time()), "
-		"c.recorded_at + coalesce(t.remember, ownership.remember_time()) <= statement_timestamp() "
-		"FROM ownership.conflict c LEFT JOIN ownership.mirrored_table t USING (table_schema, table_name) WHERE c.id = $1",
-		&p);
+	(void)
+		sql_run("SELECT c.recorded_at + coalesce(t.remember, ownership.remember_time()), "
+				"c.recorded_at + coalesce(t.remember, ownership.remember_time()) <= statement_timestamp() "
+				"FROM ownership.conflict c LEFT JOIN ownership.mirrored_table t USING (table_schema, table_name) WHERE c.id = $1",
+				&p);
 	if (sql_result_bool(0, 2))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the values of conflict %lld are not remembered any more", (long long) r->id),
-				 errdetail("They were remembered until %s.", sql_result_text(0, 1))));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the values of conflict %lld are not remembered any more",
+							   (long long) r->id),
+						errdetail("They were remembered until %s.", sql_result_text(0, 1))));
 }
 
 /* Adds the columns of the row's key, and their values, to what a new row is created with. */
@@ -48,9 +48,10 @@ add_key(const Refusal *r, Oid relid, List **columns, List **values)
 		char *text;
 
 		if (col == NULL)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-							errmsg("key column \"%s\" of table \"%s\" does not exist",
-								   (char *) lfirst(lc), names_message_relation(r->schema, r->table))));
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN),
+					 errmsg("key column \"%s\" of table \"%s\" does not exist", (char *) lfirst(lc),
+							names_message_relation(r->schema, r->table))));
 		if (col->generated || value_object_text(r->row_key, lfirst(lc), &text) != VALUE_TEXT)
 			continue;
 		*columns = lappend(*columns, col);
@@ -83,11 +84,11 @@ decision_accept_waiting(const Refusal *r, Oid relid, List *names)
 		refusal_take_values(r, relid, names, "The other columns are written.", &columns, &values);
 	row_read(relid, list_make1(r->row_key), columns, true, false, &row);
 	if (row.n > 1)
-		decision_report_several(r, row.n);
+		refusal_report_several(r, row.n);
 	if (row.n == 0 && remembered)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg("the row of conflict %lld is not in table \"%s\"",
-							   (long long) r->id, names_message_relation(r->schema, r->table)),
+						errmsg("the row of conflict %lld is not in table \"%s\"", (long long) r->id,
+							   names_message_relation(r->schema, r->table)),
 						errdetail("It was deleted, and no row with its key was created since."),
 						errhint("Its values are applied when the row is created again.")));
 	if (row.n == 1)

@@ -114,10 +114,14 @@ extern void key_report_wrong(Why *why, const FieldPlace *place, Names names);
 extern void why_load_places(Why *why);
 extern void why_look_everywhere(Why *why, const Holder *named);
 
-/* why_facts.c */
+/* why_result.c */
 extern void why_add_fact(Why *why, TimestampTz at, const char *place, const char *event,
 						 const char *system, const char *value, const char *detail);
+extern void why_add_answer(Why *why, const char *place, const char *owner, const char *value,
+						   const char *detail);
 extern void why_return(const Why *why);
+
+/* why_facts.c */
 extern void why_report_values(Why *why);
 extern void why_report_evidence(Why *why);
 extern void why_report_rules(Why *why);
@@ -127,6 +131,8 @@ extern void why_report_answer(Why *why);
 
 /* why_waiting.c */
 extern void why_report_waiting_of(Why *why, FieldPlace *place, const char *key);
+
+/* note.c */
 extern char *explain_waiting_note(Oid relid, Jsonb *key);
 
 #endif /* OWNERSHIP_EXPLAIN_H */

@@ -21,54 +21,6 @@
 #include "../activity/activity.h"
 #include "explain.h"
 
-/* One row of the result. */
-typedef struct Fact
-{
-	TimestampTz at; /* 0: NULL */
-	char *texts[5]; /* place, event, system, value, detail; NULL is NULL */
-} Fact;
-
-static Fact *
-make_fact(TimestampTz at, const char *place, const char *event, const char *system,
-		  const char *value, const char *detail)
-{
-	const char *texts[5] = {place, event, system, value, detail};
-	Fact *fact = palloc0(sizeof(Fact));
-
-	fact->at = at;
-	for (int i = 0; i < 5; i++)
-		fact->texts[i] = texts[i] == NULL ? NULL : pstrdup(texts[i]);
-	return fact;
-}
-
-/* Adds a row to the result.  at: 0 is NULL. */
-void
-why_add_fact(Why *why, TimestampTz at, const char *place, const char *event, const char *system,
-			 const char *value, const char *detail)
-{
-	why->facts = lappend(why->facts, make_fact(at, place, event, system, value, detail));
-}
-
-/* Returns the collected facts to the caller. */
-void
-why_return(const Why *why)
-{
-	ListCell *lc;
-
-	foreach(lc, why->facts)
-	{
-		const Fact *fact = lfirst(lc);
-		Datum values[6];
-		bool nulls[6];
-
-		values[0] = TimestampTzGetDatum(fact->at);
-		nulls[0] = fact->at == 0;
-		for (int i = 0; i < 5; i++)
-			call_put_text(values, nulls, i + 1, fact->texts[i]);
-		tuplestore_putvalues(why->rsinfo->setResult, why->rsinfo->setDesc, values, nulls);
-	}
-}
-
 /* Reports the value in each copy, or why there is none. */
 void
 why_report_values(Why *why)
@@ -90,18 +42,19 @@ why_report_values(Why *why)
 			why_add_fact(why, 0, place->label, "unknown", place->source, NULL, place->problem);
 		else if (place->rows == NIL)
 			why_add_fact(why, 0, place->label, "no row", place->source, NULL,
-					 psprintf("%s, without such a row: the row never arrived, or is gone.", what));
+						 psprintf("%s, without such a row: the row never arrived, or is gone.",
+								  what));
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
 			why_add_fact(why, row->written, place->label, "value",
-					 place->source != NULL ? place->source : row->owner, row->value,
-					 psprintf("%s%s.%s", what,
-							  best == NULL || place == best ? ""
-							  : row->differs				? "; it differs"
-															: "; it agrees",
-							  row->value == NULL ? " There is no value (NULL)." : ""));
+						 place->source != NULL ? place->source : row->owner, row->value,
+						 psprintf("%s%s.%s", what,
+								  best == NULL || place == best ? ""
+								  : row->differs				? "; it differs"
+																: "; it agrees",
+								  row->value == NULL ? " There is no value (NULL)." : ""));
 		}
 	}
 }
@@ -156,7 +109,7 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 		if (system != NULL && !names_all_among(list_make1(system), place->systems))
 			place->systems = lappend(place->systems, system);
 		why_add_fact(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
-				 sql_result_text(i, 4), sql_result_text(i, 5));
+					 sql_result_text(i, 4), sql_result_text(i, 5));
 	}
 }
 
@@ -171,7 +124,7 @@ why_report_evidence(Why *why)
 	if (!why->evidence_seen)
 	{
 		why_add_fact(why, 0, "ownership.conflict", "unknown", NULL, NULL,
-				 "This role may not read the evidence of refused values.");
+					 "This role may not read the evidence of refused values.");
 		return;
 	}
 	foreach(lc, why->places)
@@ -250,24 +203,24 @@ why_report_rules(Why *why)
 			Answer a = explain_column(map, col, lfirst(l), false, false);
 
 			why_add_fact(why, 0, place->label, "rule", lfirst(l),
-					 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
+						 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
 		}
 		if (systems == NIL)
 			why_add_fact(why, 0, place->label, "rule", NULL, "allowed",
-					 explain_column(map, col, NULL, false, false).reason);
+						 explain_column(map, col, NULL, false, false).reason);
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
 			if (col != NULL && col->nrules > 0)
 				why_add_fact(why, 0, place->label, "rule", row->owner, "allowed",
-						 row->owner == NULL
-							 ? "No system owns the value in this row."
-							 : psprintf("In this row \"%s\" owns the value.", row->owner));
+							 row->owner == NULL
+								 ? "No system owns the value in this row."
+								 : psprintf("In this row \"%s\" owns the value.", row->owner));
 		}
 		if (!fires_guard(rel))
 			why_add_fact(why, 0, place->label, "rule", NULL, "not guarded",
-					 "Nothing enforces the map on this table.");
+						 "Nothing enforces the map on this table.");
 		relation_close(rel, NoLock);
 	}
 }
@@ -298,12 +251,12 @@ why_report_last_writes(Why *why)
 					&p);
 		if (n > 0)
 			why_add_fact(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
-					 sql_result_text(0, 2));
+						 sql_result_text(0, 2));
 		else
 			why_add_fact(why, 0, place->label, "last write", system, NULL,
-					 mailbox_exists()
-						 ? "None was seen, in any row."
-						 : "Not known: writes are remembered only when the library is preloaded.");
+						 mailbox_exists()
+							 ? "None was seen, in any row."
+							 : "Not known: writes are remembered only when the library is preloaded.");
 	}
 }
 
@@ -349,14 +302,15 @@ why_report_feeds(Why *why)
 			&p);
 		if (n == 0 && place->source != NULL)
 			why_add_fact(why, 0, place->label, "feed", place->source, "none",
-					 psprintf("No subscription of this database feeds %s.", table));
+						 psprintf("No subscription of this database feeds %s.", table));
 		for (uint64 i = 0; i < n; i++)
 		{
 			char *state = sql_result_text(i, 4);
 
-			why_add_fact(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2), state,
-					 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
-							  sql_result_text(i, 5)));
+			why_add_fact(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2),
+						 state,
+						 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
+								  sql_result_text(i, 5)));
 			if (strcmp(state, "running") != 0)
 				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
 								 quote_identifier(sql_result_text(i, 1)), table, state);
@@ -412,12 +366,11 @@ why_report_answer(Why *why)
 										  ? "The copies that have the row agree."
 										  : "All copies agree.");
 	if (why->waiting > 0)
-		appendStringInfo(
-			&text, " A value%s waits%s.",
-			why->waiting_of == NULL ? "" : psprintf(" of \"%s\"", why->waiting_of),
-			why->waiting_problem == NULL
-				? (with_row == 0 ? " for the row" : ", although the row is there")
-				: ", because it could not be written into the row");
+		appendStringInfo(&text, " A value%s waits%s.",
+						 why->waiting_of == NULL ? "" : psprintf(" of \"%s\"", why->waiting_of),
+						 why->waiting_problem == NULL
+							 ? (with_row == 0 ? " for the row" : ", although the row is there")
+							 : ", because it could not be written into the row");
 	if (!why->evidence_seen)
 		appendStringInfoString(&text, " Whether a value was refused is not known.");
 	else if (why->refused > 0)
@@ -440,10 +393,9 @@ why_report_answer(Why *why)
 			&text,
 			" Nothing was kept out (what was rejected is in the server log only): what is missing here never arrived.");
 	appendStringInfoString(&text, why->feeds);
-	why->facts = lcons(make_fact(0, psprintf("%s.%s", why->entity, why->field), "answer", why->owner,
-								 best->authoritative && best->rows != NIL
-									 ? ((FoundRow *) linitial(best->rows))->value
-									 : NULL,
-								 text.data),
-					   why->facts);
+	why_add_answer(why, psprintf("%s.%s", why->entity, why->field), why->owner,
+				   best->authoritative && best->rows != NIL
+					   ? ((FoundRow *) linitial(best->rows))->value
+					   : NULL,
+				   text.data);
 }

@@ -85,35 +85,11 @@ why_report_waiting_of(Why *why, FieldPlace *place, const char *key)
 				why->waiting_problem = problem;
 			}
 			if (problem != NULL)
-				why_add_fact(
-					why, 0, place->label, "not applied", whose, value,
-					psprintf("The row is there, but the value could not be written: %s", problem));
+				why_add_fact(why, 0, place->label, "not applied", whose, value,
+							 psprintf("The row is there, but the value could not be written: %s",
+									  problem));
 		}
 		why_add_fact(why, sql_result_time(i, 1), place->label, outcome, system, value,
 					 sql_result_text(i, 5));
 	}
-}
-
-/*
- * What waits for a row that is not there, as a sentence; NULL: nothing, or the
- * caller may not read evidence.  Needs SPI.
- */
-char *
-explain_waiting_note(Oid relid, Jsonb *key)
-{
-	TablePlace place;
-	Parameters p = {0};
-
-	if (!OidIsValid(catalog_table("waiting", true)) || !place_of(relid, &place) ||
-		pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) != ACLCHECK_OK)
-		return NULL;
-	place_add(&p, &place);
-	sql_add_value(&p, JSONBOID, JsonbPGetDatum(key), false);
-	if (sql_run("SELECT string_agg(DISTINCT quote_ident(column_name), ', ') FROM ownership.waiting "
-				"WHERE (table_schema, table_name) = ($1, $2) "
-				"AND row_key = (SELECT jsonb_object_agg(k.key, k.value) FROM jsonb_each_text($3) k)",
-				&p) == 0 ||
-		sql_result_text(0, 1) == NULL)
-		return NULL;
-	return psprintf("Values wait for it: %s. See ownership.waiting.", sql_result_text(0, 1));
 }

@@ -30,11 +30,13 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
 				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
 				CASE WHEN has_column_privilege('ownership.conflict', 'problem', 'SELECT') AND NOT row_security_active('ownership.conflict')
-					THEN ': ' || rtrim((SELECT c.problem FROM ownership.conflict c
+					THEN coalesce(': ' || rtrim((SELECT c.problem FROM ownership.conflict c
 						WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL AND c.problem IS NOT NULL
 						  AND c.table_schema = w.table_schema AND c.table_name = w.table_name
 						  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM w.system)
-						ORDER BY c.id DESC LIMIT 1), '.') ELSE '' END) END),
+						  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+							WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
+						ORDER BY c.id DESC LIMIT 1), '.'), '') ELSE '' END) END),
 		concat_ws(' ', 'See ownership.waiting.', CASE WHEN w.problems > 0
 			THEN format('Where the value is wrong, have %s correct it, and dismiss it: SELECT ownership.dismiss(conflict_id); where the table is, change the table; then SELECT ownership.apply_waiting(%L).',
 				coalesce(w.system, 'the sender'), ownership.relation_name(w.table_schema, w.table_name)) END,
