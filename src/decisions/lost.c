@@ -27,7 +27,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_lost_update);
 
-/* So many rows with an applied value are compared, the latest; older ones count as not written. */
+/* So many rows with an applied value are compared, the latest; older ones are not counted. */
 #define MAX_APPLIED "10000"
 
 /* The rows of one table that a feed brought. */
