@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -229,6 +230,7 @@ ownership_lost_update(PG_FUNCTION_ARGS)
 	List *feeds;
 	List *applied;
 	List *some = NIL;
+	Relation conflict;
 	SavedRole caller;
 	ListCell *lc;
 	int level;
@@ -236,10 +238,12 @@ ownership_lost_update(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	level = sql_pin_search_path();
-	caller = role_become_extension();
+	conflict = table_open(catalog_table("conflict", false), AccessShareLock);
+	caller = role_become_owner(conflict);
 	feeds = load_feeds();
 	applied = feeds == NIL ? NIL : load_applied(feeds);
 	role_restore(&caller);
+	table_close(conflict, AccessShareLock);
 	sql_unpin_search_path(level);
 	foreach(lc, applied)
 	{

@@ -1164,6 +1164,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		WHERE outcome = 'parked' OR problems > 0
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
+GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
 
 /* END waiting */
 
