@@ -131,6 +131,17 @@ SELECT ownership.dismiss(:d1);
 SELECT ownership.dismiss(:d2);
 SELECT id = :d1 AS parked, resolution FROM evidence WHERE id IN (:d1, :d2);
 
+-- what the system that deleted the row is refused later takes nothing from it
+SET ownership.enforcement = off;
+INSERT INTO product (sku) VALUES ('l1');
+RESET ownership.enforcement;
+SELECT remembered('l1', 'erp', '{"note": "ours"}', now() - interval '1 hour') AS l1 \gset
+SET ROLE regress_erp;
+UPDATE product SET note = 'theirs' WHERE sku = 'l1';
+RESET ROLE;
+SELECT ownership.accept(:l1);
+SELECT note FROM product WHERE sku = 'l1';
+
 -- What waits was not refused: it hides nothing in disagreements, and is not listed.
 SET ROLE regress_erp;
 DELETE FROM product;

@@ -37,9 +37,14 @@ take_refusal(uint64 row)
 	r->system = sql_result_text(row, 16);
 	if (strcmp(r->outcome, "remembered") == 0)
 	{
-		/* what is to be written is what the deleted row had */
+		/*
+		 * What is to be written is what the deleted row had.  The values are not
+		 * of the system that deleted it: what that proposed later replaces none.
+		 */
 		r->proposed = r->stored;
 		r->stored = NULL;
+		r->superseded = NIL;
+		r->later = 0;
 	}
 	return r;
 }
