@@ -9,6 +9,7 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+#include "../base/compat.h"
 #include "../rules/rules.h"
 
 /*
@@ -100,7 +101,7 @@ extern Datum refusal_ids(ArrayType *array);
 extern Datum refusal_single_id(int64 id);
 extern List *refusal_lock(Datum ids, bool dismissing);
 extern void refusal_mark(Datum ids, const char *resolution);
-extern void refusal_report_several(const Refusal *r, int n) pg_attribute_noreturn();
+extern COMPAT_NORETURN void refusal_report_several(const Refusal *r, int n);
 extern bool refusal_waits(const Refusal *r);
 extern void refusal_check(const Refusal *r);
 extern void refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
