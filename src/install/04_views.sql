@@ -381,20 +381,18 @@ COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, 
  * What waits for rows: how many values of each column and system.  It contains no
  * values and no keys, and so everybody may read it.
  */
+CREATE FUNCTION ownership.count_waiting(OUT table_schema text, OUT table_name text, OUT column_name text, OUT system text, OUT outcome text,
+	OUT waiting bigint, OUT problems bigint, OUT since timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_count_waiting' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.count_waiting() IS 'Internal: the rows of the view waiting_count.';
+
+CREATE FUNCTION ownership.deleter(OUT table_schema text, OUT table_name text, OUT systems text[])
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_deleter' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.deleter() IS 'Internal: the systems that were seen to delete rows with values of other systems, by table.';
+
 CREATE VIEW ownership.waiting_count AS
-SELECT c.table_schema, c.table_name, u.column_name::text AS column_name,
-	CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system, c.outcome,
-	count(*) AS waiting, count(c.problem) AS problems, min(c.recorded_at) AS since
-FROM ownership.conflict c
-CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
-LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
-LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
-	AND m.column_name = u.column_name::text
-LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
-WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
-  AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
-GROUP BY 1, 2, 3, 4, 5;
+SELECT table_schema, table_name, column_name, system, outcome, waiting, problems, since
+FROM ownership.count_waiting();
 COMMENT ON VIEW ownership.waiting_count IS 'Internal: how many values wait for their rows, by column, system and outcome.';
 GRANT SELECT ON ownership.waiting_count TO PUBLIC;
 

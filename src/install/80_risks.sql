@@ -266,10 +266,7 @@ WITH guard AS MATERIALIZED (
 				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
-	LEFT JOIN (SELECT c.table_schema, c.table_name, array_agg(DISTINCT c.system COLLATE "C") AS systems
-		FROM ownership.conflict c
-		WHERE c.outcome = 'remembered' AND c.system IS NOT NULL
-		GROUP BY c.table_schema, c.table_name) d USING (table_schema, table_name)
+	LEFT JOIN ownership.deleter() d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
