@@ -1121,6 +1121,21 @@ CREATE FUNCTION ownership.lost_update(OUT table_schema text, OUT table_name text
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_lost_update' LANGUAGE C VOLATILE ROWS 10;
 COMMENT ON FUNCTION ownership.lost_update() IS 'Internal: one row for each table and feed that brings rows which it may not create. It counts the rows that wait, and those that the system has not written since a waiting value was applied.';
 
+/* reads evidence as the caller; a function, so that the evidence does not count in what the view is expected to cost */
+CREATE FUNCTION ownership.waiting_problem(table_schema text, table_name text, system text)
+RETURNS text LANGUAGE SQL STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.problem FROM ownership.conflict c
+	WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL AND c.problem IS NOT NULL
+	  AND c.table_schema = waiting_problem.table_schema AND c.table_name = waiting_problem.table_name
+	  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM waiting_problem.system)
+	  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
+	ORDER BY c.id DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
+
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
 	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
@@ -1144,14 +1159,8 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
 			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
 				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
-				CASE WHEN has_column_privilege('ownership.conflict', 'problem', 'SELECT') AND NOT row_security_active('ownership.conflict')
-					THEN coalesce(': ' || rtrim((SELECT c.problem FROM ownership.conflict c
-						WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL AND c.problem IS NOT NULL
-						  AND c.table_schema = w.table_schema AND c.table_name = w.table_name
-						  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM w.system)
-						  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-							WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
-						ORDER BY c.id DESC LIMIT 1), '.'), '') ELSE '' END) END),
+				CASE WHEN has_table_privilege('ownership.conflict', 'SELECT')
+					THEN coalesce(': ' || rtrim(ownership.waiting_problem(w.table_schema, w.table_name, w.system), '.'), '') ELSE '' END) END),
 		concat_ws(' ', 'See ownership.waiting.', CASE WHEN w.problems > 0
 			THEN format('Where the value is wrong, have %s correct it, and dismiss it: SELECT ownership.dismiss(conflict_id); where the table is, change the table; then SELECT ownership.apply_waiting(%L).',
 				coalesce(w.system, 'the sender'), ownership.relation_name(w.table_schema, w.table_name)) END,
