@@ -113,7 +113,6 @@ extern void
 history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
 
 /* evidence_names.c */
-extern void rename_system_evidence(TriggerData *td);
 extern void rename_carry_evidence(TriggerData *td, const char *schema, const char *table);
 extern void rename_system_evidence(const char *from, const char *to);
 

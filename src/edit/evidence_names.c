@@ -158,41 +158,6 @@ rename_system_evidence(const char *from, const char *to)
 }
 
 /*
- * Part of an AFTER trigger on system: where the system gets another name, so does
- * its evidence.  What a system parked waits until that system owns the field.
- * Activity follows by its foreign key.
- */
-void
-rename_system_evidence(TriggerData *td)
-{
-	const char *from;
-	const char *to;
-	Parameters p = {0};
-	Parameters q = {0};
-	SavedRole caller;
-
-	if (!TRIGGER_FIRED_BY_UPDATE(td->tg_event))
-		return;
-	from = call_row_text(td, td->tg_trigtuple, "name");
-	to = call_row_text(td, td->tg_newtuple, "name");
-	if (strcmp(from, to) == 0)
-		return;
-	SPI_connect();
-	caller = role_become_extension();
-	sql_add_text(&p, from);
-	sql_add_text(&p, to);
-	sql_run("UPDATE ownership.conflict SET system = $2 WHERE system = $1", &p);
-	if (OidIsValid(catalog_table("history", true)))
-	{
-		sql_add_text(&q, from);
-		sql_add_text(&q, to);
-		sql_run("UPDATE ownership.history SET system = $2 WHERE system = $1", &q);
-	}
-	role_restore(&caller);
-	SPI_finish();
-}
-
-/*
  * Part of a BEFORE UPDATE trigger on mirrored_column, whose new row has that
  * schema and table: if the row gets another column's name, and the table has a
  * column of the new name and none of the old name, evidence and activity are

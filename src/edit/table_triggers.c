@@ -40,21 +40,18 @@ PG_FUNCTION_INFO_V1(ownership_pattern_readers);
 static int carrying;
 
 /*
- * map_changed(), AFTER each change on every table of the map: evidence follows the
- * new name of a system, and sessions load the map again.  Others get the
- * invalidation message at commit; in this session the change counts from the next
- * command on.
+ * map_changed(), AFTER each change on every table of the map: sessions load the
+ * map again.  Others get the invalidation message at commit; in this session
+ * the change counts from the next command on.
  *
  * Errors: the function was not called by such a trigger.
  */
 Datum
 ownership_map_changed(PG_FUNCTION_ARGS)
 {
-	TriggerData *td = own_triggers_check(fcinfo, "map_changed");
 	Oid relid;
 
-	if (RelationGetRelid(td->tg_relation) == catalog_table("system", true))
-		rename_system_evidence(td);
+	(void) own_triggers_check(fcinfo, "map_changed");
 	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);
