@@ -324,6 +324,7 @@ extern List *land_awaited(Oid home, const char *schema, const char *table, bool 
 extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
+extern RelationMap *land_map(Relation rel);
 extern TupleTableSlot *land_key_slot(const RelationMap *map, Relation rel, Jsonb *key);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
 extern void land_one(const LandingRow *row, LandingWork *work);

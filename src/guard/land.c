@@ -220,7 +220,7 @@ land_all(void)
 int64
 land_table(Relation rel)
 {
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 	Creator creator = {0};
 	List *rows;
 

@@ -24,7 +24,7 @@ static bool
 is_there(Oid relid, Jsonb *key, bool ours)
 {
 	Relation rel = table_open(relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 	bool there = false;
 
 	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))

@@ -20,9 +20,19 @@
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
+#include "../statement/statement.h"
 #include "../activity/activity.h"
 #include "../evidence/evidence.h"
 #include "guard.h"
+
+/* The map by which the statement that ends was judged; else the newest. */
+RelationMap *
+land_map(Relation rel)
+{
+	Moment *moment = statement_seen_moment();
+
+	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
+}
 
 /* A row with the key, for an index to find. */
 TupleTableSlot *
@@ -270,7 +280,7 @@ land_one(const LandingRow *row, LandingWork *work)
 	List *but = work->but;
 	List *failed = work->failed;
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 	TupleTableSlot *key;
 	TupleTableSlot *found;
 	List *waiting;

@@ -48,7 +48,7 @@ static List *
 candidate_names(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 	List *names = NIL;
 	ListCell *lc;
 
@@ -71,7 +71,7 @@ static List *
 names_of_value(const LandingRow *row, const char *name, List *names)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 	MappedColumn *col = map_column(map, get_attnum(row->relid, name));
 	List *value = NIL;
 	ListCell *lc;
@@ -139,7 +139,7 @@ static void
 begin_tally(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = land_map(rel);
 
 	if (map->mapped)
 		(void) tally_get(map);
