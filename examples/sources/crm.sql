@@ -26,11 +26,12 @@ FROM generate_series(1, 500) n, LATERAL (SELECT
 
 -- the prices are those that it last read from the ERP
 INSERT INTO shop.product
-SELECT 'SKU-' || to_char(n, 'FM00000'), 9.90 + n * 20 % 200
+SELECT 'SKU-' || to_char(n, 'FM00000'), 9.90 + n * 20 % 200,
+	CASE WHEN n % 10 IN (2, 3) THEN 'Ask for the matching set.' END
 FROM generate_series(1, 1200) n;
 
 CREATE PUBLICATION crm_customers FOR TABLE shop.customer
 	WITH (publish = 'insert, update, delete');
 -- The connector is set up to send the whole row, the price too.
 CREATE PUBLICATION crm_notes FOR TABLE shop.product
-	WITH (publish = 'update');
+	WITH (publish = 'insert, update, delete');
