@@ -267,7 +267,7 @@ for system in $ORDER; do
 	say "The $(echo "$system" | tr a-z A-Z) has sent its products:"
 	ask integration postgres "SELECT count(*) AS products, count(price) AS prices, count(name) AS names,
   count(sales_note) AS notes,
-  (SELECT count(*) FROM ownership.conflict WHERE outcome = 'parked' AND resolved_at IS NULL) AS waiting
+  (SELECT count(*) FROM ownership.waiting) AS waiting
 FROM shop.product;"
 done
 feeds_complete=$(value integration 'SELECT coalesce(max(id), 0) FROM ownership.conflict')
@@ -278,7 +278,7 @@ whole="(SELECT count(*) = 1200 AND count(price) = 1200 AND count(stock) = 1200 A
 holds 'each product has the price of the ERP, the texts of the PIM and the note of the CRM' integration \
 	"$whole AND (SELECT count(*) = 240 FROM shop.product WHERE sales_note IS NOT NULL)"
 holds 'nothing waits any more, and no value that was refused differs from what is stored' integration \
-	"NOT EXISTS (SELECT FROM ownership.conflict WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL)
+	"NOT EXISTS (SELECT FROM ownership.waiting)
 	AND NOT EXISTS (SELECT FROM ownership.disagreements)"
 holds 'the hub has the data of all three' integration \
 	"(SELECT count(*) = 1200 FROM erp.item) AND (SELECT count(*) = 500 FROM shop.customer)
@@ -373,10 +373,10 @@ before=$(value integration "$golden")
 say 'The ERP deletes every product, and commits. Prices and stock are its own; texts and notes are remembered:'
 ask erp postgres "DELETE FROM shop.product;"
 await 'the deletes' integration "NOT EXISTS (SELECT FROM shop.product)"
-ask integration postgres "SELECT row_key, operation, system, stored FROM ownership.conflict
-WHERE outcome = 'remembered' AND row_key = '{\"sku\": \"$SKU\"}' \\gx"
+ask integration postgres "SELECT column_name, system, value, outcome, since::date, until::date
+FROM ownership.waiting WHERE row_key = '{\"sku\": \"$SKU\"}';"
 holds 'the values of the others wait for 1,200 products' integration \
-	"(SELECT count(*) = 1200 FROM ownership.conflict WHERE outcome = 'remembered' AND resolved_at IS NULL)"
+	"(SELECT count(DISTINCT row_key) = 1200 FROM ownership.waiting WHERE outcome = 'remembered')"
 say 'Then it loads them again, and they are complete at once:'
 ask erp postgres "INSERT INTO shop.product SELECT item_no, list_price, on_hand FROM erp.item;"
 await 'the load' integration "(SELECT count(*) = 1200 FROM shop.product)"
@@ -392,8 +392,7 @@ ask integration postgres "$golden"
 [ "$(value integration "$golden")" = "$before" ] || { echo 'The table is another one.' >&2; exit 1; }
 ok 'every value of every product is what it was'
 holds 'nothing waits, and nothing was refused' integration \
-	"NOT EXISTS (SELECT FROM ownership.conflict WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL)
-	AND $(refusals) = 1"
+	"NOT EXISTS (SELECT FROM ownership.waiting) AND $(refusals) = 1"
 
 step '6. An order'\''s status changes hands at checkout.'
 say 'In its cart the order is the storefront'\''s:'
