@@ -289,8 +289,7 @@ guard_judge(FunctionCallInfo fcinfo)
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 	{
 		judge_row(&call, td->tg_trigslot, td->tg_newslot, td->tg_updatedcols, false);
-		if (map_updates_key(call.map, td->tg_updatedcols))
-			land_row(&call, td->tg_newslot);
+		land_updated(&call, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{

@@ -295,6 +295,8 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
+extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+						 TupleTableSlot *row);
 
 /* land_stream.c */
 extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);

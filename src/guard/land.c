@@ -152,9 +152,9 @@ names_key(const GuardCall *call)
 	return true;
 }
 
-/* A row was made, or got another key: its key is collected for the end of the statement. */
-void
-land_row(const GuardCall *call, TupleTableSlot *row)
+/* Collects the key of a row for the end of the statement. */
+static void
+collect(const GuardCall *call, TupleTableSlot *row)
 {
 	Creator creator;
 	Landing *l;
@@ -162,7 +162,7 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	MemoryContext old;
 
 	if (call->moment->enforcement != ENFORCEMENT_ON || !evidence_can_wait(call->map) ||
-		call->writer->relay || !names_key(call))
+		call->writer->relay)
 		return;
 	creator = creator_of(call->map, call->moment, call->writer);
 	creator.prevails |= call->circumstances.steward;
@@ -179,6 +179,39 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
+}
+
+/* A row was made. */
+void
+land_row(const GuardCall *call, TupleTableSlot *row)
+{
+	if (names_key(call))
+		collect(call, row);
+}
+
+/* A row was updated, maybe to another key.  Both rows are of the call's relation. */
+void
+land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+			 TupleTableSlot *row)
+{
+	bool changed = false;
+
+	if (!map_is_shared(call->map) || !map_updates_key(call->map, named))
+		return;
+	for (int i = 0; i < call->map->nkey_attrs && !changed; i++)
+	{
+		AttrNumber attnum = call->map->key_attrs[i];
+		ValueType type =
+			value_type(TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1)->atttypid);
+		bool wnull;
+		bool inull;
+		Datum was = slot_getattr(stored, attnum, &wnull);
+		Datum is = slot_getattr(row, attnum, &inull);
+
+		changed = value_changed(&type, was, wnull, is, inull);
+	}
+	if (changed)
+		collect(call, row);
 }
 
 /*
@@ -282,9 +315,29 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 	evidence_record(&e);
 }
 
+/* What triggers changed when values landed is a write of the creator in the history of the row. */
+static void
+record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+{
+	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+	ListCell *lc;
+
+	slot_getallattrs(t->changed);
+	ExecCopySlot(row, t->changed);
+	foreach(lc, chosen)
+	{
+		int att = ((Landed *) lfirst(lc))->col->attnum - 1;
+
+		row->tts_values[att] = t->slot->tts_values[att];
+		row->tts_isnull[att] = t->slot->tts_isnull[att];
+	}
+	evidence_history(map, RelationGetDescr(t->rel), writer_current(), creator->system, t->slot, row);
+	ExecDropSingleTupleTableSlot(row);
+}
+
 /* A value that landed is a write of its system in the history of the row. */
 static void
-record_history(RelationMap *map, StoredTable *t, List *chosen)
+record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
 {
 	List *systems = NIL;
 	ListCell *lc;
@@ -318,6 +371,7 @@ record_history(RelationMap *map, StoredTable *t, List *chosen)
 		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
+	record_derived(map, t, chosen, creator);
 }
 
 /* Updates the row with the chosen values. */
@@ -354,7 +408,7 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	{
 		record_replaced(map, t, chosen, work->creator);
 		stored_update(t);
-		record_history(map, t, chosen);
+		record_history(map, t, chosen, work->creator);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);
