@@ -879,8 +879,8 @@ sub same_state
 	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $recorded);
 	my @want = sort map { Oracle::encode($self->tidy($_)) } @$evidence;
 	return "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got) if "@got" ne "@want";
-	@got = sort map { Oracle::encode(Oracle::decode($_)) } grep { $_ ne '' } split(/\n/, $waiting);
-	@want = sort map { Oracle::encode($_) } $model->dump_waiting;
+	@got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $waiting);
+	@want = sort map { Oracle::encode($self->tidy($_)) } $model->dump_waiting;
 	return undef if "@got" eq "@want";
 	my %both = map { my $x = $_; $x => scalar grep { $_ eq $x } @got } @want;
 	return "expected what waits\n" . join("\n", grep { !$both{$_} } @want) . "\ngot\n" . join("\n", grep { !exists $both{$_} } @got);

@@ -308,7 +308,7 @@ sub dump_waiting
 	my @rows = map {
 		my $w = $_;
 		[
-			$w->{parked} ? 'parked' : 'remembered', $w->{operation}, $w->{system}, $w->{role}, $w->{row_key}, [ sort keys %{ $w->{values} } ],
+			$w->{operation}, $w->{system}, $w->{role}, $w->{parked} ? 'parked' : 'remembered', [ sort keys %{ $w->{values} } ], $w->{row_key},
 			$w->{parked} ? (undef, $w->{values}) : ($w->{values}, undef), $w->{resolution}, $w->{brief} ? \1 : \0, undef, $table ]
 	} values %{ $self->{waiting} };
 	push @rows, $self->{side}->dump_waiting if $self->{side};
@@ -317,7 +317,7 @@ sub dump_waiting
 
 sub waiting_sql
 {
-	return "SELECT jsonb_build_array(outcome, operation, system, role, row_key, (SELECT jsonb_agg(c ORDER BY c COLLATE \"C\") FROM unnest(columns) c), stored, proposed, "
+	return "SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, "
 	  . "resolution, recorded_at = '-infinity', problem, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) "
 	  . "FROM ownership.conflict WHERE outcome IN ('parked', 'remembered');\n";
 }
