@@ -251,6 +251,7 @@ guard_amend(FunctionCallInfo fcinfo)
 	{
 		Move *move = move_arrives(td, call.map);
 
+		feed_see_copy(&call);
 		if (move != NULL)
 			tuple = move->new_tuple == NULL ? amend_replicated_move(&call, move)
 											: amend_move(&call, move);

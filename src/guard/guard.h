@@ -268,6 +268,7 @@ extern HeapTuple amend_move(GuardCall *call, const Move *move);
 
 /* feed.c */
 extern void feed_see_update(const GuardCall *call);
+extern void feed_see_copy(const GuardCall *call);
 extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
 
 /* meet.c */

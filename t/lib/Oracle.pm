@@ -278,6 +278,7 @@ sub make_map
 	{
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
 		$c->{policy} = pick(qw(observe fill create_only keep reject), undef);
+		$c->{policy} = 'keep' if $self->{with}{waiting} && $c->{key} && chance(0.4);
 		$c->{on_blank} = pick(qw(observe keep reject), undef) if $self->{with}{blanks} && !$c->{key};
 		$c->{history} = chance(0.4) if $self->{with}{history};
 		$c->{sensitive} = chance(0.15) && !$c->{history} if $self->{with}{waiting} && !$c->{key};
@@ -438,6 +439,7 @@ sub make_statement
 		$s{r} = pick(@{ $self->{column}{r}{values} }) if $self->{column}{r};
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
+	$self->make_awaited($self->{hub} // $model, \%s) if $self->{with}{waiting};
 	$self->make_into(\%s) if $self->{with}{partition_defaults} && !defined $s{move} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{

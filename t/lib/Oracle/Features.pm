@@ -180,6 +180,40 @@ sub waiting_map_sql
 	  . (defined $self->{remember} ? "UPDATE ownership.mirrored_table SET remember = '$self->{remember}' WHERE table_name = 't';\n" : '');
 }
 
+# Lets the statement make rows for which something waits, or delete rows; mostly as
+# the owner of the key, who may.
+sub make_awaited
+{
+	my ($self, $model, $s) = @_;
+	my %open = map { $_->{key} => $_->{row_key} } grep { !defined $_->{resolution} } values %{ $model->{waiting} };
+	my @keys = map { $open{$_} } sort keys %open;
+	my $owner = $model->{map}{id}{owner};
+
+	return if $s->{kind} !~ /^(insert|upsert|nothing|copy|merge|rekey|delete)$/ || chance(0.4);
+	$s->{writer} = chance(0.2) ? pick('steward', 'superuser') : $owner if defined $owner && chance(0.6);
+	$s->{enforcement} = 'on' if chance(0.8);
+	return if !@keys;
+	if ($s->{rows})
+	{
+		my %taken;
+
+		for my $row (@{ $s->{rows} })
+		{
+			$row = { %$row, %{ pick(@keys) } } if chance(0.8);
+		}
+		$s->{rows} = [ grep { !$taken{ $_->{id} }++ } @{ $s->{rows} } ];
+	}
+	elsif ($s->{kind} eq 'rekey' && chance(0.7))
+	{
+		my $key = pick(@keys);
+
+		$s->{to} = { map { $_->{name} => $key->{ $_->{name} } } @{ $s->{set} } };
+		$s->{r} = $key->{r} if defined $s->{r} && $s->{set}[0]{name} eq 'id';
+		$s->{ids} = [ $key->{id} ] if $s->{set}[0]{name} eq 'r';
+	}
+	return;
+}
+
 # The INSERT leaves the id to the database: an identity, a serial, or a function
 # like those for UUIDs.  The model knows the ids: the sequence is set before each.
 sub make_unnamed
