@@ -53,6 +53,7 @@ typedef struct LandingRow
 {
 	Oid relid;
 	Jsonb *key;
+	int level; /* see Creator */
 } LandingRow;
 
 /* What one statement made in one table of the map. */
@@ -154,7 +155,7 @@ names_key(const GuardCall *call)
 
 /* Collects the key of a row for the end of the statement. */
 static void
-collect(const GuardCall *call, TupleTableSlot *row)
+collect(const GuardCall *call, TupleTableSlot *row, int level)
 {
 	Creator creator;
 	Landing *l;
@@ -176,6 +177,7 @@ collect(const GuardCall *call, TupleTableSlot *row)
 	old = MemoryContextSwitchTo(l->cxt);
 	made = palloc(sizeof(LandingRow));
 	made->relid = RelationGetRelid(call->td->tg_relation);
+	made->level = level;
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
@@ -186,7 +188,7 @@ void
 land_row(const GuardCall *call, TupleTableSlot *row)
 {
 	if (names_key(call))
-		collect(call, row);
+		collect(call, row, insertion_level(&call->new));
 }
 
 /* A row was updated, maybe to another key.  Both rows are of the call's relation. */
@@ -211,7 +213,7 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 		changed = value_changed(&type, was, wnull, is, inull);
 	}
 	if (changed)
-		collect(call, row);
+		collect(call, row, -1);
 }
 
 /*
@@ -286,13 +288,14 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 		const Landed *landed = lfirst(lc);
 		MappedColumn *col = landed->col;
 		const char *owner = map_owner(map, col, t->slot);
+		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
 		Datum value = slot_getattr(t->slot, col->attnum, &isnull);
 
 		if (isnull || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
-			(col->defaults->constant && !value_changed(&col->type, value, false, col->defaults->value,
-													   col->defaults->isnull)) ||
+			(standard->constant &&
+			 !value_changed(&col->type, value, false, standard->value, standard->isnull)) ||
 			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
 						   t->changed->tts_isnull[col->attnum - 1]))
 			continue;
@@ -304,7 +307,7 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 		return;
 	e.map = map;
 	e.desc = RelationGetDescr(t->rel);
-	e.writer = writer_current();
+	e.writer = statement_writer();
 	e.system = creator->system;
 	e.operation = OPERATION_UPDATE;
 	e.outcome = VERDICT_KEEP;
@@ -331,7 +334,7 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		row->tts_values[att] = t->slot->tts_values[att];
 		row->tts_isnull[att] = t->slot->tts_isnull[att];
 	}
-	evidence_history(map, RelationGetDescr(t->rel), writer_current(), creator->system, t->slot, row);
+	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot, row);
 	ExecDropSingleTupleTableSlot(row);
 }
 
@@ -368,7 +371,7 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
 			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
 		}
-		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
+		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 	record_derived(map, t, chosen, creator);
@@ -376,7 +379,8 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 
 /* Updates the row with the chosen values. */
 static void
-write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen, Work *work)
+write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen,
+			 const Creator *creator, Work *work)
 {
 	Bitmapset *named = NULL;
 	StoredTable *t;
@@ -406,9 +410,9 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	}
 	if (changes)
 	{
-		record_replaced(map, t, chosen, work->creator);
+		record_replaced(map, t, chosen, creator);
 		stored_update(t);
-		record_history(map, t, chosen, work->creator);
+		record_history(map, t, chosen, creator);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);
@@ -472,19 +476,20 @@ without_stuck(List *waiting)
  * goes on waiting.
  */
 static void
-leave_written(List *chosen, TupleTableSlot *found, Work *work)
+leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
+			  Work *work)
 {
 	ListCell *lc;
 
 	foreach(lc, chosen)
 	{
 		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
-		if (isnull || (col->defaults->constant &&
-					   !value_changed(&col->type, value, false, col->defaults->value,
-									  col->defaults->isnull)))
+		if (isnull || (standard->constant &&
+					   !value_changed(&col->type, value, false, standard->value, standard->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
@@ -500,11 +505,13 @@ land_one(const LandingRow *row, Work *work)
 	List *failed = work->failed;
 	Relation rel = table_open(row->relid, RowExclusiveLock);
 	RelationMap *map = map_get(rel);
+	Creator creator = *work->creator;
 	TupleTableSlot *key;
 	TupleTableSlot *found;
 	List *waiting;
 	List *chosen;
 
+	creator.level = row->level;
 	map_enter();
 	if (evidence_can_wait(map))
 	{
@@ -515,14 +522,14 @@ land_one(const LandingRow *row, Work *work)
 		found = table_slot_create(rel, NULL);
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
-			chosen = waits_choose(map, waiting, found, work->creator, work->but);
+			chosen = waits_choose(map, waiting, found, &creator, work->but);
 			if (work->by_hand)
 			{
-				leave_written(chosen, found, work);
-				chosen = waits_choose(map, waiting, found, work->creator, work->but);
+				leave_written(map, chosen, found, &creator, work);
+				chosen = waits_choose(map, waiting, found, &creator, work->but);
 			}
 			if (chosen != NIL)
-				write_values(map, rel, found, chosen, work);
+				write_values(map, rel, found, chosen, &creator, work);
 			resolve(waiting, chosen, work);
 			map_waits_no_more(map);
 			work->but = but;
@@ -793,6 +800,7 @@ rows_awaited(Oid home, const char *schema, const char *table, bool ours)
 			row = palloc(sizeof(LandingRow));
 			row->relid = lfirst_oid(lc2);
 			row->key = lfirst(lc);
+			row->level = -1;
 			rows = lappend(rows, row);
 		}
 	}
