@@ -45,7 +45,7 @@ typedef struct Waiting
 	Jsonb *key;
 	Jsonb *values;
 	TimestampTz at;
-	bool stuck; /* an attempt to write it failed */
+	bool stuck;		/* an attempt to write it failed */
 	Datum *columns; /* all columns of the row of evidence */
 	bool *nulls;
 } Waiting;
@@ -64,12 +64,13 @@ extern void evidence_history(const RelationMap *map, TupleDesc desc, const Write
 
 /* json.c */
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
+extern Datum evidence_name_array(List *names);
 
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
-extern TransactionId evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer,
-								   const char *system, Jsonb *key, TupleTableSlot *slot,
-								   const Bitmapset *attnums);
+extern TransactionId
+evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
+			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums);
 extern Bitmapset *evidence_add_groups(RelationMap *map, Bitmapset *attnums);
 extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
 							  const char *system, Operation operation, TupleTableSlot *stored);
@@ -112,7 +113,6 @@ extern Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but);
 extern Jsonb *evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made);
 extern Jsonb *evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums);
-extern Datum evidence_name_array(List *names);
 extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 

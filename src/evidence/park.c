@@ -289,7 +289,7 @@ evidence_forget_brief(void)
 	indexid = catalog_table("conflict_remembered_idx", true);
 	if (!OidIsValid(indexid))
 		return;
-	/* what the last command wrote is to be deleted, too */
+	/* what the last command remembered is visible from now on */
 	CommandCounterIncrement();
 	t = evidence_open();
 	index = index_open(indexid, AccessShareLock);

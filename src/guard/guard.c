@@ -262,10 +262,11 @@ guard_amend(FunctionCallInfo fcinfo)
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
 				amend_remember_defaults(&call, tuple);
-			if (tuple != NULL && call.judge)
-				tuple = land_in_row(&call, tuple);
+			/* what lands is counted as a write of the system whose value it is */
 			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+			if (tuple != NULL && call.judge)
+				tuple = land_in_row(&call, tuple);
 		}
 	}
 	return PointerGetDatum(tuple);

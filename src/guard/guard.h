@@ -145,11 +145,33 @@ typedef struct GuardCall
 /* Who makes a row for which values may wait. */
 typedef struct Creator
 {
-	char *system; /* NULL: unidentified, or a steward without a system */
+	char *system;  /* NULL: unidentified, or a steward without a system */
 	bool prevails; /* a steward or a relay: what it brings stands before what waits */
 	Policy default_policy;
 	int level; /* which of the columns' defaults its rows have; -1: those of the topmost table */
 } Creator;
+
+/* A row for which something may wait. */
+typedef struct LandingRow
+{
+	Oid relid;
+	Jsonb *key;
+	int level; /* see Creator */
+} LandingRow;
+
+/* What is done in one subtransaction. */
+typedef struct LandingWork
+{
+	const Creator *creator;
+	List *rows; /* LandingRow */
+	int first;	/* the rows from this one on, before `last` */
+	int last;
+	bool by_hand;	 /* apply_waiting(): also what failed before */
+	List *but;		 /* names of columns that take nothing now */
+	List *failed;	 /* names of columns that go on waiting */
+	const char *why; /* for these: the problem */
+	int64 written;	 /* number of values that landed */
+} LandingWork;
 
 /* What a statement may do to the rows of one relation. */
 typedef struct Writes
@@ -242,9 +264,9 @@ extern void outcome_reject_early(const GuardCall *call, const ConflictSet *set,
 								 TupleTableSlot *stored, TupleTableSlot *proposed);
 extern void outcome_record_kept(const GuardCall *call, const ConflictSet *set,
 								TupleTableSlot *stored, TupleTableSlot *proposed, HeapTuple amended);
-extern void outcome_record_discarded(const GuardCall *call, const ConflictSet *set,
-									 TupleTableSlot *stored, TupleTableSlot *proposed,
-									 const Bitmapset *left_out);
+extern void
+outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+						 TupleTableSlot *proposed, const Bitmapset *left_out);
 extern void
 outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);
 extern void outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
@@ -301,6 +323,18 @@ extern void land_expect(const RelationMap *map, const Moment *moment, const Writ
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
 extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
 						 TupleTableSlot *row);
+
+/* land_awaited.c */
+extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);
+
+/* land_write.c */
+extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
+
+/* land_one.c */
+extern RelationMap *land_map(Relation rel);
+extern TupleTableSlot *land_key_slot(const RelationMap *map, Relation rel, Jsonb *key);
+extern List *land_settled(const RelationMap *map, Jsonb *key);
+extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */
 extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);

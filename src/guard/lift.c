@@ -122,8 +122,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map))) ||
 					  (writes->updates && map_updates_key(map, writes->updated));
 
-	if (!map_is_shared(map) || !OidIsValid(map->key_index) ||
-		moment->enforcement != ENFORCEMENT_ON)
+	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
 		return;
 	need->amend |= writes->meets;
 	if (writes->deletes && map_remembers(unconstify(RelationMap *, map), writer))

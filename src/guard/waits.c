@@ -49,8 +49,9 @@ prevails(const RelationMap *map, const MappedColumn *col, const char *owner, Tup
 	if (creator->system != NULL && strcmp(creator->system, owner) == 0)
 		return false; /* the owner itself parked it */
 	value = slot_getattr(row, col->attnum, &isnull);
-	return !isnull && !(standard->constant && !value_changed(&col->type, value, isnull,
-															 standard->value, standard->isnull));
+	return !isnull &&
+		   !(standard->constant &&
+			 !value_changed(&col->type, value, isnull, standard->value, standard->isnull));
 }
 
 /* The position in `waiting` of the evidence that the column's value would come from. */
@@ -105,8 +106,7 @@ join_groups(List *chosen, List *waiting, List *held)
  * first).  row: as it is stored now.  but: names of columns that take none.
  */
 List *
-waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator *creator,
-			 List *but)
+waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator *creator, List *but)
 {
 	List *chosen = NIL;
 	List *held = NIL; /* groups of which a column takes none */
