@@ -156,6 +156,8 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 	Binding *before = binding_named(from->schema, from->table);
 	List *fresh = new_columns(relid, before);
 
+	if (before != NULL && OidIsValid(before->relid) && get_rel_name(before->relid) != NULL)
+		lost_with_table(before->relid, to);
 	if (before != NULL && OidIsValid(before->relid))
 		queue_add(RelationRelationId, before->relid, from, false, true, NIL);
 	rename_on_map(from, to);

@@ -778,10 +778,16 @@ COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mir
 COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
-COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
+COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition, and looks for what DROP takes along.';
 COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows renamed tables and columns, and takes in new ones.';
 COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition.';
+/* the tags of an event trigger cannot be altered */
+DROP EVENT TRIGGER ownership_start;
+CREATE EVENT TRIGGER ownership_start ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	EXECUTE FUNCTION ownership.ddl_start();
+ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
@@ -823,6 +829,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
+- values_replaced (medium): A table was dropped, or another one took its name, and values of a system that does not own the key were in it. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
@@ -1121,6 +1128,22 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
 
+/* What went with tables that were dropped or replaced. */
+CREATE TABLE ownership.replaced_table (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	system			text NOT NULL REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	columns			text[] NOT NULL,
+	replaced_at		timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (table_schema, table_name, system)
+);
+COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced.';
+COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
+COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.replaced_at IS 'Time of the transaction that dropped the table, or gave its name to another one.';
+
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
 	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
@@ -1135,6 +1158,14 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 			CASE WHEN l.applied > 0 THEN format('Have %s send the rows again, or compare them with it; then dismiss what was applied: SELECT ownership.dismiss(array_agg(id)) FROM ownership.conflict WHERE outcome = ''parked'' AND resolution = ''applied'' AND origin = %L AND (table_schema, table_name) = (%L, %L)',
 				coalesce(l.system, 'the sender'), l.origin, l.table_schema, l.table_name) END)
 	FROM ownership.lost_update() l
+	UNION ALL
+	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
+		format('Table %s was dropped or replaced on %s: what %s had written into %s went with it, unless the load brought it.',
+			ownership.relation_name(r.table_schema, r.table_name), to_char(r.replaced_at, 'YYYY-MM-DD'), r.system, array_to_string(r.columns, ', ')),
+		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
+			r.system, r.table_schema, r.table_name, r.system)
+	FROM ownership.replaced_table r
+	JOIN ownership.mirrored_table t USING (table_schema, table_name)
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
 	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
@@ -1156,7 +1187,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		WHERE outcome = 'parked' OR problems > 0
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
-GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
+GRANT SELECT ON ownership.replaced_table, ownership.waiting_risk TO PUBLIC;
 
 /* END waiting */
 
