@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
@@ -21,7 +20,6 @@
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
 #include "storage/lmgr.h"
@@ -32,66 +30,60 @@
 #include "../base/compat.h"
 #include "../base/base.h"
 #include "../catalog/catalog.h"
-#include "../rules/rules.h"
 #include "ddl.h"
 
-/* What is found: two lists of the same length. */
-typedef struct Lost
+/* A column that systems own which do not make the rows. */
+typedef struct Column
 {
-	List *systems; /* char * */
-	List *columns; /* char *, a column of that system with values */
-} Lost;
+	char *name;
+	char *owner; /* one for each of them */
+	bool found;	 /* there are values in it */
+} Column;
 
-/* Does the system own the key, so that it makes the rows? */
-static bool
-makes_rows(const RelationMap *map, const char *system)
+/* The columns of a table on the map; none of a private copy. */
+static List *
+columns_of_others(const TablePlace *place)
 {
-	for (int i = 0; i < map->ncols; i++)
-		if (map->cols[i].key && map->cols[i].owner != NULL && strcmp(map->cols[i].owner, system) == 0)
-			return true;
-	return false;
-}
+	Parameters p = {0};
+	List *columns = NIL;
+	uint64 n;
 
-static void
-add_owner(Lost *lost, const RelationMap *map, const MappedColumn *col, const char *owner)
-{
-	ListCell *lc;
-	ListCell *lc2;
+	place_add(&p, place);
+	n = sql_run("SELECT DISTINCT v.column_name, v.owner FROM ownership.foreign_in v "
+				"WHERE (v.table_schema, v.table_name) = ($1, $2) AND v.source IS NULL "
+				"AND NOT EXISTS (SELECT FROM ownership.mirrored_column c "
+				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
+				"WHERE (c.table_schema, c.table_name) = ($1, $2) AND f.key "
+				"AND (f.owner = v.owner OR c.column_name = v.column_name)) ORDER BY 1, 2",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Column *col = palloc0(sizeof(Column));
 
-	if (owner == NULL || makes_rows(map, owner))
-		return;
-	forboth(lc, lost->systems, lc2, lost->columns)
-		if (strcmp(lfirst(lc), owner) == 0 && strcmp(lfirst(lc2), col->name) == 0)
-			return;
-	lost->systems = lappend(lost->systems, pstrdup(owner));
-	lost->columns = lappend(lost->columns, pstrdup(col->name));
-}
-
-static void
-add_column(Lost *lost, const RelationMap *map, const MappedColumn *col)
-{
-	add_owner(lost, map, col, col->owner);
-	for (int i = 0; i < col->nrules; i++)
-		add_owner(lost, map, col, col->rules[i].owner);
+		col->name = sql_result_text(i, 1);
+		col->owner = sql_result_text(i, 2);
+		columns = lappend(columns, col);
+	}
+	return columns;
 }
 
 /* Finds the columns with values in one table; stops when all are found. */
 static void
-look_into(Lost *lost, Relation rel, const RelationMap *map)
+look_into(List *columns, Relation rel)
 {
+	AttrNumber *attnums = palloc(list_length(columns) * sizeof(AttrNumber));
 	int wanted = 0;
-	bool *found = palloc0((map->ncols + 1) * sizeof(bool));
 	TupleTableSlot *slot;
 	TableScanDesc scan;
 	Snapshot snapshot;
+	ListCell *lc;
 
-	for (int i = 0; i < map->ncols; i++)
+	foreach(lc, columns)
 	{
-		Lost owners = {0};
+		const Column *col = lfirst(lc);
 
-		add_column(&owners, map, &map->cols[i]);
-		found[i] = map->cols[i].key || owners.systems == NIL;
-		wanted += !found[i];
+		attnums[foreach_current_index(lc)] = get_attnum(RelationGetRelid(rel), col->name);
+		wanted += !col->found && get_attnum(RelationGetRelid(rel), col->name) > 0;
 	}
 	if (wanted == 0)
 		return;
@@ -101,13 +93,15 @@ look_into(Lost *lost, Relation rel, const RelationMap *map)
 	while (wanted > 0 && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < map->ncols; i++)
+		foreach(lc, columns)
 		{
-			if (found[i] || slot_attisnull(slot, map->cols[i].attnum))
+			Column *col = lfirst(lc);
+			AttrNumber attnum = attnums[foreach_current_index(lc)];
+
+			if (col->found || attnum <= 0 || slot_attisnull(slot, attnum))
 				continue;
-			found[i] = true;
+			col->found = true;
 			wanted--;
-			add_column(lost, map, &map->cols[i]);
 		}
 	}
 	table_endscan(scan);
@@ -151,27 +145,44 @@ once(List *names)
 void
 lost_with_table(Oid relid, const TablePlace *place)
 {
-	Lost lost = {0};
+	Binding *b = binding_of(relid);
+	TablePlace mapped;
+	List *columns;
+	List *systems = NIL;
+	List *names = NIL;
 	Parameters p = {0};
 	ListCell *lc;
 
 	/* an older version does not record it */
-	if (!OidIsValid(catalog_table("replaced_table", true)))
+	if (b == NULL || !OidIsValid(catalog_table("replaced_table", true)))
+		return;
+	mapped.schema = b->schema;
+	mapped.table = b->table;
+	columns = columns_of_others(&mapped);
+	if (columns == NIL)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
-		RelationMap *map = map_get(rel);
 
-		if (rel->rd_rel->relkind == RELKIND_RELATION && map_is_shared(map))
-			look_into(&lost, rel, map);
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			look_into(columns, rel);
 		table_close(rel, NoLock);
 	}
-	if (lost.systems == NIL)
+	foreach(lc, columns)
+	{
+		const Column *col = lfirst(lc);
+
+		if (!col->found)
+			continue;
+		systems = lappend(systems, col->owner);
+		names = lappend(names, col->name);
+	}
+	if (systems == NIL)
 		return;
 	place_add(&p, place);
-	sql_add_texts(&p, lost.systems);
-	sql_add_texts(&p, lost.columns);
+	sql_add_texts(&p, systems);
+	sql_add_texts(&p, names);
 	sql_run("INSERT INTO ownership.replaced_table (table_schema, table_name, system, columns) "
 			"SELECT $1, $2, l.system, array_agg(l.name ORDER BY l.name COLLATE \"C\") "
 			"FROM unnest($3, $4) l(system, name) GROUP BY l.system "
@@ -180,8 +191,8 @@ lost_with_table(Oid relid, const TablePlace *place)
 			&p);
 	ereport(WARNING,
 			(errmsg("what %s wrote is not kept when table \"%s\" is replaced or dropped",
-					quoted(once(lost.systems)), names_relation_label(place->schema, place->table)),
-			 errdetail("There are values in %s.", quoted(once(lost.columns))),
+					quoted(once(systems)), names_relation_label(place->schema, place->table)),
+			 errdetail("There are values in %s.", quoted(once(names))),
 			 errhint(
 				 "Load into the table itself: what TRUNCATE and DELETE take along is remembered. The risk \"values_replaced\" of ownership.risks names what is missing.")));
 }

@@ -53,8 +53,8 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was dropped or replaced on %s: what %s had written into %s went with it, unless the load brought it.',
-			ownership.relation_name(r.table_schema, r.table_name), to_char(r.replaced_at, 'YYYY-MM-DD'), r.system, array_to_string(r.columns, ', ')),
+		format('Table %s was dropped or replaced: what %s had written into %s went with it, unless the load brought it.',
+			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
