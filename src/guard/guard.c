@@ -251,6 +251,7 @@ guard_amend(FunctionCallInfo fcinfo)
 	{
 		Move *move = move_arrives(td, call.map);
 
+		feed_see_copy(&call);
 		if (move != NULL)
 			tuple = move->new_tuple == NULL ? amend_replicated_move(&call, move)
 											: amend_move(&call, move);
@@ -290,8 +291,7 @@ guard_judge(FunctionCallInfo fcinfo)
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 	{
 		judge_row(&call, td->tg_trigslot, td->tg_newslot, td->tg_updatedcols, false);
-		if (map_updates_key(call.map, td->tg_updatedcols))
-			land_row(&call, td->tg_newslot);
+		land_updated(&call, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{

@@ -289,6 +289,7 @@ extern HeapTuple amend_move(GuardCall *call, const Move *move);
 
 /* feed.c */
 extern void feed_see_update(const GuardCall *call);
+extern void feed_see_copy(const GuardCall *call);
 extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
 
 /* meet.c */
@@ -316,6 +317,8 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
+extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+						 TupleTableSlot *row);
 
 /* land_awaited.c */
 extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);

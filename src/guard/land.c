@@ -130,9 +130,9 @@ names_key(const GuardCall *call)
 	return true;
 }
 
-/* A row was made, or got another key: its key is collected for the end of the statement. */
-void
-land_row(const GuardCall *call, TupleTableSlot *row)
+/* Collects the key of a row for the end of the statement. */
+static void
+collect(const GuardCall *call, TupleTableSlot *row)
 {
 	Creator creator;
 	Landing *l;
@@ -140,7 +140,7 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	MemoryContext old;
 
 	if (call->moment->enforcement != ENFORCEMENT_ON || !evidence_can_wait(call->map) ||
-		call->writer->relay || !names_key(call))
+		call->writer->relay)
 		return;
 	creator = creator_of(call->map, call->moment, call->writer);
 	creator.prevails |= call->circumstances.steward;
@@ -157,6 +157,39 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
+}
+
+/* A row was made. */
+void
+land_row(const GuardCall *call, TupleTableSlot *row)
+{
+	if (names_key(call))
+		collect(call, row);
+}
+
+/* A row was updated, maybe to another key.  Both rows are of the call's relation. */
+void
+land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+			 TupleTableSlot *row)
+{
+	bool changed = false;
+
+	if (!map_is_shared(call->map) || !map_updates_key(call->map, named))
+		return;
+	for (int i = 0; i < call->map->nkey_attrs && !changed; i++)
+	{
+		AttrNumber attnum = call->map->key_attrs[i];
+		ValueType type =
+			value_type(TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1)->atttypid);
+		bool wnull;
+		bool inull;
+		Datum was = slot_getattr(stored, attnum, &wnull);
+		Datum is = slot_getattr(row, attnum, &inull);
+
+		changed = value_changed(&type, was, wnull, is, inull);
+	}
+	if (changed)
+		collect(call, row);
 }
 
 /* What a statement made is complete: what waited for it lands. */

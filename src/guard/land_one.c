@@ -117,9 +117,29 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 	evidence_record(&e);
 }
 
+/* What triggers changed when values landed is a write of the creator in the history of the row. */
+static void
+record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+{
+	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+	ListCell *lc;
+
+	slot_getallattrs(t->changed);
+	ExecCopySlot(row, t->changed);
+	foreach(lc, chosen)
+	{
+		int att = ((Landed *) lfirst(lc))->col->attnum - 1;
+
+		row->tts_values[att] = t->slot->tts_values[att];
+		row->tts_isnull[att] = t->slot->tts_isnull[att];
+	}
+	evidence_history(map, RelationGetDescr(t->rel), writer_current(), creator->system, t->slot, row);
+	ExecDropSingleTupleTableSlot(row);
+}
+
 /* A value that landed is a write of its system in the history of the row. */
 static void
-record_history(RelationMap *map, StoredTable *t, List *chosen)
+record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
 {
 	List *systems = NIL;
 	ListCell *lc;
@@ -153,6 +173,7 @@ record_history(RelationMap *map, StoredTable *t, List *chosen)
 		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
+	record_derived(map, t, chosen, creator);
 }
 
 /* Updates the row with the chosen values. */
@@ -189,7 +210,7 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	{
 		record_replaced(map, t, chosen, work->creator);
 		stored_update(t);
-		record_history(map, t, chosen);
+		record_history(map, t, chosen, work->creator);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);
