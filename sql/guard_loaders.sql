@@ -258,9 +258,15 @@ BEGIN;
 DROP TABLE shop.stock;
 ROLLBACK;
 TABLE risk;
+-- dropped for good: nothing is replaced yet
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
 TABLE risk;
+CREATE SCHEMA shop;
+CREATE TABLE shop.stock (region text, sku text, qty int, bin text);
+TABLE risk;
+DROP TABLE shop.stock;
+DROP SCHEMA shop;
 
 DROP EXTENSION ownership CASCADE;
 DROP PROCEDURE make;

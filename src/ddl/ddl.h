@@ -78,6 +78,7 @@ extern void follow_columns(const Binding *b, const TablePlace *place);
 
 /* lost.c */
 extern void lost_with_table(Oid relid, const TablePlace *place);
+extern void lost_report(const TablePlace *was, const TablePlace *place);
 extern ErrorData *lost_before_drop(DropStmt *stmt);
 
 /* follow.c */

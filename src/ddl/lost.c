@@ -140,7 +140,7 @@ once(List *names)
 
 /*
  * The table, which had that place on the map, is about to be dropped, or another has
- * taken its name: warns of the values in it, and records whose they are.
+ * taken its name: records whose values are in it.
  */
 void
 lost_with_table(Oid relid, const TablePlace *place)
@@ -187,12 +187,46 @@ lost_with_table(Oid relid, const TablePlace *place)
 			"SELECT $1, $2, l.system, array_agg(l.name ORDER BY l.name COLLATE \"C\") "
 			"FROM unnest($3, $4) l(system, name) GROUP BY l.system "
 			"ON CONFLICT (table_schema, table_name, system) "
-			"DO UPDATE SET columns = excluded.columns, replaced_at = excluded.replaced_at",
+			"DO UPDATE SET columns = excluded.columns, replaced = false",
 			&p);
+}
+
+/*
+ * A table has the place on the map of one that had the place `was`, which may be the
+ * same: warns of the values in that one, once.
+ */
+void
+lost_report(const TablePlace *was, const TablePlace *place)
+{
+	Parameters p = {0};
+	List *systems = NIL;
+	List *names = NIL;
+	uint64 n;
+
+	if (!OidIsValid(catalog_table("replaced_table", true)))
+		return;
+	place_add(&p, was);
+	place_add(&p, place);
+	n = sql_run("WITH gone AS (DELETE FROM ownership.replaced_table WHERE NOT replaced "
+				"AND ((table_schema, table_name) = ($1, $2) OR (table_schema, table_name) = ($3, $4)) "
+				"RETURNING system, columns) "
+				"INSERT INTO ownership.replaced_table AS r (table_schema, table_name, system, columns, replaced) "
+				"SELECT $3, $4, system, array_agg(DISTINCT name COLLATE \"C\"), true FROM gone, unnest(columns) name GROUP BY system ORDER BY system "
+				"ON CONFLICT (table_schema, table_name, system) "
+				"DO UPDATE SET columns = excluded.columns, replaced = true "
+				"RETURNING system, columns",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		systems = lappend(systems, sql_result_text(i, 1));
+		names = list_concat(names, sql_result_texts(i, 2));
+	}
+	if (systems == NIL)
+		return;
 	ereport(WARNING,
-			(errmsg("what %s wrote is not kept when table \"%s\" is replaced or dropped",
-					quoted(once(systems)), names_relation_label(place->schema, place->table)),
-			 errdetail("There are values in %s.", quoted(once(names))),
+			(errmsg("table \"%s\" was replaced, and what %s had written is not kept",
+					names_relation_label(place->schema, place->table), quoted(systems)),
+			 errdetail("There were values in %s.", quoted(once(names))),
 			 errhint(
 				 "Load into the table itself: what TRUNCATE and DELETE take along is remembered. The risk \"values_replaced\" of ownership.risks names what is missing.")));
 }

@@ -135,7 +135,7 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 	EACH_EVIDENCE(RENAME_TABLE, &p);
 	if (OidIsValid(catalog_table("replaced_table", true)))
 		sql_run("UPDATE ownership.replaced_table r SET table_schema = $3, table_name = $4 "
-				"WHERE table_schema = $1 AND table_name = $2 "
+				"WHERE table_schema = $1 AND table_name = $2 AND replaced "
 				"AND NOT EXISTS (SELECT FROM ownership.replaced_table b WHERE b.table_schema = $3 "
 				"AND b.table_name = $4 AND b.system = r.system)",
 				&p);

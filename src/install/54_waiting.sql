@@ -27,15 +27,15 @@ CREATE TABLE ownership.replaced_table (
 	table_name		text NOT NULL,
 	system			text NOT NULL REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
 	columns			text[] NOT NULL,
-	replaced_at		timestamptz NOT NULL DEFAULT now(),
+	replaced		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (table_schema, table_name, system)
 );
-COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced.';
+COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
 COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
 COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
-COMMENT ON COLUMN ownership.replaced_table.replaced_at IS 'Time of the transaction that dropped the table, or gave its name to another one.';
+COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
 
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
@@ -53,12 +53,13 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was dropped or replaced: what %s had written into %s went with it, unless the load brought it.',
+		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
 			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	WHERE r.replaced
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
 	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,

@@ -829,7 +829,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
-- values_replaced (medium): A table was dropped, or another one took its name, and values of a system that does not own the key were in it. Nothing remembers them.
+- values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
@@ -1134,15 +1134,22 @@ CREATE TABLE ownership.replaced_table (
 	table_name		text NOT NULL,
 	system			text NOT NULL REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
 	columns			text[] NOT NULL,
-	replaced_at		timestamptz NOT NULL DEFAULT now(),
+	replaced		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (table_schema, table_name, system)
 );
-COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced.';
+COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
 COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
 COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
-COMMENT ON COLUMN ownership.replaced_table.replaced_at IS 'Time of the transaction that dropped the table, or gave its name to another one.';
+COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.replaced_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.replaced_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.replaced_table ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.replaced_table ENABLE ALWAYS TRIGGER another_hub_truncate;
+
 
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
@@ -1160,12 +1167,13 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was dropped or replaced: what %s had written into %s went with it, unless the load brought it.',
+		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
 			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	WHERE r.replaced
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
 	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
