@@ -161,6 +161,11 @@ rename_system_evidence(const char *from, const char *to)
 	sql_add_text(&p, from);
 	sql_add_text(&p, to);
 	EACH_EVIDENCE(RENAME_SYSTEM, &p);
+	if (OidIsValid(catalog_table("replaced_table", true)))
+		sql_run("UPDATE ownership.replaced_table r SET system = $2 WHERE system = $1 "
+				"AND NOT EXISTS (SELECT FROM ownership.replaced_table o WHERE o.system = $2 "
+				"AND (o.table_schema, o.table_name) = (r.table_schema, r.table_name))",
+				&p);
 }
 
 /*

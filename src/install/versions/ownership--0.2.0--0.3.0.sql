@@ -1132,7 +1132,7 @@ COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: wh
 CREATE TABLE ownership.replaced_table (
 	table_schema	text NOT NULL,
 	table_name		text NOT NULL,
-	system			text NOT NULL REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	system			text NOT NULL,
 	columns			text[] NOT NULL,
 	replaced		boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (table_schema, table_name, system)
@@ -1156,7 +1156,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
 		array_remove(ARRAY[l.system], NULL),
 		concat_ws(' ', format('%s brings rows of %s that %s may not create: PostgreSQL drops the UPDATEs and DELETEs of such a row until it is there.',
-				l.origin, ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
+				coalesce((SELECT s.subname FROM pg_catalog.pg_subscription s WHERE l.origin ~ ('^pg_' || s.oid || '(_|$)')), l.origin), ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
 			CASE l.waiting WHEN 0 THEN NULL WHEN 1 THEN '1 row is not there yet.' ELSE format('%s rows are not there yet.', l.waiting) END,
 			CASE l.applied WHEN 0 THEN NULL WHEN 1 THEN '1 row has a value that had waited, and was not written since.'
 				ELSE format('%s rows have values that had waited, and were not written since.', l.applied) END,
@@ -1173,6 +1173,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	JOIN ownership.system s ON s.name = r.system
 	WHERE r.replaced
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
