@@ -45,8 +45,7 @@ static bool any_brief = false;
 bool
 evidence_can_wait(const RelationMap *map)
 {
-	return map_is_shared(map) && map->key_is_whole &&
-		   OidIsValid(catalog_table("conflict_waiting_idx", true));
+	return map_is_shared(map) && map->key_is_whole;
 }
 
 /* The values of these columns of a row, under the settings of evidence. */

@@ -93,6 +93,8 @@ map_load_key(RelationMap *map, Relation rel)
 	if (map_is_shared(map))
 	{
 		find_index(map, rel, attnums);
+		/* an older version of the extension's tables has no such index */
+		map->key_is_whole &= OidIsValid(catalog_table("conflict_waiting_idx", true));
 		map->waits = waiting_exists(map->schema, map->table);
 	}
 }
