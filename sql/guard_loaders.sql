@@ -184,7 +184,92 @@ INSERT INTO product SELECT * FROM whole;
 RESET ROLE;
 SELECT rows(), waits(), refused();
 
+-- Staging table and swap: nobody can keep what was in the former table; a warning and a risk name it
+SET client_min_messages = notice;
+CREATE VIEW risk AS SELECT relation, systems, detail FROM ownership.risks WHERE risk = 'values_replaced';
+CREATE PROCEDURE make(name text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE TABLE %I (LIKE product INCLUDING ALL)', name);
+	EXECUTE format('INSERT INTO %I (sku, price) SELECT sku, price FROM staging', name);
+	EXECUTE format('GRANT ALL ON %I TO regress_erp, regress_pim, regress_crm', name);
+END $$;
+CALL prepare_table();
+\set VERBOSITY default
+CALL make('product_new');
+BEGIN;
+ALTER TABLE product RENAME TO product_old;
+ALTER TABLE product_new RENAME TO product;
+DROP TABLE product_old;
+COMMIT;
+\set VERBOSITY terse
+SELECT rows(), waits(), refused();
+TABLE risk;
+SELECT advice FROM ownership.risks WHERE risk = 'values_replaced' AND systems = '{pim}';
+-- the systems send their values again
+SET ROLE regress_pim;
+UPDATE product SET title = 'a title' WHERE sku = 'A';
+RESET ROLE;
+DELETE FROM ownership.replaced_table WHERE (table_schema, table_name) = ('public', 'product');
+TABLE risk;
+-- in several transactions: as long as the former table is there, nothing is lost
+CALL make('product_new');
+ALTER TABLE product RENAME TO product_old;
+ALTER TABLE product_new RENAME TO product;
+TABLE risk;
+DROP TABLE product_old;
+TABLE risk;
+DELETE FROM ownership.replaced_table;
+-- drop, create
+SET ROLE regress_pim;
+UPDATE product SET title = 'a title' WHERE sku = 'A';
+RESET ROLE;
+CALL make('product_new');
+BEGIN;
+DROP TABLE product;
+ALTER TABLE product_new RENAME TO product;
+COMMIT;
+TABLE risk;
+DELETE FROM ownership.replaced_table;
+-- nothing of the others was in it
+CALL make('product_new');
+BEGIN;
+ALTER TABLE product RENAME TO product_old;
+ALTER TABLE product_new RENAME TO product;
+DROP TABLE product_old;
+COMMIT;
+TABLE risk;
+-- partitions, and a schema; whoever may not drop the table learns nothing
+CREATE SCHEMA shop;
+CREATE TABLE shop.stock (region text, sku text, qty int, bin text, PRIMARY KEY (region, sku)) PARTITION BY LIST (region);
+CREATE TABLE shop.stock_eu PARTITION OF shop.stock FOR VALUES IN ('eu');
+GRANT USAGE ON SCHEMA shop TO regress_erp;
+SELECT ownership.assign('shop.stock', '{region,sku,qty}', 'erp'), ownership.assign('shop.stock', '{bin}', 'pim');
+SET ownership.system = 'pim';
+SET ownership.enforcement = off;
+INSERT INTO shop.stock VALUES ('eu', 'A', 1, 'bin');
+RESET ownership.enforcement;
+RESET ownership.system;
+SET ROLE regress_erp;
+DROP TABLE shop.stock;
+DROP SCHEMA shop CASCADE;
+RESET ROLE;
+TABLE risk;
+BEGIN;
+DROP TABLE shop.stock;
+ROLLBACK;
+TABLE risk;
+-- dropped for good: nothing is replaced yet
+SET client_min_messages = warning;
+DROP SCHEMA shop CASCADE;
+TABLE risk;
+CREATE SCHEMA shop;
+CREATE TABLE shop.stock (region text, sku text, qty int, bin text);
+TABLE risk;
+DROP TABLE shop.stock;
+DROP SCHEMA shop;
+
 DROP EXTENSION ownership CASCADE;
+DROP PROCEDURE make;
 DROP PROCEDURE run, prepare_table;
 DROP FUNCTION rows, waits, refused;
 DROP TABLE product, staging, load, result, whole;

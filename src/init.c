@@ -75,7 +75,7 @@ _PG_init(void)
 							"Time for which the values of other systems in a deleted row are remembered.",
 							"It applies to tables that have no time of their own. "
 							"With 0 they are remembered until the transaction ends. "
-							"A superuser, or a role with GRANT SET ON PARAMETER, may set it. Not used yet.",
+							"A superuser, or a role with GRANT SET ON PARAMETER, may set it.",
 							&ownership_remember, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN,
 							NULL, NULL, NULL);
 

@@ -42,6 +42,16 @@ compat_table_ownercheck(Oid relid, Oid roleid)
 #endif
 }
 
+static inline bool
+compat_schema_ownercheck(Oid schema, Oid roleid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(NamespaceRelationId, schema, roleid);
+#else
+	return pg_namespace_ownercheck(schema, roleid);
+#endif
+}
+
 /* 16: one function for the privileges on every kind of object */
 static inline bool
 compat_schema_usage(Oid schema, Oid roleid)

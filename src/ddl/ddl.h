@@ -7,6 +7,8 @@
 #ifndef OWNERSHIP_DDL_H
 #define OWNERSHIP_DDL_H
 
+#include "nodes/parsenodes.h"
+
 #include "../catalog/catalog.h"
 
 /*
@@ -73,6 +75,11 @@ extern void rename_column_on_map(const TablePlace *place, const char *from, cons
 
 /* columns.c */
 extern void follow_columns(const Binding *b, const TablePlace *place);
+
+/* lost.c */
+extern void lost_with_table(Oid relid, const TablePlace *place);
+extern void lost_report(const TablePlace *was, const TablePlace *place);
+extern ErrorData *lost_before_drop(DropStmt *stmt);
 
 /* follow.c */
 extern bool follow_concerns_map(Oid relid, int flags);

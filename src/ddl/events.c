@@ -148,7 +148,8 @@ drop_before_attach(void *arg)
 }
 
 /*
- * ddl_start(), event trigger on ddl_command_start: ATTACH PARTITION clones the
+ * ddl_start(), event trigger on ddl_command_start: DROP takes values along, which
+ * lost.c looks for.  ATTACH PARTITION clones the
  * row triggers of the partitioned table, and fails if the new partition has
  * triggers of those names.  So a guarded table loses its own before it is
  * attached.  If the command fails, that is rolled back with it.
@@ -164,6 +165,8 @@ ownership_ddl_start(PG_FUNCTION_ARGS)
 	Oid parent;
 	Oid child;
 
+	if (command != NULL && IsA(command, DropStmt))
+		event_report(lost_before_drop((DropStmt *) command));
 	if (command == NULL || !IsA(command, AlterTableStmt) ||
 		!has_subcommand((AlterTableStmt *) command, attach, lengthof(attach), &partition) ||
 		partition == NULL)

@@ -143,6 +143,7 @@ table_takes(Oid relid, const TablePlace *place)
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
 
+	lost_report(place, place);
 	bind_schema(place->schema);
 	bind_table(place->schema, place->table, relid,
 			   before != NULL ? before->guarded : place_carries_guard(relid));
@@ -156,6 +157,9 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 	Binding *before = binding_named(from->schema, from->table);
 	List *fresh = new_columns(relid, before);
 
+	if (before != NULL && OidIsValid(before->relid) && get_rel_name(before->relid) != NULL)
+		lost_with_table(before->relid, to);
+	lost_report(from, to);
 	if (before != NULL && OidIsValid(before->relid))
 		queue_add(RelationRelationId, before->relid, from, false, true, NIL);
 	rename_on_map(from, to);
@@ -378,6 +382,7 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 			&q);
 	rename_pins(gone, twin);
 	rename_evidence(gone, twin);
+	lost_report(gone, twin);
 }
 
 /*

@@ -133,6 +133,12 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 	place_add(&p, from);
 	place_add(&p, to);
 	EACH_EVIDENCE(RENAME_TABLE, &p);
+	if (OidIsValid(catalog_table("replaced_table", true)))
+		sql_run("UPDATE ownership.replaced_table r SET table_schema = $3, table_name = $4 "
+				"WHERE table_schema = $1 AND table_name = $2 AND replaced "
+				"AND NOT EXISTS (SELECT FROM ownership.replaced_table b WHERE b.table_schema = $3 "
+				"AND b.table_name = $4 AND b.system = r.system)",
+				&p);
 	sql_run("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 "
 			"AND NOT EXISTS (SELECT FROM ownership.activity b WHERE b.table_schema = $3 "
@@ -155,6 +161,11 @@ rename_system_evidence(const char *from, const char *to)
 	sql_add_text(&p, from);
 	sql_add_text(&p, to);
 	EACH_EVIDENCE(RENAME_SYSTEM, &p);
+	if (OidIsValid(catalog_table("replaced_table", true)))
+		sql_run("UPDATE ownership.replaced_table r SET system = $2 WHERE system = $1 "
+				"AND NOT EXISTS (SELECT FROM ownership.replaced_table o WHERE o.system = $2 "
+				"AND (o.table_schema, o.table_name) = (r.table_schema, r.table_name))",
+				&p);
 }
 
 /*

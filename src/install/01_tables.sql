@@ -85,7 +85,7 @@ COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the a
 COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
 COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
 COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a change of a stored value to a blank one, in the fields of this domain that have no value of their own here: allow, observe, keep or reject. NULL: allow.';
-COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false.';
 
 CREATE TABLE ownership.field (
 	entity		text NOT NULL,
@@ -141,7 +141,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
-COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
@@ -174,7 +174,7 @@ COMMENT ON TABLE ownership.mirrored_table IS 'The tables of this database that m
 COMMENT ON COLUMN ownership.mirrored_table.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.mirrored_table.table_name IS 'Name of the table. It may be a name that does not exist yet.';
 COMMENT ON COLUMN ownership.mirrored_table.source IS 'System of which the table is a private copy. That system may write all columns of the table. NULL: the table is shared; several systems write it.';
-COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember. Not used yet.';
+COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember.';
 
 CREATE TABLE ownership.mirrored_column (
 	table_schema	text NOT NULL,
@@ -286,15 +286,15 @@ COMMENT ON COLUMN ownership.conflict.outcome IS
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
 - overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().
-- parked: The writer may not create the row. The values of the fields that the writer owns wait for it. Not used yet.
-- remembered: The row was deleted. The values of other systems in it wait for its return. Not used yet.';
+- parked: The writer may not create the row. The values of the fields that the writer owns wait for it.
+- remembered: The row was deleted. The values of other systems in it wait for its return.';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
-COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
+COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed.';
 
 /*
  * The changes of fields that have a history.  Its ids are those of ownership.conflict,
@@ -407,7 +407,7 @@ CREATE TABLE ownership.feed_column (
 	columns			name[] NOT NULL,
 	PRIMARY KEY (subscription, relid)
 );
-COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table. Not used yet.';
+COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table.';
 COMMENT ON COLUMN ownership.feed_column.subscription IS 'OID of the subscription.';
 COMMENT ON COLUMN ownership.feed_column.relid IS 'OID of the table in this database.';
 COMMENT ON COLUMN ownership.feed_column.columns IS 'Names of the columns.';

@@ -21,12 +21,28 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
 
+/* What went with tables that were dropped or replaced. */
+CREATE TABLE ownership.replaced_table (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	system			text NOT NULL,
+	columns			text[] NOT NULL,
+	replaced		boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (table_schema, table_name, system)
+);
+COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
+COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
+COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
+
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
 	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
 		array_remove(ARRAY[l.system], NULL),
 		concat_ws(' ', format('%s brings rows of %s that %s may not create: PostgreSQL drops the UPDATEs and DELETEs of such a row until it is there.',
-				l.origin, ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
+				coalesce((SELECT s.subname FROM pg_catalog.pg_subscription s WHERE l.origin ~ ('^pg_' || s.oid || '(_|$)')), l.origin), ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
 			CASE l.waiting WHEN 0 THEN NULL WHEN 1 THEN '1 row is not there yet.' ELSE format('%s rows are not there yet.', l.waiting) END,
 			CASE l.applied WHEN 0 THEN NULL WHEN 1 THEN '1 row has a value that had waited, and was not written since.'
 				ELSE format('%s rows have values that had waited, and were not written since.', l.applied) END,
@@ -35,6 +51,16 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 			CASE WHEN l.applied > 0 THEN format('Have %s send the rows again, or compare them with it; then dismiss what was applied: SELECT ownership.dismiss(array_agg(id)) FROM ownership.conflict WHERE outcome = ''parked'' AND resolution = ''applied'' AND origin = %L AND (table_schema, table_name) = (%L, %L)',
 				coalesce(l.system, 'the sender'), l.origin, l.table_schema, l.table_name) END)
 	FROM ownership.lost_update() l
+	UNION ALL
+	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
+		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
+			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
+		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
+			r.system, r.table_schema, r.table_name, r.system)
+	FROM ownership.replaced_table r
+	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	JOIN ownership.system s ON s.name = r.system
+	WHERE r.replaced
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
 	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
@@ -56,5 +82,5 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		WHERE outcome = 'parked' OR problems > 0
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
-GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
+GRANT SELECT ON ownership.replaced_table, ownership.waiting_risk TO PUBLIC;
 

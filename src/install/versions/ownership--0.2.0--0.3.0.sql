@@ -15,7 +15,7 @@ ALTER TABLE ownership.domain ADD on_blank text,
 	ADD CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
 	ADD CONSTRAINT domain_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject'));
 COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a change of a stored value to a blank one, in the fields of this domain that have no value of their own here: allow, observe, keep or reject. NULL: allow.';
-COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false.';
 /* data that shops show: a blank is rarely meant */
 UPDATE ownership.domain SET on_blank = 'observe' WHERE shipped AND name IN ('content', 'attribute', 'taxonomy', 'price', 'cost');
 ALTER TABLE ownership.field ADD label text,
@@ -39,13 +39,13 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
-COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence contains no values of allowed and rejected writes to the field. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 ALTER TABLE ownership.mirrored_table ADD remember interval,
 	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
-COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember. Not used yet.';
+COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember.';
 ALTER TABLE ownership.conflict ADD problem text;
 ALTER TABLE ownership.conflict DROP CONSTRAINT conflict_outcome_check,
 	ADD CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'));
@@ -171,7 +171,7 @@ CREATE TABLE ownership.feed_column (
 	columns			name[] NOT NULL,
 	PRIMARY KEY (subscription, relid)
 );
-COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table. Not used yet.';
+COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table.';
 COMMENT ON COLUMN ownership.feed_column.subscription IS 'OID of the subscription.';
 COMMENT ON COLUMN ownership.feed_column.relid IS 'OID of the table in this database.';
 COMMENT ON COLUMN ownership.feed_column.columns IS 'Names of the columns.';
@@ -329,15 +329,15 @@ COMMENT ON COLUMN ownership.conflict.outcome IS
 - discarded: The guard did not create, or did not delete, the row.
 - rejected: The statement failed with SQLSTATE 42501. The background worker records such a conflict when the library is preloaded; else only the server log has it.
 - overridden: A steward wrote the value, or a role wrote it by accept(), revert() or reconcile().
-- parked: The writer may not create the row. The values of the fields that the writer owns wait for it. Not used yet.
-- remembered: The row was deleted. The values of other systems in it wait for its return. Not used yet.';
+- parked: The writer may not create the row. The values of the fields that the writer owns wait for it.
+- remembered: The row was deleted. The values of other systems in it wait for its return.';
 COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
-COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
+COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed.';
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
 COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
@@ -778,10 +778,16 @@ COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mir
 COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
-COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition.';
+COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition, and looks for what DROP takes along.';
 COMMENT ON FUNCTION ownership.ddl_end() IS 'Event trigger: the map follows renamed tables and columns, and takes in new ones.';
 COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition.';
+/* the tags of an event trigger cannot be altered */
+DROP EVENT TRIGGER ownership_start;
+CREATE EVENT TRIGGER ownership_start ON ddl_command_start
+	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	EXECUTE FUNCTION ownership.ddl_start();
+ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
@@ -823,6 +829,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
+- values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
@@ -1121,12 +1128,35 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
 
+/* What went with tables that were dropped or replaced. */
+CREATE TABLE ownership.replaced_table (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	system			text NOT NULL,
+	columns			text[] NOT NULL,
+	replaced		boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (table_schema, table_name, system)
+);
+COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
+COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
+COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
+COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.replaced_table
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.replaced_table
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.replaced_table ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.replaced_table ENABLE ALWAYS TRIGGER another_hub_truncate;
+
+
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* PostgreSQL drops the changes of a row that is not there */
 	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
 		array_remove(ARRAY[l.system], NULL),
 		concat_ws(' ', format('%s brings rows of %s that %s may not create: PostgreSQL drops the UPDATEs and DELETEs of such a row until it is there.',
-				l.origin, ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
+				coalesce((SELECT s.subname FROM pg_catalog.pg_subscription s WHERE l.origin ~ ('^pg_' || s.oid || '(_|$)')), l.origin), ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
 			CASE l.waiting WHEN 0 THEN NULL WHEN 1 THEN '1 row is not there yet.' ELSE format('%s rows are not there yet.', l.waiting) END,
 			CASE l.applied WHEN 0 THEN NULL WHEN 1 THEN '1 row has a value that had waited, and was not written since.'
 				ELSE format('%s rows have values that had waited, and were not written since.', l.applied) END,
@@ -1135,6 +1165,16 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 			CASE WHEN l.applied > 0 THEN format('Have %s send the rows again, or compare them with it; then dismiss what was applied: SELECT ownership.dismiss(array_agg(id)) FROM ownership.conflict WHERE outcome = ''parked'' AND resolution = ''applied'' AND origin = %L AND (table_schema, table_name) = (%L, %L)',
 				coalesce(l.system, 'the sender'), l.origin, l.table_schema, l.table_name) END)
 	FROM ownership.lost_update() l
+	UNION ALL
+	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
+		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
+			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
+		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
+			r.system, r.table_schema, r.table_name, r.system)
+	FROM ownership.replaced_table r
+	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	JOIN ownership.system s ON s.name = r.system
+	WHERE r.replaced
 	UNION ALL
 	/* the problem of a value can contain the value: it is for those who may read evidence */
 	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
@@ -1156,7 +1196,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		WHERE outcome = 'parked' OR problems > 0
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
-GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
+GRANT SELECT ON ownership.replaced_table, ownership.waiting_risk TO PUBLIC;
 
 /* END waiting */
 
