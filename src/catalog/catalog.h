@@ -211,6 +211,18 @@ typedef enum StoredState
 	STORED_PENDING /* a transaction that has not ended makes or removes the row */
 } StoredState;
 
+/* Looks for rows of a table by a unique index; see stored.c. */
+typedef struct StoredScan
+{
+	Relation rel;
+	Relation index;
+	IndexScanDesc scan;
+	SnapshotData dirty;
+	int nkeys;
+	ScanKeyData keys[INDEX_MAX_KEYS];
+	TupleTableSlot *found;
+} StoredScan;
+
 /* A scan of the evidence of values that wait; see waiting.c. */
 typedef struct WaitingScan
 {
@@ -317,6 +329,10 @@ extern void insert_silence(Relation rel, TriggerDesc *triggers);
 /* stored.c */
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
+extern void stored_scan_begin(StoredScan *scan, Relation rel, Oid indexid, TupleTableSlot *found);
+extern void stored_scan_end(StoredScan *scan);
+extern StoredState
+stored_scan_look(StoredScan *scan, TupleTableSlot *key, bool lock, TransactionId *pending);
 extern StoredState stored_look(Relation rel, Oid indexid, TupleTableSlot *key,
 							   TupleTableSlot *found, bool lock, TransactionId *pending);
 extern bool

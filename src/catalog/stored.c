@@ -86,29 +86,57 @@ stored_close(StoredTable *t)
 	MemoryContextDelete(t->cxt);
 }
 
-/* Builds the keys of a scan for the row with the key of `key`; false: a part of it is NULL. */
-static bool
-build_keys(Relation index, TupleTableSlot *key, ScanKeyData *keys)
+/*
+ * Begins to look for rows of a table by a unique index.  scan is memory of the caller;
+ * found: a slot of the table's own kind.  End with stored_scan_end().
+ */
+void
+stored_scan_begin(StoredScan *scan, Relation rel, Oid indexid, TupleTableSlot *found)
 {
+	Relation index = index_open(indexid, AccessShareLock);
 	bool nothing;
 	Datum classes =
 		SysCacheGetAttr(INDEXRELID, index->rd_indextuple, Anum_pg_index_indclass, &nothing);
 	oidvector *opclasses = (oidvector *) DatumGetPointer(classes);
 
-	for (int k = 0; k < IndexRelationGetNumberOfKeyAttributes(index); k++)
+	scan->rel = rel;
+	scan->index = index;
+	scan->found = found;
+	scan->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
+	for (int k = 0; k < scan->nkeys; k++)
 	{
 		Oid family = get_opclass_family(opclasses->values[k]);
 		Oid type = get_opclass_input_type(opclasses->values[k]);
 		Oid equals = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-		bool isnull;
-		Datum value = slot_getattr(key, index->rd_index->indkey.values[k], &isnull);
 
-		if (isnull)
-			return false;
 		if (!OidIsValid(equals))
 			elog(ERROR, "index \"%s\" has no equality operator", RelationGetRelationName(index));
-		ScanKeyInit(&keys[k], k + 1, BTEqualStrategyNumber, get_opcode(equals), value);
-		keys[k].sk_collation = index->rd_indcollation[k];
+		ScanKeyInit(&scan->keys[k], k + 1, BTEqualStrategyNumber, get_opcode(equals), (Datum) 0);
+		scan->keys[k].sk_collation = index->rd_indcollation[k];
+	}
+	InitDirtySnapshot(scan->dirty);
+	scan->scan = compat_index_beginscan(rel, index, &scan->dirty, scan->nkeys);
+}
+
+void
+stored_scan_end(StoredScan *scan)
+{
+	index_endscan(scan->scan);
+	index_close(scan->index, AccessShareLock);
+}
+
+/* Takes the key that is looked for; false: a part of it is NULL. */
+static bool
+set_keys(StoredScan *scan, TupleTableSlot *key)
+{
+	for (int k = 0; k < scan->nkeys; k++)
+	{
+		bool isnull;
+
+		scan->keys[k].sk_argument =
+			slot_getattr(key, scan->index->rd_index->indkey.values[k], &isnull);
+		if (isnull)
+			return false;
 	}
 	return true;
 }
@@ -132,50 +160,54 @@ lock_row(Relation rel, TupleTableSlot *slot)
 }
 
 /*
- * Looks for the row with the key of the row in `key`, by a unique index of the
- * table.  An answer is certain: STORED_PENDING says that a transaction which has
- * not ended, *pending, makes or removes the row.  The row is read into `found`, a
- * slot of the table's own kind, and locked if `lock` is set.  The caller has made
- * visible what its transaction wrote (CommandCounterIncrement()).
+ * Looks for the row with the key of the row in `key`.  An answer is certain:
+ * STORED_PENDING says that a transaction which has not ended, *pending, makes or
+ * removes the row.  The row is read into scan->found, and locked if `lock` is set.
+ * The caller has made visible what its transaction wrote (CommandCounterIncrement()).
  */
 StoredState
-stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found, bool lock,
-			TransactionId *pending)
+stored_scan_look(StoredScan *scan, TupleTableSlot *key, bool lock, TransactionId *pending)
 {
-	Relation index = index_open(indexid, AccessShareLock);
-	int nkeys = IndexRelationGetNumberOfKeyAttributes(index);
-	ScanKeyData keys[INDEX_MAX_KEYS];
 	StoredState state = STORED_ABSENT;
-	IndexScanDesc scan;
-	SnapshotData dirty;
-	bool again = build_keys(index, key, keys);
+	bool again = set_keys(scan, key);
 
 	*pending = InvalidTransactionId;
-	InitDirtySnapshot(dirty);
-	scan = again ? compat_index_beginscan(rel, index, &dirty, nkeys) : NULL;
 	while (again)
 	{
 		again = false;
-		index_rescan(scan, keys, nkeys, NULL, 0);
-		if (!index_getnext_slot(scan, ForwardScanDirection, found))
+		index_rescan(scan->scan, scan->keys, scan->nkeys, NULL, 0);
+		if (!index_getnext_slot(scan->scan, ForwardScanDirection, scan->found))
 		{
 			state = STORED_ABSENT;
 			break;
 		}
-		ExecMaterializeSlot(found);
 		state = STORED_THERE;
-		*pending = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+		*pending = TransactionIdIsValid(scan->dirty.xmin) ? scan->dirty.xmin : scan->dirty.xmax;
 		if (TransactionIdIsValid(*pending))
 			state = STORED_PENDING;
-		else if (lock && !lock_row(rel, found))
+		else if (lock)
 		{
+			ExecMaterializeSlot(scan->found);
+			again = !lock_row(scan->rel, scan->found);
 			CHECK_FOR_INTERRUPTS();
-			again = true;
 		}
 	}
-	if (scan != NULL)
-		index_endscan(scan);
-	index_close(index, AccessShareLock);
+	return state;
+}
+
+/* The same for one row. */
+StoredState
+stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found, bool lock,
+			TransactionId *pending)
+{
+	StoredScan scan;
+	StoredState state;
+
+	stored_scan_begin(&scan, rel, indexid, found);
+	state = stored_scan_look(&scan, key, lock, pending);
+	if (state == STORED_THERE)
+		ExecMaterializeSlot(found);
+	stored_scan_end(&scan);
 	return state;
 }
 

@@ -142,6 +142,12 @@ typedef struct GuardCall
 	bool judge;	  /* BEFORE judges, AFTER does nothing */
 } GuardCall;
 
+/*
+ * So many keys of new rows one statement collects; beyond that, all that waits is gone
+ * through at its end.
+ */
+#define LAND_KEYS 1000
+
 /* Who makes a row for which values may wait. */
 typedef struct Creator
 {
@@ -182,6 +188,7 @@ typedef struct Writes
 	bool routes;			  /* an UPDATE may move rows to other partitions */
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
 	bool meets;				  /* new rows may meet stored ones, in a worker */
+	bool many;				  /* new rows are expected to be many */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
@@ -332,7 +339,8 @@ extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
 extern RelationMap *land_map(Relation rel);
-extern TupleTableSlot *land_key_slot(const RelationMap *map, Relation rel, Jsonb *key);
+extern void
+land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
 extern void land_one(const LandingRow *row, LandingWork *work);
 

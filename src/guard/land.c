@@ -30,9 +30,6 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
-/* So many keys of one statement are collected; beyond that, all that waits is gone through. */
-#define KEYS 1000
-
 /* What one statement made in one table of the map. */
 typedef struct Landing
 {
@@ -146,7 +143,7 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	creator.prevails |= call->circumstances.steward;
 	l = landing_for(call->map, &creator, statement_key());
 	l->creator.prevails |= creator.prevails;
-	if (l->all || list_length(l->rows) >= KEYS)
+	if (l->all || list_length(l->rows) >= LAND_KEYS)
 	{
 		l->all = true;
 		return;

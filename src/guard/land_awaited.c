@@ -11,7 +11,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/jsonb.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "../catalog/catalog.h"
@@ -19,39 +22,108 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
-/* Is the row with the key there, and did this transaction write it last, if `ours` is set? */
+/*
+ * Goes to the row with the key of `wanted`, if it is there.  ours: only if this
+ * transaction wrote it last.
+ */
 static bool
-is_there(Oid relid, Jsonb *key, bool ours)
+is_there(StoredScan *scan, TupleTableSlot *wanted, bool ours)
 {
-	Relation rel = table_open(relid, RowExclusiveLock);
-	RelationMap *map = land_map(rel);
-	bool there = false;
+	TransactionId pending;
+	StoredState state;
+	bool isnull;
 
-	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))
+	while ((state = stored_scan_look(scan, wanted, false, &pending)) == STORED_PENDING && !ours)
 	{
-		TupleTableSlot *found = table_slot_create(rel, NULL);
-		TupleTableSlot *wanted = land_key_slot(map, rel, key);
-		TransactionId pending;
-		bool isnull;
-
-		if (ours)
-			there =
-				stored_look(rel, map->key_index, wanted, found, false, &pending) == STORED_THERE &&
-				TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
-					slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull)));
-		else
-			there = stored_find(rel, map->key_index, wanted, found, false);
-		ExecDropSingleTupleTableSlot(found);
-		ExecDropSingleTupleTableSlot(wanted);
+		CHECK_FOR_INTERRUPTS();
+		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
-	table_close(rel, NoLock);
-	return there;
+	return state == STORED_THERE &&
+		   (!ours || TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
+						 slot_getsysattr(scan->found, MinTransactionIdAttributeNumber, &isnull))));
 }
 
-static int
-compare_keys(const ListCell *a, const ListCell *b)
+/* What is looked for in one relation. */
+typedef struct Search
 {
-	return compareJsonbContainers(&((Jsonb *) lfirst(a))->root, &((Jsonb *) lfirst(b))->root);
+	Oid relid;
+	List *keys; /* Jsonb */
+	bool ours;
+	List *rows; /* LandingRow: what was found */
+} Search;
+
+/* Looks for the rows of one relation. */
+static void
+search_rows(Search *search, Relation rel, RelationMap *map)
+{
+	MemoryContext cxt =
+		AllocSetContextCreate(CurrentMemoryContext, "ownership waiting key", ALLOCSET_SMALL_SIZES);
+	TupleTableSlot *found = table_slot_create(rel, NULL);
+	TupleTableSlot *wanted = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	StoredScan scan;
+	ListCell *lc;
+
+	stored_scan_begin(&scan, rel, map->key_index, found);
+	foreach(lc, search->keys)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+		LandingRow *row;
+		bool there;
+
+		CHECK_FOR_INTERRUPTS();
+		land_fill_key(map, rel, lfirst(lc), wanted);
+		there = is_there(&scan, wanted, search->ours);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(cxt);
+		if (!there)
+			continue;
+		row = palloc(sizeof(LandingRow));
+		row->relid = search->relid;
+		row->key = lfirst(lc);
+		row->level = -1;
+		search->rows = lappend(search->rows, row);
+	}
+	stored_scan_end(&scan);
+	ExecDropSingleTupleTableSlot(found);
+	ExecDropSingleTupleTableSlot(wanted);
+	MemoryContextDelete(cxt);
+}
+
+static bool
+search_relation(void *arg)
+{
+	Search *search = arg;
+	Relation rel = table_open(search->relid, RowExclusiveLock);
+	RelationMap *map = land_map(rel);
+
+	map_enter();
+	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))
+		search_rows(search, rel, map);
+	map_leave();
+	table_close(rel, NoLock);
+	return true;
+}
+
+/*
+ * Adds the rows of one relation that are there for one of the keys.  A key that does
+ * not fit the columns any more belongs to no row, and fails nothing.
+ */
+static List *
+add_rows(List *rows, Oid relid, List *keys, bool ours)
+{
+	Search all = {relid, keys, ours, NIL};
+	ListCell *lc;
+
+	if (subxact_trial(search_relation, &all) == NULL)
+		return list_concat(rows, all.rows);
+	foreach(lc, keys)
+	{
+		Search one = {relid, list_make1(lfirst(lc)), ours, NIL};
+
+		if (subxact_trial(search_relation, &one) == NULL)
+			rows = list_concat(rows, one.rows);
+	}
+	return rows;
 }
 
 /* The keys (Jsonb) for which something waits; stuck: also where all failed before. */
@@ -59,9 +131,7 @@ static List *
 waiting_keys(const char *schema, const char *table, bool stuck)
 {
 	List *keys = NIL;
-	List *once = NIL;
 	WaitingScan scan;
-	ListCell *lc;
 
 	if (!waiting_begin(&scan, schema, table, NULL))
 		return NIL;
@@ -78,45 +148,43 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 			keys = lappend(keys, DatumGetJsonbPCopy(key));
 	}
 	waiting_end(&scan);
-	list_sort(keys, compare_keys);
-	foreach(lc, keys)
-	{
-		if (once == NIL || compareJsonbContainers(&((Jsonb *) llast(once))->root,
-												  &((Jsonb *) lfirst(lc))->root) != 0)
-			once = lappend(once, lfirst(lc));
-	}
-	return once;
+	return keys;
 }
 
-/* The rows of a table on the map for which something waits, in it and in its partitions. */
+static int
+compare_rows(const ListCell *a, const ListCell *b)
+{
+	const LandingRow *ra = lfirst(a);
+	const LandingRow *rb = lfirst(b);
+
+	if (ra->relid != rb->relid)
+		return ra->relid < rb->relid ? -1 : 1;
+	return compareJsonbContainers(&ra->key->root, &rb->key->root);
+}
+
+/*
+ * The rows of a table on the map for which something waits, in it and in its
+ * partitions, each once.  ours: only those that this transaction wrote last.
+ */
 List *
 land_awaited(Oid home, const char *schema, const char *table, bool ours)
 {
 	List *keys = waiting_keys(schema, table, !ours);
-	List *relids;
 	List *rows = NIL;
+	List *once = NIL;
 	ListCell *lc;
-	ListCell *lc2;
 
 	if (keys == NIL)
 		return NIL;
 	/* what this statement wrote is visible from now on */
 	CommandCounterIncrement();
-	relids = find_all_inheritors(home, RowExclusiveLock, NULL);
-	foreach(lc, keys)
+	foreach(lc, find_all_inheritors(home, RowExclusiveLock, NULL))
+		rows = add_rows(rows, lfirst_oid(lc), keys, ours);
+	list_sort(rows, compare_rows);
+	foreach(lc, rows)
 	{
-		foreach(lc2, relids)
-		{
-			LandingRow *row;
-
-			if (!is_there(lfirst_oid(lc2), lfirst(lc), ours))
-				continue;
-			row = palloc(sizeof(LandingRow));
-			row->relid = lfirst_oid(lc2);
-			row->key = lfirst(lc);
-			row->level = -1;
-			rows = lappend(rows, row);
-		}
+		if (once == NIL || compare_rows(list_last_cell(once), lc) != 0)
+			once = lappend(once, lfirst(lc));
 	}
-	return rows;
+	return once;
 }

@@ -34,12 +34,10 @@ land_map(Relation rel)
 	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
 }
 
-/* A row with the key, for an index to find. */
-TupleTableSlot *
-land_key_slot(const RelationMap *map, Relation rel, Jsonb *key)
+/* Makes the slot a row with the key, for an index to find. */
+void
+land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, RelationGetDescr(rel)->natts * sizeof(bool));
 	for (int i = 0; i < map->nkey_attrs; i++)
@@ -53,7 +51,6 @@ land_key_slot(const RelationMap *map, Relation rel, Jsonb *key)
 		slot->tts_isnull[att->attnum - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
-	return slot;
 }
 
 /* Waits until nobody else writes what waits for the row; a list of Waiting. */
@@ -134,7 +131,8 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		row->tts_values[att] = t->slot->tts_values[att];
 		row->tts_isnull[att] = t->slot->tts_isnull[att];
 	}
-	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot, row);
+	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot,
+					 row);
 	ExecDropSingleTupleTableSlot(row);
 }
 
@@ -171,7 +169,8 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
 			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
 		}
-		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot, row);
+		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot,
+						 row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 	record_derived(map, t, chosen, creator);
@@ -288,9 +287,8 @@ leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
-		if (isnull ||
-			(standard->constant &&
-			 !value_changed(&col->type, value, false, standard->value, standard->isnull)))
+		if (isnull || (standard->constant &&
+					   !value_changed(&col->type, value, false, standard->value, standard->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
@@ -319,7 +317,8 @@ land_one(const LandingRow *row, LandingWork *work)
 		waiting = land_settled(map, row->key);
 		if (!work->by_hand)
 			waiting = without_stuck(waiting);
-		key = land_key_slot(map, rel, row->key);
+		key = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+		land_fill_key(map, rel, row->key, key);
 		found = table_slot_create(rel, NULL);
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{

@@ -130,7 +130,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 		need->judge = true;
 		need->amend |= judge_in_before;
 	}
-	if (makes_rows && map->waits && map->key_is_whole)
+	if (makes_rows && map->waits && map->key_is_whole && !writes->many)
 	{
 		need->judge = true;
 		need->amend |= judge_in_before;
@@ -264,6 +264,8 @@ writes_of(ModifyTableState *node)
 			writes.moves =
 				trigger_list_others_before(node->resultRelInfo[i].ri_TrigDesc, TRIGGER_TYPE_UPDATE);
 	}
+	writes.many = node->operation == CMD_INSERT && outerPlan(plan) != NULL &&
+				  outerPlan(plan)->plan_rows > LAND_KEYS;
 	writes.derives = writes.inserts && goes_through_view(node->ps.state);
 	return writes;
 }
