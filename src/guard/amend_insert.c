@@ -158,6 +158,15 @@ meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple,
 	return meets;
 }
 
+/* Would the row, as it is proposed, meet a stored one? */
+bool
+amend_meets_stored_row(const GuardCall *call, HeapTuple tuple)
+{
+	ConflictSet none = {0};
+
+	return meets_stored_row(call, &none, tuple, false);
+}
+
 /*
  * The owners of a new row are those of the row as it will be.  With a default in
  * place of a refused value, another system may own other columns of it.  Adds

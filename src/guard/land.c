@@ -467,6 +467,7 @@ land_one(const LandingRow *row, Work *work)
 				leave_written(chosen, found, work);
 				chosen = waits_choose(map, waiting, found, work->creator, work->but);
 			}
+			chosen = pin_sift(map, rel, row->key, chosen);
 			if (chosen != NIL)
 				write_values(map, rel, found, chosen, work);
 			resolve(waiting, chosen, work);

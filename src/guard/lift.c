@@ -94,6 +94,19 @@ consider_history(Need *need, const RelationMap *map, const Writes *writes, bool 
 	need->amend |= judge_in_before;
 }
 
+/* The same of pinned values. */
+static void
+consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before)
+{
+	bool updates = writes->updates && (writes->updated == NULL ||
+									   bms_overlap(writes->updated, map->pinned) ||
+									   map_updates_key(map, writes->updated));
+
+	need->amend |= writes->inserts || updates;
+	need->judge |= writes->inserts || updates || writes->deletes;
+	need->amend |= need->judge && judge_in_before;
+}
+
 /* Does the running statement name the whole key of its new rows? */
 static bool
 mentions_key(const RelationMap *map)
@@ -165,6 +178,8 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	need_for_waiting(&need, map, moment, writer, writes, judge_in_before);
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
+	if (map_holds_pins(map, moment->enforcement, writer))
+		consider_pins(&need, map, writes, judge_in_before);
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
