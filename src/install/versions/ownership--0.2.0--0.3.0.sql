@@ -621,16 +621,6 @@ Returns one row for each fact, the short answer first:
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
-COMMENT ON FUNCTION ownership.accept(bigint) IS
-'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
-Arguments:
-- conflict_id: Number of the conflict.
-Returns 1, the number of accepted conflicts.';
-COMMENT ON FUNCTION ownership.accept(bigint[]) IS
-'Accepts several conflicts, all of them or none.
-Arguments:
-- conflict_ids: Numbers of the conflicts.
-Returns the number of accepted conflicts.';
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
 'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
@@ -1439,6 +1429,28 @@ SELECT ownership.carry_privileges('ownership.identify(text, text, text, text, bo
 	'ownership.identify(text, text, text, text, boolean, boolean, boolean, boolean)');
 DROP FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean);
 
+CREATE FUNCTION ownership.accept(conflict_id bigint, pin boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
+COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+Arguments:
+- conflict_id: Number of the conflict.
+- pin: true: the function also pins the value, as pin() does. Default: false.
+Returns 1, the number of accepted conflicts.';
+SELECT ownership.carry_privileges('ownership.accept(bigint)', 'ownership.accept(bigint, boolean)');
+DROP FUNCTION ownership.accept(bigint);
+
+CREATE FUNCTION ownership.accept(conflict_ids bigint[], pin boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept_set' LANGUAGE C STRICT;
+COMMENT ON FUNCTION ownership.accept(bigint[], boolean) IS
+'Accepts several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+- pin: true: the function also pins the values. Default: false.
+Returns the number of accepted conflicts.';
+SELECT ownership.carry_privileges('ownership.accept(bigint[])', 'ownership.accept(bigint[], boolean)');
+DROP FUNCTION ownership.accept(bigint[]);
+
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
 /* The spreadsheet has a column for the label. */
@@ -1465,3 +1477,40 @@ COMMENT ON FUNCTION ownership.apply_waiting(regclass) IS
 Arguments:
 - relation: Table on the map. NULL, the default: all tables.
 Returns the number of values that were written.';
+
+/* Pins. */
+
+CREATE FUNCTION ownership.pin(relation regclass, row_key jsonb, column_name text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin(regclass, jsonb, text, timestamptz, text) IS
+'Pins the stored value of one column in one row of a shared table: the next save of its system of record does not replace it. The other columns of its column_group are pinned with it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict; and the privileges to read and to lock the row. A second call moves the pin.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.pin_value(relation regclass, row_key jsonb, column_name text, value text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin_value' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin_value(regclass, jsonb, text, text, timestamptz, text) IS
+'Writes a value into one column of one row of a shared table, as a steward, and pins it. The caller needs the privileges for pin(), and the privilege to write the table.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- value: The value, as text. NULL: the value NULL.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.unpin(relation regclass, row_key jsonb, column_name text)
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_unpin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.unpin(regclass, jsonb, text) IS
+'Ends the pin of a value, with those of the other columns of its column_group. The stored value stays until its system of record writes it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row. The row may be deleted.
+- column_name: Name of the column.
+Returns true if the value was pinned.';
