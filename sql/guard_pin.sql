@@ -4,6 +4,7 @@
 CREATE EXTENSION ownership;
 CREATE SCHEMA pn;
 CREATE TABLE pn.product (sku text PRIMARY KEY, title text, price numeric(10,2), city text, zip text, stock int DEFAULT 0, note text);
+INSERT INTO pn.product VALUES ('A1', 'Chair', 10, 'Berlin', '10115', 5, 'n');
 CREATE ROLE pin_erp;
 CREATE ROLE pin_pim;
 CREATE ROLE pin_steward;
@@ -26,7 +27,6 @@ SELECT row_key, column_name, value, replaced, replaced_known AS known, until IS 
 FROM ownership.pin ORDER BY id;
 
 -- what can be pinned, and by whom
-INSERT INTO pn.product VALUES ('A1', 'Chair', 10, 'Berlin', '10115', 5, 'n');
 SET ROLE pin_nobody;
 SELECT ownership.pin('pn.product', '{"sku": "A1"}', 'title');
 SET ROLE pin_erp;
