@@ -250,7 +250,7 @@ RESET ownership.enforcement;
 SELECT value, ended FROM pn.pins;
 
 -- the history of the map has no values
-SELECT map_table, item, old, new FROM ownership.map_history WHERE map_table = 'pin' ORDER BY id LIMIT 4;
+SELECT map_table, item, old - '{id,pinned_at,ended_at}'::text[] AS old, new - '{id,pinned_at,ended_at}'::text[] AS new FROM ownership.map_history WHERE map_table = 'pin' ORDER BY id LIMIT 4;
 
 DROP OWNED BY pin_erp, pin_pim, pin_steward, pin_decider, pin_nobody;
 DROP SCHEMA pn CASCADE;

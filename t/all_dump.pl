@@ -90,6 +90,15 @@ is(sql($hub, 'integration', 'SELECT outcome, count(*) FROM ownership.conflict GR
 is(sql($hub, 'integration', 'SELECT stored, proposed, count(*) FROM ownership.history GROUP BY 1, 2'),
 	'{"note": "none"}|{"note": "good"}|2', 'and history');
 isnt(error_as($hub, 'integration', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 2}), '', 'the guard holds here');
+# what waits for its row
+my $waits = q{SELECT relation, row_key, column_name, system, value, outcome, since, until, why FROM ownership.waiting};
+sql($hub, 'integration', q{
+	INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, role, outcome, columns, stored, proposed, problem) VALUES
+	('public', 'product', '{"sku": "C"}', 'INSERT', 'crm', 'crm_app', 'parked', '{note}', NULL, '{"note": null}', 'it does not fit'),
+	('public', 'product', '{"sku": "D"}', 'DELETE', 'erp', 'erp_app', 'remembered', '{note}', '{"note": "mine"}', NULL, NULL);
+	UPDATE ownership.mirrored_table SET remember = '30 days' WHERE table_name = 'product'});
+my $waiting = sql($hub, 'integration', $waits);
+like($waiting, qr/"C".*parked.*\n.*"D".*\|mine\|remembered\|/, 'values wait');
 
 my %before = map { $_ => table($hub, 'integration', $_) } @data, map { "ownership.$_" } @map, 'sheet';
 my $guards = guards($hub, 'integration');
@@ -107,7 +116,8 @@ sub check
 	is(guards($node, $db), $guards, "$what: the same guard, armed as it was");
 	is(sql($node, $db, q{SELECT relation FROM ownership.guards WHERE guarded ORDER BY 1}),
 		"land_erp.item\norders\nproduct\nstock", "$what: guards says so");
-	is(sql($node, $db, q{SELECT count(*) FROM ownership.conflict}), '4', "$what: no row went through the guard");
+	is(sql($node, $db, q{SELECT count(*) FROM ownership.conflict}), '6', "$what: no row went through the guard");
+	is(sql($node, $db, $waits), $waiting, "$what: what waits waits on");
 
 	is(sql($node, $db, q{SELECT count(*) FROM ownership.feed_column}), '0', "$what: what feeds publish is known in no other database");
 	# evidence is for those to whom it is granted; the map, and counts, are for all

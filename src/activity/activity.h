@@ -307,6 +307,12 @@ extern Attempt activity_read_attempt(const char *message);
 extern void store_counters(Relation rel, const Counter *counters, int n);
 extern void
 store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n);
+
+/* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);
+
+/* expire.c */
+extern uint64 store_expire(Relation rel);
+extern void activity_expire(void);
 
 #endif /* OWNERSHIP_ACTIVITY_H */

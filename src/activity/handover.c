@@ -198,10 +198,10 @@ hand_over_at_exit(int code, Datum arg)
 
 /*
  * flush(): returns when everything that other sessions have handed over, and
- * everything of this session, is in the tables.
+ * everything of this session, is in the tables.  Also deletes what was remembered
+ * long enough; without a worker, nothing else does.
  *
- * Errors: the library is not preloaded; recovery is in progress; the worker
- * fails or cannot be started.
+ * Errors: recovery is in progress; the worker fails or cannot be started.
  */
 Datum
 ownership_flush(PG_FUNCTION_ARGS)
@@ -210,13 +210,16 @@ ownership_flush(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("recovery is in progress"),
 						errdetail("On a standby no activity is counted, and nothing is written.")));
+	activity_expire();
 	if (!mailbox_exists())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("activity is not remembered"),
+	{
+		ereport(NOTICE,
+				(errmsg("activity is not remembered"),
 				 errdetail(
 					 "The library \"ownership\" is not preloaded, or ownership.activity_size is 0."),
 				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
+		PG_RETURN_VOID();
+	}
 	while (!hand_over(true) || counts_wait() || !slist_is_empty(&letters))
 	{
 		/* there was no room: there will be when the worker has written what is there */

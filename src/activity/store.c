@@ -4,10 +4,8 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -181,27 +179,4 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 		row++;
 	}
 	write_batch(rel, write_attempts, &batch);
-}
-
-/*
- * One of the extension's tables, locked for writing.  Does not wait for the
- * lock: a session that drops or locks the table may itself wait for a session
- * that waits for the worker.  NULL: the table is not there, or another session
- * has locked it (*locked).
- */
-Relation
-store_open_table(const char *name, bool *locked)
-{
-	Oid relid = catalog_table(name, true);
-
-	*locked = false;
-	if (!OidIsValid(relid))
-		return NULL;
-	if (!ConditionalLockRelationOid(relid, RowExclusiveLock))
-	{
-		*locked = true;
-		return NULL;
-	}
-	/* it may have been dropped before it was locked */
-	return try_table_open(relid, NoLock);
 }

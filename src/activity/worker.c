@@ -21,9 +21,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_subscription.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "nodes/execnodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -42,13 +40,11 @@
 #include "../catalog/catalog.h"
 #include "activity.h"
 
-PG_FUNCTION_INFO_V1(ownership_status);
-
 #define IDLE_MS 1500			 /* without anything to write: it ends after that */
 #define LOCKED_MS 100			 /* a table is locked: it tries again after that */
 #define MAX_DELAY_MS (60 * 1000) /* of the next start, after many failures */
 #define LAST_MS 1000			 /* at the server's shutdown it waits so long for other sessions */
-#define BEHIND_MS (60 * 1000)	 /* what waits longer than that is reported by status() */
+#define EXPIRE_MS (60 * 1000)	 /* between two looks for remembered values whose time is over */
 
 PGDLLEXPORT void ownership_worker(Datum database);
 
@@ -134,10 +130,38 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-/* Writes attempts, batch by batch, then counters.  False: a table is locked. */
+/* Deletes what was remembered long enough, batch by batch.  Gives up where the table is locked. */
+static void
+expire(void)
+{
+	static TimestampTz looked_at = 0;
+	uint64 n = 1;
+
+	if (!TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), EXPIRE_MS))
+		return;
+	while (n > 0 && !ShutdownRequestPending)
+	{
+		Relation conflict;
+		bool locked;
+
+		CHECK_FOR_INTERRUPTS();
+		begin_batch();
+		conflict = store_open_table("conflict", &locked);
+		n = conflict == NULL ? 0 : store_expire(conflict);
+		end_batch(conflict);
+		RESUME_INTERRUPTS();
+	}
+	looked_at = GetCurrentTimestamp();
+}
+
+/*
+ * Writes attempts, batch by batch, then counters, and deletes what was remembered
+ * long enough.  False: a table is locked.
+ */
 static bool
 write_batches(Oid database, int64 attempts)
 {
+	bool done;
 	int n;
 
 	do
@@ -147,7 +171,10 @@ write_batches(Oid database, int64 attempts)
 		attempts -= n;
 		MemoryContextReset(CurrentMemoryContext);
 	} while (n > 0 && attempts > 0);
-	return write_counters_once(database) && n >= 0;
+	done = write_counters_once(database) && n >= 0;
+	if (done)
+		expire();
+	return done;
 }
 
 /* Writes everything up to a hand-over.  False: a table, or a row of it, is locked. */
@@ -409,88 +436,4 @@ ownership_worker(Datum arg)
 
 	/* the worker has reported its error; with 0 the postmaster reports nothing more */
 	proc_exit(0);
-}
-
-/* Returns a row of status(). */
-static void
-add_fact(ReturnSetInfo *rsinfo, const char *fact, const char *value, const char *note)
-{
-	const char *texts[] = {fact, value, note};
-
-	call_put_row(rsinfo, lengthof(texts), texts);
-}
-
-/*
- * The worker's state as text.  The view ownership.own_risk depends on it: it
- * begins with "failed", "cannot" or "behind" where what was handed over does not
- * reach the tables.
- */
-static const char *
-worker_state(const MailboxStatus *status)
-{
-	const char *state = NULL;
-
-	if (status->failed)
-		state = "failed";
-	else if (status->no_process)
-		state = "cannot be started";
-	else if (status->oldest != 0 &&
-			 TimestampDifferenceExceeds(status->oldest, GetCurrentTimestamp(), BEHIND_MS))
-		state = "behind";
-	if (status->worker != 0)
-		return psprintf("%s (process %d)", state != NULL ? state : "running", (int) status->worker);
-	if (state != NULL)
-		return state;
-	return status->starting ? "starting" : "not running";
-}
-
-static const char *
-worker_note(const MailboxStatus *status)
-{
-	if (status->failed)
-		return psprintf("A new worker tries again. The last error: %s", status->error);
-	if (status->no_process)
-		return "Raise max_worker_processes. Sessions try again to start the worker.";
-	if (status->worker != 0)
-		return NULL;
-	return "It is started when there is something to write.";
-}
-
-/* status(): one row for each fact. */
-Datum
-ownership_status(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	MailboxStatus status;
-	bool standby = RecoveryInProgress();
-
-	mailbox_status(&status);
-	InitMaterializedSRF(fcinfo, 0);
-	add_fact(rsinfo, "preloaded", status.preloaded ? "yes" : "no",
-			 status.exists ? NULL
-			 : status.preloaded
-				 ? "Nothing is remembered, because ownership.activity_size is 0."
-				 : "To remember activity and rejected attempts, set shared_preload_libraries = 'ownership' and restart the server.");
-	add_fact(rsinfo, "enforcement", GetConfigOption("ownership.enforcement", false, false), NULL);
-	add_fact(rsinfo, "track_reads", ownership_track_reads ? "on" : "off", NULL);
-	if (!status.exists)
-		return (Datum) 0;
-	add_fact(rsinfo, "standby", standby ? "yes" : "no",
-			 standby ? "Nothing is counted here before the standby is promoted." : NULL);
-	add_fact(rsinfo, "worker", worker_state(&status), worker_note(&status));
-	add_fact(rsinfo, "flush_interval", psprintf("%d ms", ownership_flush_interval), NULL);
-	add_fact(rsinfo, "activity_size", psprintf("%d", status.counters_size),
-			 psprintf("%lld in use, by all databases.", (long long) status.counters_used));
-	add_fact(rsinfo, "queue_size", psprintf("%lld kB", (long long) status.queue_size / 1024),
-			 psprintf("%lld kB in use, by all databases.", (long long) status.queue_used / 1024));
-	add_fact(rsinfo, "waiting", psprintf("%lld", (long long) status.attempts_waiting),
-			 "Rejected attempts that are not in ownership.conflict yet.");
-	add_fact(rsinfo, "dropped", psprintf("%lld", (long long) status.attempts_dropped),
-			 "Rejected attempts that found no room, since the server started. Raise ownership.queue_size.");
-	add_fact(rsinfo, "dropped_counts", psprintf("%lld", (long long) status.counts_dropped),
-			 "Counts that found no room, since the server started. Raise ownership.activity_size.");
-	add_fact(rsinfo, "oldest_unflushed",
-			 status.oldest == 0 ? NULL : pstrdup(timestamptz_to_str(status.oldest)),
-			 status.oldest == 0 ? "All that was handed over is written." : NULL);
-	return (Datum) 0;
 }

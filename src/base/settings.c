@@ -12,10 +12,12 @@
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #include "base.h"
 
 PG_FUNCTION_INFO_V1(ownership_loaded);
+PG_FUNCTION_INFO_V1(ownership_remember_time);
 
 /*
  * The system that the session writes as.  An empty string, or NULL before the
@@ -101,4 +103,14 @@ Datum
 ownership_loaded(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
+}
+
+/* remember_time(): the setting ownership.remember as an interval. */
+Datum
+ownership_remember_time(PG_FUNCTION_ARGS)
+{
+	Interval *time = palloc0(sizeof(Interval));
+
+	time->time = ownership_remember * USECS_PER_MINUTE;
+	PG_RETURN_INTERVAL_P(time);
 }

@@ -355,10 +355,10 @@ extern void insert_silence(Relation rel, TriggerDesc *triggers);
 /* stored.c */
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
-extern StoredState stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found,
-							   bool lock, TransactionId *pending);
-extern bool stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found,
-						bool lock);
+extern StoredState stored_look(Relation rel, Oid indexid, TupleTableSlot *key,
+							   TupleTableSlot *found, bool lock, TransactionId *pending);
+extern bool
+stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *found, bool lock);
 extern void stored_insert(StoredTable *t);
 extern bool stored_lock_at(StoredTable *t, ItemPointer tid);
 extern TupleTableSlot *stored_copy(StoredTable *t);

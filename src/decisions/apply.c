@@ -28,10 +28,9 @@ check_caller(void)
 	if (pg_attribute_aclcheck(conflict, Anum_conflict_resolution, GetUserId(), ACL_UPDATE) !=
 			ACLCHECK_OK &&
 		pg_class_aclcheck(conflict, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to apply values that wait"),
-				 errhint("The caller needs UPDATE (resolution) on ownership.conflict.")));
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to apply values that wait"),
+						errhint("The caller needs UPDATE (resolution) on ownership.conflict.")));
 	if (ownership_enforcement != ENFORCEMENT_ON)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

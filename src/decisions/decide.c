@@ -11,21 +11,16 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
-#include "access/relation.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "optimizer/optimizer.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 
-#include "../base/compat.h"
 #include "../base/base.h"
 #include "../catalog/catalog.h"
-#include "../rules/rules.h"
 #include "decisions.h"
 
 PG_FUNCTION_INFO_V1(ownership_accept);
@@ -54,70 +49,9 @@ decision_require_decider(void)
 				 "GRANT SELECT, UPDATE (resolution) ON ownership.conflict gives the needed privileges.")));
 }
 
-static COMPAT_NORETURN void
-report_several(const Refusal *r, int n)
-{
-	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
-					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
-						   (long long) r->id, n, names_message_relation(r->schema, r->table))));
-	pg_unreachable();
-}
-
-/* What the column's default says about a proposed value and the stored one. */
-typedef struct Given
-{
-	bool proposed; /* the writer proposed the value, the default did not */
-	bool made;	   /* a default that is not constant may have made the value */
-	bool blank;	   /* the stored value is NULL or the default */
-} Given;
-
-static Given
-look_at_default(Relation rel, const RowColumn *col, const char *proposed, const char *stored)
-{
-	Given given = {proposed != NULL, false, stored == NULL};
-	Node *expr = build_column_default(rel, col->attnum);
-	char *text;
-
-	if (expr == NULL)
-		return given;
-	expr = (Node *) expression_planner((Expr *) expr);
-	while (IsA(expr, CoerceToDomain))
-		expr = (Node *) castNode(CoerceToDomain, expr)->arg;
-	if (!IsA(expr, Const))
-	{
-		given.made = true;
-		return given;
-	}
-	text = castNode(Const, expr)->constisnull
-			   ? NULL
-			   : value_to_text(col->type, castNode(Const, expr)->constvalue);
-	given.proposed &= !value_same_text(col->type, text, proposed);
-	given.blank |= value_same_text(col->type, text, stored);
-	return given;
-}
-
-/* Does another system than the writer own the column, at least in some rows? */
-static bool
-is_others(RelationMap *map, AttrNumber attnum, const char *system)
-{
-	const MappedColumn *col = map_column(map, attnum);
-
-	if (col == NULL)
-		return false;
-	for (int i = -1; i < col->nrules; i++)
-	{
-		const char *owner = i < 0 ? col->owner : col->rules[i].owner;
-
-		if (owner != NULL && (system == NULL || strcmp(owner, system) != 0))
-			return true;
-	}
-	return false;
-}
-
 /*
  * Accepts a discarded INSERT whose row exists by now: writes what the INSERT
- * proposed for columns of other systems.  A column that the writer owns, or that
- * has no owner, it writes only where the stored value is NULL or the default.
+ * proposed, as far as decision_goes_in() says so.
  * Returns false: a changed value is not reported.
  */
 static bool
@@ -126,40 +60,29 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	List *into = NIL;
 	List *texts = NIL;
 	StringInfoData left;
-	Relation rel;
-	RelationMap *map;
 	ListCell *lc;
 
 	if (row->n > 1)
-		report_several(r, row->n);
+		refusal_report_several(r, row->n);
 	initStringInfo(&left);
-	rel = relation_open(relid, AccessShareLock);
-	map = map_get(rel);
-	map_enter();
 	foreach(lc, columns)
 	{
 		RowColumn *col = lfirst(lc);
 		char *proposed = list_nth(values, foreach_current_index(lc));
 		char *stored = row->values[foreach_current_index(lc)];
-		Given given;
+		bool stays;
 
 		if (value_in_object(r->row_key, col->name) != NULL ||
-			names_all_among(list_make1(col->name), r->superseded) ||
-			value_same_text(col->type, proposed, stored))
+			names_all_among(list_make1(col->name), r->superseded))
 			continue;
-		given = look_at_default(rel, col, proposed, stored);
-		if (!given.proposed || given.made)
-			continue;
-		if (given.blank || is_others(map, col->attnum, r->system))
+		if (decision_goes_in(relid, col, r->system, proposed, stored, &stays))
 		{
 			into = lappend(into, col);
 			texts = lappend(texts, proposed);
 		}
-		else
+		else if (stays)
 			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
 	}
-	map_leave();
-	relation_close(rel, NoLock);
 	if (into != NIL)
 		row_write(relid, OPERATION_UPDATE, r->row_key, into, texts);
 	if (left.len > 0)
@@ -227,16 +150,22 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s\" does not exist",
 							   names_message_relation(r->schema, r->table))));
-	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
-	deletes = strcmp(r->operation, "DELETE") == 0;
-	if (pin && (deletes || strcmp(r->outcome, "discarded") == 0))
+	if (pin && (strcmp(r->operation, "DELETE") == 0 || strcmp(r->outcome, "discarded") == 0 || refusal_waits(r)))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("conflict %lld is about a row, and only values can be pinned",
 							   (long long) r->id),
 						errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
+	if (refusal_waits(r))
+	{
+		decision_accept_waiting(r, relid, names);
+		return false;
+	}
+	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
+	deletes = strcmp(r->operation, "DELETE") == 0;
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
-		refusal_take_values(r, relid, value_object_names(r->proposed), true, &columns, &values);
+		refusal_take_values(r, relid, value_object_names(r->proposed),
+							"The row is created without it.", &columns, &values);
 		row.n = 0;
 		if (r->identifies_row)
 			row_read(relid, list_make1(r->row_key), columns, true, false, &row);
@@ -254,7 +183,7 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 					 "Create the row as the system of record of its key, or ask the sender to send it again; then dismiss the conflict.")));
 
 	if (!deletes)
-		refusal_take_values(r, relid, names, false, &columns, &values);
+		refusal_take_values(r, relid, names, NULL, &columns, &values);
 	row_read(relid, list_make1(r->row_key), columns, true, false, &row);
 	if (row.n == 0)
 		ereport(ERROR,
@@ -267,7 +196,7 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 					 : errdetail(
 						   "It was deleted, its key was changed, or you are not allowed to see it.")));
 	if (row.n > 1)
-		report_several(r, row.n);
+		refusal_report_several(r, row.n);
 	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
 	refusal_follow_key(r, columns, values, refusals);
 	if (pin)
@@ -295,7 +224,7 @@ accept_all(Datum ids, bool pin)
 	initStringInfo(&changed);
 	level = sql_pin_search_path();
 	decision_require_decider();
-	refusals = refusal_lock(ids);
+	refusals = refusal_lock(ids, false);
 	sql_unpin_search_path(level);
 	foreach(lc, refusals)
 	{
@@ -333,7 +262,7 @@ dismiss_all(Datum ids)
 
 	SPI_connect();
 	decision_require_decider();
-	refusals = refusal_lock(ids);
+	refusals = refusal_lock(ids, true);
 	refusal_mark(ids, "dismissed");
 	n = list_length(refusals);
 	SPI_finish();

@@ -5,9 +5,11 @@
 #ifndef OWNERSHIP_DECISIONS_H
 #define OWNERSHIP_DECISIONS_H
 
+#include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+#include "../base/compat.h"
 #include "../rules/rules.h"
 
 /*
@@ -54,7 +56,8 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
 
 /*
  * LATER: the later evidence of the same writer for the same row and a column of
- * c that was not dismissed; a row for each such evidence and column.
+ * c that was not dismissed; a row for each such evidence and column.  Values that
+ * wait were not refused, and say nothing about what was.
  */
 #define LATER                                                                                                                                                                    \
 	"(SELECT l.id, u.column_name FROM ownership.conflict l CROSS JOIN LATERAL unnest(l.columns::text[]) u(column_name) "                                                         \
@@ -62,6 +65,7 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
 	"AND l.system IS NOT DISTINCT FROM c.system AND (l.system IS NOT NULL OR (l.origin IS NOT DISTINCT FROM c.origin "                                                           \
 	"AND (l.origin IS NOT NULL OR l.role IS NOT DISTINCT FROM c.role))) "                                                                                                        \
 	"AND (l.recorded_at, l.id) > (c.recorded_at, c.id) AND l.resolution IS DISTINCT FROM 'dismissed' "                                                                           \
+	"AND l.outcome NOT IN ('parked', 'remembered') "                                                                                                                             \
 	"AND (u.column_name = ANY (c.columns::text[]) OR (c.outcome = 'discarded' AND c.proposed ? u.column_name)) AND (l.proposed = c.proposed OR " IDENTIFIES_ROW                  \
 	")) l"
 
@@ -83,7 +87,7 @@ typedef struct Refusal
 	bool identifies_row; /* see IDENTIFIES_ROW */
 	char *system;
 	Jsonb *stored;
-	Jsonb *proposed;
+	Jsonb *proposed; /* of a deleted row: the values that are remembered */
 	char *resolution;
 	char *resolved_by;
 	char *resolved_at;
@@ -95,10 +99,12 @@ extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns,
 /* refusal.c */
 extern Datum refusal_ids(ArrayType *array);
 extern Datum refusal_single_id(int64 id);
-extern List *refusal_lock(Datum ids);
+extern List *refusal_lock(Datum ids, bool dismissing);
 extern void refusal_mark(Datum ids, const char *resolution);
+extern COMPAT_NORETURN void refusal_report_several(const Refusal *r, int n);
+extern bool refusal_waits(const Refusal *r);
 extern void refusal_check(const Refusal *r);
-extern void refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole,
+extern void refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
 								List **columns, List **values);
 extern bool refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row);
 extern void refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals);
@@ -139,5 +145,17 @@ extern void pin_accepted(Oid relid, Jsonb *key, const char *column);
 
 /* decide.c */
 extern void decision_require_decider(void);
+
+/* fitting.c */
+extern bool decision_goes_in(Oid relid, const RowColumn *col, const char *system,
+							 const char *proposed, const char *stored, bool *left);
+extern bool decision_is_blank(Oid relid, const RowColumn *col, const char *stored);
+
+/* remembered.c */
+extern void decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system, TimestampTz since,
+									   TimestampTz until, bool dry_run, int64 *done, int64 *skipped);
+
+/* waiting.c */
+extern void decision_accept_waiting(const Refusal *r, Oid relid, List *names);
 
 #endif /* OWNERSHIP_DECISIONS_H */

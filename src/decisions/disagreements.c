@@ -42,6 +42,7 @@ typedef struct Word
 	char *outcome;
 	Jsonb *proposed;
 	bool identifies_row; /* see IDENTIFIES_ROW */
+	bool in_conflict;	 /* the column is one of those in conflict */
 } Word;
 
 static Word *
@@ -62,6 +63,7 @@ take_word(uint64 row)
 	w->outcome = sql_result_text(row, 11);
 	w->proposed = sql_result_jsonb(row, 12);
 	w->identifies_row = sql_result_bool(row, 13);
+	w->in_conflict = sql_result_bool(row, 14);
 	return w;
 }
 
@@ -155,6 +157,36 @@ report_whole(ReturnSetInfo *rsinfo, const Word *w, const char *note)
 			NULL, note);
 }
 
+/* Did the writer want to create the row? */
+static bool
+creates(const Word *w)
+{
+	return strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0;
+}
+
+/*
+ * Is the word about the row as a whole?  A row that was not created is, until it
+ * is there: then its columns count one by one.
+ */
+static bool
+is_whole(const Word *w, const StoredRow *row)
+{
+	return strcmp(w->operation, "DELETE") == 0 || (creates(w) && (row == NULL || row->n == 0));
+}
+
+/*
+ * Would accept() write the refused value of a row that was not created into the
+ * row that is there?
+ */
+static bool
+goes_in(const Word *w, Oid relid, const RowColumn *col, const char *refused, const char *stored)
+{
+	bool left;
+
+	return value_in_object(w->row_key, w->column) == NULL && !col->generated &&
+		   decision_goes_in(relid, col, w->system, refused, stored, &left);
+}
+
 /*
  * Reports one word, if the stored value differs.  row is NULL when the row could
  * not be read; then note is the reason, else NULL.
@@ -163,7 +195,6 @@ static void
 report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const StoredRow *row,
 			const char *note)
 {
-	bool creates = strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0;
 	int c = batch_column(batch, w->column);
 	RowColumn *col;
 	char *text;
@@ -176,7 +207,7 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 					note ? note : "The writer wanted to delete the row.");
 		return;
 	}
-	if (creates && (row == NULL || row->n == 0))
+	if (is_whole(w, row))
 	{
 		report_whole(rsinfo, w, note ? note : "The writer wanted to create the row.");
 		return;
@@ -197,10 +228,13 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
-		if (kind == VALUE_LENGTH || !value_same_text(col->type, text, row->values[c]))
+		if (kind == VALUE_LENGTH || (strcmp(w->outcome, "discarded") == 0
+										 ? goes_in(w, batch->relid, col, text, row->values[c])
+										 : !value_same_text(col->type, text, row->values[c])))
 			put_row(rsinfo, w, w->column, text, row->values[c], note);
 	}
-	else if (place_row_column(batch->relid, w->column) != NULL)
+	else if ((col = place_row_column(batch->relid, w->column)) != NULL &&
+			 (strcmp(w->outcome, "discarded") != 0 || goes_in(w, batch->relid, col, text, NULL)))
 		put_row(rsinfo, w, w->column, text, NULL, "You may not read the column.");
 }
 
@@ -233,14 +267,14 @@ report_batch(ReturnSetInfo *rsinfo, List *words)
 	{
 		const Word *w = lfirst(lc);
 		int i = foreach_current_index(lc);
-		bool whole = strcmp(w->operation, "DELETE") == 0 ||
-					 (strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0);
+		const StoredRow *row = batch.errors[i] ? NULL : &batch.rows[i];
+		bool whole = is_whole(w, row);
 
 		/* a whole row is reported once: words of one id follow each other */
-		if (whole && w->id == reported)
+		if (whole && (w->id == reported || !w->in_conflict))
 			continue;
 		reported = whole ? w->id : 0;
-		report_word(rsinfo, &batch, w, batch.errors[i] ? NULL : &batch.rows[i], batch.errors[i]);
+		report_word(rsinfo, &batch, w, row, batch.errors[i]);
 	}
 }
 
@@ -264,7 +298,9 @@ batch_size(const Word *w)
 /*
  * disagreement(): the rows of the view disagreements.  The latest evidence of a
  * system for a column counts: where that write went through, or the evidence is
- * resolved, earlier evidence is not listed either.
+ * resolved, earlier evidence is not listed either.  Values that wait were not
+ * refused: the view waiting has them.  Of a row that was not created, all that was
+ * proposed counts, since it can be written once the row is there.
  */
 Datum
 ownership_disagreement(PG_FUNCTION_ARGS)
@@ -288,22 +324,24 @@ ownership_disagreement(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	level = sql_pin_search_path();
-	n = sql_run("SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
-				"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
-				"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL "
-				"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
-				"c.*, o.row, u.column_name::text FROM ownership.conflict c "
-				"CROSS JOIN LATERAL unnest(c.columns) u(column_name) "
-				"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
-				"CASE WHEN NOT " IDENTIFIES_ROW
-				" THEN coalesce(c.proposed, 'null') END) o(writer, row) "
-				"WHERE jsonb_typeof(c.row_key) = 'object' AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
-				"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
-				"c.recorded_at DESC, c.id DESC) w "
-				"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
-				"AND w.resolved_at IS NULL AND w.resolution IS NULL "
-				"ORDER BY w.table_schema, w.table_name, shape, w.id",
-				&none);
+	n = sql_run(
+		"SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
+		"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
+		"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL, w.column_name = ANY (w.columns::text[]) "
+		"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
+		"c.*, o.row, u.column_name::text FROM ownership.conflict c "
+		"CROSS JOIN LATERAL unnest(CASE WHEN c.outcome = 'discarded' AND c.operation = 'INSERT' AND jsonb_typeof(c.proposed) = 'object' "
+		"THEN ARRAY(SELECT DISTINCT p.name::name FROM (SELECT jsonb_object_keys(c.proposed) UNION ALL SELECT unnest(c.columns)::text) p(name)) "
+		"ELSE c.columns END) u(column_name) "
+		"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
+		"CASE WHEN NOT " IDENTIFIES_ROW " THEN coalesce(c.proposed, 'null') END) o(writer, row) "
+		"WHERE jsonb_typeof(c.row_key) = 'object' AND c.outcome NOT IN ('parked', 'remembered') AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
+		"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
+		"c.recorded_at DESC, c.id DESC) w "
+		"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
+		"AND w.resolved_at IS NULL AND w.resolution IS NULL "
+		"ORDER BY w.table_schema, w.table_name, shape, w.id",
+		&none);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Word *w = take_word(i);

@@ -244,7 +244,9 @@ add_target(Parameters *p, const Target *target)
 
 /*
  * What stood in the column before stewards wrote what is stored: the owner's last
- * word.  False: no evidence of stewards tells.
+ * word.  A steward may have written several times.  What happened before another pin
+ * of the value ended is not looked at: the owner has spoken since.  False: no evidence
+ * of stewards tells.
  */
 static bool
 find_replaced(const Target *target, const RowColumn *col, char *stored, char **replaced)
@@ -256,8 +258,9 @@ find_replaced(const Target *target, const RowColumn *col, char *stored, char **r
 	add_target(&p, target);
 	sql_add_text(&p, col->name);
 	n = sql_run("SELECT c.stored, c.proposed FROM ownership.conflict c WHERE " OF_ROW("c")
-				" AND c.outcome = 'overridden' AND c.operation = 'UPDATE' "
-				"AND $4 = ANY (c.columns::text[]) ORDER BY c.recorded_at DESC, c.id DESC LIMIT 100",
+				" AND c.outcome = 'overridden' AND c.operation = 'UPDATE' AND $4 = ANY (c.columns::text[]) "
+				"AND NOT EXISTS (SELECT FROM ownership.pin p WHERE p.ended_at > c.recorded_at "
+				"AND p.column_name = $4 AND " OF_ROW("p") ") ORDER BY c.recorded_at DESC, c.id DESC LIMIT 100",
 				&p);
 	*replaced = stored;
 	for (uint64 i = 0; i < n; i++)

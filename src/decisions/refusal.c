@@ -35,7 +35,25 @@ take_refusal(uint64 row)
 	r->later = sql_result_int64(row, 14);
 	r->identifies_row = sql_result_bool(row, 15);
 	r->system = sql_result_text(row, 16);
+	if (strcmp(r->outcome, "remembered") == 0)
+	{
+		/*
+		 * What is to be written is what the deleted row had.  The values are not
+		 * of the system that deleted it: what that proposed later replaces none.
+		 */
+		r->proposed = r->stored;
+		r->stored = NULL;
+		r->superseded = NIL;
+		r->later = 0;
+	}
 	return r;
+}
+
+/* Is it the evidence of values that wait for their row? */
+bool
+refusal_waits(const Refusal *r)
+{
+	return strcmp(r->outcome, "parked") == 0 || strcmp(r->outcome, "remembered") == 0;
 }
 
 /*
@@ -74,12 +92,14 @@ refusal_single_id(int64 id)
 
 /*
  * Locks the evidence to decide on, in the order of the ids.  Returns a list of
- * Refusal, one for each id, however often the array contains it.  Needs SPI.
+ * Refusal, one for each id, however often the array contains it.  dismissing:
+ * parked values that were applied may be dismissed, too, which ends the risk
+ * updates_lost.  Needs SPI.
  *
  * Errors: evidence does not exist, or is resolved already.
  */
 List *
-refusal_lock(Datum ids)
+refusal_lock(Datum ids, bool dismissing)
 {
 	Parameters p = {0};
 	Parameters q = {0};
@@ -107,6 +127,9 @@ refusal_lock(Datum ids)
 	{
 		Refusal *r = lfirst(lc);
 
+		if (dismissing && strcmp(r->outcome, "parked") == 0 && r->resolution != NULL &&
+			strcmp(r->resolution, "applied") == 0)
+			continue;
 		if (r->resolution != NULL || r->resolved_at != NULL)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 							errmsg("conflict %lld is already resolved", (long long) r->id),
@@ -140,12 +163,12 @@ refusal_check(const Refusal *r)
 					 ? errdetail("It counts the rows of a statement beyond ownership.observed_limit.")
 					 : 0));
 	if (strcmp(r->outcome, "kept") != 0 && strcmp(r->outcome, "discarded") != 0 &&
-		strcmp(r->outcome, "rejected") != 0)
+		strcmp(r->outcome, "rejected") != 0 && !refusal_waits(r))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("conflict %lld was not refused", (long long) r->id),
 						errdetail("Its outcome is %s: the write went through.", r->outcome),
 						errhint("ownership.revert() takes such writes back.")));
-	if (strcmp(r->operation, "TRUNCATE") == 0)
+	if (strcmp(r->operation, "TRUNCATE") == 0 && !refusal_waits(r))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("conflict %lld is a refused TRUNCATE", (long long) r->id),
 						errhint("Truncate the table as the owner of its key, or as a steward.")));
@@ -161,16 +184,26 @@ refusal_check(const Refusal *r)
 						errmsg("conflict %lld contains no values", (long long) r->id)));
 }
 
+/* Errors: always; n rows have the key of the evidence. */
+void
+refusal_report_several(const Refusal *r, int n)
+{
+	ereport(ERROR, (errcode(ERRCODE_CARDINALITY_VIOLATION),
+					errmsg("the key of conflict %lld is that of %d rows of table \"%s\"",
+						   (long long) r->id, n, names_message_relation(r->schema, r->table))));
+	pg_unreachable();
+}
+
 /*
  * Sets *columns (of RowColumn) and *values (of char *, texts; NULL is NULL) to
- * what is to be written of the named columns.  whole: a new row is to be created,
- * and columns that cannot be written are left out, with a NOTICE.
+ * what is to be written of the named columns.  without: where it is not NULL,
+ * columns that cannot be written are left out, with a NOTICE that has this detail.
  *
- * Errors: a column does not exist or is generated, unless whole; the evidence
+ * Errors: a column does not exist or is generated, unless without; the evidence
  * does not contain the value of a column; no column is left.
  */
 void
-refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List **columns,
+refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without, List **columns,
 					List **values)
 {
 	ListCell *lc;
@@ -185,13 +218,13 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, bool whole, List *
 
 		if (col == NULL || col->generated)
 		{
-			ereport(whole ? NOTICE : ERROR,
+			ereport(without ? NOTICE : ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 col == NULL ? errmsg("column \"%s\" of table \"%s\" does not exist any more",
 										  name, names_message_relation(r->schema, r->table))
 								 : errmsg("column \"%s\" of table \"%s\" is a generated column",
 										  name, names_message_relation(r->schema, r->table)),
-					 whole ? errdetail("The row is created without it.") : 0));
+					 without ? errdetail("%s", without) : 0));
 			continue;
 		}
 		switch (value_object_text(r->proposed, name, &text))

@@ -11,7 +11,8 @@
  * history tells that another writer has written the value that the row would contain.
  *
  * A row that was deleted is created again as it was.  A row that was created
- * stays: the owner of its key decides whether it is deleted.
+ * stays: the owner of its key decides whether it is deleted.  See remembered.c for
+ * what went with deleted rows.
  */
 #include "postgres.h"
 
@@ -477,6 +478,8 @@ ownership_revert(PG_FUNCTION_ARGS)
 		MemoryContextReset(cxt);
 		CHECK_FOR_INTERRUPTS();
 	}
+	decision_revert_remembered(run.rsinfo, system, PG_GETARG_TIMESTAMPTZ(1),
+							   PG_GETARG_TIMESTAMPTZ(2), run.dry_run, &run.done, &run.skipped);
 	SPI_finish();
 	if (!run.dry_run)
 		ereport(NOTICE, (errmsg("%lld reverted, %lld skipped", (long long) run.done,

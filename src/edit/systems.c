@@ -96,8 +96,9 @@ identify(const char *system, const char *kind, const char *name, const Flags *fl
 		if (sql_run("SELECT 1 FROM pg_subscription WHERE subname = $1 "
 					"AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
 					&q) == 0)
-			report_no_subscription(
-				name, names_nearest(name, sql_query_names("SELECT subname FROM pg_subscription")));
+			report_no_subscription(name,
+								   names_nearest(name, sql_query_names(
+														   "SELECT subname FROM pg_subscription")));
 	}
 
 	sql_add_text(&p, kind);

@@ -45,7 +45,7 @@ typedef struct Waiting
 	Jsonb *key;
 	Jsonb *values;
 	TimestampTz at;
-	bool stuck; /* an attempt to write it failed */
+	bool stuck;		/* an attempt to write it failed */
 	Datum *columns; /* all columns of the row of evidence */
 	bool *nulls;
 } Waiting;
@@ -67,9 +67,9 @@ extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleT
 
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
-extern TransactionId evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer,
-								   const char *system, Jsonb *key, TupleTableSlot *slot,
-								   const Bitmapset *attnums);
+extern TransactionId
+evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
+			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums);
 extern Bitmapset *evidence_add_groups(RelationMap *map, Bitmapset *attnums);
 extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
 							  const char *system, Operation operation, TupleTableSlot *stored);

@@ -289,6 +289,8 @@ evidence_forget_brief(void)
 	indexid = catalog_table("conflict_remembered_idx", true);
 	if (!OidIsValid(indexid))
 		return;
+	/* what the last command remembered is visible from now on */
+	CommandCounterIncrement();
 	t = evidence_open();
 	index = index_open(indexid, AccessShareLock);
 	slot = table_slot_create(t->rel, NULL);

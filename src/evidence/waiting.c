@@ -156,6 +156,7 @@ evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution)
 	row->tts_isnull[Anum_conflict_resolved_at - 1] = false;
 	row->tts_isnull[Anum_conflict_resolution - 1] = false;
 	row->tts_isnull[Anum_conflict_resolved_by - 1] = false;
+	row->tts_isnull[Anum_conflict_problem - 1] = true;
 	stored_update(t);
 	return true;
 }

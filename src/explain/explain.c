@@ -179,11 +179,16 @@ column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *ro
 	SPI_connect();
 	row_read(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
 	if (row.n != 1)
+	{
+		char *note = row.n == 0 ? explain_waiting_note(RelationGetRelid(rel), row_key) : NULL;
+
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
 						errmsg(row.n == 0 ? "table \"%s\" has no row with key %s"
 										  : "table \"%s\" has several rows with key %s",
 							   RelationGetRelationName(rel),
-							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key)))));
+							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key))),
+						note ? errdetail("%s", note) : 0));
+	}
 	/* of a domain the base type: its CHECKs may be code of another role */
 	*stored_blank = true;
 	for (int i = 0; i < list_length(columns) && *stored_blank; i++)

@@ -74,6 +74,9 @@ typedef struct Why
 	int resolved;		   /* refused writes with a decision */
 	char *refused_by;	   /* system of the latest of the former; NULL: unidentified */
 	char *refused_outcome; /* its outcome, in words */
+	int waiting;		   /* values that wait for the row */
+	char *waiting_of;	   /* system of the latest of them; NULL: none */
+	char *waiting_problem; /* why it could not be written; NULL: not tried */
 	bool evidence_seen;	   /* the caller may read ownership.conflict */
 	char *feeds;		   /* what is wrong with the feeds, as sentences; may be empty */
 } Why;
@@ -111,13 +114,25 @@ extern void key_report_wrong(Why *why, const FieldPlace *place, Names names);
 extern void why_load_places(Why *why);
 extern void why_look_everywhere(Why *why, const Holder *named);
 
-/* why_facts.c */
+/* why_result.c */
+extern void why_add_fact(Why *why, TimestampTz at, const char *place, const char *event,
+						 const char *system, const char *value, const char *detail);
+extern void why_add_answer(Why *why, const char *place, const char *owner, const char *value,
+						   const char *detail);
 extern void why_return(const Why *why);
+
+/* why_facts.c */
 extern void why_report_values(Why *why);
 extern void why_report_evidence(Why *why);
 extern void why_report_rules(Why *why);
 extern void why_report_last_writes(Why *why);
 extern void why_report_feeds(Why *why);
 extern void why_report_answer(Why *why);
+
+/* why_waiting.c */
+extern void why_report_waiting_of(Why *why, FieldPlace *place, const char *key);
+
+/* note.c */
+extern char *explain_waiting_note(Oid relid, Jsonb *key);
 
 #endif /* OWNERSHIP_EXPLAIN_H */

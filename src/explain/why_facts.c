@@ -21,54 +21,6 @@
 #include "../activity/activity.h"
 #include "explain.h"
 
-/* One row of the result. */
-typedef struct Fact
-{
-	TimestampTz at; /* 0: NULL */
-	char *texts[5]; /* place, event, system, value, detail; NULL is NULL */
-} Fact;
-
-static Fact *
-make_fact(TimestampTz at, const char *place, const char *event, const char *system,
-		  const char *value, const char *detail)
-{
-	const char *texts[5] = {place, event, system, value, detail};
-	Fact *fact = palloc0(sizeof(Fact));
-
-	fact->at = at;
-	for (int i = 0; i < 5; i++)
-		fact->texts[i] = texts[i] == NULL ? NULL : pstrdup(texts[i]);
-	return fact;
-}
-
-/* Adds a row to the result.  at: 0 is NULL. */
-static void
-add_fact(Why *why, TimestampTz at, const char *place, const char *event, const char *system,
-		 const char *value, const char *detail)
-{
-	why->facts = lappend(why->facts, make_fact(at, place, event, system, value, detail));
-}
-
-/* Returns the collected facts to the caller. */
-void
-why_return(const Why *why)
-{
-	ListCell *lc;
-
-	foreach(lc, why->facts)
-	{
-		const Fact *fact = lfirst(lc);
-		Datum values[6];
-		bool nulls[6];
-
-		values[0] = TimestampTzGetDatum(fact->at);
-		nulls[0] = fact->at == 0;
-		for (int i = 0; i < 5; i++)
-			call_put_text(values, nulls, i + 1, fact->texts[i]);
-		tuplestore_putvalues(why->rsinfo->setResult, why->rsinfo->setDesc, values, nulls);
-	}
-}
-
 /* Reports the value in each copy, or why there is none. */
 void
 why_report_values(Why *why)
@@ -87,21 +39,22 @@ why_report_values(Why *why)
 		ListCell *l;
 
 		if (place->problem != NULL)
-			add_fact(why, 0, place->label, "unknown", place->source, NULL, place->problem);
+			why_add_fact(why, 0, place->label, "unknown", place->source, NULL, place->problem);
 		else if (place->rows == NIL)
-			add_fact(why, 0, place->label, "no row", place->source, NULL,
-					 psprintf("%s, without such a row: the row never arrived, or is gone.", what));
+			why_add_fact(why, 0, place->label, "no row", place->source, NULL,
+						 psprintf("%s, without such a row: the row never arrived, or is gone.",
+								  what));
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
-			add_fact(why, row->written, place->label, "value",
-					 place->source != NULL ? place->source : row->owner, row->value,
-					 psprintf("%s%s.%s", what,
-							  best == NULL || place == best ? ""
-							  : row->differs				? "; it differs"
-															: "; it agrees",
-							  row->value == NULL ? " There is no value (NULL)." : ""));
+			why_add_fact(why, row->written, place->label, "value",
+						 place->source != NULL ? place->source : row->owner, row->value,
+						 psprintf("%s%s.%s", what,
+								  best == NULL || place == best ? ""
+								  : row->differs				? "; it differs"
+																: "; it agrees",
+								  row->value == NULL ? " There is no value (NULL)." : ""));
 		}
 	}
 }
@@ -148,6 +101,7 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 						 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
 						 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
 						 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW
+						 "AND outcome NOT IN ('parked', 'remembered')"
 						 ")%s) e "
 						 "ORDER BY id DESC LIMIT 20",
 						 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
@@ -174,8 +128,8 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 		}
 		if (system != NULL && !names_all_among(list_make1(system), place->systems))
 			place->systems = lappend(place->systems, system);
-		add_fact(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
-				 sql_result_text(i, 4), sql_result_text(i, 5));
+		why_add_fact(why, sql_result_time(i, 1), place->label, sql_result_text(i, 2), system,
+					 sql_result_text(i, 4), sql_result_text(i, 5));
 	}
 }
 
@@ -189,8 +143,8 @@ why_report_evidence(Why *why)
 		pg_class_aclcheck(catalog_table("conflict", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 	if (!why->evidence_seen)
 	{
-		add_fact(why, 0, "ownership.conflict", "unknown", NULL, NULL,
-				 "This role may not read the evidence of refused values.");
+		why_add_fact(why, 0, "ownership.conflict", "unknown", NULL, NULL,
+					 "This role may not read the evidence of refused values.");
 		return;
 	}
 	foreach(lc, why->places)
@@ -199,13 +153,21 @@ why_report_evidence(Why *why)
 		ListCell *l;
 
 		foreach(l, place->rows)
+		{
 			report_evidence_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
+			why_report_waiting_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
+		}
 		if (place->rows == NIL && place->problem == NULL && place->evidence_key != NULL)
 		{
 			char *sql = psprintf("SELECT %s", place->evidence_key);
 
 			if (SPI_execute(sql, true, 1) == SPI_OK_SELECT && SPI_processed == 1)
-				report_evidence_of(why, place, sql_result_text(0, 1));
+			{
+				char *key = sql_result_text(0, 1);
+
+				report_evidence_of(why, place, key);
+				why_report_waiting_of(why, place, key);
+			}
 		}
 	}
 }
@@ -260,25 +222,25 @@ why_report_rules(Why *why)
 		{
 			Answer a = explain_column(map, col, lfirst(l), false, false);
 
-			add_fact(why, 0, place->label, "rule", lfirst(l),
-					 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
+			why_add_fact(why, 0, place->label, "rule", lfirst(l),
+						 a.allowed < 0 ? "depends on the row" : a.outcome, a.reason);
 		}
 		if (systems == NIL)
-			add_fact(why, 0, place->label, "rule", NULL, "allowed",
-					 explain_column(map, col, NULL, false, false).reason);
+			why_add_fact(why, 0, place->label, "rule", NULL, "allowed",
+						 explain_column(map, col, NULL, false, false).reason);
 		foreach(l, place->rows)
 		{
 			const FoundRow *row = lfirst(l);
 
 			if (col != NULL && col->nrules > 0)
-				add_fact(why, 0, place->label, "rule", row->owner, "allowed",
-						 row->owner == NULL
-							 ? "No system owns the value in this row."
-							 : psprintf("In this row \"%s\" owns the value.", row->owner));
+				why_add_fact(why, 0, place->label, "rule", row->owner, "allowed",
+							 row->owner == NULL
+								 ? "No system owns the value in this row."
+								 : psprintf("In this row \"%s\" owns the value.", row->owner));
 		}
 		if (!fires_guard(rel))
-			add_fact(why, 0, place->label, "rule", NULL, "not guarded",
-					 "Nothing enforces the map on this table.");
+			why_add_fact(why, 0, place->label, "rule", NULL, "not guarded",
+						 "Nothing enforces the map on this table.");
 		relation_close(rel, NoLock);
 	}
 }
@@ -308,13 +270,13 @@ why_report_last_writes(Why *why)
 					"AND column_name = $3 AND system = $4 AND writes > 0",
 					&p);
 		if (n > 0)
-			add_fact(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
-					 sql_result_text(0, 2));
+			why_add_fact(why, sql_result_time(0, 1), place->label, "last write", system, NULL,
+						 sql_result_text(0, 2));
 		else
-			add_fact(why, 0, place->label, "last write", system, NULL,
-					 mailbox_exists()
-						 ? "None was seen, in any row."
-						 : "Not known: writes are remembered only when the library is preloaded.");
+			why_add_fact(why, 0, place->label, "last write", system, NULL,
+						 mailbox_exists()
+							 ? "None was seen, in any row."
+							 : "Not known: writes are remembered only when the library is preloaded.");
 	}
 }
 
@@ -359,15 +321,16 @@ why_report_feeds(Why *why)
 			"ORDER BY f.subname",
 			&p);
 		if (n == 0 && place->source != NULL)
-			add_fact(why, 0, place->label, "feed", place->source, "none",
-					 psprintf("No subscription of this database feeds %s.", table));
+			why_add_fact(why, 0, place->label, "feed", place->source, "none",
+						 psprintf("No subscription of this database feeds %s.", table));
 		for (uint64 i = 0; i < n; i++)
 		{
 			char *state = sql_result_text(i, 4);
 
-			add_fact(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2), state,
-					 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
-							  sql_result_text(i, 5)));
+			why_add_fact(why, sql_result_time(i, 3), place->label, "feed", sql_result_text(i, 2),
+						 state,
+						 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
+								  sql_result_text(i, 5)));
 			if (strcmp(state, "running") != 0)
 				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
 								 quote_identifier(sql_result_text(i, 1)), table, state);
@@ -422,6 +385,12 @@ why_report_answer(Why *why)
 		appendStringInfoString(&text, with_row < list_length(why->places)
 										  ? "The copies that have the row agree."
 										  : "All copies agree.");
+	if (why->waiting > 0)
+		appendStringInfo(&text, " A value%s waits%s.",
+						 why->waiting_of == NULL ? "" : psprintf(" of \"%s\"", why->waiting_of),
+						 why->waiting_problem == NULL
+							 ? (with_row == 0 ? " for the row" : ", although the row is there")
+							 : ", because it could not be written into the row");
 	if (!why->evidence_seen)
 		appendStringInfoString(&text, " Whether a value was refused is not known.");
 	else if (why->refused > 0)
@@ -435,6 +404,8 @@ why_report_answer(Why *why)
 						 why->refused_outcome);
 	else if (why->resolved > 0)
 		appendStringInfoString(&text, " What was refused is resolved.");
+	else if (why->waiting > 0)
+		appendStringInfoString(&text, " Nothing was refused.");
 	else if (mailbox_exists())
 		appendStringInfoString(&text, " Nothing was refused: what is missing here never arrived.");
 	else
@@ -442,10 +413,9 @@ why_report_answer(Why *why)
 			&text,
 			" Nothing was kept out (what was rejected is in the server log only): what is missing here never arrived.");
 	appendStringInfoString(&text, why->feeds);
-	why->facts = lcons(make_fact(0, psprintf("%s.%s", why->entity, why->field), "answer", why->owner,
-								 best->authoritative && best->rows != NIL
-									 ? ((FoundRow *) linitial(best->rows))->value
-									 : NULL,
-								 text.data),
-					   why->facts);
+	why_add_answer(why, psprintf("%s.%s", why->entity, why->field), why->owner,
+				   best->authoritative && best->rows != NIL
+					   ? ((FoundRow *) linitial(best->rows))->value
+					   : NULL,
+				   text.data);
 }

@@ -154,8 +154,7 @@ add_names(Feed *feed, List *names)
 		ExecClearTuple(t->changed);
 		memset(t->changed->tts_isnull, true, RelationGetDescr(rel)->natts * sizeof(bool));
 		memset(t->changed->tts_isnull, false, Natts_feed_column * sizeof(bool));
-		t->changed->tts_values[Anum_feed_column_subscription - 1] =
-			ObjectIdGetDatum(subscription());
+		t->changed->tts_values[Anum_feed_column_subscription - 1] = ObjectIdGetDatum(subscription());
 		t->changed->tts_values[Anum_feed_column_relid - 1] = ObjectIdGetDatum(feed->relid);
 		t->changed->tts_values[Anum_feed_column_columns - 1] = evidence_name_array(all);
 		ExecStoreVirtualTuple(t->changed);
@@ -173,7 +172,8 @@ add_names(Feed *feed, List *names)
 
 /* Those of the writer's own columns that are not known yet, of the columns that `named` tells. */
 static List *
-new_names(const GuardCall *call, const Feed *feed, bool (*is_named)(const GuardCall *, const MappedColumn *))
+new_names(const GuardCall *call, const Feed *feed,
+		  bool (*is_named)(const GuardCall *, const MappedColumn *))
 {
 	List *names = NIL;
 
@@ -190,8 +190,7 @@ new_names(const GuardCall *call, const Feed *feed, bool (*is_named)(const GuardC
 static bool
 is_updated(const GuardCall *call, const MappedColumn *col)
 {
-	return bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber,
-						 call->td->tg_updatedcols);
+	return bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, call->td->tg_updatedcols);
 }
 
 static bool

@@ -148,7 +148,7 @@ typedef struct GuardCall
 /* Who makes a row for which values may wait. */
 typedef struct Creator
 {
-	char *system; /* NULL: unidentified, or a steward without a system */
+	char *system;  /* NULL: unidentified, or a steward without a system */
 	bool prevails; /* a steward or a relay: what it brings stands before what waits */
 	Policy default_policy;
 } Creator;
@@ -244,9 +244,9 @@ extern void outcome_reject_early(const GuardCall *call, const ConflictSet *set,
 								 TupleTableSlot *stored, TupleTableSlot *proposed);
 extern void outcome_record_kept(const GuardCall *call, const ConflictSet *set,
 								TupleTableSlot *stored, TupleTableSlot *proposed, HeapTuple amended);
-extern void outcome_record_discarded(const GuardCall *call, const ConflictSet *set,
-									 TupleTableSlot *stored, TupleTableSlot *proposed,
-									 const Bitmapset *left_out);
+extern void
+outcome_record_discarded(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
+						 TupleTableSlot *proposed, const Bitmapset *left_out);
 extern void
 outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);
 extern void outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *named,
@@ -329,7 +329,12 @@ typedef enum PinOutcome
 	PIN_KEEPS_SILENTLY, /* it is kept out: the pin says what it was */
 } PinOutcome;
 
+/* lift_pin.c */
+extern void lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes,
+							   bool judge_in_before);
+
 /* pin.c */
+extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
 extern bool
 pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text);
 extern char *pin_text(TupleDesc desc, const MappedColumn *col, TupleTableSlot *row);
@@ -343,6 +348,8 @@ extern void
 pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitmapset *named,
 				TupleTableSlot *stored, TupleTableSlot *proposed);
 extern HeapTuple pin_hold_insert(GuardCall *call, HeapTuple tuple);
+
+/* pin_land.c */
 extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);
 
 /* pin_follow.c */

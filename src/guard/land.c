@@ -181,6 +181,15 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 	MemoryContextSwitchTo(old);
 }
 
+/* The map by which the statement that ends was judged; else the newest. */
+static RelationMap *
+map_of(Relation rel)
+{
+	Moment *moment = statement_seen_moment();
+
+	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
+}
+
 /*
  * Writing
  */
@@ -189,8 +198,8 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 typedef struct Work
 {
 	const Creator *creator;
-	List *rows;		 /* LandingRow */
-	int first;		 /* the rows from this one on, before `last` */
+	List *rows; /* LandingRow */
+	int first;	/* the rows from this one on, before `last` */
 	int last;
 	bool by_hand;	 /* apply_waiting(): also what failed before */
 	List *but;		 /* names of columns that take nothing now */
@@ -258,8 +267,8 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 
 		if (isnull || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
-			(col->defaults->constant && !value_changed(&col->type, value, false, col->defaults->value,
-													   col->defaults->isnull)) ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)) ||
 			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
 						   t->changed->tts_isnull[col->attnum - 1]))
 			continue;
@@ -346,9 +355,9 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 		if (landed->text != NULL)
 			t->changed->tts_values[att] =
 				value_from_text(TupleDescAttr(RelationGetDescr(rel), att)->atttypid, landed->text);
-		changes |= value_changed(&landed->col->type, t->slot->tts_values[att],
-								 t->slot->tts_isnull[att], t->changed->tts_values[att],
-								 t->changed->tts_isnull[att]);
+		changes |=
+			value_changed(&landed->col->type, t->slot->tts_values[att], t->slot->tts_isnull[att],
+						  t->changed->tts_values[att], t->changed->tts_isnull[att]);
 	}
 	if (changes)
 	{
@@ -428,9 +437,9 @@ leave_written(List *chosen, TupleTableSlot *found, Work *work)
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
-		if (isnull || (col->defaults->constant &&
-					   !value_changed(&col->type, value, false, col->defaults->value,
-									  col->defaults->isnull)))
+		if (isnull ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
@@ -445,7 +454,7 @@ land_one(const LandingRow *row, Work *work)
 	List *but = work->but;
 	List *failed = work->failed;
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	TupleTableSlot *key;
 	TupleTableSlot *found;
 	List *waiting;
@@ -508,7 +517,7 @@ static List *
 candidate_names(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	List *names = NIL;
 	ListCell *lc;
 
@@ -531,7 +540,7 @@ static List *
 names_of_value(const LandingRow *row, const char *name, List *names)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	MappedColumn *col = map_column(map, get_attnum(row->relid, name));
 	List *value = NIL;
 	ListCell *lc;
@@ -540,8 +549,8 @@ names_of_value(const LandingRow *row, const char *name, List *names)
 	{
 		MappedColumn *other = map_column(map, get_attnum(row->relid, lfirst(lc)));
 
-		if (strcmp(lfirst(lc), name) == 0 || (col != NULL && other != NULL && col->group != 0 &&
-											  col->group == other->group))
+		if (strcmp(lfirst(lc), name) == 0 ||
+			(col != NULL && other != NULL && col->group != 0 && col->group == other->group))
 			value = lappend(value, lfirst(lc));
 	}
 	table_close(rel, NoLock);
@@ -569,7 +578,8 @@ land_value_by_value(Work *work)
 	{
 		Work one = *work;
 
-		one.but = list_difference_ptr(names, names_of_value(list_nth(work->rows, work->first), lfirst(lc), names));
+		one.but = list_difference_ptr(names, names_of_value(list_nth(work->rows, work->first),
+															lfirst(lc), names));
 		error = subxact_trial(try_rows, &one);
 		if (error != NULL)
 		{
@@ -598,7 +608,7 @@ static void
 begin_tally(const LandingRow *row)
 {
 	Relation rel = table_open(row->relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 
 	if (map->mapped)
 		(void) tally_get(map);
@@ -650,7 +660,7 @@ static bool
 is_there(Oid relid, Jsonb *key, bool ours)
 {
 	Relation rel = table_open(relid, RowExclusiveLock);
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	bool there = false;
 
 	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))
@@ -661,10 +671,10 @@ is_there(Oid relid, Jsonb *key, bool ours)
 		bool isnull;
 
 		if (ours)
-			there = stored_look(rel, map->key_index, wanted, found, false, &pending) ==
-						STORED_THERE &&
-					TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
-						slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull)));
+			there =
+				stored_look(rel, map->key_index, wanted, found, false, &pending) == STORED_THERE &&
+				TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
+					slot_getsysattr(found, MinTransactionIdAttributeNumber, &isnull)));
 		else
 			there = stored_find(rel, map->key_index, wanted, found, false);
 		ExecDropSingleTupleTableSlot(found);
@@ -707,8 +717,8 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 	list_sort(keys, compare_keys);
 	foreach(lc, keys)
 	{
-		if (once == NIL ||
-			compareJsonbContainers(&((Jsonb *) llast(once))->root, &((Jsonb *) lfirst(lc))->root) != 0)
+		if (once == NIL || compareJsonbContainers(&((Jsonb *) llast(once))->root,
+												  &((Jsonb *) lfirst(lc))->root) != 0)
 			once = lappend(once, lfirst(lc));
 	}
 	return once;
@@ -807,7 +817,7 @@ land_all(void)
 int64
 land_table(Relation rel)
 {
-	RelationMap *map = map_get(rel);
+	RelationMap *map = map_of(rel);
 	Creator creator = {0};
 	List *rows;
 

@@ -53,8 +53,9 @@ fill_row(void *arg)
 		const Landed *landed = lfirst(lc);
 		int attnum = landed->col->attnum;
 		bool isnull = landed->text == NULL;
-		Datum value = isnull ? (Datum) 0
-							 : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, landed->text);
+		Datum value =
+			isnull ? (Datum) 0
+				   : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, landed->text);
 
 		f->tuple = heap_modify_tuple_by_cols(f->tuple, desc, 1, &attnum, &value, &isnull);
 	}
@@ -104,7 +105,8 @@ record_replaced(GuardCall *call, HeapTuple brought, HeapTuple filled, List *chos
 		Datum f = slot_getattr(final, col->attnum, &fnull);
 
 		if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0) ||
-			!insertion_writes(&call->new, col, row) || !value_changed(&col->type, r, rnull, f, fnull))
+			!insertion_writes(&call->new, col, row) ||
+			!value_changed(&col->type, r, rnull, f, fnull))
 			continue;
 		set.items[set.n].col = col;
 		set.items[set.n].owner = owner;
@@ -147,7 +149,8 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	land_row(call, row);
 	for (;;)
 	{
-		waiting = evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
+		waiting =
+			evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
 		if (!TransactionIdIsValid(pending))
 			break;
 		CHECK_FOR_INTERRUPTS();

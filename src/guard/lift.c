@@ -94,19 +94,6 @@ consider_history(Need *need, const RelationMap *map, const Writes *writes, bool 
 	need->amend |= judge_in_before;
 }
 
-/* The same of pinned values. */
-static void
-consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before)
-{
-	bool updates = writes->updates && (writes->updated == NULL ||
-									   bms_overlap(writes->updated, map->pinned) ||
-									   map_updates_key(map, writes->updated));
-
-	need->amend |= writes->inserts || updates;
-	need->judge |= writes->inserts || updates || writes->deletes;
-	need->amend |= need->judge && judge_in_before;
-}
-
 /* Does the running statement name the whole key of its new rows? */
 static bool
 mentions_key(const RelationMap *map)
@@ -135,8 +122,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map))) ||
 					  (writes->updates && map_updates_key(map, writes->updated));
 
-	if (!map_is_shared(map) || !OidIsValid(map->key_index) ||
-		moment->enforcement != ENFORCEMENT_ON)
+	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
 		return;
 	need->amend |= writes->meets;
 	if (writes->deletes && map_remembers(unconstify(RelationMap *, map), writer))
@@ -179,7 +165,7 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
 	if (map_holds_pins(map, moment->enforcement, writer))
-		consider_pins(&need, map, writes, judge_in_before);
+		lift_consider_pins(&need, map, writes, judge_in_before);
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);

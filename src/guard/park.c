@@ -88,8 +88,8 @@ look(Parking *p)
 	const GuardCall *call = p->call;
 	TransactionId pending;
 
-	switch (stored_look(call->td->tg_relation, call->map->key_index, p->row, p->found, false,
-						&pending))
+	switch (
+		stored_look(call->td->tg_relation, call->map->key_index, p->row, p->found, false, &pending))
 	{
 		case STORED_THERE:
 			p->there = true;

@@ -30,8 +30,9 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
-static bool
-is_pinned(const RelationMap *map, const MappedColumn *col)
+/* May a value of the column be pinned? */
+bool
+pin_is_column(const RelationMap *map, const MappedColumn *col)
 {
 	return bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, map->pinned);
 }
@@ -77,7 +78,7 @@ pin_unit(RelationMap *map, MappedColumn *col, PinUnit *unit)
 	}
 	while ((each = map_next_in_group(map, col->group, each)) != NULL)
 	{
-		if (each < col && is_pinned(map, each))
+		if (each < col && pin_is_column(map, each))
 			return 0;
 		unit->items[unit->n++].col = each;
 	}
@@ -264,7 +265,7 @@ pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitm
 		PinUnit unit;
 		PinOutcome outcome;
 
-		if (!is_pinned(map, &map->cols[i]) || !is_owner(call, &map->cols[i], stored) ||
+		if (!pin_is_column(map, &map->cols[i]) || !is_owner(call, &map->cols[i], stored) ||
 			pin_unit(map, &map->cols[i], &unit) == 0)
 			continue;
 		if (key == NULL)
@@ -412,7 +413,7 @@ pin_hold_insert(GuardCall *call, HeapTuple tuple)
 	{
 		PinUnit unit;
 
-		if (!is_pinned(map, &map->cols[i]) || map_owner(map, &map->cols[i], row) == NULL ||
+		if (!pin_is_column(map, &map->cols[i]) || map_owner(map, &map->cols[i], row) == NULL ||
 			pin_unit(map, &map->cols[i], &unit) == 0 || !pin_find_unit(map, &unit, key))
 			continue;
 		/* an upsert that meets its row becomes an UPDATE, which is judged as one */
@@ -433,63 +434,4 @@ pin_hold_insert(GuardCall *call, HeapTuple tuple)
 		call->state->amended_insert = true;
 	ExecDropSingleTupleTableSlot(row);
 	return tuple;
-}
-
-/*
- * Of the waiting values (Landed) that a row may take, those that a pin does not keep
- * out: a parked value is a write of its system, and pins hold against that.
- */
-List *
-pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen)
-{
-	TupleDesc desc = RelationGetDescr(rel);
-	TupleTableSlot *row;
-	ListCell *lc;
-
-	if (map->pinned == NULL || chosen == NIL)
-		return chosen;
-	row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
-	ExecStoreAllNullTuple(row);
-	for (int i = 0; i < map->ncols; i++)
-	{
-		PinUnit unit;
-		PinOutcome outcome;
-		const char *system = NULL;
-
-		if (!is_pinned(map, &map->cols[i]) || pin_unit(map, &map->cols[i], &unit) == 0 ||
-			!pin_find_unit(map, &unit, key))
-			continue;
-		foreach(lc, chosen)
-		{
-			const Landed *landed = lfirst(lc);
-
-			for (int k = 0; k < unit.n; k++)
-			{
-				int att = landed->col->attnum - 1;
-
-				if (unit.items[k].col != landed->col || !landed->from->parked)
-					continue;
-				unit.items[k].written = true;
-				system = landed->from->system;
-				row->tts_isnull[att] = landed->text == NULL;
-				if (landed->text != NULL)
-					row->tts_values[att] =
-						value_from_text(TupleDescAttr(desc, att)->atttypid, landed->text);
-			}
-		}
-		outcome = pin_judge(desc, &unit, row, true);
-		pin_settle(map, desc, &unit, row, outcome, system);
-		if (outcome != PIN_KEEPS && outcome != PIN_KEEPS_SILENTLY)
-			continue;
-		for (int k = 0; k < unit.n; k++)
-		{
-			foreach(lc, chosen)
-			{
-				if (((Landed *) lfirst(lc))->col == unit.items[k].col && unit.items[k].written)
-					chosen = foreach_delete_current(chosen, lc);
-			}
-		}
-	}
-	ExecDropSingleTupleTableSlot(row);
-	return chosen;
 }

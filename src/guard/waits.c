@@ -39,9 +39,9 @@ prevails(const MappedColumn *col, const char *owner, TupleTableSlot *row, const 
 	if (creator->system != NULL && strcmp(creator->system, owner) == 0)
 		return false; /* the owner itself parked it */
 	value = slot_getattr(row, col->attnum, &isnull);
-	return !isnull && !(col->defaults->constant &&
-						!value_changed(&col->type, value, isnull, col->defaults->value,
-									   col->defaults->isnull));
+	return !isnull &&
+		   !(col->defaults->constant &&
+			 !value_changed(&col->type, value, isnull, col->defaults->value, col->defaults->isnull));
 }
 
 /* The position in `waiting` of the evidence that the column's value would come from. */
@@ -96,8 +96,7 @@ join_groups(List *chosen, List *waiting, List *held)
  * first).  row: as it is stored now.  but: names of columns that take none.
  */
 List *
-waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator *creator,
-			 List *but)
+waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator *creator, List *but)
 {
 	List *chosen = NIL;
 	List *held = NIL; /* groups of which a column takes none */

@@ -155,6 +155,11 @@ CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 
+/* Like all settings, it exists only when the library is loaded. */
+CREATE FUNCTION ownership.remember_time()
+RETURNS interval AS 'MODULE_PATHNAME', 'ownership_remember_time' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.remember_time() IS 'Internal: the setting ownership.remember as an interval.';
+
 CREATE FUNCTION ownership.prune(older_than interval, outcomes text[] DEFAULT NULL, unresolved boolean DEFAULT false)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_prune' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
@@ -170,7 +175,7 @@ CREATE FUNCTION ownership.flush()
 RETURNS void AS 'MODULE_PATHNAME', 'ownership_flush' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.flush() IS
-'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It also deletes remembered values whose time is over; it does nothing else when the library is not preloaded, and a NOTICE says so. It fails on a standby, and when the background worker fails.
 Returns nothing.';
 
 CREATE FUNCTION ownership.loaded()

@@ -377,6 +377,25 @@ FROM ownership.seen s
 WHERE s.reads > 0;
 COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row for each reason.';
 
+/*
+ * What waits for rows: how many values of each column and system.  It contains no
+ * values and no keys, and so everybody may read it.
+ */
+CREATE FUNCTION ownership.count_waiting(OUT table_schema text, OUT table_name text, OUT column_name text, OUT system text, OUT outcome text,
+	OUT waiting bigint, OUT problems bigint, OUT since timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_count_waiting' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.count_waiting() IS 'Internal: the rows of the view waiting_count.';
+
+CREATE FUNCTION ownership.deleter(OUT table_schema text, OUT table_name text, OUT systems text[])
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_deleter' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.deleter() IS 'Internal: the systems that were seen to delete rows with values of other systems, by table.';
+
+CREATE VIEW ownership.waiting_count AS
+SELECT table_schema, table_name, column_name, system, outcome, waiting, problems, since
+FROM ownership.count_waiting();
+COMMENT ON VIEW ownership.waiting_count IS 'Internal: how many values wait for their rows, by column, system and outcome.';
+GRANT SELECT ON ownership.waiting_count TO PUBLIC;
+
 CREATE VIEW ownership.matrix AS
 WITH role AS (
 	SELECT entity, field, system, rank, part,
@@ -387,9 +406,14 @@ WITH role AS (
 	SELECT entity, field, system, string_agg(role, ', ' ORDER BY rank) AS roles
 	FROM role
 	GROUP BY entity, field, system
+), waits AS MATERIALIZED (
+	SELECT m.entity, m.field, w.waiting
+	FROM ownership.waiting_count w
+	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 )
 SELECT f.entity, f.name AS field, f.owner,
-	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems
+	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems,
+	coalesce((SELECT sum(w.waiting)::bigint FROM waits w WHERE w.entity = f.entity AND w.field = f.name), 0) AS waiting
 FROM ownership.field f
 LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
 GROUP BY f.entity, f.name, f.owner
@@ -399,6 +423,7 @@ COMMENT ON COLUMN ownership.matrix.entity IS 'Entity of the field.';
 COMMENT ON COLUMN ownership.matrix.field IS 'Name of the field.';
 COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL: none.';
 COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
+COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
 
 /*
  * Evidence contains rows, roles and applications; where it was deleted, or where
@@ -419,7 +444,8 @@ WITH evidence AS (
 		AND m.column_name = u.column_name::text
 	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
 	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
-	WHERE c.outcome <> 'overridden' AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
+	/* what waits was written by its owner, or was taken along by the owner of the key */
+	WHERE c.outcome NOT IN ('overridden', 'parked', 'remembered') AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
 	GROUP BY m.entity, m.field, c.system
 ), traffic AS (
 	SELECT s.entity, s.field, s.system, s.writes, s.last_write

@@ -14,7 +14,7 @@ CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
 CREATE FUNCTION ownership.accept(conflict_id bigint, pin boolean DEFAULT false)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
 COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
-'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
 - pin: true: the function also pins the value, as pin() does. Default: false.
@@ -33,7 +33,7 @@ CREATE FUNCTION ownership.dismiss(conflict_id bigint)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_dismiss' LANGUAGE C STRICT
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
-'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
+'Marks a conflict dismissed: the stored value stays, and a value that waits is never applied. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
 - conflict_id: Number of the conflict.
 Returns 1, the number of dismissed conflicts.';
@@ -125,11 +125,48 @@ COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 /* it reads evidence and data with the caller's privileges, so a role sees only what it may read anyhow */
 GRANT SELECT ON ownership.disagreements TO PUBLIC;
 
+/* what is parked or remembered, read with the caller's privileges, as disagreements is */
+CREATE VIEW ownership.waiting WITH (security_invoker = true) AS
+SELECT c.id AS conflict_id, ownership.relation_name(c.table_schema, c.table_name) AS relation, c.row_key, u.column_name::text AS column_name,
+	CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system,
+	CASE c.outcome WHEN 'parked' THEN c.proposed ELSE c.stored END ->> u.column_name::text AS value,
+	c.outcome, c.recorded_at AS since,
+	CASE c.outcome WHEN 'remembered' THEN c.recorded_at + coalesce(t.remember, ownership.remember_time()) END AS until,
+	coalesce(c.problem, CASE WHEN c.outcome = 'parked' THEN 'No row had this key.'
+		ELSE format(CASE c.operation WHEN 'TRUNCATE' THEN 'The table was truncated by %s.' ELSE 'The row was deleted by %s.' END,
+			coalesce(c.system, 'a writer without a system')) END) AS why,
+	c.table_schema, c.table_name
+FROM ownership.conflict c
+CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+	AND m.column_name = u.column_name::text
+/* where rows have owners of their own, the map alone does not say whose value it is */
+LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
+WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
+  AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
+ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.row_key, u.column_name::text COLLATE "C", c.id;
+COMMENT ON VIEW ownership.waiting IS 'The values that wait for their row. One row is one value. The view shows what the caller may read of ownership.conflict.';
+COMMENT ON COLUMN ownership.waiting.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it; they decide on all values of that number.';
+COMMENT ON COLUMN ownership.waiting.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.waiting.row_key IS 'Key columns of the row and their values.';
+COMMENT ON COLUMN ownership.waiting.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.waiting.system IS 'System whose value it is. NULL: it depends on the row, or the column has no owner.';
+COMMENT ON COLUMN ownership.waiting.value IS 'Value that waits, as text.';
+COMMENT ON COLUMN ownership.waiting.outcome IS 'parked: the system may not create the row. remembered: the row was deleted.';
+COMMENT ON COLUMN ownership.waiting.since IS 'Time from which the value waits.';
+COMMENT ON COLUMN ownership.waiting.until IS 'Time at which a remembered value is forgotten. NULL: the value is parked, and waits until the row comes or a role decides.';
+COMMENT ON COLUMN ownership.waiting.why IS 'Why the value waits. Where it could not be written into its row, the error of that.';
+COMMENT ON COLUMN ownership.waiting.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.waiting.table_name IS 'Name of the table.';
+GRANT SELECT ON ownership.waiting TO PUBLIC;
+
 CREATE FUNCTION ownership.revert(system text, since timestamptz, until timestamptz DEFAULT now(), dry_run boolean DEFAULT true,
 	OUT relation text, OUT row_key jsonb, OUT column_name text, OUT from_value text, OUT to_value text, OUT outcome text, OUT reason text, OUT conflict_id bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_revert' LANGUAGE C VOLATILE ROWS 100;
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. The caller needs the privileges to read evidence and history, and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
 - since: Begin of the period in which the writes were recorded.

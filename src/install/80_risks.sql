@@ -258,10 +258,18 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.group_risk
 	UNION ALL
-	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
-		format('Column %s of %s is not on the map.', u.column_name, u.relation),
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.waiting_risk
+	UNION ALL
+	/* where a system deletes rows, what nobody owns goes with them */
+	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
+		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
+		concat_ws(' ', format('Column %s of %s is not on the map.', u.column_name, u.relation),
+			array_to_string(d.systems, ' and ') || CASE cardinality(d.systems) WHEN 1 THEN ' deletes' ELSE ' delete' END
+				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
+	LEFT JOIN ownership.deleter() d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
@@ -289,7 +297,9 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
-- unmapped (low): A column of a mirrored table is not on the map.';
+- updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
+- parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';

@@ -116,7 +116,7 @@ page_conflict_section(StringInfo out)
 						   "<p>Writes to fields by systems that do not own them, without a decision so far.</p>\n");
 	/* clang-format off */
 	n = html_query("SELECT coalesce(system, 'unidentified'), outcome, count(*), " TIME("min(recorded_at)") ", " TIME("max(recorded_at)") " "
-			  "FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_EVIDENCE ") c "
+			  "FROM (SELECT system, outcome, recorded_at FROM ownership.conflict WHERE resolved_at IS NULL AND outcome NOT IN ('parked', 'remembered') ORDER BY id DESC LIMIT " MAX_EVIDENCE ") c "
 			  "GROUP BY system, outcome ORDER BY system COLLATE \"C\", outcome COLLATE \"C\"");
 	/* clang-format on */
 	if (n == 0)
@@ -148,7 +148,7 @@ page_conflict_section(StringInfo out)
 	n = html_query("SELECT " TIME("c.recorded_at") ", ownership.relation_name(c.table_schema, c.table_name) || coalesce('.' || u.name, ''), "
 			  SHORT("k.row_key") ", coalesce(c.system, 'unidentified'), concat_ws(', ', c.role, nullif(c.application_name, '')), "
 			  "lower(c.operation) || ' ' || c.outcome, " SHORT("v.stored") ", " SHORT("v.proposed") " "
-			  "FROM (SELECT * FROM ownership.conflict WHERE resolved_at IS NULL ORDER BY id DESC LIMIT " MAX_CONFLICTS ") c "
+			  "FROM (SELECT * FROM ownership.conflict WHERE resolved_at IS NULL AND outcome NOT IN ('parked', 'remembered') ORDER BY id DESC LIMIT " MAX_CONFLICTS ") c "
 			  "LEFT JOIN LATERAL unnest(c.columns) u(name) ON true "
 			  "CROSS JOIN LATERAL (SELECT " ROW_KEY("c.row_key") ") k(row_key) "
 			  "CROSS JOIN LATERAL (SELECT CASE WHEN u.name IS NOT NULL AND c.stored ? u.name::text THEN coalesce(c.stored ->> u.name::text, 'null') END, "
@@ -170,6 +170,51 @@ page_conflict_section(StringInfo out)
 		appendStringInfoString(out, "</tr>\n");
 	}
 	html_table_end(out);
+	html_section_end(out);
+}
+
+/* Everybody may read how much waits, so the page has numbers only. */
+void
+page_waiting_section(StringInfo out)
+{
+	uint64 n;
+
+	/* the SQL objects of 0.2.0 do not include this view */
+	if (!OidIsValid(catalog_table("waiting_count", true)))
+		return;
+	html_heading(out, "waiting", "Waiting values");
+	/* clang-format off */
+	n = html_query("SELECT ownership.relation_name(table_schema, table_name), coalesce(system, 'depends on the row'), "
+			  "coalesce(sum(waiting) FILTER (WHERE outcome = 'parked'), 0), coalesce(sum(waiting) FILTER (WHERE outcome = 'remembered'), 0), "
+			  "sum(problems), " TIME("min(since)") " FROM ownership.waiting_count "
+			  "GROUP BY table_schema, table_name, system "
+			  "ORDER BY table_schema COLLATE \"C\", table_name COLLATE \"C\", system COLLATE \"C\" LIMIT " MAX_TABLES " + 1");
+	/* clang-format on */
+	if (n == 0)
+		appendStringInfoString(out, "<p class=\"none\">No value waits for its row.</p>\n");
+	else
+	{
+		appendStringInfoString(
+			out,
+			"<p>How many values of each system wait for their rows: because another system creates them, or because a row was deleted. The values are in <code>ownership.waiting</code>.</p>\n");
+		TABLE_HEAD(out, "Values that wait for their rows", "Table", "System",
+				   "For a row that was not there", "Of a deleted row", "Do not fit", "Since");
+		for (uint64 i = 0; i < Min(n, (uint64) atoi(MAX_TABLES)); i++)
+		{
+			appendStringInfoString(out, "<tr><th scope=\"row\">");
+			html_name(out, sql_result_text(i, 1));
+			appendStringInfoString(out, "</th>");
+			html_cell(out, sql_result_text(i, 2));
+			for (int column = 3; column <= 5; column++)
+				html_number_cell(out, sql_result_text(i, column));
+			html_time_cell(out, sql_result_text(i, 6));
+			appendStringInfoString(out, "</tr>\n");
+		}
+		html_table_end(out);
+		if (n > (uint64) atoi(MAX_TABLES))
+			appendStringInfoString(out, "<p>These are the first " MAX_TABLES
+										"; all are in <code>ownership.waiting_count</code>.</p>\n");
+	}
 	html_section_end(out);
 }
 

@@ -41,13 +41,15 @@ index_columns(Relation index)
 	Bitmapset *attnums = NULL;
 
 	if (!form->indisunique || !form->indimmediate || !form->indisvalid || !form->indisready ||
-		index->rd_rel->relam != BTREE_AM_OID || !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		index->rd_rel->relam != BTREE_AM_OID ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
 		return NULL;
 	for (int k = 0; k < form->indnkeyatts; k++)
 	{
 		if (form->indkey.values[k] <= 0)
 			return NULL;
-		attnums = bms_add_member(attnums, form->indkey.values[k] - FirstLowInvalidHeapAttributeNumber);
+		attnums =
+			bms_add_member(attnums, form->indkey.values[k] - FirstLowInvalidHeapAttributeNumber);
 	}
 	return attnums;
 }
@@ -163,9 +165,9 @@ map_is_expired(const RelationMap *map, TimestampTz at)
 	if (map->remember == NULL)
 		until = TimestampTzPlusMilliseconds(at, (int64) ownership_remember * 60 * 1000);
 	else
-		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-														TimestampTzGetDatum(at),
-														IntervalPGetDatum(map->remember)));
+		until =
+			DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(at),
+													IntervalPGetDatum(map->remember)));
 	return until <= GetCurrentTimestamp();
 }
 

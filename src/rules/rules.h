@@ -102,10 +102,10 @@ typedef struct MappedColumn
 {
 	AttrNumber attnum;
 	char *name;
-	char *field;   /* entity.name, for messages */
-	char *owner;   /* the field's; NULL: no system */
-	Policy policy; /* the field's, else its domain's */
-	bool key;	   /* the field is marked key */
+	char *field;	/* entity.name, for messages */
+	char *owner;	/* the field's; NULL: no system */
+	Policy policy;	/* the field's, else its domain's */
+	bool key;		/* the field is marked key */
 	bool sensitive; /* the field's, or its domain's: not remembered beyond the transaction */
 	int nrules;
 	RowRule *rules; /* in the order in which they apply */
@@ -158,16 +158,16 @@ typedef struct RelationMap
 	int ncols;
 	MappedColumn *cols; /* in attribute order */
 	int nothers;
-	MappedColumn *others;		  /* the other columns, after cols: name, type and defaults */
-	int nkeys;					  /* number of mirrored columns that are key */
-	int nkey_attrs;				  /* columns that identify a row in evidence */
-	AttrNumber *key_attrs;		  /* their attribute numbers */
-	Oid key_index;	   /* finds the row of a key, see map_key.c; InvalidOid: none */
-	bool key_is_whole; /* its columns are key_attrs: what waits for a key belongs to its row */
-	Bitmapset *primary;			  /* columns of the primary key, offset as `foreign` */
-	bool waits;					  /* something may wait for a row of the table; see map_key.c */
-	Interval *remember;	  /* how long deleted values are; NULL: ownership.remember */
-	int text_needs;				  /* value_text_needs() of all columns */
+	MappedColumn *others;  /* the other columns, after cols: name, type and defaults */
+	int nkeys;			   /* number of mirrored columns that are key */
+	int nkey_attrs;		   /* columns that identify a row in evidence */
+	AttrNumber *key_attrs; /* their attribute numbers */
+	Oid key_index;		   /* finds the row of a key, see map_key.c; InvalidOid: none */
+	bool key_is_whole;	   /* its columns are key_attrs: what waits for a key belongs to its row */
+	Bitmapset *primary;	   /* columns of the primary key, offset as `foreign` */
+	bool waits;			   /* something may wait for a row of the table; see map_key.c */
+	Interval *remember;	   /* how long deleted values are; NULL: ownership.remember */
+	int text_needs;		   /* value_text_needs() of all columns */
 	struct ExprContext *econtext; /* in which filters are evaluated */
 	MemoryContext filter_cxt;	  /* contains the compiled filters */
 	uint64 filters_of;			  /* map_aborts when they were compiled; 0: not yet */

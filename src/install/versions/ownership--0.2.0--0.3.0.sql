@@ -58,6 +58,8 @@ CREATE INDEX conflict_waiting_idx ON ownership.conflict
 	WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL;
 /* finds the values that were remembered long enough */
 CREATE INDEX conflict_remembered_idx ON ownership.conflict (recorded_at) WHERE outcome = 'remembered';
+/* finds what a feed sent for rows that it may not create; see src/decisions/lost.c */
+CREATE INDEX conflict_parked_idx ON ownership.conflict (id) WHERE outcome = 'parked' AND origin IS NOT NULL;
 /*
  * The changes of fields that have a history.  Its ids are those of ownership.conflict,
  * so that decisions and revert() can name a row of both.
@@ -339,7 +341,7 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
-COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed. Not used yet.';
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
@@ -434,7 +436,7 @@ Returns one row:
 - reason: The rule in one sentence.';
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 COMMENT ON FUNCTION ownership.flush() IS
-'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It fails when the library is not preloaded, on a standby, and when the background worker fails.
+'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It also deletes remembered values whose time is over; it does nothing else when the library is not preloaded, and a NOTICE says so. It fails on a standby, and when the background worker fails.
 Returns nothing.';
 COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true. The call loads the library, which defines the settings.';
 
@@ -615,14 +617,14 @@ Arguments:
 Returns one row for each fact, the short answer first:
 - at: Time of the fact. NULL: not known.
 - place: The field, the column or the table that the fact is about.
-- event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history.
+- event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history. For a value that waited also applied, superseded, accepted or dismissed; not applied: it waits, although the row is there.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
-'Marks a conflict dismissed: the stored value stays. The caller needs UPDATE (resolution) on ownership.conflict.
+'Marks a conflict dismissed: the stored value stays, and a value that waits is never applied. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
 - conflict_id: Number of the conflict.
 Returns 1, the number of dismissed conflicts.';
@@ -651,7 +653,7 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. The caller needs the privileges to read evidence and history, and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
 - since: Begin of the period in which the writes were recorded.
@@ -816,7 +818,9 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
-- unmapped (low): A column of a mirrored table is not on the map.';
+- updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
+- parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.relation IS 'Name of the table, with its schema unless that is public. NULL: the risk is not about one table.';
@@ -946,6 +950,211 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
 	FROM ownership.map_behind() b;
+
+/* Values that wait. */
+
+/* Like all settings, it exists only when the library is loaded. */
+CREATE FUNCTION ownership.remember_time()
+RETURNS interval AS 'MODULE_PATHNAME', 'ownership_remember_time' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.remember_time() IS 'Internal: the setting ownership.remember as an interval.';
+
+CREATE OR REPLACE FUNCTION ownership.prune(older_than interval)
+RETURNS bigint
+LANGUAGE SQL
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH gone AS (
+		DELETE FROM ownership.conflict
+		WHERE (outcome <> 'remembered' AND recorded_at < now() - prune.older_than
+			AND (outcome NOT IN ('kept', 'discarded', 'parked') OR resolved_at IS NOT NULL))
+		   OR (outcome = 'remembered' AND recorded_at <= now() - coalesce(
+			(SELECT t.remember FROM ownership.mirrored_table t WHERE t.table_schema = conflict.table_schema AND t.table_name = conflict.table_name),
+			ownership.remember_time()))
+		RETURNING 1
+	)
+	SELECT count(*) FROM gone;
+END;
+
+/*
+ * What waits for rows: how many values of each column and system.  It contains no
+ * values and no keys, and so everybody may read it.
+ */
+CREATE FUNCTION ownership.count_waiting(OUT table_schema text, OUT table_name text, OUT column_name text, OUT system text, OUT outcome text,
+	OUT waiting bigint, OUT problems bigint, OUT since timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_count_waiting' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.count_waiting() IS 'Internal: the rows of the view waiting_count.';
+
+CREATE FUNCTION ownership.deleter(OUT table_schema text, OUT table_name text, OUT systems text[])
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_deleter' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.deleter() IS 'Internal: the systems that were seen to delete rows with values of other systems, by table.';
+
+CREATE VIEW ownership.waiting_count AS
+SELECT table_schema, table_name, column_name, system, outcome, waiting, problems, since
+FROM ownership.count_waiting();
+COMMENT ON VIEW ownership.waiting_count IS 'Internal: how many values wait for their rows, by column, system and outcome.';
+GRANT SELECT ON ownership.waiting_count TO PUBLIC;
+
+CREATE OR REPLACE VIEW ownership.matrix AS
+WITH role AS (
+	SELECT entity, field, system, rank, part,
+		concat_ws(' ', part, nullif('(' || string_agg(how, ', ' ORDER BY how) || ')', '')) AS role
+	FROM ownership.part
+	GROUP BY entity, field, system, rank, part
+), cell AS (
+	SELECT entity, field, system, string_agg(role, ', ' ORDER BY rank) AS roles
+	FROM role
+	GROUP BY entity, field, system
+), waits AS MATERIALIZED (
+	SELECT m.entity, m.field, w.waiting
+	FROM ownership.waiting_count w
+	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems,
+	coalesce((SELECT sum(w.waiting)::bigint FROM waits w WHERE w.entity = f.entity AND w.field = f.name), 0) AS waiting
+FROM ownership.field f
+LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
+GROUP BY f.entity, f.name, f.owner
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
+COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
+
+CREATE OR REPLACE VIEW ownership.readiness AS
+WITH evidence AS (
+	SELECT m.entity, m.field, c.system,
+		sum(CASE WHEN jsonb_typeof(c.proposed) = 'number' THEN c.proposed::bigint ELSE 1 END)::bigint AS rows,
+		array_agg(DISTINCT c.role ORDER BY c.role) FILTER (WHERE c.role IS NOT NULL) AS roles,
+		array_agg(DISTINCT c.origin ORDER BY c.origin) FILTER (WHERE c.origin IS NOT NULL) AS origins,
+		array_agg(DISTINCT c.application_name ORDER BY c.application_name)
+			FILTER (WHERE c.application_name IS NOT NULL) AS application_names,
+		max(c.recorded_at) AS last_seen
+	FROM ownership.conflict c
+	CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+		AND m.column_name = u.column_name::text
+	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
+	/* what waits was written by its owner, or was taken along by the owner of the key */
+	WHERE c.outcome NOT IN ('overridden', 'parked', 'remembered') AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
+	GROUP BY m.entity, m.field, c.system
+), traffic AS (
+	SELECT s.entity, s.field, s.system, s.writes, s.last_write
+	FROM ownership.seen s
+	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
+	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
+)
+SELECT f.entity, f.name AS field, f.owner,
+	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
+	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
+		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
+		greatest(e.last_seen, t.last_write) AS last_seen
+	FROM evidence e
+	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
+JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
+LEFT JOIN ownership.domain d ON d.name = f.domain
+ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
+
+/* what is parked or remembered, read with the caller's privileges, as disagreements is */
+CREATE VIEW ownership.waiting WITH (security_invoker = true) AS
+SELECT c.id AS conflict_id, ownership.relation_name(c.table_schema, c.table_name) AS relation, c.row_key, u.column_name::text AS column_name,
+	CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system,
+	CASE c.outcome WHEN 'parked' THEN c.proposed ELSE c.stored END ->> u.column_name::text AS value,
+	c.outcome, c.recorded_at AS since,
+	CASE c.outcome WHEN 'remembered' THEN c.recorded_at + coalesce(t.remember, ownership.remember_time()) END AS until,
+	coalesce(c.problem, CASE WHEN c.outcome = 'parked' THEN 'No row had this key.'
+		ELSE format(CASE c.operation WHEN 'TRUNCATE' THEN 'The table was truncated by %s.' ELSE 'The row was deleted by %s.' END,
+			coalesce(c.system, 'a writer without a system')) END) AS why,
+	c.table_schema, c.table_name
+FROM ownership.conflict c
+CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
+	AND m.column_name = u.column_name::text
+/* where rows have owners of their own, the map alone does not say whose value it is */
+LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
+WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
+  AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
+ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.row_key, u.column_name::text COLLATE "C", c.id;
+COMMENT ON VIEW ownership.waiting IS 'The values that wait for their row. One row is one value. The view shows what the caller may read of ownership.conflict.';
+COMMENT ON COLUMN ownership.waiting.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it; they decide on all values of that number.';
+COMMENT ON COLUMN ownership.waiting.relation IS 'Name of the table, with its schema unless that is public.';
+COMMENT ON COLUMN ownership.waiting.row_key IS 'Key columns of the row and their values.';
+COMMENT ON COLUMN ownership.waiting.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.waiting.system IS 'System whose value it is. NULL: it depends on the row, or the column has no owner.';
+COMMENT ON COLUMN ownership.waiting.value IS 'Value that waits, as text.';
+COMMENT ON COLUMN ownership.waiting.outcome IS 'parked: the system may not create the row. remembered: the row was deleted.';
+COMMENT ON COLUMN ownership.waiting.since IS 'Time from which the value waits.';
+COMMENT ON COLUMN ownership.waiting.until IS 'Time at which a remembered value is forgotten. NULL: the value is parked, and waits until the row comes or a role decides.';
+COMMENT ON COLUMN ownership.waiting.why IS 'Why the value waits. Where it could not be written into its row, the error of that.';
+COMMENT ON COLUMN ownership.waiting.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.waiting.table_name IS 'Name of the table.';
+GRANT SELECT ON ownership.waiting TO PUBLIC;
+
+/*
+ * Part of ownership.risks: values that wait, and what a feed may have sent in vain.
+ */
+CREATE FUNCTION ownership.lost_update(OUT table_schema text, OUT table_name text, OUT system text, OUT origin text,
+	OUT waiting bigint, OUT applied bigint, OUT since timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_lost_update' LANGUAGE C VOLATILE ROWS 10;
+COMMENT ON FUNCTION ownership.lost_update() IS 'Internal: one row for each table and feed that brings rows which it may not create. It counts the rows that wait, and those that the system has not written since a waiting value was applied.';
+
+/* reads evidence as the caller; a function, so that the evidence does not count in what the view is expected to cost */
+CREATE FUNCTION ownership.waiting_problem(table_schema text, table_name text, system text)
+RETURNS text LANGUAGE SQL STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.problem FROM ownership.conflict c
+	WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL AND c.problem IS NOT NULL
+	  AND c.table_schema = waiting_problem.table_schema AND c.table_name = waiting_problem.table_name
+	  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM waiting_problem.system)
+	  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
+	ORDER BY c.id DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
+
+CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	/* PostgreSQL drops the changes of a row that is not there */
+	SELECT 7, 'medium', 'updates_lost', NULL::text, NULL::text, ownership.relation_name(l.table_schema, l.table_name), NULL::text,
+		array_remove(ARRAY[l.system], NULL),
+		concat_ws(' ', format('%s brings rows of %s that %s may not create: PostgreSQL drops the UPDATEs and DELETEs of such a row until it is there.',
+				l.origin, ownership.relation_name(l.table_schema, l.table_name), coalesce(l.system, 'it')),
+			CASE l.waiting WHEN 0 THEN NULL WHEN 1 THEN '1 row is not there yet.' ELSE format('%s rows are not there yet.', l.waiting) END,
+			CASE l.applied WHEN 0 THEN NULL WHEN 1 THEN '1 row has a value that had waited, and was not written since.'
+				ELSE format('%s rows have values that had waited, and were not written since.', l.applied) END,
+			format('The first was sent on %s.', to_char(l.since, 'YYYY-MM-DD'))),
+		concat_ws(' ', CASE WHEN l.waiting > 0 THEN 'Ask the system that creates these records why the rows are missing.' END,
+			CASE WHEN l.applied > 0 THEN format('Have %s send the rows again, or compare them with it; then dismiss what was applied: SELECT ownership.dismiss(array_agg(id)) FROM ownership.conflict WHERE outcome = ''parked'' AND resolution = ''applied'' AND origin = %L AND (table_schema, table_name) = (%L, %L)',
+				coalesce(l.system, 'the sender'), l.origin, l.table_schema, l.table_name) END)
+	FROM ownership.lost_update() l
+	UNION ALL
+	/* the problem of a value can contain the value: it is for those who may read evidence */
+	SELECT CASE w.problems WHEN 0 THEN 14 ELSE 9 END, CASE w.problems WHEN 0 THEN 'low' ELSE 'medium' END, 'parked', NULL, NULL,
+		ownership.relation_name(w.table_schema, w.table_name), NULL, array_remove(ARRAY[w.system], NULL),
+		concat_ws(' ', format('%s %s for rows of %s since %s.', CASE w.waiting WHEN 1 THEN '1 value' ELSE w.waiting || ' values' END
+				|| coalesce(' of ' || w.system, ''), CASE w.waiting WHEN 1 THEN 'waits' ELSE 'wait' END,
+				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
+			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
+				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
+				CASE WHEN has_table_privilege('ownership.conflict', 'SELECT')
+					THEN coalesce(': ' || rtrim(ownership.waiting_problem(w.table_schema, w.table_name, w.system), '.'), '') ELSE '' END) END),
+		concat_ws(' ', 'See ownership.waiting.', CASE WHEN w.problems > 0
+			THEN format('Where the value is wrong, have %s correct it, and dismiss it: SELECT ownership.dismiss(conflict_id); where the table is, change the table; then SELECT ownership.apply_waiting(%L).',
+				coalesce(w.system, 'the sender'), ownership.relation_name(w.table_schema, w.table_name)) END,
+			CASE WHEN w.problems < w.waiting THEN format('The values go in when the rows are created. Where rows are missing, ask the system that creates them, or create them: SELECT ownership.accept(conflict_id). Where they are there, SELECT ownership.apply_waiting(%L).',
+				ownership.relation_name(w.table_schema, w.table_name)) END)
+	FROM (SELECT table_schema, table_name, system, sum(waiting)::bigint AS waiting, sum(problems)::bigint AS problems, min(since) AS since
+		FROM ownership.waiting_count
+		WHERE outcome = 'parked' OR problems > 0
+		GROUP BY table_schema, table_name, system) w;
+COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
+GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
+
+/* END waiting */
 
 CREATE OR REPLACE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 WITH loader AS MATERIALIZED (
@@ -1310,10 +1519,18 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.group_risk
 	UNION ALL
-	SELECT 16, 'low', 'unmapped', NULL, NULL, u.relation, u.column_name, '{}',
-		format('Column %s of %s is not on the map.', u.column_name, u.relation),
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.waiting_risk
+	UNION ALL
+	/* where a system deletes rows, what nobody owns goes with them */
+	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
+		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
+		concat_ws(' ', format('Column %s of %s is not on the map.', u.column_name, u.relation),
+			array_to_string(d.systems, ' and ') || CASE cardinality(d.systems) WHEN 1 THEN ' deletes' ELSE ' delete' END
+				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
 	FROM ownership.unmapped u
+	LEFT JOIN ownership.deleter() d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
 FROM found
@@ -1432,7 +1649,7 @@ DROP FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boole
 CREATE FUNCTION ownership.accept(conflict_id bigint, pin boolean DEFAULT false)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
 COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
-'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
 - pin: true: the function also pins the value, as pin() does. Default: false.
