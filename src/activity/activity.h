@@ -313,6 +313,7 @@ extern Relation store_open_table(const char *name, bool *locked);
 
 /* expire.c */
 extern uint64 store_expire(Relation rel);
+extern void store_end_pins(void);
 extern void activity_expire(void);
 
 #endif /* OWNERSHIP_ACTIVITY_H */

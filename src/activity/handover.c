@@ -228,5 +228,6 @@ ownership_flush(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	}
 	mailbox_flush();
+	store_end_pins();
 	PG_RETURN_VOID();
 }

@@ -25,11 +25,13 @@
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
+#include "../guard/guard.h"
 #include "decisions.h"
 
 PG_FUNCTION_INFO_V1(ownership_pin);
 PG_FUNCTION_INFO_V1(ownership_pin_value);
 PG_FUNCTION_INFO_V1(ownership_unpin);
+PG_FUNCTION_INFO_V1(ownership_pin_due);
 
 /* What a call of one of the functions is about. */
 typedef struct Target
@@ -456,4 +458,11 @@ ownership_unpin(PG_FUNCTION_ARGS)
 	role_restore(&caller);
 	SPI_finish();
 	PG_RETURN_BOOL(n > 0);
+}
+
+/* pin_due(): ends the pins whose time is over.  Returns the number of their rows. */
+Datum
+ownership_pin_due(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(pin_end_due());
 }

@@ -70,6 +70,9 @@ extern void land_end_subtransaction(bool aborted);
 /* feed.c */
 extern void feed_forget(void);
 
+/* pin_due.c */
+extern int64 pin_end_due(void);
+
 /* pin_follow.c */
 extern bool pin_is_at(Oid relid, ItemPointer tid, const char *column);
 
@@ -299,6 +302,7 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
+extern TupleTableSlot *land_key_slot(const RelationMap *map, Relation rel, Jsonb *key);
 
 /* land_stream.c */
 extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);

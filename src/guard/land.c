@@ -209,8 +209,8 @@ typedef struct Work
 } Work;
 
 /* A row with the key, for an index to find. */
-static TupleTableSlot *
-key_slot(const RelationMap *map, Relation rel, Jsonb *key)
+TupleTableSlot *
+land_key_slot(const RelationMap *map, Relation rel, Jsonb *key)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 
@@ -466,7 +466,7 @@ land_one(const LandingRow *row, Work *work)
 		waiting = settled(map, row->key);
 		if (!work->by_hand)
 			waiting = without_stuck(waiting);
-		key = key_slot(map, rel, row->key);
+		key = land_key_slot(map, rel, row->key);
 		found = table_slot_create(rel, NULL);
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
@@ -666,7 +666,7 @@ is_there(Oid relid, Jsonb *key, bool ours)
 	if (rel->rd_rel->relkind == RELKIND_RELATION && evidence_can_wait(map))
 	{
 		TupleTableSlot *found = table_slot_create(rel, NULL);
-		TupleTableSlot *wanted = key_slot(map, rel, key);
+		TupleTableSlot *wanted = land_key_slot(map, rel, key);
 		TransactionId pending;
 		bool isnull;
 

@@ -1731,3 +1731,10 @@ Arguments:
 - row_key: Key of the row. The row may be deleted.
 - column_name: Name of the column.
 Returns true if the value was pinned.';
+
+CREATE FUNCTION ownership.pin_due()
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_pin_due' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.pin_due() IS
+'Ends the pins whose time until is over: the last values that their systems of record sent go in. flush() and the background worker do this, too, and so does the next write of the system of record. A value that does not fit leaves its pin open.
+Returns the number of rows.';
