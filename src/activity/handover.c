@@ -211,6 +211,7 @@ ownership_flush(PG_FUNCTION_ARGS)
 						errmsg("recovery is in progress"),
 						errdetail("On a standby no activity is counted, and nothing is written.")));
 	activity_expire();
+	store_end_pins();
 	if (!mailbox_exists())
 	{
 		ereport(NOTICE,
@@ -228,6 +229,5 @@ ownership_flush(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	}
 	mailbox_flush();
-	store_end_pins();
 	PG_RETURN_VOID();
 }

@@ -180,6 +180,7 @@ pin_end_due(void)
 		const Pin *first = linitial(due);
 		DueRow row = {place_find_table(first->schema, first->table), NIL, false};
 		List *rest = NIL;
+		ErrorData *error = NULL;
 
 		CHECK_FOR_INTERRUPTS();
 		foreach(lc, due)
@@ -189,8 +190,14 @@ pin_end_due(void)
 			else
 				rest = lappend(rest, lfirst(lc));
 		}
-		if (OidIsValid(row.home) && subxact_trial(end_row, &row) == NULL && row.done)
-			n++;
+		if (OidIsValid(row.home))
+			error = subxact_trial(end_row, &row);
+		if (error != NULL)
+			ereport(WARNING, (errcode(error->sqlerrcode),
+							  errmsg("a pin of column \"%s\" of table \"%s\" stays, though its time is over: %s",
+									 first->column, names_message_relation(first->schema, first->table),
+									 error->message)));
+		n += row.done && error == NULL;
 		due = rest;
 	}
 	return n;
