@@ -121,7 +121,7 @@ amend_update(GuardCall *call)
 		/* over SQL the statement still counts the row as updated */
 		if (call->applied)
 			return NULL;
-		if (keeps)
+		if (keeps && tally_get(call->map)->kept > tally_get(call->map)->unchanged)
 			tally_get(call->map)->unchanged++;
 		tuple = td->tg_trigtuple;
 	}

@@ -274,12 +274,12 @@ amend_insert(GuardCall *call)
 	if (call->judge && statement_is_unseen() && tally_was_blind(call->map))
 		amend_reject_blind(call);
 	if (set.n == 0)
-		return tuple;
+		return pin_hold_insert(call, &set, tuple);
 	keeps = conflicts_have(&set, VERDICT_KEEP);
 	discards = conflicts_have(&set, VERDICT_DISCARD);
 	creates = !discards;
 	if (!keeps && !discards && !outcome_rejects_early(call))
-		return tuple;
+		return pin_hold_insert(call, &set, tuple);
 
 	if (!call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
@@ -333,13 +333,15 @@ amend_insert(GuardCall *call)
 		outcome_record_discarded(call, &set, NULL, proposed, NULL);
 		return NULL;
 	}
+	if (keeps && !call->judge)
+		remember_stand_ins(call, &set, tuple);
+	tuple = pin_hold_insert(call, &set, tuple);
 	if (call->judge)
-		outcome_record_allowed(call, &set, NULL, proposed, keeps ? tuple : NULL);
+		outcome_record_allowed(call, &set, NULL, proposed,
+							   tuple != td->tg_trigtuple ? tuple : NULL);
 	if (keeps)
 	{
 		outcome_record_kept(call, &set, NULL, proposed, tuple);
-		if (!call->judge)
-			remember_stand_ins(call, &set, tuple);
 		call->state->amended_insert = true;
 	}
 	return tuple;

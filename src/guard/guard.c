@@ -274,10 +274,7 @@ guard_amend(FunctionCallInfo fcinfo)
 		{
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
-			{
 				amend_remember_defaults(&call, tuple);
-				tuple = pin_hold_insert(&call, tuple);
-			}
 			if (tuple != NULL && call.judge)
 				tuple = land_in_row(&call, tuple);
 			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,

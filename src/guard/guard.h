@@ -74,7 +74,7 @@ extern void feed_forget(void);
 extern int64 pin_end_due(void);
 
 /* pin_follow.c */
-extern bool pin_is_at(Oid relid, ItemPointer tid, const char *column);
+extern Pin *pin_at(Oid relid, ItemPointer tid, const char *column);
 
 /* install.c */
 extern const GuardTrigger guard_triggers[GUARD_TRIGGERS];
@@ -351,7 +351,7 @@ extern void pin_settle(const RelationMap *map, TupleDesc desc, PinUnit *unit, Tu
 extern void
 pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitmapset *named,
 				TupleTableSlot *stored, TupleTableSlot *proposed);
-extern HeapTuple pin_hold_insert(GuardCall *call, HeapTuple tuple);
+extern HeapTuple pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple);
 
 /* pin_land.c */
 extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);

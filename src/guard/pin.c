@@ -346,6 +346,7 @@ hold_new_value(GuardCall *call, PinUnit *unit, TupleTableSlot *row, HeapTuple tu
 		PinItem *item = &unit->items[i];
 		bool isnull;
 		Datum value = slot_getattr(row, item->col->attnum, &isnull);
+		Conflict *refused;
 		bool brought;
 
 		if (item->pin == NULL)
@@ -358,7 +359,8 @@ hold_new_value(GuardCall *call, PinUnit *unit, TupleTableSlot *row, HeapTuple tu
 		if (pin_is_value(desc, item->col, value, isnull, item->pin->value))
 			continue;
 		/* a refused value is not in the row any more */
-		brought = item->written && (owner || !conflicts_find(set, item->col));
+		refused = conflicts_find(set, item->col);
+		brought = item->written && (refused == NULL || refused->verdict < VERDICT_KEEP);
 		if (brought && !owner && stays(call, item->col))
 			continue;
 		if (brought && outcome != PIN_KEEPS_SILENTLY)
@@ -368,6 +370,9 @@ hold_new_value(GuardCall *call, PinUnit *unit, TupleTableSlot *row, HeapTuple tu
 			c->owner = map_owner(call->map, item->col, row);
 			c->verdict = put->strictest = VERDICT_KEEP;
 		}
+		/* it does not go through any more */
+		if (brought && refused != NULL)
+			refused->verdict = VERDICT_ALLOW;
 		tuple = put_text(tuple, desc, item->col, item->pin->value);
 		item->held = true;
 	}
@@ -387,16 +392,15 @@ remember_put(GuardCall *call, const Bitmapset *attnums, HeapTuple tuple)
 }
 
 /*
- * BEFORE INSERT: returns the row with the values that are pinned for its key.  refused:
- * the columns of the row that have defaults in place of what was proposed.
+ * BEFORE INSERT: returns the row with the values that are pinned for its key.  set: the
+ * conflicts of what is proposed; one that went through does not, where a pin holds.
  */
 HeapTuple
-pin_hold_insert(GuardCall *call, HeapTuple tuple)
+pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple)
 {
 	RelationMap *map = call->map;
 	Relation rel = call->td->tg_relation;
 	ConflictSet put = {0};
-	ConflictSet set;
 	Bitmapset *held = NULL;
 	TupleTableSlot *row;
 	HeapTuple before = tuple;
@@ -408,7 +412,6 @@ pin_hold_insert(GuardCall *call, HeapTuple tuple)
 		return tuple;
 	row = conflicts_slot(rel, before);
 	key = evidence_row_key_of(map, RelationGetDescr(rel), row);
-	conflicts_of_insert(call, &set, call->td->tg_trigslot);
 	for (int i = 0; i < map->ncols; i++)
 	{
 		PinUnit unit;
@@ -421,7 +424,7 @@ pin_hold_insert(GuardCall *call, HeapTuple tuple)
 			rel->rd_rel->relkind == RELKIND_RELATION && amend_meets_stored_row(call, tuple))
 			break;
 		asked = true;
-		tuple = hold_new_value(call, &unit, row, tuple, &set, &put);
+		tuple = hold_new_value(call, &unit, row, tuple, set, &put);
 		for (int k = 0; k < unit.n; k++)
 			if (unit.items[k].held)
 				held = bms_add_member(held, unit.items[k].col->attnum);

@@ -165,14 +165,14 @@ pin_table_gone(const GuardCall *call)
 	}
 }
 
-/* Is the value of a column pinned in the row that is stored there? */
-bool
-pin_is_at(Oid relid, ItemPointer tid, const char *column)
+/* The pin of a column in the row that is stored there; NULL: it has none, or the guard is not on. */
+Pin *
+pin_at(Oid relid, ItemPointer tid, const char *column)
 {
 	Relation rel = table_open(relid, AccessShareLock);
 	RelationMap *map = map_get(rel);
 	MappedColumn *col = map_column(map, get_attnum(relid, column));
-	bool pinned = false;
+	Pin *pin = NULL;
 
 	map_enter();
 	if (col != NULL && map->pinned != NULL && ownership_enforcement == ENFORCEMENT_ON)
@@ -180,10 +180,10 @@ pin_is_at(Oid relid, ItemPointer tid, const char *column)
 		TupleTableSlot *slot = table_slot_create(rel, NULL);
 
 		if (table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
-			pinned = map_find_pin(map, col, evidence_row_key_of(map, RelationGetDescr(rel), slot)) != NULL;
+			pin = map_see_pin(map, col, evidence_row_key_of(map, RelationGetDescr(rel), slot));
 		ExecDropSingleTupleTableSlot(slot);
 	}
 	map_leave();
 	table_close(rel, NoLock);
-	return pinned;
+	return pin;
 }

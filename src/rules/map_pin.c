@@ -55,19 +55,36 @@ map_pin_is_over(const RelationMap *map, const Pin *pin)
 	return map_is_expired(map, pin->gone_at);
 }
 
-/* The pin of the column in the row with this key; NULL: it has none. */
+static Pin *
+find_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key)
+{
+	if (!bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, map->pinned))
+		return NULL;
+	return pin_find(map->schema, map->table, col->name, key);
+}
+
+/* The pin of the column in the row with this key; NULL: it has none.  Ends one that is over. */
 Pin *
 map_find_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key)
 {
-	Pin *pin;
+	Pin *pin = find_pin(map, col, key);
 
-	if (!bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, map->pinned))
-		return NULL;
-	pin = pin_find(map->schema, map->table, col->name, key);
 	if (pin == NULL || !map_pin_is_over(map, pin))
 		return pin;
 	map_end_pin(map, pin, NULL);
 	return NULL;
+}
+
+/* The same for who only looks; NULL also where the pin's time is over. */
+Pin *
+map_see_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key)
+{
+	Pin *pin = find_pin(map, col, key);
+
+	if (pin == NULL || map_pin_is_over(map, pin) ||
+		(pin->until != 0 && pin->until <= GetCurrentTimestamp()))
+		return NULL;
+	return pin;
 }
 
 /* Ends a pin: `by` a role or system, or NULL: its time is over. */

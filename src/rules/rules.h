@@ -289,6 +289,7 @@ extern void map_waits_no_more(const RelationMap *map);
 extern bool map_holds_pins(const RelationMap *map, Enforcement enforcement, const Writer *writer);
 extern bool map_pin_is_over(const RelationMap *map, const Pin *pin);
 extern Pin *map_find_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
+extern Pin *map_see_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
 extern void map_end_pin(const RelationMap *map, const Pin *pin, const char *by);
 
 /* map_group.c */

@@ -820,6 +820,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - undeclared_reader (low): A system that is not declared as a reader reads the field.
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- pinned (low): A value has been pinned for more than 90 days.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
@@ -1153,6 +1154,27 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
 GRANT SELECT ON ownership.waiting_risk TO PUBLIC;
+
+/*
+ * Part of ownership.risks: values that have been pinned for a long time.  The view reads
+ * pins with its owner's privileges, and shows no values and no keys.
+ */
+CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 14, 'low', 'pinned', m.entity, m.field, ownership.relation_name(p.table_schema, p.table_name), p.column_name,
+		array_remove(ARRAY[f.owner], NULL),
+		format('%s of %s.%s %s been pinned for more than 90 days, the first since %s.',
+			CASE p.pins WHEN 1 THEN '1 value' ELSE p.pins || ' values' END, ownership.relation_name(p.table_schema, p.table_name),
+			quote_ident(p.column_name), CASE p.pins WHEN 1 THEN 'has' ELSE 'have' END, to_char(p.since, 'YYYY-MM-DD')),
+		format('Have %s correct its values: the pins end when it sends the right ones. Or end them: SELECT ownership.unpin(%L, row_key, %L) FROM ownership.pin WHERE ended_at IS NULL AND pinned_at < now() - interval ''90 days'' AND (table_schema, table_name, column_name) = (%L, %L, %L)',
+			coalesce(f.owner, 'the system of record'), ownership.relation_name(p.table_schema, p.table_name), p.column_name, p.table_schema, p.table_name, p.column_name)
+	FROM (SELECT table_schema, table_name, column_name, count(*) AS pins, min(pinned_at) AS since
+		FROM ownership.pin
+		WHERE ended_at IS NULL AND pinned_at < now() - interval '90 days'
+		GROUP BY table_schema, table_name, column_name) p
+	LEFT JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field;
+COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
+GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 
 /* END waiting */
 
@@ -1521,6 +1543,9 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.waiting_risk
+	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.pinned_risk
 	UNION ALL
 	/* where a system deletes rows, what nobody owns goes with them */
 	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
