@@ -23,7 +23,8 @@ help:
 	@echo 'make coverage      which lines the tests reach, by gcov'
 	@echo 'make sanitize      the regress tests under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make valgrind      tests of the path of rows under valgrind'
-	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running'
+	@echo 'make demo          show it on real replication; KEEP=1 leaves the hub running,'
+	@echo '                   ORDER="erp crm pim" is another order of the feeds'
 	@echo 'make fuzz          random statements against a model; SECONDS=60 SEED=1 KIND=Round|Concurrent|Replicated'
 	@echo 'make mutate        does "make fuzz" find mistakes that are put into the sources?'
 	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
@@ -56,7 +57,7 @@ valgrind:
 
 demo:
 	@.ci/install-deps
-	@MAKE='$(MAKE)' KEEP='$(KEEP)' examples/demo.sh
+	@MAKE='$(MAKE)' KEEP='$(KEEP)' ORDER='$(ORDER)' examples/demo.sh
 
 bench:
 	@.ci/install-deps bench

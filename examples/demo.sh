@@ -1,6 +1,7 @@
 #!/bin/sh
 # Shows the main job on two private clusters with real replication, and checks
-# every answer: "make demo".  KEEP=1 leaves the servers running.
+# every answer: "make demo".  KEEP=1 leaves the servers running.  ORDER says in which
+# order the feeds come; the result is the same.
 set -eu
 cd "$(dirname "$0")/.." || exit 1
 checkout=$(pwd)
@@ -10,6 +11,7 @@ for variable in $(env | sed -n 's/^\(PG[A-Z]*\)=.*/\1/p'); do unset "$variable";
 export PGCLIENTENCODING=UTF8 LC_ALL=C
 
 SKU='SKU-00042'
+ORDER=${ORDER:-pim crm erp}
 started=$(date +%s)
 sockets=
 done=
@@ -225,37 +227,30 @@ for database in erp crm pim; do
 done
 as_server "$BINDIR/createdb" -h "$sockets" -p $HUB_PORT -U postgres integration
 
-echo "  Subscribing the hub to all three, and waiting for the first copy."
 quietly integration examples/hub.sql
-source="host=$sockets port=$SOURCES_PORT user=postgres"
-quietly integration examples/feeds.sql \
-	-v erp="$source dbname=erp" -v crm="$source dbname=crm" -v pim="$source dbname=pim"
-await 'the first copy of all tables' integration \
-	"(SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel)"
 
-echo "  The PIM writes its texts, the CRM its notes; both arrive as updates of the ERP's products."
-value pim "UPDATE shop.product SET
-	name = (ARRAY['Oak', 'Steel', 'Linen', 'Glass', 'Walnut'])[1 + right(sku, 5)::int % 5] || ' '
-		|| (ARRAY['lamp', 'chair', 'bowl', 'tray', 'shelf', 'stool', 'vase'])[1 + right(sku, 5)::int % 7],
-	brand = (ARRAY['Nordlicht', 'Casa Uno', 'Werkraum'])[1 + right(sku, 5)::int % 3],
-	description = 'Made to last, and to be repaired.', edited_by = 'texts team'"
-value crm "UPDATE shop.product SET sales_note = 'Ask for the matching set.' WHERE right(sku, 1) IN ('2', '3')"
-await "the PIM's texts" integration "(SELECT count(*) = 1200 FROM shop.product WHERE name IS NOT NULL)"
-await "the CRM's notes" integration "(SELECT count(*) = 240 FROM shop.product WHERE sales_note IS NOT NULL)"
-value integration "SET ROLE storefront_app;
-	INSERT INTO shop.orders SELECT 'O-' || to_char(n, 'FM00000'), 'C-' || to_char(n % 500, 'FM0000'), 49.80, 'cart'
-	FROM generate_series(2001, 2020) n"
+# feed SYSTEM   subscribes the hub to it, and waits for the first copy
+feed() {
+	case $1 in
+		erp) publications='erp_items, erp_orders' ;;
+		crm) publications='crm_customers, crm_notes' ;;
+		pim) publications='pim_texts' ;;
+		*) echo "ORDER names a feed that there is not: $1" >&2; return 1 ;;
+	esac
+	quietly integration examples/feeds.sql -v feed="$1_feed" -v publications="$publications" \
+		-v source="host=$sockets port=$SOURCES_PORT user=postgres dbname=$1"
+	await "the first copy of $1_feed" integration "(SELECT bool_and(srsubstate = 'r')
+		FROM pg_subscription_rel JOIN pg_subscription s ON s.oid = srsubid WHERE subname = '$1_feed')"
+}
 
-ask integration postgres "SELECT (SELECT count(*) FROM erp.item) AS erp_items,
-  (SELECT count(*) FROM shop.product) AS products,
-  (SELECT count(*) FROM shop.customer) AS customers,
-  (SELECT count(*) FROM shop.orders) AS orders;"
-holds 'the hub has the data of all three' integration \
-	"(SELECT count(*) = 1200 FROM erp.item) AND (SELECT count(*) = 1200 FROM shop.product)
-	AND (SELECT count(*) = 500 FROM shop.customer) AND (SELECT count(*) = 2020 FROM shop.orders)"
+# refusals   the evidence of values that were kept out since the feeds are there
+refusals() {
+	echo "(SELECT count(*) FROM ownership.conflict WHERE id > $feeds_complete
+		AND outcome IN ('kept', 'discarded'))"
+}
 
 step 'The map'
-say 'So far everyone overwrites everyone. Now the hub gets the map (examples/map.sql):'
+say 'The hub gets it before the feeds, so that their first copies are judged, too (examples/map.sql):'
 sql integration postgres -a -t -A -v ON_ERROR_STOP=1 -f examples/map.sql > "$RUN/output" 2>&1 ||
 	{ cat "$RUN/output"; exit 1; }
 grep -v '^$' "$RUN/output" > "$RUN/output.lines" && mv "$RUN/output.lines" "$RUN/output"
@@ -263,6 +258,31 @@ paragraph
 show_output
 holds 'every table on the map is guarded' integration \
 	'(SELECT count(*) = 4 AND bool_and(guarded) FROM ownership.guards)'
+
+step 'One product table, three feeds'
+say "They come in this order: $ORDER.  Only the ERP creates products.  What another feed
+  brings of a product that is not there yet waits for it."
+for system in $ORDER; do
+	feed "$system"
+	say "The $(echo "$system" | tr a-z A-Z) has sent its products:"
+	ask integration postgres "SELECT count(*) AS products, count(price) AS prices, count(name) AS names,
+  count(sales_note) AS notes,
+  (SELECT count(*) FROM ownership.waiting) AS waiting
+FROM shop.product;"
+done
+feeds_complete=$(value integration 'SELECT coalesce(max(id), 0) FROM ownership.conflict')
+ask integration postgres "SELECT sku, name, brand, price, stock, sales_note FROM shop.product
+WHERE sku = '$SKU';"
+whole="(SELECT count(*) = 1200 AND count(price) = 1200 AND count(stock) = 1200 AND count(name) = 1200
+		AND count(brand) = 1200 AND count(description) = 1200 FROM shop.product)"
+holds 'each product has the price of the ERP, the texts of the PIM and the note of the CRM' integration \
+	"$whole AND (SELECT count(*) = 240 FROM shop.product WHERE sales_note IS NOT NULL)"
+holds 'nothing waits any more, and no value that was refused differs from what is stored' integration \
+	"NOT EXISTS (SELECT FROM ownership.waiting)
+	AND NOT EXISTS (SELECT FROM ownership.disagreements)"
+holds 'the hub has the data of all three' integration \
+	"(SELECT count(*) = 1200 FROM erp.item) AND (SELECT count(*) = 500 FROM shop.customer)
+	AND (SELECT count(*) = 2020 AND count(tracking_no) = 1850 FROM shop.orders)"
 
 # The steps
 
@@ -276,7 +296,7 @@ ask integration postgres "SELECT sku, name, price, list_price
 FROM shop.product JOIN erp.item ON item_no = sku WHERE sku = '$SKU';"
 holds 'the ERP'\''s price is in both, and nothing is in conflict' integration \
 	"(SELECT p.price = 54.90 AND i.list_price = 54.90 FROM shop.product p JOIN erp.item i ON i.item_no = p.sku
-		WHERE p.sku = '$SKU') AND NOT EXISTS (SELECT FROM ownership.conflict)"
+		WHERE p.sku = '$SKU') AND $(refusals) = 0"
 
 step '2. A replicated CRM update carries its own note, and a product price.'
 say 'Its own note lands. The price stays the ERP'\''s, the refused one is kept as evidence, and the stream goes on.'
@@ -286,13 +306,14 @@ SET sales_note = 'Offered at 39.00 until Friday', price = 39.00
 WHERE sku = '$SKU';"
 await "the CRM's note" integration "(SELECT sales_note LIKE 'Offered%' FROM shop.product WHERE sku = '$SKU')"
 ask integration postgres "SELECT sku, name, price, sales_note FROM shop.product WHERE sku = '$SKU';"
-ask integration postgres "SELECT * FROM ownership.conflict \\gx"
+ask integration postgres "SELECT * FROM ownership.conflict WHERE outcome = 'kept' \\gx"
 holds 'the note landed, the price is still the ERP'\''s' integration \
 	"(SELECT price = 54.90 AND sales_note = 'Offered at 39.00 until Friday' FROM shop.product WHERE sku = '$SKU')"
 holds 'the refused price is in ownership.conflict, once' integration \
 	"(SELECT count(*) = 1 AND bool_and(system = 'crm' AND outcome = 'kept' AND operation = 'UPDATE'
 		AND row_key = jsonb_build_object('sku', '$SKU') AND columns = '{price}'
-		AND stored = '{\"price\": \"54.90\"}' AND proposed = '{\"price\": \"39.00\"}') FROM ownership.conflict)"
+		AND stored = '{\"price\": \"54.90\"}' AND proposed = '{\"price\": \"39.00\"}') FROM ownership.conflict
+		WHERE outcome = 'kept')"
 say 'The hub'\''s log warns of it:'
 sed -n '/^WARNING:  system "crm" may not write column "price" of table "shop.product"/,/^HINT/p' "$RUN/hub.log" > "$RUN/output"
 paragraph
@@ -304,7 +325,7 @@ await "the CRM's next note" integration "(SELECT sales_note LIKE 'Sold%' FROM sh
 ask integration postgres "SELECT sku, price, sales_note FROM shop.product WHERE sku = 'SKU-00043';"
 holds 'the feed never stopped, and there is no new conflict' integration \
 	"(SELECT pid = $worker FROM pg_stat_subscription WHERE subname = 'crm_feed' AND relid IS NULL)
-	AND (SELECT count(*) = 1 FROM ownership.conflict)"
+	AND $(refusals) = 1"
 
 step '3. The CRM tries the same over SQL, as its own role.'
 say 'PostgreSQL'\''s privileges would let it. The map does not, and says so:'
@@ -336,13 +357,44 @@ ask integration postgres "SELECT sku, name, description, price, stock FROM shop.
 WHERE sku = '$SKU';"
 holds 'the texts landed, and nothing else is in conflict' integration \
 	"(SELECT name = 'Linen lamp, large' AND description LIKE 'Warm%' AND price = 54.90 FROM shop.product WHERE sku = '$SKU')
-	AND (SELECT count(*) = 1 FROM ownership.conflict WHERE outcome <> 'rejected')"
+	AND $(refusals) = 1"
 say 'Then with a price of its own:'
 refused integration pim_app "$(upsert 'Now even warmer.' 44.90)"
 holds 'the row is as it was' integration \
 	"(SELECT description LIKE 'Warm%' AND price = 54.90 FROM shop.product WHERE sku = '$SKU')"
 
-step '5. An order'\''s status changes hands at checkout.'
+step '5. The ERP reloads its products.'
+say 'Before:'
+golden="SELECT count(*) AS products, count(price) AS prices, count(name) AS names,
+  count(sales_note) AS notes, md5(string_agg(p::text, ',' ORDER BY sku)) AS all_values
+FROM shop.product p;"
+ask integration postgres "$golden"
+before=$(value integration "$golden")
+say 'The ERP deletes every product, and commits. Prices and stock are its own; texts and notes are remembered:'
+ask erp postgres "DELETE FROM shop.product;"
+await 'the deletes' integration "NOT EXISTS (SELECT FROM shop.product)"
+ask integration postgres "SELECT column_name, system, value, outcome, since::date, until::date
+FROM ownership.waiting WHERE row_key = '{\"sku\": \"$SKU\"}';"
+holds 'the values of the others wait for 1,200 products' integration \
+	"(SELECT count(DISTINCT row_key) = 1200 FROM ownership.waiting WHERE outcome = 'remembered')"
+say 'Then it loads them again, and they are complete at once:'
+ask erp postgres "INSERT INTO shop.product SELECT item_no, list_price, on_hand FROM erp.item;"
+await 'the load' integration "(SELECT count(*) = 1200 FROM shop.product)"
+ask integration postgres "$golden"
+[ "$(value integration "$golden")" = "$before" ] || { echo 'The table is another one.' >&2; exit 1; }
+ok 'every value of every product is what it was'
+say 'The nightly load on the hub truncates, and inserts, in one transaction:'
+ask integration erp_app "BEGIN;
+TRUNCATE shop.product;
+INSERT INTO shop.product (sku, price, stock) SELECT item_no, list_price, on_hand FROM erp.item;
+COMMIT;"
+ask integration postgres "$golden"
+[ "$(value integration "$golden")" = "$before" ] || { echo 'The table is another one.' >&2; exit 1; }
+ok 'every value of every product is what it was'
+holds 'nothing waits, and nothing was refused' integration \
+	"NOT EXISTS (SELECT FROM ownership.waiting) AND $(refusals) = 1"
+
+step '6. An order'\''s status changes hands at checkout.'
 say 'In its cart the order is the storefront'\''s:'
 ask integration storefront_app "UPDATE shop.orders SET status = 'checkout' WHERE order_no = 'O-02001';"
 ask integration storefront_app "UPDATE shop.orders SET status = 'placed' WHERE order_no = 'O-02001';"
@@ -353,16 +405,16 @@ refused integration storefront_app "UPDATE shop.orders SET status = 'cancelled' 
 holds 'the order is still placed' integration \
 	"(SELECT status = 'placed' FROM shop.orders WHERE order_no = 'O-02001')"
 say 'The ERP books the order and ships it, and the hub hears of it:'
-ask erp postgres "INSERT INTO shop.orders VALUES ('O-02001', 'C-0001', 49.80, 'placed');"
+ask erp postgres "INSERT INTO shop.orders VALUES ('O-02001', 'C-0002', 32.80, 'placed');"
 ask erp postgres "UPDATE shop.orders SET status = 'shipped', tracking_no = 'TRK702001'
 WHERE order_no = 'O-02001';"
 await 'the new status' integration "(SELECT status = 'shipped' FROM shop.orders WHERE order_no = 'O-02001')"
 ask integration postgres "SELECT * FROM shop.orders WHERE order_no = 'O-02001';"
 holds 'the ERP has changed the status, without a conflict' integration \
 	"(SELECT status = 'shipped' AND tracking_no = 'TRK702001' FROM shop.orders WHERE order_no = 'O-02001')
-	AND (SELECT count(*) = 1 FROM ownership.conflict WHERE outcome <> 'rejected')"
+	AND $(refusals) = 1"
 
-step '6. Where are the risks?'
+step '7. Where are the risks?'
 say 'The highest first: fields without an owner, fields that several systems write, columns that are not on the map.'
 ask integration postgres "SELECT severity, risk, detail FROM ownership.risks;"
 holds 'the highest come first' integration \
@@ -378,7 +430,7 @@ holds 'shop.customer.loyalty_points and shop.product.ean are not on the map' int
 	"(SELECT array_agg(relation || '.' || column_name ORDER BY relation) = '{shop.customer.loyalty_points,shop.product.ean}'
 		FROM ownership.risks WHERE risk = 'unmapped')"
 
-step '7. The whole map, and the spreadsheet again.'
+step '8. The whole map, and the spreadsheet again.'
 say 'Who owns what, column by column:'
 ask integration postgres "SELECT relation, column_name, entity || '.' || field AS field,
   owner, writers, policy, guarded FROM ownership.map;"
@@ -392,7 +444,7 @@ cd "$SRC"
 cmp examples/ownership.csv "$RUN/exported.csv"
 ok 'the exported file and examples/ownership.csv are the same, byte for byte'
 
-step '8. Which systems really read and write?'
+step '9. Which systems really read and write?'
 say 'customer.phone has no owner. Instead of asking every team, observe a day of traffic; the guard refuses nothing in that time:'
 ask integration postgres "ALTER DATABASE integration SET ownership.enforcement = observe;"
 for customer in C-0003 C-0006 C-0009; do
@@ -426,7 +478,7 @@ say 'Its team changes the checkout, and the map is enforced again:'
 ask integration postgres "ALTER DATABASE integration RESET ownership.enforcement;"
 refused integration storefront_app "UPDATE shop.customer SET phone = NULL WHERE customer_no = 'C-0015';"
 
-step '9. For all other people: a page.'
+step '10. For all other people: a page.'
 say 'Risks, picture, matrix, conflicts and decisions in one file, which needs neither network nor script:'
 paragraph
 echo "    psql -XAtc 'SELECT ownership.page()' integration > ownership.html"
@@ -438,7 +490,7 @@ ok "it is in $checkout/ownership.html: open it in a browser"
 
 done=yes
 echo
-echo "${bold}All nine hold. That took $(($(date +%s) - started)) seconds.${plain}"
+echo "${bold}All ten hold. That took $(($(date +%s) - started)) seconds.${plain}"
 if [ -n "${KEEP:-}" ]; then
 	psql="'$BINDIR/psql' -h $sockets -U postgres"
 	cat <<-END

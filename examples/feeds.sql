@@ -1,7 +1,5 @@
--- The feeds.  The variables erp, crm and pim are connection strings.
+-- A feed.  The variables: feed, publications, and source, the connection string.
+-- The first copy brings the rows that the source has; which system the feed
+-- belongs to is on the map before it.
 
-CREATE SUBSCRIPTION erp_feed CONNECTION :'erp' PUBLICATION erp_items, erp_orders;
-CREATE SUBSCRIPTION crm_feed CONNECTION :'crm' PUBLICATION crm_customers;
--- The product rows come from the ERP; what these two send are updates of them.
-ALTER SUBSCRIPTION crm_feed ADD PUBLICATION crm_notes WITH (copy_data = false);
-CREATE SUBSCRIPTION pim_feed CONNECTION :'pim' PUBLICATION pim_texts WITH (copy_data = false);
+CREATE SUBSCRIPTION :"feed" CONNECTION :'source' PUBLICATION :publications WITH (copy_data = true);

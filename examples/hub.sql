@@ -33,11 +33,17 @@ CREATE TABLE shop.customer (
 );
 CREATE TABLE shop.orders (
 	order_no	text PRIMARY KEY,
-	customer_no	text NOT NULL REFERENCES shop.customer,
+	customer_no	text NOT NULL,
 	total		numeric(10,2) NOT NULL,
 	status		text NOT NULL,
 	tracking_no	text
 );
+
+-- The storefront's orders; the ERP knows how far it is with the first 2,000.
+INSERT INTO shop.orders
+SELECT 'O-' || to_char(n, 'FM00000'), 'C-' || to_char(1 + n % 500, 'FM0000'), 19.80 + n * 13 % 400,
+	CASE WHEN n > 2000 THEN 'cart' ELSE 'placed' END
+FROM generate_series(1, 2020) n;
 
 -- PostgreSQL's own privileges: every system may write every table.
 CREATE ROLE erp_app LOGIN;
@@ -47,3 +53,6 @@ CREATE ROLE storefront_app LOGIN;
 GRANT USAGE ON SCHEMA erp, shop TO erp_app, crm_app, pim_app, storefront_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop
 	TO erp_app, crm_app, pim_app, storefront_app;
+-- A nightly load of the ERP replaces all products.
+GRANT TRUNCATE ON shop.product TO erp_app;
+GRANT SELECT ON erp.item TO erp_app;

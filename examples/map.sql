@@ -1,6 +1,7 @@
 CREATE EXTENSION ownership;
 
--- The systems, and the roles and subscriptions that write as them.
+-- The systems, and the roles and subscriptions that write as them.  The
+-- subscriptions need not be there yet: their first copies are judged, too.
 SELECT ownership.add_system('erp', 'erp', role => 'erp_app', subscription => 'erp_feed');
 SELECT ownership.add_system('crm', 'crm', role => 'crm_app', subscription => 'crm_feed');
 SELECT ownership.add_system('pim', 'pim', role => 'pim_app', subscription => 'pim_feed');
@@ -18,5 +19,5 @@ SELECT ownership.add_tables('erp.*', source => 'erp');
 -- An order's status is the storefront's before checkout, and the ERP's after.
 SELECT ownership.assign_rows('shop.orders', '{status}', 'storefront', $$status IN ('cart', 'checkout')$$);
 
--- The guard goes live, a table at a time, while the feeds run.
+-- The guard goes live.
 CALL ownership.guard_all();

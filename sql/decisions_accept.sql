@@ -22,10 +22,10 @@ UPDATE item SET note = 'new', phone = '33' WHERE id = 3;
 UPDATE item SET price = 33 WHERE id = 3;
 RESET ROLE;
 SELECT made_at AS made FROM item WHERE id = 1 \gset
-SELECT row_key, columns FROM ownership.conflict ORDER BY id;
-SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 1}';
-SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 2}';
-SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 3}';
+SELECT row_key, outcome, columns, resolution FROM ownership.conflict ORDER BY id;
+SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 1}' AND resolved_at IS NULL ORDER BY id;
+SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 2}' AND resolved_at IS NULL ORDER BY id;
+SELECT ownership.accept(id) FROM ownership.conflict WHERE row_key = '{"id": 3}' AND resolved_at IS NULL ORDER BY id;
 SELECT id, sku, price, note, phone, unit, free, total FROM item ORDER BY id;
 SELECT made_at = :'made' AS kept FROM item WHERE id = 1;
 SELECT row_key, resolution FROM ownership.conflict WHERE outcome = 'discarded' ORDER BY id;

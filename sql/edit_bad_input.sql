@@ -195,9 +195,9 @@ SELECT attempt($$SELECT ownership.identify(NULL, role => 'regress_crm')$$);
 -- by function, a role or subscription that does not exist
 SELECT attempt($$SELECT ownership.identify('crm', role => 'regress_crn')$$);
 SELECT attempt($$SELECT ownership.identify('crm', role => 'no such role')$$);
-SELECT attempt($$SELECT ownership.identify('crm', subscription => 'from_crm')$$);
+SELECT attempt($$SELECT ownership.identify('crm', role => 'regress_crm', relay => true)$$);
 SELECT attempt($$SELECT ownership.add_system('shop', 'storefront', role => 'regress_shop_sync')$$);
-SELECT attempt($$SELECT ownership.add_system('shop', 'storefront', subscription => 'from_shop')$$);
+SELECT attempt($$SELECT ownership.identify(NULL, origin => 'hub')$$);
 
 -- link of columns whose types cannot be compared
 SELECT attempt($$SELECT ownership.link('product.sku', '{item.place}')$$);

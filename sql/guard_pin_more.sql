@@ -23,8 +23,11 @@ SELECT ownership.identify(NULL, role => 'pm_steward', steward => true);
 SELECT ownership.assign('pm.product', '{id,region,price}', 'erp', entity => 'product', policy => 'keep');
 SELECT ownership.assign('pm.product', '{title}', 'pim', entity => 'product', policy => 'observe');
 SELECT ownership.assign('pm.product', '{note}', 'crm', entity => 'product', policy => 'create_only');
-SELECT ownership.link('product.id', '{pm.product.id, pm.copy.id}');
-SELECT ownership.link('product.title', '{pm.product.title, pm.copy.title}', authoritative => 'pm.product.title');
+CREATE TABLE pm.item (id int PRIMARY KEY, title text);
+INSERT INTO pm.item SELECT i, 'title ' || i FROM generate_series(1, 4) i;
+SELECT ownership.assign('pm.item', '{id,title}', 'pim', entity => 'item');
+SELECT ownership.link('item.id', '{pm.copy.id}');
+SELECT ownership.link('item.title', '{pm.copy.title}', authoritative => 'pm.item.title');
 SELECT ownership.guard('pm.copy');
 
 -- the row moves to another partition, over SQL; its key changes with it
@@ -128,7 +131,7 @@ RESET ROLE;
 
 -- reconcile() leaves a pinned copy as it is
 SELECT ownership.pin_value('pm.copy', '{"id": 2}', 'title', 'local title');
-SELECT ownership.reconcile('product.title');
+SELECT ownership.reconcile('item.title');
 SELECT * FROM pm.copy ORDER BY id;
 -- a renamed table and column take pins along
 ALTER TABLE pm.copy RENAME COLUMN title TO name;

@@ -1,4 +1,5 @@
--- The CRM: 500 customers, and a price book with the sales team's notes.
+-- The CRM: 500 customers, and a price book of 240 products with the sales team's
+-- notes.
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.customer (
@@ -26,11 +27,12 @@ FROM generate_series(1, 500) n, LATERAL (SELECT
 
 -- the prices are those that it last read from the ERP
 INSERT INTO shop.product
-SELECT 'SKU-' || to_char(n, 'FM00000'), 9.90 + n * 20 % 200
-FROM generate_series(1, 1200) n;
+SELECT 'SKU-' || to_char(n, 'FM00000'), 9.90 + n * 20 % 200, 'Ask for the matching set.'
+FROM generate_series(1, 1200) n
+WHERE n % 10 IN (2, 3);
 
 CREATE PUBLICATION crm_customers FOR TABLE shop.customer
 	WITH (publish = 'insert, update, delete');
 -- The connector is set up to send the whole row, the price too.
 CREATE PUBLICATION crm_notes FOR TABLE shop.product
-	WITH (publish = 'update');
+	WITH (publish = 'insert, update, delete');

@@ -1,4 +1,4 @@
--- The PIM: names, descriptions and brands of 1,200 products, not yet written.
+-- The PIM: names, descriptions and brands of 1,200 products.
 
 CREATE SCHEMA shop;
 CREATE TABLE shop.product (
@@ -10,9 +10,13 @@ CREATE TABLE shop.product (
 );
 
 INSERT INTO shop.product
-SELECT 'SKU-' || to_char(n, 'FM00000')
+SELECT 'SKU-' || to_char(n, 'FM00000'),
+	(ARRAY['Oak', 'Steel', 'Linen', 'Glass', 'Walnut'])[1 + n % 5] || ' '
+		|| (ARRAY['lamp', 'chair', 'bowl', 'tray', 'shelf', 'stool', 'vase'])[1 + n % 7],
+	'Made to last, and to be repaired.',
+	(ARRAY['Nordlicht', 'Casa Uno', 'Werkraum'])[1 + n % 3], 'texts team'
 FROM generate_series(1, 1200) n;
 
 -- The column edited_by stays in the PIM.
 CREATE PUBLICATION pim_texts FOR TABLE shop.product (sku, name, description, brand)
-	WITH (publish = 'update');
+	WITH (publish = 'insert, update, delete');

@@ -54,7 +54,7 @@ waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *k
 	scan->schema = schema;
 	scan->table = table;
 	scan->key = key;
-	scan->rel = table_open(catalog_table("conflict", false), RowExclusiveLock);
+	scan->rel = table_open(catalog_table("conflict", false), AccessShareLock);
 	scan->index = index_open(indexid, AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);
 	InitDirtySnapshot(scan->dirty);
@@ -112,7 +112,7 @@ waiting_end(WaitingScan *scan)
 	index_endscan(scan->scan);
 	ExecDropSingleTupleTableSlot(scan->slot);
 	index_close(scan->index, AccessShareLock);
-	table_close(scan->rel, RowExclusiveLock);
+	table_close(scan->rel, AccessShareLock);
 }
 
 /*

@@ -64,6 +64,7 @@ extern void evidence_history(const RelationMap *map, TupleDesc desc, const Write
 
 /* json.c */
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
+extern Datum evidence_name_array(List *names);
 
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
@@ -112,7 +113,6 @@ extern Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but);
 extern Jsonb *evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made);
 extern Jsonb *evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums);
-extern Datum evidence_name_array(List *names);
 extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 

@@ -65,8 +65,8 @@ why_report_values(Why *why)
 #define OF_THE_ROW                                                               \
 	"WHERE jsonb_hash_extended(row_key, 0) = jsonb_hash_extended($4::jsonb, 0) " \
 	"AND row_key = $4::jsonb AND table_schema = $1 AND table_name = $2 "         \
-	"AND ($3::name = ANY (columns) OR outcome = 'discarded') "
-#define LATEST "ORDER BY id DESC LIMIT 20"
+	"AND ($3::name = ANY (columns) OR outcome = 'discarded') "                   \
+	"AND outcome NOT IN ('parked', 'remembered') ORDER BY id DESC LIMIT 20"
 
 /* Does the caller read history?  Older versions have none. */
 static bool
@@ -102,11 +102,10 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 						 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
 						 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
 						 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW
-						 "AND outcome NOT IN ('parked', 'remembered') " LATEST
 						 ")%s) e "
 						 "ORDER BY id DESC LIMIT 20",
 						 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
-										   "FROM ownership.history " OF_THE_ROW LATEST ")"
+										   "FROM ownership.history " OF_THE_ROW ")"
 										 : ""),
 				&p);
 	for (uint64 i = 0; i < n; i++)

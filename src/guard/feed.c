@@ -215,21 +215,25 @@ feed_see_update(const GuardCall *call)
 		add_names(feed, names);
 }
 
+/* The first copy of a table inserts its first row: remembers the columns that it copies. */
+void
+feed_see_copy(const GuardCall *call)
+{
+	Feed *feed;
+	List *names;
+
+	if (!call->applied || call->state->rows != 1 || !OidIsValid(subscription()) ||
+		!map_is_shared(call->map) || statement_copying(call->map) == NULL)
+		return;
+	feed = feed_of(call->map->home);
+	names = new_names(call, feed, is_copied);
+	if (names != NIL)
+		add_names(feed, names);
+}
+
 /* A worker inserts a row: is the feed known to publish the column? */
 bool
 feed_publishes(const GuardCall *call, const MappedColumn *col)
 {
-	Feed *feed;
-
-	if (!OidIsValid(subscription()))
-		return false;
-	feed = feed_of(call->map->home);
-	if (statement_copying(call->map) != NULL && !names_contain(feed->names, col->name))
-	{
-		List *names = new_names(call, feed, is_copied);
-
-		if (names != NIL)
-			add_names(feed, names);
-	}
-	return names_contain(feed->names, col->name);
+	return OidIsValid(subscription()) && names_contain(feed_of(call->map->home)->names, col->name);
 }

@@ -265,6 +265,7 @@ guard_amend(FunctionCallInfo fcinfo)
 	{
 		Move *move = move_arrives(td, call.map);
 
+		feed_see_copy(&call);
 		if (move != NULL)
 			tuple = move->new_tuple == NULL ? amend_replicated_move(&call, move)
 											: amend_move(&call, move);
@@ -275,10 +276,11 @@ guard_amend(FunctionCallInfo fcinfo)
 			tuple = amend_insert(&call);
 			if (tuple != NULL)
 				amend_remember_defaults(&call, tuple);
-			if (tuple != NULL && call.judge)
-				tuple = land_in_row(&call, tuple);
+			/* what lands is counted as a write of the system whose value it is */
 			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+			if (tuple != NULL && call.judge)
+				tuple = land_in_row(&call, tuple);
 			follow_pins(&call, NULL, tuple);
 		}
 	}
@@ -304,8 +306,7 @@ guard_judge(FunctionCallInfo fcinfo)
 	if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 	{
 		judge_row(&call, td->tg_trigslot, td->tg_newslot, td->tg_updatedcols, false);
-		if (map_updates_key(call.map, td->tg_updatedcols))
-			land_row(&call, td->tg_newslot);
+		land_updated(&call, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{

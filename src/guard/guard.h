@@ -156,6 +156,27 @@ typedef struct Creator
 	Policy default_policy;
 } Creator;
 
+/* A row for which something may wait. */
+typedef struct LandingRow
+{
+	Oid relid;
+	Jsonb *key;
+} LandingRow;
+
+/* What is done in one subtransaction. */
+typedef struct LandingWork
+{
+	const Creator *creator;
+	List *rows; /* LandingRow */
+	int first;	/* the rows from this one on, before `last` */
+	int last;
+	bool by_hand;	 /* apply_waiting(): also what failed before */
+	List *but;		 /* names of columns that take nothing now */
+	List *failed;	 /* names of columns that go on waiting */
+	const char *why; /* for these: the problem */
+	int64 written;	 /* number of values that landed */
+} LandingWork;
+
 /* What a statement may do to the rows of one relation. */
 typedef struct Writes
 {
@@ -275,6 +296,7 @@ extern HeapTuple amend_move(GuardCall *call, const Move *move);
 
 /* feed.c */
 extern void feed_see_update(const GuardCall *call);
+extern void feed_see_copy(const GuardCall *call);
 extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
 
 /* meet.c */
@@ -302,7 +324,20 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
+extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+						 TupleTableSlot *row);
+
+/* land_awaited.c */
+extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);
+
+/* land_write.c */
+extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
+
+/* land_one.c */
+extern RelationMap *land_map(Relation rel);
 extern TupleTableSlot *land_key_slot(const RelationMap *map, Relation rel, Jsonb *key);
+extern List *land_settled(const RelationMap *map, Jsonb *key);
+extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */
 extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);

@@ -88,6 +88,7 @@ judge_move(GuardCall *call)
 	TupleTableSlot *proposed;
 	Move move;
 	Relation from;
+	TupleTableSlot *left;
 	GuardCall there;
 
 	if (!move_arrived(td, call->map, &move))
@@ -98,6 +99,10 @@ judge_move(GuardCall *call)
 	proposed = conflicts_slot(from, move_tuple(td->tg_trigtuple, RelationGetRelid(td->tg_relation),
 											   move.old_relid));
 	judge_row(&there, stored, proposed, move.named, true);
+	left = conflicts_slot(td->tg_relation, move_tuple(move.old_tuple, move.old_relid,
+													  RelationGetRelid(td->tg_relation)));
+	land_updated(call, NULL, left, td->tg_trigslot);
+	ExecDropSingleTupleTableSlot(left);
 	ExecDropSingleTupleTableSlot(stored);
 	ExecDropSingleTupleTableSlot(proposed);
 	table_close(from, NoLock);

@@ -189,8 +189,8 @@ outcome_record_history(const GuardCall *call, TupleTableSlot *stored, TupleTable
 }
 
 /*
- * Counts a written row for activity where BEFORE judges, and records the history of
- * an UPDATE; elsewhere AFTER does.  tuple: the row; NULL: none is written.  row: a
+ * Counts a written row for activity where BEFORE judges, and of an UPDATE records the
+ * history and collects a new key; elsewhere AFTER does.  tuple: the row; NULL: none is written.  row: a
  * slot that contains the tuple, or NULL.
  */
 void
@@ -198,15 +198,19 @@ outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *n
 				  TupleTableSlot *stored, HeapTuple tuple, TupleTableSlot *row)
 {
 	bool history = operation == OPERATION_UPDATE && call->map->history != NULL;
+	bool lands = operation == OPERATION_UPDATE && map_is_shared(call->map) &&
+				 map_updates_key(call->map, named);
 	TupleTableSlot *own = NULL;
 
-	if (!call->judge || tuple == NULL || !(history || activity_counts()))
+	if (!call->judge || tuple == NULL || !(history || lands || activity_counts()))
 		return;
 	if (row == NULL)
 		row = own = conflicts_slot(call->td->tg_relation, tuple);
 	activity_row(call->map, call->system, operation, named, &call->new, stored, row);
 	if (history)
 		outcome_record_history(call, stored, row);
+	if (lands)
+		land_updated(call, named, stored, row);
 	if (own != NULL)
 		ExecDropSingleTupleTableSlot(own);
 }

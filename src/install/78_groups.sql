@@ -3,20 +3,29 @@
  * refuses fields of several owners or policies, but not what splits a group in a
  * table, and not what replication or a dump brings.
  */
+/* A function, so that what PostgreSQL expects it to cost does not count in the view: expensive plans are compiled. */
+CREATE FUNCTION ownership.is_partition_key(table_schema text, table_name text, column_name text)
+RETURNS boolean LANGUAGE SQL STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM pg_namespace n
+		JOIN pg_class t ON t.relnamespace = n.oid AND t.relname = is_partition_key.table_name::name AND t.relkind = 'p'
+		CROSS JOIN LATERAL pg_partition_tree(t.oid) p
+		JOIN pg_partitioned_table k ON k.partrelid = p.relid
+		JOIN pg_attribute a ON a.attrelid = k.partrelid AND a.attnum = ANY (k.partattrs)
+		WHERE n.nspname = is_partition_key.table_schema::name AND a.attname = is_partition_key.column_name::name);
+END;
+COMMENT ON FUNCTION ownership.is_partition_key(text, text, text) IS 'Internal: is a table, or a partition of it, partitioned by the column?';
+
 CREATE VIEW ownership.group_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 WITH member AS (
 	SELECT f.entity, f.column_group, f.name AS field, f.owner, coalesce(f.policy, d.policy) AS policy,
 		ownership.relation_name(c.table_schema, c.table_name) AS relation, c.column_name, r.owners,
 		coalesce(r.rules, '') AS rules,
-		EXISTS (SELECT FROM pg_catalog.pg_partition_tree(t.oid) p
-			JOIN pg_catalog.pg_partitioned_table k ON k.partrelid = p.relid
-			JOIN pg_catalog.pg_attribute a ON a.attrelid = k.partrelid AND a.attnum = ANY (k.partattrs)
-			WHERE a.attname = c.column_name::name) AS partition_key
+		ownership.is_partition_key(c.table_schema, c.table_name, c.column_name) AS partition_key
 	FROM ownership.field f
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
-	LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = c.table_schema::name
-	LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = c.table_name::name AND t.relkind = 'p'
 	LEFT JOIN LATERAL (SELECT string_agg(format('%L by %L', o.row_filter, o.owner), ', ' ORDER BY o.position) AS rules,
 			array_agg(o.owner) AS owners
 		FROM ownership.row_owner o

@@ -165,7 +165,7 @@ typedef struct RelationMap
 	Oid key_index;		   /* finds the row of a key, see map_key.c; InvalidOid: none */
 	bool key_is_whole;	   /* its columns are key_attrs: what waits for a key belongs to its row */
 	Bitmapset *primary;	   /* columns of the primary key, offset as `foreign` */
-	bool waits;			   /* something may wait for a row of the table; see map_key.c */
+	bool waits;			   /* something may wait for a row of the table; see map_wait.c */
 	Interval *remember;	   /* how long deleted values are; NULL: ownership.remember */
 	int text_needs;		   /* value_text_needs() of all columns */
 	struct ExprContext *econtext; /* in which filters are evaluated */
@@ -278,6 +278,8 @@ extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber att
 
 /* map_key.c */
 extern bool map_is_shared(const RelationMap *map);
+
+/* map_wait.c */
 extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);

@@ -278,8 +278,10 @@ sub make_map
 	{
 		$c->{owner} = $c->{unowned} || chance(0.15) ? undef : pick(@systems);
 		$c->{policy} = pick(qw(observe fill create_only keep reject), undef);
+		$c->{policy} = 'keep' if $self->{with}{waiting} && $c->{key} && chance(0.4);
 		$c->{on_blank} = pick(qw(observe keep reject), undef) if $self->{with}{blanks} && !$c->{key};
 		$c->{history} = chance(0.4) if $self->{with}{history};
+		$c->{sensitive} = chance(0.15) && !$c->{history} if $self->{with}{waiting} && !$c->{key};
 		next if $c->{key} || $c->{unowned} || !chance(0.25);
 		# row owners: the first filter that is true counts
 		for (1 .. 1 + int(rand(2)))
@@ -302,6 +304,8 @@ sub make_map
 	$self->make_groups if $self->{with}{groups};
 	$self->{source} = chance(0.2) ? pick(@systems) : undef;
 	$self->{default_policy} = pick(qw(reject reject keep observe));
+	$self->{remember} = $self->{with}{waiting} ? pick(undef, undef, '1 hour', '0') : undef;
+	$self->{remembers_briefly} = ($self->{remember} // '') eq '0';
 	$self->make_side if $self->{with}{side};
 	return;
 }
@@ -435,6 +439,7 @@ sub make_statement
 		$s{r} = pick(@{ $self->{column}{r}{values} }) if $self->{column}{r};
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
+	$self->make_awaited($self->{hub} // $model, \%s) if $self->{with}{waiting};
 	$self->make_into(\%s) if $self->{with}{partition_defaults} && !defined $s{move} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{
@@ -619,7 +624,7 @@ END
 	}
 	$sql .= sprintf("UPDATE ownership.field SET column_group = '%s' WHERE entity = 'fz.t' AND name = %s;\n", $_->{group}, Oracle::quote($_->{name}))
 	  for grep { $_->{group} } @columns;
-	$sql .= $self->side_map_sql;
+	$sql .= $self->side_map_sql . $self->waiting_map_sql;
 	$sql .= "UPDATE ownership.mirrored_table SET source = '$self->{source}' WHERE table_name = 't';\n" if $self->{source};
 	$sql .= "SET ownership.default_policy = '$self->{default_policy}';\n";
 	$sql .= "SELECT format('ALTER DATABASE %I SET ownership.default_policy = %L', current_database(), '$self->{default_policy}') \\gexec\n";
@@ -812,13 +817,14 @@ sub look_sql
 	my $order = join(', ', 1 .. @{ $self->{keys} });
 	my $columns = join(', ', map { identifier($_->{name}) } @{ $self->{columns} });
 	my $recorded = join(' UNION ALL ', map {
-		"SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.$_ WHERE id > :last AND outcome <> 'rejected'"
+		"SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) FROM ownership.$_ WHERE id > :last AND outcome NOT IN ('rejected', 'parked', 'remembered')"
 	} qw(conflict history));
 
 	return
 		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
 	  . ($self->{side} ? "SELECT 'l', id, a, b FROM fz.l ORDER BY id COLLATE \"C\";\n" : '')
-	  . "\\echo \@E\n$recorded;\n";
+	  . "\\echo \@E\n$recorded;\n"
+	  . "\\echo \@W\n" . Oracle::Model::waiting_sql();
 }
 
 sub script
@@ -868,13 +874,18 @@ sub same_error
 sub same_state
 {
 	my ($self, $model, $evidence, $seen) = @_;
-	my ($rows, $recorded) = $seen =~ /^\@R\n(.*?)^\@E\n(.*?)(?:^\@|\z)/ms;
+	my ($rows, $recorded, $waiting) = $seen =~ /^\@R\n(.*?)^\@E\n(.*?)^\@W\n(.*?)(?:^\@|\z)/ms;
 	my $want = $model->dump;
 
 	return "expected rows\n$want\ngot\n$rows" if $want ne $rows;
 	my @got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $recorded);
 	my @want = sort map { Oracle::encode($self->tidy($_)) } @$evidence;
-	return "@got" eq "@want" ? undef : "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
+	return "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got) if "@got" ne "@want";
+	@got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $waiting);
+	@want = sort map { Oracle::encode($self->tidy($_)) } $model->dump_waiting;
+	return undef if "@got" eq "@want";
+	my %both = map { my $x = $_; $x => scalar grep { $_ eq $x } @got } @want;
+	return "expected what waits\n" . join("\n", grep { !$both{$_} } @want) . "\ngot\n" . join("\n", grep { !exists $both{$_} } @got);
 }
 
 # The first difference, as text; undef if there is none.  Sets `last` to the number

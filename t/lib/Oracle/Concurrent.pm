@@ -252,12 +252,15 @@ sub predict
 	my (@errors, @evidence);
 
 	return $self->SUPER::predict($s) if $s->{kind} ne 'race';
+	$self->{open} = 1;
 	for my $first (@{ $s->{first} })
 	{
 		my $result = $self->SUPER::predict($first);
 		push @errors, $result->{errors};
 		push @evidence, @{ $result->{evidence} };
 	}
+	$self->{open} = 0;
+	$self->end_transaction;
 	my $after = $self->copy_state;
 	if ($s->{end} eq 'ROLLBACK')
 	{
@@ -267,7 +270,11 @@ sub predict
 	}
 	# a statement that does not wait is judged by the map from before the transaction
 	$self->{map} = $before->{map} if !$waited;
-	my $result = $self->trial(sub { $self->follow($s->{second}, $before, $s->{isolation} ne 'read committed') });
+	my $result = $self->trial(sub {
+			$self->follow($s->{second}, $before, $s->{isolation} ne 'read committed');
+			$self->land if !%{ $self->{errors} };
+		});
+	$self->end_transaction;
 	$self->{map} = $after->{map} if $s->{end} eq 'COMMIT';
 	# a statement is judged by the map of its beginning; the edit comes later
 	$self->SUPER::predict($s->{meanwhile}) if $waited && $s->{meanwhile};

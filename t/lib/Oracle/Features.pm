@@ -37,6 +37,8 @@ our %features = (
 	groups => { weight => 0.4, kinds => 'rcR' },
 	# fields whose changes are recorded, whoever makes them
 	history => { weight => 0.4, kinds => 'rcR' },
+	# values that wait for rows: parked and remembered; without it, nothing waits
+	waiting => { weight => 0.9, kinds => 'rcR' },
 	# values whose text depends on settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and
@@ -107,7 +109,7 @@ sub make_triggers
 sub make_side
 {
 	my ($self) = @_;
-	my $side = bless { table => 'l', layout => 'plain', with => {}, writers => $self->{writers}, default_policy => $self->{default_policy} }, 'Oracle::Round';
+	my $side = bless { table => 'l', layout => 'plain', with => { waiting => $self->{with}{waiting} }, writers => $self->{writers}, default_policy => $self->{default_policy} }, 'Oracle::Round';
 
 	$side->add_column({ name => 'id', type => 'text', key => 1 });
 	$side->add_column({ name => 'a', type => 'text', default => pick(undef, '7') });
@@ -164,6 +166,52 @@ sub side_map_sql
 	return '' if !$self->{side};
 	return join('', map { sprintf("SELECT ownership.assign('fz.l', '{%s}', %s, policy => %s);\n", $_->{name}, map { Oracle::quote($_) } @$_{qw(owner policy)}) }
 		  @{ $self->{side}{round}{columns} });
+}
+
+# What a table remembers, and for how long.  Without the index, as before its version
+# of the extension's tables, no values wait.
+sub waiting_map_sql
+{
+	my ($self) = @_;
+	return "DROP INDEX ownership.conflict_waiting_idx;\n" if !$self->{with}{waiting};
+	return join('',
+		map { sprintf("UPDATE ownership.field SET sensitive = true WHERE entity = 'fz.t' AND name = %s;\n", Oracle::quote($_->{name})) }
+		  grep { $_->{sensitive} } @{ $self->{columns} })
+	  . (defined $self->{remember} ? "UPDATE ownership.mirrored_table SET remember = '$self->{remember}' WHERE table_name = 't';\n" : '');
+}
+
+# Lets the statement make rows for which something waits, or delete rows; mostly as
+# the owner of the key, who may.
+sub make_awaited
+{
+	my ($self, $model, $s) = @_;
+	my %open = map { $_->{key} => $_->{row_key} } grep { !defined $_->{resolution} } values %{ $model->{waiting} };
+	my @keys = map { $open{$_} } sort keys %open;
+	my $owner = $model->{map}{id}{owner};
+
+	return if $s->{kind} !~ /^(insert|upsert|nothing|copy|merge|rekey|delete)$/ || chance(0.4);
+	$s->{writer} = chance(0.2) ? pick('steward', 'superuser') : $owner if defined $owner && chance(0.6);
+	$s->{enforcement} = 'on' if chance(0.8);
+	return if !@keys;
+	if ($s->{rows})
+	{
+		my %taken;
+
+		for my $row (@{ $s->{rows} })
+		{
+			$row = { %$row, %{ pick(@keys) } } if chance(0.8);
+		}
+		$s->{rows} = [ grep { !$taken{ $_->{id} }++ } @{ $s->{rows} } ];
+	}
+	elsif ($s->{kind} eq 'rekey' && chance(0.7))
+	{
+		my $key = pick(@keys);
+
+		$s->{to} = { map { $_->{name} => $key->{ $_->{name} } } @{ $s->{set} } };
+		$s->{r} = $key->{r} if defined $s->{r} && $s->{set}[0]{name} eq 'id';
+		$s->{ids} = [ $key->{id} ] if $s->{set}[0]{name} eq 'r';
+	}
+	return;
 }
 
 # The INSERT leaves the id to the database: an identity, a serial, or a function

@@ -8,14 +8,17 @@ package Oracle::Model;
 use strict;
 use warnings;
 
+use Oracle::Waiting;
+
 my $serial = 0;
 
 sub new
 {
 	my ($class, $round) = @_;
-	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [] }, $class;
+	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], waiting => {}, made => [] }, $class;
 	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank}, history => $_->{history} } for @{ $round->{columns} };
 	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
+	$self->begin_transaction;
 	return $self;
 }
 
@@ -24,7 +27,7 @@ sub copy_state
 	my ($self) = @_;
 	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
 	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, side => $self->{side} && $self->{side}->copy_state };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, waiting => { %{ $self->{waiting} } }, side => $self->{side} && $self->{side}->copy_state };
 }
 
 sub restore
@@ -33,6 +36,7 @@ sub restore
 	$self->{rows} = $state->{rows};
 	$self->{memory} = $state->{memory};
 	$self->{map} = $state->{map};
+	$self->{waiting} = $state->{waiting};
 	$self->{side}->restore($state->{side}) if $self->{side};
 	return;
 }
@@ -82,7 +86,7 @@ sub blank_verdict
 	my $on_blank = $self->{map}{ $c->{name} }{on_blank};
 	my $writer = $self->writer($s);
 
-	return undef if !defined $on_blank || defined $self->{round}{source} || $s->{enforcement} eq 'off' || blank($c, $stored) || !blank($c, $new);
+	return undef if $writer->{relay} || !defined $on_blank || defined $self->{round}{source} || $s->{enforcement} eq 'off' || blank($c, $stored) || !blank($c, $new);
 	return 'overridden' if $writer->{steward};
 	return 'observed' if $s->{enforcement} eq 'observe' || $on_blank eq 'observe';
 	return 'kept' if $on_blank eq 'keep' || (($writer->{worker} || $writer->{in_worker}) && !$writer->{strict});
@@ -158,7 +162,7 @@ sub foreign
 	my $system = $self->writer($s)->{system};
 	my $owner = $self->owner($c, $row);
 
-	return 0 if $s->{enforcement} eq 'off' || !defined $owner;
+	return 0 if $s->{enforcement} eq 'off' || !defined $owner || $self->writer($s)->{relay};
 	return 0 if defined $system && ($system eq $owner || ($self->{round}{source} // '') eq $system);
 	return 1;
 }
@@ -201,7 +205,7 @@ sub unrecorded
 		# where the key is not whole, the proposal replaces it, whatever came between
 		$at .= "\0$value" if @said < @{ $self->{round}{keys} };
 		$last = $self->{memory}{$at};
-		return () if $last && without($last->{value}, @$made) eq without($value, @$made) && !grep { !$last->{columns}{$_} } @columns;
+		return () if $last && same_names($last->{value}, $value) && without($last->{value}, @$made) eq without($value, @$made) && !grep { !$last->{columns}{$_} } @columns;
 		$self->{memory}{$at} = { value => $value, columns => { map { $_ => 1 } @columns } } if @columns;
 		return @columns;
 	}
@@ -216,6 +220,13 @@ sub unrecorded
 	@fresh = grep { $fresh{$_} } @columns;
 	$self->{memory}{"$at\0$_"} = Oracle::encode(values_of($proposed, $_)) for @fresh;
 	return @fresh;
+}
+
+# Have two rows as JSON the same columns?
+sub same_names
+{
+	my ($a, $b) = map { ref $_ ? join("\0", sort keys %$_) : '' } map { Oracle::decode($_) } @_;
+	return $a eq $b;
 }
 
 # A row as JSON without some of its columns.
@@ -300,6 +311,7 @@ sub insert
 		return;
 	}
 	@kept = grep { $verdicts{$_} eq 'kept' } keys %verdicts;
+	my $creates = (grep { $_ eq 'discarded' } values %verdicts) ? 'no' : 'yes';
 	if ($self->writer($s)->{worker} && !grep { $_ eq 'discarded' } values %verdicts)
 	{
 		# there is no default to store: over SQL that is an error, see below
@@ -312,6 +324,7 @@ sub insert
 		my $whole = $self->whole(\%row);
 		# values that the database made; a replicated INSERT does not say which
 		my @made = $s->{kind} eq 'feed' ? () : grep { !$named{$_} && $r->default($s, $r->{column}{$_})->{computed} } keys %$whole;
+		return if $creates eq 'no' && $self->park($s, \%row, \%named, \@made, %verdicts);
 		delete @$whole{ 'id', @made } if $s->{start};
 		@columns = $self->unrecorded($s, 'discarded INSERT', \%row, $whole, \@made, @columns);
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
@@ -327,8 +340,10 @@ sub insert
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
+	$self->fill($s, \%final, \%named) if $self->writer($s)->{worker};
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
+	$self->made($s, \%final) if !$self->writer($s)->{worker} && !$s->{start};
 	$self->after($s, \%final);
 	return;
 }
@@ -373,11 +388,10 @@ sub write_side
 
 	# a carrier writes as the source of the table; the side table has none
 	$writer = { %$writer, system => undef } if ($writer->{kind} // '') eq 'carrier';
-	@$side{qw(errors evidence)} = @$self{qw(errors evidence)};
-	$side->part({
+	@$side{qw(errors evidence xact made)} = (@$self{qw(errors evidence xact)}, []);
+	$side->statement({
 			kind => 'upsert', rows => [ $self->{round}->side_row($row) ], named => [ @columns{qw(id a b)} ], set => [ @columns{qw(a b)} ],
-			enforcement => $s->{enforcement}, writer => $writer->{worker} ? { %$writer, worker => 0, in_worker => 1 } : $writer },
-		$side->copy_state);
+			enforcement => $s->{enforcement}, writer => $writer->{worker} ? { %$writer, worker => 0, in_worker => 1 } : $writer });
 	return;
 }
 
@@ -452,6 +466,7 @@ sub update
 		$final{rid} = ++$serial;
 	}
 	# a worker skips an UPDATE of which nothing is left
+	$self->made($s, \%final) if $was ne $is;
 	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
 }
@@ -505,6 +520,7 @@ sub delete
 		return;
 	}
 	$self->allowed($s, 'DELETE', $stored, $stored, undef, %verdicts);
+	$self->remember($s, 'DELETE', $stored);
 	delete $self->{rows}{ $self->{round}->key_of($stored) };
 	return;
 }
@@ -524,6 +540,7 @@ sub truncate
 		my @columns = grep { $verdicts{$_} eq $outcome } keys %verdicts;
 		$self->evidence($s, 'TRUNCATE', $outcome, \@columns, undef, undef, undef) if @columns;
 	}
+	$self->remember($s, 'TRUNCATE', $_) for values %{ $self->{rows} };
 	$self->{rows} = {};
 	return;
 }
@@ -532,7 +549,9 @@ sub truncate
 sub predict
 {
 	my ($self, $s) = @_;
-	return $self->trial(sub { $self->statement($s) });
+	my $result = $self->trial(sub { $self->statement($s) });
+	$self->end_transaction if !@{ $self->{saved} } && !$self->{open};
+	return $result;
 }
 
 # Runs a part of the model; an error undoes everything.
@@ -544,6 +563,7 @@ sub trial
 	$self->{errors} = {};
 	$self->{evidence} = [];
 	$self->{let_in} = 0;
+	$self->{made} = [];
 	$work->();
 	if (%{ $self->{errors} })
 	{
@@ -559,6 +579,7 @@ sub statement
 	my $before = $self->copy_state;
 
 	$self->part($_, $before) for $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
+	$self->land if !%{ $self->{errors} };
 	return;
 }
 

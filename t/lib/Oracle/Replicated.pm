@@ -34,11 +34,12 @@ sub make_map
 	my ($self) = @_;
 
 	$self->SUPER::make_map;
-	my $kind = pick(qw(system system system nobody steward carrier));
+	my $kind = pick(qw(system system system nobody steward carrier), $self->{with}{waiting} ? qw(system relay) : ());
 	my $feed = $self->{feed} = { role => 'postgres', worker => 1, kind => $kind, strict => chance(0.25) };
 	$feed->{system} = $feed->{named} = pick(@Oracle::Round::systems) if $kind eq 'system';
 	$feed->{system} = $self->{source} if $kind eq 'carrier';
 	$feed->{steward} = 1 if $kind eq 'steward';
+	$feed->{relay} = 1 if $kind eq 'relay';
 	$feed->{strict} = 0 if $kind eq 'nobody';
 	$self->{writers} = { %{ $self->{writers} }, feed => $feed };
 
@@ -66,6 +67,9 @@ sub make_statements
 	$self->{seeded} = $self->{feed}{strict} || chance(0.5);
 	@sync{qw(writer enforcement)} = qw(superuser off) if $self->{seeded};
 	$sync{rows} = [ map { $self->new_row($_, $sync{named}) } $self->ids($model, int(rand(8))) ];
+	# others have made some rows before
+	$sync{there} = [ map { { %{ $self->new_row($_->{id}, $self->{columns}) }, $_->{r} && chance(0.8) ? (r => $_->{r}) : () } } grep { chance(0.4) } @{ $sync{rows} } ]
+	  if !$self->{seeded} && !defined $self->{source};
 	$self->{always} = 1;
 	$self->add_statement($model, \%sync);
 	for (2 .. $self->{opt}{statements} // 40)
@@ -82,6 +86,7 @@ sub make_feed
 	my @parts;
 
 	local $self->{columns} = $self->{published};
+	local $self->{hub} = $model;
 	for (1 .. pick(1, 1, 1, 2, 3))
 	{
 		my $part;
@@ -200,23 +205,30 @@ END
 	return $sql;
 }
 
+sub rows_sql
+{
+	my ($named, @rows) = @_;
+	return '' if !@rows;
+	return 'INSERT INTO fz.t (' . join(', ', map { Oracle::Round::identifier($_->{name}) } @$named) . ') VALUES '
+	  . join(', ', map { Oracle::Round::tuple($_, undef, undef, @$named) } @rows) . ";\n";
+}
+
 sub sync_sql
 {
 	my ($self, $s) = @_;
 	my $feed = $self->{feed};
-	my $rows = !@{ $s->{rows} } ? ''
-	  : 'INSERT INTO fz.t (' . join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $s->{named} }) . ') VALUES '
-	  . join(', ', map { Oracle::Round::tuple($_, undef, undef, @{ $s->{named} }) } @{ $s->{rows} }) . ";\n";
+	my $rows = rows_sql($s->{named}, @{ $s->{rows} });
+	my $there = rows_sql($self->{columns}, @{ $s->{there} // [] });
 	my $sql = $rows . "SELECT count(*) FROM pg_create_logical_replication_slot(:'source', 'pgoutput');\n" . hub_session();
 
-	$sql .= "SET ownership.enforcement = off;\n${rows}RESET ownership.enforcement;\n" if $self->{seeded};
+	$sql .= "SET ownership.enforcement = off;\n" . ($self->{seeded} ? $rows : $there) . "RESET ownership.enforcement;\n";
 	$sql .= "SELECT format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION fz WITH (%s)', 'fz_' || :'hub', "
 	  . "format('host=%s port=%s user=%s dbname=%s', :'HOST', :'PORT', :'USER', :'source'), "
 	  . "'slot_name = ' || :'source' || ', create_slot = false, enabled = false, disable_on_error = true"
 	  . ($self->{seeded} ? ', copy_data = false' : '')
 	  . ($self->{options} ? ", $self->{options}" : '') . "') \\gexec\n";
-	$sql .= sprintf("SELECT ownership.identify(%s, subscription => 'fz_' || :'hub', strict => %s, steward => %s, carrier => %s) \\g /dev/null\n",
-		Oracle::quote($feed->{named}), map { $_ ? 'true' : 'false' } $feed->{strict}, $feed->{steward}, $feed->{kind} eq 'carrier')
+	$sql .= sprintf("SELECT ownership.identify(%s, subscription => 'fz_' || :'hub', strict => %s, steward => %s, carrier => %s, relay => %s) \\g /dev/null\n",
+		Oracle::quote($feed->{named}), map { $_ ? 'true' : 'false' } $feed->{strict}, $feed->{steward}, $feed->{kind} eq 'carrier', $feed->{relay})
 	  if $feed->{kind} ne 'nobody';
 	return $sql . "SELECT format('ALTER SUBSCRIPTION %I ENABLE', 'fz_' || :'hub') \\gexec\nCALL fz.settle(NULL) \\gset\n";
 }
@@ -369,6 +381,7 @@ sub new
 	my $self = $class->SUPER::new($round);
 
 	$self->{source} = Oracle::Source->new($round);
+	$self->{known} = {};
 	return $self;
 }
 
@@ -379,8 +392,10 @@ sub predict
 
 	return $self->SUPER::predict($s) if $s->{kind} !~ /^(feed|sync)$/;
 	@changes = $self->{source}->changes($s->{kind} eq 'feed' ? @{ $s->{parts} } : { %$s, kind => 'insert' });
-	return $self->trial(
+	my $result = $self->trial(
 		sub {
+			$self->SUPER::insert({ %$s, kind => 'insert', writer => 'superuser', enforcement => 'off', named => $self->{round}{columns} }, $_)
+			  for @{ $s->{there} // [] };
 			for my $change (@changes)
 			{
 				my ($operation, $old, $new, $sent) = @$change{qw(operation old new sent)};
@@ -394,7 +409,62 @@ sub predict
 				else { $self->truncate($s); }
 				return if %{ $self->{errors} };
 			}
+			$self->land;
 		});
+	$self->end_transaction;
+	return $result;
+}
+
+sub copy_state
+{
+	my ($self) = @_;
+	return { %{ $self->SUPER::copy_state }, known => { %{ $self->{known} } } };
+}
+
+sub restore
+{
+	my ($self, $state) = @_;
+	$self->SUPER::restore($state);
+	$self->{known} = $state->{known};
+	return;
+}
+
+# A replicated INSERT in a shared table; if its row is there, it is an UPDATE of that.
+sub insert
+{
+	my ($self, $s, $given, %opt) = @_;
+	my $r = $self->{round};
+	my $system = $self->writer($s)->{system};
+	my %named = map { $_->{name} => 1 } @{ $s->{named} };
+	my $row = $self->new_row($s, $given);
+	my $stored = $self->{rows}{ $r->key_of($row) };
+
+	return $self->SUPER::insert($s, $given, %opt) if !$self->writer($s)->{worker} || defined $r->{source};
+	# the first copy says what the feed publishes
+	if ($s->{kind} eq 'sync' && !$r->suppressed($self->writer($s), $row)) { $self->{known}{$_} = 1 for keys %named; }
+	return $self->SUPER::insert($s, $given, %opt) if !$stored;
+	return if !$self->before($s, $row);
+	my @written = grep {
+		my $value = $row->{ $_->{name} };
+		my $own = defined $system && ($self->owner($_, $stored) // '') eq $system && $self->{known}{ $_->{name} };
+		!$_->{key} && ($own || (defined $value && $self->writes($s, $_, $value, $named{ $_->{name} })))
+	} @{ $r->{columns} };
+	$self->update($s, $stored, $row, @written) if @written;
+	return;
+}
+
+# The feed is known to publish what its UPDATEs name; triggers for UPDATE see no moves.
+sub update
+{
+	my ($self, $s, $stored, $to, @set) = @_;
+	my $r = $self->{round};
+	my %new = (%$stored, map { $_->{name} => $to->{ $_->{name} } } @set);
+
+	if ($self->writer($s)->{worker} && !defined $r->{source} && ($r->partition($stored))[0] eq ($r->partition(\%new))[0])
+	{
+		$self->{known}{ $_->{name} } = 1 for @set;
+	}
+	return $self->SUPER::update($s, $stored, $to, @set);
 }
 
 1;

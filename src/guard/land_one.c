@@ -1,0 +1,339 @@
+/*
+ * land_one.c
+ *		Waiting values land in one row, by an UPDATE.
+ *
+ * The extension writes them itself; what the creator brought into these columns is
+ * kept out, and is evidence.  What waited for the row is resolved.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "storage/lmgr.h"
+#include "utils/jsonb.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../statement/statement.h"
+#include "../activity/activity.h"
+#include "../evidence/evidence.h"
+#include "guard.h"
+
+/* The map by which the statement that ends was judged; else the newest. */
+RelationMap *
+land_map(Relation rel)
+{
+	Moment *moment = statement_seen_moment();
+
+	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
+}
+
+/* A row with the key, for an index to find. */
+TupleTableSlot *
+land_key_slot(const RelationMap *map, Relation rel, Jsonb *key)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, true, RelationGetDescr(rel)->natts * sizeof(bool));
+	for (int i = 0; i < map->nkey_attrs; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), map->key_attrs[i] - 1);
+		char *text;
+
+		if (value_object_text(key, NameStr(att->attname), &text) != VALUE_TEXT)
+			continue;
+		slot->tts_values[att->attnum - 1] = value_from_text(att->atttypid, text);
+		slot->tts_isnull[att->attnum - 1] = false;
+	}
+	ExecStoreVirtualTuple(slot);
+	return slot;
+}
+
+/* Waits until nobody else writes what waits for the row; a list of Waiting. */
+List *
+land_settled(const RelationMap *map, Jsonb *key)
+{
+	TransactionId pending;
+	List *waiting;
+
+	for (;;)
+	{
+		waiting = evidence_waiting(map, key, &pending);
+		if (!TransactionIdIsValid(pending))
+			return waiting;
+		CHECK_FOR_INTERRUPTS();
+		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+	}
+}
+
+/* What the creator brought into columns that take another value is kept out, and is evidence. */
+static void
+record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+{
+	ConflictSet set = {0};
+	Evidence e = {0};
+	ListCell *lc;
+
+	set.items = palloc0(Max(list_length(chosen), 1) * sizeof(Conflict));
+	set.strictest = VERDICT_KEEP;
+	foreach(lc, chosen)
+	{
+		const Landed *landed = lfirst(lc);
+		MappedColumn *col = landed->col;
+		const char *owner = map_owner(map, col, t->slot);
+		bool isnull;
+		Datum value = slot_getattr(t->slot, col->attnum, &isnull);
+
+		if (isnull || owner == NULL ||
+			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)) ||
+			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
+						   t->changed->tts_isnull[col->attnum - 1]))
+			continue;
+		set.items[set.n].col = col;
+		set.items[set.n].owner = owner;
+		set.items[set.n++].verdict = VERDICT_KEEP;
+	}
+	if (set.n == 0)
+		return;
+	e.map = map;
+	e.desc = RelationGetDescr(t->rel);
+	e.writer = writer_current();
+	e.system = creator->system;
+	e.operation = OPERATION_UPDATE;
+	e.outcome = VERDICT_KEEP;
+	e.conflicts = &set;
+	e.stored = t->changed;
+	e.proposed = t->slot;
+	e.final = t->changed;
+	evidence_record(&e);
+}
+
+/* What triggers changed when values landed is a write of the creator in the history of the row. */
+static void
+record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+{
+	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+	ListCell *lc;
+
+	slot_getallattrs(t->changed);
+	ExecCopySlot(row, t->changed);
+	foreach(lc, chosen)
+	{
+		int att = ((Landed *) lfirst(lc))->col->attnum - 1;
+
+		row->tts_values[att] = t->slot->tts_values[att];
+		row->tts_isnull[att] = t->slot->tts_isnull[att];
+	}
+	evidence_history(map, RelationGetDescr(t->rel), writer_current(), creator->system, t->slot, row);
+	ExecDropSingleTupleTableSlot(row);
+}
+
+/* A value that landed is a write of its system in the history of the row. */
+static void
+record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+{
+	List *systems = NIL;
+	ListCell *lc;
+
+	if (map->history == NULL)
+		return;
+	foreach(lc, chosen)
+	{
+		const char *owner = map_owner(map, ((Landed *) lfirst(lc))->col, t->slot);
+
+		if (owner != NULL && !names_contain(systems, owner))
+			systems = lappend(systems, unconstify(char *, owner));
+	}
+	foreach(lc, systems)
+	{
+		TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+		ListCell *lc2;
+
+		/* the row with the values of this system alone */
+		ExecCopySlot(row, t->slot);
+		foreach(lc2, chosen)
+		{
+			MappedColumn *col = ((Landed *) lfirst(lc2))->col;
+			const char *owner = map_owner(map, col, t->slot);
+
+			if (owner == NULL || strcmp(owner, lfirst(lc)) != 0)
+				continue;
+			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
+			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
+		}
+		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
+		ExecDropSingleTupleTableSlot(row);
+	}
+	record_derived(map, t, chosen, creator);
+}
+
+/* Updates the row with the chosen values. */
+static void
+write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen, LandingWork *work)
+{
+	Bitmapset *named = NULL;
+	StoredTable *t;
+	ListCell *lc;
+	bool changes = false;
+
+	foreach(lc, chosen)
+		named = bms_add_member(named, ((Landed *) lfirst(lc))->col->attnum -
+										  FirstLowInvalidHeapAttributeNumber);
+	t = stored_open(rel, named);
+	trigger_list_silence(t->rri->ri_TrigDesc);
+	ExecCopySlot(t->slot, found);
+	t->slot->tts_tid = found->tts_tid;
+	stored_copy(t);
+	foreach(lc, chosen)
+	{
+		const Landed *landed = lfirst(lc);
+		int att = landed->col->attnum - 1;
+
+		t->changed->tts_isnull[att] = landed->text == NULL;
+		if (landed->text != NULL)
+			t->changed->tts_values[att] =
+				value_from_text(TupleDescAttr(RelationGetDescr(rel), att)->atttypid, landed->text);
+		changes |=
+			value_changed(&landed->col->type, t->slot->tts_values[att], t->slot->tts_isnull[att],
+						  t->changed->tts_values[att], t->changed->tts_isnull[att]);
+	}
+	if (changes)
+	{
+		record_replaced(map, t, chosen, work->creator);
+		stored_update(t);
+		record_history(map, t, chosen, work->creator);
+		foreach(lc, chosen)
+		{
+			const Landed *landed = lfirst(lc);
+
+			activity_value(map, map_owner(map, landed->col, t->slot), landed->col);
+		}
+	}
+	work->written += list_length(chosen);
+	stored_close(t);
+}
+
+/* Resolves what waited for the row: some of its values landed, or others did. */
+static void
+resolve(List *waiting, List *chosen, const LandingWork *work)
+{
+	StoredTable *t = evidence_open();
+	ListCell *lc;
+	ListCell *lc2;
+
+	foreach(lc, waiting)
+	{
+		const Waiting *w = lfirst(lc);
+		const char *resolution = "superseded";
+		List *stuck = NIL;
+
+		foreach(lc2, work->failed)
+		{
+			char *text;
+
+			if (value_object_text(w->values, lfirst(lc2), &text) != VALUE_ABSENT)
+				stuck = lappend(stuck, lfirst(lc2));
+		}
+		foreach(lc2, chosen)
+		{
+			if (((Landed *) lfirst(lc2))->from == w)
+				resolution = "applied";
+		}
+		if (stuck != NIL)
+			(void) evidence_still_waits(t, w, stuck, work->why);
+		else
+			(void) evidence_resolve(t, w, resolution);
+	}
+	stored_close(t);
+}
+
+/* Leaves out what failed before, unless a user asks for it. */
+static List *
+without_stuck(List *waiting)
+{
+	List *rest = NIL;
+	ListCell *lc;
+
+	foreach(lc, waiting)
+		if (!((Waiting *) lfirst(lc))->stuck)
+			rest = lappend(rest, lfirst(lc));
+	return rest;
+}
+
+/*
+ * apply_waiting(): a value that the row has by now stands before what waits, which
+ * goes on waiting.
+ */
+static void
+leave_written(List *chosen, TupleTableSlot *found, LandingWork *work)
+{
+	ListCell *lc;
+
+	foreach(lc, chosen)
+	{
+		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		bool isnull;
+		Datum value = slot_getattr(found, col->attnum, &isnull);
+
+		if (isnull ||
+			(col->defaults->constant &&
+			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)))
+			continue;
+		work->but = lappend(work->but, col->name);
+		work->failed = lappend(work->failed, col->name);
+		work->why = "The row has another value since.";
+	}
+}
+
+/* Lets what waits for one row land in it. */
+void
+land_one(const LandingRow *row, LandingWork *work)
+{
+	List *but = work->but;
+	List *failed = work->failed;
+	Relation rel = table_open(row->relid, RowExclusiveLock);
+	RelationMap *map = land_map(rel);
+	TupleTableSlot *key;
+	TupleTableSlot *found;
+	List *waiting;
+	List *chosen;
+
+	map_enter();
+	if (evidence_can_wait(map))
+	{
+		waiting = land_settled(map, row->key);
+		if (!work->by_hand)
+			waiting = without_stuck(waiting);
+		key = land_key_slot(map, rel, row->key);
+		found = table_slot_create(rel, NULL);
+		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
+		{
+			chosen = waits_choose(map, waiting, found, work->creator, work->but);
+			if (work->by_hand)
+			{
+				leave_written(chosen, found, work);
+				chosen = waits_choose(map, waiting, found, work->creator, work->but);
+			}
+			chosen = pin_sift(map, rel, row->key, chosen);
+			if (chosen != NIL)
+				write_values(map, rel, found, chosen, work);
+			resolve(waiting, chosen, work);
+			map_waits_no_more(map);
+			work->but = but;
+			work->failed = failed;
+		}
+		ExecDropSingleTupleTableSlot(found);
+		ExecDropSingleTupleTableSlot(key);
+	}
+	map_leave();
+	table_close(rel, NoLock);
+}

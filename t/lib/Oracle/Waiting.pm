@@ -1,0 +1,325 @@
+# Rows that several systems make, as the contract describes it: values that wait for
+# a row, parked or remembered, and their application.
+#
+# A piece of waiting evidence is a hash that is never changed, only replaced:
+#   id          of the model's own
+#   parked      true: parked, false: remembered
+#   operation, system, role, key, row_key, values
+#   at          the greater, the newer
+#   brief       remembered until the transaction ends
+#   xact        the transaction that wrote it
+#   resolution  undef: it waits
+package Oracle::Model;
+
+use strict;
+use warnings;
+
+my $serial = 0;
+my $transactions = 1;
+
+# Can values wait for rows of the table, by what this statement does?
+sub waits
+{
+	my ($self, $s) = @_;
+	my $r = $self->{round};
+	return $r->{with}{waiting} && !defined $r->{source} && $s->{enforcement} eq 'on' && !$self->writer($s)->{relay};
+}
+
+# Evidence is of this transaction.
+sub begin_transaction
+{
+	my ($self) = @_;
+	$self->{xact} = ++$transactions;
+	return;
+}
+
+# What was remembered until the transaction's end is forgotten.
+sub end_transaction
+{
+	my ($self) = @_;
+	my $waiting = $self->{waiting};
+
+	delete @$waiting{ grep { $waiting->{$_}{brief} } keys %$waiting };
+	$self->{side}->end_transaction if $self->{side};
+	$self->begin_transaction;
+	return;
+}
+
+sub wait_for
+{
+	my ($self, %w) = @_;
+	my $id = ++$serial;
+
+	$self->{waiting}{$id} = { %w, id => $id, at => $id, xact => $self->{xact} };
+	return;
+}
+
+sub replace_waiting
+{
+	my ($self, $w, %changed) = @_;
+	$self->{waiting}{ $w->{id} } = { %$w, %changed };
+	return;
+}
+
+# What waits for a key, the newest first.
+sub waiting_for
+{
+	my ($self, $key) = @_;
+	my @waiting = grep { $_->{key} eq $key && !defined $_->{resolution} } values %{ $self->{waiting} };
+	return sort { ($b->{brief} // 0) <=> ($a->{brief} // 0) || $b->{at} <=> $a->{at} } @waiting;
+}
+
+# The names of columns, with all that are one value with them.
+sub whole_values
+{
+	my ($self, @names) = @_;
+	my %all = map { $_->{name} => 1 } map { $self->{round}->one_value($self->{round}{column}{$_}) } @names;
+	return sort keys %all;
+}
+
+# An INSERT by a writer who may not create the row.  False: nothing waits.
+sub park
+{
+	my ($self, $s, $row, $named, $made, %verdicts) = @_;
+	my $r = $self->{round};
+	my $writer = $self->writer($s);
+	my $system = $writer->{system};
+
+	return 0 if !$self->waits($s) || !defined $system || $self->said_keys($s) < @{ $r->{keys} };
+	my @own = grep {
+		my $c = $r->{column}{$_};
+		!$c->{key} && ($self->owner($c, $row) // '') eq $system && defined $row->{$_} && $self->writes($s, $c, $row->{$_}, $named->{$_})
+	} map { $_->{name} } @{ $r->{columns} };
+	return 0 if !@own;
+	my $key = $r->key_of($row);
+	# the row is there: no COPY discards it
+	if ($self->{rows}{$key}) { $self->{errors}{23505} = 1; return 1; }
+
+	@own = $self->whole_values(@own);
+	my $values = values_of($row, @own);
+	my ($w) = grep { $_->{parked} && $_->{system} eq $system } $self->waiting_for($key);
+	if (!$w)
+	{
+		$self->wait_for(
+			parked => 1, operation => 'INSERT', system => $system, role => $writer->{role}, key => $key,
+			row_key => values_of($row, map { $_->{name} } @{ $r->{keys} }), values => $values);
+	}
+	elsif (grep { !exists $w->{values}{$_} || ($w->{values}{$_} // "\0") ne ($values->{$_} // "\0") } @own)
+	{
+		$self->replace_waiting($w, values => { %{ $w->{values} }, %$values }, at => ++$serial, xact => $self->{xact});
+	}
+
+	# what the INSERT says of other fields
+	my @rest = grep { !$r->{column}{$_}{key} } keys %verdicts;
+	my $whole = $self->whole($row);
+	delete @$whole{@own};
+	@rest = $self->unrecorded($s, 'discarded INSERT', $row, $whole, [ grep { exists $whole->{$_} } @$made ], @rest) if @rest;
+	$self->evidence($s, 'INSERT', 'discarded', \@rest, $row, undef, $whole) if @rest;
+	return 1;
+}
+
+# A row goes: the values of other systems' fields are remembered.
+sub remember
+{
+	my ($self, $s, $operation, $row) = @_;
+	my $r = $self->{round};
+	my $writer = $self->writer($s);
+	my @columns;
+
+	return if !$self->waits($s);
+	for my $c (grep { !$_->{key} } @{ $r->{columns} })
+	{
+		my $owner = $self->owner($c, $row);
+
+		next if !defined $owner || $owner eq ($writer->{system} // '') || !defined $row->{ $c->{name} };
+		push @{ $columns[ $r->{remembers_briefly} || $c->{sensitive} ? 1 : 0 ] }, $c->{name};
+	}
+	for my $brief (0, 1)
+	{
+		next if !$columns[$brief];
+		$self->wait_for(
+			operation => $operation, system => $writer->{system}, role => $writer->{role}, key => $r->key_of($row), brief => $brief,
+			row_key => values_of($row, map { $_->{name} } @{ $r->{keys} }),
+			values => values_of($row, $self->whole_values(@{ $columns[$brief] })));
+	}
+	return;
+}
+
+# Does the row have a value that its creator brought, and that stands before what waits?
+sub prevails
+{
+	my ($self, $s, $c, $row, $owner) = @_;
+	my $writer = $self->writer($s);
+	my $policy = $self->{map}{ $c->{name} }{policy} // $self->{round}{default_policy};
+
+	return 0 if !$writer->{steward} && $policy ne 'observe';
+	return 0 if defined $writer->{system} && $writer->{system} eq $owner;
+	return $self->brought($s, $c, $row);
+}
+
+# Has the row a value that is not the constant default?
+sub brought
+{
+	my ($self, $s, $c, $row) = @_;
+	my $value = $row->{ $c->{name} };
+	my $default = $self->{round}->default($s, $c);
+	return defined $value && ($default->{computed} || changed($c, $value, $default->{value}));
+}
+
+# The values that a new row takes, by column: [evidence, value].
+sub choose
+{
+	my ($self, $s, $row, @waiting) = @_;
+	my $r = $self->{round};
+	my $creator = $self->writer($s)->{system};
+	my %position = map { $waiting[$_]{id} => $_ } 0 .. $#waiting;
+	my (%chosen, %held);
+
+	for my $c (grep { !$_->{key} } @{ $r->{columns} })
+	{
+		my $name = $c->{name};
+		my $owner = $self->owner($c, $row);
+
+		next if !defined $owner;
+		my ($w) = grep { exists $_->{values}{$name} && ($_->{parked} ? $_->{system} eq $owner : ($creator // '') ne $owner) } @waiting;
+		next if !$w;
+		if ($self->prevails($s, $c, $row, $owner)) { $held{$_} = 1 for $self->whole_values($name); }
+		else { $chosen{$name} = [ $w, $w->{values}{$name} ]; }
+	}
+	delete @chosen{ keys %held };
+	# one value comes from one piece of evidence
+	my %newest;
+	for my $name (keys %chosen)
+	{
+		my @from = sort { $a <=> $b } map { $chosen{$_} ? $position{ $chosen{$_}[0]{id} } : () } $self->whole_values($name);
+		$newest{$name} = $chosen{$name} if $position{ $chosen{$name}[0]{id} } == $from[0];
+	}
+	return %newest;
+}
+
+# Everything that waited for the key is resolved.
+sub resolve
+{
+	my ($self, $chosen, @waiting) = @_;
+	my %applied = map { $_->[0]{id} => 1 } values %$chosen;
+
+	for my $w (@waiting)
+	{
+		if (!$w->{parked} && $w->{xact} == $self->{xact}) { delete $self->{waiting}{ $w->{id} }; }
+		else { $self->replace_waiting($w, resolution => $applied{ $w->{id} } ? 'applied' : 'superseded', xact => $self->{xact}); }
+	}
+	return;
+}
+
+# The values of the creator that others replace.
+sub replaced
+{
+	my ($self, $s, $brought, $row, $new, @columns) = @_;
+	my $creator = $self->writer($s)->{system};
+	return grep {
+		my $c = $self->{round}{column}{$_};
+		($self->owner($c, $row) // '') ne ($creator // '') && $brought->($c) && changed($c, $row->{$_}, $new->{$_})
+	} @columns;
+}
+
+# A worker creates a row: it takes what waits for it.
+sub fill
+{
+	my ($self, $s, $row, $named) = @_;
+	my @waiting = $self->waits($s) ? $self->waiting_for($self->{round}->key_of($row)) : ();
+	return if !@waiting;
+	my %chosen = $self->choose($s, $row, @waiting);
+	my %new = (%$row, map { $_ => $chosen{$_}[1] } keys %chosen);
+
+	$self->resolve(\%chosen, @waiting);
+	my @kept = $self->replaced($s, sub { my $c = shift; defined $row->{ $c->{name} } && $self->writes($s, $c, $row->{ $c->{name} }, $named->{ $c->{name} }) },
+		$row, \%new, keys %chosen);
+	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
+	$self->evidence($s, 'INSERT', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
+	$row->{$_} = $new{$_} for keys %chosen;
+	return;
+}
+
+# A row was made, or got this key, by a statement or a part of it.
+sub made
+{
+	my ($self, $s, $row) = @_;
+	push @{ $self->{made} }, [ $s, $self->{round}->key_of($row) ] if $self->waits($s);
+	return;
+}
+
+# A statement ends, or the transaction of a feed: what waits is written into the rows.
+sub land
+{
+	my ($self) = @_;
+	my @made = @{ $self->{made} };
+
+	$self->{made} = [];
+	$self->land_in(@$_) for @made;
+	return;
+}
+
+sub land_in
+{
+	my ($self, $s, $key) = @_;
+	my $r = $self->{round};
+	my $row = $self->{rows}{$key};
+	my @waiting = $row ? $self->waiting_for($key) : ();
+	return if !@waiting;
+	my %chosen = $self->choose($s, $row, @waiting);
+	my @columns = sort keys %chosen;
+	my %new = (%$row, map { $_ => $chosen{$_}[1] } @columns);
+
+	$self->resolve(\%chosen, @waiting);
+	return if !grep { changed($r->{column}{$_}, $row->{$_}, $new{$_}) } @columns;
+	my @kept = $self->replaced($s, sub { $self->brought($s, $_[0], $row) }, $row, \%new, @columns);
+	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
+	$self->evidence($s, 'UPDATE', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
+	$new{stamped} = ($row->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+	$self->side_trigger($s, \%new, 1);
+	$new{version} = ++$serial + 1e9;
+	$self->{rows}{$key} = \%new;
+	$self->history_of_landing($s, $row, \%new, %chosen);
+	$self->after($s, \%new);
+	return;
+}
+
+# It is a write of the systems whose values these are; what triggers derive is the creator's.
+sub history_of_landing
+{
+	my ($self, $s, $row, $new, %chosen) = @_;
+	my $writer = $self->writer($s);
+	my %owners = map { $_ => $self->owner($self->{round}{column}{$_}, $row) } keys %chosen;
+
+	for my $system (sort keys %{ { map { $_ => 1 } values %owners } })
+	{
+		my %part = (%$row, map { $_ => $new->{$_} } grep { $owners{$_} eq $system } keys %owners);
+		$self->history({ %$s, writer => { %$writer, system => $system } }, $row, \%part);
+	}
+	$self->history($s, $row, { %$new, map { $_ => $row->{$_} } keys %owners });
+	return;
+}
+
+# The evidence of what waits or waited.
+sub dump_waiting
+{
+	my ($self) = @_;
+	my $table = $self->{round}{table} // 't';
+	my @rows = map {
+		my $w = $_;
+		[
+			$w->{operation}, $w->{system}, $w->{role}, $w->{parked} ? 'parked' : 'remembered', [ sort keys %{ $w->{values} } ], $w->{row_key},
+			$w->{parked} ? (undef, $w->{values}) : ($w->{values}, undef), $w->{resolution}, $w->{brief} ? \1 : \0, undef, $table ]
+	} values %{ $self->{waiting} };
+	push @rows, $self->{side}->dump_waiting if $self->{side};
+	return @rows;
+}
+
+sub waiting_sql
+{
+	return "SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, "
+	  . "resolution, recorded_at = '-infinity', problem, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) "
+	  . "FROM ownership.conflict WHERE outcome IN ('parked', 'remembered');\n";
+}
+
+1;
