@@ -372,8 +372,7 @@ extern void waiting_end(WaitingScan *scan);
 extern bool waiting_exists(const char *schema, const char *table);
 
 /* pin.c */
-extern bool
-pin_exists(const char *schema, const char *table, const char *column, Snapshot snapshot);
+extern bool pin_exists(const char *schema, const char *table, const char *column, Snapshot snapshot);
 extern Pin *pin_find(const char *schema, const char *table, const char *column, Jsonb *key);
 extern List *pin_list(const char *schema, const char *table);
 extern bool pin_write(const Pin *pin, bool ends, const char *by);

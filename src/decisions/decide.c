@@ -150,11 +150,13 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s\" does not exist",
 							   names_message_relation(r->schema, r->table))));
-	if (pin && (strcmp(r->operation, "DELETE") == 0 || strcmp(r->outcome, "discarded") == 0 || refusal_waits(r)))
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("conflict %lld is about a row, and only values can be pinned",
-							   (long long) r->id),
-						errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
+	if (pin && (strcmp(r->operation, "DELETE") == 0 || strcmp(r->outcome, "discarded") == 0 ||
+				refusal_waits(r)))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("conflict %lld is about a row, and only values can be pinned",
+						(long long) r->id),
+				 errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
 	if (refusal_waits(r))
 	{
 		decision_accept_waiting(r, relid, names);

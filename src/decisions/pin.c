@@ -36,11 +36,11 @@ PG_FUNCTION_INFO_V1(ownership_pin_due);
 /* What a call of one of the functions is about. */
 typedef struct Target
 {
-	Oid home;		 /* the table on the map */
+	Oid home; /* the table on the map */
 	TablePlace place;
-	Jsonb *key;		 /* as row_key of evidence */
-	List *names;	 /* char *: the columns of the value: the column first, then its group */
-	List *columns;	 /* RowColumn, likewise */
+	Jsonb *key;	   /* as row_key of evidence */
+	List *names;   /* char *: the columns of the value: the column first, then its group */
+	List *columns; /* RowColumn, likewise */
 } Target;
 
 /* Errors: the caller is no steward, and may not decide on evidence. */
@@ -108,10 +108,9 @@ check_table(const RelationMap *map, Relation rel)
 				 errmsg("table \"%s\" is a private copy of system \"%s\"", table, map->source),
 				 errdetail("Values of shared tables can be pinned.")));
 	if (map->nkey_attrs == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has no key, so its values cannot be pinned", table),
-				 errhint("Mark its key columns as key on the map.")));
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table \"%s\" has no key, so its values cannot be pinned", table),
+						errhint("Mark its key columns as key on the map.")));
 }
 
 /* Pushes the value of one column of the key, as evidence has it. */
@@ -132,9 +131,9 @@ push_key_column(JsonbParseState **state, const RowColumn *col, Jsonb *given)
 	if (type == INT2OID || type == INT4OID || type == INT8OID)
 	{
 		v.type = jbvNumeric;
-		v.val.numeric = DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-															ObjectIdGetDatum(InvalidOid),
-															Int32GetDatum(-1)));
+		v.val.numeric =
+			DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	}
 	else
 	{
@@ -153,17 +152,17 @@ canonical_key(const RelationMap *map, Oid home, Jsonb *given)
 	ListCell *lc;
 
 	if (!JB_ROOT_IS_OBJECT(given))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("row_key must be a JSON object"),
-						errhint("It has a member for each key column, such as {\"sku\": \"A1\"}.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("row_key must be a JSON object"),
+				 errhint("It has a member for each key column, such as {\"sku\": \"A1\"}.")));
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < map->nkey_attrs; i++)
 	{
-		RowColumn *col =
-			place_row_column(home, get_attname(map->relid, map->key_attrs[i], false));
+		RowColumn *col = place_row_column(home, get_attname(map->relid, map->key_attrs[i], false));
 
 		if (col == NULL)
-			elog(ERROR, "key column %d of relation %u is not in its parent", map->key_attrs[i], map->relid);
+			elog(ERROR, "key column %d of relation %u is not in its parent", map->key_attrs[i],
+				 map->relid);
 		names = lappend(names, col->name);
 		push_key_column(&state, col, given);
 	}
@@ -240,7 +239,7 @@ add_target(Parameters *p, const Target *target)
 	sql_add_value(p, JSONBOID, JsonbPGetDatum(target->key), false);
 }
 
-#define OF_ROW(alias)                                                            \
+#define OF_ROW(alias)                                                                          \
 	"(" alias ".table_schema, " alias ".table_name) = ($1, $2) AND jsonb_hash_extended(" alias \
 	".row_key, 0) = jsonb_hash_extended($3, 0) AND " alias ".row_key = $3"
 
@@ -259,10 +258,11 @@ find_replaced(const Target *target, const RowColumn *col, char *stored, char **r
 
 	add_target(&p, target);
 	sql_add_text(&p, col->name);
-	n = sql_run("SELECT c.stored, c.proposed FROM ownership.conflict c WHERE " OF_ROW("c")
-				" AND c.outcome = 'overridden' AND c.operation = 'UPDATE' AND $4 = ANY (c.columns::text[]) "
-				"AND NOT EXISTS (SELECT FROM ownership.pin p WHERE p.ended_at > c.recorded_at "
-				"AND p.column_name = $4 AND " OF_ROW("p") ") ORDER BY c.recorded_at DESC, c.id DESC LIMIT 100",
+	n = sql_run("SELECT c.stored, c.proposed FROM ownership.conflict c WHERE " OF_ROW(
+					"c") " AND c.outcome = 'overridden' AND c.operation = 'UPDATE' AND $4 = ANY (c.columns::text[]) "
+						 "AND NOT EXISTS (SELECT FROM ownership.pin p WHERE p.ended_at > c.recorded_at "
+						 "AND p.column_name = $4 AND " OF_ROW(
+							 "p") ") ORDER BY c.recorded_at DESC, c.id DESC LIMIT 100",
 				&p);
 	*replaced = stored;
 	for (uint64 i = 0; i < n; i++)
@@ -270,8 +270,7 @@ find_replaced(const Target *target, const RowColumn *col, char *stored, char **r
 		Jsonb *before = sql_result_jsonb(i, 1);
 		Jsonb *after = sql_result_jsonb(i, 2);
 		char *text;
-		ValueKind kind =
-			after == NULL ? VALUE_ABSENT : value_object_text(after, col->name, &text);
+		ValueKind kind = after == NULL ? VALUE_ABSENT : value_object_text(after, col->name, &text);
 
 		if ((kind != VALUE_TEXT && kind != VALUE_NULL) ||
 			!value_same_text(col->type, text, *replaced))
@@ -324,9 +323,10 @@ store_pin(const Target *target, const RowColumn *col, char *value, const Terms *
 				"WHERE p.ended_at IS NULL AND p.column_name = $4 AND " OF_ROW("p") " RETURNING 1",
 				&p) > 0)
 		return;
-	(void) sql_run("INSERT INTO ownership.pin (table_schema, table_name, row_key, column_name, value, replaced, "
-				   "replaced_known, until, reason, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-				   &p);
+	(void)
+		sql_run("INSERT INTO ownership.pin (table_schema, table_name, row_key, column_name, value, replaced, "
+				"replaced_known, until, reason, pinned_by) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+				&p);
 }
 
 /* Pins what is stored.  before: what the first column had before the caller wrote it, if `wrote`. */
@@ -381,8 +381,8 @@ take_terms(FunctionCallInfo fcinfo, int first)
 	if (terms.has_until)
 		terms.until = PG_GETARG_TIMESTAMPTZ(first);
 	if (terms.has_until && terms.until <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("until must be in the future")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("until must be in the future")));
 	terms.reason = call_text(fcinfo, first + 1);
 	return terms;
 }
@@ -452,8 +452,8 @@ ownership_unpin(PG_FUNCTION_ARGS)
 	sql_add_texts(&p, target.names);
 	sql_add_text(&p, GetUserNameFromId(GetOuterUserId(), false));
 	n = sql_run("UPDATE ownership.pin p SET ended_at = clock_timestamp(), ended_by = $5 "
-				"WHERE p.ended_at IS NULL AND p.column_name = ANY ($4) AND " OF_ROW("p")
-				" RETURNING 1",
+				"WHERE p.ended_at IS NULL AND p.column_name = ANY ($4) AND " OF_ROW(
+					"p") " RETURNING 1",
 				&p);
 	role_restore(&caller);
 	SPI_finish();

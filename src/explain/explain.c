@@ -225,11 +225,12 @@ explain_pin(Answer *a, const Pin *pin)
 {
 	a->allowed = 0;
 	a->outcome = verdict_name(VERDICT_KEEP);
-	a->reason = psprintf("%s But the value is pinned by role \"%s\", %s.", a->reason, pin->by,
-						 pin->until == 0
-							 ? "until the system of record sends a new value"
-							 : psprintf("until %s", value_to_text(TIMESTAMPTZOID,
-																  TimestampTzGetDatum(pin->until))));
+	a->reason =
+		psprintf("%s But the value is pinned by role \"%s\", %s.", a->reason, pin->by,
+				 pin->until == 0
+					 ? "until the system of record sends a new value"
+					 : psprintf("until %s",
+								value_to_text(TIMESTAMPTZOID, TimestampTzGetDatum(pin->until))));
 }
 
 /*
@@ -283,9 +284,9 @@ ownership_explain(PG_FUNCTION_ARGS)
 		map = map_get(rel);
 	}
 	writer = writer_current();
-	steward = writer->steward && (system == NULL ? writer->system == NULL
-												 : writer->system != NULL &&
-													   strcmp(system, writer->system) == 0);
+	steward = writer->steward &&
+			  (system == NULL ? writer->system == NULL
+							  : writer->system != NULL && strcmp(system, writer->system) == 0);
 	a = explain_column(map, col, system, steward, stored_blank);
 	if (pin != NULL && !steward && system != NULL && col->owner != NULL &&
 		strcmp(col->owner, system) == 0)

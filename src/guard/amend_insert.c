@@ -337,8 +337,7 @@ amend_insert(GuardCall *call)
 		remember_stand_ins(call, &set, tuple);
 	tuple = pin_hold_insert(call, &set, tuple);
 	if (call->judge)
-		outcome_record_allowed(call, &set, NULL, proposed,
-							   tuple != td->tg_trigtuple ? tuple : NULL);
+		outcome_record_allowed(call, &set, NULL, proposed, tuple != td->tg_trigtuple ? tuple : NULL);
 	if (keeps)
 	{
 		outcome_record_kept(call, &set, NULL, proposed, tuple);

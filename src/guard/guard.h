@@ -369,8 +369,8 @@ typedef enum PinOutcome
 } PinOutcome;
 
 /* lift_pin.c */
-extern void lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes,
-							   bool judge_in_before);
+extern void
+lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before);
 
 /* pin.c */
 extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
@@ -379,8 +379,7 @@ pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, 
 extern char *pin_text(TupleDesc desc, const MappedColumn *col, TupleTableSlot *row);
 extern int pin_unit(RelationMap *map, MappedColumn *col, PinUnit *unit);
 extern bool pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key);
-extern PinOutcome
-pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
+extern PinOutcome pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
 extern void pin_settle(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *row,
 					   PinOutcome outcome, const char *by);
 extern void

@@ -17,9 +17,9 @@
 void
 lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before)
 {
-	bool updates = writes->updates && (writes->updated == NULL ||
-									   bms_overlap(writes->updated, map->pinned) ||
-									   map_updates_key(map, writes->updated));
+	bool updates =
+		writes->updates && (writes->updated == NULL || bms_overlap(writes->updated, map->pinned) ||
+							map_updates_key(map, writes->updated));
 
 	need->amend |= writes->inserts || updates;
 	need->judge |= writes->inserts || updates || writes->deletes;

@@ -128,8 +128,8 @@ only_pinned(const GuardCall *call, const ConflictSet *set)
 	{
 		const Conflict *c = &set->items[i];
 
-		if (c->verdict == VERDICT_KEEP && (c->owner == NULL || call->system == NULL ||
-										   strcmp(c->owner, call->system) != 0))
+		if (c->verdict == VERDICT_KEEP &&
+			(c->owner == NULL || call->system == NULL || strcmp(c->owner, call->system) != 0))
 			return false;
 	}
 	return true;

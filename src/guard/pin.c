@@ -224,7 +224,9 @@ hold_column(GuardCall *call, ConflictSet *set, ConflictSet *held, MappedColumn *
 		*known = set->items[--set->n];
 		known = NULL;
 	}
-	c = silent ? conflicts_new(call, held, col) : known != NULL ? known : conflicts_new(call, set, col);
+	c = silent			? conflicts_new(call, held, col)
+		: known != NULL ? known
+						: conflicts_new(call, set, col);
 	c->verdict = VERDICT_KEEP;
 	c->owner = call->system;
 	c->blank = c->softened = false;
@@ -274,9 +276,8 @@ pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitm
 			continue;
 		for (int k = 0; k < unit.n; k++)
 			unit.items[k].written =
-				named == NULL || bms_is_member(unit.items[k].col->attnum -
-												   FirstLowInvalidHeapAttributeNumber,
-											   named);
+				named == NULL ||
+				bms_is_member(unit.items[k].col->attnum - FirstLowInvalidHeapAttributeNumber, named);
 		outcome = pin_judge(desc, &unit, proposed, names_are_certain(call, named));
 		pin_settle(map, desc, &unit, proposed, outcome, call->system);
 		if (outcome != PIN_KEEPS && outcome != PIN_KEEPS_SILENTLY)
@@ -302,8 +303,8 @@ put_text(HeapTuple tuple, TupleDesc desc, const MappedColumn *col, char *text)
 {
 	int attnum = col->attnum;
 	bool isnull = text == NULL;
-	Datum value = isnull ? (Datum) 0
-						 : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, text);
+	Datum value =
+		isnull ? (Datum) 0 : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, text);
 
 	return heap_modify_tuple_by_cols(tuple, desc, 1, &attnum, &value, &isnull);
 }
@@ -407,8 +408,7 @@ pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple)
 	Jsonb *key;
 	bool asked = false;
 
-	if (likely(map->pinned == NULL) ||
-		!map_holds_pins(map, call->moment->enforcement, call->writer))
+	if (likely(map->pinned == NULL) || !map_holds_pins(map, call->moment->enforcement, call->writer))
 		return tuple;
 	row = conflicts_slot(rel, before);
 	key = evidence_row_key_of(map, RelationGetDescr(rel), row);

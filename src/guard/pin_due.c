@@ -105,8 +105,9 @@ write_in(Relation rel, List *pins)
 		ListCell *lc;
 
 		foreach(lc, pins)
-			named = bms_add_member(named, get_attnum(RelationGetRelid(rel), ((Pin *) lfirst(lc))->column) -
-											  FirstLowInvalidHeapAttributeNumber);
+			named = bms_add_member(named,
+								   get_attnum(RelationGetRelid(rel), ((Pin *) lfirst(lc))->column) -
+									   FirstLowInvalidHeapAttributeNumber);
 		t = stored_open(rel, named);
 		trigger_list_silence(t->rri->ri_TrigDesc);
 		ExecCopySlot(t->slot, found);
@@ -193,10 +194,11 @@ pin_end_due(void)
 		if (OidIsValid(row.home))
 			error = subxact_trial(end_row, &row);
 		if (error != NULL)
-			ereport(WARNING, (errcode(error->sqlerrcode),
-							  errmsg("a pin of column \"%s\" of table \"%s\" stays, though its time is over: %s",
-									 first->column, names_message_relation(first->schema, first->table),
-									 error->message)));
+			ereport(WARNING,
+					(errcode(error->sqlerrcode),
+					 errmsg("a pin of column \"%s\" of table \"%s\" stays, though its time is over: %s",
+							first->column, names_message_relation(first->schema, first->table),
+							error->message)));
 		n += row.done && error == NULL;
 		due = rest;
 	}

@@ -109,8 +109,7 @@ pin_follow(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written)
 	TupleDesc desc = RelationGetDescr(call->td->tg_relation);
 	Jsonb *key = NULL;
 
-	if (likely(map->pinned == NULL) ||
-		!map_holds_pins(map, call->moment->enforcement, call->writer))
+	if (likely(map->pinned == NULL) || !map_holds_pins(map, call->moment->enforcement, call->writer))
 		return;
 	if (stored != NULL && changes_key(map, stored, written))
 	{

@@ -33,7 +33,8 @@ map_load_pins(RelationMap *map, Snapshot snapshot)
 		const MappedColumn *col = &map->cols[i];
 
 		if (!col->key && pin_exists(map->schema, map->table, col->name, snapshot))
-			map->pinned = bms_add_member(map->pinned, col->attnum - FirstLowInvalidHeapAttributeNumber);
+			map->pinned =
+				bms_add_member(map->pinned, col->attnum - FirstLowInvalidHeapAttributeNumber);
 	}
 }
 
