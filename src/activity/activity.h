@@ -303,6 +303,9 @@ extern void writes_count_column(Written *written, Oid home, int system, AttrNumb
 /* conflicts.c */
 extern Attempt activity_read_attempt(const char *message);
 
+/* store_pins.c */
+extern void store_end_pins(void);
+
 /* store.c */
 extern void store_counters(Relation rel, const Counter *counters, int n);
 extern void
@@ -313,7 +316,6 @@ extern Relation store_open_table(const char *name, bool *locked);
 
 /* expire.c */
 extern uint64 store_expire(Relation rel);
-extern void store_end_pins(void);
 extern void activity_expire(void);
 
 #endif /* OWNERSHIP_ACTIVITY_H */

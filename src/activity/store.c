@@ -4,7 +4,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -180,19 +179,4 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 		row++;
 	}
 	write_batch(rel, write_attempts, &batch);
-}
-
-/*
- * Pins whose time is over end.  The function belongs to a folder above, so SQL calls it.
- * An older version of the extension has no pins.
- */
-void
-store_end_pins(void)
-{
-	if (XactReadOnly || !OidIsValid(catalog_table("pin_open_idx", true)))
-		return;
-	SPI_connect();
-	if (SPI_execute("SELECT ownership.pin_due()", false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute failed");
-	SPI_finish();
 }

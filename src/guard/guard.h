@@ -282,10 +282,13 @@ extern HeapTuple amend_restore_values(const GuardCall *call, const ConflictSet *
 extern HeapTuple amend_update(GuardCall *call);
 extern HeapTuple amend_delete(GuardCall *call);
 
+/* amend_meets.c */
+extern bool
+amend_meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended);
+
 /* amend_insert.c */
 extern void amend_remember_defaults(GuardCall *call, HeapTuple tuple);
 extern void amend_reject_blind(const GuardCall *call);
-extern bool amend_meets_stored_row(const GuardCall *call, HeapTuple tuple);
 extern HeapTuple amend_insert(GuardCall *call);
 
 /* amend_move.c */
@@ -372,7 +375,7 @@ typedef enum PinOutcome
 extern void
 lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before);
 
-/* pin.c */
+/* pin_value.c */
 extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
 extern bool
 pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text);
@@ -382,6 +385,8 @@ extern bool pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key);
 extern PinOutcome pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
 extern void pin_settle(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *row,
 					   PinOutcome outcome, const char *by);
+
+/* pin.c */
 extern void
 pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitmapset *named,
 				TupleTableSlot *stored, TupleTableSlot *proposed);

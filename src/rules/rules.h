@@ -340,7 +340,7 @@ extern const Writer *writer_of(const WriterKey *key);
 /* map_key.c */
 extern void map_load_key(RelationMap *map, Relation rel);
 
-/* map_pin.c */
+/* map_pinned.c */
 extern void map_load_pins(RelationMap *map, Snapshot snapshot);
 
 /* map_load.c */
