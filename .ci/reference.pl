@@ -97,6 +97,9 @@ sub heading
 	return ('#' x $level) . " $title\n\n";
 }
 
+# A function may have the name of a table.
+sub relation_title { return $functions{ $_[0] } ? "$_[0] (table)" : $_[0] }
+
 sub linked { return "[`$_[0]`](#" . anchor($_[1] // $_[0]) . ')' }
 
 # Text for Markdown, with links to what it names.
@@ -107,7 +110,7 @@ sub text
 	$text =~ s{(setting )?\bownership\.(\w+)( = \w+)?}{
 		my ($before, $name, $value) = ($1 // '', $2, $3 // '');
 		$settings{"ownership.$name"} && ($before || $value || !$relations{$name}) ? $before . linked("ownership.$name") . $value
-			: $relations{$name} ? $before . linked("ownership.$name", $name) : "$before`ownership.$name`$value" }ge;
+			: $relations{$name} ? $before . linked("ownership.$name", relation_title($name)) : "$before`ownership.$name`$value" }ge;
 	$text =~ s{(?<![.\w])(\w+)\(\)}{ $functions{$1} ? linked("$1()") : "`$1()`" }ge;
 	return $text;
 }
@@ -226,7 +229,7 @@ sub relations
 		push @rights, 'Roles with a `GRANT` may change it.' if $kind eq 'table';
 		push @rights, 'Roles with a `GRANT` may insert rows.' if $kind eq 'view' && $r->{updatable} & 8;
 		push @problems, "every role may change $r->{name}" if $r->{writable};
-		$page .= heading(3, $r->{name}) . text($purpose) . "\n\n" . join(' ', @rights);
+		$page .= heading(3, relation_title($r->{name})) . text($purpose) . "\n\n" . join(' ', @rights);
 		$page .= ' Primary key: ' . join(', ', map { "`$_`" } @{ $r->{key} }) . '.' if $r->{key};
 		$page .= "\n\n" . table([ 'column', 'type', $kind eq 'table' ? ('NULL', 'default') : (), 'meaning' ], map { column($r, $_) } @{ $r->{columns} });
 	}
@@ -252,7 +255,7 @@ sub list
 	my @list = @{ $part->{values}{list} };
 	my $extra = grep { defined $_->[1] } @list;
 	push @problems, "the comment on column $column of $relation has no list" if !@list;
-	return heading(2, $title) . 'Values of column `' . $column . '` of ' . linked("ownership.$relation", $relation) . ".\n\n"
+	return heading(2, $title) . 'Values of column `' . $column . '` of ' . linked("ownership.$relation", relation_title($relation)) . ".\n\n"
 	  . table([ 'value', $extra ? 'severity' : (), 'meaning' ], map { [ "`$_->[0]`", $extra ? $_->[1] // '' : (), text($_->[2]) ] } @list);
 }
 

@@ -303,6 +303,9 @@ extern void writes_count_column(Written *written, Oid home, int system, AttrNumb
 /* conflicts.c */
 extern Attempt activity_read_attempt(const char *message);
 
+/* store_pins.c */
+extern void store_end_pins(void);
+
 /* store.c */
 extern void store_counters(Relation rel, const Counter *counters, int n);
 extern void

@@ -211,6 +211,7 @@ ownership_flush(PG_FUNCTION_ARGS)
 						errmsg("recovery is in progress"),
 						errdetail("On a standby no activity is counted, and nothing is written.")));
 	activity_expire();
+	store_end_pins();
 	if (!mailbox_exists())
 	{
 		ereport(NOTICE,

@@ -130,7 +130,10 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-/* Deletes what was remembered long enough, batch by batch.  Gives up where the table is locked. */
+/*
+ * Deletes what was remembered long enough, batch by batch, and ends pins whose time is
+ * over.  Gives up where the table is locked.
+ */
 static void
 expire(void)
 {
@@ -151,6 +154,11 @@ expire(void)
 		end_batch(conflict);
 		RESUME_INTERRUPTS();
 	}
+	begin_batch();
+	if (OidIsValid(catalog_table("pin", true)))
+		store_end_pins();
+	end_batch(NULL);
+	RESUME_INTERRUPTS();
 	looked_at = GetCurrentTimestamp();
 }
 

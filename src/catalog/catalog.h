@@ -169,6 +169,44 @@ enum
 	Natts_feed_column = Anum_feed_column_columns
 };
 
+enum
+{
+	Anum_pin_schema = 1,
+	Anum_pin_table,
+	Anum_pin_row_key,
+	Anum_pin_column,
+	Anum_pin_value,
+	Anum_pin_replaced,
+	Anum_pin_until,
+	Anum_pin_reason,
+	Anum_pin_pinned_by,
+	Anum_pin_pinned_at,
+	Anum_pin_ended_at,
+	Anum_pin_ended_by,
+	Anum_pin_id,
+	Anum_pin_replaced_known,
+	Anum_pin_pending,
+	Anum_pin_gone_at
+};
+
+/* A row of ownership.pin that has not ended; see pin.c.  Texts may be NULL as the columns may. */
+typedef struct Pin
+{
+	ItemPointerData tid;
+	char *schema;
+	char *table;
+	char *column;
+	Jsonb *key;		   /* of its row */
+	char *value;	   /* that is pinned */
+	char *replaced;	   /* the owner's last word, which is kept out */
+	bool known;		   /* `replaced` is known */
+	bool pending;	   /* the owner has sent `replaced` since */
+	TimestampTz until; /* 0: none */
+	char *by;
+	TimestampTz at;
+	TimestampTz gone_at; /* when the row was deleted; 0: it is there */
+} Pin;
+
 /* The role that the session had before role_become_*(), for role_restore(). */
 typedef struct SavedRole
 {
@@ -348,6 +386,12 @@ extern bool waiting_begin(WaitingScan *scan, const char *schema, const char *tab
 extern bool waiting_next(WaitingScan *scan);
 extern void waiting_end(WaitingScan *scan);
 extern bool waiting_exists(const char *schema, const char *table);
+
+/* pin.c */
+extern bool pin_exists(const char *schema, const char *table, const char *column, Snapshot snapshot);
+extern Pin *pin_find(const char *schema, const char *table, const char *column, Jsonb *key);
+extern List *pin_list(const char *schema, const char *table);
+extern bool pin_write(const Pin *pin, bool ends, const char *by);
 
 /* place.c */
 extern bool place_is_same(const TablePlace *a, const TablePlace *b);

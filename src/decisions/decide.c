@@ -94,6 +94,21 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	return false;
 }
 
+/* Pins the accepted values of a row, except those of its key. */
+static void
+pin_columns(const Refusal *r, Oid relid, List *columns)
+{
+	ListCell *lc;
+
+	foreach(lc, columns)
+	{
+		const RowColumn *col = lfirst(lc);
+
+		if (value_in_object(r->row_key, col->name) == NULL)
+			pin_accepted(relid, r->row_key, col->name);
+	}
+}
+
 /*
  * Writes what was refused, without the columns for which the same writer has
  * proposed another value since: accepting a price does not bring back an old
@@ -105,7 +120,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
  * have the key.
  */
 static bool
-accept_refusal(const Refusal *r, List *refusals)
+accept_refusal(Refusal *r, List *refusals, bool pin)
 {
 	Oid relid;
 	bool creates;
@@ -135,6 +150,13 @@ accept_refusal(const Refusal *r, List *refusals)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s\" does not exist",
 							   names_message_relation(r->schema, r->table))));
+	if (pin && (strcmp(r->operation, "DELETE") == 0 || strcmp(r->outcome, "discarded") == 0 ||
+				refusal_waits(r)))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("conflict %lld is about a row, and only values can be pinned",
+						(long long) r->id),
+				 errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
 	if (refusal_waits(r))
 	{
 		decision_accept_waiting(r, relid, names);
@@ -179,6 +201,8 @@ accept_refusal(const Refusal *r, List *refusals)
 		refusal_report_several(r, row.n);
 	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
 	refusal_follow_key(r, columns, values, refusals);
+	if (pin)
+		pin_columns(r, relid, columns);
 	return !deletes && refusal_changed_since(r, columns, &row);
 }
 
@@ -189,7 +213,7 @@ accept_context(void *arg)
 }
 
 static int64
-accept_all(Datum ids)
+accept_all(Datum ids, bool pin)
 {
 	List *refusals;
 	ListCell *lc;
@@ -213,7 +237,7 @@ accept_all(Datum ids)
 		context.arg = r;
 		context.previous = error_context_stack;
 		error_context_stack = &context;
-		if (accept_refusal(r, refusals) && nchanged++ < 10)
+		if (accept_refusal(r, refusals, pin) && nchanged++ < 10)
 			appendStringInfo(&changed, "%s%lld", nchanged > 1 ? ", " : "", (long long) r->id);
 		error_context_stack = context.previous;
 		CHECK_FOR_INTERRUPTS();
@@ -247,20 +271,27 @@ dismiss_all(Datum ids)
 	return n;
 }
 
+/* The argument pin; a function that an older version has created has none. */
+static bool
+argument_pin(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > 1 && PG_GETARG_BOOL(1);
+}
+
 /*
- * accept(conflict_id), accept(conflict_ids): accepts all or, with an error, none.
- * Returns the number of accepted conflicts.
+ * accept(conflict_id, pin), accept(conflict_ids, pin): accepts all or, with an error,
+ * none.  pin: also pins the values.  Returns the number of accepted conflicts.
  */
 Datum
 ownership_accept(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(accept_all(refusal_single_id(PG_GETARG_INT64(0))));
+	PG_RETURN_INT64(accept_all(refusal_single_id(PG_GETARG_INT64(0)), argument_pin(fcinfo)));
 }
 
 Datum
 ownership_accept_set(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_INT64(accept_all(refusal_ids(PG_GETARG_ARRAYTYPE_P(0))));
+	PG_RETURN_INT64(accept_all(refusal_ids(PG_GETARG_ARRAYTYPE_P(0)), argument_pin(fcinfo)));
 }
 
 /*

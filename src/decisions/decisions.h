@@ -140,6 +140,9 @@ typedef struct RowWrites
 /* writes.c */
 extern List *decision_load_writes(const char *system, TimestampTz since, TimestampTz until);
 
+/* pin.c */
+extern void pin_accepted(Oid relid, Jsonb *key, const char *column);
+
 /* decide.c */
 extern void decision_require_decider(void);
 

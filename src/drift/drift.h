@@ -98,6 +98,7 @@ typedef struct Run
 	Pair *pairs;
 	int64 found;  /* in a dry run: their number; then there are no pairs */
 	int64 others; /* rows that differ and that another system owns: not written */
+	int64 pinned; /* rows that differ and whose value is pinned: likewise */
 	int64 done;	  /* rows written, of all copies; in a dry run, rows to write */
 	int failed;	  /* rows of this copy that could not be written */
 } Run;

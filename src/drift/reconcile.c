@@ -33,6 +33,7 @@
 
 #include "../base/base.h"
 #include "../rules/rules.h"
+#include "../guard/guard.h"
 #include "drift.h"
 
 PG_FUNCTION_INFO_V1(ownership_reconcile);
@@ -116,6 +117,7 @@ find_pairs(Run *run)
 	run->npairs = 0;
 	run->found = 0;
 	run->others = 0;
+	run->pinned = 0;
 	/* after a commit there is no active snapshot */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
@@ -146,6 +148,8 @@ find_pairs(Run *run)
 			pair->to_relid = DatumGetObjectId(values[3]);
 			if (reconcile_owned_by_another(copy, pair->to_relid, &pair->to))
 				run->others++;
+			else if (pin_at(pair->to_relid, &pair->to, copy->to.column) != NULL)
+				run->pinned++;
 			else
 				run->npairs++;
 		}
@@ -185,6 +189,11 @@ reconcile_copy(Run *run)
 					(errmsg_plural("%lld row of %s belongs to another system and is left as it is",
 								   "%lld rows of %s belong to other systems and are left as they are",
 								   (unsigned long) run->others, (long long) run->others, column)));
+		if (run->pinned > 0)
+			ereport(NOTICE,
+					(errmsg_plural("the value of %lld row of %s is pinned and is left as it is",
+								   "the values of %lld rows of %s are pinned and are left as they are",
+								   (unsigned long) run->pinned, (long long) run->pinned, column)));
 		if (run->dry_run)
 		{
 			run->done += run->found;

@@ -89,7 +89,8 @@ is_value_of_row(const char *table, const char *column)
 {
 	return strcmp(table, "pin") == 0 &&
 		   (strcmp(column, "row_key") == 0 || strcmp(column, "value") == 0 ||
-			strcmp(column, "replaced") == 0);
+			strcmp(column, "replaced") == 0 || strcmp(column, "replaced_known") == 0 ||
+			strcmp(column, "pending") == 0);
 }
 
 /* What a row is about, as the views name it. */

@@ -240,6 +240,12 @@ evidence_report_kept(const Tally *tally)
 									   (unsigned long) tally->blanks,
 									   (unsigned long long) tally->blanks, table),
 						 errdetail("%s", refused)));
+	if (tally->pinned > 0)
+		ereport(NOTICE, (errmsg_plural("pinned values of %llu row of table \"%s\" stay as they are",
+									   "pinned values of %llu rows of table \"%s\" stay as they are",
+									   (unsigned long) tally->pinned,
+									   (unsigned long long) tally->pinned, table),
+						 errdetail("%s", refused)));
 	if (tally->kept > 0)
 		ereport(NOTICE,
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "access/attnum.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -20,6 +21,7 @@
 #include "../rules/rules.h"
 #include "../edit/edit.h"
 #include "../decisions/decisions.h"
+#include "../guard/guard.h"
 #include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_current_system);
@@ -153,14 +155,14 @@ columns_to_read(Relation rel, RelationMap *map, const MappedColumn *col, List **
 
 /*
  * The column with the owner that it has in one stored row, and no row rules.  Sets
- * *stored_blank, also of its group.  Reads the row with the caller's privileges.
+ * *stored_blank, also of its group, and *pin, if the value is pinned.  Reads the row with the caller's privileges.
  *
  * Errors: no such row, or several; a key that cannot be looked for; the caller
  * may not read the row.
  */
 static MappedColumn
 column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *row_key,
-			  bool *stored_blank)
+			  bool *stored_blank, Pin **pin)
 {
 	MappedColumn in_row = *col;
 	bool by_row = col->nrules > 0;
@@ -206,8 +208,29 @@ column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *ro
 
 		in_row.owner = owner == NULL ? NULL : MemoryContextStrdup(cxt, owner);
 	}
+	if (map->pinned != NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
+
+		*pin = pin_at(row.relid, &row.tid, in_row.name);
+		MemoryContextSwitchTo(old);
+	}
 	SPI_finish();
 	return in_row;
+}
+
+/* The system of record changes a value that is pinned. */
+static void
+explain_pin(Answer *a, const Pin *pin)
+{
+	a->allowed = 0;
+	a->outcome = verdict_name(VERDICT_KEEP);
+	a->reason =
+		psprintf("%s But the value is pinned by role \"%s\", %s.", a->reason, pin->by,
+				 pin->until == 0
+					 ? "until the system of record sends a new value"
+					 : psprintf("until %s",
+								value_to_text(TIMESTAMPTZOID, TimestampTzGetDatum(pin->until))));
 }
 
 /*
@@ -231,6 +254,8 @@ ownership_explain(PG_FUNCTION_ARGS)
 	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	const Writer *writer;
 	bool stored_blank = false;
+	bool steward;
+	Pin *pin = NULL;
 	Answer a;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -254,16 +279,18 @@ ownership_explain(PG_FUNCTION_ARGS)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg(
 						 "row_key must be an object: the columns that identify the row, and their values")));
-		in_row = column_in_row(rel, map, col, key, &stored_blank);
+		in_row = column_in_row(rel, map, col, key, &stored_blank, &pin);
 		col = &in_row;
 		map = map_get(rel);
 	}
 	writer = writer_current();
-	a = explain_column(map, col, system,
-					   writer->steward && (system == NULL ? writer->system == NULL
-														  : writer->system != NULL &&
-																strcmp(system, writer->system) == 0),
-					   stored_blank);
+	steward = writer->steward &&
+			  (system == NULL ? writer->system == NULL
+							  : writer->system != NULL && strcmp(system, writer->system) == 0);
+	a = explain_column(map, col, system, steward, stored_blank);
+	if (pin != NULL && !steward && system != NULL && col->owner != NULL &&
+		strcmp(col->owner, system) == 0)
+		explain_pin(&a, pin);
 	relation_close(rel, AccessShareLock);
 
 	memset(nulls, true, sizeof(nulls));

@@ -132,6 +132,9 @@ extern void why_report_answer(Why *why);
 /* why_waiting.c */
 extern void why_report_waiting_of(Why *why, FieldPlace *place, const char *key);
 
+/* why_pins.c */
+extern void why_report_pins_of(Why *why, FieldPlace *place, const char *key);
+
 /* note.c */
 extern char *explain_waiting_note(Oid relid, Jsonb *key);
 

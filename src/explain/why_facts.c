@@ -156,6 +156,7 @@ why_report_evidence(Why *why)
 		{
 			report_evidence_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
 			why_report_waiting_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
+			why_report_pins_of(why, place, ((FoundRow *) lfirst(l))->evidence_key);
 		}
 		if (place->rows == NIL && place->problem == NULL && place->evidence_key != NULL)
 		{
@@ -167,6 +168,7 @@ why_report_evidence(Why *why)
 
 				report_evidence_of(why, place, key);
 				why_report_waiting_of(why, place, key);
+				why_report_pins_of(why, place, key);
 			}
 		}
 	}

@@ -83,6 +83,7 @@ amend_update(GuardCall *call)
 	GuardState *state = call->state;
 	HeapTuple tuple = td->tg_newtuple;
 	ConflictSet set;
+	ConflictSet held; /* kept out without evidence */
 	List *arbiters;
 	bool keeps;
 
@@ -97,28 +98,32 @@ amend_update(GuardCall *call)
 				 errhint("The transaction might succeed if retried.")));
 
 	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
+	pin_hold_update(call, &set, &held, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	feed_see_update(call);
 	move_remember_update(state, td);
-	if (set.n == 0)
+	if (set.n == 0 && held.n == 0)
 		return tuple;
 
 	outcome_reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
 	keeps = conflicts_have(&set, VERDICT_KEEP);
 	if (keeps)
 		tuple = amend_restore_values(call, &set, tuple, td->tg_trigslot);
+	if (held.n > 0)
+		tuple = amend_restore_values(call, &held, tuple, td->tg_trigslot);
 	if (call->judge)
-		outcome_record_allowed(call, &set, td->tg_trigslot, td->tg_newslot, keeps ? tuple : NULL);
+		outcome_record_allowed(call, &set, td->tg_trigslot, td->tg_newslot,
+							   tuple != td->tg_newtuple ? tuple : NULL);
 	if (keeps)
-	{
 		outcome_record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
-		if (!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
-		{
-			/* over SQL the statement still counts the row as updated */
-			if (call->applied)
-				return NULL;
+	if ((keeps || held.n > 0) &&
+		!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
+	{
+		/* over SQL the statement still counts the row as updated */
+		if (call->applied)
+			return NULL;
+		if (keeps && tally_get(call->map)->kept > tally_get(call->map)->unchanged)
 			tally_get(call->map)->unchanged++;
-			tuple = td->tg_trigtuple;
-		}
+		tuple = td->tg_trigtuple;
 	}
 	return tuple;
 }
@@ -134,7 +139,10 @@ amend_delete(GuardCall *call)
 	if (set.n == 0)
 	{
 		if (call->judge)
+		{
 			remember_row(call, td->tg_trigslot);
+			pin_row_gone(call, td->tg_trigslot);
+		}
 		return td->tg_trigtuple;
 	}
 	outcome_reject_early(call, &set, td->tg_trigslot, NULL);
@@ -148,6 +156,7 @@ amend_delete(GuardCall *call)
 	{
 		outcome_record_allowed(call, &set, td->tg_trigslot, NULL, NULL);
 		remember_row(call, td->tg_trigslot);
+		pin_row_gone(call, td->tg_trigslot);
 	}
 	return td->tg_trigtuple;
 }

@@ -60,104 +60,6 @@ default_values(const GuardCall *call, const ConflictSet *set, HeapTuple *tuple, 
 	return true;
 }
 
-/* Does the index contain a column whose value is kept out? */
-static bool
-contains_kept(const IndexInfo *index, const ConflictSet *set)
-{
-	Bitmapset *columns = NULL;
-
-	pull_varattnos((Node *) index->ii_Expressions, 1, &columns);
-	pull_varattnos((Node *) index->ii_Predicate, 1, &columns);
-	for (int k = 0; k < index->ii_NumIndexKeyAttrs; k++)
-		columns = bms_add_member(columns, index->ii_IndexAttrNumbers[k] -
-											  FirstLowInvalidHeapAttributeNumber);
-	for (int i = 0; i < set->n; i++)
-	{
-		if (set->items[i].verdict == VERDICT_KEEP &&
-			bms_is_member(set->items[i].col->attnum - FirstLowInvalidHeapAttributeNumber, columns))
-			return true;
-	}
-	return false;
-}
-
-/* Is the index one of the arbiters, or a partition of one? */
-static bool
-is_arbiter(Oid index, const List *arbiters)
-{
-	ListCell *lc;
-
-	if (list_member_oid(arbiters, index))
-		return true;
-	if (!get_rel_relispartition(index))
-		return false;
-	foreach(lc, get_partition_ancestors(index))
-	{
-		if (list_member_oid(arbiters, lfirst_oid(lc)))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Would the row meet a stored one in a unique index or an exclusion constraint?
- *
- * The row as proposed: this checks the indexes in which an upsert looks for a
- * stored row, or in which a plain INSERT would fail.  If it meets one, there is
- * no new row to amend: the upsert turns into an UPDATE, which is judged as such
- * and must propose what the statement proposed; and for a plain INSERT,
- * PostgreSQL's own error is right.  (An index that contains values which are
- * kept out of a plain INSERT does not count: the amended row is checked there.)
- *
- * The row as amended: this checks the indexes in which an upsert looks for a
- * stored row by a default that replaced a refused value.  If it meets one, the
- * upsert would update a row that the statement did not mean.
- */
-static bool
-meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended)
-{
-	Relation rel = call->td->tg_relation;
-	EState *estate;
-	ResultRelInfo *rri;
-	List *listed;
-	Arbiters where = insertion_arbiters(&call->new, &listed);
-	List *arbiters = NIL;
-	TupleTableSlot *slot;
-	ItemPointerData conflict;
-	bool meets = false;
-
-	if (!rel->rd_rel->relhasindex || (amended && where == ARBITERS_NONE))
-		return false;
-
-	estate = CreateExecutorState();
-	rri = makeNode(ResultRelInfo);
-	InitResultRelInfo(rri, rel, 0, NULL, 0);
-	ExecOpenIndices(rri, true);
-	for (int i = 0; i < rri->ri_NumIndices; i++)
-	{
-		Form_pg_index index = rri->ri_IndexRelationDescs[i]->rd_index;
-		bool kept = contains_kept(rri->ri_IndexRelationInfo[i], set);
-
-		if ((!index->indisunique && !index->indisexclusion) || !index->indimmediate ||
-			!index->indisready)
-			continue;
-		if (where == ARBITERS_NONE ? kept
-								   : (amended && !kept) || (where == ARBITERS_LISTED &&
-															!is_arbiter(index->indexrelid, listed)))
-			continue;
-		arbiters = lappend_oid(arbiters, index->indexrelid);
-	}
-	if (arbiters != NIL)
-	{
-		slot = conflicts_slot(rel, tuple);
-		slot->tts_tableOid = RelationGetRelid(rel);
-		meets = !compat_check_index_constraints(rri, slot, estate, &conflict, arbiters);
-		ExecDropSingleTupleTableSlot(slot);
-	}
-	ExecCloseIndices(rri);
-	FreeExecutorState(estate);
-	return meets;
-}
-
 /*
  * The owners of a new row are those of the row as it will be.  With a default in
  * place of a refused value, another system may own other columns of it.  Adds
@@ -265,16 +167,16 @@ amend_insert(GuardCall *call)
 	if (call->judge && statement_is_unseen() && tally_was_blind(call->map))
 		amend_reject_blind(call);
 	if (set.n == 0)
-		return tuple;
+		return pin_hold_insert(call, &set, tuple);
 	keeps = conflicts_have(&set, VERDICT_KEEP);
 	discards = conflicts_have(&set, VERDICT_DISCARD);
 	creates = !discards;
 	if (!keeps && !discards && !outcome_rejects_early(call))
-		return tuple;
+		return pin_hold_insert(call, &set, tuple);
 
 	if (!call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
-		meets_stored_row(call, &set, tuple, false))
+		amend_meets_stored_row(call, &set, tuple, false))
 	{
 		tally_get(call->map)->untouched++;
 		return tuple;
@@ -300,7 +202,7 @@ amend_insert(GuardCall *call)
 	}
 	if (keeps && !discards && !call->applied && !statement_is_copy(call->map) &&
 		td->tg_relation->rd_rel->relkind == RELKIND_RELATION &&
-		meets_stored_row(call, &set, tuple, true))
+		amend_meets_stored_row(call, &set, tuple, true))
 		outcome_reject(call, &set, VERDICT_KEEP, NULL, proposed,
 					   "With defaults in place of the refused values, the row would match another stored row.");
 	if (discards)
@@ -324,13 +226,14 @@ amend_insert(GuardCall *call)
 		outcome_record_discarded(call, &set, NULL, proposed, NULL);
 		return NULL;
 	}
+	if (keeps && !call->judge)
+		remember_stand_ins(call, &set, tuple);
+	tuple = pin_hold_insert(call, &set, tuple);
 	if (call->judge)
-		outcome_record_allowed(call, &set, NULL, proposed, keeps ? tuple : NULL);
+		outcome_record_allowed(call, &set, NULL, proposed, tuple != td->tg_trigtuple ? tuple : NULL);
 	if (keeps)
 	{
 		outcome_record_kept(call, &set, NULL, proposed, tuple);
-		if (!call->judge)
-			remember_stand_ins(call, &set, tuple);
 		call->state->amended_insert = true;
 	}
 	return tuple;

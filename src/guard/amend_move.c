@@ -78,8 +78,11 @@ amend_replicated_move(GuardCall *call, const Move *move)
 	TupleTableSlot *stored =
 		conflicts_slot(rel, move_tuple(move->old_tuple, move->old_relid, RelationGetRelid(rel)));
 	ConflictSet set;
+	ConflictSet held;
 
 	conflicts_of_update(call, &set, NULL, stored, td->tg_trigslot);
+	if (move->obstacles == NIL)
+		pin_hold_update(call, &set, &held, NULL, stored, td->tg_trigslot);
 	outcome_reject_early(call, &set, stored, td->tg_trigslot);
 	if (move->obstacles != NIL)
 	{
@@ -92,15 +95,25 @@ amend_replicated_move(GuardCall *call, const Move *move)
 		outcome_record_discarded(call, &set, stored, td->tg_trigslot, NULL);
 		tuple = NULL;
 	}
-	else if (set.n > 0)
+	else if (set.n > 0 || held.n > 0)
 	{
 		bool keeps = set.strictest == VERDICT_KEEP;
 
 		if (keeps)
 			tuple = amend_restore_values(call, &set, tuple, stored);
-		outcome_record_allowed(call, &set, stored, td->tg_trigslot, keeps ? tuple : NULL);
+		if (held.n > 0)
+			tuple = amend_restore_values(call, &held, tuple, stored);
+		outcome_record_allowed(call, &set, stored, td->tg_trigslot,
+							   tuple != td->tg_trigtuple ? tuple : NULL);
 		if (keeps)
 			outcome_record_kept(call, &set, stored, td->tg_trigslot, tuple);
+	}
+	if (tuple != NULL && call->map->pinned != NULL)
+	{
+		TupleTableSlot *written = conflicts_slot(rel, tuple);
+
+		pin_follow(call, stored, written);
+		ExecDropSingleTupleTableSlot(written);
 	}
 	outcome_count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
 					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);

@@ -184,11 +184,13 @@ conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlo
 	return hash;
 }
 
-/* AFTER: did BEFORE remember that the row takes the column's default? */
+/* AFTER: did BEFORE remember that the row takes the column's default, or a pinned value? */
 static bool
 took_default(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row)
 {
-	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) && insertion_was_open(&call->new, col) &&
+	return !TRIGGER_FIRED_BEFORE(call->td->tg_event) &&
+		   (insertion_was_open(&call->new, col) ||
+			bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, call->map->pinned)) &&
 		   tally_remembers(call->map, conflicts_stand_in(call, col, row));
 }
 

@@ -202,6 +202,19 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	return true;
 }
 
+/* Where BEFORE judges, pins follow the row that it is about to write; NULL: none. */
+static void
+follow_pins(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
+{
+	TupleTableSlot *row;
+
+	if (likely(call->map->pinned == NULL) || !call->judge || tuple == NULL)
+		return;
+	row = conflicts_slot(call->td->tg_relation, tuple);
+	pin_follow(call, stored, row);
+	ExecDropSingleTupleTableSlot(row);
+}
+
 /*
  * ownership.guard_amend(): BEFORE INSERT OR UPDATE OR DELETE, FOR EACH ROW.
  *
@@ -225,6 +238,7 @@ guard_amend(FunctionCallInfo fcinfo)
 		tuple = amend_update(&call);
 		outcome_count_row(&call, OPERATION_UPDATE, td->tg_updatedcols, td->tg_trigslot, tuple,
 						  tuple == td->tg_newtuple ? td->tg_newslot : NULL);
+		follow_pins(&call, td->tg_trigslot, tuple);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
@@ -267,6 +281,7 @@ guard_amend(FunctionCallInfo fcinfo)
 							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 			if (tuple != NULL && call.judge)
 				tuple = land_in_row(&call, tuple);
+			follow_pins(&call, NULL, tuple);
 		}
 	}
 	return PointerGetDatum(tuple);
@@ -299,6 +314,7 @@ guard_judge(FunctionCallInfo fcinfo)
 		{
 			judge_row(&call, td->tg_trigslot, NULL, NULL, false);
 			remember_row(&call, td->tg_trigslot);
+			pin_row_gone(&call, td->tg_trigslot);
 		}
 	}
 	else if (!judge_move(&call))
@@ -364,6 +380,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 						   ? NULL
 						   : "TRUNCATE leaves no rows to keep.");
 	remember_table(&call);
+	pin_table_gone(&call);
 	if (is_new_truncate(call.map))
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);

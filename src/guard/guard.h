@@ -70,6 +70,12 @@ extern void land_end_subtransaction(bool aborted);
 /* feed.c */
 extern void feed_forget(void);
 
+/* pin_due.c */
+extern int64 pin_end_due(void);
+
+/* pin_follow.c */
+extern Pin *pin_at(Oid relid, ItemPointer tid, const char *column);
+
 /* install.c */
 extern const GuardTrigger guard_triggers[GUARD_TRIGGERS];
 extern char *guard_table_name(Relation rel);
@@ -285,6 +291,10 @@ extern HeapTuple amend_restore_values(const GuardCall *call, const ConflictSet *
 extern HeapTuple amend_update(GuardCall *call);
 extern HeapTuple amend_delete(GuardCall *call);
 
+/* amend_meets.c */
+extern bool
+amend_meets_stored_row(const GuardCall *call, const ConflictSet *set, HeapTuple tuple, bool amended);
+
 /* amend_insert.c */
 extern void amend_remember_defaults(GuardCall *call, HeapTuple tuple);
 extern void amend_reject_blind(const GuardCall *call);
@@ -346,6 +356,61 @@ extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */
 extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);
+
+/* A column of a pinned value in one row. */
+typedef struct PinItem
+{
+	MappedColumn *col;
+	Pin *pin;	  /* NULL: the column is not pinned */
+	bool written; /* the statement writes the column */
+	bool held;	  /* the pinned value was put into a new row */
+} PinItem;
+
+/* One value: a column, or the columns of a group. */
+typedef struct PinUnit
+{
+	int n;
+	PinItem *items;
+	int pinned; /* number of pins */
+} PinUnit;
+
+/* What a write of the owner means for its pinned value. */
+typedef enum PinOutcome
+{
+	PIN_UNTOUCHED,		/* nothing */
+	PIN_ENDS,			/* it goes in, and the pin ends */
+	PIN_KEEPS,			/* it is kept out, and is evidence */
+	PIN_KEEPS_SILENTLY, /* it is kept out: the pin says what it was */
+} PinOutcome;
+
+/* lift_pin.c */
+extern void
+lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before);
+
+/* pin_value.c */
+extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
+extern bool
+pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text);
+extern char *pin_text(TupleDesc desc, const MappedColumn *col, TupleTableSlot *row);
+extern int pin_unit(RelationMap *map, MappedColumn *col, PinUnit *unit);
+extern bool pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key);
+extern PinOutcome pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
+extern void pin_settle(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *row,
+					   PinOutcome outcome, const char *by);
+
+/* pin.c */
+extern void
+pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitmapset *named,
+				TupleTableSlot *stored, TupleTableSlot *proposed);
+extern HeapTuple pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple);
+
+/* pin_land.c */
+extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);
+
+/* pin_follow.c */
+extern void pin_follow(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);
+extern void pin_row_gone(const GuardCall *call, TupleTableSlot *stored);
+extern void pin_table_gone(const GuardCall *call);
 
 /* judge.c */
 extern void judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed,

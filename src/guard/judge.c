@@ -73,6 +73,8 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 	outcome_record_allowed(call, &set, stored, proposed, NULL);
 	if (stored != NULL && proposed != NULL)
 		outcome_record_history(call, stored, proposed);
+	if (proposed != NULL)
+		pin_follow(call, stored, proposed);
 }
 
 /* AFTER INSERT: judges the row if it came from another partition; else returns false. */

@@ -157,7 +157,11 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
 	if (waiting != NIL)
+	{
 		f.chosen = waits_choose(map, waiting, row, &creator, NIL);
+		f.chosen =
+			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen);
+	}
 	ExecDropSingleTupleTableSlot(row);
 	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)
 		return tuple; /* land_row() tries again what does not fit */

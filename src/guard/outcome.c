@@ -120,6 +120,21 @@ only_blanks(const ConflictSet *set)
 	return true;
 }
 
+/* Is all that is kept out the writer's own, against pinned values? */
+static bool
+only_pinned(const GuardCall *call, const ConflictSet *set)
+{
+	for (int i = 0; i < set->n; i++)
+	{
+		const Conflict *c = &set->items[i];
+
+		if (c->verdict == VERDICT_KEEP &&
+			(c->owner == NULL || call->system == NULL || strcmp(c->owner, call->system) != 0))
+			return false;
+	}
+	return true;
+}
+
 /* Records values that are kept out.  amended: the row as it will be stored. */
 void
 outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
@@ -133,6 +148,8 @@ outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlo
 	evidence_report_softened(&e);
 	if (!call->applied && only_blanks(set))
 		tally_get(call->map)->blanks++;
+	else if (!call->applied && only_pinned(call, set))
+		tally_get(call->map)->pinned++;
 	else if (!call->applied)
 		tally_get(call->map)->kept++;
 	ExecDropSingleTupleTableSlot(final);

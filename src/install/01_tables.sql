@@ -356,17 +356,20 @@ CREATE TABLE ownership.pin (
 	ended_at		timestamptz,
 	ended_by		text,
 	/* the replica identity of a published table has no NULLs */
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	replaced_known	boolean NOT NULL DEFAULT false,
+	pending			boolean NOT NULL DEFAULT false,
+	gone_at			timestamptz
 );
 /* a value has at most one pin that has not ended */
 CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
-COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row. Not used yet.';
+COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row; the columns of a group have a row each. pin() and pin_value() add pins, and unpin() ends them.';
 COMMENT ON COLUMN ownership.pin.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.pin.table_name IS 'Name of the table.';
 COMMENT ON COLUMN ownership.pin.row_key IS 'Key columns of the row and their values, as text.';
 COMMENT ON COLUMN ownership.pin.column_name IS 'Name of the column.';
 COMMENT ON COLUMN ownership.pin.value IS 'Value that is pinned, as text. NULL: the value NULL is pinned.';
-COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text.';
+COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text. The pin keeps it out.';
 COMMENT ON COLUMN ownership.pin.until IS 'Time at which the pin ends. NULL: it ends when the system of record sends another value.';
 COMMENT ON COLUMN ownership.pin.reason IS 'Why the value is pinned. Text for people.';
 COMMENT ON COLUMN ownership.pin.pinned_by IS 'Role that pinned the value.';
@@ -374,6 +377,9 @@ COMMENT ON COLUMN ownership.pin.pinned_at IS 'Time at which the role pinned it.'
 COMMENT ON COLUMN ownership.pin.ended_at IS 'Time at which the pin ended. NULL: it has not ended.';
 COMMENT ON COLUMN ownership.pin.ended_by IS 'Role or system that ended the pin.';
 COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has no other meaning.';
+COMMENT ON COLUMN ownership.pin.replaced_known IS 'true: replaced is known. false: it becomes the first other value that the system of record sends.';
+COMMENT ON COLUMN ownership.pin.pending IS 'true: the system of record has sent replaced since, and it goes in at the time until.';
+COMMENT ON COLUMN ownership.pin.gone_at IS 'Time at which the row was deleted. NULL: it is there.';
 
 /* Fields that get another owner at a moment. */
 CREATE TABLE ownership.handover (

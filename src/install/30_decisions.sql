@@ -11,20 +11,22 @@ REVOKE ALL ON FUNCTION ownership.resolve() FROM PUBLIC;
 CREATE TRIGGER resolve BEFORE UPDATE ON ownership.conflict
 	FOR EACH ROW EXECUTE FUNCTION ownership.resolve();
 
-CREATE FUNCTION ownership.accept(conflict_id bigint)
+CREATE FUNCTION ownership.accept(conflict_id bigint, pin boolean DEFAULT false)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
-COMMENT ON FUNCTION ownership.accept(bigint) IS
+COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
 'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
+- pin: true: the function also pins the value, as pin() does. Default: false.
 Returns 1, the number of accepted conflicts.';
 
-CREATE FUNCTION ownership.accept(conflict_ids bigint[])
+CREATE FUNCTION ownership.accept(conflict_ids bigint[], pin boolean DEFAULT false)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept_set' LANGUAGE C STRICT;
-COMMENT ON FUNCTION ownership.accept(bigint[]) IS
+COMMENT ON FUNCTION ownership.accept(bigint[], boolean) IS
 'Accepts several conflicts, all of them or none.
 Arguments:
 - conflict_ids: Numbers of the conflicts.
+- pin: true: the function also pins the values. Default: false.
 Returns the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_id bigint)
@@ -44,6 +46,48 @@ COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
 Arguments:
 - conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
+
+CREATE FUNCTION ownership.pin(relation regclass, row_key jsonb, column_name text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin(regclass, jsonb, text, timestamptz, text) IS
+'Pins the stored value of one column in one row of a shared table: the next save of its system of record does not replace it. The other columns of its column_group are pinned with it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict; and the privileges to read and to lock the row. A second call moves the pin.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.pin_value(relation regclass, row_key jsonb, column_name text, value text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin_value' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin_value(regclass, jsonb, text, text, timestamptz, text) IS
+'Writes a value into one column of one row of a shared table, as a steward, and pins it. The caller needs the privileges for pin(), and the privilege to write the table.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- value: The value, as text. NULL: the value NULL.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.unpin(relation regclass, row_key jsonb, column_name text)
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_unpin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.unpin(regclass, jsonb, text) IS
+'Ends the pin of a value, with those of the other columns of its column_group. The stored value stays until its system of record writes it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row. The row may be deleted.
+- column_name: Name of the column.
+Returns true if the value was pinned.';
+
+CREATE FUNCTION ownership.pin_due()
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_pin_due' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.pin_due() IS
+'Ends the pins whose time until is over: the last values that their systems of record sent go in. flush() and the background worker do this, too, and so does the next write of the system of record. A value that does not fit leaves its pin open.
+Returns the number of rows.';
 
 CREATE FUNCTION ownership.apply_waiting(relation regclass DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_apply_waiting' LANGUAGE C;

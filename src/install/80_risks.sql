@@ -261,6 +261,9 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.waiting_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.pinned_risk
+	UNION ALL
 	/* where a system deletes rows, what nobody owns goes with them */
 	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
 		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
@@ -300,6 +303,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
 - values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- pinned (low): A value has been pinned for more than 90 days.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';

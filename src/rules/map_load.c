@@ -442,6 +442,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		map_find_groups(map);
 		map_load_key(map, rel);
+		map_load_pins(map, snapshot);
 		load_others(map, rel);
 		load_defaults_above(map, rel);
 		for (int i = 0; i < RelationGetNumberOfAttributes(rel); i++)

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 
 /*
  * For other folders
@@ -176,6 +177,7 @@ typedef struct RelationMap
 	Bitmapset *blanks;	/* columns whose on_blank is not ON_BLANK_ALLOW, likewise */
 	Bitmapset *watched; /* columns of both, for UPDATE */
 	Bitmapset *history; /* columns that have a history, likewise */
+	Bitmapset *pinned;	/* columns of which a value may be pinned, likewise */
 } RelationMap;
 
 /* One column of one row that a system writes which does not own it. */
@@ -285,6 +287,13 @@ extern bool map_is_expired(const RelationMap *map, TimestampTz at);
 extern void map_waits_now(const RelationMap *map);
 extern void map_waits_no_more(const RelationMap *map);
 
+/* map_pin.c */
+extern bool map_holds_pins(const RelationMap *map, Enforcement enforcement, const Writer *writer);
+extern bool map_pin_is_over(const RelationMap *map, const Pin *pin);
+extern Pin *map_find_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
+extern Pin *map_see_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
+extern void map_end_pin(const RelationMap *map, const Pin *pin, const char *by);
+
 /* map_group.c */
 extern MappedColumn *map_next_in_group(RelationMap *map, int group, MappedColumn *col);
 
@@ -330,6 +339,9 @@ extern const Writer *writer_of(const WriterKey *key);
 
 /* map_key.c */
 extern void map_load_key(RelationMap *map, Relation rel);
+
+/* map_pinned.c */
+extern void map_load_pins(RelationMap *map, Snapshot snapshot);
 
 /* map_load.c */
 extern bool map_any_functions;

@@ -35,6 +35,7 @@ typedef struct Tally
 	uint64 observed;		  /* rows with observed writes */
 	uint64 kept;			  /* rows that values were kept out of */
 	uint64 unchanged;		  /* of these, rows of which nothing was left to write */
+	uint64 pinned;			  /* rows in which the pinned values of the writer were kept out */
 	uint64 blanks;			  /* rows that only blanks were kept out of */
 	uint64 not_created;		  /* rows that were not created */
 	uint64 parked;			  /* rows that were not created, and whose values wait for them */

@@ -120,17 +120,20 @@ CREATE TABLE ownership.pin (
 	ended_at		timestamptz,
 	ended_by		text,
 	/* the replica identity of a published table has no NULLs */
-	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	replaced_known	boolean NOT NULL DEFAULT false,
+	pending			boolean NOT NULL DEFAULT false,
+	gone_at			timestamptz
 );
 /* a value has at most one pin that has not ended */
 CREATE UNIQUE INDEX pin_open_idx ON ownership.pin (table_schema, table_name, column_name, jsonb_hash_extended(row_key, 0)) WHERE ended_at IS NULL;
-COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row. Not used yet.';
+COMMENT ON TABLE ownership.pin IS 'Values that are pinned: the next save of the system of record does not replace them. One row is one value of one row; the columns of a group have a row each. pin() and pin_value() add pins, and unpin() ends them.';
 COMMENT ON COLUMN ownership.pin.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.pin.table_name IS 'Name of the table.';
 COMMENT ON COLUMN ownership.pin.row_key IS 'Key columns of the row and their values, as text.';
 COMMENT ON COLUMN ownership.pin.column_name IS 'Name of the column.';
 COMMENT ON COLUMN ownership.pin.value IS 'Value that is pinned, as text. NULL: the value NULL is pinned.';
-COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text.';
+COMMENT ON COLUMN ownership.pin.replaced IS 'Last value of the system of record, as text. The pin keeps it out.';
 COMMENT ON COLUMN ownership.pin.until IS 'Time at which the pin ends. NULL: it ends when the system of record sends another value.';
 COMMENT ON COLUMN ownership.pin.reason IS 'Why the value is pinned. Text for people.';
 COMMENT ON COLUMN ownership.pin.pinned_by IS 'Role that pinned the value.';
@@ -138,6 +141,9 @@ COMMENT ON COLUMN ownership.pin.pinned_at IS 'Time at which the role pinned it.'
 COMMENT ON COLUMN ownership.pin.ended_at IS 'Time at which the pin ended. NULL: it has not ended.';
 COMMENT ON COLUMN ownership.pin.ended_by IS 'Role or system that ended the pin.';
 COMMENT ON COLUMN ownership.pin.id IS 'Key of the row for publications. It has no other meaning.';
+COMMENT ON COLUMN ownership.pin.replaced_known IS 'true: replaced is known. false: it becomes the first other value that the system of record sends.';
+COMMENT ON COLUMN ownership.pin.pending IS 'true: the system of record has sent replaced since, and it goes in at the time until.';
+COMMENT ON COLUMN ownership.pin.gone_at IS 'Time at which the row was deleted. NULL: it is there.';
 
 /* Fields that get another owner at a moment. */
 CREATE TABLE ownership.handover (
@@ -617,16 +623,6 @@ Returns one row for each fact, the short answer first:
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
-COMMENT ON FUNCTION ownership.accept(bigint) IS
-'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
-Arguments:
-- conflict_id: Number of the conflict.
-Returns 1, the number of accepted conflicts.';
-COMMENT ON FUNCTION ownership.accept(bigint[]) IS
-'Accepts several conflicts, all of them or none.
-Arguments:
-- conflict_ids: Numbers of the conflicts.
-Returns the number of accepted conflicts.';
 COMMENT ON FUNCTION ownership.dismiss(bigint) IS
 'Marks a conflict dismissed: the stored value stays, and a value that waits is never applied. The caller needs UPDATE (resolution) on ownership.conflict.
 Arguments:
@@ -831,6 +827,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
 - values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
+- pinned (low): A value has been pinned for more than 90 days.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
@@ -1197,6 +1194,27 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		GROUP BY table_schema, table_name, system) w;
 COMMENT ON VIEW ownership.waiting_risk IS 'Internal: the part of ownership.risks that is about values which wait for their rows.';
 GRANT SELECT ON ownership.replaced_table, ownership.waiting_risk TO PUBLIC;
+
+/*
+ * Part of ownership.risks: values that have been pinned for a long time.  The view reads
+ * pins with its owner's privileges, and shows no values and no keys.
+ */
+CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 14, 'low', 'pinned', m.entity, m.field, ownership.relation_name(p.table_schema, p.table_name), p.column_name,
+		array_remove(ARRAY[f.owner], NULL),
+		format('%s of %s.%s %s been pinned for more than 90 days, the first since %s.',
+			CASE p.pins WHEN 1 THEN '1 value' ELSE p.pins || ' values' END, ownership.relation_name(p.table_schema, p.table_name),
+			quote_ident(p.column_name), CASE p.pins WHEN 1 THEN 'has' ELSE 'have' END, to_char(p.since, 'YYYY-MM-DD')),
+		format('Have %s correct its values: the pins end when it sends the right ones. Or end them: SELECT ownership.unpin(%L, row_key, %L) FROM ownership.pin WHERE ended_at IS NULL AND pinned_at < now() - interval ''90 days'' AND (table_schema, table_name, column_name) = (%L, %L, %L)',
+			coalesce(f.owner, 'the system of record'), ownership.relation_name(p.table_schema, p.table_name), p.column_name, p.table_schema, p.table_name, p.column_name)
+	FROM (SELECT table_schema, table_name, column_name, count(*) AS pins, min(pinned_at) AS since
+		FROM ownership.pin
+		WHERE ended_at IS NULL AND pinned_at < now() - interval '90 days'
+		GROUP BY table_schema, table_name, column_name) p
+	LEFT JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field;
+COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
+GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 
 /* END waiting */
 
@@ -1575,6 +1593,9 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.waiting_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.pinned_risk
+	UNION ALL
 	/* where a system deletes rows, what nobody owns goes with them */
 	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
 		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
@@ -1699,6 +1720,28 @@ SELECT ownership.carry_privileges('ownership.identify(text, text, text, text, bo
 	'ownership.identify(text, text, text, text, boolean, boolean, boolean, boolean)');
 DROP FUNCTION ownership.identify(text, text, text, text, boolean, boolean, boolean);
 
+CREATE FUNCTION ownership.accept(conflict_id bigint, pin boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept' LANGUAGE C STRICT;
+COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
+'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
+Arguments:
+- conflict_id: Number of the conflict.
+- pin: true: the function also pins the value, as pin() does. Default: false.
+Returns 1, the number of accepted conflicts.';
+SELECT ownership.carry_privileges('ownership.accept(bigint)', 'ownership.accept(bigint, boolean)');
+DROP FUNCTION ownership.accept(bigint);
+
+CREATE FUNCTION ownership.accept(conflict_ids bigint[], pin boolean DEFAULT false)
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_accept_set' LANGUAGE C STRICT;
+COMMENT ON FUNCTION ownership.accept(bigint[], boolean) IS
+'Accepts several conflicts, all of them or none.
+Arguments:
+- conflict_ids: Numbers of the conflicts.
+- pin: true: the function also pins the values. Default: false.
+Returns the number of accepted conflicts.';
+SELECT ownership.carry_privileges('ownership.accept(bigint[])', 'ownership.accept(bigint[], boolean)');
+DROP FUNCTION ownership.accept(bigint[]);
+
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
 /* The spreadsheet has a column for the label. */
@@ -1725,3 +1768,47 @@ COMMENT ON FUNCTION ownership.apply_waiting(regclass) IS
 Arguments:
 - relation: Table on the map. NULL, the default: all tables.
 Returns the number of values that were written.';
+
+/* Pins. */
+
+CREATE FUNCTION ownership.pin(relation regclass, row_key jsonb, column_name text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin(regclass, jsonb, text, timestamptz, text) IS
+'Pins the stored value of one column in one row of a shared table: the next save of its system of record does not replace it. The other columns of its column_group are pinned with it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict; and the privileges to read and to lock the row. A second call moves the pin.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.pin_value(relation regclass, row_key jsonb, column_name text, value text, until timestamptz DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS void AS 'MODULE_PATHNAME', 'ownership_pin_value' LANGUAGE C;
+COMMENT ON FUNCTION ownership.pin_value(regclass, jsonb, text, text, timestamptz, text) IS
+'Writes a value into one column of one row of a shared table, as a steward, and pins it. The caller needs the privileges for pin(), and the privilege to write the table.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"sku": "A1"}.
+- column_name: Name of the column. Its field has a system of record, and is no key.
+- value: The value, as text. NULL: the value NULL.
+- until: Time until which the value is pinned, whatever the system of record sends; then the last value that it sent goes in. NULL, the default: until the system of record sends a new value.
+- reason: Why the value is pinned.
+Returns nothing.';
+
+CREATE FUNCTION ownership.unpin(relation regclass, row_key jsonb, column_name text)
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_unpin' LANGUAGE C;
+COMMENT ON FUNCTION ownership.unpin(regclass, jsonb, text) IS
+'Ends the pin of a value, with those of the other columns of its column_group. The stored value stays until its system of record writes it. The caller is a steward, or needs UPDATE (resolution) on ownership.conflict.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row. The row may be deleted.
+- column_name: Name of the column.
+Returns true if the value was pinned.';
+
+CREATE FUNCTION ownership.pin_due()
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_pin_due' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.pin_due() IS
+'Ends the pins whose time until is over: the last values that their systems of record sent go in. flush() and the background worker do this, too, and so does the next write of the system of record. A value that does not fit leaves its pin open.
+Returns the number of rows.';

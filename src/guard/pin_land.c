@@ -1,0 +1,74 @@
+/*
+ * pin_land.c
+ *		Pins hold against parked values, too.
+ */
+#include "postgres.h"
+
+#include "executor/tuptable.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+
+#include "../base/base.h"
+#include "../catalog/catalog.h"
+#include "../rules/rules.h"
+#include "../evidence/evidence.h"
+#include "guard.h"
+
+/*
+ * Of the waiting values (Landed) that a row may take, those that a pin does not keep
+ * out: a parked value is a write of its system, and pins hold against that.
+ */
+List *
+pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen)
+{
+	TupleDesc desc = RelationGetDescr(rel);
+	TupleTableSlot *row;
+	ListCell *lc;
+
+	if (map->pinned == NULL || chosen == NIL)
+		return chosen;
+	row = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	ExecStoreAllNullTuple(row);
+	for (int i = 0; i < map->ncols; i++)
+	{
+		PinUnit unit;
+		PinOutcome outcome;
+		const char *system = NULL;
+
+		if (!pin_is_column(map, &map->cols[i]) || pin_unit(map, &map->cols[i], &unit) == 0 ||
+			!pin_find_unit(map, &unit, key))
+			continue;
+		foreach(lc, chosen)
+		{
+			const Landed *landed = lfirst(lc);
+
+			for (int k = 0; k < unit.n; k++)
+			{
+				int att = landed->col->attnum - 1;
+
+				if (unit.items[k].col != landed->col || !landed->from->parked)
+					continue;
+				unit.items[k].written = true;
+				system = landed->from->system;
+				row->tts_isnull[att] = landed->text == NULL;
+				if (landed->text != NULL)
+					row->tts_values[att] =
+						value_from_text(TupleDescAttr(desc, att)->atttypid, landed->text);
+			}
+		}
+		outcome = pin_judge(desc, &unit, row, true);
+		pin_settle(map, desc, &unit, row, outcome, system);
+		if (outcome != PIN_KEEPS && outcome != PIN_KEEPS_SILENTLY)
+			continue;
+		for (int k = 0; k < unit.n; k++)
+		{
+			foreach(lc, chosen)
+			{
+				if (((Landed *) lfirst(lc))->col == unit.items[k].col && unit.items[k].written)
+					chosen = foreach_delete_current(chosen, lc);
+			}
+		}
+	}
+	ExecDropSingleTupleTableSlot(row);
+	return chosen;
+}
