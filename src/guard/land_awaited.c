@@ -115,6 +115,7 @@ land_awaited(Oid home, const char *schema, const char *table, bool ours)
 			row->relid = lfirst_oid(lc2);
 			row->key = lfirst(lc);
 			row->level = -1;
+			row->named = InvalidOid;
 			rows = lappend(rows, row);
 		}
 	}
