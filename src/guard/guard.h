@@ -169,6 +169,7 @@ typedef struct LandingRow
 	Oid relid;
 	Jsonb *key;
 	int level; /* see Creator */
+	Oid named; /* the table that the statement named; invalid: `level` tells */
 } LandingRow;
 
 /* What is done in one subtransaction. */
@@ -336,7 +337,7 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-						const void *statement);
+						const void *statement, int level);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
 extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
 						 TupleTableSlot *row);

@@ -40,6 +40,7 @@ typedef struct Landing
 	char *schema;
 	char *table;
 	Creator creator;
+	Oid named;	/* the table that the statement names, for rows that were not collected */
 	bool all;	/* not each row was collected */
 	List *rows; /* LandingRow */
 } Landing;
@@ -95,20 +96,33 @@ creator_of(const RelationMap *map, const Moment *moment, const Writer *writer)
 	return creator;
 }
 
+/* The table whose defaults have this level in the map (see Creator); InvalidOid: the topmost. */
+static Oid
+table_of_level(const RelationMap *map, int level)
+{
+	if (level < 0)
+		return InvalidOid;
+	return level == 0 ? map->relid : list_nth_oid(map->ancestors, level - 1);
+}
+
 /*
  * A statement may make rows of the table, and AFTER does not see each of them: its
  * end looks at all that waits.
  */
 void
 land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-			const void *statement)
+			const void *statement, int level)
 {
 	Creator creator;
+	Landing *l;
 
 	if (moment->enforcement != ENFORCEMENT_ON || !map_is_shared(map) || writer->relay)
 		return;
 	creator = creator_of(map, moment, writer);
-	landing_for(map, &creator, statement)->all = true;
+	l = landing_for(map, &creator, statement);
+	if (!l->all)
+		l->named = table_of_level(map, level);
+	l->all = true;
 }
 
 /* Does the statement name the whole key?  One that a default makes brings nothing back. */
@@ -145,6 +159,8 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	l->creator.prevails |= creator.prevails;
 	if (l->all || list_length(l->rows) >= LAND_KEYS)
 	{
+		if (!l->all)
+			l->named = table_of_level(call->map, level);
 		l->all = true;
 		return;
 	}
@@ -152,6 +168,7 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	made = palloc(sizeof(LandingRow));
 	made->relid = RelationGetRelid(call->td->tg_relation);
 	made->level = level;
+	made->named = InvalidOid;
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
@@ -196,12 +213,16 @@ end_landing(Landing *l)
 {
 	MemoryContext old = MemoryContextSwitchTo(l->cxt);
 	List *rows = l->rows;
+	ListCell *lc;
 
 	if (l->all)
 		rows = waiting_exists(l->schema, l->table) &&
 					   SearchSysCacheExists1(RELOID, ObjectIdGetDatum(l->home))
 				   ? land_awaited(l->home, l->schema, l->table, true)
 				   : NIL;
+	if (l->all)
+		foreach(lc, rows)
+			((LandingRow *) lfirst(lc))->named = l->named;
 	if (rows != NIL)
 	{
 		CommandCounterIncrement();

@@ -183,8 +183,24 @@ land_awaited(Oid home, const char *schema, const char *table, bool ours)
 	list_sort(rows, compare_rows);
 	foreach(lc, rows)
 	{
+<<<<<<< HEAD
 		if (once == NIL || compare_rows(list_last_cell(once), lc) != 0)
 			once = lappend(once, lfirst(lc));
+=======
+		foreach(lc2, relids)
+		{
+			LandingRow *row;
+
+			if (!is_there(lfirst_oid(lc2), lfirst(lc), ours))
+				continue;
+			row = palloc(sizeof(LandingRow));
+			row->relid = lfirst_oid(lc2);
+			row->key = lfirst(lc);
+			row->level = -1;
+			row->named = InvalidOid;
+			rows = lappend(rows, row);
+		}
+>>>>>>> oracle
 	}
 	return once;
 }

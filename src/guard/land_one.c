@@ -310,7 +310,7 @@ land_one(const LandingRow *row, LandingWork *work)
 	List *waiting;
 	List *chosen;
 
-	creator.level = row->level;
+	creator.level = OidIsValid(row->named) ? insert_plan_level(map, row->named) : row->level;
 	map_enter();
 	if (evidence_can_wait(map))
 	{

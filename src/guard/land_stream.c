@@ -142,7 +142,7 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 		return tuple;
 	if (!map->waits)
 	{
-		land_expect(map, call->moment, call->writer, NULL);
+		land_expect(map, call->moment, call->writer, NULL, insertion_level(&call->new));
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);

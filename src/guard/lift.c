@@ -111,6 +111,16 @@ mentions_key(const RelationMap *map)
 	return true;
 }
 
+/* Which of the columns' defaults the new rows of the running statement have. */
+static int
+named_level(const RelationMap *map)
+{
+	Insertion insertion;
+
+	insertion_find(&insertion, map, NULL, false);
+	return insertion.sources[0].level;
+}
+
 /*
  * Adds what values that wait for rows need.  If none of the guard's triggers sees the
  * rows, the end of the statement looks at what waits (land.c).
@@ -136,7 +146,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 		need->amend |= judge_in_before;
 	}
 	else if (makes_rows && map->key_is_whole)
-		land_expect(map, moment, writer, statement_key());
+		land_expect(map, moment, writer, statement_key(), writes->inserts ? named_level(map) : -1);
 }
 
 /*

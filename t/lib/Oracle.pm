@@ -131,7 +131,11 @@ sub make_statements
 {
 	my ($self, $model) = @_;
 
-	$self->add_statement($model, $self->make_statement($model)) for 1 .. $self->{opt}{statements} // 60;
+	for (1 .. $self->{opt}{statements} // 60)
+	{
+		my @statements = $self->{with}{waiting} && chance(0.05) ? $self->make_reload($model) : ();
+		$self->add_statement($model, $_) for @statements ? @statements : $self->make_statement($model);
+	}
 	return;
 }
 

@@ -42,7 +42,11 @@ sub make_race
 	my ($self, $model) = @_;
 	my $of_map = chance(0.15);
 	my @first = map { $self->make_one($model, sub { $_[0] eq 'map' ? $of_map : !$of_map && $_[0] ne 'truncate' }) } 1 .. pick(1, 1, 2, 3);
-	my $second = $self->make_one($model, sub { $_[0] ne 'map' });
+	# mostly rows that one makes or deletes, and the other makes or writes something of
+	my $births = $self->{with}{waiting} && !$of_map && chance(0.4);
+	@first = ($self->make_one($model, sub { $_[0] =~ /^(insert|upsert|copy|delete)$/ })) if $births;
+	my $second = $self->make_one($model, sub { $births ? $_[0] =~ /^(insert|upsert|copy|copy|merge)$/ : $_[0] ne 'map' });
+	$self->make_birth($model, $first[0], $second) if $births && chance(0.8);
 	my $isolation = chance(0.25) ? 'repeatable read' : 'read committed';
 
 	# the same statement, sent twice
@@ -70,6 +74,19 @@ sub make_race
 	return {
 		kind => 'race', first => \@first, second => $second, isolation => $isolation, meanwhile => $meanwhile,
 		end => chance(0.7) ? 'COMMIT' : 'ROLLBACK' };
+}
+
+# One of two writers is the owner of the key, and the other is not.
+sub make_birth
+{
+	my ($self, $model, @both) = @_;
+	my $owner = $model->{map}{id}{owner} // return;
+
+	@both = reverse @both if $both[0]{kind} ne 'delete' && chance(0.5);
+	$both[0]{writer} = $owner;
+	$both[1]{writer} = pick(grep { $_ ne $owner } @Oracle::Round::systems);
+	$_->{enforcement} = 'on' for @both;
+	return;
 }
 
 sub make_one

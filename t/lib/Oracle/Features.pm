@@ -39,6 +39,8 @@ our %features = (
 	history => { weight => 0.4, kinds => 'rcR' },
 	# values that wait for rows: parked and remembered; without it, nothing waits
 	waiting => { weight => 0.9, kinds => 'rcR' },
+	# a feed that is the stream of another hub
+	relays => { weight => 0.15, kinds => 'R' },
 	# values whose text depends on settings of the session: money, regclass
 	session_types => { weight => 0.3, kinds => 'rcR' },
 	# settings and roles that are switched in the middle of a statement, and
@@ -212,6 +214,24 @@ sub make_awaited
 		$s->{ids} = [ $key->{id} ] if $s->{set}[0]{name} eq 'r';
 	}
 	return;
+}
+
+# A transaction that deletes a row and makes it again; none if there is no row.
+sub make_reload
+{
+	my ($self, $model) = @_;
+	my @rows = map { $model->{rows}{$_} } sort keys %{ $model->{rows} };
+	my ($delete, $insert);
+
+	return if !@rows || @{ $model->{saved} };
+	my $row = pick(@rows);
+	do { $delete = $self->make_statement($model); } while ($delete->{kind} ne 'delete' || defined $delete->{into});
+	do { $insert = $self->make_statement($model); } while ($insert->{kind} !~ /^(insert|copy|upsert)$/ || defined $insert->{into} || $insert->{start});
+	$delete->{ids} = [ $row->{id} ];
+	$insert->{rows} = [ { %{ $insert->{rows}[0] }, map { $_->{name} => $row->{ $_->{name} } } @{ $self->{keys} } } ];
+	$_->{enforcement} = 'on' for $delete, $insert;
+	$_->{writer} = $model->{map}{id}{owner} // $_->{writer} for $delete, $insert;
+	return ({ kind => 'transaction', action => 'begin' }, $delete, $insert, { kind => 'transaction', action => pick(qw(commit commit rollback)) });
 }
 
 # The INSERT leaves the id to the database: an identity, a serial, or a function

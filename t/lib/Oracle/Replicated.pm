@@ -34,7 +34,7 @@ sub make_map
 	my ($self) = @_;
 
 	$self->SUPER::make_map;
-	my $kind = pick(qw(system system system nobody steward carrier), $self->{with}{waiting} ? qw(system relay) : ());
+	my $kind = $self->{with}{relays} ? 'relay' : pick(qw(system system system nobody steward carrier));
 	my $feed = $self->{feed} = { role => 'postgres', worker => 1, kind => $kind, strict => chance(0.25) };
 	$feed->{system} = $feed->{named} = pick(@Oracle::Round::systems) if $kind eq 'system';
 	$feed->{system} = $self->{source} if $kind eq 'carrier';
