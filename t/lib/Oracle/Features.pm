@@ -191,6 +191,13 @@ sub make_awaited
 	my @keys = map { $open{$_} } sort keys %open;
 	my $owner = $model->{map}{id}{owner};
 
+	# rows that the hub has and the source does not
+	if ($self->{hub})
+	{
+		my ($there, $sent) = ($model->{rows}, $model->{source}{rows});
+		my @met = map { my $row = $there->{$_}; +{ map { $_->{name} => $row->{ $_->{name} } } @{ $self->{keys} } } } grep { !$sent->{$_} } sort keys %$there;
+		@keys = @met if @met && chance(0.6);
+	}
 	return if $s->{kind} !~ /^(insert|upsert|nothing|copy|merge|rekey|delete)$/ || chance(0.4);
 	$s->{writer} = chance(0.2) ? pick('steward', 'superuser') : $owner if defined $owner && chance(0.6);
 	$s->{enforcement} = 'on' if chance(0.8);

@@ -43,7 +43,7 @@ sub make_map
 	$feed->{strict} = 0 if $kind eq 'nobody';
 	$self->{writers} = { %{ $self->{writers} }, feed => $feed };
 
-	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance(0.8)) } @{ $self->{columns} } ];
+	$self->{published} = [ grep { !$_->{derived} && ($_->{key} || $_->{not_null} || chance($self->{with}{waiting} ? 0.65 : 0.8)) } @{ $self->{columns} } ];
 	$self->{truncates} = chance(0.5);
 	# the binary form of reg* contains OIDs, which differ at the source
 	my $binary = !grep { $_->{type} =~ /^(reg|fz\.priced)/ } @{ $self->{published} };
