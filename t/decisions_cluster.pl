@@ -42,7 +42,7 @@ is(hub($open), join("\n",
 is(hub('SELECT ownership.accept(ARRAY[1, 2]::bigint[])'), '2', 'and are accepted');
 is(hub('TABLE product'), 'eu|A1|1.50|x', 'which writes them');
 is(hub('SELECT operation, outcome, system IS NULL FROM ownership.conflict WHERE id > 3 ORDER BY id'),
-	"UPDATE|overridden|t\nDELETE|overridden|t", 'as evidence');
+	"UPDATE|overridden|t\nDELETE|overridden|t\nDELETE|remembered|t", 'as evidence');
 
 # Replicated: values kept out, rows discarded, a move between partitions
 # discarded whole.
@@ -57,14 +57,15 @@ is(hub('TABLE product'), 'eu|A1|1.50|Shop lamp', 'the feed may write its title')
 hub('SELECT ownership.dismiss(id) FROM ownership.conflict WHERE system = \'crm\' AND resolution IS NULL');
 is(hub("SELECT operation, outcome, row_key, columns FROM ownership.conflict WHERE system = 'shop' ORDER BY id"), join("\n",
 	'UPDATE|kept|{"sku": "A1", "region": "eu"}|{price}',
-	'INSERT|discarded|{"sku": "S2", "region": "eu"}|{region,sku}',
+	'INSERT|parked|{"sku": "S2", "region": "eu"}|{title}',
+	'INSERT|discarded|{"sku": "S2", "region": "eu"}|{price}',
 	'UPDATE|discarded|{"sku": "A1", "region": "eu"}|{region,price}'), 'evidence of the feed');
 my $before = hub($open);
 is($before =~ s/^\d+\|//mgr, join("\n",
 	'{"sku": "A1", "region": "eu"}|price|shop|discarded|6|1.50',
 	'{"sku": "A1", "region": "eu"}|region|shop|discarded|us|eu',
-	'{"sku": "S2", "region": "eu"}||shop|discarded|{"sku": "S2", "price": "7", "title": "New", "region": "eu"}|'), 'the last words of the feed');
-is(hub("SELECT ownership.accept(ARRAY(SELECT id FROM ownership.conflict WHERE system = 'shop' AND resolution IS NULL))"), '3', 'all are accepted');
+	'{"sku": "S2", "region": "eu"}||shop|discarded|{"sku": "S2", "price": "7", "region": "eu"}|'), 'the last words of the feed');
+is(hub("SELECT ownership.accept(ARRAY(SELECT id FROM ownership.conflict WHERE system = 'shop' AND resolution IS NULL))"), '4', 'all are accepted');
 is(hub('SELECT tableoid::regclass, * FROM product ORDER BY sku'), "product_us|us|A1|6|Shop lamp\nproduct_eu|eu|S2|7|New",
 	'the row has moved, the new one is there');
 

@@ -164,6 +164,13 @@ creates(const Word *w)
 	return strcmp(w->operation, "INSERT") == 0 && strcmp(w->outcome, "kept") != 0;
 }
 
+/* Was a row discarded that the writer wanted to create? */
+static bool
+is_discarded_row(const Word *w)
+{
+	return creates(w) && strcmp(w->outcome, "discarded") == 0;
+}
+
 /*
  * Is the word about the row as a whole?  A row that was not created is, until it
  * is there: then its columns count one by one.
@@ -228,13 +235,13 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
-		if (kind == VALUE_LENGTH || (strcmp(w->outcome, "discarded") == 0
-										 ? goes_in(w, batch->relid, col, text, row->values[c])
-										 : !value_same_text(col->type, text, row->values[c])))
+		if (kind == VALUE_LENGTH ||
+			(is_discarded_row(w) ? goes_in(w, batch->relid, col, text, row->values[c])
+								 : !value_same_text(col->type, text, row->values[c])))
 			put_row(rsinfo, w, w->column, text, row->values[c], note);
 	}
 	else if ((col = place_row_column(batch->relid, w->column)) != NULL &&
-			 (strcmp(w->outcome, "discarded") != 0 || goes_in(w, batch->relid, col, text, NULL)))
+			 (!is_discarded_row(w) || goes_in(w, batch->relid, col, text, NULL)))
 		put_row(rsinfo, w, w->column, text, NULL, "You may not read the column.");
 }
 

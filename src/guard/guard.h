@@ -148,6 +148,7 @@ typedef struct Creator
 	char *system;  /* NULL: unidentified, or a steward without a system */
 	bool prevails; /* a steward or a relay: what it brings stands before what waits */
 	Policy default_policy;
+	int level; /* which of the columns' defaults its rows have; -1: those of the topmost table */
 } Creator;
 
 /* A row for which something may wait. */
@@ -155,6 +156,7 @@ typedef struct LandingRow
 {
 	Oid relid;
 	Jsonb *key;
+	int level; /* see Creator */
 } LandingRow;
 
 /* What is done in one subtransaction. */
@@ -310,6 +312,8 @@ typedef struct Landed
 	char *text; /* NULL: the value NULL */
 } Landed;
 
+extern const ColumnDefault *waits_default(const RelationMap *map, const MappedColumn *col,
+										  const Creator *creator);
 extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 						  const Creator *creator, List *but);
 

@@ -132,7 +132,7 @@ names_key(const GuardCall *call)
 
 /* Collects the key of a row for the end of the statement. */
 static void
-collect(const GuardCall *call, TupleTableSlot *row)
+collect(const GuardCall *call, TupleTableSlot *row, int level)
 {
 	Creator creator;
 	Landing *l;
@@ -154,6 +154,7 @@ collect(const GuardCall *call, TupleTableSlot *row)
 	old = MemoryContextSwitchTo(l->cxt);
 	made = palloc(sizeof(LandingRow));
 	made->relid = RelationGetRelid(call->td->tg_relation);
+	made->level = level;
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
@@ -164,7 +165,7 @@ void
 land_row(const GuardCall *call, TupleTableSlot *row)
 {
 	if (names_key(call))
-		collect(call, row);
+		collect(call, row, insertion_level(&call->new));
 }
 
 /* A row was updated, maybe to another key.  Both rows are of the call's relation. */
@@ -189,7 +190,7 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 		changed = value_changed(&type, was, wnull, is, inull);
 	}
 	if (changed)
-		collect(call, row);
+		collect(call, row, -1);
 }
 
 /* What a statement made is complete: what waited for it lands. */

@@ -114,6 +114,7 @@ land_awaited(Oid home, const char *schema, const char *table, bool ours)
 			row = palloc(sizeof(LandingRow));
 			row->relid = lfirst_oid(lc2);
 			row->key = lfirst(lc);
+			row->level = -1;
 			rows = lappend(rows, row);
 		}
 	}

@@ -88,13 +88,14 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 		const Landed *landed = lfirst(lc);
 		MappedColumn *col = landed->col;
 		const char *owner = map_owner(map, col, t->slot);
+		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
 		Datum value = slot_getattr(t->slot, col->attnum, &isnull);
 
 		if (isnull || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
-			(col->defaults->constant &&
-			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)) ||
+			(standard->constant &&
+			 !value_changed(&col->type, value, false, standard->value, standard->isnull)) ||
 			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
 						   t->changed->tts_isnull[col->attnum - 1]))
 			continue;
@@ -106,7 +107,7 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 		return;
 	e.map = map;
 	e.desc = RelationGetDescr(t->rel);
-	e.writer = writer_current();
+	e.writer = statement_writer();
 	e.system = creator->system;
 	e.operation = OPERATION_UPDATE;
 	e.outcome = VERDICT_KEEP;
@@ -133,7 +134,7 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		row->tts_values[att] = t->slot->tts_values[att];
 		row->tts_isnull[att] = t->slot->tts_isnull[att];
 	}
-	evidence_history(map, RelationGetDescr(t->rel), writer_current(), creator->system, t->slot, row);
+	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot, row);
 	ExecDropSingleTupleTableSlot(row);
 }
 
@@ -170,7 +171,7 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
 			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
 		}
-		evidence_history(map, RelationGetDescr(t->rel), writer_current(), lfirst(lc), t->slot, row);
+		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot, row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 	record_derived(map, t, chosen, creator);
@@ -178,7 +179,8 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 
 /* Updates the row with the chosen values. */
 static void
-write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen, LandingWork *work)
+write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen,
+			 const Creator *creator, LandingWork *work)
 {
 	Bitmapset *named = NULL;
 	StoredTable *t;
@@ -208,9 +210,9 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	}
 	if (changes)
 	{
-		record_replaced(map, t, chosen, work->creator);
+		record_replaced(map, t, chosen, creator);
 		stored_update(t);
-		record_history(map, t, chosen, work->creator);
+		record_history(map, t, chosen, creator);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);
@@ -274,19 +276,21 @@ without_stuck(List *waiting)
  * goes on waiting.
  */
 static void
-leave_written(List *chosen, TupleTableSlot *found, LandingWork *work)
+leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
+			  LandingWork *work)
 {
 	ListCell *lc;
 
 	foreach(lc, chosen)
 	{
 		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
 		if (isnull ||
-			(col->defaults->constant &&
-			 !value_changed(&col->type, value, false, col->defaults->value, col->defaults->isnull)))
+			(standard->constant &&
+			 !value_changed(&col->type, value, false, standard->value, standard->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
@@ -302,11 +306,13 @@ land_one(const LandingRow *row, LandingWork *work)
 	List *failed = work->failed;
 	Relation rel = table_open(row->relid, RowExclusiveLock);
 	RelationMap *map = land_map(rel);
+	Creator creator = *work->creator;
 	TupleTableSlot *key;
 	TupleTableSlot *found;
 	List *waiting;
 	List *chosen;
 
+	creator.level = row->level;
 	map_enter();
 	if (evidence_can_wait(map))
 	{
@@ -317,14 +323,14 @@ land_one(const LandingRow *row, LandingWork *work)
 		found = table_slot_create(rel, NULL);
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
-			chosen = waits_choose(map, waiting, found, work->creator, work->but);
+			chosen = waits_choose(map, waiting, found, &creator, work->but);
 			if (work->by_hand)
 			{
-				leave_written(chosen, found, work);
-				chosen = waits_choose(map, waiting, found, work->creator, work->but);
+				leave_written(map, chosen, found, &creator, work);
+				chosen = waits_choose(map, waiting, found, &creator, work->but);
 			}
 			if (chosen != NIL)
-				write_values(map, rel, found, chosen, work);
+				write_values(map, rel, found, chosen, &creator, work);
 			resolve(waiting, chosen, work);
 			map_waits_no_more(map);
 			work->but = but;

@@ -128,7 +128,7 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	Relation rel = call->td->tg_relation;
 	RelationMap *map = call->map;
 	Creator creator = {unconstify(char *, call->system), call->circumstances.steward,
-					   call->moment->default_policy};
+					   call->moment->default_policy, insertion_level(&call->new)};
 	Filling f = {rel, tuple, NIL};
 	TupleTableSlot *row;
 	TransactionId pending;

@@ -26,10 +26,20 @@ is_due(const Waiting *w, const char *owner, const Creator *creator)
 	return creator->system == NULL || strcmp(creator->system, owner) != 0;
 }
 
+/* The default of the column in a row of this creator. */
+const ColumnDefault *
+waits_default(const RelationMap *map, const MappedColumn *col, const Creator *creator)
+{
+	int level = creator->level < 0 ? list_length(map->ancestors) : creator->level;
+
+	return &col->defaults[map->defaults_differ ? level : 0];
+}
+
 /* Does the creator bring a value that stands before what waits? */
 static bool
-prevails(const MappedColumn *col, const char *owner, TupleTableSlot *row, const Creator *creator)
+prevails(const RelationMap *map, const MappedColumn *col, const char *owner, TupleTableSlot *row, const Creator *creator)
 {
+	const ColumnDefault *standard = waits_default(map, col, creator);
 	bool isnull;
 	Datum value;
 
@@ -40,8 +50,8 @@ prevails(const MappedColumn *col, const char *owner, TupleTableSlot *row, const 
 		return false; /* the owner itself parked it */
 	value = slot_getattr(row, col->attnum, &isnull);
 	return !isnull &&
-		   !(col->defaults->constant &&
-			 !value_changed(&col->type, value, isnull, col->defaults->value, col->defaults->isnull));
+		   !(standard->constant &&
+			 !value_changed(&col->type, value, isnull, standard->value, standard->isnull));
 }
 
 /* The position in `waiting` of the evidence that the column's value would come from. */
@@ -123,7 +133,7 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 
 			if ((kind != VALUE_TEXT && kind != VALUE_NULL) || !is_due(w, owner, creator))
 				continue;
-			if (!prevails(col, owner, row, creator))
+			if (!prevails(map, col, owner, row, creator))
 			{
 				Landed *landed = palloc(sizeof(Landed));
 

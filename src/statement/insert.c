@@ -372,11 +372,18 @@ found(const NewRow *new)
 	return insertion;
 }
 
+/* Which of a column's defaults (MappedColumn.defaults) the row has that a trigger is called for. */
+int
+insertion_level(const NewRow *new)
+{
+	return new->map->defaults_differ ? found(new)->sources[0].level : 0;
+}
+
 /* The column's default in the row that BEFORE is called for. */
 const ColumnDefault *
 insertion_default(const NewRow *new, const MappedColumn *col)
 {
-	return &col->defaults[new->map->defaults_differ ? found(new)->sources[0].level : 0];
+	return &col->defaults[insertion_level(new)];
 }
 
 /*

@@ -159,6 +159,7 @@ extern void tally_end_transaction(void);
 /* insert.c */
 extern void insertion_find(Insertion *insertion, const RelationMap *map,
 						   struct ModifyTableState *node, bool before);
+extern int insertion_level(const NewRow *new);
 extern const ColumnDefault *insertion_default(const NewRow *new, const MappedColumn *col);
 extern bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);

@@ -448,7 +448,7 @@ sub make_statement
 	}
 	$s{action} = pick(qw(begin savepoint rollback_to rollback commit)) if $s{kind} eq 'transaction';
 	$s{wrap} = 'plain' if $s{kind} =~ /^(copy|truncate|merge|map|transaction)$/;
-	$self->make_unnamed(\%s) if $self->{generate} && $s{kind} =~ /^(insert|upsert|nothing|copy)$/ && chance(0.4);
+	$self->make_unnamed($model, \%s) if $self->{generate} && $s{kind} =~ /^(insert|upsert|nothing|copy)$/ && chance(0.4);
 	if ($self->{with}{defaults_named} && $s{kind} =~ /^(insert|upsert|nothing)$/ && $s{wrap} ne 'view' && chance(0.5))
 	{
 		# in all rows of a column: mixed with values, the guard could not know which are DEFAULT

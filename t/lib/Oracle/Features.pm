@@ -218,7 +218,7 @@ sub make_awaited
 # like those for UUIDs.  The model knows the ids: the sequence is set before each.
 sub make_unnamed
 {
-	my ($self, $s) = @_;
+	my ($self, $model, $s) = @_;
 	my $id = $self->{column}{id};
 	my $sent = $self->{sent}{ $s->{kind} };
 
@@ -230,6 +230,9 @@ sub make_unnamed
 	}
 	$self->{sent}{ $s->{kind} } = {%$s};
 	$s->{start} = 100 + 10 * $self->{starts}++;
+	# a key that the database makes is no reason to bring anything back
+	my @awaited = grep { $_ > 0 } map { $_->{row_key}{id} } grep { !defined $_->{resolution} } map { $model->{waiting}{$_} } sort keys %{ $model->{waiting} };
+	$s->{start} = pick(@awaited) if @awaited && @{ $s->{rows} } == 1 && chance(0.3);
 	$_->[1]{id} = $s->{start} + $_->[0] for map { [ $_, $s->{rows}[$_] ] } 0 .. $#{ $s->{rows} };
 	delete $s->{into};
 	if ($self->{generate} =~ /^identity/ && $s->{kind} =~ /^(insert|upsert)$/ && chance(0.3))
