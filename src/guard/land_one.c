@@ -134,7 +134,8 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		row->tts_values[att] = t->slot->tts_values[att];
 		row->tts_isnull[att] = t->slot->tts_isnull[att];
 	}
-	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot, row);
+	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot,
+					 row);
 	ExecDropSingleTupleTableSlot(row);
 }
 
@@ -171,7 +172,8 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
 			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
 		}
-		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot, row);
+		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot,
+						 row);
 		ExecDropSingleTupleTableSlot(row);
 	}
 	record_derived(map, t, chosen, creator);
@@ -288,9 +290,8 @@ leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const
 		bool isnull;
 		Datum value = slot_getattr(found, col->attnum, &isnull);
 
-		if (isnull ||
-			(standard->constant &&
-			 !value_changed(&col->type, value, false, standard->value, standard->isnull)))
+		if (isnull || (standard->constant &&
+					   !value_changed(&col->type, value, false, standard->value, standard->isnull)))
 			continue;
 		work->but = lappend(work->but, col->name);
 		work->failed = lappend(work->failed, col->name);
