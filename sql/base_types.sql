@@ -15,7 +15,7 @@ CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy');
 CREATE TYPE span AS RANGE (subtype = float8);
 
 -- judged(type, stored, proposed): what becomes of another system's UPDATE
-CREATE FUNCTION judged(type text, stored text, proposed text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION judged(type text, stored text, proposed text) RETURNS text LANGUAGE plpgsql SET client_min_messages = error AS $$
 DECLARE
 	answer text := 'same';
 BEGIN

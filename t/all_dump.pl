@@ -85,8 +85,8 @@ sql($hub, 'integration', q{
 	INSERT INTO ownership.feed_column VALUES (1, 'product'::regclass, '{sku}')});
 is(sql($hub, 'integration', 'SELECT outcome, count(*) FROM ownership.conflict GROUP BY 1 ORDER BY 1'),
 	"discarded|1\nkept|1\nobserved|2", 'there is evidence to dump');
-is(sql($hub, 'integration', 'SELECT stored, proposed, count(*) FROM ownership.history GROUP BY 1, 2'),
-	'{"note": "none"}|{"note": "good"}|2', 'and history');
+is(sql($hub, 'integration', 'SELECT stored, proposed, count(*) FROM ownership.history GROUP BY 1, 2 ORDER BY 3 DESC'),
+	qq({"note": "none"}|{"note": "good"}|2\n{"note": "none"}|{"note": null}|1), 'and history');
 isnt(error_as($hub, 'integration', 'crm_app', q{UPDATE orders SET status = 'x' WHERE id = 2}), '', 'the guard holds here');
 # what waits for its row
 my $waits = q{SELECT relation, row_key, column_name, system, value, outcome, since, until, why FROM ownership.waiting};

@@ -330,8 +330,8 @@ typedef struct Landed
 	char *text; /* NULL: the value NULL */
 } Landed;
 
-extern const ColumnDefault *waits_default(const RelationMap *map, const MappedColumn *col,
-										  const Creator *creator);
+extern const ColumnDefault *
+waits_default(const RelationMap *map, const MappedColumn *col, const Creator *creator);
 extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 						  const Creator *creator, List *but);
 

@@ -37,7 +37,8 @@ waits_default(const RelationMap *map, const MappedColumn *col, const Creator *cr
 
 /* Does the creator bring a value that stands before what waits? */
 static bool
-prevails(const RelationMap *map, const MappedColumn *col, const char *owner, TupleTableSlot *row, const Creator *creator)
+prevails(const RelationMap *map, const MappedColumn *col, const char *owner, TupleTableSlot *row,
+		 const Creator *creator)
 {
 	const ColumnDefault *standard = waits_default(map, col, creator);
 	bool isnull;
@@ -49,9 +50,8 @@ prevails(const RelationMap *map, const MappedColumn *col, const char *owner, Tup
 	if (creator->system != NULL && strcmp(creator->system, owner) == 0)
 		return false; /* the owner itself parked it */
 	value = slot_getattr(row, col->attnum, &isnull);
-	return !isnull &&
-		   !(standard->constant &&
-			 !value_changed(&col->type, value, isnull, standard->value, standard->isnull));
+	return !isnull && !(standard->constant && !value_changed(&col->type, value, isnull,
+															 standard->value, standard->isnull));
 }
 
 /* The position in `waiting` of the evidence that the column's value would come from. */
