@@ -157,6 +157,9 @@ extern void tally_free(Tally *tally);
 extern void tally_end_subtransaction(bool aborted);
 extern void tally_end_transaction(void);
 
+/* insert_plan.c */
+extern int insert_plan_level(const RelationMap *map, Oid relid);
+
 /* insert.c */
 extern void insertion_find(Insertion *insertion, const RelationMap *map,
 						   struct ModifyTableState *node, bool before);
@@ -201,7 +204,6 @@ insert_plan_merge_naming(const ModifyTable *plan, AttrNumber attnum, const Expr 
 extern bool
 insert_plan_merge_row_has_default(ModifyTableState *node, AttrNumber attnum, const Expr *standard);
 extern Index insert_plan_target(const ModifyTable *plan);
-extern int insert_plan_level(const RelationMap *map, Oid relid);
 extern bool insert_plan_inserts(const ModifyTable *plan);
 
 #endif /* OWNERSHIP_STATEMENT_H */
