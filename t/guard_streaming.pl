@@ -106,7 +106,7 @@ foreach my $mode (@modes)
 	is(hub(q{
 			SELECT operation, outcome, columns, count(*), count(DISTINCT row_key), min(system), max(system)
 			FROM ownership.conflict GROUP BY 1, 2, 3 ORDER BY 1, 2}),
-		"INSERT|discarded|{id}|$rows|$rows|crm|crm\nUPDATE|kept|{price}|@{[$rows + 1]}|$rows|crm|crm",
+		"INSERT|parked|{note}|$rows|$rows|crm|crm\nUPDATE|kept|{price}|@{[$rows + 1]}|$rows|crm|crm",
 		"$mode: each refused value is evidence, once");
 	is(hub(q{SELECT count(*) FROM ownership.conflict WHERE operation = 'UPDATE'
 			AND (proposed->>'price')::numeric <> (row_key->>'id')::numeric + 0.5}),

@@ -260,7 +260,7 @@ bound_in(const char *schema)
 static void
 look_before_drop(Oid relid, Oid role)
 {
-	Binding *b = OidIsValid(relid) ? binding_of(relid) : NULL;
+	Binding *b = binding_of(relid);
 	TablePlace place;
 
 	/* as DROP, which takes its lock when it knows that it may */
@@ -305,8 +305,13 @@ lost_before_drop(DropStmt *stmt)
 	foreach(lc, stmt->objects)
 	{
 		if (stmt->removeType == OBJECT_TABLE)
-			d.relids = lappend_oid(d.relids, RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)),
-															  NoLock, true));
+		{
+			Oid relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
+
+			/* a temporary table is never on the map: its DROP waits for nobody */
+			if (OidIsValid(relid) && get_rel_persistence(relid) != RELPERSISTENCE_TEMP)
+				d.relids = lappend_oid(d.relids, relid);
+		}
 		else if (stmt->removeType == OBJECT_SCHEMA)
 			d.names = lappend(d.names, strVal(lfirst(lc)));
 	}
