@@ -350,8 +350,7 @@ extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
 extern RelationMap *land_map(Relation rel);
-extern void
-land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot);
+extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
 extern void land_one(const LandingRow *row, LandingWork *work);
 
