@@ -81,6 +81,7 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 		row->relid = search->relid;
 		row->key = lfirst(lc);
 		row->level = -1;
+		row->named = InvalidOid;
 		search->rows = lappend(search->rows, row);
 	}
 	stored_scan_end(&scan);
@@ -183,24 +184,8 @@ land_awaited(Oid home, const char *schema, const char *table, bool ours)
 	list_sort(rows, compare_rows);
 	foreach(lc, rows)
 	{
-<<<<<<< HEAD
 		if (once == NIL || compare_rows(list_last_cell(once), lc) != 0)
 			once = lappend(once, lfirst(lc));
-=======
-		foreach(lc2, relids)
-		{
-			LandingRow *row;
-
-			if (!is_there(lfirst_oid(lc2), lfirst(lc), ours))
-				continue;
-			row = palloc(sizeof(LandingRow));
-			row->relid = lfirst_oid(lc2);
-			row->key = lfirst(lc);
-			row->level = -1;
-			row->named = InvalidOid;
-			rows = lappend(rows, row);
-		}
->>>>>>> oracle
 	}
 	return once;
 }

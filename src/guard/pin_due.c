@@ -94,7 +94,8 @@ write_in(Relation rel, List *pins)
 		!OidIsValid(map->key_index) || !map->key_is_whole)
 		return false;
 	map_enter();
-	key = land_key_slot(map, rel, ((Pin *) linitial(pins))->key);
+	key = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	land_fill_key(map, rel, ((Pin *) linitial(pins))->key, key);
 	found = table_slot_create(rel, NULL);
 	CommandCounterIncrement();
 	there = stored_find(rel, map->key_index, key, found, true);
