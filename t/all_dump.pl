@@ -79,6 +79,8 @@ sql($hub, 'integration', q{
 	UPDATE orders SET status = CASE id WHEN 1 THEN 'cart' ELSE 'paid' END});
 # and what has no feature that writes it here
 sql($hub, 'integration', q{
+	INSERT INTO ownership.history (table_schema, table_name, row_key, operation, system, outcome, columns, stored, proposed)
+	VALUES ('public', 'product', '{"sku": "A"}', 'UPDATE', 'crm', 'written', '{note}', '{"note": "none"}', '{"note": null}');
 	INSERT INTO ownership.pin (table_schema, table_name, row_key, column_name, value, pinned_by, ended_at)
 	VALUES ('public', 'product', '{"sku": "gone"}', 'price', E'1\n', 'me', NULL), ('public', 'product', '{"sku": "A"}', 'price', NULL, 'me', now());
 	INSERT INTO ownership.handover (entity, field, from_system, to_system, at, done_at) VALUES ('product', 'price', 'erp', 'crm', '2020-01-01', '2020-01-02');
