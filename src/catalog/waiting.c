@@ -15,6 +15,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_collation.h"
 #include "executor/tuptable.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -115,6 +116,17 @@ waiting_end(WaitingScan *scan)
 	table_close(scan->rel, AccessShareLock);
 }
 
+/* Has no value ever waited, since the index was made?  Then it has its first page alone. */
+static bool
+is_never_used(Oid indexid)
+{
+	Relation index = index_open(indexid, AccessShareLock);
+	bool unused = RelationGetNumberOfBlocks(index) <= 1;
+
+	index_close(index, AccessShareLock);
+	return unused;
+}
+
 /*
  * May something wait for a row of the table?  True, too, where a short look does
  * not tell.  It sees what has not been committed.
@@ -126,8 +138,9 @@ waiting_exists(const char *schema, const char *table)
 	ItemPointer tid;
 	bool found = false;
 	int probed = 0;
+	Oid indexid = catalog_table("conflict_waiting_idx", true);
 
-	if (!waiting_begin(&scan, schema, table, NULL))
+	if (!OidIsValid(indexid) || is_never_used(indexid) || !waiting_begin(&scan, schema, table, NULL))
 		return false;
 	while (!found && (tid = index_getnext_tid(scan.scan, ForwardScanDirection)) != NULL)
 	{
