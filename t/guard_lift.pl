@@ -635,7 +635,7 @@ sql($node, 'postgres', q{
 			RETURN NEXT '@table ' || rel;
 			RETURN QUERY EXECUTE format('SELECT t::text FROM ONLY %s t ORDER BY t::text COLLATE "C"', rel);
 		END LOOP;
-		RETURN QUERY SELECT CASE WHEN id > current_setting('tool.told')::bigint THEN '@new ' ELSE '@evidence ' END || (c - '{id,recorded_at}'::text[])::text
+		RETURN QUERY SELECT CASE WHEN id > current_setting('tool.told')::bigint THEN '@new ' ELSE '@evidence ' END || (c - '{id,recorded_at,resolved_at}'::text[])::text
 			FROM (SELECT id, to_jsonb(c) FROM ownership.conflict c UNION ALL SELECT id, to_jsonb(h) FROM ownership.history h) e (id, c) ORDER BY id;
 	END $$;
 	CREATE PROCEDURE tool.quiet() LANGUAGE plpgsql AS $$
