@@ -127,20 +127,16 @@ is_never_used(Oid indexid)
 	return unused;
 }
 
-/*
- * May something wait for a row of the table?  True, too, where a short look does
- * not tell.  It sees what has not been committed.
- */
-bool
-waiting_exists(const char *schema, const char *table)
+/* Is there an entry for a row of the table, among the first that are looked at? */
+static bool
+probe(const char *schema, const char *table)
 {
 	WaitingScan scan;
 	ItemPointer tid;
 	bool found = false;
 	int probed = 0;
-	Oid indexid = catalog_table("conflict_waiting_idx", true);
 
-	if (!OidIsValid(indexid) || is_never_used(indexid) || !waiting_begin(&scan, schema, table, NULL))
+	if (!waiting_begin(&scan, schema, table, NULL))
 		return false;
 	while (!found && (tid = index_getnext_tid(scan.scan, ForwardScanDirection)) != NULL)
 	{
@@ -148,5 +144,26 @@ waiting_exists(const char *schema, const char *table)
 		ExecClearTuple(scan.slot);
 	}
 	waiting_end(&scan);
+	return found;
+}
+
+/*
+ * May something wait for a row of the table?  True, too, where a short look does
+ * not tell, or another session has locked the evidence: a map is loaded without
+ * waiting for that session.  It sees what has not been committed.
+ */
+bool
+waiting_exists(const char *schema, const char *table)
+{
+	static const char *const names[] = {"conflict", "conflict_waiting_idx"};
+	Oid indexid = catalog_table("conflict_waiting_idx", true);
+	bool found;
+
+	if (!OidIsValid(indexid))
+		return false;
+	if (!catalog_try_lock(names, lengthof(names)))
+		return true;
+	found = !is_never_used(indexid) && probe(schema, table);
+	catalog_unlock(names, lengthof(names));
 	return found;
 }
