@@ -158,4 +158,7 @@ extern void decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system
 /* waiting.c */
 extern void decision_accept_waiting(const Refusal *r, Oid relid, List *names);
 
+/* count.c */
+extern bool decision_reads_evidence(void);
+
 #endif /* OWNERSHIP_DECISIONS_H */

@@ -236,6 +236,11 @@ ownership_lost_update(PG_FUNCTION_ARGS)
 	int level;
 
 	InitMaterializedSRF(fcinfo, 0);
+	if (!decision_reads_evidence())
+	{
+		reads_count_again(looking);
+		return (Datum) 0;
+	}
 	SPI_connect();
 	level = sql_pin_search_path();
 	conflict = table_open(catalog_table("conflict", false), AccessShareLock);

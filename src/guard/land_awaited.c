@@ -72,8 +72,9 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 
 		CHECK_FOR_INTERRUPTS();
 		land_fill_key(map, rel, lfirst(lc), wanted);
-		there = is_there(&scan, wanted, search->ours);
+		/* not in that context: the scan keeps memory from one key to the next */
 		MemoryContextSwitchTo(old);
+		there = is_there(&scan, wanted, search->ours);
 		MemoryContextReset(cxt);
 		if (!there)
 			continue;
