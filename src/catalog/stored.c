@@ -205,8 +205,11 @@ stored_look(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *foun
 
 	stored_scan_begin(&scan, rel, indexid, found);
 	state = stored_scan_look(&scan, key, lock, pending);
+	/* no buffer stays pinned: the caller may end a subtransaction in between */
 	if (state == STORED_THERE)
 		ExecMaterializeSlot(found);
+	else
+		ExecClearTuple(found);
 	stored_scan_end(&scan);
 	return state;
 }
