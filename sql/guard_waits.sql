@@ -13,9 +13,10 @@ SELECT ownership.add_system('crm', 'crm', role => 'regress_crm');
 SELECT ownership.identify(NULL, role => 'regress_steward', steward => true);
 \o
 CREATE TABLE product (sku text PRIMARY KEY, price numeric, stock int DEFAULT 0, title text, descr text, note text,
-	code int UNIQUE, rank int CHECK (rank > 0), total int GENERATED ALWAYS AS (rank * 2) STORED, free text);
+	code int UNIQUE, rank int CHECK (rank > 0), total int GENERATED ALWAYS AS (rank * 2) STORED, free text, origin text);
 CREATE TABLE part (id int PRIMARY KEY, sku text REFERENCES product ON DELETE CASCADE, colour text);
 GRANT ALL ON product, part TO regress_erp, regress_pim, regress_crm, regress_steward;
+GRANT SELECT, UPDATE (resolution) ON ownership.conflict TO regress_steward;
 \o /dev/null
 SELECT ownership.assign('product', '{sku,price,stock}', 'erp', policy => 'keep');
 SELECT ownership.assign('product', '{title,descr,code,rank}', 'pim', policy => 'keep');
@@ -34,7 +35,7 @@ SET ROLE regress_pim;
 INSERT INTO product (sku, title, descr) VALUES ('A1', 'Chair', 'Four legs');
 INSERT INTO product (sku, title) VALUES ('A1', 'Stool');
 INSERT INTO product (sku, title) VALUES ('A1', 'Stool');
--- what it says of others' fields is discarded; a NULL, and what nobody owns, is not said
+-- what it says of others' fields is discarded; naming the key is no write, and a NULL is not said
 INSERT INTO product (sku, title, price, free) VALUES ('A2', 'Table', 5, 'x');
 INSERT INTO product (sku, title) VALUES ('A3', NULL);
 SET ROLE regress_crm;
@@ -51,6 +52,33 @@ WITH a AS (INSERT INTO product (sku, note) VALUES ('A6', 'cte')) SELECT;
 RESET ROLE;
 TABLE evidence;
 SELECT count(*) FROM product;
+
+-- What nobody owns cannot wait. Of a field on the map it is discarded; of a column off the map it is in the evidence
+-- that waits, and accept() creates the row with it
+BEGIN;
+\o /dev/null
+SELECT ownership.assign('product', '{origin}', NULL);
+\o
+SET LOCAL ROLE regress_pim;
+INSERT INTO product (sku, free) VALUES ('A7', 'y');
+INSERT INTO product (sku, free) VALUES ('A7', 'z');
+INSERT INTO product (sku, title, origin) VALUES ('A7', 'Shelf', 'IT');
+INSERT INTO product (sku, title, origin) VALUES ('A7', 'Shelf', 'IT');
+RESET ROLE;
+SELECT * FROM evidence WHERE row_key @> '{"sku": "A7"}';
+SELECT column_name, value FROM ownership.waiting WHERE row_key @> '{"sku": "A7"}';
+SET LOCAL ROLE regress_steward;
+SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND row_key @> '{"sku": "A7"}';
+SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND row_key @> '{"sku": "A3"}';
+RESET ROLE;
+SELECT sku, title, origin, free FROM product ORDER BY sku;
+SELECT column_name, system, refused, stored FROM ownership.disagreements WHERE row_key @> '{"sku": "A7"}';
+SET LOCAL ROLE regress_steward;
+SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'discarded' AND row_key @> '{"sku": "A7"}';
+RESET ROLE;
+SELECT sku, title, origin, free FROM product ORDER BY sku;
+SELECT field, risk, systems FROM ownership.risks WHERE risk IN ('contested', 'undeclared_writer', 'silent_owner') AND relation = 'product';
+ROLLBACK;
 
 -- Applied: over SQL at the statement's end, so that RETURNING does not show it
 SET ROLE regress_erp;

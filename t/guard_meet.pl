@@ -36,7 +36,7 @@ hub(qq{
 	SELECT ownership.identify('pim', subscription => 'hub_pim');
 	CREATE SUBSCRIPTION hub_pim CONNECTION '$conninfo' PUBLICATION p});
 $hub->wait_for_subscription_sync($pub, 'hub_pim', 'integration');
-is(hub('SELECT row_key, proposed FROM ownership.conflict WHERE outcome = \'parked\''), '{"sku": "A"}|{"descr": "x", "title": "a"}', 'the copy parks what PIM says');
+is(hub('SELECT row_key, proposed FROM ownership.conflict WHERE outcome = \'parked\''), '{"sku": "A"}|{"id": "1", "descr": "x", "title": "a"}', 'the copy parks what PIM says');
 
 sub arrived { $pub->wait_for_catchup('hub_pim'); return hub($_[0]) }
 
@@ -61,4 +61,14 @@ hub(q{
 	INSERT INTO late (id, sku, title) VALUES (7, 'D', 'waits')});
 pim(q{DELETE FROM late; INSERT INTO late VALUES (3, 'C', NULL, NULL); UPDATE late SET sku = 'D'});
 is(arrived('SELECT id, sku, title FROM late'), '3|D|waits', 'a replicated UPDATE of the key brings back what waits');
+
+# what the creator's stream says of another's field, and what waits stands before
+hub(q{
+	UPDATE ownership.field SET policy = 'fill' WHERE entity = 'late' AND name = 'title';
+	SET ownership.system = 'pim';
+	INSERT INTO late (id, sku, title) VALUES (8, 'E', 'waits')});
+pim(q{INSERT INTO late VALUES (4, 'E', 'of erp', NULL)});
+is(arrived(q{SELECT id, title FROM late WHERE sku = 'E'}), '4|waits', 'what waits stands before what fill lets the creator bring');
+is(hub(q{SELECT row_key, outcome, columns, stored, proposed FROM ownership.conflict WHERE system = 'erp' AND outcome = 'kept' AND row_key @> '{"sku": "E"}'}),
+	'{"sku": "E"}|kept|{title}|{"title": "waits"}|{"title": "of erp"}', 'and is evidence');
 done_testing();

@@ -49,6 +49,7 @@ typedef struct Applied
 	Feed *feed;
 	Jsonb *row_key;
 	char *shape; /* the names in row_key */
+	List *names; /* char *: columns whose values waited */
 	Jsonb *proposed;
 } Applied;
 
@@ -86,7 +87,7 @@ is_as_applied(const Applied *a, List *columns, const StoredRow *row)
 		char *text;
 		ValueKind kind = value_object_text(a->proposed, col->name, &text);
 
-		if ((kind == VALUE_TEXT || kind == VALUE_NULL) &&
+		if (names_contain(a->names, col->name) && (kind == VALUE_TEXT || kind == VALUE_NULL) &&
 			!value_same_text(col->type, text, row->values[foreach_current_index(lc)]))
 			return false;
 	}
@@ -111,7 +112,7 @@ count_applied(List *applied)
 		ListCell *name;
 
 		l.keys = lappend(l.keys, a->row_key);
-		foreach(name, value_object_names(a->proposed))
+		foreach(name, a->names)
 		{
 			RowColumn *col;
 
@@ -191,20 +192,20 @@ load_applied(List *feeds)
 {
 	Parameters none = {0};
 	List *applied = NIL;
-	uint64 n =
-		sql_run("SELECT c.table_schema, c.table_name, c.system, c.origin, c.row_key, "
-				"ARRAY(SELECT jsonb_object_keys(c.row_key))::text AS shape, c.proposed "
-				"FROM (SELECT * FROM ownership.conflict WHERE outcome = 'parked' AND origin IS NOT NULL "
-				"AND resolution = 'applied' AND jsonb_typeof(row_key) = 'object' ORDER BY id DESC LIMIT " MAX_APPLIED
-				") c "
-				"WHERE NOT EXISTS (SELECT FROM ownership.conflict l WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) "
-				"AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "
-				"AND l.system = c.system AND l.id <> c.id AND l.recorded_at > c.resolved_at) "
-				"AND NOT EXISTS (SELECT FROM ownership.history l WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) "
-				"AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "
-				"AND l.system = c.system AND l.recorded_at > c.resolved_at) "
-				"ORDER BY 1, 2, shape",
-				&none);
+	uint64 n = sql_run(
+		"SELECT c.table_schema, c.table_name, c.system, c.origin, c.row_key, "
+		"ARRAY(SELECT jsonb_object_keys(c.row_key))::text AS shape, c.proposed, array_remove(c.columns::text[], NULL) "
+		"FROM (SELECT * FROM ownership.conflict WHERE outcome = 'parked' AND origin IS NOT NULL "
+		"AND resolution = 'applied' AND jsonb_typeof(row_key) = 'object' ORDER BY id DESC LIMIT " MAX_APPLIED
+		") c "
+		"WHERE NOT EXISTS (SELECT FROM ownership.conflict l WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) "
+		"AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "
+		"AND l.system = c.system AND l.id <> c.id AND l.recorded_at > c.resolved_at) "
+		"AND NOT EXISTS (SELECT FROM ownership.history l WHERE jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(c.row_key, 0) "
+		"AND l.row_key = c.row_key AND (l.table_schema, l.table_name) = (c.table_schema, c.table_name) "
+		"AND l.system = c.system AND l.recorded_at > c.resolved_at) "
+		"ORDER BY 1, 2, shape",
+		&none);
 
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -215,6 +216,7 @@ load_applied(List *feeds)
 		a->row_key = sql_result_jsonb(i, 5);
 		a->shape = sql_result_text(i, 6);
 		a->proposed = sql_result_jsonb(i, 7);
+		a->names = sql_result_texts(i, 8);
 		if (a->feed != NULL && a->proposed != NULL)
 			applied = lappend(applied, a);
 	}

@@ -195,7 +195,7 @@ refusal_report_several(const Refusal *r, int n)
 }
 
 /*
- * Sets *columns (of RowColumn) and *values (of char *, texts; NULL is NULL) to
+ * Adds to *columns (of RowColumn) and *values (of char *, texts; NULL is NULL)
  * what is to be written of the named columns.  without: where it is not NULL,
  * columns that cannot be written are left out, with a NOTICE that has this detail.
  *
@@ -208,8 +208,6 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, const char *withou
 {
 	ListCell *lc;
 
-	*columns = NIL;
-	*values = NIL;
 	foreach(lc, names)
 	{
 		char *name = lfirst(lc);

@@ -59,6 +59,21 @@ add_key(const Refusal *r, Oid relid, List **columns, List **values)
 	}
 }
 
+/* Adds what the refused INSERT said of columns off the map to what a new row is created with. */
+static void
+add_unmapped(const Refusal *r, Oid relid, List **columns, List **values)
+{
+	List *names = NIL;
+	ListCell *lc;
+
+	foreach(lc, value_object_names(r->proposed))
+	{
+		if (!names_contain(r->columns, lfirst(lc)))
+			names = lappend(names, lfirst(lc));
+	}
+	refusal_take_values(r, relid, names, "The row is created without it.", columns, values);
+}
+
 /*
  * Writes the values of the named columns into their row.  Where no row has the key,
  * creates it, with the parked values; the other columns get their defaults.
@@ -98,5 +113,6 @@ decision_accept_waiting(const Refusal *r, Oid relid, List *names)
 		return;
 	}
 	add_key(r, relid, &columns, &values);
+	add_unmapped(r, relid, &columns, &values);
 	row_write(relid, OPERATION_INSERT, NULL, columns, values);
 }

@@ -4,7 +4,9 @@
  *
  * Parked: a system says something of its own fields in a row that another system
  * has not created yet.  There is one row of evidence for each row and system; what
- * the system says later is added to it, column by column.
+ * the system says later is added to it, column by column.  It also contains the values
+ * of columns that are nobody's, which never wait: the evidence is the only place that
+ * still has them.
  *
  * Remembered: a row was deleted that contained values of other systems' fields.
  * One row of evidence contains them, except those that are remembered only until
@@ -101,11 +103,11 @@ insert_waiting(Inserter *inserter, const RelationMap *map, const Writer *writer,
 
 /* Does the evidence say all that already? */
 static bool
-says_all(Jsonb *was, Jsonb *now, List *names)
+says_all(Jsonb *was, Jsonb *now)
 {
 	ListCell *lc;
 
-	foreach(lc, names)
+	foreach(lc, value_object_names(now))
 	{
 		char *a;
 		char *b;
@@ -129,7 +131,7 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 	ListCell *lc;
 	Datum merged;
 
-	if (!w->stuck && says_all(w->values, values, names))
+	if (!w->stuck && says_all(w->values, values))
 		return;
 	t = evidence_open();
 	if (stored_lock_at(t, &tid))
@@ -155,7 +157,9 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 
 /*
  * Records that values of a row wait: those of the columns `attnums`, which the
- * system owns.  key: that of the row, whose lock (guard/park.c) the caller holds.
+ * system owns; NULL: only the key was named.  others: columns that are nobody's,
+ * whose values are recorded as well.  key: that of the row, whose lock (guard/park.c) the
+ * caller holds.
  * Returns a running transaction that has changed what the system parked there, for
  * which the caller waits before it tries again; or InvalidTransactionId.
  *
@@ -163,11 +167,11 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
  */
 TransactionId
 evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
-			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums)
+			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums, const Bitmapset *others)
 {
 	TransactionId pending;
 	List *waiting = evidence_waiting(map, key, &pending);
-	Jsonb *values = values_of(map, desc, slot, attnums);
+	Jsonb *values = values_of(map, desc, slot, bms_union(attnums, others));
 	List *names = names_of(desc, attnums);
 	Inserter *inserter;
 	ListCell *lc;

@@ -316,7 +316,7 @@ extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
 extern bool meet_row(GuardCall *call);
 
 /* park.c */
-extern bool park_row(GuardCall *call, const ConflictSet *set, TupleTableSlot *proposed, bool *meets);
+extern bool park_row(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, bool *meets);
 
 /* remember.c */
 extern void remember_row(const GuardCall *call, TupleTableSlot *stored);

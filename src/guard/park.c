@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
@@ -38,13 +39,17 @@ typedef struct Parking
 	GuardCall *call;
 	TupleTableSlot *row;
 	Jsonb *key;
-	Bitmapset *attnums;
+	Bitmapset *attnums; /* columns whose values wait; NULL: none */
+	Bitmapset *others; /* columns that are nobody's: their values are recorded with those that wait */
 	TupleTableSlot *found;
 	TransactionId pending; /* a transaction for which to wait; then nothing is written */
 	bool there;			   /* the row is there; likewise */
 } Parking;
 
-/* The columns whose values may wait: those that the writer owns and writes. */
+/*
+ * The columns whose values may wait: those that the writer owns and writes.  A NULL or a
+ * default counts in columns that the feed is known to publish, as where the row is there.
+ */
 static Bitmapset *
 own_columns(GuardCall *call, TupleTableSlot *row)
 {
@@ -55,13 +60,44 @@ own_columns(GuardCall *call, TupleTableSlot *row)
 		MappedColumn *col = &call->map->cols[i];
 		const char *owner;
 
-		if (col->key || !insertion_writes(&call->new, col, row))
+		if (col->key)
 			continue;
 		owner = map_owner(call->map, col, row);
-		if (owner != NULL && strcmp(owner, call->system) == 0)
+		if (owner != NULL && strcmp(owner, call->system) == 0 &&
+			(insertion_writes(&call->new, col, row) || (call->applied && feed_publishes(call, col))))
 			attnums = bms_add_member(attnums, col->attnum);
 	}
 	return evidence_add_groups(call->map, attnums);
+}
+
+/* Is it a column of the primary key, and no field that tells the record? */
+static bool
+is_surrogate(const GuardCall *call, const MappedColumn *col)
+{
+	return !col->key &&
+		   bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, call->map->primary);
+}
+
+/*
+ * The columns that the INSERT writes and that are nobody's: those off the map, and
+ * those of a surrogate key without owner.
+ */
+static Bitmapset *
+nobodys_columns(GuardCall *call, TupleTableSlot *row)
+{
+	Bitmapset *attnums = NULL;
+
+	for (int i = 0; i < call->map->ncols + call->map->nothers; i++)
+	{
+		MappedColumn *col = &call->map->cols[i];
+
+		if (i < call->map->ncols &&
+			(!is_surrogate(call, col) || map_owner(call->map, col, row) != NULL))
+			continue;
+		if (insertion_writes(&call->new, col, row))
+			attnums = bms_add_member(attnums, col->attnum);
+	}
+	return attnums;
 }
 
 /* Does the INSERT name the whole key? */
@@ -110,7 +146,7 @@ write_and_look(void *arg)
 	GuardCall *call = p->call;
 
 	p->pending = evidence_park(call->map, RelationGetDescr(call->td->tg_relation), call->writer,
-							   call->system, p->key, p->row, p->attnums);
+							   call->system, p->key, p->row, p->attnums, p->others);
 	if (!TransactionIdIsValid(p->pending))
 		look(p);
 	return !p->there && !TransactionIdIsValid(p->pending);
@@ -147,36 +183,42 @@ park(Parking *p)
 	}
 }
 
-/* What the INSERT says of fields that others own is discarded. */
-static void
-discard_rest(GuardCall *call, const ConflictSet *set, const Bitmapset *own, TupleTableSlot *row)
+/* What the INSERT says of fields that the writer does not own: it is discarded. */
+static ConflictSet
+others_fields(GuardCall *call, ConflictSet *set, const Bitmapset *own, TupleTableSlot *row)
 {
 	ConflictSet rest = {0};
 
-	rest.items = palloc(Max(set->n, 1) * sizeof(Conflict));
-	for (int i = 0; i < set->n; i++)
+	for (int i = 0; i < call->map->ncols; i++)
 	{
-		if (set->items[i].col->key)
+		MappedColumn *col = &call->map->cols[i];
+		const Conflict *known = conflicts_find(set, col);
+		Conflict *conflict;
+
+		if (col->key || bms_is_member(col->attnum, own) ||
+			(known == NULL && (is_surrogate(call, col) || !insertion_writes(&call->new, col, row))))
 			continue;
-		rest.items[rest.n] = set->items[i];
-		rest.items[rest.n++].verdict = VERDICT_DISCARD;
+		conflict = conflicts_new(call, &rest, col);
+		if (known != NULL)
+			*conflict = *known;
+		conflict->verdict = VERDICT_DISCARD;
 	}
 	rest.strictest = VERDICT_DISCARD;
-	if (rest.n > 0)
-		outcome_record_discarded(call, &rest, NULL, row, own);
+	return rest;
 }
 
 /*
- * BEFORE INSERT of a row that the writer may not create: if the writer says
- * something of its own fields, these values wait for the row.  Returns false where
- * nothing waits; *meets: because the row is there by now.
+ * BEFORE INSERT of a row that the writer may not create, and whose whole key it names:
+ * what it says of its own fields waits for the row, the rest is discarded.  Returns
+ * false where that is not done; *meets: because the row is there by now.
  *
  * Errors: values that do not fit into jsonb.
  */
 bool
-park_row(GuardCall *call, const ConflictSet *set, TupleTableSlot *proposed, bool *meets)
+park_row(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, bool *meets)
 {
 	Parking p = {0};
+	ConflictSet rest;
 
 	p.call = call;
 	p.row = proposed;
@@ -185,17 +227,22 @@ park_row(GuardCall *call, const ConflictSet *set, TupleTableSlot *proposed, bool
 		!names_key(call, proposed))
 		return false;
 	p.attnums = own_columns(call, proposed);
-	if (p.attnums == NULL)
-		return false;
-	CommandCounterIncrement();
-	p.key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), proposed);
-	p.found = table_slot_create(call->td->tg_relation, NULL);
-	*meets = !park(&p);
-	ExecDropSingleTupleTableSlot(p.found);
-	if (*meets)
-		return false;
-	discard_rest(call, set, p.attnums, proposed);
-	if (!call->applied)
-		tally_get(call->map)->parked++;
+	p.others = nobodys_columns(call, proposed);
+	rest = others_fields(call, set, p.attnums, proposed);
+	/* who names the key alone is heard, too: its later changes of the row may be lost */
+	if (p.attnums != NULL || rest.n == 0)
+	{
+		CommandCounterIncrement();
+		p.key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), proposed);
+		p.found = table_slot_create(call->td->tg_relation, NULL);
+		*meets = !park(&p);
+		ExecDropSingleTupleTableSlot(p.found);
+		if (*meets)
+			return false;
+		if (!call->applied)
+			tally_get(call->map)->parked++;
+	}
+	if (rest.n > 0)
+		outcome_record_discarded(call, &rest, NULL, proposed, p.attnums);
 	return true;
 }

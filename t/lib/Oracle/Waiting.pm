@@ -86,36 +86,51 @@ sub park
 	my $system = $writer->{system};
 
 	return 0 if !$self->waits($s) || !defined $system || $self->said_keys($s) < @{ $r->{keys} };
+	my %written = map { $_->{name} => 1 }
+	  grep { defined $row->{ $_->{name} } && $self->writes($s, $_, $row->{ $_->{name} }, $named->{ $_->{name} }) } @{ $r->{columns} };
 	my @own = grep {
 		my $c = $r->{column}{$_};
-		!$c->{key} && ($self->owner($c, $row) // '') eq $system && defined $row->{$_} && $self->writes($s, $c, $row->{$_}, $named->{$_})
+		!$c->{key} && ($self->owner($c, $row) // '') eq $system && ($written{$_} || ($writer->{worker} && $self->{known}{$_}))
 	} map { $_->{name} } @{ $r->{columns} };
-	return 0 if !@own;
-	my $key = $r->key_of($row);
-	# the row is there: no COPY discards it
-	if ($self->{rows}{$key}) { $self->{errors}{23505} = 1; return 1; }
-
 	@own = $self->whole_values(@own);
+
+	# what the INSERT says of other fields
+	my %own = map { $_ => 1 } @own;
+	my @rest = grep { !$r->{column}{$_}{key} && !$own{$_} && ($verdicts{$_} || $written{$_}) } map { $_->{name} } @{ $r->{columns} };
+	if (@own || !@rest)
+	{
+		# the row is there: no COPY discards it
+		if ($self->{rows}{ $r->key_of($row) }) { $self->{errors}{23505} = 1; return 1; }
+		$self->wait_with($s, $row, @own);
+	}
+	my $whole = $self->whole($row);
+	delete @$whole{@own};
+	@rest = $self->unrecorded($s, 'discarded INSERT', $row, $whole, [ grep { exists $whole->{$_} } @$made ], @rest) if @rest;
+	$self->evidence($s, 'INSERT', 'discarded', \@rest, $row, undef, $whole) if @rest;
+	return 1;
+}
+
+# Values of a row wait, with what the system has said of it before.
+sub wait_with
+{
+	my ($self, $s, $row, @own) = @_;
+	my $r = $self->{round};
+	my $writer = $self->writer($s);
+	my $key = $r->key_of($row);
 	my $values = values_of($row, @own);
-	my ($w) = grep { $_->{parked} && $_->{system} eq $system } $self->waiting_for($key);
+	my ($w) = grep { $_->{parked} && $_->{system} eq $writer->{system} } $self->waiting_for($key);
+
 	if (!$w)
 	{
 		$self->wait_for(
-			parked => 1, operation => 'INSERT', system => $system, role => $writer->{role}, key => $key,
+			parked => 1, operation => 'INSERT', system => $writer->{system}, role => $writer->{role}, key => $key,
 			row_key => values_of($row, map { $_->{name} } @{ $r->{keys} }), values => $values);
 	}
 	elsif (grep { !exists $w->{values}{$_} || ($w->{values}{$_} // "\0") ne ($values->{$_} // "\0") } @own)
 	{
 		$self->replace_waiting($w, values => { %{ $w->{values} }, %$values }, at => ++$serial, xact => $self->{xact});
 	}
-
-	# what the INSERT says of other fields
-	my @rest = grep { !$r->{column}{$_}{key} } keys %verdicts;
-	my $whole = $self->whole($row);
-	delete @$whole{@own};
-	@rest = $self->unrecorded($s, 'discarded INSERT', $row, $whole, [ grep { exists $whole->{$_} } @$made ], @rest) if @rest;
-	$self->evidence($s, 'INSERT', 'discarded', \@rest, $row, undef, $whole) if @rest;
-	return 1;
+	return;
 }
 
 # A row goes: the values of other systems' fields are remembered.
