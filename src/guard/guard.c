@@ -80,7 +80,8 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 
 	return (td->tg_event & TRIGGER_EVENT_TIMINGMASK) == timing &&
 		   (TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) == row &&
-		   (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event) != 0) == !row && trigger->tgqual == NULL &&
+		   (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event) != 0) == !row &&
+		   (trigger->tgqual == NULL || trigger->tgqual == trigger_list_condition) &&
 		   trigger->tgnattr == 0 && trigger->tgnargs == 0 && !OidIsValid(trigger->tgconstraint) &&
 		   trigger->tgoldtable == NULL && trigger->tgnewtable == NULL;
 }

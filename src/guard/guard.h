@@ -207,18 +207,24 @@ typedef struct Writes
 /* Which of the guard's row triggers a statement needs on a relation. */
 typedef struct Need
 {
-	bool amend; /* BEFORE */
-	bool judge; /* AFTER */
+	bool amend;		/* BEFORE */
+	bool judge;		/* AFTER */
+	bool remembers; /* AFTER, for deleted rows that have values of other systems */
 } Need;
 
 /* trigger_list.c */
 extern Oid trigger_list_judge;
+extern char trigger_list_condition[];
 extern bool trigger_list_has_guard(const TriggerDesc *desc);
 extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
 extern bool trigger_list_others_fire_before(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
+extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition);
+
+/* lift_remember.c */
+extern void lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map);
 
 /* lift_blank.c */
 extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);

@@ -96,29 +96,16 @@ consider_history(Need *need, const RelationMap *map, const Writes *writes, bool 
 
 /* Does the running statement name the whole key of its new rows? */
 static bool
-mentions_key(const RelationMap *map)
+mentions_key(const RelationMap *map, const Insertion *insertion)
 {
-	Insertion insertion;
-
-	insertion_find(&insertion, map, NULL, false);
 	for (int i = 0; i < map->nkey_attrs; i++)
 	{
 		const MappedColumn *col = map_any_column(map, map->key_attrs[i]);
 
-		if (col == NULL || !insertion_mentions(&insertion, map, col))
+		if (col == NULL || !insertion_mentions(insertion, map, col))
 			return false;
 	}
 	return true;
-}
-
-/* Which of the columns' defaults the new rows of the running statement have. */
-static int
-named_level(const RelationMap *map)
-{
-	Insertion insertion;
-
-	insertion_find(&insertion, map, NULL, false);
-	return insertion.sources[0].level;
 }
 
 /*
@@ -127,26 +114,24 @@ named_level(const RelationMap *map)
  */
 static void
 need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const Writer *writer,
-				 const Writes *writes, bool judge_in_before)
+				 const Writes *writes, const Insertion *insertion, bool judge_in_before)
 {
-	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map))) ||
+	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map, insertion))) ||
 					  (writes->updates && map_updates_key(map, writes->updated));
 
 	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
 		return;
 	need->amend |= writes->meets;
-	if (writes->deletes && map_remembers(unconstify(RelationMap *, map), writer))
-	{
-		need->judge = true;
-		need->amend |= judge_in_before;
-	}
+	need->remembers = writes->deletes && map_remembers(unconstify(RelationMap *, map), writer);
 	if (makes_rows && map->waits && map->key_is_whole && !writes->many)
 	{
 		need->judge = true;
 		need->amend |= judge_in_before;
 	}
 	else if (makes_rows && map->key_is_whole)
-		land_expect(map, moment, writer, statement_key(), writes->inserts ? named_level(map) : -1);
+		/* new rows have the defaults of that level */
+		land_expect(map, moment, writer, statement_key(),
+					writes->inserts ? insertion->sources[0].level : -1);
 }
 
 /*
@@ -157,7 +142,7 @@ static Need
 need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Writes *writes,
 		 bool judge_in_before)
 {
-	Need need = {false, false};
+	Need need = {false, false, false};
 	bool blanks = writes->updates && map != NULL && map->blanks != NULL;
 	Circumstances circumstances;
 	Insertion insertion;
@@ -171,7 +156,9 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 		need.amend = need.judge = true;
 		return need;
 	}
-	need_for_waiting(&need, map, moment, writer, writes, judge_in_before);
+	if (writes->inserts)
+		insertion_find(&insertion, map, NULL, false);
+	need_for_waiting(&need, map, moment, writer, writes, &insertion, judge_in_before);
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
 	if (map_holds_pins(map, moment->enforcement, writer))
@@ -179,8 +166,6 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);
-	if (writes->inserts)
-		insertion_find(&insertion, map, NULL, false);
 	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
 	{
 		const MappedColumn *col = &map->cols[i];
@@ -294,6 +279,7 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 			  const Moment *moment, const Writer *writer, bool judge_in_before)
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
+	Need need;
 
 	writes.derives |= writes.inserts && trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
 	if (writes.updates)
@@ -304,8 +290,17 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 		writes.changes = map != NULL && map->history != NULL &&
 						 trigger_list_others_before(desc, TRIGGER_TYPE_UPDATE);
 	}
-	trigger_list_disable(desc, desc->triggers, desc->numtriggers,
-						 need_for(map, moment, writer, &writes, judge_in_before));
+	need = need_for(map, moment, writer, &writes, judge_in_before);
+	if (need.remembers && !need.judge && !need.amend && !judge_in_before &&
+		node->operation == CMD_DELETE)
+	{
+		trigger_list_disable(desc, desc->triggers, desc->numtriggers, (Need){false, true, true});
+		lift_filter_remembered(node->ps.state, rri, map);
+		return;
+	}
+	need.judge |= need.remembers;
+	need.amend |= need.remembers && judge_in_before;
+	trigger_list_disable(desc, desc->triggers, desc->numtriggers, need);
 }
 
 /* Lifts the guard off one node that writes; *fresh: invalidations have been accepted. */

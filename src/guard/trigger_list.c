@@ -13,6 +13,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "lib/ilist.h"
+#include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -38,6 +39,13 @@ static dlist_head lifted = DLIST_STATIC_INIT(lifted);
 /* The guard's row trigger functions; InvalidOid: not looked up. */
 static Oid trigger_list_amend = InvalidOid;
 Oid trigger_list_judge = InvalidOid;
+
+/*
+ * What tgqual of the guard's AFTER trigger is in a private list where it has a
+ * condition.  PostgreSQL does not read this text, because the condition is there
+ * already, as an expression that is ready to be evaluated.
+ */
+char trigger_list_condition[] = "";
 
 /* A function or a schema changed: the next caller looks the guard's functions up again. */
 void
@@ -228,6 +236,24 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 }
 
 /*
+ * Gives the guard's AFTER trigger a condition, which PostgreSQL evaluates before it
+ * queues an event for a row.
+ */
+void
+trigger_list_filter(ResultRelInfo *rri, ExprState *condition)
+{
+	TriggerDesc *desc = rri->ri_TrigDesc;
+
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgfoid != trigger_list_judge || desc->triggers[i].tgqual != NULL)
+			continue;
+		desc->triggers[i].tgqual = trigger_list_condition;
+		rri->ri_TrigWhenExprs[i] = condition;
+	}
+}
+
+/*
  * Undoes lifting everywhere, because the reasons for it may no longer be true.
  */
 void
@@ -238,7 +264,11 @@ lift_undo(void)
 		Lifted *lift = dlist_head_element(Lifted, node, &lifted);
 
 		for (int i = 0; i < lift->ntriggers; i++)
+		{
 			lift->triggers[i].tgenabled = lift->enabled[i];
+			if (lift->triggers[i].tgqual == trigger_list_condition)
+				lift->triggers[i].tgqual = NULL;
+		}
 		if (lift->desc != NULL)
 			*lift->desc = lift->saved;
 		dlist_delete(&lift->node);
