@@ -51,6 +51,13 @@ type_changed(Datum arg, int cacheid, uint32 hashvalue)
 	map_forget_types();
 }
 
+/* A value began to wait for a row. */
+static void
+wait_signalled(Datum arg, int cacheid, uint32 hashvalue)
+{
+	map_wait_signal(hashvalue);
+}
+
 /* Registers the callbacks; called once, when the library is loaded. */
 void
 invalidate_register(void)
@@ -62,4 +69,5 @@ invalidate_register(void)
 	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, function_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, type_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(MAP_WAIT_CACHE, wait_signalled, (Datum) 0);
 }

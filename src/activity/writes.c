@@ -189,9 +189,13 @@ activity_value(const RelationMap *map, const char *system, const MappedColumn *c
 						outline->home_attnum[col->attnum - 1]);
 }
 
-/* Counts the columns of a relation that a statement names, and the key where rows come or go. */
+/*
+ * Counts the columns of a relation that a statement names, and the key where rows come
+ * or go.  only: the statement writes no other relation.
+ */
 static void
-count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms)
+count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms,
+			bool only)
 {
 	Written *written = writes_find(statement, outline->home);
 	bool inserts = (perms->required & ACL_INSERT) != 0;
@@ -201,14 +205,14 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 	outline = outline_of(perms->relid);
 	if (outline == NULL)
 		return;
-	if (written == NULL)
+	if (written == NULL && !only)
 		written = remember_statement(statement, outline->home);
 	for (AttrNumber attnum = 1; attnum <= outline->natts; attnum++)
 	{
 		int member = attnum - FirstLowInvalidHeapAttributeNumber;
 		AttrNumber home = outline->home_attnum[attnum - 1];
 
-		if (home == 0 || bms_is_member(home, written->attnums))
+		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)))
 			continue;
 		if ((inserts && bms_is_member(member, perms->inserted)) ||
 			(updates && bms_is_member(member, perms->updated)) ||
@@ -357,7 +361,8 @@ writes_count(QueryDesc *query)
 		handover_begin();
 		if ((writes_find(query, outline->home) == NULL || was_lifted(estate, outline->home)) &&
 			activity_system(outline, moment, &system))
-			count_named(query, outline, system, &perms);
+			count_named(query, outline, system, &perms,
+						list_length(statement->resultRelations) == 1);
 	}
 	forget_statement(query);
 }
@@ -416,7 +421,7 @@ writes_count_copy(const void *statement, const CopyWrites *copy)
 		perms.inserted = copy->names;
 		handover_begin();
 		if (copy->known && writes_find(statement, outline->home) == NULL)
-			count_named(statement, outline, copy->system, &perms);
+			count_named(statement, outline, copy->system, &perms, true);
 	}
 	forget_statement(statement);
 }

@@ -3,7 +3,8 @@
  *		Waiting values land in the rows that were made.
  *
  * A statement that makes rows of a shared table, or gives rows another key, ends with
- * a look at what waits for the table.  Mostly nothing does: one probe of an index.
+ * a look at what waits for the table.  Mostly nothing does, and nobody has said that
+ * this is about to change (rules/map_wait.c).
  * Where the map says that something waits, AFTER has collected the keys of the rows,
  * and each is looked up.  Otherwise, and for statements with very many rows, all
  * that waits is gone through, and what belongs to a row of this transaction lands.
@@ -14,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
@@ -34,15 +36,15 @@
 typedef struct Landing
 {
 	Nested nested;		   /* the first member */
-	MemoryContext cxt;	   /* contains all of it */
+	MemoryContext cxt;	   /* contains what it points to; NULL: nothing yet */
 	const void *statement; /* NULL: the transaction's end is waited for */
 	Oid home;
-	char *schema;
-	char *table;
 	Creator creator;
-	Oid named;	/* the table that the statement names, for rows that were not collected */
-	bool all;	/* not each row was collected */
-	List *rows; /* LandingRow */
+	Oid named;		/* the table that the statement names, for rows that were not collected */
+	bool all;		/* not each row was collected */
+	bool waits;		/* something waited when the rows were made */
+	uint64 signals; /* map_wait_signals() before any of the rows was made */
+	List *rows;		/* LandingRow */
 } Landing;
 
 static dlist_head landings = DLIST_STATIC_INIT(landings); /* of Landing */
@@ -62,27 +64,41 @@ find_landing(const void *statement, Oid home)
 	return NULL;
 }
 
+static MemoryContext
+landing_context(Landing *l)
+{
+	if (l->cxt == NULL)
+		l->cxt =
+			AllocSetContextCreate(TopTransactionContext, "ownership landing", ALLOCSET_SMALL_SIZES);
+	return l->cxt;
+}
+
 static Landing *
 landing_for(const RelationMap *map, const Creator *creator, const void *statement)
 {
 	Landing *l = find_landing(statement, map->home);
-	MemoryContext cxt;
 
 	if (l != NULL)
 		return l;
-	cxt = AllocSetContextCreate(TopTransactionContext, "ownership landing", ALLOCSET_SMALL_SIZES);
-	l = MemoryContextAllocZero(cxt, sizeof(Landing));
-	l->cxt = cxt;
+	l = MemoryContextAllocZero(TopTransactionContext, sizeof(Landing));
 	l->statement = statement;
 	l->nested.level = GetCurrentTransactionNestLevel();
 	l->home = map->home;
-	l->schema = MemoryContextStrdup(cxt, map->schema);
-	l->table = MemoryContextStrdup(cxt, map->table);
+	l->signals = PG_UINT64_MAX;
 	l->creator = *creator;
-	if (creator->system != NULL)
-		l->creator.system = MemoryContextStrdup(cxt, creator->system);
+	/* the moment of a statement lives longer than this */
+	if (creator->system != NULL && statement == NULL)
+		l->creator.system = MemoryContextStrdup(landing_context(l), creator->system);
 	dlist_push_tail(&landings, &l->nested.node);
 	return l;
+}
+
+static void
+free_landing(Landing *l)
+{
+	if (l->cxt != NULL)
+		MemoryContextDelete(l->cxt);
+	pfree(l);
 }
 
 static Creator
@@ -105,6 +121,17 @@ table_of_level(const RelationMap *map, int level)
 	return level == 0 ? map->relid : list_nth_oid(map->ancestors, level - 1);
 }
 
+/* Not each row of the map's relation is collected: all that waits will be looked at. */
+static void
+expect_all(Landing *l, const RelationMap *map, int level)
+{
+	if (!l->all)
+		l->named = table_of_level(map, level);
+	l->all = true;
+	l->waits |= map->waits;
+	l->signals = Min(l->signals, map->wait_signals);
+}
+
 /*
  * A statement may make rows of the table, and AFTER does not see each of them: its
  * end looks at all that waits.
@@ -114,15 +141,11 @@ land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 			const void *statement, int level)
 {
 	Creator creator;
-	Landing *l;
 
 	if (moment->enforcement != ENFORCEMENT_ON || !map_is_shared(map) || writer->relay)
 		return;
 	creator = creator_of(map, moment, writer);
-	l = landing_for(map, &creator, statement);
-	if (!l->all)
-		l->named = table_of_level(map, level);
-	l->all = true;
+	expect_all(landing_for(map, &creator, statement), map, level);
 }
 
 /* Does the statement name the whole key?  One that a default makes brings nothing back. */
@@ -159,12 +182,10 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	l->creator.prevails |= creator.prevails;
 	if (l->all || list_length(l->rows) >= LAND_KEYS)
 	{
-		if (!l->all)
-			l->named = table_of_level(call->map, level);
-		l->all = true;
+		expect_all(l, call->map, level);
 		return;
 	}
-	old = MemoryContextSwitchTo(l->cxt);
+	old = MemoryContextSwitchTo(landing_context(l));
 	made = palloc(sizeof(LandingRow));
 	made->relid = RelationGetRelid(call->td->tg_relation);
 	made->level = level;
@@ -207,22 +228,50 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 		collect(call, row, -1);
 }
 
+/* The rows of the table for which something waits, where not each of them was collected. */
+static List *
+find_awaited(Landing *l)
+{
+	uint64 signals;
+	Relation rel;
+	RelationMap *map;
+	List *rows = NIL;
+	ListCell *lc;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(l->home)))
+		return NIL;
+	signals = map_wait_signals(l->home);
+	rel = relation_open(l->home, AccessShareLock);
+	map = land_map(rel);
+	map_enter();
+	if (waiting_exists(map->schema, map->table))
+	{
+		/* the next statement of this session is to know it from its beginning */
+		if (!l->waits)
+			(void) map_forget(l->home);
+		rows = land_awaited(l->home, map->schema, map->table, true);
+	}
+	else
+		map_wait_looked(l->home, signals);
+	map_leave();
+	relation_close(rel, NoLock);
+	foreach(lc, rows)
+		((LandingRow *) lfirst(lc))->named = l->named;
+	return rows;
+}
+
 /* What a statement made is complete: what waited for it lands. */
 static void
 end_landing(Landing *l)
 {
-	MemoryContext old = MemoryContextSwitchTo(l->cxt);
 	List *rows = l->rows;
-	ListCell *lc;
+	MemoryContext old;
 
+	if (l->all && !l->waits && !map_wait_is_signalled(l->home, l->signals))
+		return;
+	old = MemoryContextSwitchTo(landing_context(l));
 	if (l->all)
-		rows = waiting_exists(l->schema, l->table) &&
-					   SearchSysCacheExists1(RELOID, ObjectIdGetDatum(l->home))
-				   ? land_awaited(l->home, l->schema, l->table, true)
-				   : NIL;
-	if (l->all)
-		foreach(lc, rows)
-			((LandingRow *) lfirst(lc))->named = l->named;
+		rows = find_awaited(l);
 	if (rows != NIL)
 	{
 		CommandCounterIncrement();
@@ -245,7 +294,7 @@ end_landings(const void *statement, bool all)
 			continue;
 		dlist_delete(&l->nested.node);
 		end_landing(l);
-		MemoryContextDelete(l->cxt);
+		free_landing(l);
 	}
 }
 
@@ -288,7 +337,7 @@ StaticAssertDecl(offsetof(Landing, nested) == 0, "drop() casts");
 static void
 drop(Nested *nested)
 {
-	MemoryContextDelete(((Landing *) nested)->cxt);
+	free_landing((Landing *) nested);
 }
 
 void

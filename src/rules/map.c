@@ -171,6 +171,7 @@ map_end_transaction(bool aborted)
 	edit_level = 0;
 	nentered = 0;
 	retired = NULL;
+	map_wait_end_transaction();
 }
 
 /* A subtransaction ended.  Returns true if it rolled edits of the map back. */
@@ -184,6 +185,7 @@ map_end_subtransaction(bool aborted)
 	if (!aborted)
 		return false;
 	map_aborts++;
+	map_wait_end_transaction();
 	/* an error cut off the code that would have called map_leave() */
 	while (nentered > 0 && entered[nentered - 1] >= level)
 		nentered--;

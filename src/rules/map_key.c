@@ -95,6 +95,7 @@ map_load_key(RelationMap *map, Relation rel)
 		find_index(map, rel, attnums);
 		/* an older version of the extension's tables has no such index */
 		map->key_is_whole &= OidIsValid(catalog_table("conflict_waiting_idx", true));
+		map->wait_signals = map_wait_signals(map->home);
 		map->waits = waiting_exists(map->schema, map->table);
 	}
 }

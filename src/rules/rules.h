@@ -166,6 +166,7 @@ typedef struct RelationMap
 	bool key_is_whole;	   /* its columns are key_attrs: what waits for a key belongs to its row */
 	Bitmapset *primary;	   /* columns of the primary key, offset as `foreign` */
 	bool waits;			   /* something may wait for a row of the table; see map_wait.c */
+	uint64 wait_signals;   /* map_wait_signals() when `waits` was found out */
 	Interval *remember;	   /* how long deleted values are; NULL: ownership.remember */
 	int text_needs;		   /* value_text_needs() of all columns */
 	struct ExprContext *econtext; /* in which filters are evaluated */
@@ -279,13 +280,18 @@ extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber att
 /* map_key.c */
 extern bool map_is_shared(const RelationMap *map);
 
-/* map_wait.c */
+/* map_wait.c: the cache whose invalidations are signals */
+#define MAP_WAIT_CACHE TSTEMPLATEOID
 extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);
 extern bool map_is_expired(const RelationMap *map, TimestampTz at);
 extern void map_waits_now(const RelationMap *map);
 extern void map_waits_no_more(const RelationMap *map);
+extern void map_wait_signal(uint32 hash);
+extern bool map_wait_is_signalled(Oid home, uint64 since);
+extern void map_wait_looked(Oid home, uint64 signals);
+extern uint64 map_wait_signals(Oid home);
 
 /* map_pin.c */
 extern bool map_holds_pins(const RelationMap *map, Enforcement enforcement, const Writer *writer);
@@ -347,6 +353,9 @@ extern void map_load_pins(RelationMap *map, Snapshot snapshot);
 extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at);
+
+/* map_wait.c */
+extern void map_wait_end_transaction(void);
 
 /* map_group.c */
 extern void map_find_groups(RelationMap *map);
