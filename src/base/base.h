@@ -96,6 +96,17 @@ typedef struct OutputSettings
 	struct pg_tz *timezone;
 } OutputSettings;
 
+/* How texts become values of one type; see value_input(). */
+typedef struct ValueInput
+{
+	Oid type;
+	Oid base; /* of a domain */
+	int32 typmod;
+	int needs; /* value_text_needs() */
+	Oid param;
+	FmgrInfo function;
+} ValueInput;
+
 /* The parameters of a statement that sql_run() executes: begin with {0}, then sql_add_*(). */
 typedef struct Parameters
 {
@@ -199,6 +210,8 @@ extern OutputSettings value_fix_output(int needs);
 extern void value_restore_output(const OutputSettings *old);
 extern char *value_to_text(Oid type, Datum value);
 extern List *value_object_names(Jsonb *object);
+extern void value_input(ValueInput *input, Oid type);
+extern Datum value_read(ValueInput *input, char *text);
 extern Datum value_from_text(Oid type, char *text);
 extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
 extern bool value_same_text(Oid type, const char *a, const char *b);

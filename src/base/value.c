@@ -175,6 +175,20 @@ value_to_text(Oid type, Datum value)
 	return text;
 }
 
+/* Prepares value_read() of many texts for one type.  The memory context outlives them. */
+void
+value_input(ValueInput *input, Oid type)
+{
+	Oid function;
+
+	input->type = type;
+	input->typmod = -1;
+	input->base = getBaseTypeAndTypmod(type, &input->typmod);
+	input->needs = value_text_needs(input->base);
+	getTypeInputInfo(input->base, &function, &input->param);
+	fmgr_info(function, &input->function);
+}
+
 /*
  * The value that a text stands for.  A domain's checks are code of users: they run
  * after the session's settings are restored.
@@ -182,29 +196,33 @@ value_to_text(Oid type, Datum value)
  * Errors: the text is not valid for the type, or a check fails.
  */
 Datum
-value_from_text(Oid type, char *text)
+value_read(ValueInput *input, char *text)
 {
-	int32 typmod = -1;
-	Oid base = getBaseTypeAndTypmod(type, &typmod);
-	OutputSettings settings;
+	OutputSettings settings = value_fix_output(input->needs);
 	volatile Datum value = (Datum) 0;
-	Oid input;
-	Oid param;
 
-	getTypeInputInfo(base, &input, &param);
-	settings = value_fix_output(value_text_needs(base));
 	PG_TRY();
 	{
-		value = OidInputFunctionCall(input, text, param, typmod);
+		value = InputFunctionCall(&input->function, text, input->param, input->typmod);
 	}
 	PG_FINALLY();
 	{
 		value_restore_output(&settings);
 	}
 	PG_END_TRY();
-	if (base != type)
-		domain_check(value, false, type, NULL, NULL);
+	if (input->base != input->type)
+		domain_check(value, false, input->type, NULL, NULL);
 	return value;
+}
+
+/* The same for one text. */
+Datum
+value_from_text(Oid type, char *text)
+{
+	ValueInput input;
+
+	value_input(&input, type);
+	return value_read(&input, text);
 }
 
 /* The value of one key of a jsonb object; NULL if there is no such key, or no object. */

@@ -273,6 +273,9 @@ typedef struct WaitingScan
 	Jsonb *key; /* NULL: of all rows of the table */
 	TupleTableSlot *slot;
 	TransactionId pending; /* a running transaction that wrote the current row of evidence */
+	uint64 *places; /* see waiting_order(); NULL: the order is the index's */
+	int64 nplaces;
+	int64 next;
 } WaitingScan;
 
 /*
@@ -383,6 +386,7 @@ extern void stored_delete(StoredTable *t);
 
 /* waiting.c */
 extern bool waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key);
+extern void waiting_order(WaitingScan *scan);
 extern bool waiting_next(WaitingScan *scan);
 extern void waiting_end(WaitingScan *scan);
 extern bool waiting_exists(const char *schema, const char *table);

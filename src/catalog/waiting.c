@@ -66,6 +66,7 @@ waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *k
 					DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), Int64GetDatum(0)));
 	scan->scan = compat_index_beginscan(scan->rel, scan->index, &scan->dirty, nkeys);
 	index_rescan(scan->scan, keys, nkeys, NULL, 0);
+	scan->places = NULL;
 	return true;
 }
 
@@ -84,11 +85,69 @@ is_text(TupleTableSlot *slot, int attnum, const char *wanted)
 		   memcmp(VARDATA_ANY(stored), wanted, strlen(wanted)) == 0;
 }
 
+/* Sorts numbers by which places in a table are ordered. */
+#define ST_SORT sort_places
+#define ST_ELEMENT_TYPE uint64
+#define ST_COMPARE(a, b) ((*(a) > *(b)) - (*(a) < *(b)))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+/*
+ * Lets the scan, which has just begun, read the evidence in the order in which it is
+ * stored: of very many rows that costs less than the order of the hash values.
+ */
+void
+waiting_order(WaitingScan *scan)
+{
+	int64 size = 1024;
+	ItemPointer tid;
+
+	scan->nplaces = scan->next = 0;
+	scan->places = palloc(size * sizeof(uint64));
+	while ((tid = index_getnext_tid(scan->scan, ForwardScanDirection)) != NULL)
+	{
+		if (scan->nplaces == size)
+		{
+			size *= 2;
+			scan->places = repalloc_huge(scan->places, size * sizeof(uint64));
+		}
+		scan->places[scan->nplaces++] = (uint64) ItemPointerGetBlockNumber(tid) << 16 |
+										ItemPointerGetOffsetNumber(tid);
+	}
+	sort_places(scan->places, scan->nplaces);
+}
+
+/* Reads the next row into scan->slot; false: there is none. */
+static bool
+next_slot(WaitingScan *scan)
+{
+	if (scan->places == NULL)
+		return index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot);
+	while (scan->next < scan->nplaces)
+	{
+		uint64 place = scan->places[scan->next++];
+		bool isnull;
+
+		ItemPointerSet(&scan->scan->xs_heaptid, place >> 16, place & 0xffff);
+		scan->scan->xs_heap_continue = false;
+		if (!index_fetch_heap(scan->scan, scan->slot))
+			continue;
+		/* since the index was read, the place may have been taken by other evidence */
+		(void) slot_getattr(scan->slot, Anum_conflict_resolved_at, &isnull);
+		if (isnull &&
+			(is_text(scan->slot, Anum_conflict_outcome, "parked") ||
+			 is_text(scan->slot, Anum_conflict_outcome, "remembered")))
+			return true;
+	}
+	return false;
+}
+
 /* Goes to the next row of evidence, in scan->slot; false: there is none. */
 bool
 waiting_next(WaitingScan *scan)
 {
-	while (index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot))
+	while (next_slot(scan))
 	{
 		bool isnull;
 		Datum key;

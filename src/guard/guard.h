@@ -17,6 +17,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 
+#include "../base/base.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 
@@ -184,6 +185,9 @@ typedef struct LandingWork
 	List *failed;	 /* names of columns that go on waiting */
 	const char *why; /* for these: the problem */
 	int64 written;	 /* number of values that landed */
+	/* of the subtransaction */
+	MemoryContext cxt;
+	struct StoredTable *evidence; /* NULL: nothing was resolved yet */
 } LandingWork;
 
 /* What a statement may do to the rows of one relation. */
@@ -356,7 +360,8 @@ extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
 extern RelationMap *land_map(Relation rel);
-extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot);
+extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, ValueInput *inputs,
+						  TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
 extern void land_one(const LandingRow *row, LandingWork *work);
 

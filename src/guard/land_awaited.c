@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../evidence/evidence.h"
@@ -60,9 +61,13 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 		AllocSetContextCreate(CurrentMemoryContext, "ownership waiting key", ALLOCSET_SMALL_SIZES);
 	TupleTableSlot *found = table_slot_create(rel, NULL);
 	TupleTableSlot *wanted = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
+	ValueInput *inputs = palloc(map->nkey_attrs * sizeof(ValueInput));
 	StoredScan scan;
 	ListCell *lc;
 
+	for (int i = 0; i < map->nkey_attrs; i++)
+		value_input(&inputs[i],
+					TupleDescAttr(RelationGetDescr(rel), map->key_attrs[i] - 1)->atttypid);
 	stored_scan_begin(&scan, rel, map->key_index, found);
 	foreach(lc, search->keys)
 	{
@@ -71,7 +76,7 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 		bool there;
 
 		CHECK_FOR_INTERRUPTS();
-		land_fill_key(map, rel, lfirst(lc), wanted);
+		land_fill_key(map, rel, lfirst(lc), inputs, wanted);
 		/* not in that context: the scan keeps memory from one key to the next */
 		MemoryContextSwitchTo(old);
 		there = is_there(&scan, wanted, search->ours);
@@ -137,6 +142,7 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 
 	if (!waiting_begin(&scan, schema, table, NULL))
 		return NIL;
+	waiting_order(&scan);
 	while (waiting_next(&scan))
 	{
 		bool isnull;

@@ -34,9 +34,13 @@ land_map(Relation rel)
 	return moment != NULL ? moment_map(moment, rel) : map_get(rel);
 }
 
-/* Makes the slot a row with the key, for an index to find. */
+/*
+ * Makes the slot a row with the key, for an index to find.  inputs: of key_attrs; NULL
+ * where there is but one key.
+ */
 void
-land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot)
+land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, ValueInput *inputs,
+			  TupleTableSlot *slot)
 {
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, RelationGetDescr(rel)->natts * sizeof(bool));
@@ -47,7 +51,8 @@ land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *
 
 		if (value_object_text(key, NameStr(att->attname), &text) != VALUE_TEXT)
 			continue;
-		slot->tts_values[att->attnum - 1] = value_from_text(att->atttypid, text);
+		slot->tts_values[att->attnum - 1] =
+			inputs == NULL ? value_from_text(att->atttypid, text) : value_read(&inputs[i], text);
 		slot->tts_isnull[att->attnum - 1] = false;
 	}
 	ExecStoreVirtualTuple(slot);
@@ -225,12 +230,21 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 
 /* Resolves what waited for the row: some of its values landed, or others did. */
 static void
-resolve(List *waiting, List *chosen, const LandingWork *work)
+resolve(List *waiting, List *chosen, LandingWork *work)
 {
-	StoredTable *t = evidence_open();
+	StoredTable *t;
 	ListCell *lc;
 	ListCell *lc2;
 
+	if (work->evidence == NULL)
+	{
+		/* one for all rows: to open it costs as much as to write */
+		MemoryContext old = MemoryContextSwitchTo(work->cxt);
+
+		work->evidence = evidence_open();
+		MemoryContextSwitchTo(old);
+	}
+	t = work->evidence;
 	foreach(lc, waiting)
 	{
 		const Waiting *w = lfirst(lc);
@@ -254,7 +268,9 @@ resolve(List *waiting, List *chosen, const LandingWork *work)
 		else
 			(void) evidence_resolve(t, w, resolution);
 	}
-	stored_close(t);
+	/* what is pinned or allocated for this row does not outlive it */
+	ExecClearTuple(t->slot);
+	ExecClearTuple(t->changed);
 }
 
 /* Leaves out what failed before, unless a user asks for it. */
@@ -318,7 +334,7 @@ land_one(const LandingRow *row, LandingWork *work)
 		if (!work->by_hand)
 			waiting = without_stuck(waiting);
 		key = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-		land_fill_key(map, rel, row->key, key);
+		land_fill_key(map, rel, row->key, NULL, key);
 		found = table_slot_create(rel, NULL);
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
@@ -332,7 +348,6 @@ land_one(const LandingRow *row, LandingWork *work)
 			if (chosen != NIL)
 				write_values(map, rel, found, chosen, &creator, work);
 			resolve(waiting, chosen, work);
-			map_waits_no_more(map);
 			work->but = but;
 			work->failed = failed;
 		}

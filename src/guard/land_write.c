@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "../evidence/evidence.h"
@@ -21,6 +22,16 @@
 
 /* So many rows are written in one subtransaction. */
 #define BATCH 500
+
+/* Waiting values were resolved: tells if nothing waits any more. */
+static void
+tell_resolved(const LandingRow *row)
+{
+	Relation rel = table_open(row->relid, RowExclusiveLock);
+
+	map_waits_no_more(land_map(rel));
+	table_close(rel, NoLock);
+}
 
 /* Lets what waits for several rows land. */
 static bool
@@ -30,6 +41,8 @@ land_rows(void *arg)
 	MemoryContext cxt =
 		AllocSetContextCreate(CurrentMemoryContext, "ownership landing row", ALLOCSET_SMALL_SIZES);
 
+	work->cxt = CurrentMemoryContext;
+	work->evidence = NULL;
 	for (int i = work->first; i < work->last; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(cxt);
@@ -40,6 +53,11 @@ land_rows(void *arg)
 		MemoryContextReset(cxt);
 	}
 	MemoryContextDelete(cxt);
+	if (work->evidence != NULL)
+	{
+		stored_close(work->evidence);
+		tell_resolved(list_nth(work->rows, work->first));
+	}
 	return true;
 }
 

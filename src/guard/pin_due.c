@@ -95,7 +95,7 @@ write_in(Relation rel, List *pins)
 		return false;
 	map_enter();
 	key = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-	land_fill_key(map, rel, ((Pin *) linitial(pins))->key, key);
+	land_fill_key(map, rel, ((Pin *) linitial(pins))->key, NULL, key);
 	found = table_slot_create(rel, NULL);
 	CommandCounterIncrement();
 	there = stored_find(rel, map->key_index, key, found, true);
