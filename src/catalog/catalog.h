@@ -273,7 +273,7 @@ typedef struct WaitingScan
 	Jsonb *key; /* NULL: of all rows of the table */
 	TupleTableSlot *slot;
 	TransactionId pending; /* a running transaction that wrote the current row of evidence */
-	uint64 *places; /* see waiting_order(); NULL: the order is the index's */
+	uint64 *places;		   /* see waiting_order(); NULL: the order is the index's */
 	int64 nplaces;
 	int64 next;
 } WaitingScan;

@@ -112,8 +112,8 @@ waiting_order(WaitingScan *scan)
 			size *= 2;
 			scan->places = repalloc_huge(scan->places, size * sizeof(uint64));
 		}
-		scan->places[scan->nplaces++] = (uint64) ItemPointerGetBlockNumber(tid) << 16 |
-										ItemPointerGetOffsetNumber(tid);
+		scan->places[scan->nplaces++] =
+			(uint64) ItemPointerGetBlockNumber(tid) << 16 | ItemPointerGetOffsetNumber(tid);
 	}
 	sort_places(scan->places, scan->nplaces);
 }
@@ -135,9 +135,8 @@ next_slot(WaitingScan *scan)
 			continue;
 		/* since the index was read, the place may have been taken by other evidence */
 		(void) slot_getattr(scan->slot, Anum_conflict_resolved_at, &isnull);
-		if (isnull &&
-			(is_text(scan->slot, Anum_conflict_outcome, "parked") ||
-			 is_text(scan->slot, Anum_conflict_outcome, "remembered")))
+		if (isnull && (is_text(scan->slot, Anum_conflict_outcome, "parked") ||
+					   is_text(scan->slot, Anum_conflict_outcome, "remembered")))
 			return true;
 	}
 	return false;

@@ -4,7 +4,7 @@
  *
  * A statement that makes rows of a shared table, or gives rows another key, ends with
  * a look at what waits for the table.  Mostly nothing does, and nobody has said that
- * this is about to change (rules/map_wait.c).
+ * this is about to change (rules/map_wait_signal.c).
  * Where the map says that something waits, AFTER has collected the keys of the rows,
  * and each is looked up.  Otherwise, and for statements with very many rows, all
  * that waits is gone through, and what belongs to a row of this transaction lands.

@@ -55,8 +55,9 @@ has_value(ExprState *state, ExprContext *econtext, bool *isnull)
 void
 lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map)
 {
-	Remembered *remembered = MemoryContextAllocZero(
-		estate->es_query_cxt, offsetof(Remembered, attnums) + map->ncols * sizeof(AttrNumber));
+	Remembered *remembered =
+		MemoryContextAllocZero(estate->es_query_cxt,
+							   offsetof(Remembered, attnums) + map->ncols * sizeof(AttrNumber));
 
 	for (int i = 0; i < map->ncols; i++)
 		if (map->cols[i].foreign && !map->cols[i].key)

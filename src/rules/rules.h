@@ -280,14 +280,16 @@ extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber att
 /* map_key.c */
 extern bool map_is_shared(const RelationMap *map);
 
-/* map_wait.c: the cache whose invalidations are signals */
-#define MAP_WAIT_CACHE TSTEMPLATEOID
+/* map_wait.c */
 extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);
 extern bool map_is_expired(const RelationMap *map, TimestampTz at);
 extern void map_waits_now(const RelationMap *map);
 extern void map_waits_no_more(const RelationMap *map);
+
+/* map_wait_signal.c */
+#define MAP_WAIT_CACHE TSTEMPLATEOID /* the cache whose invalidations are signals */
 extern void map_wait_signal(uint32 hash);
 extern bool map_wait_is_signalled(Oid home, uint64 since);
 extern void map_wait_looked(Oid home, uint64 signals);
@@ -354,7 +356,9 @@ extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at);
 
-/* map_wait.c */
+/* map_wait_signal.c */
+extern void map_wait_send(Oid home);
+extern bool map_wait_announces(Oid home);
 extern void map_wait_end_transaction(void);
 
 /* map_group.c */
