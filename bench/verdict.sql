@@ -57,7 +57,7 @@ SELECT m.n, m."case", m.label, m.variant, round(v.measured, digits) AS measured,
 		ELSE 'missed' END AS verdict
 FROM musts m
 CROSS JOIN LATERAL (SELECT pg_temp.measured(m.kind, m."case", m.metric, m.variant, m.base) AS measured,
-	CASE WHEN m.kind IN ('ratio', 'ends') THEN 3 WHEN m.metric IN ('memory', 'toast_blocks', 'evidence', 'evidence_wal', 'waits_ownership') THEN 0 ELSE 2 END AS digits) v
+	CASE WHEN m.kind IN ('ratio', 'ends') THEN 3 WHEN m.metric IN ('memory', 'toast_blocks', 'evidence', 'evidence_wal', 'scans', 'waits_ownership') THEN 0 ELSE 2 END AS digits) v
 CROSS JOIN LATERAL (SELECT cpu, pg_temp.measured(m.kind, m."case", cpu, m.variant, m.base) AS measured
 	FROM (SELECT CASE WHEN m.metric LIKE 'tps%' THEN replace(m.metric, 'tps', 'cpu')
 		WHEN m.metric IN ('seconds', 'us_per_row', 'rows_per_second') THEN 'cpu' END AS cpu) p) c;

@@ -38,3 +38,21 @@ run_pgbench 'UPDATE t SET price = price + 1 WHERE id = :id' 8
 begin_case pgbench_select 'pgbench: select-only on a mirrored table' "100,000 rows, $DURATION seconds a run. \"CPU µs\": of the server, a transaction."
 must ratio tps_2 ownership unguarded '>=' 0.99 '≥ 0.99 × tps'
 run_pgbench 'SELECT price, stock, title FROM t WHERE id = :id' 2
+
+# Each run inserts into an empty table.
+begin_case pgbench_insert 'pgbench: single-row prepared INSERT into a shared table' "Nothing waits for a row. $DURATION seconds a run, one client. \"CPU µs\": of the server, a transaction."
+must ratio tps_1 ownership unguarded '>=' 0.943 '≤ 1.06 ×'
+round=0
+while [ "$round" -lt "$ROUNDS" ]; do
+	round=$((round + 1))
+	for variant in $(rotate "$round" unguarded ownership); do
+		say "  round $round of $ROUNDS, $variant"
+		on hub "pgbench_$variant" -c 'SET ownership.enforcement = off' -c 'TRUNCATE t' -c CHECKPOINT
+		cpu=$(children_cpu)
+		printf '\\set id :id + 1\nINSERT INTO t (id, price, stock) VALUES (:id, 1.5, 3)\n' |
+			"$BINDIR/pgbench" -n -M prepared -D id=0 -h "$SOCKETS/hub" -U bench_erp -c 1 -T "$DURATION" -f - "pgbench_$variant" > "$RUN/pgbench"
+		record "$variant" tps_1 "$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' "$RUN/pgbench")"
+		record "$variant" cpu_1 "$(echo "$(children_cpu) $cpu" |
+			awk -v n="$(sed -n 's/^number of transactions actually processed: //p' "$RUN/pgbench")" '{print ($1 - $2) / n}')"
+	done
+done

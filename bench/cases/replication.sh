@@ -19,10 +19,11 @@ subscriber_table() {
 		-f "bench/peers/$1.sql"
 }
 
-# subscribe VARIANT OPTIONS   makes the subscription, not enabled
+# subscribe VARIANT OPTIONS   makes the subscription to $publication, not enabled
+publication=p
 subscribe() {
 	on hub "feed_$1" -c "SET client_min_messages = warning" \
-		-c "CREATE SUBSCRIPTION feed_$1 CONNECTION 'host=$SOCKETS/source user=bench dbname=postgres' PUBLICATION p WITH (enabled = false, $2)"
+		-c "CREATE SUBSCRIPTION feed_$1 CONNECTION 'host=$SOCKETS/source user=bench dbname=postgres' PUBLICATION $publication WITH (enabled = false, $2)"
 }
 
 # await VARIANT CONDITION   waits until the query CONDITION returns true
@@ -92,6 +93,45 @@ for variant in unguarded ownership; do
 	on hub "feed_$variant" -c 'SET client_min_messages = warning' -c "DROP SUBSCRIPTION feed_$variant"
 done
 
+begin_case replication_meet 'Logical replication: INSERTs that meet their rows' \
+	"The feed of the key's owner applies $((ROWS / 5)) row changes of its own columns in 20 transactions: UPDATEs, or INSERTs of rows that the shared table has. \"CPU s\" is the worker's."
+must ratio rows_per_second meets updates '>=' 0.5 '≥ 0.5 × the rows/s of UPDATEs'
+
+rows=$((ROWS / 5))
+printf 'updates\townership, UPDATEs\nmeets\townership, INSERTs that meet their rows\n' >> "$RUN/labels.tsv"
+on source postgres -c "CREATE PUBLICATION inserts FOR TABLE t WITH (publish = 'insert')"
+for variant in updates meets; do
+	cp bench/peers/ownership.sql "$RUN/$variant.sql"
+	new_database "feed_$variant"
+	on hub "feed_$variant" -c "INSERT INTO ownership.identity VALUES ('subscription', 'feed_$variant', 'erp')" \
+		-c 'CREATE TABLE t (id int PRIMARY KEY, price numeric(10,2), stock int, title text)' -f bench/peers/ownership.sql \
+		-c 'SET ownership.enforcement = off' -c "INSERT INTO t SELECT i, i % 1000, i % 50, 'product ' || i FROM generate_series(1, $rows) i"
+done
+subscribe updates 'copy_data = false'
+publication=inserts subscribe meets 'copy_data = false'
+round=0
+while [ "$round" -lt "$ROUNDS" ]; do
+	round=$((round + 1))
+	for variant in $(rotate "$round" updates meets); do
+		say "  round $round of $ROUNDS, $variant"
+		case $variant in
+		updates) change="UPDATE t SET price = price + 1 WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i" ;;
+		# deletes are not published to that feed
+		meets) change="WITH gone AS (DELETE FROM t WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i RETURNING *)
+			INSERT INTO gone_rows SELECT * FROM gone; INSERT INTO t SELECT id, price + 1, stock FROM gone_rows; DELETE FROM gone_rows" ;;
+		esac
+		end=$(on source postgres -c 'SET client_min_messages = warning' -c 'CREATE UNLOGGED TABLE IF NOT EXISTS gone_rows (LIKE t)' \
+			-c "DO \$\$ BEGIN FOR i IN 1..20 LOOP $change; COMMIT; END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' \
+			-c 'UPDATE t SET stock = stock WHERE id = 1')
+		other=$(echo updates meets | sed "s/$variant//; s/ //")
+		apply "$variant" "$end"
+		IFS=$tab read -r seconds wal < "$RUN/measured"
+		[ -z "$cpu" ] || record "$variant" cpu "$cpu"
+		record "$variant" seconds "$seconds"
+		record "$variant" rows_per_second "$(echo "$rows $seconds" | awk '{print $1 / $2}')"
+		record "$variant" wal "$wal"
+	done
+done
 begin_case replication_sync 'Logical replication: table sync' \
 	"The initial COPY of $ROWS rows, from enabling the subscription until the copy is finished: into a landing table from its source, and into a table that is shared with the PIM."
 must ratio rows_per_second landing unguarded '>=' 0.95 'landing table: ≥ 0.95 ×'
