@@ -22,7 +22,7 @@ PROBES=$probes
 
 begin_case truncate_remember 'TRUNCATE that takes along values of another system' \
 	"$((ROWS / 5)) rows, each with a title of the other system, which is remembered. \"scans\": of the table, from beginning to end."
-must absolute scans keep_ownership '' '<=' 1 'one scan of the table'
+must difference scans keep_ownership unguarded '<=' 1 'one scan of the table'
 
 rows=$((ROWS / 5))
 prepare="CALL other_evidence(); $(narrow $rows); SELECT pg_stat_force_next_flush(); SELECT pg_stat_reset_single_table_counters('t'::regclass)"

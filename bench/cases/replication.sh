@@ -99,32 +99,48 @@ must ratio rows_per_second meets updates '>=' 0.5 '≥ 0.5 × the rows/s of UPDA
 
 rows=$((ROWS / 5))
 printf 'updates\townership, UPDATEs\nmeets\townership, INSERTs that meet their rows\n' >> "$RUN/labels.tsv"
-on source postgres -c "CREATE PUBLICATION inserts FOR TABLE t WITH (publish = 'insert')"
+on source postgres -c "CREATE PUBLICATION updates FOR TABLE t WITH (publish = 'update')" \
+	-c "CREATE PUBLICATION meets FOR TABLE t WITH (publish = 'insert')"
 for variant in updates meets; do
-	cp bench/peers/ownership.sql "$RUN/$variant.sql"
 	new_database "feed_$variant"
 	on hub "feed_$variant" -c "INSERT INTO ownership.identity VALUES ('subscription', 'feed_$variant', 'erp')" \
 		-c 'CREATE TABLE t (id int PRIMARY KEY, price numeric(10,2), stock int, title text)' -f bench/peers/ownership.sql \
 		-c 'SET ownership.enforcement = off' -c "INSERT INTO t SELECT i, i % 1000, i % 50, 'product ' || i FROM generate_series(1, $rows) i"
 done
-subscribe updates 'copy_data = false'
-publication=inserts subscribe meets 'copy_data = false'
+# change VARIANT   changes rows at the source, as that feed sends them; prints the WAL position of the end
+change() {
+	case $1 in
+	updates)
+		change="UPDATE t SET price = price + 1 WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i"
+		last='UPDATE t SET stock = stock WHERE id = 1'
+		;;
+	meets)
+		change="INSERT INTO gone SELECT * FROM t WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i;
+			DELETE FROM t WHERE id IN (SELECT id FROM gone); INSERT INTO t SELECT id, price + 1, stock FROM gone; TRUNCATE gone"
+		last='INSERT INTO gone SELECT * FROM t WHERE id = 1; DELETE FROM t WHERE id = 1; INSERT INTO t SELECT * FROM gone; TRUNCATE gone'
+		;;
+	esac
+	on source postgres -c 'SET client_min_messages = warning' -c 'CREATE UNLOGGED TABLE IF NOT EXISTS gone (LIKE t)' \
+		-c "DO \$\$ BEGIN FOR i IN 1..20 LOOP $change; COMMIT; END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' -c "$last"
+}
+profiled() {
+	PROBES=profile
+	apply "$1" "$(change "$1")"
+	PROBES=
+}
+
+for publication in updates meets; do
+	subscribe $publication 'copy_data = false'
+done
+publication=p
+probes=$PROBES
+PROBES=
 round=0
 while [ "$round" -lt "$ROUNDS" ]; do
 	round=$((round + 1))
 	for variant in $(rotate "$round" updates meets); do
 		say "  round $round of $ROUNDS, $variant"
-		case $variant in
-		updates) change="UPDATE t SET price = price + 1 WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i" ;;
-		# deletes are not published to that feed
-		meets) change="WITH gone AS (DELETE FROM t WHERE id > $rows / 20 * (i - 1) AND id <= $rows / 20 * i RETURNING *)
-			INSERT INTO gone_rows SELECT * FROM gone; INSERT INTO t SELECT id, price + 1, stock FROM gone_rows; DELETE FROM gone_rows" ;;
-		esac
-		end=$(on source postgres -c 'SET client_min_messages = warning' -c 'CREATE UNLOGGED TABLE IF NOT EXISTS gone_rows (LIKE t)' \
-			-c "DO \$\$ BEGIN FOR i IN 1..20 LOOP $change; COMMIT; END LOOP; END \$\$" -c 'SELECT pg_current_wal_insert_lsn()' \
-			-c 'UPDATE t SET stock = stock WHERE id = 1')
-		other=$(echo updates meets | sed "s/$variant//; s/ //")
-		apply "$variant" "$end"
+		apply "$variant" "$(change "$variant")"
 		IFS=$tab read -r seconds wal < "$RUN/measured"
 		[ -z "$cpu" ] || record "$variant" cpu "$cpu"
 		record "$variant" seconds "$seconds"
@@ -132,6 +148,12 @@ while [ "$round" -lt "$ROUNDS" ]; do
 		record "$variant" wal "$wal"
 	done
 done
+profile_misses
+PROBES=$probes
+for variant in updates meets; do
+	on hub "feed_$variant" -c 'SET client_min_messages = warning' -c "DROP SUBSCRIPTION feed_$variant"
+done
+
 begin_case replication_sync 'Logical replication: table sync' \
 	"The initial COPY of $ROWS rows, from enabling the subscription until the copy is finished: into a landing table from its source, and into a table that is shared with the PIM."
 must ratio rows_per_second landing unguarded '>=' 0.95 'landing table: ≥ 0.95 ×'
