@@ -131,8 +131,24 @@ RESET ROLE;
 
 -- reconcile() leaves a pinned copy as it is
 SELECT ownership.pin_value('pm.copy', '{"id": 2}', 'title', 'local title');
+SELECT * FROM ownership.drift('item.title');
+-- privileges on the columns are enough
+GRANT SELECT ON pm.item TO pm_crm;
+REVOKE ALL ON pm.copy FROM pm_crm;
+GRANT SELECT (id, title) ON pm.copy TO pm_crm;
+SET ROLE pm_crm;
+SELECT row_key, pinned FROM ownership.drift('item.title');
+RESET ROLE;
+-- nothing is pinned in a dry run, nor when the time is over
+SET ownership.enforcement = observe;
+SELECT row_key, pinned FROM ownership.drift('item.title');
+RESET ownership.enforcement;
+UPDATE ownership.pin SET until = now() - interval '1 second' WHERE table_name = 'copy';
+SELECT row_key, pinned FROM ownership.drift('item.title');
+UPDATE ownership.pin SET until = NULL WHERE table_name = 'copy';
 SELECT ownership.reconcile('item.title');
 SELECT * FROM pm.copy ORDER BY id;
+SELECT row_key, pinned FROM ownership.drift('item.title');
 -- a renamed table and column take pins along
 ALTER TABLE pm.copy RENAME COLUMN title TO name;
 ALTER TABLE pm.copy RENAME TO shelf;

@@ -73,8 +73,11 @@ extern void feed_forget(void);
 /* pin_due.c */
 extern int64 pin_end_due(void);
 
-/* pin_follow.c */
+/* pin_see.c */
 extern Pin *pin_at(Oid relid, ItemPointer tid, const char *column);
+extern List *pin_key(Oid relid, const char *column);
+extern bool
+pin_holds(Oid relid, const char *column, const List *key, const Datum *values, const bool *isnull);
 
 /* install.c */
 extern const GuardTrigger guard_triggers[GUARD_TRIGGERS];

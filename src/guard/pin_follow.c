@@ -5,16 +5,11 @@
  */
 #include "postgres.h"
 
-#include "access/attnum.h"
 #include "access/sysattr.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "../base/base.h"
@@ -162,27 +157,4 @@ pin_table_gone(const GuardCall *call)
 		pin->gone_at = GetCurrentTimestamp();
 		(void) pin_write(pin, false, NULL);
 	}
-}
-
-/* The pin of a column in the row that is stored there; NULL: it has none, or the guard is not on. */
-Pin *
-pin_at(Oid relid, ItemPointer tid, const char *column)
-{
-	Relation rel = table_open(relid, AccessShareLock);
-	RelationMap *map = map_get(rel);
-	MappedColumn *col = map_column(map, get_attnum(relid, column));
-	Pin *pin = NULL;
-
-	map_enter();
-	if (col != NULL && map->pinned != NULL && ownership_enforcement == ENFORCEMENT_ON)
-	{
-		TupleTableSlot *slot = table_slot_create(rel, NULL);
-
-		if (table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
-			pin = map_see_pin(map, col, evidence_row_key_of(map, RelationGetDescr(rel), slot));
-		ExecDropSingleTupleTableSlot(slot);
-	}
-	map_leave();
-	table_close(rel, NoLock);
-	return pin;
 }
