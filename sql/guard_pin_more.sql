@@ -83,6 +83,15 @@ INSERT INTO pm.product VALUES (3, 'n', NULL, 3, 'steward again');
 RESET ROLE;
 SELECT p.note, pin.value, pin.replaced FROM pm.product p, ownership.pin WHERE p.id = 3 AND pin.row_key ->> 'id' = '3' AND ended_at IS NULL;
 
+-- the owner's last word comes with a row that is created anew: the pin holds, and waits no more
+RESET ROLE;
+SELECT ownership.pin('pm.product', '{"id": 3, "region": "n"}', 'price');
+SET ROLE pm_erp;
+DELETE FROM pm.product WHERE id = 3;
+INSERT INTO pm.product (id, region, price) VALUES (3, 'n', 33);
+RESET ROLE;
+SELECT p.price, pin.value, pin.replaced, pin.gone_at FROM pm.product p, ownership.pin WHERE p.id = 3 AND pin.row_key ->> 'id' = '3' AND column_name = 'price' AND ended_at IS NULL;
+
 -- with lifting and without
 CREATE FUNCTION pm.round() RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN

@@ -200,6 +200,7 @@ extern void value_restore_output(const OutputSettings *old);
 extern char *value_to_text(Oid type, Datum value);
 extern List *value_object_names(Jsonb *object);
 extern Datum value_from_text(Oid type, char *text);
+extern Datum value_from_text_typmod(Oid type, int32 typmod, char *text);
 extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
 extern bool value_same_text(Oid type, const char *a, const char *b);
 extern JsonbValue *value_in_object(Jsonb *object, const char *key);

@@ -184,7 +184,13 @@ value_to_text(Oid type, Datum value)
 Datum
 value_from_text(Oid type, char *text)
 {
-	int32 typmod = -1;
+	return value_from_text_typmod(type, -1, text);
+}
+
+/* The same for a column, whose type has a modifier. */
+Datum
+value_from_text_typmod(Oid type, int32 typmod, char *text)
+{
 	Oid base = getBaseTypeAndTypmod(type, &typmod);
 	OutputSettings settings;
 	volatile Datum value = (Datum) 0;

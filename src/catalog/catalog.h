@@ -391,7 +391,7 @@ extern bool waiting_exists(const char *schema, const char *table);
 extern bool pin_exists(const char *schema, const char *table, const char *column, Snapshot snapshot);
 extern Pin *pin_find(const char *schema, const char *table, const char *column, Jsonb *key);
 extern List *pin_list(const char *schema, const char *table);
-extern bool pin_write(const Pin *pin, bool ends, const char *by);
+extern bool pin_write(Pin *pin, bool ends, const char *by);
 
 /* place.c */
 extern bool place_is_same(const TablePlace *a, const TablePlace *b);

@@ -396,6 +396,8 @@ extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
 extern bool
 pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text);
 extern char *pin_text(TupleDesc desc, const MappedColumn *col, TupleTableSlot *row);
+extern bool pin_read_text(TupleDesc desc, const MappedColumn *col, char *text, Datum *value);
+extern void pin_adapt(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *stored);
 extern int pin_unit(RelationMap *map, MappedColumn *col, PinUnit *unit);
 extern bool pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key);
 extern PinOutcome pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
@@ -413,7 +415,8 @@ extern const MappedColumn *
 pin_undone(GuardCall *call, const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written);
 
 /* pin_land.c */
-extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);
+extern List *
+pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlot *stored);
 
 /* pin_follow.c */
 extern void pin_follow(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);

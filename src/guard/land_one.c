@@ -358,7 +358,7 @@ land_one(const LandingRow *row, LandingWork *work)
 				leave_written(map, chosen, found, &creator, work);
 				chosen = waits_choose(map, waiting, found, &creator, work->but);
 			}
-			chosen = pin_sift(map, rel, row->key, chosen);
+			chosen = pin_sift(map, rel, row->key, chosen, found);
 			if (chosen != NIL)
 				write_values(map, rel, found, chosen, &creator, work);
 			resolve(waiting, chosen, work);

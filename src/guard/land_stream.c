@@ -168,7 +168,7 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	{
 		f.chosen = waits_choose(map, waiting, row, &creator, NIL);
 		f.chosen =
-			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen);
+			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen, row);
 	}
 	ExecDropSingleTupleTableSlot(row);
 	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)

@@ -166,6 +166,7 @@ pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitm
 			key = evidence_row_key_of(map, desc, stored);
 		if (!pin_find_unit(map, &unit, key))
 			continue;
+		pin_adapt(map, desc, &unit, stored);
 		for (int k = 0; k < unit.n; k++)
 			unit.items[k].written =
 				named == NULL ||
@@ -200,8 +201,8 @@ put_text(HeapTuple tuple, TupleDesc desc, const MappedColumn *col, char *text)
 {
 	int attnum = col->attnum;
 	bool isnull = text == NULL;
-	Datum value =
-		isnull ? (Datum) 0 : value_from_text(TupleDescAttr(desc, attnum - 1)->atttypid, text);
+	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
+	Datum value = isnull ? (Datum) 0 : value_from_text_typmod(att->atttypid, att->atttypmod, text);
 
 	return heap_modify_tuple_by_cols(tuple, desc, 1, &attnum, &value, &isnull);
 }
@@ -326,6 +327,7 @@ pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple)
 			break;
 		}
 		asked = true;
+		pin_adapt(map, RelationGetDescr(rel), &unit, NULL);
 		tuple = hold_new_value(call, &unit, row, tuple, set, &put);
 		for (int k = 0; k < unit.n; k++)
 			if (unit.items[k].held)
