@@ -92,6 +92,17 @@ INSERT INTO pm.product (id, region, price) VALUES (3, 'n', 33);
 RESET ROLE;
 SELECT p.price, pin.value, pin.replaced, pin.gone_at FROM pm.product p, ownership.pin WHERE p.id = 3 AND pin.row_key ->> 'id' = '3' AND column_name = 'price' AND ended_at IS NULL;
 
+-- a value that the policy rejects is rejected, also where the row is created with a pinned one
+SELECT ownership.pin('pm.product', '{"id": 3, "region": "n"}', 'note');
+UPDATE ownership.field SET policy = 'reject' WHERE entity = 'product' AND name = 'note';
+SET ROLE pm_erp;
+DELETE FROM pm.product WHERE id = 3;
+INSERT INTO pm.product (id, region, note) VALUES (3, 'n', 'erp note');
+INSERT INTO pm.product (id, region) VALUES (3, 'n');
+RESET ROLE;
+UPDATE ownership.field SET policy = 'create_only' WHERE entity = 'product' AND name = 'note';
+SELECT id, note FROM pm.product WHERE id = 3;
+
 -- with lifting and without
 CREATE FUNCTION pm.round() RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN

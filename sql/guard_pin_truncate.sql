@@ -45,10 +45,16 @@ RESET ROLE;
 TABLE pu.pins;
 SELECT * FROM pu.product WHERE id = 2;
 -- all of it
+UPDATE ownership.identity SET steward = true, system = NULL WHERE name = 'pu_erp';
+UPDATE ownership.field SET owner = 'pim' WHERE entity = 'product' AND name = 'id';
 SET ROLE pu_erp;
 TRUNCATE pu.product;
 RESET ROLE;
+UPDATE ownership.field SET owner = 'erp' WHERE entity = 'product' AND name = 'id';
+UPDATE ownership.identity SET steward = false, system = 'erp' WHERE name = 'pu_erp';
 SELECT count(*) FILTER (WHERE waits) AS waiting, count(*) FROM pu.pins WHERE NOT ended;
+-- it is one write, whatever the pins
+SELECT outcome, count(*) FROM ownership.conflict WHERE operation = 'TRUNCATE' AND outcome <> 'remembered' GROUP BY outcome;
 -- remembered until the transaction ends
 DELETE FROM ownership.pin;
 UPDATE ownership.mirrored_table SET remember = '0';

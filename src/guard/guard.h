@@ -388,8 +388,8 @@ typedef enum PinOutcome
 } PinOutcome;
 
 /* lift_pin.c */
-extern void
-lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before);
+extern void lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool holds,
+							   bool judge_in_before);
 
 /* pin_value.c */
 extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);

@@ -259,6 +259,8 @@ hold_new_value(GuardCall *call, PinUnit *unit, TupleTableSlot *row, HeapTuple tu
 			continue;
 		/* a refused value is not in the row any more */
 		refused = conflicts_find(set, item->col);
+		if (refused != NULL && refused->verdict == VERDICT_REJECT)
+			continue; /* AFTER rejects the row */
 		brought = item->written && (refused == NULL || refused->verdict < VERDICT_KEEP);
 		if (brought && !owner && stays(call, item->col))
 			continue;
