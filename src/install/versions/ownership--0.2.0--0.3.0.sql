@@ -1206,6 +1206,16 @@ CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation
 COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
 GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 
+/* How many values are pinned: for everybody, without values and keys. */
+CREATE VIEW ownership.pinned_count AS
+	SELECT table_schema, table_name, column_name, count(*) AS pinned, count(until) AS timed,
+		count(gone_at) AS waiting, min(pinned_at) AS since
+	FROM ownership.pin
+	WHERE ended_at IS NULL
+	GROUP BY table_schema, table_name, column_name;
+COMMENT ON VIEW ownership.pinned_count IS 'Internal: how many values are pinned, by column; how many of them until a time, and how many in rows that were deleted.';
+GRANT SELECT ON ownership.pinned_count TO PUBLIC;
+
 /* END waiting */
 
 CREATE OR REPLACE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
