@@ -198,7 +198,7 @@ check_written(RelationMap *map, StoredTable *t, List *chosen, bool updated, cons
 			continue;
 		if (!updated || !value_changed(&col->type, s, snull, w, wnull))
 			ereport(ERROR,
-					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("a trigger of table \"%s\" has kept the value out of column \"%s\"",
 							names_message_relation(map->schema, map->table), col->name)));
 	}

@@ -76,7 +76,7 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 	if (owner == NULL)
 		return NULL;
 	if (!stored_update(t))
-		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("a trigger of table \"%s\" has stopped the UPDATE",
 							   names_message_relation(map->schema, map->table))));
 	if (map->history != NULL)
