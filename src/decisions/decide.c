@@ -104,8 +104,8 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 static List *
 accept_new_row(const Refusal *r, Oid relid)
 {
-	List *columns;
-	List *values;
+	List *columns = NIL;
+	List *values = NIL;
 	List *written;
 	List *said = NIL;
 	StoredRow row = {0};
