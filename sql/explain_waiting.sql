@@ -116,7 +116,7 @@ RESET ROLE;
 
 -- the page says how much waits, and no values; so does it without evidence
 SELECT remembered('x2', 'erp', '{"title": "secret"}'), parked('x3', 'pim', '{"title": "secret"}', why => 'secret') \gset
-SELECT regexp_replace(substring(p, 'id="waiting".*?id="age"'), '\d{4}-\d\d-\d\d( |T)\d\d:\d\d', 'TIME', 'g') AS waiting FROM ownership.page() p;
+SELECT regexp_replace(substring(p, 'id="waiting".*?id="pinned"'), '\d{4}-\d\d-\d\d( |T)\d\d:\d\d', 'TIME', 'g') AS waiting FROM ownership.page() p;
 SET ROLE regress_erp;
 SELECT p ~ 'Values that wait for their rows' AS there, p ~ 'secret' AS secret FROM ownership.page() p;
 RESET ROLE;

@@ -83,6 +83,26 @@ INSERT INTO pm.product VALUES (3, 'n', NULL, 3, 'steward again');
 RESET ROLE;
 SELECT p.note, pin.value, pin.replaced FROM pm.product p, ownership.pin WHERE p.id = 3 AND pin.row_key ->> 'id' = '3' AND ended_at IS NULL;
 
+-- the owner's last word comes with a row that is created anew: the pin holds, and waits no more
+RESET ROLE;
+SELECT ownership.pin('pm.product', '{"id": 3, "region": "n"}', 'price');
+SET ROLE pm_erp;
+DELETE FROM pm.product WHERE id = 3;
+INSERT INTO pm.product (id, region, price) VALUES (3, 'n', 33);
+RESET ROLE;
+SELECT p.price, pin.value, pin.replaced, pin.gone_at FROM pm.product p, ownership.pin WHERE p.id = 3 AND pin.row_key ->> 'id' = '3' AND column_name = 'price' AND ended_at IS NULL;
+
+-- a value that the policy rejects is rejected, also where the row is created with a pinned one
+SELECT ownership.pin('pm.product', '{"id": 3, "region": "n"}', 'note');
+UPDATE ownership.field SET policy = 'reject' WHERE entity = 'product' AND name = 'note';
+SET ROLE pm_erp;
+DELETE FROM pm.product WHERE id = 3;
+INSERT INTO pm.product (id, region, note) VALUES (3, 'n', 'erp note');
+INSERT INTO pm.product (id, region) VALUES (3, 'n');
+RESET ROLE;
+UPDATE ownership.field SET policy = 'create_only' WHERE entity = 'product' AND name = 'note';
+SELECT id, note FROM pm.product WHERE id = 3;
+
 -- with lifting and without
 CREATE FUNCTION pm.round() RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
@@ -129,10 +149,32 @@ SET ROLE pm_crm;
 SELECT severity, entity, field, relation, column_name, systems, detail, advice FROM ownership.risks WHERE risk = 'pinned';
 RESET ROLE;
 
+-- the page has numbers, for everybody
+SET ROLE pm_crm;
+SELECT * FROM (SELECT regexp_replace(regexp_replace(line, '<time.*?</time>', '(time)', 'g'), '<[^>]*>+', ' ', 'g') AS line
+	FROM regexp_split_to_table(substring(ownership.page() FROM 'id="pinned".*?</section>'), '\n') line WHERE line ~ '^<tr') l;
+RESET ROLE;
+
 -- reconcile() leaves a pinned copy as it is
 SELECT ownership.pin_value('pm.copy', '{"id": 2}', 'title', 'local title');
+SELECT * FROM ownership.drift('item.title');
+-- privileges on the columns are enough
+GRANT SELECT ON pm.item TO pm_crm;
+REVOKE ALL ON pm.copy FROM pm_crm;
+GRANT SELECT (id, title) ON pm.copy TO pm_crm;
+SET ROLE pm_crm;
+SELECT row_key, pinned FROM ownership.drift('item.title');
+RESET ROLE;
+-- nothing is pinned in a dry run, nor when the time is over
+SET ownership.enforcement = observe;
+SELECT row_key, pinned FROM ownership.drift('item.title');
+RESET ownership.enforcement;
+UPDATE ownership.pin SET until = now() - interval '1 second' WHERE table_name = 'copy';
+SELECT row_key, pinned FROM ownership.drift('item.title');
+UPDATE ownership.pin SET until = NULL WHERE table_name = 'copy';
 SELECT ownership.reconcile('item.title');
 SELECT * FROM pm.copy ORDER BY id;
+SELECT row_key, pinned FROM ownership.drift('item.title');
 -- a renamed table and column take pins along
 ALTER TABLE pm.copy RENAME COLUMN title TO name;
 ALTER TABLE pm.copy RENAME TO shelf;

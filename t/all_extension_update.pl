@@ -54,6 +54,7 @@ my %longer = (
 	  'assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)',
 	'identify(text, text, text, text, boolean, boolean, boolean)' => 'identify(text, text, text, text, boolean, boolean, boolean, boolean)',
 	'prune(interval)' => 'prune(interval, text[], boolean)',
+	'drift(text)' => 'drift(text)',
 );
 sub granted_on
 {

@@ -175,14 +175,17 @@ value_to_text(Oid type, Datum value)
 	return text;
 }
 
-/* Prepares value_read() of many texts for one type.  The memory context outlives them. */
+/*
+ * Prepares value_read() of many texts for one type.  typmod: its modifier, -1: none.
+ * The memory context outlives them.
+ */
 void
-value_input(ValueInput *input, Oid type)
+value_input(ValueInput *input, Oid type, int32 typmod)
 {
 	Oid function;
 
 	input->type = type;
-	input->typmod = -1;
+	input->typmod = typmod;
 	input->base = getBaseTypeAndTypmod(type, &input->typmod);
 	input->needs = value_text_needs(input->base);
 	getTypeInputInfo(input->base, &function, &input->param);
@@ -219,9 +222,16 @@ value_read(ValueInput *input, char *text)
 Datum
 value_from_text(Oid type, char *text)
 {
+	return value_from_text_typmod(type, -1, text);
+}
+
+/* The same for a column, whose type has a modifier. */
+Datum
+value_from_text_typmod(Oid type, int32 typmod, char *text)
+{
 	ValueInput input;
 
-	value_input(&input, type);
+	value_input(&input, type, typmod);
 	return value_read(&input, text);
 }
 

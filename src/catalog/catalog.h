@@ -381,7 +381,7 @@ stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *foun
 extern void stored_insert(StoredTable *t);
 extern bool stored_lock_at(StoredTable *t, ItemPointer tid);
 extern TupleTableSlot *stored_copy(StoredTable *t);
-extern void stored_update(StoredTable *t);
+extern bool stored_update(StoredTable *t);
 extern void stored_delete(StoredTable *t);
 
 /* waiting.c */
@@ -395,7 +395,7 @@ extern bool waiting_exists(const char *schema, const char *table);
 extern bool pin_exists(const char *schema, const char *table, const char *column, Snapshot snapshot);
 extern Pin *pin_find(const char *schema, const char *table, const char *column, Jsonb *key);
 extern List *pin_list(const char *schema, const char *table);
-extern bool pin_write(const Pin *pin, bool ends, const char *by);
+extern bool pin_write(Pin *pin, bool ends, const char *by);
 
 /* place.c */
 extern bool place_is_same(const TablePlace *a, const TablePlace *b);

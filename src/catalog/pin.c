@@ -187,7 +187,7 @@ set_text(TupleTableSlot *row, int attnum, const char *value)
  * False: somebody else has ended it.
  */
 bool
-pin_write(const Pin *pin, bool ends, const char *by)
+pin_write(Pin *pin, bool ends, const char *by)
 {
 	Relation rel = table_open(catalog_table("pin", false), RowExclusiveLock);
 	StoredTable *t = stored_open(rel, NULL);
@@ -213,7 +213,9 @@ pin_write(const Pin *pin, bool ends, const char *by)
 			set_time(row, Anum_pin_ended_at, GetCurrentTimestamp());
 			set_text(row, Anum_pin_ended_by, by);
 		}
-		stored_update(t);
+		/* the caller may store more of the same pin */
+		if (stored_update(t))
+			pin->tid = t->changed->tts_tid;
 	}
 	stored_close(t);
 	return open;

@@ -51,14 +51,15 @@ decision_require_decider(void)
 
 /*
  * Accepts a discarded INSERT whose row exists by now: writes what the INSERT
- * proposed, as far as decision_goes_in() says so.
- * Returns false: a changed value is not reported.
+ * proposed, as far as decision_goes_in() says so.  Returns the columns (RowColumn)
+ * that have what it proposed.
  */
-static bool
+static List *
 accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const StoredRow *row)
 {
 	List *into = NIL;
 	List *texts = NIL;
+	List *same = NIL;
 	StringInfoData left;
 	ListCell *lc;
 
@@ -80,6 +81,8 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 			into = lappend(into, col);
 			texts = lappend(texts, proposed);
 		}
+		else if (value_same_text(col->type, proposed, stored))
+			same = lappend(same, col);
 		else if (stays)
 			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
 	}
@@ -91,22 +94,86 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 						(long long) r->id),
 				 errdetail("Left as they are: %s.", left.data),
 				 errhint("What was proposed for them stays in ownership.conflict.")));
-	return false;
+	return list_concat(into, same);
 }
 
-/* Pins the accepted values of a row, except those of its key. */
-static void
-pin_columns(const Refusal *r, Oid relid, List *columns)
+/*
+ * Creates the row of a discarded INSERT, or writes into the row that is there.  Returns
+ * the columns (RowColumn) that have a value which the INSERT must have said.
+ */
+static List *
+accept_new_row(const Refusal *r, Oid relid)
 {
+	List *columns = NIL;
+	List *values = NIL;
+	List *written;
+	List *said = NIL;
+	StoredRow row = {0};
+	ListCell *lc;
+
+	refusal_take_values(r, relid, value_object_names(r->proposed), "The row is created without it.",
+						&columns, &values);
+	if (r->identifies_row)
+		row_read(relid, list_make1(r->row_key), columns, true, false, &row);
+	written = columns;
+	if (row.n > 0)
+		written = accept_into_row(r, relid, columns, values, &row);
+	else
+		row_write(relid, OPERATION_INSERT, NULL, columns, values);
+	foreach(lc, columns)
+	{
+		if (list_member_ptr(written, lfirst(lc)) &&
+			decision_is_said(relid, lfirst(lc), list_nth(values, foreach_current_index(lc))))
+			said = lappend(said, lfirst(lc));
+	}
+	return said;
+}
+
+/*
+ * Pins the accepted values of the row with this key: those that can be pinned.
+ *
+ * Errors: there are none.
+ */
+static void
+pin_columns(const Refusal *r, Oid relid, Jsonb *key, List *columns)
+{
+	bool any = false;
 	ListCell *lc;
 
 	foreach(lc, columns)
 	{
 		const RowColumn *col = lfirst(lc);
 
-		if (value_in_object(r->row_key, col->name) == NULL)
-			pin_accepted(relid, r->row_key, col->name);
+		if (!pin_takes(relid, col->name))
+			continue;
+		pin_accepted(relid, key, col->name);
+		any = true;
 	}
+	if (!any)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("conflict %lld wrote no value that can be pinned", (long long) r->id),
+				 errdetail(
+					 "Values of fields with a system of record can be pinned, if they are no keys."),
+				 errhint("Accept it without pin.")));
+}
+
+/* Errors: what is to be accepted cannot be pinned. */
+static void
+check_pin(const Refusal *r)
+{
+	if (strcmp(r->operation, "DELETE") == 0 && !refusal_waits(r))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("conflict %lld is a refused DELETE, and only values can be pinned",
+							   (long long) r->id),
+						errhint("Accept it without pin.")));
+	if (!r->identifies_row)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("conflict %lld does not identify its row, so its values cannot be pinned",
+						(long long) r->id),
+				 errdetail("The INSERT did not name the whole key of the row."),
+				 errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
 }
 
 /*
@@ -128,6 +195,7 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 	List *names = NIL;
 	List *columns = NIL;
 	List *values = NIL;
+	Jsonb *key;
 	StoredRow row;
 	ListCell *lc;
 
@@ -150,30 +218,22 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s\" does not exist",
 							   names_message_relation(r->schema, r->table))));
-	if (pin && (strcmp(r->operation, "DELETE") == 0 || strcmp(r->outcome, "discarded") == 0 ||
-				refusal_waits(r)))
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("conflict %lld is about a row, and only values can be pinned",
-						(long long) r->id),
-				 errhint("Accept it without pin, then pin values of the row by ownership.pin().")));
+	if (pin)
+		check_pin(r);
 	if (refusal_waits(r))
 	{
-		decision_accept_waiting(r, relid, names);
+		columns = decision_accept_waiting(r, relid, names);
+		if (pin)
+			pin_columns(r, relid, r->row_key, columns);
 		return false;
 	}
 	creates = strcmp(r->operation, "INSERT") == 0 && strcmp(r->outcome, "kept") != 0;
 	deletes = strcmp(r->operation, "DELETE") == 0;
 	if (creates && strcmp(r->outcome, "discarded") == 0)
 	{
-		refusal_take_values(r, relid, value_object_names(r->proposed),
-							"The row is created without it.", &columns, &values);
-		row.n = 0;
-		if (r->identifies_row)
-			row_read(relid, list_make1(r->row_key), columns, true, false, &row);
-		if (row.n > 0)
-			return accept_into_row(r, relid, columns, values, &row);
-		row_write(relid, OPERATION_INSERT, NULL, columns, values);
+		columns = accept_new_row(r, relid);
+		if (pin)
+			pin_columns(r, relid, r->row_key, columns);
 		return false;
 	}
 	if (!r->identifies_row)
@@ -200,9 +260,9 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 	if (row.n > 1)
 		refusal_report_several(r, row.n);
 	row_write(relid, deletes ? OPERATION_DELETE : OPERATION_UPDATE, r->row_key, columns, values);
-	refusal_follow_key(r, columns, values, refusals);
+	key = refusal_follow_key(r, columns, values, refusals);
 	if (pin)
-		pin_columns(r, relid, columns);
+		pin_columns(r, relid, key, columns);
 	return !deletes && refusal_changed_since(r, columns, &row);
 }
 

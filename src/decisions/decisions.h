@@ -107,7 +107,7 @@ extern void refusal_check(const Refusal *r);
 extern void refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
 								List **columns, List **values);
 extern bool refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row);
-extern void refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals);
+extern Jsonb *refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals);
 
 /* Where a Write is from. */
 typedef enum WriteSource
@@ -141,6 +141,7 @@ typedef struct RowWrites
 extern List *decision_load_writes(const char *system, TimestampTz since, TimestampTz until);
 
 /* pin.c */
+extern bool pin_takes(Oid relid, const char *column);
 extern void pin_accepted(Oid relid, Jsonb *key, const char *column);
 
 /* decide.c */
@@ -149,6 +150,7 @@ extern void decision_require_decider(void);
 /* fitting.c */
 extern bool decision_goes_in(Oid relid, const RowColumn *col, const char *system,
 							 const char *proposed, const char *stored, bool *left);
+extern bool decision_is_said(Oid relid, const RowColumn *col, const char *proposed);
 extern bool decision_is_blank(Oid relid, const RowColumn *col, const char *stored);
 
 /* remembered.c */
@@ -156,7 +158,7 @@ extern void decision_revert_remembered(ReturnSetInfo *rsinfo, const char *system
 									   TimestampTz until, bool dry_run, int64 *done, int64 *skipped);
 
 /* waiting.c */
-extern void decision_accept_waiting(const Refusal *r, Oid relid, List *names);
+extern List *decision_accept_waiting(const Refusal *r, Oid relid, List *names);
 
 /* count.c */
 extern bool decision_reads_evidence(void);

@@ -91,6 +91,17 @@ decision_goes_in(Oid relid, const RowColumn *col, const char *system, const char
 	return !*left;
 }
 
+/* Is the value one that an INSERT must have said: neither NULL nor what a default may have made? */
+bool
+decision_is_said(Oid relid, const RowColumn *col, const char *proposed)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	Given given = look_at_default(rel, col, proposed, NULL);
+
+	relation_close(rel, NoLock);
+	return given.proposed && !given.made;
+}
+
 /* Is the stored value NULL, or the column's default, so that nobody need have written it? */
 bool
 decision_is_blank(Oid relid, const RowColumn *col, const char *stored)

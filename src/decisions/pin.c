@@ -348,6 +348,28 @@ pin_target(const Target *target, const Terms *terms, bool wrote, char *before)
 	role_restore(&caller);
 }
 
+/*
+ * accept(..., pin => true): can a value of the column be pinned?
+ *
+ * Errors: none of the table's values can.
+ */
+bool
+pin_takes(Oid relid, const char *column)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	RelationMap *map = map_get(rel);
+	MappedColumn *col;
+	bool takes;
+
+	map_enter();
+	check_table(map, rel);
+	col = map_column(map, get_attnum(relid, column));
+	takes = col != NULL && !col->key && has_owner(col);
+	map_leave();
+	relation_close(rel, NoLock);
+	return takes;
+}
+
 /* accept(..., pin => true): pins a column of a row of which the value was accepted.  Needs SPI. */
 void
 pin_accepted(Oid relid, Jsonb *key, const char *column)

@@ -274,9 +274,9 @@ refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row)
 
 /*
  * Where accepting r changes the row's key, the later refusals of the list that
- * are about the same row get the new key.
+ * are about the same row get the new key.  Returns the key that the row has now.
  */
-void
+Jsonb *
 refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals)
 {
 	JsonbParseState *state = NULL;
@@ -311,7 +311,7 @@ refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals
 	}
 	key = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 	if (!changes)
-		return;
+		return r->row_key;
 	foreach(lc, refusals)
 	{
 		Refusal *other = lfirst(lc);
@@ -321,4 +321,5 @@ refusal_follow_key(const Refusal *r, List *columns, List *values, List *refusals
 			compareJsonbContainers(&other->row_key->root, &r->row_key->root) == 0)
 			other->row_key = key;
 	}
+	return key;
 }

@@ -76,17 +76,19 @@ add_unmapped(const Refusal *r, Oid relid, List **columns, List **values)
 
 /*
  * Writes the values of the named columns into their row.  Where no row has the key,
- * creates it, with the parked values; the other columns get their defaults.
+ * creates it, with the parked values; the other columns get their defaults.  Returns
+ * the columns (RowColumn) of the values.
  *
  * Errors: the row of remembered values is not there; several rows have the key;
  * the values are not remembered any more; any error of the write.
  */
-void
+List *
 decision_accept_waiting(const Refusal *r, Oid relid, List *names)
 {
 	bool remembered = strcmp(r->outcome, "remembered") == 0;
 	List *columns = NIL;
 	List *values = NIL;
+	List *written;
 	StoredRow row;
 	int level;
 
@@ -110,9 +112,11 @@ decision_accept_waiting(const Refusal *r, Oid relid, List *names)
 	{
 		if (columns != NIL)
 			row_write(relid, OPERATION_UPDATE, r->row_key, columns, values);
-		return;
+		return columns;
 	}
+	written = list_copy(columns);
 	add_key(r, relid, &columns, &values);
 	add_unmapped(r, relid, &columns, &values);
 	row_write(relid, OPERATION_INSERT, NULL, columns, values);
+	return written;
 }

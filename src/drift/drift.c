@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/portal.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
@@ -27,6 +28,7 @@
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../activity/activity.h"
+#include "../guard/guard.h"
 #include "../edit/edit.h"
 #include "drift.h"
 
@@ -74,6 +76,55 @@ drift_report_incomparable(int level, const char *name, const Copy *copy)
 					errdetail("The reason: %s.", copy->problem), errhint("%s", copy->advice)));
 }
 
+/* The rows that differ in one copy, as the result of drift(). */
+static void
+put_rows(ReturnSetInfo *rsinfo, const Copy *copy)
+{
+	bool marks = rsinfo->setDesc->natts > 5; /* the function of an older version does not */
+	List *key = marks ? pin_key(copy->to.relid, copy->to.column) : NIL;
+	Datum *values = palloc((list_length(key) + 6) * sizeof(Datum));
+	bool *nulls = palloc((list_length(key) + 6) * sizeof(bool));
+	bool known = true;
+	StringInfoData sql;
+	Portal portal;
+	ListCell *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s, %s, %s, %s, %s", copy->row_key,
+					 sql_text(sql_column("a", copy->from.column)),
+					 quote_literal_cstr(names_relation_label(copy->to.schema, copy->to.table)),
+					 quote_literal_cstr(copy->to.column),
+					 sql_text(sql_column("c", copy->to.column)));
+	foreach(lc, key)
+		known &= holder_can_read(copy->to.relid, lfirst_int(lc));
+	foreach(lc, known ? key : NIL)
+		appendStringInfo(&sql, ", %s",
+						 sql_column("c", get_attname(copy->to.relid, lfirst_int(lc), false)));
+	appendStringInfo(&sql, " FROM %s WHERE %s ORDER BY %s", copy->join, copy_sql_differs(copy),
+					 copy->order);
+	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, FETCH);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool pinned = false;
+
+			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
+			if (known && key != NIL)
+				pinned = pin_holds(copy->to.relid, copy->to.column, key, values + 5, nulls + 5);
+			values[5] = BoolGetDatum(pinned);
+			nulls[5] = !known;
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+		SPI_freetuptable(SPI_tuptable);
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_cursor_close(portal);
+}
+
 /*
  * drift(field): the rows in which the value of a copy differs from the
  * authoritative one.
@@ -99,38 +150,11 @@ ownership_drift(PG_FUNCTION_ARGS)
 	foreach(lc, copies)
 	{
 		Copy *copy = lfirst(lc);
-		Portal portal;
-		char *sql;
 
 		if (copy->problem != NULL)
-		{
 			drift_report_incomparable(left_out == list_length(copies) ? ERROR : WARNING, name, copy);
-			continue;
-		}
-		sql = psprintf("SELECT %s, %s, %s, %s, %s FROM %s WHERE %s ORDER BY %s", copy->row_key,
-					   sql_text(sql_column("a", copy->from.column)),
-					   quote_literal_cstr(names_relation_label(copy->to.schema, copy->to.table)),
-					   quote_literal_cstr(copy->to.column),
-					   sql_text(sql_column("c", copy->to.column)), copy->join,
-					   copy_sql_differs(copy), copy->order);
-		portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
-		for (;;)
-		{
-			SPI_cursor_fetch(portal, true, FETCH);
-			if (SPI_processed == 0)
-				break;
-			for (uint64 i = 0; i < SPI_processed; i++)
-			{
-				Datum values[5];
-				bool nulls[5];
-
-				heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-				tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-			}
-			SPI_freetuptable(SPI_tuptable);
-			CHECK_FOR_INTERRUPTS();
-		}
-		SPI_cursor_close(portal);
+		else
+			put_rows(rsinfo, copy);
 	}
 	SPI_finish();
 	reads_count_again(looking);

@@ -357,6 +357,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 {
 	GuardCall call;
 	ConflictSet set = {0};
+	bool is_new;
 
 	if (!begin_call(fcinfo, TRIGGER_TRUNCATE, TRIGGER_EVENT_BEFORE, false, &call))
 		return PointerGetDatum(NULL);
@@ -380,9 +381,12 @@ guard_truncate(FunctionCallInfo fcinfo)
 										call.circumstances.default_policy) == POLICY_REJECT
 						   ? NULL
 						   : "TRUNCATE leaves no rows to keep.");
+	is_new = is_new_truncate(call.map);
 	remember_table(&call);
 	pin_table_gone(&call);
-	if (is_new_truncate(call.map))
+	/* what was written here has begun another command */
+	truncated_command = GetCurrentCommandId(false);
+	if (is_new)
 	{
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
 		outcome_record_allowed(&call, &set, NULL, NULL, NULL);

@@ -74,8 +74,11 @@ extern void feed_forget(void);
 /* pin_due.c */
 extern int64 pin_end_due(void);
 
-/* pin_follow.c */
+/* pin_see.c */
 extern Pin *pin_at(Oid relid, ItemPointer tid, const char *column);
+extern List *pin_key(Oid relid, const char *column);
+extern bool
+pin_holds(Oid relid, const char *column, const List *key, const Datum *values, const bool *isnull);
 
 /* install.c */
 extern const GuardTrigger guard_triggers[GUARD_TRIGGERS];
@@ -223,6 +226,7 @@ extern bool trigger_list_has_guard(const TriggerDesc *desc);
 extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
 extern bool trigger_list_others_fire_before(TriggerData *td, int event);
+extern bool trigger_list_others_fire_later(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition);
@@ -395,14 +399,16 @@ typedef enum PinOutcome
 } PinOutcome;
 
 /* lift_pin.c */
-extern void
-lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool judge_in_before);
+extern void lift_consider_pins(Need *need, const RelationMap *map, const Writes *writes, bool holds,
+							   bool judge_in_before);
 
 /* pin_value.c */
 extern bool pin_is_column(const RelationMap *map, const MappedColumn *col);
 extern bool
 pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text);
 extern char *pin_text(TupleDesc desc, const MappedColumn *col, TupleTableSlot *row);
+extern bool pin_read_text(TupleDesc desc, const MappedColumn *col, char *text, Datum *value);
+extern void pin_adapt(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *stored);
 extern int pin_unit(RelationMap *map, MappedColumn *col, PinUnit *unit);
 extern bool pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key);
 extern PinOutcome pin_judge(TupleDesc desc, const PinUnit *unit, TupleTableSlot *row, bool certain);
@@ -415,8 +421,13 @@ pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitm
 				TupleTableSlot *stored, TupleTableSlot *proposed);
 extern HeapTuple pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple);
 
+/* pin_undone.c */
+extern const MappedColumn *
+pin_undone(GuardCall *call, const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written);
+
 /* pin_land.c */
-extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);
+extern List *
+pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlot *stored);
 
 /* pin_follow.c */
 extern void pin_follow(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *written);

@@ -67,7 +67,7 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 
 	for (int i = 0; i < map->nkey_attrs; i++)
 		value_input(&inputs[i],
-					TupleDescAttr(RelationGetDescr(rel), map->key_attrs[i] - 1)->atttypid);
+					TupleDescAttr(RelationGetDescr(rel), map->key_attrs[i] - 1)->atttypid, -1);
 	stored_scan_begin(&scan, rel, map->key_index, found);
 	foreach(lc, search->keys)
 	{

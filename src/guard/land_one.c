@@ -181,6 +181,34 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 	record_derived(map, t, chosen, creator);
 }
 
+/*
+ * The row was updated with the chosen values, if `updated`.
+ *
+ * Errors: a trigger of users has kept one of them out of the row.  So it goes on waiting.
+ */
+static void
+check_written(RelationMap *map, StoredTable *t, List *chosen, bool updated, const bool *changes)
+{
+	ListCell *lc;
+
+	foreach(lc, chosen)
+	{
+		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		bool snull;
+		bool wnull;
+		Datum s = slot_getattr(t->slot, col->attnum, &snull);
+		Datum w = slot_getattr(t->changed, col->attnum, &wnull);
+
+		if (!changes[col->attnum - 1])
+			continue;
+		if (!updated || !value_changed(&col->type, s, snull, w, wnull))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a trigger of table \"%s\" has kept the value out of column \"%s\"",
+							names_message_relation(map->schema, map->table), col->name)));
+	}
+}
+
 /* Updates the row with the chosen values. */
 static void
 write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen,
@@ -189,7 +217,8 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	Bitmapset *named = NULL;
 	StoredTable *t;
 	ListCell *lc;
-	bool changes = false;
+	bool *changes = palloc0(RelationGetDescr(rel)->natts * sizeof(bool));
+	bool any = false;
 
 	foreach(lc, chosen)
 		named = bms_add_member(named, ((Landed *) lfirst(lc))->col->attnum -
@@ -208,14 +237,15 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 		if (landed->text != NULL)
 			t->changed->tts_values[att] =
 				value_from_text(TupleDescAttr(RelationGetDescr(rel), att)->atttypid, landed->text);
-		changes |=
+		changes[att] =
 			value_changed(&landed->col->type, t->slot->tts_values[att], t->slot->tts_isnull[att],
 						  t->changed->tts_values[att], t->changed->tts_isnull[att]);
+		any |= changes[att];
 	}
-	if (changes)
+	if (any)
 	{
 		record_replaced(map, t, chosen, creator);
-		stored_update(t);
+		check_written(map, t, chosen, stored_update(t), changes);
 		record_history(map, t, chosen, creator);
 		foreach(lc, chosen)
 		{
@@ -344,7 +374,7 @@ land_one(const LandingRow *row, LandingWork *work)
 				leave_written(map, chosen, found, &creator, work);
 				chosen = waits_choose(map, waiting, found, &creator, work->but);
 			}
-			chosen = pin_sift(map, rel, row->key, chosen);
+			chosen = pin_sift(map, rel, row->key, chosen, found);
 			if (chosen != NIL)
 				write_values(map, rel, found, chosen, &creator, work);
 			resolve(waiting, chosen, work);

@@ -161,8 +161,9 @@ need_for(RelationMap *map, const Moment *moment, const Writer *writer, const Wri
 	need_for_waiting(&need, map, moment, writer, writes, &insertion, judge_in_before);
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
-	if (map_holds_pins(map, moment->enforcement, writer))
-		lift_consider_pins(&need, map, writes, judge_in_before);
+	if (map->pinned != NULL)
+		lift_consider_pins(&need, map, writes, map_holds_pins(map, moment->enforcement, writer),
+						   judge_in_before);
 	if (map_foreign(map, writer) == NULL && !blanks)
 		return need;
 	circumstances = statement_circumstances(moment, writer);

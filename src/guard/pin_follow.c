@@ -5,14 +5,13 @@
  */
 #include "postgres.h"
 
-#include "access/attnum.h"
 #include "access/sysattr.h"
-#include "access/table.h"
 #include "access/tableam.h"
+#include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
+#include "miscadmin.h"
 #include "nodes/bitmapset.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -144,16 +143,96 @@ pin_row_gone(const GuardCall *call, TupleTableSlot *stored)
 	}
 }
 
-/* TRUNCATE of the whole table: all its pins wait. */
+/* The pins of one row that TRUNCATE may remove. */
+typedef struct Removal
+{
+	Relation rel;
+	RelationMap *map;
+	const Pin *pin;
+	bool there;
+} Removal;
+
+/* Is the row of the pin in the relation? */
+static bool
+find_removed(void *arg)
+{
+	Removal *r = arg;
+	TupleTableSlot *key = MakeSingleTupleTableSlot(RelationGetDescr(r->rel), &TTSOpsVirtual);
+	TupleTableSlot *found = table_slot_create(r->rel, NULL);
+
+	land_fill_key(r->map, r->rel, r->pin->key, key);
+	r->there = stored_find(r->rel, r->map->key_index, key, found, false);
+	ExecDropSingleTupleTableSlot(found);
+	ExecDropSingleTupleTableSlot(key);
+	return true;
+}
+
+/* TRUNCATE of a part of the table, whose rows an index finds: the pins of its rows wait. */
+static void
+part_gone(const GuardCall *call, List *pins)
+{
+	Removal r = {call->td->tg_relation, call->map, NULL, false};
+	ListCell *lc;
+
+	foreach(lc, pins)
+	{
+		Pin *pin = lfirst(lc);
+
+		r.pin = pin;
+		r.there = false;
+		/* a key that is none of the columns' types any more belongs to no row */
+		if (pin->gone_at != 0 || subxact_trial(find_removed, &r) != NULL || !r.there)
+			continue;
+		pin->gone_at = GetCurrentTimestamp();
+		(void) pin_write(pin, false, NULL);
+	}
+}
+
+/* The same where no index finds them. */
+static void
+rows_gone(const GuardCall *call)
+{
+	Relation rel = call->td->tg_relation;
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		pin_row_gone(call, slot);
+	}
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+}
+
+/*
+ * TRUNCATE of a relation: the pins of its rows wait.  A partition and a table with
+ * inheritance children contain a part of the rows of the table on the map.
+ */
 void
 pin_table_gone(const GuardCall *call)
 {
 	const RelationMap *map = call->map;
+	Relation rel = call->td->tg_relation;
+	bool whole = RelationGetRelid(rel) == map->home &&
+				 (rel->rd_rel->relkind != RELKIND_RELATION || !rel->rd_rel->relhassubclass);
+	List *pins;
 	ListCell *lc;
 
-	if (map->pinned == NULL || RelationGetRelid(call->td->tg_relation) != map->home)
+	if (map->pinned == NULL || (!whole && rel->rd_rel->relkind != RELKIND_RELATION))
 		return;
-	foreach(lc, pin_list(map->schema, map->table))
+	pins = pin_list(map->schema, map->table);
+	if (!whole)
+	{
+		if (OidIsValid(map->key_index) && map->key_is_whole)
+			part_gone(call, pins);
+		else
+			rows_gone(call);
+		return;
+	}
+	foreach(lc, pins)
 	{
 		Pin *pin = lfirst(lc);
 
@@ -162,27 +241,4 @@ pin_table_gone(const GuardCall *call)
 		pin->gone_at = GetCurrentTimestamp();
 		(void) pin_write(pin, false, NULL);
 	}
-}
-
-/* The pin of a column in the row that is stored there; NULL: it has none, or the guard is not on. */
-Pin *
-pin_at(Oid relid, ItemPointer tid, const char *column)
-{
-	Relation rel = table_open(relid, AccessShareLock);
-	RelationMap *map = map_get(rel);
-	MappedColumn *col = map_column(map, get_attnum(relid, column));
-	Pin *pin = NULL;
-
-	map_enter();
-	if (col != NULL && map->pinned != NULL && ownership_enforcement == ENFORCEMENT_ON)
-	{
-		TupleTableSlot *slot = table_slot_create(rel, NULL);
-
-		if (table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
-			pin = map_see_pin(map, col, evidence_row_key_of(map, RelationGetDescr(rel), slot));
-		ExecDropSingleTupleTableSlot(slot);
-	}
-	map_leave();
-	table_close(rel, NoLock);
-	return pin;
 }

@@ -16,10 +16,11 @@
 
 /*
  * Of the waiting values (Landed) that a row may take, those that a pin does not keep
- * out: a parked value is a write of its system, and pins hold against that.
+ * out: a parked value is a write of its system, and pins hold against that.  stored: the
+ * row as it is, with the pinned values.
  */
 List *
-pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen)
+pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlot *stored)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 	TupleTableSlot *row;
@@ -38,6 +39,7 @@ pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen)
 		if (!pin_is_column(map, &map->cols[i]) || pin_unit(map, &map->cols[i], &unit) == 0 ||
 			!pin_find_unit(map, &unit, key))
 			continue;
+		pin_adapt(map, desc, &unit, stored);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);

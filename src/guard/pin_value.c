@@ -21,16 +21,50 @@ pin_is_column(const RelationMap *map, const MappedColumn *col)
 	return bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, map->pinned);
 }
 
+/* A text to be read as a value of a column. */
+typedef struct Reading
+{
+	Form_pg_attribute att;
+	char *text;
+	Datum value;
+} Reading;
+
+static bool
+read_text(void *arg)
+{
+	Reading *r = arg;
+
+	r->value = value_from_text_typmod(r->att->atttypid, r->att->atttypmod, r->text);
+	return true;
+}
+
+/*
+ * The value that a text of a pin stands for; false: none, because the type of the
+ * column was changed since.
+ */
+bool
+pin_read_text(TupleDesc desc, const MappedColumn *col, char *text, Datum *value)
+{
+	Reading r = {TupleDescAttr(desc, col->attnum - 1), text, (Datum) 0};
+
+	if (subxact_trial(read_text, &r) != NULL)
+		return false;
+	*value = r.value;
+	return true;
+}
+
 /* Is the value the one with this text (NULL: the value NULL), as an UPDATE compares values? */
 bool
 pin_is_value(TupleDesc desc, const MappedColumn *col, Datum value, bool isnull, char *text)
 {
-	Datum other = (Datum) 0;
+	Datum other;
 
 	if (isnull || text == NULL)
 		return isnull && text == NULL;
-	other = value_from_text(TupleDescAttr(desc, col->attnum - 1)->atttypid, text);
-	return !value_changed(&col->type, value, false, other, false);
+	if (strcmp(value_to_text(TupleDescAttr(desc, col->attnum - 1)->atttypid, value), text) == 0)
+		return true;
+	return pin_read_text(desc, col, text, &other) &&
+		   !value_changed(&col->type, value, false, other, false);
 }
 
 /* The text of a column of a row; NULL: it is NULL. */
@@ -79,6 +113,73 @@ pin_find_unit(const RelationMap *map, PinUnit *unit, Jsonb *key)
 		unit->pinned += unit->items[i].pin != NULL;
 	}
 	return unit->pinned > 0;
+}
+
+/* Is the text none of a value of the column? */
+static bool
+is_unfit(TupleDesc desc, const MappedColumn *col, char *text)
+{
+	Datum value;
+
+	return text != NULL && !pin_read_text(desc, col, text, &value);
+}
+
+/*
+ * The types of the columns may have changed since the value was pinned.  A pinned text
+ * that is none of the type any more becomes what the row has in its place; where there
+ * is no row (stored is NULL), the pin ends.  What the owner said last is not known any
+ * more, if its text is none of the type.
+ */
+void
+pin_adapt(const RelationMap *map, TupleDesc desc, PinUnit *unit, TupleTableSlot *stored)
+{
+	const MappedColumn *lost = NULL;
+
+	for (int i = 0; i < unit->n; i++)
+	{
+		const PinItem *item = &unit->items[i];
+		Pin *pin = item->pin;
+		char *text;
+		bool changes = false;
+
+		if (pin == NULL)
+			continue;
+		text = stored == NULL ? NULL : pin_text(desc, item->col, stored);
+		if ((text == NULL || pin->value == NULL || strcmp(text, pin->value) != 0) &&
+			is_unfit(desc, item->col, pin->value))
+		{
+			if (stored == NULL)
+				lost = item->col;
+			pin->value = text;
+			changes = true;
+		}
+		if (pin->known && is_unfit(desc, item->col, pin->replaced))
+		{
+			pin->replaced = NULL;
+			pin->known = pin->pending = false;
+			changes = true;
+		}
+		if (changes && lost == NULL)
+			(void) pin_write(pin, false, NULL);
+	}
+	if (lost == NULL)
+		return;
+	ereport(WARNING,
+			(errmsg("the pin of column \"%s\" of table \"%s\" has ended, because its value does not fit the type of the column any more",
+					lost->name, names_message_relation(map->schema, map->table)),
+			 errdetail("The row is created without it. ownership.pin has the value.")));
+	for (int i = 0; i < unit->n; i++)
+	{
+		Pin *pin = unit->items[i].pin;
+
+		if (pin == NULL)
+			continue;
+		pin = pin_find(map->schema, map->table, pin->column, pin->key); /* as it is stored */
+		if (pin != NULL)
+			map_end_pin(map, pin, NULL);
+		unit->items[i].pin = NULL;
+	}
+	unit->pinned = 0;
 }
 
 /*

@@ -17,7 +17,7 @@ COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
 'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
-- pin: true: the function also pins the value, as pin() does. Default: false.
+- pin: true: the function also pins what it writes, as pin() does: values of fields that have a system of record, and are no keys. It is an error if there is no such value. Default: false.
 Returns 1, the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.accept(conflict_ids bigint[], pin boolean DEFAULT false)
@@ -26,7 +26,7 @@ COMMENT ON FUNCTION ownership.accept(bigint[], boolean) IS
 'Accepts several conflicts, all of them or none.
 Arguments:
 - conflict_ids: Numbers of the conflicts.
-- pin: true: the function also pins the values. Default: false.
+- pin: true: the function also pins what it writes. Default: false.
 Returns the number of accepted conflicts.';
 
 CREATE FUNCTION ownership.dismiss(conflict_id bigint)

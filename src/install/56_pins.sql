@@ -1,6 +1,7 @@
 /*
- * Part of ownership.risks: values that have been pinned for a long time.  The view reads
- * pins with its owner's privileges, and shows no values and no keys.
+ * Pins for everybody: the views read them with their owner's privileges, and show no values
+ * and no keys.  The first is a part of ownership.risks: values that have been pinned for a
+ * long time.
  */
 CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	SELECT 14, 'low', 'pinned', m.entity, m.field, ownership.relation_name(p.table_schema, p.table_name), p.column_name,
@@ -18,3 +19,13 @@ CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation
 	LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field;
 COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
 GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
+
+/* How many values are pinned: for everybody, without values and keys. */
+CREATE VIEW ownership.pinned_count AS
+	SELECT table_schema, table_name, column_name, count(*) AS pinned, count(until) AS timed,
+		count(gone_at) AS waiting, min(pinned_at) AS since
+	FROM ownership.pin
+	WHERE ended_at IS NULL
+	GROUP BY table_schema, table_name, column_name;
+COMMENT ON VIEW ownership.pinned_count IS 'Internal: how many values are pinned, by column; how many of them until a time, and how many in rows that were deleted.';
+GRANT SELECT ON ownership.pinned_count TO PUBLIC;

@@ -158,7 +158,7 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 		 psprintf("%d of %d", guarded, tables), note.data);
 	appendStringInfoString(out,
 						   "</dl>\n<nav aria-label=\"Contents\"><ul><li><a href=\"#risks\">Risks</a><li><a href=\"#picture\">Picture</a><li><a href=\"#matrix\">Fields by systems</a>"
-						   "<li><a href=\"#disagreements\">Disagreements</a><li><a href=\"#conflicts\">Conflicts</a><li><a href=\"#waiting\">Waiting values</a><li><a href=\"#age\">Age of the data</a><li><a href=\"#decisions\">Recent decisions</a><li><a href=\"#systems\">Systems</a></ul></nav>\n"
+						   "<li><a href=\"#disagreements\">Disagreements</a><li><a href=\"#conflicts\">Conflicts</a><li><a href=\"#waiting\">Waiting values</a><li><a href=\"#pinned\">Pinned values</a><li><a href=\"#age\">Age of the data</a><li><a href=\"#decisions\">Recent decisions</a><li><a href=\"#systems\">Systems</a></ul></nav>\n"
 						   "</header>\n<main>\n");
 }
 
@@ -288,6 +288,7 @@ ownership_page(PG_FUNCTION_ARGS)
 	page_disagreement_section(&out, &disagreements);
 	page_conflict_section(&out);
 	page_waiting_section(&out);
+	page_pinned_section(&out);
 	page_age_section(&out);
 	page_decision_section(&out);
 	page_system_section(&out, picture);

@@ -109,6 +109,7 @@ extern Disagreements page_load_disagreements(void);
 extern void page_disagreement_section(StringInfo out, const Disagreements *d);
 extern void page_conflict_section(StringInfo out);
 extern void page_waiting_section(StringInfo out);
+extern void page_pinned_section(StringInfo out);
 extern void page_age_section(StringInfo out);
 extern void page_decision_section(StringInfo out);
 extern void page_system_section(StringInfo out, const Picture *picture);

@@ -73,7 +73,7 @@ map_see_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key)
 
 /* Ends a pin: `by` a role or system, or NULL: its time is over. */
 void
-map_end_pin(const RelationMap *map, const Pin *pin, const char *by)
+map_end_pin(const RelationMap *map, Pin *pin, const char *by)
 {
 	Snapshot snapshot;
 

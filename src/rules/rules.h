@@ -300,7 +300,7 @@ extern bool map_holds_pins(const RelationMap *map, Enforcement enforcement, cons
 extern bool map_pin_is_over(const RelationMap *map, const Pin *pin);
 extern Pin *map_find_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
 extern Pin *map_see_pin(const RelationMap *map, const MappedColumn *col, Jsonb *key);
-extern void map_end_pin(const RelationMap *map, const Pin *pin, const char *by);
+extern void map_end_pin(const RelationMap *map, Pin *pin, const char *by);
 
 /* map_group.c */
 extern MappedColumn *map_next_in_group(RelationMap *map, int group, MappedColumn *col);

@@ -383,6 +383,7 @@ sub make_statement
 	my @columns = @{ $self->{columns} };
 	# no statement writes a column that a trigger derives
 	my @values = grep { !$_->{key} && !$_->{derived} } @columns;
+	return $self->make_pin($model) if $self->{with}{pins} && !defined $self->{source} && !$self->{hub} && chance(0.15);
 	my %s = (
 		kind => pick(
 			qw(insert insert upsert upsert nothing update update update update delete copy merge rekey),
@@ -444,6 +445,7 @@ sub make_statement
 	}
 	$s{ids} = [ $self->ids($model, 1 + int(rand(3))) ] if $s{kind} eq 'delete';
 	$self->make_awaited($self->{hub} // $model, \%s) if $self->{with}{waiting};
+	$self->make_resend($self->{hub} // $model, \%s) if $self->{with}{pins} && chance(0.6);
 	$self->make_into(\%s) if $self->{with}{partition_defaults} && !defined $s{move} && chance(0.3);
 	if ($s{kind} eq 'map')
 	{
@@ -752,6 +754,7 @@ sub to_sql
 	}
 	elsif ($kind eq 'delete') { $sql = "DELETE FROM $t WHERE id IN (" . join(', ', @{ $s->{ids} }) . ')'; }
 	elsif ($kind eq 'truncate') { $sql = 'TRUNCATE fz.t'; }
+	elsif ($kind eq 'pin') { return $self->pin_sql($s); }
 	elsif ($kind eq 'map')
 	{
 		$sql = 'UPDATE ownership.field SET owner = ' . Oracle::quote($s->{owner}) . ', policy = ' . Oracle::quote($s->{policy})
@@ -828,7 +831,8 @@ sub look_sql
 		"\\echo \@R\nSELECT $columns FROM fz.t ORDER BY $order;\n"
 	  . ($self->{side} ? "SELECT 'l', id, a, b FROM fz.l ORDER BY id COLLATE \"C\";\n" : '')
 	  . "\\echo \@E\n$recorded;\n"
-	  . "\\echo \@W\n" . Oracle::Model::waiting_sql();
+	  . "\\echo \@W\n" . Oracle::Model::waiting_sql()
+	  . ($self->{with}{pins} ? "\\echo \@P\n" . Oracle::Model::pins_sql($self->{remembers_briefly}) : '');
 }
 
 sub script
@@ -887,9 +891,22 @@ sub same_state
 	return "expected evidence\n" . join("\n", @want) . "\ngot\n" . join("\n", @got) if "@got" ne "@want";
 	@got = sort map { Oracle::encode($self->tidy(Oracle::decode($_))) } grep { $_ ne '' } split(/\n/, $waiting);
 	@want = sort map { Oracle::encode($self->tidy($_)) } $model->dump_waiting;
-	return undef if "@got" eq "@want";
+	return $self->same_pins($model, $seen) if "@got" eq "@want";
 	my %both = map { my $x = $_; $x => scalar grep { $_ eq $x } @got } @want;
 	return "expected what waits\n" . join("\n", grep { !$both{$_} } @want) . "\ngot\n" . join("\n", grep { !exists $both{$_} } @got);
+}
+
+# The same of pins.
+sub same_pins
+{
+	my ($self, $model, $seen) = @_;
+	return undef if !$self->{with}{pins};
+	my ($pins) = $seen =~ /^\@P\n(.*?)(?:^\@|\z)/ms;
+	my $tidy = sub { my $p = shift; $p->[0] = { map { $_ => "$p->[0]{$_}" } keys %{ $p->[0] } }; return Oracle::encode($p); };
+	my @got = sort map { $tidy->(Oracle::decode($_)) } grep { $_ ne '' } split(/\n/, $pins);
+	my @want = sort map { $tidy->([ {%{ $_->[0] }}, map { defined $_ ? "$_" : undef } @$_[ 1 .. 7 ] ]) } $model->dump_pins;
+	return undef if "@got" eq "@want";
+	return "expected pins\n" . join("\n", @want) . "\ngot\n" . join("\n", @got);
 }
 
 # The first difference, as text; undef if there is none.  Sets `last` to the number

@@ -571,16 +571,6 @@ Returns nothing.';
 COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
 COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
-COMMENT ON FUNCTION ownership.drift(text) IS
-'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
-Arguments:
-- field: The field, as entity.name. If it has one copy, the function returns no rows.
-Returns one row for each difference:
-- row_key: Key fields of the entity, and their values in this row.
-- source_value: Value in the authoritative copy, as text.
-- relation: Table of the other copy.
-- column_name: Column of the other copy.
-- copy_value: Value in the other copy, as text.';
 COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row for each copy, compared with the authoritative copy. Unless thorough is true, it stops at the first row that differs.';
 COMMENT ON FUNCTION ownership.drift_summary(text) IS
 'Counts the rows in which copies of fields differ from the authoritative copy.
@@ -1216,6 +1206,16 @@ CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation
 COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
 GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 
+/* How many values are pinned: for everybody, without values and keys. */
+CREATE VIEW ownership.pinned_count AS
+	SELECT table_schema, table_name, column_name, count(*) AS pinned, count(until) AS timed,
+		count(gone_at) AS waiting, min(pinned_at) AS since
+	FROM ownership.pin
+	WHERE ended_at IS NULL
+	GROUP BY table_schema, table_name, column_name;
+COMMENT ON VIEW ownership.pinned_count IS 'Internal: how many values are pinned, by column; how many of them until a time, and how many in rows that were deleted.';
+GRANT SELECT ON ownership.pinned_count TO PUBLIC;
+
 /* END waiting */
 
 CREATE OR REPLACE VIEW ownership.loader_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -1726,7 +1726,7 @@ COMMENT ON FUNCTION ownership.accept(bigint, boolean) IS
 'Writes the refused value of a conflict, or creates or deletes the row as the writer wanted, and marks the conflict accepted. Of values that wait it creates the row with what is parked; where the row is there, it writes what is parked or remembered. The caller needs UPDATE (resolution) on ownership.conflict, and the privilege to write the table. The write leaves evidence with the outcome overridden.
 Arguments:
 - conflict_id: Number of the conflict.
-- pin: true: the function also pins the value, as pin() does. Default: false.
+- pin: true: the function also pins what it writes, as pin() does: values of fields that have a system of record, and are no keys. It is an error if there is no such value. Default: false.
 Returns 1, the number of accepted conflicts.';
 SELECT ownership.carry_privileges('ownership.accept(bigint)', 'ownership.accept(bigint, boolean)');
 DROP FUNCTION ownership.accept(bigint);
@@ -1737,10 +1737,29 @@ COMMENT ON FUNCTION ownership.accept(bigint[], boolean) IS
 'Accepts several conflicts, all of them or none.
 Arguments:
 - conflict_ids: Numbers of the conflicts.
-- pin: true: the function also pins the values. Default: false.
+- pin: true: the function also pins what it writes. Default: false.
 Returns the number of accepted conflicts.';
 SELECT ownership.carry_privileges('ownership.accept(bigint[])', 'ownership.accept(bigint[], boolean)');
 DROP FUNCTION ownership.accept(bigint[]);
+
+/* a column more in its result, with the same arguments: two names, until the old one is gone */
+CREATE FUNCTION ownership.drift_marked(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text, OUT pinned boolean)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_drift' LANGUAGE C STABLE STRICT
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.drift_marked(text) IS
+'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
+Arguments:
+- field: The field, as entity.name. If it has one copy, the function returns no rows.
+Returns one row for each difference:
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.
+- pinned: true: the value in the other copy is pinned, so that reconcile() leaves it. NULL: the caller may not read the whole key of that table.';
+SELECT ownership.carry_privileges('ownership.drift(text)', 'ownership.drift_marked(text)');
+DROP FUNCTION ownership.drift(text);
+ALTER FUNCTION ownership.drift_marked(text) RENAME TO drift;
 
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 

@@ -39,6 +39,8 @@ our %features = (
 	history => { weight => 0.4, kinds => 'rcR' },
 	# values that wait for rows: parked and remembered; without it, nothing waits
 	waiting => { weight => 0.9, kinds => 'rcR' },
+	# values that stewards hold against their systems of record
+	pins => { weight => 0.4, kinds => 'rR' },
 	# a feed that is the stream of another hub
 	relays => { weight => 0.15, kinds => 'R' },
 	# values whose text depends on settings of the session: money, regclass
@@ -91,7 +93,8 @@ sub make_triggers
 	}
 	if ($self->{with}{suppress})
 	{
-		my ($n, $late) = (int(rand(3)), chance(0.4));
+		# a pin ends BEFORE a later trigger suppresses the row
+		my ($n, $late) = (int(rand(3)), chance(0.4) && !$self->{with}{pins});
 		my ($sql, $holds) = @{ pick(
 			[ "NEW.id % 3 = $n", sub { $_[0]{id} % 3 == $n } ],
 			[ "NEW.k = $n", sub { defined $_[0]{k} && $_[0]{k} == $n } ],

@@ -9,13 +9,14 @@ use strict;
 use warnings;
 
 use Oracle::Waiting;
+use Oracle::Pins;
 
 my $serial = 0;
 
 sub new
 {
 	my ($class, $round) = @_;
-	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], waiting => {}, made => [] }, $class;
+	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], waiting => {}, made => [], pins => {}, overridden => {}, ended => {} }, $class;
 	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank}, history => $_->{history} } for @{ $round->{columns} };
 	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	$self->begin_transaction;
@@ -27,7 +28,7 @@ sub copy_state
 	my ($self) = @_;
 	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
 	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, waiting => { %{ $self->{waiting} } }, side => $self->{side} && $self->{side}->copy_state };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, waiting => { %{ $self->{waiting} } }, (map { $_ => { %{ $self->{$_} } } } qw(pins overridden ended)), side => $self->{side} && $self->{side}->copy_state };
 }
 
 sub restore
@@ -36,7 +37,7 @@ sub restore
 	$self->{rows} = $state->{rows};
 	$self->{memory} = $state->{memory};
 	$self->{map} = $state->{map};
-	$self->{waiting} = $state->{waiting};
+	$self->{$_} = $state->{$_} for qw(waiting pins overridden ended);
 	$self->{side}->restore($state->{side}) if $self->{side};
 	return;
 }
@@ -173,6 +174,7 @@ sub evidence
 	my $writer = $self->writer($s);
 	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
+	$self->overrides($row_key, $columns, $stored, $proposed) if $operation eq 'UPDATE' && $outcome eq 'overridden' && $self->{round}{with}{pins};
 	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed, $self->{round}{table} // 't' ];
 	return;
 }
@@ -336,6 +338,7 @@ sub insert
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
+	$self->hold_insert($s, \%row, \%final, \%verdicts, %named);
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
@@ -343,6 +346,7 @@ sub insert
 	$self->fill($s, \%final, \%named) if $self->writer($s)->{worker};
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
+	$self->follow_pins($s, undef, \%final);
 	$self->made($s, \%final) if !$self->writer($s)->{worker} && !$s->{start};
 	$self->after($s, \%final);
 	return;
@@ -419,6 +423,7 @@ sub update
 		$final{$name} = $stored->{$name} if $verdicts{$name} eq 'kept';
 	}
 	$self->join_groups(\%verdicts, \%final, $stored, \%new, @set);
+	my $held = 0;
 	if ($self->writer($s)->{worker} && $self->stands_in_the_way($s, $stored, \%new, \%verdicts))
 	{
 		if (grep { $_ eq 'rejected' } values %verdicts) { $self->{errors}{42501} = 1; return; }
@@ -431,7 +436,10 @@ sub update
 	}
 	# nothing of the UPDATE is left: the row stays as it was stored.  Zeros that are
 	# added to a numeric are no conflict, but they are a change.
-	my $nothing_left = (grep { $_ eq 'kept' } values %verdicts) && !grep { changed({}, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
+	# a replicated move does not say which columns it names
+	my $sees = !$halves || !$r->suppressed($self->writer($s), \%new);
+	$held = $self->hold_update($s, $stored, \%new, \%final, \%verdicts, !$halves, $halves ? @{ $r->{columns} } : @set) if $sees;
+	my $nothing_left = ($held || grep { $_ eq 'kept' } values %verdicts) && !grep { changed({}, $stored->{ $_->{name} }, $final{ $_->{name} }) } @set;
 	%final = %$stored if $nothing_left;
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%final));
 	my $gone = ($r->partition($stored))[0] ne ($r->partition(\%final))[0] && $r->suppressed($self->writer($s), \%final);
@@ -458,6 +466,7 @@ sub update
 		return;
 	}
 	$self->{rows}{$is} = \%final;
+	$self->follow_pins($s, $stored, \%final);
 	$final{version} = ++$serial;
 	if (($r->partition($stored))[0] ne ($r->partition(\%final))[0])
 	{
@@ -521,6 +530,7 @@ sub delete
 	}
 	$self->allowed($s, 'DELETE', $stored, $stored, undef, %verdicts);
 	$self->remember($s, 'DELETE', $stored);
+	$self->pins_wait($s, $self->{round}->key_of($stored));
 	delete $self->{rows}{ $self->{round}->key_of($stored) };
 	return;
 }
@@ -541,6 +551,7 @@ sub truncate
 		$self->evidence($s, 'TRUNCATE', $outcome, \@columns, undef, undef, undef) if @columns;
 	}
 	$self->remember($s, 'TRUNCATE', $_) for values %{ $self->{rows} };
+	$self->pins_wait($s);
 	$self->{rows} = {};
 	return;
 }
@@ -595,6 +606,7 @@ sub part
 		$self->{map}{ $_->{name} } = { %{ $self->{map}{ $_->{name} } }, owner => $s->{owner}, policy => $s->{policy} } for $r->alike($r->{column}{ $s->{column} });
 	}
 	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
+	elsif ($s->{kind} eq 'pin') { $self->pin_statement($s); }
 	elsif ($s->{rows})
 	{
 		for my $row (@{ $s->{rows} })

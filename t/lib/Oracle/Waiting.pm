@@ -243,7 +243,7 @@ sub fill
 	my ($self, $s, $row, $named) = @_;
 	my @waiting = $self->waits($s) ? $self->waiting_for($self->{round}->key_of($row)) : ();
 	return if !@waiting;
-	my %chosen = $self->choose($s, $row, @waiting);
+	my %chosen = $self->sift($s, $row, $self->choose($s, $row, @waiting));
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } keys %chosen);
 
 	$self->resolve(\%chosen, @waiting);
@@ -281,7 +281,7 @@ sub land_in
 	my $row = $self->{rows}{$key};
 	my @waiting = $row ? $self->waiting_for($key) : ();
 	return if !@waiting;
-	my %chosen = $self->choose($s, $row, @waiting);
+	my %chosen = $self->sift($s, $row, $self->choose($s, $row, @waiting));
 	my @columns = sort keys %chosen;
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } @columns);
 
