@@ -68,7 +68,8 @@ extern void land_end_transaction(void);
 extern void land_end_subtransaction(bool aborted);
 
 /* feed.c */
-extern void feed_forget(void);
+extern void feed_forget(Oid relid);
+extern void feed_edited(void);
 
 /* pin_due.c */
 extern int64 pin_end_due(void);
