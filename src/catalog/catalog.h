@@ -380,7 +380,7 @@ stored_find(Relation rel, Oid indexid, TupleTableSlot *key, TupleTableSlot *foun
 extern void stored_insert(StoredTable *t);
 extern bool stored_lock_at(StoredTable *t, ItemPointer tid);
 extern TupleTableSlot *stored_copy(StoredTable *t);
-extern void stored_update(StoredTable *t);
+extern bool stored_update(StoredTable *t);
 extern void stored_delete(StoredTable *t);
 
 /* waiting.c */

@@ -257,17 +257,22 @@ stored_copy(StoredTable *t)
 	return t->changed;
 }
 
-/* Updates the locked row in t->slot to what t->changed contains. */
-void
+/*
+ * Updates the locked row in t->slot to what t->changed contains, which then is the row
+ * as triggers have changed it.  False: a trigger has stopped the UPDATE.
+ */
+bool
 stored_update(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->changed);
+	ItemPointerSetInvalid(&t->changed->tts_tid);
 	ExecSimpleRelationUpdate(t->rri, t->estate, &t->epq, t->slot, t->changed);
 	AfterTriggerEndQuery(t->estate);
 	CommandCounterIncrement();
+	return ItemPointerIsValid(&t->changed->tts_tid);
 }
 
 /* Deletes the locked row in t->slot. */

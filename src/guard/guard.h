@@ -218,6 +218,7 @@ extern bool trigger_list_has_guard(const TriggerDesc *desc);
 extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
 extern bool trigger_list_others_fire_before(TriggerData *td, int event);
+extern bool trigger_list_others_fire_later(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 
@@ -404,6 +405,10 @@ extern void
 pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitmapset *named,
 				TupleTableSlot *stored, TupleTableSlot *proposed);
 extern HeapTuple pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple);
+
+/* pin_undone.c */
+extern const MappedColumn *
+pin_undone(GuardCall *call, const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written);
 
 /* pin_land.c */
 extern List *pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen);

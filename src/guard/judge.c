@@ -16,6 +16,38 @@
 #include "../activity/activity.h"
 #include "guard.h"
 
+/* Errors: BEFORE left an INSERT to an upsert's UPDATE, and may have missed the row. */
+static void
+check_race(const GuardCall *call)
+{
+	if (tally_get(call->map)->untouched > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
+						names_message_relation(call->map->schema, call->map->table)),
+				 errdetail("The row that the statement would have updated no longer exists."),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+/* Errors: what BEFORE did for a pinned value is undone. */
+static void
+check_pins(GuardCall *call, const Bitmapset *named, TupleTableSlot *stored, TupleTableSlot *written)
+{
+	const MappedColumn *col = pin_undone(call, named, stored, written);
+
+	if (likely(col == NULL))
+		return;
+	if (stored == NULL)
+		check_race(call);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("column \"%s\" of table \"%s\" would lose the value that is pinned in this row",
+					col->name, names_message_relation(call->map->schema, call->map->table)),
+			 errdetail("Another trigger fired after the guard and changed the value again."),
+			 errhint("Let the trigger fire before the guard, by its name, or unpin the value."),
+			 errtablecol(call->td->tg_relation, col->attnum)));
+}
+
 /*
  * Judges a row.  stored: as it was, NULL: INSERT; proposed: as it is now, NULL:
  * DELETE.  named: the columns that an UPDATE names, NULL: all.  moved: the row
@@ -41,6 +73,8 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 
 	if (set.strictest == VERDICT_REJECT)
 		outcome_reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);
+	if (proposed != NULL)
+		check_pins(call, named, stored, proposed);
 
 	for (int i = 0; i < set.n; i++)
 	{
@@ -57,13 +91,7 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 				if (tally_was_blind(call->map))
 					amend_reject_blind(call);
 			}
-			if (tally_get(call->map)->untouched > 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						 errmsg("could not serialize access to table \"%s\" due to a concurrent delete",
-								names_message_relation(call->map->schema, call->map->table)),
-						 errdetail("The row that the statement would have updated no longer exists."),
-						 errhint("The transaction might succeed if retried.")));
+			check_race(call);
 		}
 		outcome_reject(call, &set, c->verdict, stored, proposed,
 					   moved

@@ -176,6 +176,34 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 	record_derived(map, t, chosen, creator);
 }
 
+/*
+ * The row was updated with the chosen values, if `updated`.
+ *
+ * Errors: a trigger of users has kept one of them out of the row.  So it goes on waiting.
+ */
+static void
+check_written(RelationMap *map, StoredTable *t, List *chosen, bool updated, const bool *changes)
+{
+	ListCell *lc;
+
+	foreach(lc, chosen)
+	{
+		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		bool snull;
+		bool wnull;
+		Datum s = slot_getattr(t->slot, col->attnum, &snull);
+		Datum w = slot_getattr(t->changed, col->attnum, &wnull);
+
+		if (!changes[col->attnum - 1])
+			continue;
+		if (!updated || !value_changed(&col->type, s, snull, w, wnull))
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+					 errmsg("a trigger of table \"%s\" has kept the value out of column \"%s\"",
+							names_message_relation(map->schema, map->table), col->name)));
+	}
+}
+
 /* Updates the row with the chosen values. */
 static void
 write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen,
@@ -184,7 +212,8 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	Bitmapset *named = NULL;
 	StoredTable *t;
 	ListCell *lc;
-	bool changes = false;
+	bool *changes = palloc0(RelationGetDescr(rel)->natts * sizeof(bool));
+	bool any = false;
 
 	foreach(lc, chosen)
 		named = bms_add_member(named, ((Landed *) lfirst(lc))->col->attnum -
@@ -203,14 +232,15 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 		if (landed->text != NULL)
 			t->changed->tts_values[att] =
 				value_from_text(TupleDescAttr(RelationGetDescr(rel), att)->atttypid, landed->text);
-		changes |=
+		changes[att] =
 			value_changed(&landed->col->type, t->slot->tts_values[att], t->slot->tts_isnull[att],
 						  t->changed->tts_values[att], t->changed->tts_isnull[att]);
+		any |= changes[att];
 	}
-	if (changes)
+	if (any)
 	{
 		record_replaced(map, t, chosen, creator);
-		stored_update(t);
+		check_written(map, t, chosen, stored_update(t), changes);
 		record_history(map, t, chosen, creator);
 		foreach(lc, chosen)
 		{

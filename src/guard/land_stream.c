@@ -4,12 +4,14 @@
  *		into the row itself.
  *
  * What would violate a constraint stays out, so that no stream stops: it is tried
- * again, value by value, at the end of the transaction (land.c).
+ * again, value by value, at the end of the transaction (land.c).  So is all that waits
+ * where another trigger fires after the guard's: that may suppress the row.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/tableam.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/nodeModifyTable.h"
@@ -147,6 +149,12 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	}
 	row = conflicts_slot(rel, tuple);
 	land_row(call, row);
+	if (!call->applied || trigger_list_others_fire_later(call->td, TRIGGER_TYPE_INSERT))
+	{
+		/* whether the row comes to be, and with what, is known later: land_row() has its key */
+		ExecDropSingleTupleTableSlot(row);
+		return tuple;
+	}
 	for (;;)
 	{
 		waiting =

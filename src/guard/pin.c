@@ -99,6 +99,44 @@ is_owner(const GuardCall *call, MappedColumn *col, TupleTableSlot *row)
 }
 
 /*
+ * A foreign-key action writes pinned columns.  It cannot be kept out without leaving an
+ * orphan.  The pins follow a referenced row that is renamed, and end where NULL comes.
+ */
+static void
+follow_action(GuardCall *call, PinUnit *unit, TupleTableSlot *stored, TupleTableSlot *proposed)
+{
+	TupleDesc desc = RelationGetDescr(call->td->tg_relation);
+	List *moved = NIL; /* PinItem */
+	bool ends = false;
+	ListCell *lc;
+
+	for (int i = 0; i < unit->n; i++)
+	{
+		const PinItem *item = &unit->items[i];
+		bool snull;
+		bool pnull;
+		Datum s = slot_getattr(stored, item->col->attnum, &snull);
+		Datum p = slot_getattr(proposed, item->col->attnum, &pnull);
+
+		if (item->pin == NULL || !item->written ||
+			!value_changed(&item->col->type, s, snull, p, pnull))
+			continue;
+		ends |= pnull;
+		moved = lappend(moved, unconstify(PinItem *, item));
+	}
+	if (ends)
+		pin_settle(call->map, desc, unit, proposed, PIN_ENDS, call->system);
+	else
+		foreach(lc, moved)
+		{
+			const PinItem *item = lfirst(lc);
+
+			item->pin->value = pin_text(desc, item->col, proposed);
+			(void) pin_write(item->pin, false, NULL);
+		}
+}
+
+/*
  * An UPDATE writes pinned values: adds the columns that are kept to `set`, those that
  * are kept without evidence to `held`.  named: NULL: all columns.
  */
@@ -132,6 +170,11 @@ pin_hold_update(GuardCall *call, ConflictSet *set, ConflictSet *held, const Bitm
 			unit.items[k].written =
 				named == NULL ||
 				bms_is_member(unit.items[k].col->attnum - FirstLowInvalidHeapAttributeNumber, named);
+		if (call->circumstances.cascade)
+		{
+			follow_action(call, &unit, stored, proposed);
+			continue;
+		}
 		outcome = pin_judge(desc, &unit, proposed, names_are_certain(call, named));
 		pin_settle(map, desc, &unit, proposed, outcome, call->system);
 		if (outcome != PIN_KEEPS && outcome != PIN_KEEPS_SILENTLY)
@@ -278,7 +321,10 @@ pin_hold_insert(GuardCall *call, ConflictSet *set, HeapTuple tuple)
 		if (!asked && !call->applied && !statement_is_copy(map) &&
 			rel->rd_rel->relkind == RELKIND_RELATION &&
 			amend_meets_stored_row(call, &none, tuple, false))
+		{
+			tally_get(map)->untouched++;
 			break;
+		}
 		asked = true;
 		tuple = hold_new_value(call, &unit, row, tuple, set, &put);
 		for (int k = 0; k < unit.n; k++)

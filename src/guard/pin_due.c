@@ -75,7 +75,10 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 	}
 	if (owner == NULL)
 		return NULL;
-	stored_update(t);
+	if (!stored_update(t))
+		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+						errmsg("a trigger of table \"%s\" has stopped the UPDATE",
+							   names_message_relation(map->schema, map->table))));
 	if (map->history != NULL)
 		evidence_history(map, desc, writer_current(), owner, t->slot, t->changed);
 	return owner;

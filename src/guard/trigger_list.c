@@ -151,6 +151,29 @@ trigger_list_others_fire_before(TriggerData *td, int event)
 		   trigger_list_others_before(td->tg_relation->trigdesc, event);
 }
 
+/*
+ * May another BEFORE ROW trigger fire for this event after the called one, which is the
+ * guard's?  It may change the row again, or suppress it.
+ */
+bool
+trigger_list_others_fire_later(TriggerData *td, int event)
+{
+	const TriggerDesc *desc = td->tg_relation->trigdesc;
+	char off = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA ? TRIGGER_FIRES_ON_ORIGIN
+																		  : TRIGGER_FIRES_ON_REPLICA;
+
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+	{
+		const Trigger *trigger = &desc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_DISABLED && trigger->tgenabled != off &&
+			strcmp(trigger->tgname, td->tg_trigger->tgname) > 0 &&
+			TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, event))
+			return true;
+	}
+	return false;
+}
+
 /* Computes the list's flags for row triggers from the triggers that are enabled. */
 static void
 compute_flags(TriggerDesc *desc)
