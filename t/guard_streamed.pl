@@ -13,7 +13,8 @@ use Test::More;
 my @feeds = qw(erp pim);
 my $pub = new_node('sources', extra => "logical_decoding_work_mem = 64kB\nmax_wal_senders = 40\nmax_replication_slots = 40\n");
 my $hub = new_node('hubs', preload => 1, extra =>
-	"wal_retrieve_retry_interval = '50ms'\nmax_logical_replication_workers = 60\nmax_worker_processes = 80\nmax_replication_slots = 40\nmax_prepared_transactions = 30\n");
+	"wal_retrieve_retry_interval = '50ms'\nmax_logical_replication_workers = 60\nmax_worker_processes = 80\nmax_replication_slots = 40\nmax_prepared_transactions = 30\n"
+	  . ($pub->pg_version >= 18 ? "max_active_replication_origins = 40\n" : ''));
 
 # the hubs, and the options of their subscriptions
 my %options = (plain => 'streaming = off', streamed => 'streaming = on', prepared => 'streaming = off, two_phase = on', prepared_streamed => 'streaming = on, two_phase = on');

@@ -1,7 +1,7 @@
 /*
  * land_stream.c
- *		Waiting values land in a row that a replication worker inserts: BEFORE puts them
- *		into the row itself.
+ *		Waiting values land in a row that a replication worker inserts, or gives another
+ *		key: BEFORE puts them into the row itself.
  *
  * What would violate a constraint stays out, so that no stream stops: it is tried
  * again, value by value, at the end of the transaction (land.c).  So is all that waits
@@ -36,9 +36,22 @@ typedef struct Filling
 	Relation rel;
 	HeapTuple tuple;
 	List *chosen;
+	ItemPointerData old; /* the version of the row that an UPDATE replaces; invalid: none */
 } Filling;
 
-/* Puts the values into the row, and checks that it can be inserted; false: it cannot. */
+/* Does the row violate the unique index or exclusion constraint? */
+static bool
+violates(const Filling *f, StoredTable *t, TupleTableSlot *slot, const FormData_pg_index *index)
+{
+	ItemPointerData conflict;
+
+	return !compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
+										   list_make1_oid(index->indexrelid)) &&
+		   (!index->indisunique || !ItemPointerIsValid(&f->old) ||
+			!ItemPointerEquals(&conflict, unconstify(ItemPointerData *, &f->old)));
+}
+
+/* Puts the values into the row, and checks that it can be written; false: it cannot. */
 static bool
 fill_row(void *arg)
 {
@@ -46,7 +59,6 @@ fill_row(void *arg)
 	TupleDesc desc = RelationGetDescr(f->rel);
 	StoredTable *t = stored_open(f->rel, NULL);
 	TupleTableSlot *slot;
-	ItemPointerData conflict;
 	ListCell *lc;
 	bool fits = true;
 
@@ -78,8 +90,7 @@ fill_row(void *arg)
 		Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
 
 		if ((index->indisunique || index->indisexclusion) && index->indimmediate && index->indisready)
-			fits = compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
-												  list_make1_oid(index->indexrelid));
+			fits = !violates(f, t, slot, index);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	stored_close(t);
@@ -121,18 +132,20 @@ record_replaced(GuardCall *call, HeapTuple brought, HeapTuple filled, List *chos
 }
 
 /*
- * BEFORE INSERT of a row that a worker creates: returns the row with the values that
- * wait for it.
+ * BEFORE INSERT of a row that a worker creates, or BEFORE a row is written that it gives
+ * another key: returns the row with the values that wait for it.  stored: the row as it
+ * was, its tts_tid not valid where it was in another partition; NULL: it is created.
  */
 HeapTuple
-land_in_row(GuardCall *call, HeapTuple tuple)
+land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 {
 	Relation rel = call->td->tg_relation;
 	RelationMap *map = call->map;
 	Creator creator = {unconstify(char *, call->system), call->circumstances.steward,
-					   call->moment->default_policy, insertion_level(&call->new)};
-	Filling f = {rel, tuple, NIL};
+					   call->moment->default_policy, -1};
+	Filling f = {.rel = rel, .tuple = tuple};
 	TupleTableSlot *row;
+	TupleTableSlot *filled;
 	TransactionId pending;
 	List *waiting;
 	ListCell *lc;
@@ -142,16 +155,24 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	if (call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
 		!evidence_can_wait(map))
 		return tuple;
+	if (stored == NULL)
+		creator.level = insertion_level(&call->new);
 	if (!map->waits)
 	{
-		land_expect(map, call->moment, call->writer, NULL, insertion_level(&call->new));
+		/* of an UPDATE, land_updated() has the key */
+		if (stored == NULL)
+			land_expect(map, call->moment, call->writer, NULL, creator.level);
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);
-	land_row(call, row);
-	if (!call->applied || trigger_list_others_fire_later(call->td, TRIGGER_TYPE_INSERT))
+	if (stored == NULL)
+		land_row(call, row);
+	if (!call->applied || (stored != NULL && !land_gives_key(call, stored, row)) ||
+		trigger_list_others_fire_later(call->td, TRIGGER_FIRED_BY_UPDATE(call->td->tg_event)
+													 ? TRIGGER_TYPE_UPDATE
+													 : TRIGGER_TYPE_INSERT))
 	{
-		/* whether the row comes to be, and with what, is known later: land_row() has its key */
+		/* whether the row comes to be, and with what, is known later: its key is collected */
 		ExecDropSingleTupleTableSlot(row);
 		return tuple;
 	}
@@ -170,10 +191,16 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 		f.chosen =
 			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen);
 	}
-	ExecDropSingleTupleTableSlot(row);
+	ItemPointerSetInvalid(&f.old);
+	if (stored != NULL)
+		f.old = stored->tts_tid;
 	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)
-		return tuple; /* land_row() tries again what does not fit */
-	row = conflicts_slot(rel, f.tuple);
+	{
+		/* the end of the transaction tries again what does not fit */
+		ExecDropSingleTupleTableSlot(row);
+		return tuple;
+	}
+	filled = conflicts_slot(rel, f.tuple);
 	t = evidence_open();
 	foreach(lc, waiting)
 	{
@@ -192,9 +219,17 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	{
 		MappedColumn *col = ((Landed *) lfirst(lc))->col;
 
-		activity_value(map, map_owner(map, col, row), col);
+		activity_value(map, map_owner(map, col, filled), col);
 	}
+	if (stored == NULL)
+		record_replaced(call, tuple, f.tuple, f.chosen);
+	else
+	{
+		land_record_replaced(map, RelationGetDescr(rel), call->writer, row, filled, f.chosen,
+							 &creator);
+		land_record_history(map, RelationGetDescr(rel), call->writer, row, filled, f.chosen);
+	}
+	ExecDropSingleTupleTableSlot(filled);
 	ExecDropSingleTupleTableSlot(row);
-	record_replaced(call, tuple, f.tuple, f.chosen);
 	return f.tuple;
 }
