@@ -37,18 +37,46 @@ typedef struct Filling
 	HeapTuple tuple;
 	List *chosen;
 	ItemPointerData old; /* the version of the row that an UPDATE replaces; invalid: none */
+	bool fits;
 } Filling;
 
-/* Does the row violate the unique index or exclusion constraint? */
+/* May the values that land change what the index contains of the row? */
 static bool
-violates(const Filling *f, StoredTable *t, TupleTableSlot *slot, const FormData_pg_index *index)
+concerns(const Filling *f, const IndexInfo *index)
 {
+	TupleDesc desc = RelationGetDescr(f->rel);
+
+	if (index->ii_Expressions != NIL || index->ii_Predicate != NIL)
+		return true;
+	for (int i = 0; i < index->ii_NumIndexKeyAttrs; i++)
+	{
+		AttrNumber attnum = index->ii_IndexAttrNumbers[i];
+		ListCell *lc;
+
+		if (TupleDescAttr(desc, attnum - 1)->attgenerated != '\0')
+			return true;
+		foreach(lc, f->chosen)
+			if (((Landed *) lfirst(lc))->col->attnum == attnum)
+				return true;
+	}
+	return false;
+}
+
+/* Would the row violate a unique index or exclusion constraint because of what lands? */
+static bool
+violates(const Filling *f, StoredTable *t, TupleTableSlot *slot, int i)
+{
+	Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
 	ItemPointerData conflict;
 
-	return !compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
-										   list_make1_oid(index->indexrelid)) &&
-		   (!index->indisunique || !ItemPointerIsValid(&f->old) ||
-			!ItemPointerEquals(&conflict, unconstify(ItemPointerData *, &f->old)));
+	if (!(index->indisunique || index->indisexclusion) || !index->indimmediate ||
+		!index->indisready || !concerns(f, t->rri->ri_IndexRelationInfo[i]) ||
+		compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
+									   list_make1_oid(index->indexrelid)))
+		return false;
+	/* the version of the row that an UPDATE replaces is no other row */
+	return index->indisexclusion || !ItemPointerIsValid(&f->old) ||
+		   !ItemPointerEquals(&conflict, unconstify(ItemPointerData *, &f->old));
 }
 
 /* Puts the values into the row, and checks that it can be written; false: it cannot. */
@@ -60,7 +88,6 @@ fill_row(void *arg)
 	StoredTable *t = stored_open(f->rel, NULL);
 	TupleTableSlot *slot;
 	ListCell *lc;
-	bool fits = true;
 
 	foreach(lc, f->chosen)
 	{
@@ -85,16 +112,12 @@ fill_row(void *arg)
 		ExecConstraints(t->rri, full, t->estate);
 		ExecDropSingleTupleTableSlot(full);
 	}
-	for (int i = 0; i < t->rri->ri_NumIndices && fits; i++)
-	{
-		Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
-
-		if ((index->indisunique || index->indisexclusion) && index->indimmediate && index->indisready)
-			fits = !violates(f, t, slot, index);
-	}
+	f->fits = true;
+	for (int i = 0; i < t->rri->ri_NumIndices && f->fits; i++)
+		f->fits = !violates(f, t, slot, i);
 	ExecDropSingleTupleTableSlot(slot);
 	stored_close(t);
-	return fits;
+	return f->fits;
 }
 
 /* What the stream brought into columns that take another value is kept out. */
@@ -194,7 +217,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	ItemPointerSetInvalid(&f.old);
 	if (stored != NULL)
 		f.old = stored->tts_tid;
-	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)
+	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL || !f.fits)
 	{
 		/* the end of the transaction tries again what does not fit */
 		ExecDropSingleTupleTableSlot(row);
