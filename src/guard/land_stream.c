@@ -203,10 +203,12 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	{
 		waiting =
 			evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
-		if (!TransactionIdIsValid(pending))
+		/* whoever adds to it from now on finds the row */
+		if (!TransactionIdIsValid(pending) && evidence_hold(waiting))
 			break;
 		CHECK_FOR_INTERRUPTS();
-		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+		if (TransactionIdIsValid(pending))
+			XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
 	if (waiting != NIL)
 	{
