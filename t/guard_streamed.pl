@@ -42,7 +42,7 @@ sql($hub, 'postgres', "CREATE DATABASE $_") foreach 'plain', @hubs;
 foreach my $feed (@feeds)
 {
 	sql($pub, $feed, "CREATE TABLE $_ ($columns{$feed}{$_})") foreach sort keys %{ $columns{$feed} };
-	sql($pub, $feed, 'CREATE TABLE pad (t text); CREATE PUBLICATION p FOR TABLE product, brief, late, pad');
+	sql($pub, $feed, 'CREATE TABLE pad (t text); CREATE TABLE nameless (t text); CREATE PUBLICATION p FOR TABLE product, brief, late, pad, nameless');
 }
 hubs(q{
 	CREATE EXTENSION ownership;
@@ -51,12 +51,15 @@ hubs(q{
 		city text, zip text, local text DEFAULT 'ours');
 	CREATE TABLE brief (sku text PRIMARY KEY, price numeric, title text);
 	CREATE TABLE late (sku text PRIMARY KEY, price numeric, title text, descr text);
+	CREATE TABLE nameless (sku text UNIQUE, t text);
 	SELECT ownership.add_system('erp', 'erp'), ownership.add_system('pim', 'pim');
 	SELECT ownership.assign('product', '{sku,price,stock}', 'erp');
 	SELECT ownership.assign('product', '{title,descr,secret}', 'pim');
 	SELECT ownership.assign('product', '{city,zip}', 'pim', column_group => 'address');
 	SELECT ownership.assign(t, '{sku,price}', 'erp'), ownership.assign(t, '{title}', 'pim') FROM unnest('{brief,late}'::regclass[]) t;
 	SELECT ownership.assign('late', '{descr}', 'pim');
+	SELECT ownership.assign('nameless', '{sku}', 'erp', policy => 'keep'), ownership.assign('nameless', '{t}', 'pim');
+	UPDATE ownership.field SET key = (name = 'sku') WHERE entity = 'nameless';
 	UPDATE ownership.field SET history = true WHERE entity = 'product' AND name IN ('price', 'title');
 	UPDATE ownership.field SET sensitive = true WHERE name = 'secret';
 	UPDATE ownership.mirrored_table SET remember = '0' WHERE table_name = 'brief'});
@@ -315,6 +318,33 @@ caught_up();
 	sql($pub, 'pim', q{DELETE FROM late WHERE sku = 'P1'; INSERT INTO late VALUES ('P1', NULL, NULL)});
 	caught_up();
 	is(sql($hub, $_, q{SELECT title IS NULL, descr FROM late WHERE sku = 'P1'}), 't|', "what they told is known: $_") foreach 'plain', @hubs;
+}
+
+# two transactions with the same proposal for rows without a key
+foreach my $end ('COMMIT', 'PREPARE')
+{
+	my $first = open_transaction('pim', "INSERT INTO nameless VALUES ('$end')");
+
+	if ($end eq 'PREPARE')
+	{
+		$first->query_safe(q{PREPARE TRANSACTION 'prepared'});
+		wait_for($hub, $_, q{SELECT count(*) = 1 FROM pg_prepared_xacts WHERE database = current_database()}) foreach @two_phase;
+		sql($pub, 'pim', "INSERT INTO nameless VALUES ('$end')");
+		wait_for($hub, $_, "SELECT count(*) = 1 FROM ownership.conflict WHERE proposed->>'t' = '$end'") foreach @two_phase;
+		$first->query_safe(q{COMMIT PREPARED 'prepared'});
+	}
+	else
+	{
+		my $second = open_transaction('pim', "INSERT INTO nameless VALUES ('$end')");
+
+		$second->query_safe('COMMIT');
+		$first->query_safe('COMMIT');
+		$second->quit;
+	}
+	$first->quit;
+	caught_up();
+	is(sql($hub, $_, "SELECT DISTINCT outcome, row_key, proposed FROM ownership.conflict WHERE proposed->>'t' = '$end'"), qq(discarded|{"sku": null}|{"t": "$end", "sku": null}), "what no key tells is refused ($end): $_")
+	  foreach 'plain', @hubs;
 }
 
 foreach my $db (@streamed)
