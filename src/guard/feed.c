@@ -45,9 +45,9 @@ typedef struct Feed
 	List *names; /* char * */
 } Feed;
 
-static HTAB *feeds = NULL;			  /* of Feed */
+static HTAB *feeds = NULL;			 /* of Feed */
 static Oid feeds_table = InvalidOid; /* ownership.feed_column, when `feeds` was made */
-static bool feeds_changed = false;	  /* since then */
+static bool feeds_changed = false;	 /* since then */
 
 /* A relation changed (InvalidOid: any): if it is feed_column, what is known is read again. */
 void

@@ -355,12 +355,11 @@ extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 extern RelationMap *land_map(Relation rel);
 extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
-extern void land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer,
-								 TupleTableSlot *row, TupleTableSlot *filled, List *chosen,
-								 const Creator *creator);
 extern void
-land_record_history(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,
-					TupleTableSlot *filled, List *chosen);
+land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,
+					 TupleTableSlot *filled, List *chosen, const Creator *creator);
+extern void land_record_history(RelationMap *map, TupleDesc desc, const Writer *writer,
+								TupleTableSlot *row, TupleTableSlot *filled, List *chosen);
 extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */
