@@ -212,8 +212,6 @@ end_transaction(XactEvent event, void *arg)
 	}
 	guard_end_transaction();
 	land_end_transaction();
-	if (event == XACT_EVENT_ABORT)
-		feed_forget();
 	move_end_transaction();
 	evidence_end_transaction();
 	tally_end_transaction();

@@ -21,6 +21,7 @@ relation_changed(Datum arg, Oid relid)
 	if (map_forget(relid))
 		writer_forget();
 	outline_forget(relid);
+	feed_forget(relid);
 }
 
 /* A role, a membership or a subscription changed. */

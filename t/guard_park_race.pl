@@ -109,4 +109,32 @@ foreach my $size (1, 50)
 	is(hub("SELECT count(*), count(*) FILTER (WHERE title = 't' || sku AND price = sku) FROM item"), "$keys|$keys", 'sessions: no value is lost');
 	is(hub(q{SELECT count(*) FROM ownership.conflict WHERE outcome = 'parked' AND resolved_at IS NULL}), '0', 'nothing waits');
 }
+
+#
+# A worker creates a row, and has seen what waits for it; another session parks a newer
+# value then
+#
+hub(q{
+	CREATE FUNCTION at_gate(title text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		IF title = 'older' THEN PERFORM pg_advisory_xact_lock_shared(1); END IF; RETURN true; END $$;
+	ALTER TABLE product ADD CHECK (at_gate(title));
+	SET ownership.system = 'pim';
+	INSERT INTO product (sku, title) VALUES (0, 'older')});
+my $gate = $hub->background_psql('integration');
+my $parker = $hub->background_psql('integration');
+$gate->query_safe('SELECT pg_advisory_lock(1)');
+sql($pub, 'erp', 'INSERT INTO product VALUES (0, 0)');
+wait_for($hub, 'integration', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%' AND wait_event = 'advisory'});
+$parker->query_until(qr/parks/, q{SET client_min_messages = error;
+SET ownership.system = 'pim';
+\echo parks
+INSERT INTO product (sku, title) VALUES (0, 'newer') ON CONFLICT (sku) DO UPDATE SET title = excluded.title;
+});
+# it has parked the value, or waits
+wait_for($hub, 'integration', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO product%newer%' AND (state = 'idle' OR wait_event_type = 'Lock')});
+$gate->quit;
+$parker->quit;
+$pub->wait_for_catchup('from_erp');
+is(hub('SELECT price, title FROM product WHERE sku = 0'), '0|newer', 'the newer value is in the row');
+is(hub(q{SELECT count(*) FROM ownership.waiting}), '0', 'nothing waits');
 done_testing();

@@ -166,7 +166,8 @@ enum
 	Anum_feed_column_subscription = 1,
 	Anum_feed_column_relid,
 	Anum_feed_column_columns,
-	Natts_feed_column = Anum_feed_column_columns
+	Anum_feed_column_told_by,
+	Natts_feed_column = Anum_feed_column_told_by
 };
 
 enum
@@ -356,6 +357,7 @@ extern bool catalog_bool(CatalogScan *scan, int attnum);
 extern int catalog_int(CatalogScan *scan, int attnum);
 extern Oid catalog_oid(CatalogScan *scan, int attnum);
 extern ItemPointer catalog_tid(CatalogScan *scan);
+extern bool catalog_is_own(const CatalogScan *scan);
 extern void catalog_end(CatalogScan *scan);
 
 /* insert.c */

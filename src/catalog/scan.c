@@ -312,6 +312,13 @@ catalog_tid(CatalogScan *scan)
 	return &scan->tuple->t_self;
 }
 
+/* Did this transaction write the current row? */
+bool
+catalog_is_own(const CatalogScan *scan)
+{
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(scan->tuple->t_data));
+}
+
 /* Ends the scan and releases the lock on the table. */
 void
 catalog_end(CatalogScan *scan)

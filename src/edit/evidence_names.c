@@ -17,6 +17,7 @@
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
+#include "../guard/guard.h"
 #include "edit.h"
 
 /*
@@ -93,6 +94,7 @@ rename_published_column(const TablePlace *place, const char *from, const char *t
 	sql_run("UPDATE ownership.feed_column SET columns = array_replace(columns, $2::name, $3::name) "
 			"WHERE relid = $1 AND $2::name = ANY (columns)",
 			&p);
+	feed_edited();
 }
 
 /*

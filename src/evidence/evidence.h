@@ -80,6 +80,7 @@ extern void evidence_end_transaction(void);
 /* waiting.c */
 extern StoredTable *evidence_open(void);
 extern List *evidence_waiting(const RelationMap *map, Jsonb *key, TransactionId *pending);
+extern bool evidence_hold(List *waiting);
 extern bool evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution);
 extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem);
 

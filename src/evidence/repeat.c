@@ -290,6 +290,10 @@ group_is_fresh(const Evidence *e, const Latest *latest, const MappedColumn *col)
  * are to be recorded a column at a time.  Returns a running transaction whose
  * evidence records one of them, for which the caller waits before it tries
  * again; or InvalidTransactionId.
+ *
+ * A replication worker waits for none: an earlier transaction of its stream may be
+ * prepared, or in another worker, and end only after this one.  The same is recorded
+ * twice then.
  */
 TransactionId
 repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
@@ -307,6 +311,8 @@ repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, Conflic
 	*apart = find_latest(rel, index, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
 	for (int i = 0; i < fresh->n; i++)
 	{
+		if (e->writer->worker && TransactionIdIsValid(latest[i].xid))
+			latest[i].recorded = false;
 		if (fresh->items[i].verdict == e->outcome && !latest[i].recorded)
 		{
 			/* what concerns the whole row is recorded as a whole */

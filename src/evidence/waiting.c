@@ -119,6 +119,32 @@ evidence_waiting(const RelationMap *map, Jsonb *key, TransactionId *pending)
 	return found;
 }
 
+/*
+ * Locks what waits (a list of Waiting) until the transaction ends.  False: somebody has
+ * added to it, or has resolved it, since it was read.
+ */
+bool
+evidence_hold(List *waiting)
+{
+	StoredTable *t;
+	bool same = true;
+	ListCell *lc;
+
+	if (waiting == NIL)
+		return true;
+	t = evidence_open();
+	foreach(lc, waiting)
+	{
+		const Waiting *w = lfirst(lc);
+		ItemPointerData tid = w->tid;
+
+		same = same && stored_lock_at(t, &tid) &&
+			   ItemPointerEquals(&t->slot->tts_tid, unconstify(ItemPointerData *, &w->tid));
+	}
+	stored_close(t);
+	return same;
+}
+
 /* Locks a row of evidence that still waits; false: it does not wait any more. */
 static bool
 lock_waiting(StoredTable *t, const Waiting *w)

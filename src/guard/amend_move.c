@@ -117,6 +117,9 @@ amend_replicated_move(GuardCall *call, const Move *move)
 	}
 	outcome_count_row(call, OPERATION_UPDATE, NULL, stored, tuple,
 					  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
+	ItemPointerSetInvalid(&stored->tts_tid);
+	if (tuple != NULL)
+		tuple = land_in_row(call, stored, tuple);
 	ExecDropSingleTupleTableSlot(stored);
 	return tuple;
 }

@@ -5,25 +5,31 @@
  * The apply worker does not tell a NULL that was published from a column that is
  * not.  A subscription is known to publish the columns of its first copy, and those
  * that its UPDATEs name.  ownership.feed_column remembers them.
+ *
+ * A subscription has several workers: it copies tables, and applies transactions, in
+ * processes of their own; and a transaction may stay prepared.  So each transaction has
+ * a row of its own, and none waits for another one.  Workers learn of what others have
+ * committed, and forget what was rolled back, by an invalidation of feed_column.
  */
 #include "postgres.h"
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "replication/logicalworker.h"
 #include "replication/worker_internal.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/xid8.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -32,9 +38,6 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
-/* of the advisory lock: see evidence/record.c */
-#define LOCK_CLASS 5
-
 /* What this session knows of one table. */
 typedef struct Feed
 {
@@ -42,23 +45,42 @@ typedef struct Feed
 	List *names; /* char * */
 } Feed;
 
-static HTAB *feeds = NULL; /* of Feed */
+static HTAB *feeds = NULL;			 /* of Feed */
+static Oid feeds_table = InvalidOid; /* ownership.feed_column, when `feeds` was made */
+static bool feeds_changed = false;	 /* since then */
 
-/* A subscription changed, or a transaction was rolled back: what is known is read again. */
+/* A relation changed (InvalidOid: any): if it is feed_column, what is known is read again. */
 void
-feed_forget(void)
+feed_forget(Oid relid)
 {
-	if (feeds != NULL)
-	{
-		HASH_SEQ_STATUS status;
-		Feed *feed;
+	if (!OidIsValid(relid) || !OidIsValid(feeds_table) || relid == feeds_table)
+		feeds_changed = true;
+}
 
-		hash_seq_init(&status, feeds);
-		while ((feed = hash_seq_search(&status)) != NULL)
-			list_free_deep(feed->names);
-		hash_destroy(feeds);
-		feeds = NULL;
-	}
+/* This transaction changes feed_column: makes all sessions read it again, when it is over. */
+void
+feed_edited(void)
+{
+	Oid relid = catalog_table("feed_column", true);
+
+	if (OidIsValid(relid))
+		CacheInvalidateRelcacheByRelid(relid);
+}
+
+static void
+forget_all(void)
+{
+	HASH_SEQ_STATUS status;
+	Feed *feed;
+
+	feeds_changed = false;
+	if (feeds == NULL)
+		return;
+	hash_seq_init(&status, feeds);
+	while ((feed = hash_seq_search(&status)) != NULL)
+		list_free_deep(feed->names);
+	hash_destroy(feeds);
+	feeds = NULL;
 }
 
 static Oid
@@ -67,7 +89,10 @@ subscription(void)
 	return IsLogicalWorker() && MySubscription != NULL ? MySubscription->oid : InvalidOid;
 }
 
-/* The names that the table feed_column has, in the current memory context. */
+/*
+ * The names that the table feed_column has, in the current memory context.  *tid: of
+ * this transaction's own row; not valid: there is none.
+ */
 static List *
 read_names(Oid relid, ItemPointer tid)
 {
@@ -79,10 +104,11 @@ read_names(Oid relid, ItemPointer tid)
 	if (!OidIsValid(catalog_table("feed_column_pkey", true)))
 		return NIL;
 	scan = catalog_begin_oids("feed_column", "feed_column_pkey", 2, keys);
-	if (catalog_next(scan))
+	while (catalog_next(scan))
 	{
-		names = catalog_names(scan, Anum_feed_column_columns);
-		*tid = *catalog_tid(scan);
+		names = list_concat(names, catalog_names(scan, Anum_feed_column_columns));
+		if (catalog_is_own(scan))
+			*tid = *catalog_tid(scan);
 	}
 	catalog_end(scan);
 	return names;
@@ -95,6 +121,8 @@ feed_of(Oid relid)
 	bool found;
 	Feed *feed;
 
+	if (feeds_changed)
+		forget_all();
 	if (feeds == NULL)
 	{
 		HASHCTL ctl = {0};
@@ -102,6 +130,7 @@ feed_of(Oid relid)
 		ctl.keysize = sizeof(Oid);
 		ctl.entrysize = sizeof(Feed);
 		ctl.hcxt = TopMemoryContext;
+		feeds_table = catalog_table("feed_column", true);
 		feeds = hash_create("ownership feeds", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 	feed = hash_search(feeds, &relid, HASH_ENTER, &found);
@@ -117,36 +146,28 @@ feed_of(Oid relid)
 	return feed;
 }
 
-/* Adds names (char *) to what is known of a table, and remembers them. */
+/* Remembers names (char *) that were not known of a table. */
 static void
-add_names(Feed *feed, List *names)
+add_names(Oid relid, List *names)
 {
-	MemoryContext old;
 	ItemPointerData tid;
 	StoredTable *t;
-	List *all;
-	ListCell *lc;
-	LOCKTAG lock;
 	Relation rel;
 
 	if (!OidIsValid(catalog_table("feed_column_pkey", true)))
 		return;
-	/* until the transaction ends: another worker of the subscription may do the same */
-	SET_LOCKTAG_ADVISORY(lock, MyDatabaseId, subscription(), feed->relid, LOCK_CLASS);
-	(void) LockAcquire(&lock, ExclusiveLock, false, false);
-	all = read_names(feed->relid, &tid);
-	foreach(lc, names)
-	{
-		if (!names_contain(all, lfirst(lc)))
-			all = lappend(all, lfirst(lc));
-	}
+	(void) read_names(relid, &tid);
 	rel = table_open(catalog_table("feed_column", false), RowExclusiveLock);
 	t = stored_open(rel, NULL);
 	insert_silence(rel, t->rri->ri_TrigDesc);
 	if (ItemPointerIsValid(&tid) && stored_lock_at(t, &tid))
 	{
+		List *told;
+
 		stored_copy(t);
-		t->changed->tts_values[Anum_feed_column_columns - 1] = evidence_name_array(all);
+		told = sql_name_list(t->changed->tts_values[Anum_feed_column_columns - 1]);
+		t->changed->tts_values[Anum_feed_column_columns - 1] =
+			evidence_name_array(list_concat(told, names));
 		stored_update(t);
 	}
 	else
@@ -155,19 +176,18 @@ add_names(Feed *feed, List *names)
 		memset(t->changed->tts_isnull, true, RelationGetDescr(rel)->natts * sizeof(bool));
 		memset(t->changed->tts_isnull, false, Natts_feed_column * sizeof(bool));
 		t->changed->tts_values[Anum_feed_column_subscription - 1] = ObjectIdGetDatum(subscription());
-		t->changed->tts_values[Anum_feed_column_relid - 1] = ObjectIdGetDatum(feed->relid);
-		t->changed->tts_values[Anum_feed_column_columns - 1] = evidence_name_array(all);
+		t->changed->tts_values[Anum_feed_column_relid - 1] = ObjectIdGetDatum(relid);
+		t->changed->tts_values[Anum_feed_column_columns - 1] = evidence_name_array(names);
+		t->changed->tts_values[Anum_feed_column_told_by - 1] =
+			FullTransactionIdGetDatum(GetTopFullTransactionId());
 		ExecStoreVirtualTuple(t->changed);
 		stored_insert(t);
 	}
 	stored_close(t);
 	table_close(rel, NoLock);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	list_free_deep(feed->names);
-	feed->names = NIL;
-	foreach(lc, all)
-		feed->names = lappend(feed->names, pstrdup(lfirst(lc)));
-	MemoryContextSwitchTo(old);
+	feed_edited();
+	/* this session forgets, and sees the row, from now on */
+	CommandCounterIncrement();
 }
 
 /* Those of the writer's own columns that are not known yet, of the columns that `named` tells. */
@@ -203,32 +223,28 @@ is_copied(const GuardCall *call, const MappedColumn *col)
 void
 feed_see_update(const GuardCall *call)
 {
-	Feed *feed;
 	List *names;
 
 	if (!call->applied || !OidIsValid(subscription()) || !map_is_shared(call->map) ||
 		call->td->tg_updatedcols == NULL)
 		return;
-	feed = feed_of(call->map->home);
-	names = new_names(call, feed, is_updated);
+	names = new_names(call, feed_of(call->map->home), is_updated);
 	if (names != NIL)
-		add_names(feed, names);
+		add_names(call->map->home, names);
 }
 
 /* The first copy of a table inserts its first row: remembers the columns that it copies. */
 void
 feed_see_copy(const GuardCall *call)
 {
-	Feed *feed;
 	List *names;
 
 	if (!call->applied || call->state->rows != 1 || !OidIsValid(subscription()) ||
 		!map_is_shared(call->map) || statement_copying(call->map) == NULL)
 		return;
-	feed = feed_of(call->map->home);
-	names = new_names(call, feed, is_copied);
+	names = new_names(call, feed_of(call->map->home), is_copied);
 	if (names != NIL)
-		add_names(feed, names);
+		add_names(call->map->home, names);
 }
 
 /* A worker inserts a row: is the feed known to publish the column? */

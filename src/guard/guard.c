@@ -240,6 +240,8 @@ guard_amend(FunctionCallInfo fcinfo)
 		outcome_count_row(&call, OPERATION_UPDATE, td->tg_updatedcols, td->tg_trigslot, tuple,
 						  tuple == td->tg_newtuple ? td->tg_newslot : NULL);
 		follow_pins(&call, td->tg_trigslot, tuple);
+		if (tuple != NULL && call.judge)
+			tuple = land_in_row(&call, td->tg_trigslot, tuple);
 	}
 	else if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
@@ -281,7 +283,7 @@ guard_amend(FunctionCallInfo fcinfo)
 			outcome_count_row(&call, OPERATION_INSERT, NULL, NULL, tuple,
 							  tuple == td->tg_trigtuple ? td->tg_trigslot : NULL);
 			if (tuple != NULL && call.judge)
-				tuple = land_in_row(&call, tuple);
+				tuple = land_in_row(&call, NULL, tuple);
 			follow_pins(&call, NULL, tuple);
 		}
 	}

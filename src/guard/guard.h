@@ -69,7 +69,8 @@ extern void land_end_transaction(void);
 extern void land_end_subtransaction(bool aborted);
 
 /* feed.c */
-extern void feed_forget(void);
+extern void feed_forget(Oid relid);
+extern void feed_edited(void);
 
 /* pin_due.c */
 extern int64 pin_end_due(void);
@@ -353,6 +354,7 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement, int level);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
+extern bool land_gives_key(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *row);
 extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
 						 TupleTableSlot *row);
 
@@ -367,10 +369,15 @@ extern RelationMap *land_map(Relation rel);
 extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, ValueInput *inputs,
 						  TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
+extern void
+land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,
+					 TupleTableSlot *filled, List *chosen, const Creator *creator);
+extern void land_record_history(RelationMap *map, TupleDesc desc, const Writer *writer,
+								TupleTableSlot *row, TupleTableSlot *filled, List *chosen);
 extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */
-extern HeapTuple land_in_row(GuardCall *call, HeapTuple tuple);
+extern HeapTuple land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple);
 
 /* A column of a pinned value in one row. */
 typedef struct PinItem

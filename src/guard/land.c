@@ -203,16 +203,11 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 		collect(call, row, insertion_level(&call->new));
 }
 
-/* A row was updated, maybe to another key.  Both rows are of the call's relation. */
-void
-land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
-			 TupleTableSlot *row)
+/* Did an UPDATE give the row another key?  Both rows are of the call's relation. */
+bool
+land_gives_key(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *row)
 {
-	bool changed = false;
-
-	if (!map_is_shared(call->map) || !map_updates_key(call->map, named))
-		return;
-	for (int i = 0; i < call->map->nkey_attrs && !changed; i++)
+	for (int i = 0; i < call->map->nkey_attrs; i++)
 	{
 		AttrNumber attnum = call->map->key_attrs[i];
 		ValueType type =
@@ -222,9 +217,19 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 		Datum was = slot_getattr(stored, attnum, &wnull);
 		Datum is = slot_getattr(row, attnum, &inull);
 
-		changed = value_changed(&type, was, wnull, is, inull);
+		if (value_changed(&type, was, wnull, is, inull))
+			return true;
 	}
-	if (changed)
+	return false;
+}
+
+/* A row was updated, maybe to another key. */
+void
+land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
+			 TupleTableSlot *row)
+{
+	if (map_is_shared(call->map) && map_updates_key(call->map, named) &&
+		land_gives_key(call, stored, row))
 		collect(call, row, -1);
 }
 

@@ -75,9 +75,13 @@ land_settled(const RelationMap *map, Jsonb *key)
 	}
 }
 
-/* What the creator brought into columns that take another value is kept out, and is evidence. */
-static void
-record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+/*
+ * What the creator brought into columns that take another value is kept out, and is
+ * evidence.  row: without the values that land, filled: with them.
+ */
+void
+land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,
+					 TupleTableSlot *filled, List *chosen, const Creator *creator)
 {
 	ConflictSet set = {0};
 	Evidence e = {0};
@@ -89,17 +93,18 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 	{
 		const Landed *landed = lfirst(lc);
 		MappedColumn *col = landed->col;
-		const char *owner = map_owner(map, col, t->slot);
+		const char *owner = map_owner(map, col, row);
 		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
-		Datum value = slot_getattr(t->slot, col->attnum, &isnull);
+		bool fnull;
+		Datum value = slot_getattr(row, col->attnum, &isnull);
+		Datum final = slot_getattr(filled, col->attnum, &fnull);
 
 		if (isnull || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
 			(standard->constant &&
 			 !value_changed(&col->type, value, false, standard->value, standard->isnull)) ||
-			!value_changed(&col->type, value, isnull, t->changed->tts_values[col->attnum - 1],
-						   t->changed->tts_isnull[col->attnum - 1]))
+			!value_changed(&col->type, value, isnull, final, fnull))
 			continue;
 		set.items[set.n].col = col;
 		set.items[set.n].owner = owner;
@@ -108,15 +113,15 @@ record_replaced(RelationMap *map, StoredTable *t, List *chosen, const Creator *c
 	if (set.n == 0)
 		return;
 	e.map = map;
-	e.desc = RelationGetDescr(t->rel);
-	e.writer = statement_writer();
+	e.desc = desc;
+	e.writer = writer;
 	e.system = creator->system;
 	e.operation = OPERATION_UPDATE;
 	e.outcome = VERDICT_KEEP;
 	e.conflicts = &set;
-	e.stored = t->changed;
-	e.proposed = t->slot;
-	e.final = t->changed;
+	e.stored = filled;
+	e.proposed = row;
+	e.final = filled;
 	evidence_record(&e);
 }
 
@@ -141,9 +146,10 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 	ExecDropSingleTupleTableSlot(row);
 }
 
-/* A value that landed is a write of its system in the history of the row. */
-static void
-record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+/* A value that landed is a write of its system in the history of the row, see land_record_replaced(). */
+void
+land_record_history(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,
+					TupleTableSlot *filled, List *chosen)
 {
 	List *systems = NIL;
 	ListCell *lc;
@@ -152,33 +158,32 @@ record_history(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		return;
 	foreach(lc, chosen)
 	{
-		const char *owner = map_owner(map, ((Landed *) lfirst(lc))->col, t->slot);
+		const char *owner = map_owner(map, ((Landed *) lfirst(lc))->col, row);
 
 		if (owner != NULL && !names_contain(systems, owner))
 			systems = lappend(systems, unconstify(char *, owner));
 	}
 	foreach(lc, systems)
 	{
-		TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
+		TupleTableSlot *part = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 		ListCell *lc2;
 
 		/* the row with the values of this system alone */
-		ExecCopySlot(row, t->slot);
+		slot_getallattrs(filled);
+		ExecCopySlot(part, row);
 		foreach(lc2, chosen)
 		{
 			MappedColumn *col = ((Landed *) lfirst(lc2))->col;
-			const char *owner = map_owner(map, col, t->slot);
+			const char *owner = map_owner(map, col, row);
 
 			if (owner == NULL || strcmp(owner, lfirst(lc)) != 0)
 				continue;
-			row->tts_values[col->attnum - 1] = t->changed->tts_values[col->attnum - 1];
-			row->tts_isnull[col->attnum - 1] = t->changed->tts_isnull[col->attnum - 1];
+			part->tts_values[col->attnum - 1] = filled->tts_values[col->attnum - 1];
+			part->tts_isnull[col->attnum - 1] = filled->tts_isnull[col->attnum - 1];
 		}
-		evidence_history(map, RelationGetDescr(t->rel), statement_writer(), lfirst(lc), t->slot,
-						 row);
-		ExecDropSingleTupleTableSlot(row);
+		evidence_history(map, desc, writer, lfirst(lc), row, part);
+		ExecDropSingleTupleTableSlot(part);
 	}
-	record_derived(map, t, chosen, creator);
 }
 
 /*
@@ -244,9 +249,13 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 	}
 	if (any)
 	{
-		record_replaced(map, t, chosen, creator);
+		TupleDesc desc = RelationGetDescr(rel);
+
+		land_record_replaced(map, desc, statement_writer(), t->slot, t->changed, chosen, creator);
 		check_written(map, t, chosen, stored_update(t), changes);
-		record_history(map, t, chosen, creator);
+		land_record_history(map, desc, statement_writer(), t->slot, t->changed, chosen);
+		if (map->history != NULL)
+			record_derived(map, t, chosen, creator);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);

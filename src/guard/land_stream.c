@@ -1,7 +1,7 @@
 /*
  * land_stream.c
- *		Waiting values land in a row that a replication worker inserts: BEFORE puts them
- *		into the row itself.
+ *		Waiting values land in a row that a replication worker inserts, or gives another
+ *		key: BEFORE puts them into the row itself.
  *
  * What would violate a constraint stays out, so that no stream stops: it is tried
  * again, value by value, at the end of the transaction (land.c).  So is all that waits
@@ -36,9 +36,50 @@ typedef struct Filling
 	Relation rel;
 	HeapTuple tuple;
 	List *chosen;
+	ItemPointerData old; /* the version of the row that an UPDATE replaces; invalid: none */
+	bool fits;
 } Filling;
 
-/* Puts the values into the row, and checks that it can be inserted; false: it cannot. */
+/* May the values that land change what the index contains of the row? */
+static bool
+concerns(const Filling *f, const IndexInfo *index)
+{
+	TupleDesc desc = RelationGetDescr(f->rel);
+
+	if (index->ii_Expressions != NIL || index->ii_Predicate != NIL)
+		return true;
+	for (int i = 0; i < index->ii_NumIndexKeyAttrs; i++)
+	{
+		AttrNumber attnum = index->ii_IndexAttrNumbers[i];
+		ListCell *lc;
+
+		if (TupleDescAttr(desc, attnum - 1)->attgenerated != '\0')
+			return true;
+		foreach(lc, f->chosen)
+			if (((Landed *) lfirst(lc))->col->attnum == attnum)
+				return true;
+	}
+	return false;
+}
+
+/* Would the row violate a unique index or exclusion constraint because of what lands? */
+static bool
+violates(const Filling *f, StoredTable *t, TupleTableSlot *slot, int i)
+{
+	Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
+	ItemPointerData conflict;
+
+	if (!(index->indisunique || index->indisexclusion) || !index->indimmediate ||
+		!index->indisready || !concerns(f, t->rri->ri_IndexRelationInfo[i]) ||
+		compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
+									   list_make1_oid(index->indexrelid)))
+		return false;
+	/* the version of the row that an UPDATE replaces is no other row */
+	return index->indisexclusion || !ItemPointerIsValid(&f->old) ||
+		   !ItemPointerEquals(&conflict, unconstify(ItemPointerData *, &f->old));
+}
+
+/* Puts the values into the row, and checks that it can be written; false: it cannot. */
 static bool
 fill_row(void *arg)
 {
@@ -46,9 +87,7 @@ fill_row(void *arg)
 	TupleDesc desc = RelationGetDescr(f->rel);
 	StoredTable *t = stored_open(f->rel, NULL);
 	TupleTableSlot *slot;
-	ItemPointerData conflict;
 	ListCell *lc;
-	bool fits = true;
 
 	foreach(lc, f->chosen)
 	{
@@ -73,17 +112,12 @@ fill_row(void *arg)
 		ExecConstraints(t->rri, full, t->estate);
 		ExecDropSingleTupleTableSlot(full);
 	}
-	for (int i = 0; i < t->rri->ri_NumIndices && fits; i++)
-	{
-		Form_pg_index index = t->rri->ri_IndexRelationDescs[i]->rd_index;
-
-		if ((index->indisunique || index->indisexclusion) && index->indimmediate && index->indisready)
-			fits = compat_check_index_constraints(t->rri, slot, t->estate, &conflict,
-												  list_make1_oid(index->indexrelid));
-	}
+	f->fits = true;
+	for (int i = 0; i < t->rri->ri_NumIndices && f->fits; i++)
+		f->fits = !violates(f, t, slot, i);
 	ExecDropSingleTupleTableSlot(slot);
 	stored_close(t);
-	return fits;
+	return f->fits;
 }
 
 /* What the stream brought into columns that take another value is kept out. */
@@ -121,18 +155,20 @@ record_replaced(GuardCall *call, HeapTuple brought, HeapTuple filled, List *chos
 }
 
 /*
- * BEFORE INSERT of a row that a worker creates: returns the row with the values that
- * wait for it.
+ * BEFORE INSERT of a row that a worker creates, or BEFORE a row is written that it gives
+ * another key: returns the row with the values that wait for it.  stored: the row as it
+ * was, its tts_tid not valid where it was in another partition; NULL: it is created.
  */
 HeapTuple
-land_in_row(GuardCall *call, HeapTuple tuple)
+land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 {
 	Relation rel = call->td->tg_relation;
 	RelationMap *map = call->map;
 	Creator creator = {unconstify(char *, call->system), call->circumstances.steward,
-					   call->moment->default_policy, insertion_level(&call->new)};
-	Filling f = {rel, tuple, NIL};
+					   call->moment->default_policy, -1};
+	Filling f = {.rel = rel, .tuple = tuple};
 	TupleTableSlot *row;
+	TupleTableSlot *filled;
 	TransactionId pending;
 	List *waiting;
 	ListCell *lc;
@@ -142,16 +178,24 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	if (call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
 		!evidence_can_wait(map))
 		return tuple;
+	if (stored == NULL)
+		creator.level = insertion_level(&call->new);
 	if (!map->waits)
 	{
-		land_expect(map, call->moment, call->writer, NULL, insertion_level(&call->new));
+		/* of an UPDATE, land_updated() has the key */
+		if (stored == NULL)
+			land_expect(map, call->moment, call->writer, NULL, creator.level);
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);
-	land_row(call, row);
-	if (!call->applied || trigger_list_others_fire_later(call->td, TRIGGER_TYPE_INSERT))
+	if (stored == NULL)
+		land_row(call, row);
+	if (!call->applied || (stored != NULL && !land_gives_key(call, stored, row)) ||
+		trigger_list_others_fire_later(call->td, TRIGGER_FIRED_BY_UPDATE(call->td->tg_event)
+													 ? TRIGGER_TYPE_UPDATE
+													 : TRIGGER_TYPE_INSERT))
 	{
-		/* whether the row comes to be, and with what, is known later: land_row() has its key */
+		/* whether the row comes to be, and with what, is known later: its key is collected */
 		ExecDropSingleTupleTableSlot(row);
 		return tuple;
 	}
@@ -159,10 +203,12 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	{
 		waiting =
 			evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
-		if (!TransactionIdIsValid(pending))
+		/* whoever adds to it from now on finds the row */
+		if (!TransactionIdIsValid(pending) && evidence_hold(waiting))
 			break;
 		CHECK_FOR_INTERRUPTS();
-		XactLockTableWait(pending, NULL, NULL, XLTW_None);
+		if (TransactionIdIsValid(pending))
+			XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
 	if (waiting != NIL)
 	{
@@ -170,10 +216,16 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 		f.chosen =
 			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen, row);
 	}
-	ExecDropSingleTupleTableSlot(row);
-	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL)
-		return tuple; /* land_row() tries again what does not fit */
-	row = conflicts_slot(rel, f.tuple);
+	ItemPointerSetInvalid(&f.old);
+	if (stored != NULL)
+		f.old = stored->tts_tid;
+	if (f.chosen == NIL || subxact_trial(fill_row, &f) != NULL || !f.fits)
+	{
+		/* the end of the transaction tries again what does not fit */
+		ExecDropSingleTupleTableSlot(row);
+		return tuple;
+	}
+	filled = conflicts_slot(rel, f.tuple);
 	t = evidence_open();
 	foreach(lc, waiting)
 	{
@@ -192,9 +244,17 @@ land_in_row(GuardCall *call, HeapTuple tuple)
 	{
 		MappedColumn *col = ((Landed *) lfirst(lc))->col;
 
-		activity_value(map, map_owner(map, col, row), col);
+		activity_value(map, map_owner(map, col, filled), col);
 	}
+	if (stored == NULL)
+		record_replaced(call, tuple, f.tuple, f.chosen);
+	else
+	{
+		land_record_replaced(map, RelationGetDescr(rel), call->writer, row, filled, f.chosen,
+							 &creator);
+		land_record_history(map, RelationGetDescr(rel), call->writer, row, filled, f.chosen);
+	}
+	ExecDropSingleTupleTableSlot(filled);
 	ExecDropSingleTupleTableSlot(row);
-	record_replaced(call, tuple, f.tuple, f.chosen);
 	return f.tuple;
 }

@@ -160,7 +160,7 @@ find_removed(void *arg)
 	TupleTableSlot *key = MakeSingleTupleTableSlot(RelationGetDescr(r->rel), &TTSOpsVirtual);
 	TupleTableSlot *found = table_slot_create(r->rel, NULL);
 
-	land_fill_key(r->map, r->rel, r->pin->key, key);
+	land_fill_key(r->map, r->rel, r->pin->key, NULL, key);
 	r->there = stored_find(r->rel, r->map->key_index, key, found, false);
 	ExecDropSingleTupleTableSlot(found);
 	ExecDropSingleTupleTableSlot(key);

@@ -404,19 +404,22 @@ COMMENT ON COLUMN ownership.handover.note IS 'Free text.';
 COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field. NULL: it was not yet.';
 
 /*
- * The columns that the stream of a subscription was seen to publish.  pg_dump leaves
- * it out: OIDs mean nothing in another database.
+ * The columns that the stream of a subscription was seen to publish.  Each transaction
+ * that tells some has a row of its own: several workers never wait for each other.
+ * pg_dump leaves it out: OIDs mean nothing in another database.
  */
 CREATE TABLE ownership.feed_column (
 	subscription	oid NOT NULL,
 	relid			oid NOT NULL,
 	columns			name[] NOT NULL,
-	PRIMARY KEY (subscription, relid)
+	told_by			xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	PRIMARY KEY (subscription, relid, told_by)
 );
 COMMENT ON TABLE ownership.feed_column IS 'Internal: the columns that a subscription is known to publish of a table.';
 COMMENT ON COLUMN ownership.feed_column.subscription IS 'OID of the subscription.';
 COMMENT ON COLUMN ownership.feed_column.relid IS 'OID of the table in this database.';
 COMMENT ON COLUMN ownership.feed_column.columns IS 'Names of the columns.';
+COMMENT ON COLUMN ownership.feed_column.told_by IS 'Transaction in which the subscription was seen to publish them.';
 
 /*
  * Reads and writes that were seen; the background worker writes them.  pg_dump

@@ -338,6 +338,14 @@ sub suppressed
 	return $self->fires($t, $writer) && $self->within($row, $t->{table}) && $t->{holds}->($row);
 }
 
+# Does a user's trigger fire after the guard's when a worker writes the row?
+sub fires_later
+{
+	my ($self, $writer, $row, $event) = @_;
+	my $t = $self->{suppress};
+	return $self->{with}{switches} || ($event eq 'INSERT' && $t && $t->{late} && $self->fires($t, $writer) && $self->within($row, $t->{table}));
+}
+
 sub triggers_sql
 {
 	my ($self) = @_;

@@ -343,11 +343,12 @@ sub insert
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
-	$self->fill($s, \%final, \%named) if $self->writer($s)->{worker};
+	my $in_row = $self->writer($s)->{worker} && !$r->fires_later($self->writer($s), \%final, 'INSERT');
+	$self->fill($s, \%final, \%named) if $in_row;
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
 	$self->follow_pins($s, undef, \%final);
-	$self->made($s, \%final) if !$self->writer($s)->{worker} && !$s->{start};
+	$self->made($s, \%final) if !$in_row && !$s->{start};
 	$self->after($s, \%final);
 	return;
 }
@@ -474,8 +475,10 @@ sub update
 		$self->{moved}{ $stored->{rid} } = 1;
 		$final{rid} = ++$serial;
 	}
+	my $in_row = $self->writer($s)->{worker} && !$r->fires_later($self->writer($s), \%final, $halves ? 'INSERT' : 'UPDATE');
+	if ($was ne $is && $in_row) { $self->take($s, \%final); }
+	elsif ($was ne $is) { $self->made($s, \%final); }
 	# a worker skips an UPDATE of which nothing is left
-	$self->made($s, \%final) if $was ne $is;
 	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
 }

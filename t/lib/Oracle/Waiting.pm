@@ -279,7 +279,35 @@ sub land_in
 	my ($self, $s, $key) = @_;
 	my $r = $self->{round};
 	my $row = $self->{rows}{$key};
-	my @waiting = $row ? $self->waiting_for($key) : ();
+	my ($new, %chosen) = $row ? $self->landed($s, $row) : ();
+	return if !$new;
+	$new->{stamped} = ($row->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+	$self->side_trigger($s, $new, 1);
+	$new->{version} = ++$serial + 1e9;
+	$self->{rows}{$key} = $new;
+	$self->history_of_landing($s, $row, $new, %chosen);
+	$self->after($s, $new);
+	return;
+}
+
+# A worker gives a row another key: it takes what waits for that.
+sub take
+{
+	my ($self, $s, $row) = @_;
+	my ($new, %chosen) = $self->waits($s) ? $self->landed($s, $row) : ();
+	return if !$new;
+	$self->history_of_landing($s, { %$row }, $new, %chosen);
+	$row->{$_} = $new->{$_} for keys %chosen;
+	return;
+}
+
+# What waits for a row is resolved.  Returns the row with it, and what it takes; nothing
+# where it does not change.
+sub landed
+{
+	my ($self, $s, $row) = @_;
+	my $r = $self->{round};
+	my @waiting = $self->waiting_for($r->key_of($row));
 	return if !@waiting;
 	my %chosen = $self->sift($s, $row, $self->choose($s, $row, @waiting));
 	my @columns = sort keys %chosen;
@@ -290,13 +318,7 @@ sub land_in
 	my @kept = $self->replaced($s, sub { $self->brought($s, $_[0], $row) }, $row, \%new, @columns);
 	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
-	$new{stamped} = ($row->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
-	$self->side_trigger($s, \%new, 1);
-	$new{version} = ++$serial + 1e9;
-	$self->{rows}{$key} = \%new;
-	$self->history_of_landing($s, $row, \%new, %chosen);
-	$self->after($s, \%new);
-	return;
+	return (\%new, %chosen);
 }
 
 # It is a write of the systems whose values these are; what triggers derive is the creator's.
