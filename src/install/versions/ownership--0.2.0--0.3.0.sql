@@ -597,7 +597,7 @@ Returns one row for each copy:
 - rows_differing: Number of rows that differ.
 - problem: Why the copy was not compared. NULL: it was.';
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
-'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
+'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough. Of a group (field.column_group) it writes all columns that a copy''s table has, or none.
 Arguments:
 - field: The field, as entity.name. If it has one copy, the function writes nothing.
 - dry_run: true: the function writes nothing and only counts. Default: false.
@@ -653,7 +653,7 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. A group (field.column_group) goes back whole, or stays. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
 - since: Begin of the period in which the writes were recorded.
