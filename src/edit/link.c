@@ -80,18 +80,6 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 					  "Insert it into ownership.field first, or assign one of its columns.");
 }
 
-/* The column_group of a field; NULL: none. */
-static char *
-group_of(const char *entity, const char *field)
-{
-	const char *keys[2] = {entity, field};
-	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
-	char *group = catalog_next(scan) ? catalog_text(scan, Anum_field_column_group) : NULL;
-
-	catalog_end(scan);
-	return group;
-}
-
 /* A column becomes a copy of the field: a notice tells if that takes it out of its group. */
 static void
 report_left_group(const char *schema, const char *table, const char *column, const char *entity,
@@ -102,11 +90,10 @@ report_left_group(const char *schema, const char *table, const char *column, con
 	char *old;
 	char *new;
 
-	if (!field_knows_settings() ||
-		!lookup_mapped_field(schema, table, column, &old_entity, &old_field))
+	if (!lookup_mapped_field(schema, table, column, &old_entity, &old_field))
 		return;
-	old = group_of(old_entity, old_field);
-	new = group_of(entity, field);
+	old = field_group(old_entity, old_field);
+	new = field_group(entity, field);
 	if (old == NULL || (new != NULL &&strcmp(old_entity, entity) == 0 && strcmp(old, new) == 0))
 		return;
 	ereport(NOTICE,
