@@ -159,6 +159,12 @@ COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system:
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 
+CREATE FUNCTION ownership.field_renamed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_field_renamed' LANGUAGE C;
+COMMENT ON FUNCTION ownership.field_renamed() IS 'Trigger on ownership.field: renames the field in ownership.handover.';
+CREATE TRIGGER field_renamed AFTER UPDATE OF entity, name ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.field_renamed();
+
 CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
@@ -324,6 +330,6 @@ COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks tha
 
 /* they write tables that no role may write: triggers on other tables must not use them */
 REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),
-	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
+	ownership.field_renamed(), ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
 GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.bound_schema, ownership.left_off, ownership.former_table, ownership.former_column,
 	ownership.ddl_risk TO PUBLIC;

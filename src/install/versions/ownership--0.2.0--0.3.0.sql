@@ -772,6 +772,12 @@ COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, a
 COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
 COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
+CREATE FUNCTION ownership.field_renamed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_field_renamed' LANGUAGE C;
+COMMENT ON FUNCTION ownership.field_renamed() IS 'Trigger on ownership.field: renames the field in ownership.handover.';
+CREATE TRIGGER field_renamed AFTER UPDATE OF entity, name ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.field_renamed();
+REVOKE ALL ON FUNCTION ownership.field_renamed() FROM PUBLIC;
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition, and looks for what DROP takes along.';
