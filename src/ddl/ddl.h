@@ -54,6 +54,9 @@ typedef struct Task
 	bool extension;	  /* the guard is created as the extension's owner */
 } Task;
 
+/* key_types.c */
+extern void follow_key_types(Oid relid, const TablePlace *place);
+
 /* queue.c */
 extern void
 queue_add(Oid classid, Oid objid, const TablePlace *was, bool arrived, bool guard, List *fresh);

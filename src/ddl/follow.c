@@ -136,17 +136,39 @@ looks_like(Oid relid, const Binding *other)
 	return here > 0 && 2 * here >= there;
 }
 
+/* Has a column of the table another type than in the table before it? */
+static bool
+has_other_types(Oid relid, const Binding *before)
+{
+	ListCell *lc;
+
+	if (before == NULL || before->types == NIL)
+		return false;
+	foreach(lc, before->columns)
+	{
+		AttrNumber attnum = get_attnum(relid, lfirst(lc));
+
+		if (attnum > 0 && foreach_current_index(lc) < list_length(before->types) &&
+			get_atttype(relid, attnum) != list_nth_oid(before->types, foreach_current_index(lc)))
+			return true;
+	}
+	return false;
+}
+
 /* A table got a name on the map: bind it, and guard it if the table before it was guarded. */
 static void
 table_takes(Oid relid, const TablePlace *place)
 {
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
+	bool retyped = has_other_types(relid, before);
 
 	lost_report(place, place);
 	bind_schema(place->schema);
 	bind_table(place->schema, place->table, relid,
 			   before != NULL ? before->guarded : place_carries_guard(relid));
+	if (retyped)
+		follow_key_types(relid, place);
 	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
@@ -156,14 +178,23 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 {
 	Binding *before = binding_named(from->schema, from->table);
 	List *fresh = new_columns(relid, before);
+	bool retyped = has_other_types(relid, before);
 
 	if (before != NULL && OidIsValid(before->relid) && get_rel_name(before->relid) != NULL)
 		lost_with_table(before->relid, to);
 	lost_report(from, to);
 	if (before != NULL && OidIsValid(before->relid))
 		queue_add(RelationRelationId, before->relid, from, false, true, NIL);
+	else
+		rename_evidence(from, to); /* that table is gone: nothing else will bring it here */
 	rename_on_map(from, to);
 	bind_table(to->schema, to->table, relid, before != NULL && before->guarded);
+	if (retyped)
+	{
+		/* evidence has one of the names until the commit */
+		follow_key_types(relid, from);
+		follow_key_types(relid, to);
+	}
 	if (before != NULL)
 		rename_in_filters(relid, to, from->table, NIL);
 	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
@@ -382,6 +413,7 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 			&q);
 	rename_pins(gone, twin);
 	rename_evidence(gone, twin);
+	follow_key_types(place_find_table(twin->schema, twin->table), twin);
 	lost_report(gone, twin);
 }
 

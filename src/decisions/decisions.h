@@ -128,6 +128,7 @@ typedef struct Write
 	List *columns; /* of char * */
 	Jsonb *stored;
 	Jsonb *proposed;
+	bool left; /* a later write gave the row with this key another one */
 } Write;
 
 /* The writes of one row, the latest first. */
@@ -141,6 +142,7 @@ typedef struct RowWrites
 
 /* writes.c */
 extern List *decision_load_writes(const char *system, TimestampTz since, TimestampTz until);
+extern Jsonb *decision_key_now(const RowWrites *row, const Write *e, TimestampTz since);
 
 /* A column of a row, while its writes unwind. */
 typedef struct Unwinding
@@ -160,16 +162,19 @@ typedef struct Unwinding
 typedef struct Unwound
 {
 	const RowWrites *row;
+	TimestampTz since; /* writes and changes of keys from then on are known */
 	Oid relid;
 	bool dry_run;
 	/* what unwind_row() finds */
-	bool creates;	   /* the row is created again */
-	int64 created_by;  /* id of the DELETE that is undone */
-	List *columns;	   /* of Unwinding * */
-	List *missing;	   /* char *, columns that do not exist any more */
-	List *missing_in;  /* Write *, for each of them */
-	const char *whole; /* why the row as a whole is skipped; NULL: it is not */
-	int64 whole_id;	   /* id of the evidence of that */
+	bool creates;		/* the row is created again */
+	int64 created_by;	/* id of the DELETE that is undone */
+	List *columns;		/* of Unwinding * */
+	List *missing;		/* char *, columns that do not exist any more */
+	List *missing_in;	/* Write *, for each of them */
+	const char *whole;	/* why the row as a whole is skipped; NULL: it is not */
+	int64 whole_id;		/* id of the evidence of that */
+	Jsonb *elsewhere;	/* the key that the row of a write has now; another row has its key */
+	int64 elsewhere_id; /* id of that write, the latest */
 	/* for unwind.c */
 	List *stops; /* where groups stop */
 	bool again;	 /* a group stops earlier than the writes were undone */

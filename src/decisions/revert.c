@@ -139,6 +139,10 @@ report_row(Revert *run, const ErrorData *error)
 	}
 	if (row->whole != NULL)
 		put_row(run, NULL, row->whole_id, NULL, NULL, false, row->whole);
+	if (row->elsewhere != NULL)
+		put_row(run, NULL, row->elsewhere_id, NULL, NULL, false,
+				psprintf("The row has another key since, %s, and another row has this one.",
+						 JsonbToCString(NULL, &row->elsewhere->root, VARSIZE(row->elsewhere))));
 }
 
 static void
@@ -166,6 +170,7 @@ revert_writes_of_row(Revert *run)
 	row->columns = row->missing = row->missing_in = NIL;
 	row->creates = false;
 	row->whole = NULL;
+	row->elsewhere = NULL;
 	if (!OidIsValid(row->relid))
 	{
 		put_row(run, NULL, e->id, NULL, NULL, false, "The table does not exist.");
@@ -204,6 +209,7 @@ ownership_revert(PG_FUNCTION_ARGS)
 	level = sql_pin_search_path();
 	if (!run.row.dry_run)
 		decision_require_decider();
+	run.row.since = PG_GETARG_TIMESTAMPTZ(1);
 	rows = decision_load_writes(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	if (rows == NIL)
 		require_system(system);

@@ -312,6 +312,25 @@ is_same_write(const Unwound *run, const Write *later, const Write *e)
 	return false;
 }
 
+/* Was the write one of another row than the one that has the key now? */
+static bool
+is_elsewhere(Unwound *run, const Write *e, int rows)
+{
+	Jsonb *key;
+
+	if (!e->left || rows == 0)
+		return false;
+	key = decision_key_now(run->row, e, run->since);
+	if (compareJsonbContainers(&key->root, &run->row->row_key->root) == 0)
+		return false;
+	if (run->elsewhere == NULL && e->source != WRITE_OF_OTHERS)
+	{
+		run->elsewhere = key;
+		run->elsewhere_id = e->id;
+	}
+	return true;
+}
+
 /* Goes through the row's writes once. */
 static void
 unwind_once(Unwound *run)
@@ -324,6 +343,7 @@ unwind_once(Unwound *run)
 	run->whole = NULL;
 	run->creates = false;
 	run->again = false;
+	run->elsewhere = NULL;
 	run->missing = NIL;
 	run->missing_in = NIL;
 	foreach(lc, run->row->writes)
@@ -333,6 +353,8 @@ unwind_once(Unwound *run)
 		if (!is_same_write(run, later, e))
 			at++;
 		later = e;
+		if (is_elsewhere(run, e, rows))
+			continue;
 		if (e->source == WRITE_OF_OTHERS)
 		{
 			if (rows == 1)

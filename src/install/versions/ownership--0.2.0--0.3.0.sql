@@ -1185,7 +1185,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		concat_ws(' ', format('%s %s for rows of %s since %s.', CASE w.waiting WHEN 1 THEN '1 value' ELSE w.waiting || ' values' END
 				|| coalesce(' of ' || w.system, ''), CASE w.waiting WHEN 1 THEN 'waits' ELSE 'wait' END,
 				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
-			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
+			CASE WHEN w.problems > 0 THEN format('%s could not be written%s.',
 				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
 				CASE WHEN has_table_privilege('ownership.conflict', 'SELECT')
 					THEN coalesce(': ' || rtrim(ownership.waiting_problem(w.table_schema, w.table_name, w.system), '.'), '') ELSE '' END) END),
