@@ -55,6 +55,8 @@ static const struct
 	 TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "row_owner"},
 	{"group_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "field"},
 	{"group_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "domain"},
+	{"history_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "field"},
+	{"history_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "domain"},
 	{"pattern_readers", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "system"},
 	{"field_renamed", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "field"},
 	{"sheet_row", TRIGGER_TYPE_INSTEAD | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "sheet"},

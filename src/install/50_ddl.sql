@@ -211,7 +211,7 @@ AS 'MODULE_PATHNAME', 'ownership_ddl_drop' LANGUAGE C;
 COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
 
 CREATE EVENT TRIGGER ownership_start ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TYPE')
 	EXECUTE FUNCTION ownership.ddl_start();
 /* ALTER INDEX renames tables, too */
 CREATE EVENT TRIGGER ownership_end ON ddl_command_end
@@ -227,7 +227,7 @@ CREATE EVENT TRIGGER ownership_drop ON sql_drop
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP and DETACH: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 

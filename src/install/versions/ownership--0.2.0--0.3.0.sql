@@ -38,7 +38,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - observe: The guard lets it through and records it as evidence.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
-COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
@@ -247,6 +247,16 @@ CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE ON ownership.field 
 	FOR EACH ROW WHEN (NEW.column_group IS NOT NULL) EXECUTE FUNCTION ownership.group_check();
 CREATE CONSTRAINT TRIGGER group_check AFTER UPDATE ON ownership.domain DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW WHEN (NEW.policy IS DISTINCT FROM OLD.policy) EXECUTE FUNCTION ownership.group_check();
+
+CREATE FUNCTION ownership.history_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_history_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.history_check() IS 'Trigger on ownership.field and ownership.domain: refuses a field with a history in a sensitive domain.';
+REVOKE ALL ON FUNCTION ownership.history_check() FROM PUBLIC;
+CREATE TRIGGER history_check AFTER INSERT OR UPDATE ON ownership.field
+	FOR EACH ROW WHEN (NEW.history AND NEW.domain IS NOT NULL) EXECUTE FUNCTION ownership.history_check();
+CREATE TRIGGER history_check AFTER UPDATE ON ownership.domain
+	FOR EACH ROW WHEN (NEW.sensitive AND NOT OLD.sensitive) EXECUTE FUNCTION ownership.history_check();
 
 /* Comments describe arguments, results and columns. */
 
@@ -786,10 +796,10 @@ COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped
 /* the tags of an event trigger cannot be altered */
 DROP EVENT TRIGGER ownership_start;
 CREATE EVENT TRIGGER ownership_start ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TYPE')
 	EXECUTE FUNCTION ownership.ddl_start();
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP and DETACH: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
@@ -1138,13 +1148,17 @@ CREATE TABLE ownership.replaced_table (
 	system			text NOT NULL,
 	columns			text[] NOT NULL,
 	replaced		boolean NOT NULL DEFAULT false,
-	PRIMARY KEY (table_schema, table_name, system)
+	bounds			text NOT NULL DEFAULT '',
+	part			oid NOT NULL DEFAULT 0,
+	PRIMARY KEY (table_schema, table_name, system, bounds)
 );
 COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
 COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
 COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.bounds IS 'Of a partition: OID of the table above it, and its bounds. Empty: it is about the whole table.';
+COMMENT ON COLUMN ownership.replaced_table.part IS 'OID of the table or partition that had the values.';
 COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
 CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.replaced_table
 	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
@@ -1170,8 +1184,8 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
-			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
+		format('%s %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
+			CASE r.bounds WHEN '' THEN 'Table' ELSE 'A partition of' END, ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
