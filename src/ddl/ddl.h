@@ -56,6 +56,7 @@ typedef struct Task
 } Task;
 
 /* key_types.c */
+extern bool follow_has_other_types(Oid relid, const Binding *before);
 extern void follow_key_types(Oid relid, const TablePlace *place);
 
 /* queue.c */

@@ -136,32 +136,13 @@ looks_like(Oid relid, const Binding *other)
 	return here > 0 && 2 * here >= there;
 }
 
-/* Has a column of the table another type than in the table before it? */
-static bool
-has_other_types(Oid relid, const Binding *before)
-{
-	ListCell *lc;
-
-	if (before == NULL || before->types == NIL)
-		return false;
-	foreach(lc, before->columns)
-	{
-		AttrNumber attnum = get_attnum(relid, lfirst(lc));
-
-		if (attnum > 0 && foreach_current_index(lc) < list_length(before->types) &&
-			get_atttype(relid, attnum) != list_nth_oid(before->types, foreach_current_index(lc)))
-			return true;
-	}
-	return false;
-}
-
 /* A table got a name on the map: bind it, and guard it if the table before it was guarded. */
 static void
 table_takes(Oid relid, const TablePlace *place)
 {
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
-	bool retyped = has_other_types(relid, before);
+	bool retyped = follow_has_other_types(relid, before);
 
 	lost_report(place, place);
 	bind_schema(place->schema);
@@ -178,7 +159,7 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 {
 	Binding *before = binding_named(from->schema, from->table);
 	List *fresh = new_columns(relid, before);
-	bool retyped = has_other_types(relid, before);
+	bool retyped = follow_has_other_types(relid, before);
 
 	if (before != NULL && OidIsValid(before->relid) && get_rel_name(before->relid) != NULL)
 		lost_with_table(before->relid, to);

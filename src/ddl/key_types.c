@@ -13,6 +13,7 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "../base/base.h"
@@ -92,6 +93,25 @@ rekey_all(Oid relid, const TablePlace *place, const char *query, const char *upd
 			sql_run(unfit, &q);
 		}
 	}
+}
+
+/* Has a column of the table another type than in the table before it? */
+bool
+follow_has_other_types(Oid relid, const Binding *before)
+{
+	ListCell *lc;
+
+	if (before == NULL || before->types == NIL)
+		return false;
+	foreach(lc, before->columns)
+	{
+		AttrNumber attnum = get_attnum(relid, lfirst(lc));
+
+		if (attnum > 0 && foreach_current_index(lc) < list_length(before->types) &&
+			get_atttype(relid, attnum) != list_nth_oid(before->types, foreach_current_index(lc)))
+			return true;
+	}
+	return false;
 }
 
 /* Columns of a table on the map have other types than before. */
