@@ -222,7 +222,6 @@ land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, 
 	RelationMap *map = call->map;
 	TupleDesc desc = RelationGetDescr(call->td->tg_relation);
 	Creator creator = creator_of(map, call->moment, call->writer);
-	TransactionId pending;
 	TupleTableSlot *row;
 	List *waiting;
 
@@ -230,8 +229,8 @@ land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, 
 		map->pinned != NULL || !evidence_can_wait(map) || !names_key(call))
 		return;
 	row = conflicts_slot(call->td->tg_relation, amended);
-	waiting = evidence_waiting(map, evidence_row_key_of(map, desc, row), &pending);
-	if (waiting != NIL && !TransactionIdIsValid(pending))
+	waiting = land_settled(map, evidence_row_key_of(map, desc, row));
+	if (waiting != NIL)
 	{
 		bool *lands = palloc0(set->n * sizeof(bool));
 		List *chosen;

@@ -337,6 +337,7 @@ sub insert
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
+	@kept = $self->not_landing($s, \%row, \%final, @kept);
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
