@@ -38,6 +38,13 @@ SELECT resolved_at = :'decided' AND resolved_by = :'by' AS same FROM ownership.c
 ALTER TABLE shop.item RENAME price TO amount;
 ALTER TABLE shop.item RENAME sku TO "Article";
 SELECT * FROM named();
+-- a field and an entity: what is planned for the new name at that time stays
+INSERT INTO ownership.handover (entity, field, from_system, to_system, at) VALUES ('shop.item', 'fee', 'sap', 'akeneo', '2030-01-01'), ('shop.item', 'price', 'akeneo', 'sap', '2031-01-01'), ('shop.item', 'sku', 'sap', 'akeneo', '2030-01-01');
+UPDATE ownership.field SET name = 'fee' WHERE name = 'price';
+SELECT entity, field, from_system, at::date FROM ownership.handover ORDER BY at, field, from_system;
+UPDATE ownership.field SET entity = 'item' WHERE entity = 'shop.item';
+SELECT entity, field, from_system, at::date FROM ownership.handover ORDER BY at, entity, field, from_system;
+SELECT entity, field FROM ownership.declared_access UNION SELECT entity, field FROM ownership.mirrored_column ORDER BY 1, 2;
 -- a table: pins at once, evidence at commit
 BEGIN;
 ALTER TABLE shop.item RENAME TO goods;

@@ -240,6 +240,30 @@ RESET ROLE;
 -- a sensitive field has none
 UPDATE ownership.field SET sensitive = true WHERE (entity, name) = ('item', 'price');
 UPDATE ownership.field SET sensitive = true, history = true WHERE (entity, name) = ('item', 'stock');
+-- nor has a field of a sensitive domain, whichever is set later
+INSERT INTO ownership.domain (name, sensitive) VALUES ('secret', true), ('plain', false);
+UPDATE ownership.field SET domain = 'secret' WHERE (entity, name) = ('item', 'price');
+UPDATE ownership.field SET domain = 'plain' WHERE (entity, name) = ('item', 'price');
+UPDATE ownership.domain SET sensitive = true WHERE name = 'plain';
+UPDATE ownership.domain SET title = 'Plain' WHERE name = 'plain';
+INSERT INTO ownership.field (entity, name, domain, history) VALUES ('item', 'pin', 'secret', true);
+INSERT INTO ownership.field (entity, name, domain) VALUES ('item', 'pin', 'secret');
+UPDATE ownership.field SET history = true WHERE (entity, name) = ('item', 'pin');
+SELECT line, problem FROM ownership.import_sheet(E'field,domain\nitem.price,secret\n');
+UPDATE ownership.field SET history = false WHERE (entity, name) = ('item', 'price');
+UPDATE ownership.domain SET sensitive = true WHERE name = 'plain';
+UPDATE ownership.field SET history = true WHERE (entity, name) = ('item', 'price');
+-- what comes past the triggers is recorded in no history
+SET session_replication_role = replica;
+UPDATE ownership.field SET history = true WHERE (entity, name) = ('item', 'price');
+RESET session_replication_role;
+SELECT count(*) FROM ownership.history;
+UPDATE thing SET amount = amount + 1;
+SELECT count(*) FROM ownership.history;
+UPDATE ownership.field SET domain = NULL WHERE (entity, name) = ('item', 'price');
+UPDATE thing SET amount = amount - 1;
+SELECT count(*) > 0 AS some FROM ownership.history WHERE columns @> '{amount}';
+DELETE FROM ownership.history;
 -- the DBA's columns and triggers work; what would make every write fail does not
 ALTER TABLE ownership.history ADD reviewed boolean NOT NULL DEFAULT false;
 ALTER TABLE ownership.history ADD reviewer text NOT NULL;

@@ -427,6 +427,43 @@ RESET ROLE;
 TABLE loose;
 SELECT outcome, row_key, columns, resolution FROM evidence;
 
+-- A creator that sends back what waits for the row has nothing refused: no evidence and no notice; another value is kept out.
+CALL clear();
+CREATE TABLE whole (id int PRIMARY KEY, price numeric, title text DEFAULT '-', size numeric, street text, city text);
+GRANT ALL ON whole TO regress_erp, regress_pim;
+\o /dev/null
+SELECT ownership.assign('whole', '{id,price}', 'erp', policy => 'keep');
+SELECT ownership.assign('whole', '{title,size}', 'pim', policy => 'keep');
+SELECT ownership.assign('whole', '{street,city}', 'pim', policy => 'keep', column_group => 'address');
+\o
+SET ROLE regress_pim;
+INSERT INTO whole (id, title, size, street, city) VALUES (1, 'Chair', 1.50, 'Wall St', 'NY'), (2, 'Table', 2, 'Wall St', 'NY'), (3, 'Lamp', 3, 'Wall St', 'NY');
+SET ROLE regress_erp;
+INSERT INTO whole VALUES (1, 10, 'Chair', 1.5, 'Wall St', 'NY');
+INSERT INTO whole VALUES (2, 20, 'Desk', 2.0, 'Wall St', 'Boston');
+COPY whole FROM stdin;
+3	30	Lamp	3.0	Wall St	NY
+\.
+RESET ROLE;
+SELECT * FROM whole ORDER BY id;
+SELECT outcome, row_key, columns, proposed, resolution FROM evidence;
+-- all is deleted and inserted as it was, in one transaction and in two
+CALL clear();
+SET ROLE regress_erp;
+BEGIN;
+CREATE TEMP TABLE load ON COMMIT DROP AS TABLE whole;
+DELETE FROM whole;
+INSERT INTO whole TABLE load;
+COMMIT;
+CREATE TEMP TABLE load AS TABLE whole;
+DELETE FROM whole;
+MERGE INTO whole w USING load l ON w.id = l.id WHEN NOT MATCHED THEN INSERT VALUES (l.id, l.price + 1, l.title, l.size, l.street, l.city);
+DROP TABLE load;
+RESET ROLE;
+SELECT * FROM whole ORDER BY id;
+SELECT outcome, row_key, columns, proposed, resolution FROM evidence;
+DROP TABLE whole;
+
 DROP EXTENSION ownership CASCADE;
 DROP FUNCTION tell;
 DROP PROCEDURE clear;

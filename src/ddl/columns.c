@@ -156,6 +156,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 	List *generated = b->generated == NIL ? NIL : place_generated_columns(b->relid);
 	Changes c = {.relid = b->relid, .place = place};
 	bool changed = false;
+	bool retyped;
 	int n = Max(list_length(columns), list_length(b->columns));
 
 	for (int i = 0; i < n; i++)
@@ -193,10 +194,11 @@ follow_columns(const Binding *b, const TablePlace *place)
 			}
 		}
 	}
-	/* types may have changed, too */
-	if (changed ||
-		(b->types != NIL && !equal(b->types, place_types(b->relid, list_length(columns)))))
+	retyped = b->types != NIL && !equal(b->types, place_types(b->relid, list_length(columns)));
+	if (changed || retyped)
 		bind_table(b->schema, b->table, b->relid, b->guarded);
+	if (retyped)
+		follow_key_types(b->relid, place);
 	if (!changed)
 		return;
 	if (c.renamed)

@@ -32,6 +32,7 @@ typedef struct Followed
 	bool subscription; /* old and new are a subscription's names, not a schema's */
 	List *dropped;	   /* OIDs of tables */
 	Oid guarded;	   /* the table that got a trigger of the guard; InvalidOid: none */
+	Oid part;		   /* table that became a partition; InvalidOid: none */
 	bool own;		   /* triggers of the extension's own tables may have changed */
 } Followed;
 
@@ -53,6 +54,10 @@ typedef struct Task
 	bool guard;		  /* its triggers are to be checked */
 	bool extension;	  /* the guard is created as the extension's owner */
 } Task;
+
+/* key_types.c */
+extern bool follow_has_other_types(Oid relid, const Binding *before);
+extern void follow_key_types(Oid relid, const TablePlace *place);
 
 /* queue.c */
 extern void
@@ -79,7 +84,17 @@ extern void follow_columns(const Binding *b, const TablePlace *place);
 /* lost.c */
 extern void lost_with_table(Oid relid, const TablePlace *place);
 extern void lost_report(const TablePlace *was, const TablePlace *place);
-extern ErrorData *lost_before_drop(DropStmt *stmt);
+extern void
+lost_record(Oid relid, const TablePlace *mapped, const TablePlace *place, const char *bounds);
+extern void lost_report_bounds(const TablePlace *was, const TablePlace *place, const char *bounds);
+
+/* lost_part.c */
+extern void lost_with_partition(Oid relid);
+extern void lost_report_partition(Oid relid);
+
+/* lost_drop.c */
+extern ErrorData *lost_before_drop(Node *command);
+extern ErrorData *lost_before_detach(Oid parent, Oid child);
 
 /* follow.c */
 extern bool follow_concerns_map(Oid relid, int flags);

@@ -148,8 +148,8 @@ drop_before_attach(void *arg)
 }
 
 /*
- * ddl_start(), event trigger on ddl_command_start: DROP takes values along, which
- * lost.c looks for.  ATTACH PARTITION clones the
+ * ddl_start(), event trigger on ddl_command_start: DROP and DETACH take values along,
+ * which lost.c looks for.  ATTACH PARTITION clones the
  * row triggers of the partitioned table, and fails if the new partition has
  * triggers of those names.  So a guarded table loses its own before it is
  * attached.  If the command fails, that is rolled back with it.
@@ -160,13 +160,22 @@ Datum
 ownership_ddl_start(PG_FUNCTION_ARGS)
 {
 	static const AlterTableType attach[] = {AT_AttachPartition};
+	static const AlterTableType detach[] = {AT_DetachPartition};
 	Node *command = event_command(fcinfo, "ddl_command_start");
 	PartitionCmd *partition = NULL;
 	Oid parent;
 	Oid child;
 
-	if (command != NULL && IsA(command, DropStmt))
-		event_report(lost_before_drop((DropStmt *) command));
+	if (command != NULL && (IsA(command, DropStmt) || IsA(command, DropOwnedStmt)))
+		event_report(lost_before_drop(command));
+	/* DETACH CONCURRENTLY is several transactions */
+	if (command != NULL && IsA(command, AlterTableStmt) &&
+		has_subcommand((AlterTableStmt *) command, detach, lengthof(detach), &partition) &&
+		partition != NULL && !partition->concurrent)
+		event_report(lost_before_detach(RangeVarGetRelid(((AlterTableStmt *) command)->relation,
+														 NoLock, true),
+										RangeVarGetRelid(partition->name, NoLock, true)));
+	partition = NULL;
 	if (command == NULL || !IsA(command, AlterTableStmt) ||
 		!has_subcommand((AlterTableStmt *) command, attach, lengthof(attach), &partition) ||
 		partition == NULL)
@@ -247,6 +256,8 @@ event_follow(void *arg)
 	SPI_connect();
 	if (OidIsValid(f->guarded))
 		bind_guarded(f->guarded, true);
+	if (OidIsValid(f->part))
+		lost_report_partition(f->part);
 	foreach(lc, f->dropped)
 		follow_dropped(lfirst_oid(lc));
 
@@ -356,6 +367,10 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 			if (((CreateStmt *) command)->relation->relpersistence == RELPERSISTENCE_TEMP)
 				PG_RETURN_NULL();
 			f.flags = FOLLOW_ARRIVAL | FOLLOW_GUARD;
+			if (((CreateStmt *) command)->partbound != NULL)
+				f.part = RangeVarGetRelid(((CreateStmt *) command)->relation, NoLock, true);
+			if (OidIsValid(f.part) && !place_is_below_mirrored(f.part))
+				f.part = InvalidOid;
 			break;
 		case T_CreateTableAsStmt:
 			if (((CreateTableAsStmt *) command)->into->rel->relpersistence == RELPERSISTENCE_TEMP)
@@ -427,6 +442,8 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 
 		if (OidIsValid(part) && follow_concerns_map(part, FOLLOW_ARRIVAL | FOLLOW_GUARD))
 			f.parts = list_make1_oid(part);
+		if (OidIsValid(part) && get_rel_relispartition(part) && place_is_below_mirrored(part))
+			f.part = part;
 		/* nothing changes for the table above it */
 	}
 	else if (OidIsValid(f.guarded))
@@ -454,7 +471,8 @@ ownership_ddl_end(PG_FUNCTION_ARGS)
 			relids = with_inheritors(relids);
 		f.relids = concerned(relids, &f);
 	}
-	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded))
+	if (f.relids != NIL || f.parts != NIL || f.new != NULL || OidIsValid(f.guarded) ||
+		OidIsValid(f.part))
 		event_report(subxact_try(event_follow, &f));
 	PG_RETURN_NULL();
 }

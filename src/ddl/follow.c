@@ -142,11 +142,14 @@ table_takes(Oid relid, const TablePlace *place)
 {
 	Binding *before = binding_named(place->schema, place->table);
 	List *fresh = new_columns(relid, before);
+	bool retyped = follow_has_other_types(relid, before);
 
 	lost_report(place, place);
 	bind_schema(place->schema);
 	bind_table(place->schema, place->table, relid,
 			   before != NULL ? before->guarded : place_carries_guard(relid));
+	if (retyped)
+		follow_key_types(relid, place);
 	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
 }
 
@@ -156,14 +159,23 @@ map_returns(Oid relid, const TablePlace *from, const TablePlace *to)
 {
 	Binding *before = binding_named(from->schema, from->table);
 	List *fresh = new_columns(relid, before);
+	bool retyped = follow_has_other_types(relid, before);
 
 	if (before != NULL && OidIsValid(before->relid) && get_rel_name(before->relid) != NULL)
 		lost_with_table(before->relid, to);
 	lost_report(from, to);
 	if (before != NULL && OidIsValid(before->relid))
 		queue_add(RelationRelationId, before->relid, from, false, true, NIL);
+	else
+		rename_evidence(from, to); /* that table is gone: nothing else will bring it here */
 	rename_on_map(from, to);
 	bind_table(to->schema, to->table, relid, before != NULL && before->guarded);
+	if (retyped)
+	{
+		/* evidence has one of the names until the commit */
+		follow_key_types(relid, from);
+		follow_key_types(relid, to);
+	}
 	if (before != NULL)
 		rename_in_filters(relid, to, from->table, NIL);
 	queue_add(RelationRelationId, relid, NULL, true, true, fresh);
@@ -382,6 +394,7 @@ twin_stays(const TablePlace *gone, const TablePlace *twin)
 			&q);
 	rename_pins(gone, twin);
 	rename_evidence(gone, twin);
+	follow_key_types(place_find_table(twin->schema, twin->table), twin);
 	lost_report(gone, twin);
 }
 

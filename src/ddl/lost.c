@@ -139,14 +139,12 @@ once(List *names)
 }
 
 /*
- * The table, which had that place on the map, is about to be dropped, or another has
- * taken its name: records whose values are in it.
+ * Records at a place whose values are in the table, or in the partition with these
+ * bounds ("": in the whole table), which the map knows as `mapped`.
  */
 void
-lost_with_table(Oid relid, const TablePlace *place)
+lost_record(Oid relid, const TablePlace *mapped, const TablePlace *place, const char *bounds)
 {
-	Binding *b = binding_of(relid);
-	TablePlace mapped;
 	List *columns;
 	List *systems = NIL;
 	List *names = NIL;
@@ -154,11 +152,9 @@ lost_with_table(Oid relid, const TablePlace *place)
 	ListCell *lc;
 
 	/* an older version does not record it */
-	if (b == NULL || !OidIsValid(catalog_table("replaced_table", true)))
+	if (!OidIsValid(catalog_table("replaced_table", true)))
 		return;
-	mapped.schema = b->schema;
-	mapped.table = b->table;
-	columns = columns_of_others(&mapped);
+	columns = columns_of_others(mapped);
 	if (columns == NIL)
 		return;
 	foreach(lc, find_all_inheritors(relid, AccessShareLock, NULL))
@@ -183,20 +179,36 @@ lost_with_table(Oid relid, const TablePlace *place)
 	place_add(&p, place);
 	sql_add_texts(&p, systems);
 	sql_add_texts(&p, names);
-	sql_run("INSERT INTO ownership.replaced_table (table_schema, table_name, system, columns) "
-			"SELECT $1, $2, l.system, array_agg(l.name ORDER BY l.name COLLATE \"C\") "
+	sql_add_text(&p, bounds);
+	sql_add_oid(&p, relid);
+	sql_run("INSERT INTO ownership.replaced_table (table_schema, table_name, system, columns, bounds, part) "
+			"SELECT $1, $2, l.system, array_agg(l.name ORDER BY l.name COLLATE \"C\"), $5, $6 "
 			"FROM unnest($3, $4) l(system, name) GROUP BY l.system "
-			"ON CONFLICT (table_schema, table_name, system) "
-			"DO UPDATE SET columns = excluded.columns, replaced = false",
+			"ON CONFLICT (table_schema, table_name, system, bounds) "
+			"DO UPDATE SET columns = excluded.columns, part = excluded.part, replaced = false",
 			&p);
 }
 
 /*
- * A table has the place on the map of one that had the place `was`, which may be the
- * same: warns of the values in that one, once.
+ * The table, which had that place on the map, is about to be dropped, or another has
+ * taken its name: records whose values are in it.
  */
 void
-lost_report(const TablePlace *was, const TablePlace *place)
+lost_with_table(Oid relid, const TablePlace *place)
+{
+	Binding *b = binding_of(relid);
+	TablePlace mapped = {0};
+
+	if (b == NULL)
+		return;
+	mapped.schema = b->schema;
+	mapped.table = b->table;
+	lost_record(relid, &mapped, place, "");
+}
+
+/* As lost_report(); of the partitions with these bounds, if they are not "". */
+void
+lost_report_bounds(const TablePlace *was, const TablePlace *place, const char *bounds)
 {
 	Parameters p = {0};
 	List *systems = NIL;
@@ -207,12 +219,13 @@ lost_report(const TablePlace *was, const TablePlace *place)
 		return;
 	place_add(&p, was);
 	place_add(&p, place);
-	n = sql_run("WITH gone AS (DELETE FROM ownership.replaced_table WHERE NOT replaced "
+	sql_add_text(&p, bounds);
+	n = sql_run("WITH gone AS (DELETE FROM ownership.replaced_table WHERE NOT replaced AND bounds = $5 "
 				"AND ((table_schema, table_name) = ($1, $2) OR (table_schema, table_name) = ($3, $4)) "
 				"RETURNING system, columns) "
-				"INSERT INTO ownership.replaced_table AS r (table_schema, table_name, system, columns, replaced) "
-				"SELECT $3, $4, system, array_agg(DISTINCT name COLLATE \"C\"), true FROM gone, unnest(columns) name GROUP BY system ORDER BY system "
-				"ON CONFLICT (table_schema, table_name, system) "
+				"INSERT INTO ownership.replaced_table AS r (table_schema, table_name, system, columns, replaced, bounds) "
+				"SELECT $3, $4, system, array_agg(DISTINCT name COLLATE \"C\"), true, $5 FROM gone, unnest(columns) name GROUP BY system ORDER BY system "
+				"ON CONFLICT (table_schema, table_name, system, bounds) "
 				"DO UPDATE SET columns = excluded.columns, replaced = true "
 				"RETURNING system, columns",
 				&p);
@@ -224,96 +237,22 @@ lost_report(const TablePlace *was, const TablePlace *place)
 	if (systems == NIL)
 		return;
 	ereport(WARNING,
-			(errmsg("table \"%s\" was replaced, and what %s had written is not kept",
-					names_relation_label(place->schema, place->table), quoted(systems)),
+			(bounds[0] == '\0'
+				 ? errmsg("table \"%s\" was replaced, and what %s had written is not kept",
+						  names_relation_label(place->schema, place->table), quoted(systems))
+				 : errmsg("a partition of table \"%s\" was replaced, and what %s had written is not kept",
+						  names_relation_label(place->schema, place->table), quoted(systems)),
 			 errdetail("There were values in %s.", quoted(once(names))),
 			 errhint(
 				 "Load into the table itself: what TRUNCATE and DELETE take along is remembered. The risk \"values_replaced\" of ownership.risks names what is missing.")));
 }
 
-/* What lost_before_drop() looks for. */
-typedef struct Dropping
-{
-	List *relids; /* tables that DROP names */
-	List *names;  /* char *, schemas that it names */
-	Oid role;	  /* that drops */
-} Dropping;
-
-/* The tables of a schema that the map means. */
-static List *
-bound_in(const char *schema)
-{
-	Parameters p = {0};
-	List *relids = NIL;
-	uint64 n;
-
-	sql_add_text(&p, schema);
-	n = sql_run("SELECT b.relid::text FROM ownership.bound_table b "
-				"JOIN pg_catalog.pg_class c ON c.oid = b.relid WHERE b.table_schema = $1",
-				&p);
-	for (uint64 i = 0; i < n; i++)
-		relids = lappend_oid(relids, atooid(sql_result_text(i, 1)));
-	return relids;
-}
-
-/* Looks into a table that DROP names, if it is on the map. */
-static void
-look_before_drop(Oid relid, Oid role)
-{
-	Binding *b = binding_of(relid);
-	TablePlace place;
-
-	/* as DROP, which takes its lock when it knows that it may */
-	if (b == NULL || !(compat_table_ownercheck(relid, role) ||
-					   compat_schema_ownercheck(get_rel_namespace(relid), role)))
-		return;
-	LockRelationOid(relid, AccessExclusiveLock);
-	if (get_rel_name(relid) == NULL)
-		return;
-	place.schema = b->schema;
-	place.table = b->table;
-	lost_with_table(relid, &place);
-}
-
-static void
-look_before_drops(void *arg)
-{
-	Dropping *d = arg;
-	SavedRole caller = role_become_extension();
-	ListCell *lc;
-
-	SPI_connect();
-	foreach(lc, d->names)
-		d->relids = list_concat(d->relids, bound_in(lfirst(lc)));
-	foreach(lc, d->relids)
-		look_before_drop(lfirst_oid(lc), d->role);
-	SPI_finish();
-	role_restore(&caller);
-}
-
 /*
- * DROP TABLE or DROP SCHEMA begins: looks into the tables on the map that it names.
- * Returns the error with which that failed; NULL: none.
+ * A table has the place on the map of one that had the place `was`, which may be the
+ * same: warns of the values in that one, once.
  */
-ErrorData *
-lost_before_drop(DropStmt *stmt)
+void
+lost_report(const TablePlace *was, const TablePlace *place)
 {
-	Dropping d = {NIL, NIL, GetUserId()};
-	ListCell *lc;
-
-	/* the names are those of the role that drops */
-	foreach(lc, stmt->objects)
-	{
-		if (stmt->removeType == OBJECT_TABLE)
-		{
-			Oid relid = RangeVarGetRelid(makeRangeVarFromNameList(lfirst(lc)), NoLock, true);
-
-			/* a temporary table is never on the map: its DROP waits for nobody */
-			if (OidIsValid(relid) && get_rel_persistence(relid) != RELPERSISTENCE_TEMP)
-				d.relids = lappend_oid(d.relids, relid);
-		}
-		else if (stmt->removeType == OBJECT_SCHEMA)
-			d.names = lappend(d.names, strVal(lfirst(lc)));
-	}
-	return d.relids != NIL || d.names != NIL ? subxact_try(look_before_drops, &d) : NULL;
+	lost_report_bounds(was, place, "");
 }

@@ -49,6 +49,52 @@ decision_require_decider(void)
 				 "GRANT SELECT, UPDATE (resolution) ON ownership.conflict gives the needed privileges.")));
 }
 
+/* A column of a discarded INSERT whose row exists by now. */
+typedef struct Arrival
+{
+	RowColumn *col;
+	int group; /* columns with this number are one value; 0: none */
+	char *proposed;
+	bool same;	/* the row has that value already */
+	bool goes;	/* it goes into the row */
+	bool stays; /* the row keeps another value */
+	bool holds; /* of a group: the row has a value that the group may not replace */
+} Arrival;
+
+/* Of a group, all columns go into the row, or none does. */
+static void
+keep_groups_whole(List *arrivals)
+{
+	ListCell *lc;
+	ListCell *other;
+
+	foreach(lc, arrivals)
+	{
+		Arrival *a = lfirst(lc);
+		bool goes = false;
+		bool stays = false;
+		bool holds = false;
+
+		if (a->group == 0)
+			continue;
+		foreach(other, arrivals)
+		{
+			const Arrival *b = lfirst(other);
+
+			goes |= b->group == a->group && b->goes;
+			stays |= b->group == a->group && b->stays;
+			holds |= b->group == a->group && b->holds;
+		}
+		if (stays || (goes && holds))
+		{
+			a->stays |= a->goes || a->holds;
+			a->goes = false;
+		}
+		else
+			a->goes = goes;
+	}
+}
+
 /*
  * Accepts a discarded INSERT whose row exists by now: writes what the INSERT
  * proposed, as far as decision_goes_in() says so.  Returns the columns (RowColumn)
@@ -57,6 +103,7 @@ decision_require_decider(void)
 static List *
 accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const StoredRow *row)
 {
+	List *arrivals = NIL;
 	List *into = NIL;
 	List *texts = NIL;
 	List *same = NIL;
@@ -69,22 +116,36 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 	foreach(lc, columns)
 	{
 		RowColumn *col = lfirst(lc);
-		char *proposed = list_nth(values, foreach_current_index(lc));
 		char *stored = row->values[foreach_current_index(lc)];
-		bool stays;
+		Arrival *a;
 
 		if (value_in_object(r->row_key, col->name) != NULL ||
 			names_all_among(list_make1(col->name), r->superseded))
 			continue;
-		if (decision_goes_in(relid, col, r->system, proposed, stored, &stays))
+		a = palloc0(sizeof(Arrival));
+		a->col = col;
+		a->group = decision_group(relid, col);
+		a->proposed = list_nth(values, foreach_current_index(lc));
+		a->goes = decision_goes_in(relid, col, r->system, a->proposed, stored, &a->stays);
+		a->same = value_same_text(col->type, a->proposed, stored);
+		a->holds = a->group != 0 && !a->same &&
+				   decision_row_holds(relid, col, r->system, stored);
+		arrivals = lappend(arrivals, a);
+	}
+	keep_groups_whole(arrivals);
+	foreach(lc, arrivals)
+	{
+		const Arrival *a = lfirst(lc);
+
+		if (a->goes)
 		{
-			into = lappend(into, col);
-			texts = lappend(texts, proposed);
+			into = lappend(into, a->col);
+			texts = lappend(texts, a->proposed);
 		}
-		else if (value_same_text(col->type, proposed, stored))
-			same = lappend(same, col);
-		else if (stays)
-			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", col->name);
+		else if (a->same)
+			same = lappend(same, a->col);
+		else if (a->stays)
+			appendStringInfo(&left, "%s\"%s\"", left.len > 0 ? ", " : "", a->col->name);
 	}
 	if (into != NIL)
 		row_write(relid, OPERATION_UPDATE, r->row_key, into, texts);
@@ -179,7 +240,8 @@ check_pin(const Refusal *r)
 /*
  * Writes what was refused, without the columns for which the same writer has
  * proposed another value since: accepting a price does not bring back an old
- * stock that came with it.  Returns whether the stored values had changed
+ * stock that came with it.  A group is left out where all of it was replaced, else it is
+ * written whole: half of an address is none.  Returns whether the stored values had changed
  * between the refusal and now.
  *
  * Errors: see refusal_check(), refusal_take_values() and row_write(); the writer
@@ -200,6 +262,8 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 	ListCell *lc;
 
 	refusal_check(r);
+	relid = place_evidence_table(r->schema, r->table);
+	refusal_restore_groups(r, relid);
 	foreach(lc, r->columns)
 	{
 		if (!names_all_among(list_make1(lfirst(lc)), r->superseded))
@@ -213,7 +277,6 @@ accept_refusal(Refusal *r, List *refusals, bool pin)
 							   (long long) r->later),
 						errdetail("The writer has proposed something else for the same row since."),
 						errhint("Decide on that one, or write the value as its system of record.")));
-	relid = place_evidence_table(r->schema, r->table);
 	if (!OidIsValid(relid))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 						errmsg("table \"%s\" does not exist",

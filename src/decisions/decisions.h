@@ -10,6 +10,7 @@
 #include "utils/jsonb.h"
 
 #include "../base/compat.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 
 /*
@@ -104,6 +105,7 @@ extern void refusal_mark(Datum ids, const char *resolution);
 extern COMPAT_NORETURN void refusal_report_several(const Refusal *r, int n);
 extern bool refusal_waits(const Refusal *r);
 extern void refusal_check(const Refusal *r);
+extern void refusal_restore_groups(Refusal *r, Oid relid);
 extern void refusal_take_values(const Refusal *r, Oid relid, List *names, const char *without,
 								List **columns, List **values);
 extern bool refusal_changed_since(const Refusal *r, List *columns, const StoredRow *row);
@@ -126,6 +128,7 @@ typedef struct Write
 	List *columns; /* of char * */
 	Jsonb *stored;
 	Jsonb *proposed;
+	bool left; /* a later write gave the row with this key another one */
 } Write;
 
 /* The writes of one row, the latest first. */
@@ -139,6 +142,47 @@ typedef struct RowWrites
 
 /* writes.c */
 extern List *decision_load_writes(const char *system, TimestampTz since, TimestampTz until);
+extern Jsonb *decision_key_now(const RowWrites *row, const Write *e, TimestampTz since);
+
+/* A column of a row, while its writes unwind. */
+typedef struct Unwinding
+{
+	RowColumn *col;
+	int group;			/* columns with this number are one value; 0: none */
+	char *from;			/* as stored; NULL is NULL */
+	char *to;			/* after the writes that were undone so far; NULL is NULL */
+	bool moved;			/* at least one write was undone */
+	bool others;		/* another writer has written `to`: no earlier write is undone */
+	int64 id;			/* of the latest write; 0: none yet */
+	const Write *last;	/* the write that was undone last, if evidence may contain it, too */
+	const char *reason; /* why no earlier write is undone; NULL: none yet */
+} Unwinding;
+
+/* A row, and what revert() undoes of its writes. */
+typedef struct Unwound
+{
+	const RowWrites *row;
+	TimestampTz since; /* writes and changes of keys from then on are known */
+	Oid relid;
+	bool dry_run;
+	/* what unwind_row() finds */
+	bool creates;		/* the row is created again */
+	int64 created_by;	/* id of the DELETE that is undone */
+	List *columns;		/* of Unwinding * */
+	List *missing;		/* char *, columns that do not exist any more */
+	List *missing_in;	/* Write *, for each of them */
+	const char *whole;	/* why the row as a whole is skipped; NULL: it is not */
+	int64 whole_id;		/* id of the evidence of that */
+	Jsonb *elsewhere;	/* the key that the row of a write has now; another row has its key */
+	int64 elsewhere_id; /* id of that write, the latest */
+	/* for unwind.c */
+	List *stops; /* where groups stop */
+	bool again;	 /* a group stops earlier than the writes were undone */
+} Unwound;
+
+/* unwind.c */
+extern void unwind_row(Unwound *run);
+extern bool unwind_changes(const Unwinding *u);
 
 /* pin.c */
 extern bool pin_takes(Oid relid, const char *column);
@@ -148,9 +192,12 @@ extern void pin_accepted(Oid relid, Jsonb *key, const char *column);
 extern void decision_require_decider(void);
 
 /* fitting.c */
+extern int decision_group(Oid relid, const RowColumn *col);
 extern bool decision_goes_in(Oid relid, const RowColumn *col, const char *system,
 							 const char *proposed, const char *stored, bool *left);
 extern bool decision_is_said(Oid relid, const RowColumn *col, const char *proposed);
+extern bool
+decision_row_holds(Oid relid, const RowColumn *col, const char *system, const char *stored);
 extern bool decision_is_blank(Oid relid, const RowColumn *col, const char *stored);
 
 /* remembered.c */

@@ -46,6 +46,18 @@ look_at_default(Relation rel, const RowColumn *col, const char *proposed, const 
 	return given;
 }
 
+/* The number of the group of which the column is part: those with it are one value.  0: none. */
+int
+decision_group(Oid relid, const RowColumn *col)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	const MappedColumn *mapped = map_column(map_get(rel), col->attnum);
+	int group = mapped == NULL ? 0 : mapped->group;
+
+	relation_close(rel, NoLock);
+	return group;
+}
+
 /* Does another system than the writer own the column, at least in some rows? */
 static bool
 is_others(RelationMap *map, AttrNumber attnum, const char *system)
@@ -100,6 +112,18 @@ decision_is_said(Oid relid, const RowColumn *col, const char *proposed)
 
 	relation_close(rel, NoLock);
 	return given.proposed && !given.made;
+}
+
+/* Does the row contain a value of the column that the writer may not replace by a discarded one? */
+bool
+decision_row_holds(Oid relid, const RowColumn *col, const char *system, const char *stored)
+{
+	Relation rel = relation_open(relid, AccessShareLock);
+	bool holds = !look_at_default(rel, col, NULL, stored).blank &&
+				 !is_others(map_get(rel), col->attnum, system);
+
+	relation_close(rel, NoLock);
+	return holds;
 }
 
 /* Is the stored value NULL, or the column's default, so that nobody need have written it? */

@@ -194,6 +194,48 @@ refusal_report_several(const Refusal *r, int n)
 	pg_unreachable();
 }
 
+/* Are all columns of the group that the evidence is about superseded? */
+static bool
+is_superseded(const Refusal *r, Oid relid, int group)
+{
+	List *names =
+		strcmp(r->outcome, "discarded") == 0 ? value_object_names(r->proposed) : r->columns;
+	ListCell *lc;
+
+	foreach(lc, names)
+	{
+		RowColumn *col = place_row_column(relid, lfirst(lc));
+
+		if (col != NULL && decision_group(relid, col) == group &&
+			!names_contain(r->superseded, lfirst(lc)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * A group of which the writer has proposed only a part since is not superseded: it is
+ * decided on whole, as the evidence contains it.
+ */
+void
+refusal_restore_groups(Refusal *r, Oid relid)
+{
+	List *superseded = NIL;
+	ListCell *lc;
+
+	if (!OidIsValid(relid) || r->superseded == NIL)
+		return;
+	foreach(lc, r->superseded)
+	{
+		RowColumn *col = place_row_column(relid, lfirst(lc));
+		int group = col == NULL ? 0 : decision_group(relid, col);
+
+		if (group == 0 || is_superseded(r, relid, group))
+			superseded = lappend(superseded, lfirst(lc));
+	}
+	r->superseded = superseded;
+}
+
 /*
  * Adds to *columns (of RowColumn) and *values (of char *, texts; NULL is NULL)
  * what is to be written of the named columns.  without: where it is not NULL,

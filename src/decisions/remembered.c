@@ -38,9 +38,11 @@ typedef struct Memory
 typedef struct Value
 {
 	char *name;
+	int group;	/* values with this number are one; 0: none */
 	char *from; /* as stored; NULL is NULL */
 	char *to;
 	bool goes;			/* it goes back */
+	bool newer;			/* it does not: the row has another one */
 	const char *reason; /* why it does not, or NULL */
 } Value;
 
@@ -66,15 +68,45 @@ compare_values(Return *r, List *columns, const StoredRow *row)
 		Value *v = palloc0(sizeof(Value));
 
 		v->name = col->name;
+		v->group = decision_group(r->relid, col);
 		v->from = row->values[foreach_current_index(lc)];
 		(void) value_object_text(r->m->stored, col->name, &v->to);
 		if (value_same_text(col->type, v->from, v->to))
 			v->reason = "It is as it was before.";
 		else if (!decision_is_blank(r->relid, col, v->from))
+		{
+			v->newer = true;
 			v->reason = "The value was written since the row is there again.";
+		}
 		else
 			v->goes = true;
 		r->values = lappend(r->values, v);
+	}
+}
+
+/* Of a group, all values go back, or none does. */
+static void
+keep_groups_whole(Return *r)
+{
+	ListCell *lc;
+	ListCell *other;
+
+	foreach(lc, r->values)
+	{
+		const Value *stays = lfirst(lc);
+
+		if (stays->group == 0 || !stays->newer)
+			continue;
+		foreach(other, r->values)
+		{
+			Value *v = lfirst(other);
+
+			if (v->group == stays->group && v->goes)
+			{
+				v->goes = false;
+				v->reason = "Another column of its group was written since the row is there again.";
+			}
+		}
 	}
 }
 
@@ -131,6 +163,7 @@ return_row(void *arg)
 	if (r->whole != NULL)
 		return true;
 	compare_values(r, columns, &row);
+	keep_groups_whole(r);
 	if (!r->dry_run)
 		write_values(r, columns);
 	return true;

@@ -36,6 +36,23 @@
 	"))"
 
 /*
+ * The changes of keys since $2, as far as they are known: the row that had old_key has
+ * new_key since.
+ */
+#define MOVED(table, which)                                                                                      \
+	"SELECT id, table_schema, table_name, row_key || o.changed AS old_key, row_key AS new_key FROM " table       \
+	" CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, stored -> k) AS changed FROM jsonb_object_keys(row_key) k " \
+	"WHERE stored ? k AND stored -> k <> row_key -> k) o "                                                       \
+	"WHERE recorded_at >= $2 AND operation = 'UPDATE' AND jsonb_typeof(row_key) = 'object' "                     \
+	"AND jsonb_typeof(stored) = 'object' AND stored ?| ARRAY(SELECT jsonb_object_keys(row_key)) "                \
+	"AND o.changed IS NOT NULL" which
+
+#define MOVED_IN_EVIDENCE \
+	MOVED("ownership.conflict", " AND outcome IN ('observed', 'filled', 'overridden')")
+
+#define MOVED_IN_HISTORY " UNION ALL " MOVED("ownership.history", "")
+
+/*
  * Can history be read?  Tells the caller if what is in it will be missing.  An older
  * version of the extension has none.
  */
@@ -68,6 +85,7 @@ take_write(uint64 row)
 	w->stored = sql_result_jsonb(row, 7);
 	w->proposed = sql_result_jsonb(row, 8);
 	w->source = sql_result_int64(row, 9);
+	w->left = sql_result_bool(row, 11);
 	return w;
 }
 
@@ -78,16 +96,21 @@ decision_load_writes(const char *system, TimestampTz since, TimestampTz until)
 	Parameters p = {0};
 	List *rows = NIL;
 	int64 group = -1;
+	bool history;
 	uint64 n;
 
 	sql_add_text(&p, system);
 	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
 	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
-	n = sql_run(psprintf("SELECT * FROM (SELECT *, CASE WHEN jsonb_typeof(row_key) = 'object' "
+	history = may_read_history();
+	n = sql_run(psprintf("WITH moved AS MATERIALIZED (" MOVED_IN_EVIDENCE "%s) "
+						 "SELECT w.*, EXISTS (SELECT FROM moved m WHERE m.old_key = w.row_key AND m.id > w.id "
+						 "AND (m.table_schema, m.table_name) = (w.table_schema, w.table_name)) "
+						 "FROM (SELECT *, CASE WHEN jsonb_typeof(row_key) = 'object' "
 						 "THEN max(id) FILTER (WHERE source <> 2) OVER (PARTITION BY table_schema, table_name, row_key) "
 						 "WHEN source <> 2 THEN id END AS latest FROM (" FROM_EVIDENCE "%s) w) w "
 						 "WHERE latest IS NOT NULL ORDER BY latest DESC, id DESC",
-						 may_read_history() ? " UNION ALL " FROM_HISTORY : ""),
+						 history ? MOVED_IN_HISTORY : "", history ? " UNION ALL " FROM_HISTORY : ""),
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -108,4 +131,40 @@ decision_load_writes(const char *system, TimestampTz since, TimestampTz until)
 		row->writes = lappend(row->writes, take_write(i));
 	}
 	return rows;
+}
+
+/*
+ * The key by which the row of a write is found now: it got other keys since, perhaps
+ * its former one again.  since: as in the call of revert().  Needs SPI.
+ */
+Jsonb *
+decision_key_now(const RowWrites *row, const Write *e, TimestampTz since)
+{
+	Jsonb *key = row->row_key;
+	int64 id = e->id;
+	bool history =
+		OidIsValid(catalog_table("history", true)) &&
+		pg_class_aclcheck(catalog_table("history", false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+	int level = sql_pin_search_path();
+
+	for (;;)
+	{
+		Parameters p = {0};
+
+		sql_add_text(&p, row->schema);
+		sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
+		sql_add_text(&p, row->table);
+		sql_add_value(&p, JSONBOID, JsonbPGetDatum(key), false);
+		sql_add_value(&p, INT8OID, Int64GetDatum(id), false);
+		if (sql_run(psprintf("SELECT id, new_key FROM (" MOVED_IN_EVIDENCE "%s) m "
+							 "WHERE (table_schema, table_name) = ($1, $3) AND old_key = $4 AND id > $5 "
+							 "ORDER BY id LIMIT 1",
+							 history ? MOVED_IN_HISTORY : ""),
+					&p) == 0)
+			break;
+		id = sql_result_int64(0, 1);
+		key = sql_result_jsonb(0, 2);
+	}
+	sql_unpin_search_path(level);
+	return key;
 }

@@ -53,6 +53,7 @@ typedef struct Copy
 	bool key;	   /* the field is a key */
 	char *owner;   /* NULL: none */
 	char *source;  /* of the copy's table; NULL: it is shared */
+	List *mates;   /* Copy *, of its group in the same tables; copy_find_mates() sets it */
 	Holder from;   /* the authoritative copy; NULLs: undecided */
 	Holder to;	   /* the copy */
 	char *problem; /* why they are not compared, as a part of a sentence; NULL: they are */
@@ -110,6 +111,10 @@ extern char *holder_problem(const Holder *h);
 extern char *copy_sql_join(const Copy *copy, const char *sample);
 extern List *copy_load(const char *entity, const char *field);
 extern char *copy_sql_differs(const Copy *copy);
+
+/* copy_group.c */
+extern bool copy_find_mates(Copy *copy);
+extern char *copy_sql_group_differs(const Copy *copy);
 
 /* drift.c */
 extern List *drift_field_copies(const char *name);

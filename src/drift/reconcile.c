@@ -10,6 +10,8 @@
  * interrupted one.  A batch that fails is written again row by row, so that one
  * bad row does not stop the others.
  *
+ * Copies of a group of fields in one table are written together (copy_group.c).
+ *
  * A run writes only what the owner may write: shared tables, and there no rows
  * that another system owns.  The caller is the owner, a steward or a superuser;
  * for a field without owner, any role.  A superuser writes as a steward: the
@@ -99,6 +101,20 @@ check_unique(const Copy *copy)
 				 errhint("Link all columns that identify its rows, and mark their fields as key.")));
 }
 
+/* Is the copy's value pinned in this row, or one of its group? */
+static bool
+is_pinned(const Copy *copy, Pair *pair)
+{
+	ListCell *lc;
+
+	if (pin_at(pair->to_relid, &pair->to, copy->to.column) != NULL)
+		return true;
+	foreach(lc, copy->mates)
+		if (pin_at(pair->to_relid, &pair->to, ((Copy *) lfirst(lc))->to.column) != NULL)
+			return true;
+	return false;
+}
+
 /*
  * Finds rows that differ, until there are ROUND or more; in a dry run, counts all of
  * them in run->found.  The caller has connected to SPI.
@@ -112,7 +128,7 @@ find_pairs(Run *run)
 	char *sql = psprintf("SELECT %s, %s, c.ctid, c.tableoid FROM %s WHERE %s ORDER BY %s",
 						 foreign ? "NULL::pg_catalog.tid" : "a.ctid",
 						 foreign ? "NULL::pg_catalog.oid" : "a.tableoid", copy->join,
-						 copy_sql_differs(copy), copy->order);
+						 copy_sql_group_differs(copy), copy->order);
 
 	run->npairs = 0;
 	run->found = 0;
@@ -148,7 +164,7 @@ find_pairs(Run *run)
 			pair->to_relid = DatumGetObjectId(values[3]);
 			if (reconcile_owned_by_another(copy, pair->to_relid, &pair->to))
 				run->others++;
-			else if (pin_at(pair->to_relid, &pair->to, copy->to.column) != NULL)
+			else if (is_pinned(copy, pair))
 				run->pinned++;
 			else
 				run->npairs++;
@@ -244,6 +260,8 @@ reconcile_shared(Run *run, Copy *copy)
 						  errhint("ownership.drift() lists its corrections.")));
 		return;
 	}
+	if (!copy_find_mates(copy))
+		return;
 	run->copy = copy;
 	reconcile_copy(run);
 }

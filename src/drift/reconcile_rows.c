@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -114,6 +115,33 @@ run_batch(const char *sql, const Pair *pairs, int n, Oid steward_table)
 	return statement_run_as_steward(steward_table, sql, params);
 }
 
+/* SQL: the value that is written differs from the one that is stored. */
+static char *
+sql_new_differs(const Copy *copy)
+{
+	return psprintf("(%s AND ownership.copy_differs(%s, %s))", copy_sql_differs(copy),
+					sql_new_value(copy, true), sql_column("c", copy->to.column));
+}
+
+/* Adds what is written of a copy to the lists of SET and of WHERE. */
+static void
+add_copy(const Copy *copy, bool grouped, StringInfo set, StringInfo differs)
+{
+	if (set->len > 0)
+	{
+		appendStringInfoString(set, ", ");
+		appendStringInfoString(differs, " OR ");
+	}
+	appendStringInfo(set, "%s = ", quote_identifier(copy->to.column));
+	/* of a group, what agrees stays as it is stored */
+	if (grouped)
+		appendStringInfo(set, "CASE WHEN %s THEN %s ELSE %s END", sql_new_differs(copy),
+						 sql_new_value(copy, false), sql_column("c", copy->to.column));
+	else
+		appendStringInfoString(set, sql_new_value(copy, false));
+	appendStringInfoString(differs, sql_new_differs(copy));
+}
+
 /*
  * Writes rows one after another, in the order of the batch, so that two runs
  * cannot deadlock; returns the number of rows written.  Each row is found by
@@ -125,13 +153,21 @@ static uint64
 write_rows(const Copy *copy, const Pair *pairs, int n, bool as_steward)
 {
 	int level = NewGUCNestLevel();
-	char *column = sql_column("c", copy->to.column);
+	bool grouped = copy->mates != NIL;
 	uint64 written;
-	char *sql =
-		psprintf("UPDATE %s c SET %s = %s FROM %s AND %s AND ownership.copy_differs(%s, %s)",
-				 quote_qualified_identifier(copy->to.schema, copy->to.table),
-				 quote_identifier(copy->to.column), sql_new_value(copy, false), sql_batch(copy),
-				 copy_sql_differs(copy), sql_new_value(copy, true), column);
+	StringInfoData set;
+	StringInfoData differs;
+	ListCell *lc;
+	char *sql;
+
+	initStringInfo(&set);
+	initStringInfo(&differs);
+	add_copy(copy, grouped, &set, &differs);
+	foreach(lc, copy->mates)
+		add_copy(lfirst(lc), grouped, &set, &differs);
+	sql = psprintf("UPDATE %s c SET %s FROM %s AND (%s)",
+				   quote_qualified_identifier(copy->to.schema, copy->to.table), set.data,
+				   sql_batch(copy), differs.data);
 
 	/*
 	 * A nested loop finds the rows by where they are stored, in the order of the

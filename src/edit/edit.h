@@ -53,6 +53,10 @@ extern COMPAT_NORETURN void require_undefined_column(Relation rel, const char *n
 extern COMPAT_NORETURN void require_no_table_matches(const char *pattern);
 extern char *require_near_field(const char *entity, const char *field);
 
+/* group.c */
+extern char *field_group(const char *entity, const char *field);
+extern ErrorData *field_group_error(char *entity, char *group);
+
 /* fields.c */
 extern bool field_knows_settings(void);
 extern void field_map_columns(List *specs);

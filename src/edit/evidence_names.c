@@ -139,7 +139,7 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 		sql_run("UPDATE ownership.replaced_table r SET table_schema = $3, table_name = $4 "
 				"WHERE table_schema = $1 AND table_name = $2 AND replaced "
 				"AND NOT EXISTS (SELECT FROM ownership.replaced_table b WHERE b.table_schema = $3 "
-				"AND b.table_name = $4 AND b.system = r.system)",
+				"AND b.table_name = $4 AND b.system = r.system AND b.bounds = r.bounds)",
 				&p);
 	sql_run("UPDATE ownership.activity a SET table_schema = $3, table_name = $4 "
 			"WHERE table_schema = $1 AND table_name = $2 "
@@ -166,7 +166,7 @@ rename_system_evidence(const char *from, const char *to)
 	if (OidIsValid(catalog_table("replaced_table", true)))
 		sql_run("UPDATE ownership.replaced_table r SET system = $2 WHERE system = $1 "
 				"AND NOT EXISTS (SELECT FROM ownership.replaced_table o WHERE o.system = $2 "
-				"AND (o.table_schema, o.table_name) = (r.table_schema, r.table_name))",
+				"AND (o.table_schema, o.table_name, o.bounds) = (r.table_schema, r.table_name, r.bounds))",
 				&p);
 }
 

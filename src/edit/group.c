@@ -156,6 +156,41 @@ check_group(const char *entity, const char *group)
 	}
 }
 
+/* The column_group of a field; NULL: none. */
+char *
+field_group(const char *entity, const char *field)
+{
+	const char *keys[2] = {entity, field};
+	CatalogScan *scan;
+	char *group;
+
+	if (!field_knows_settings())
+		return NULL;
+	scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
+	group = catalog_next(scan) ? catalog_text(scan, Anum_field_column_group) : NULL;
+	catalog_end(scan);
+	return group;
+}
+
+static bool
+try_group(void *arg)
+{
+	char **names = arg;
+
+	check_group(names[0], names[1]);
+	return true;
+}
+
+/* The error with which the map will refuse the group at the end of the transaction; NULL: none. */
+ErrorData *
+field_group_error(char *entity, char *group)
+{
+	char *names[2] = {entity, group};
+
+	CommandCounterIncrement();
+	return subxact_trial(try_group, names);
+}
+
 /*
  * group_check(), at the end of a transaction that changed a field of a group, or the
  * policy of a domain.  Such transactions check one after the other: each sees what

@@ -80,6 +80,31 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 					  "Insert it into ownership.field first, or assign one of its columns.");
 }
 
+/* A column becomes a copy of the field: a notice tells if that takes it out of its group. */
+static void
+report_left_group(const char *schema, const char *table, const char *column, const char *entity,
+				  const char *field)
+{
+	char *old_entity;
+	char *old_field;
+	char *old;
+	char *new;
+
+	if (!lookup_mapped_field(schema, table, column, &old_entity, &old_field))
+		return;
+	old = field_group(old_entity, old_field);
+	new = field_group(entity, field);
+	if (old == NULL || (new != NULL &&strcmp(old_entity, entity) == 0 && strcmp(old, new) == 0))
+		return;
+	ereport(NOTICE,
+			(errmsg("column \"%s\" of table \"%s\" leaves group \"%s\" of entity \"%s\"", column,
+					names_message_relation(schema, table), old, old_entity),
+			 errdetail("Field \"%s.%s\" is not part of that group: the column is not kept together with the other columns any more.",
+					   entity, field),
+			 errhint("Link the other columns of the group to fields of entity \"%s\", too, and give all these fields one column_group.",
+					 entity)));
+}
+
 /*
  * link(field, columns, authoritative): make columns copies of one field.  A
  * table that gets a copy is guarded, if it is the caller's.  authoritative NULL
@@ -158,11 +183,11 @@ ownership_link(PG_FUNCTION_ARGS)
 		char *schema;
 		char *table;
 		char *column;
-
 		Oid relid;
 
 		names_split_column(lfirst(lc), &schema, &table, &column);
 		relid = require_table(schema, table);
+		report_left_group(schema, table, column, entity, field);
 		if (field_map_column(schema, table, column, entity, field,
 							 authoritative != NULL && strcmp(schema, auth[0]) == 0 &&
 								 strcmp(table, auth[1]) == 0 && strcmp(column, auth[2]) == 0) &&

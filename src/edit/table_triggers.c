@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(ownership_mirrored_column_table);
 PG_FUNCTION_INFO_V1(ownership_row_owner_check);
 PG_FUNCTION_INFO_V1(ownership_map_restored);
 PG_FUNCTION_INFO_V1(ownership_pattern_readers);
+PG_FUNCTION_INFO_V1(ownership_field_renamed);
 
 /* Calls of table_triggers_write_filters() under way. */
 static int carrying;
@@ -216,6 +217,33 @@ ownership_pattern_readers(PG_FUNCTION_ARGS)
 				"WHERE $1 IN (from_system, to_system)",
 				&p);
 	rename_system_evidence(old, new);
+	SPI_finish();
+	role_restore(&caller);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * field_renamed(), AFTER each UPDATE of a field's entity or name: renames it in
+ * handover, which has no foreign key.  What is planned for the new name stays.
+ *
+ * Errors: the function was not called by such a trigger.
+ */
+Datum
+ownership_field_renamed(PG_FUNCTION_ARGS)
+{
+	TriggerData *td = own_triggers_check(fcinfo, "field_renamed");
+	Parameters p = {0};
+	SavedRole caller = role_become_extension();
+
+	SPI_connect();
+	sql_add_text(&p, call_row_text(td, td->tg_trigtuple, "entity"));
+	sql_add_text(&p, call_row_text(td, td->tg_trigtuple, "name"));
+	sql_add_text(&p, call_row_text(td, td->tg_newtuple, "entity"));
+	sql_add_text(&p, call_row_text(td, td->tg_newtuple, "name"));
+	sql_run("UPDATE ownership.handover h SET entity = $3, field = $4 "
+			"WHERE entity = $1 AND field = $2 AND ($1, $2) <> ($3, $4) "
+			"AND NOT EXISTS (SELECT FROM ownership.handover o WHERE o.entity = $3 AND o.field = $4 AND o.at = h.at)",
+			&p);
 	SPI_finish();
 	role_restore(&caller);
 	return PointerGetDatum(NULL);

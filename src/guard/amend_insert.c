@@ -228,12 +228,15 @@ amend_insert(GuardCall *call)
 	}
 	if (keeps && !call->judge)
 		remember_stand_ins(call, &set, tuple);
+	if (keeps)
+		land_forgive(call, &set, proposed, tuple);
 	tuple = pin_hold_insert(call, &set, tuple);
 	if (call->judge)
 		outcome_record_allowed(call, &set, NULL, proposed, tuple != td->tg_trigtuple ? tuple : NULL);
 	if (keeps)
 	{
-		outcome_record_kept(call, &set, NULL, proposed, tuple);
+		if (conflicts_have(&set, VERDICT_KEEP))
+			outcome_record_kept(call, &set, NULL, proposed, tuple);
 		call->state->amended_insert = true;
 	}
 	return tuple;

@@ -89,6 +89,10 @@ extern void guard_run_ddl(const char *sql);
 extern void guard_tree(Oid relid, GuardMode mode);
 extern void guard_drop_own(Oid relid, bool truncate);
 
+/* land_one.c */
+extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, ValueInput *inputs,
+						  TupleTableSlot *slot);
+
 /*
  * Within this folder
  */
@@ -353,6 +357,8 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 						const void *statement, int level);
+extern void
+land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
 extern bool land_gives_key(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *row);
 extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
@@ -366,8 +372,6 @@ extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
 extern RelationMap *land_map(Relation rel);
-extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, ValueInput *inputs,
-						  TupleTableSlot *slot);
 extern List *land_settled(const RelationMap *map, Jsonb *key);
 extern void
 land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, TupleTableSlot *row,

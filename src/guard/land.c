@@ -195,6 +195,80 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	MemoryContextSwitchTo(old);
 }
 
+/* Does the value land that was proposed? */
+static bool
+lands_as_proposed(const GuardCall *call, const Conflict *c, List *chosen, TupleTableSlot *proposed)
+{
+	ListCell *lc;
+
+	foreach(lc, chosen)
+	{
+		const Landed *landed = lfirst(lc);
+		Form_pg_attribute att;
+		bool isnull;
+		Datum value;
+
+		if (landed->col != c->col)
+			continue;
+		value = slot_getattr(proposed, c->col->attnum, &isnull);
+		att = TupleDescAttr(RelationGetDescr(call->td->tg_relation), c->col->attnum - 1);
+		return landed->text != NULL && !isnull &&
+			   value_same_text(att->atttypid, value_to_text(att->atttypid, value), landed->text);
+	}
+	return false;
+}
+
+/* Of a group, all values that are kept out must land as they were proposed. */
+static bool
+whole_group_lands(const ConflictSet *set, const bool *lands, int i)
+{
+	int group = set->items[i].col->group;
+
+	for (int k = 0; k < set->n && group != 0; k++)
+	{
+		if (set->items[k].col->group == group && set->items[k].verdict == VERDICT_KEEP && !lands[k])
+			return false;
+	}
+	return lands[i];
+}
+
+/*
+ * A new row will be stored without the values that are kept out of it.  Where the value
+ * that waits for it is the one that was proposed, nothing is refused: the conflict
+ * gets the verdict "allow", and leaves no evidence.
+ */
+void
+land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended)
+{
+	RelationMap *map = call->map;
+	TupleDesc desc = RelationGetDescr(call->td->tg_relation);
+	Creator creator = creator_of(map, call->moment, call->writer);
+	TupleTableSlot *row;
+	List *waiting;
+
+	if (!map->waits || call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
+		map->pinned != NULL || !evidence_can_wait(map) || !names_key(call))
+		return;
+	row = conflicts_slot(call->td->tg_relation, amended);
+	waiting = land_settled(map, evidence_row_key_of(map, desc, row));
+	if (waiting != NIL)
+	{
+		bool *lands = palloc0(set->n * sizeof(bool));
+		List *chosen;
+
+		creator.prevails |= call->circumstances.steward;
+		creator.level = insertion_level(&call->new);
+		chosen = waits_choose(map, waiting, row, &creator, NIL);
+		for (int i = 0; i < set->n; i++)
+			lands[i] = set->items[i].verdict == VERDICT_KEEP &&
+					   lands_as_proposed(call, &set->items[i], chosen, proposed);
+		for (int i = 0; i < set->n; i++)
+			if (lands[i] && whole_group_lands(set, lands, i))
+				set->items[i].verdict = VERDICT_ALLOW;
+	}
+	ExecDropSingleTupleTableSlot(row);
+}
+
 /* A row was made. */
 void
 land_row(const GuardCall *call, TupleTableSlot *row)

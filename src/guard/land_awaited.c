@@ -111,6 +111,29 @@ search_relation(void *arg)
 	return true;
 }
 
+/* What waits for the key, which does not fit the relation's columns: its problem says so. */
+static void
+note_unfit(Oid relid, Jsonb *key, const ErrorData *error)
+{
+	Relation rel = table_open(relid, RowExclusiveLock);
+	RelationMap *map = land_map(rel);
+	StoredTable *t = evidence_open();
+	ListCell *lc;
+
+	map_enter();
+	foreach(lc, land_settled(map, key))
+	{
+		const Waiting *w = lfirst(lc);
+
+		if (!w->stuck)
+			(void) evidence_still_waits(t, w, sql_name_list(w->columns[Anum_conflict_columns - 1]),
+										psprintf(EVIDENCE_KEY_UNFIT "%s", error->message));
+	}
+	map_leave();
+	stored_close(t);
+	table_close(rel, NoLock);
+}
+
 /*
  * Adds the rows of one relation that are there for one of the keys.  A key that does
  * not fit the columns any more belongs to no row, and fails nothing.
@@ -127,8 +150,12 @@ add_rows(List *rows, Oid relid, List *keys, bool ours)
 	{
 		Search one = {relid, list_make1(lfirst(lc)), ours, NIL};
 
-		if (subxact_trial(search_relation, &one) == NULL)
+		ErrorData *error = subxact_trial(search_relation, &one);
+
+		if (error == NULL)
 			rows = list_concat(rows, one.rows);
+		else if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+			note_unfit(relid, lfirst(lc), error);
 	}
 	return rows;
 }

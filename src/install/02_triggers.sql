@@ -25,6 +25,11 @@ AS 'MODULE_PATHNAME', 'ownership_group_check' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.group_check() IS 'Trigger on ownership.field and ownership.domain: at the end of the transaction, refuses a group whose fields are not one value.';
 
+CREATE FUNCTION ownership.history_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_history_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.history_check() IS 'Trigger on ownership.field and ownership.domain: refuses a field with a history in a sensitive domain.';
+
 CREATE TRIGGER bind BEFORE INSERT OR UPDATE OR DELETE ON ownership.identity
 	FOR EACH ROW EXECUTE FUNCTION ownership.identity_bind();
 CREATE TRIGGER mirrored_table BEFORE INSERT OR UPDATE ON ownership.mirrored_column
@@ -36,6 +41,10 @@ CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE ON ownership.field 
 	FOR EACH ROW WHEN (NEW.column_group IS NOT NULL) EXECUTE FUNCTION ownership.group_check();
 CREATE CONSTRAINT TRIGGER group_check AFTER UPDATE ON ownership.domain DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW WHEN (NEW.policy IS DISTINCT FROM OLD.policy) EXECUTE FUNCTION ownership.group_check();
+CREATE TRIGGER history_check AFTER INSERT OR UPDATE ON ownership.field
+	FOR EACH ROW WHEN (NEW.history AND NEW.domain IS NOT NULL) EXECUTE FUNCTION ownership.history_check();
+CREATE TRIGGER history_check AFTER UPDATE ON ownership.domain
+	FOR EACH ROW WHEN (NEW.sensitive AND NOT OLD.sensitive) EXECUTE FUNCTION ownership.history_check();
 
 CREATE TRIGGER signal AFTER INSERT OR UPDATE OR DELETE ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.map_changed();
@@ -94,4 +103,4 @@ ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal_truncate;
 
 /* identity_bind() writes a table that no role may write: none of these functions may be used by triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.map_changed(), ownership.identity_bind(), ownership.mirrored_column_table(),
-	ownership.row_owner_check(), ownership.group_check() FROM PUBLIC;
+	ownership.row_owner_check(), ownership.group_check(), ownership.history_check() FROM PUBLIC;

@@ -101,7 +101,7 @@ Returns one row for each copy:
 CREATE FUNCTION ownership.reconcile(field text, dry_run boolean DEFAULT false, max_rows bigint DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_reconcile' LANGUAGE C;
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
-'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
+'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough. Of a group (field.column_group) it writes all columns that a copy''s table has, or none.
 Arguments:
 - field: The field, as entity.name. If it has one copy, the function writes nothing.
 - dry_run: true: the function writes nothing and only counts. Default: false.

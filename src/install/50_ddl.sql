@@ -159,6 +159,12 @@ COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system:
 CREATE TRIGGER pattern_readers AFTER UPDATE OF name ON ownership.system
 	FOR EACH ROW EXECUTE FUNCTION ownership.pattern_readers();
 
+CREATE FUNCTION ownership.field_renamed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_field_renamed' LANGUAGE C;
+COMMENT ON FUNCTION ownership.field_renamed() IS 'Trigger on ownership.field: renames the field in ownership.handover.';
+CREATE TRIGGER field_renamed AFTER UPDATE OF entity, name ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.field_renamed();
+
 CREATE FUNCTION ownership.mirrored_pattern_bind() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_mirrored_pattern_bind' LANGUAGE C;
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
@@ -205,7 +211,7 @@ AS 'MODULE_PATHNAME', 'ownership_ddl_drop' LANGUAGE C;
 COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped table or column waits for its name.';
 
 CREATE EVENT TRIGGER ownership_start ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TYPE')
 	EXECUTE FUNCTION ownership.ddl_start();
 /* ALTER INDEX renames tables, too */
 CREATE EVENT TRIGGER ownership_end ON ddl_command_end
@@ -221,7 +227,7 @@ CREATE EVENT TRIGGER ownership_drop ON sql_drop
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_end ENABLE ALWAYS;
 ALTER EVENT TRIGGER ownership_drop ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP and DETACH: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 
@@ -324,6 +330,6 @@ COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks tha
 
 /* they write tables that no role may write: triggers on other tables must not use them */
 REVOKE ALL ON FUNCTION ownership.ddl_settle(), ownership.mirrored_table_bind(), ownership.mirrored_pattern_bind(), ownership.pattern_readers(),
-	ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
+	ownership.field_renamed(), ownership.map_restored(), ownership.ddl_start(), ownership.ddl_end(), ownership.ddl_drop() FROM PUBLIC;
 GRANT SELECT ON ownership.mirrored_pattern, ownership.bound_table, ownership.bound_schema, ownership.left_off, ownership.former_table, ownership.former_column,
 	ownership.ddl_risk TO PUBLIC;

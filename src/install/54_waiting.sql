@@ -28,13 +28,17 @@ CREATE TABLE ownership.replaced_table (
 	system			text NOT NULL,
 	columns			text[] NOT NULL,
 	replaced		boolean NOT NULL DEFAULT false,
-	PRIMARY KEY (table_schema, table_name, system)
+	bounds			text NOT NULL DEFAULT '',
+	part			oid NOT NULL DEFAULT 0,
+	PRIMARY KEY (table_schema, table_name, system, bounds)
 );
 COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
 COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
 COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.bounds IS 'Of a partition: OID of the table above it, and its bounds. Empty: it is about the whole table.';
+COMMENT ON COLUMN ownership.replaced_table.part IS 'OID of the table or partition that had the values.';
 COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
 
 CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
@@ -53,8 +57,8 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
-			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
+		format('%s %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
+			CASE r.bounds WHEN '' THEN 'Table' ELSE 'A partition of' END, ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
@@ -68,7 +72,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		concat_ws(' ', format('%s %s for rows of %s since %s.', CASE w.waiting WHEN 1 THEN '1 value' ELSE w.waiting || ' values' END
 				|| coalesce(' of ' || w.system, ''), CASE w.waiting WHEN 1 THEN 'waits' ELSE 'wait' END,
 				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
-			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
+			CASE WHEN w.problems > 0 THEN format('%s could not be written%s.',
 				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
 				CASE WHEN has_table_privilege('ownership.conflict', 'SELECT')
 					THEN coalesce(': ' || rtrim(ownership.waiting_problem(w.table_schema, w.table_name, w.system), '.'), '') ELSE '' END) END),

@@ -235,8 +235,9 @@ load_field(MappedColumn *col, const char *entity, const char *name, Snapshot sna
 			catalog_end(dscan);
 		}
 		col->on_blank = on_blank_from_name(on_blank);
-		col->history =
-			catalog_has(scan, Anum_field_history) && catalog_bool(scan, Anum_field_history);
+		/* the map refuses both together, but not where replication or a dump brings them */
+		col->history = !col->sensitive && catalog_has(scan, Anum_field_history) &&
+					   catalog_bool(scan, Anum_field_history);
 	}
 	catalog_end(scan);
 }

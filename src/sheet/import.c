@@ -90,6 +90,13 @@ shown(SheetCell cell, const char *value)
 	return value;
 }
 
+static bool
+is_changed(int cell, char **before, char **after)
+{
+	return before[cell] == NULL || after[cell] == NULL ? before[cell] != after[cell]
+													   : strcmp(before[cell], after[cell]) != 0;
+}
+
 /* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
 add_changes(Import *import, const Record *r, bool fresh, char **before, char **after)
@@ -104,9 +111,7 @@ add_changes(Import *import, const Record *r, bool fresh, char **before, char **a
 		bool flag = i == SHEET_KEY || i == SHEET_LOCAL;
 		char *text;
 
-		if (before[i] == NULL && after[i] == NULL)
-			continue;
-		if (before[i] != NULL && after[i] != NULL && strcmp(before[i], after[i]) == 0)
+		if (!is_changed(i, before, after))
 			continue;
 		if (!fresh)
 			text =
@@ -151,12 +156,72 @@ import_record(Import *import, Record *r)
 	if (error == NULL)
 	{
 		(void) read_sheet(r, after);
+		for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
+			r->decides |= is_changed(i, before, after);
 		add_changes(import, r, fresh, before, after);
 	}
 	else if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	else
 		finding_add_problem(import, r, finding_error_text(error));
+}
+
+/* The records whose fields are part of the group. */
+static List *
+records_of(const Import *import, const char *entity, const char *group)
+{
+	List *records = NIL;
+	ListCell *lc;
+
+	foreach(lc, import->records)
+	{
+		Record *r = lfirst(lc);
+		char *field = sheet_cell(&r->row, SHEET_FIELD);
+		char *other = sheet_cell(&r->row, SHEET_ENTITY);
+
+		if (field == NULL || other == NULL || strcmp(other, entity) != 0)
+			continue;
+		other = field_group(entity, field);
+		if (other != NULL && strcmp(other, group) == 0)
+			records = lappend(records, r);
+	}
+	return records;
+}
+
+/*
+ * The map refuses a group only when the transaction ends, which a dry run does not do.
+ * Adds a problem for each group that it will refuse, to the first row that changes it.
+ * Where a row of the group has a problem of its own, what the group will be is not known.
+ */
+static void
+check_groups(Import *import)
+{
+	ListCell *lc;
+
+	foreach(lc, import->records)
+	{
+		Record *r = lfirst(lc);
+		char *entity = sheet_cell(&r->row, SHEET_ENTITY);
+		char *group;
+		bool known = true;
+		ErrorData *error;
+		List *records;
+		ListCell *other;
+
+		if (!r->decides)
+			continue;
+		group = field_group(entity, sheet_cell(&r->row, SHEET_FIELD));
+		if (group == NULL)
+			continue;
+		records = records_of(import, entity, group);
+		foreach(other, records)
+			known &= !((Record *) lfirst(other))->faulty;
+		error = known ? field_group_error(entity, group) : NULL;
+		if (error != NULL)
+			finding_add_problem(import, r, finding_error_text(error));
+		foreach(other, records)
+			((Record *) lfirst(other))->decides = false;
+	}
 }
 
 /* Stores all rows; returns whether subxact_trial() must keep them. */
@@ -184,6 +249,8 @@ import_records(void *arg)
 			import_record(import, r);
 		CHECK_FOR_INTERRUPTS();
 	}
+
+	check_groups(import);
 
 	/* a column that joins another field leaves its default field, which is deleted then */
 	sql_add_texts(&p, entities);

@@ -51,8 +51,9 @@ typedef void (*SheetCheck)(const SheetRow *row);
 /* A row of the file. */
 typedef struct Record
 {
-	int line;	 /* the line on which it begins */
-	bool faulty; /* it has a problem and is not stored */
+	int line;	  /* the line on which it begins */
+	bool faulty;  /* it has a problem and is not stored */
+	bool decides; /* it changes its field */
 	SheetRow row;
 } Record;
 

@@ -38,7 +38,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - observe: The guard lets it through and records it as evidence.
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
-COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field has no history. Default: false.';
+COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
@@ -250,6 +250,16 @@ CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE ON ownership.field 
 	FOR EACH ROW WHEN (NEW.column_group IS NOT NULL) EXECUTE FUNCTION ownership.group_check();
 CREATE CONSTRAINT TRIGGER group_check AFTER UPDATE ON ownership.domain DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW WHEN (NEW.policy IS DISTINCT FROM OLD.policy) EXECUTE FUNCTION ownership.group_check();
+
+CREATE FUNCTION ownership.history_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_history_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.history_check() IS 'Trigger on ownership.field and ownership.domain: refuses a field with a history in a sensitive domain.';
+REVOKE ALL ON FUNCTION ownership.history_check() FROM PUBLIC;
+CREATE TRIGGER history_check AFTER INSERT OR UPDATE ON ownership.field
+	FOR EACH ROW WHEN (NEW.history AND NEW.domain IS NOT NULL) EXECUTE FUNCTION ownership.history_check();
+CREATE TRIGGER history_check AFTER UPDATE ON ownership.domain
+	FOR EACH ROW WHEN (NEW.sensitive AND NOT OLD.sensitive) EXECUTE FUNCTION ownership.history_check();
 
 /* Comments describe arguments, results and columns. */
 
@@ -590,7 +600,7 @@ Returns one row for each copy:
 - rows_differing: Number of rows that differ.
 - problem: Why the copy was not compared. NULL: it was.';
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
-'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough.
+'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough. Of a group (field.column_group) it writes all columns that a copy''s table has, or none.
 Arguments:
 - field: The field, as entity.name. If it has one copy, the function writes nothing.
 - dry_run: true: the function writes nothing and only counts. Default: false.
@@ -646,7 +656,7 @@ COMMENT ON COLUMN ownership.disagreements.note IS 'What else there is to know, s
 COMMENT ON COLUMN ownership.disagreements.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.disagreements.table_name IS 'Name of the table.';
 COMMENT ON FUNCTION ownership.revert(text, timestamptz, timestamptz, boolean) IS
-'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
+'Puts back the values that a system replaced by writes that went through (outcomes observed, filled and overridden), and by any writes of fields with a history, its own fields included, where the row still contains what the system wrote. A group (field.column_group) goes back whole, or stays. Values of other systems that its DELETEs and TRUNCATEs took along, and that wait, go back where the row is there again and has NULL or the default in their place; else they go on waiting. The caller needs the privileges to read evidence and history, and to write the tables.
 Arguments:
 - system: System whose writes the function reverts. NULL: unidentified writers, and stewards without a system.
 - since: Begin of the period in which the writes were recorded.
@@ -765,6 +775,12 @@ COMMENT ON FUNCTION ownership.ddl_settle() IS 'Trigger on ownership.ddl_queue, a
 COMMENT ON FUNCTION ownership.key_renamed(jsonb, text, text) IS 'Internal: an object in which one key has a new name.';
 COMMENT ON FUNCTION ownership.mirrored_table_bind() IS 'Trigger on ownership.mirrored_table: records which table the name means.';
 COMMENT ON FUNCTION ownership.pattern_readers() IS 'Trigger on ownership.system: renames the system among the readers of patterns, in ownership.handover, and in evidence.';
+CREATE FUNCTION ownership.field_renamed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_field_renamed' LANGUAGE C;
+COMMENT ON FUNCTION ownership.field_renamed() IS 'Trigger on ownership.field: renames the field in ownership.handover.';
+CREATE TRIGGER field_renamed AFTER UPDATE OF entity, name ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.field_renamed();
+REVOKE ALL ON FUNCTION ownership.field_renamed() FROM PUBLIC;
 COMMENT ON FUNCTION ownership.mirrored_pattern_bind() IS 'Trigger on ownership.mirrored_pattern: binds the schema that the pattern names. While a dump is restored, it records which tables are off the map.';
 COMMENT ON FUNCTION ownership.map_restored() IS 'Trigger on the tables of the map: lets a dump be restored in any order.';
 COMMENT ON FUNCTION ownership.ddl_start() IS 'Event trigger: lets a table with a guard of its own be attached as a partition, and looks for what DROP takes along.';
@@ -773,10 +789,10 @@ COMMENT ON FUNCTION ownership.ddl_drop() IS 'Event trigger: the map of a dropped
 /* the tags of an event trigger cannot be altered */
 DROP EVENT TRIGGER ownership_start;
 CREATE EVENT TRIGGER ownership_start ON ddl_command_start
-	WHEN TAG IN ('ALTER TABLE', 'DROP SCHEMA', 'DROP TABLE')
+	WHEN TAG IN ('ALTER TABLE', 'DROP OWNED', 'DROP SCHEMA', 'DROP TABLE', 'DROP TYPE')
 	EXECUTE FUNCTION ownership.ddl_start();
 ALTER EVENT TRIGGER ownership_start ENABLE ALWAYS;
-COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP: looks for values of other systems.';
+COMMENT ON EVENT TRIGGER ownership_start IS 'Before ALTER TABLE: lets a table with a guard of its own be attached as a partition. Before DROP and DETACH: looks for values of other systems.';
 COMMENT ON EVENT TRIGGER ownership_end IS 'After DDL that can create, rename or move a table or column: the map follows.';
 COMMENT ON EVENT TRIGGER ownership_drop IS 'After DDL that drops tables or columns: their map waits for the name.';
 COMMENT ON FUNCTION ownership.map_behind() IS 'Internal: what DDL did and the map did not follow, for the view risks.';
@@ -1125,13 +1141,17 @@ CREATE TABLE ownership.replaced_table (
 	system			text NOT NULL,
 	columns			text[] NOT NULL,
 	replaced		boolean NOT NULL DEFAULT false,
-	PRIMARY KEY (table_schema, table_name, system)
+	bounds			text NOT NULL DEFAULT '',
+	part			oid NOT NULL DEFAULT 0,
+	PRIMARY KEY (table_schema, table_name, system, bounds)
 );
 COMMENT ON TABLE ownership.replaced_table IS 'Internal: the systems whose values were in a table that was dropped or replaced, and do not make its rows.';
 COMMENT ON COLUMN ownership.replaced_table.table_schema IS 'Schema that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.table_name IS 'Table that the map names.';
 COMMENT ON COLUMN ownership.replaced_table.system IS 'The system.';
 COMMENT ON COLUMN ownership.replaced_table.columns IS 'Columns of the system that had values.';
+COMMENT ON COLUMN ownership.replaced_table.bounds IS 'Of a partition: OID of the table above it, and its bounds. Empty: it is about the whole table.';
+COMMENT ON COLUMN ownership.replaced_table.part IS 'OID of the table or partition that had the values.';
 COMMENT ON COLUMN ownership.replaced_table.replaced IS 'true: another table has the name. false: the table was dropped, and no other has the name yet.';
 CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.replaced_table
 	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
@@ -1157,8 +1177,8 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 	FROM ownership.lost_update() l
 	UNION ALL
 	SELECT 8, 'medium', 'values_replaced', NULL, NULL, ownership.relation_name(r.table_schema, r.table_name), NULL, ARRAY[r.system],
-		format('Table %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
-			ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
+		format('%s %s was replaced by another one: what %s had written into %s went with it, unless the load brought it.',
+			CASE r.bounds WHEN '' THEN 'Table' ELSE 'A partition of' END, ownership.relation_name(r.table_schema, r.table_name), r.system, array_to_string(r.columns, ', ')),
 		format('Have %s send its values again, or take them from a backup; then DELETE FROM ownership.replaced_table WHERE (table_schema, table_name, system) = (%L, %L, %L). Load into the table itself from now on: what TRUNCATE and DELETE take along is remembered.',
 			r.system, r.table_schema, r.table_name, r.system)
 	FROM ownership.replaced_table r
@@ -1172,7 +1192,7 @@ CREATE VIEW ownership.waiting_risk (rank, severity, risk, entity, field, relatio
 		concat_ws(' ', format('%s %s for rows of %s since %s.', CASE w.waiting WHEN 1 THEN '1 value' ELSE w.waiting || ' values' END
 				|| coalesce(' of ' || w.system, ''), CASE w.waiting WHEN 1 THEN 'waits' ELSE 'wait' END,
 				ownership.relation_name(w.table_schema, w.table_name), to_char(w.since, 'YYYY-MM-DD')),
-			CASE WHEN w.problems > 0 THEN format('%s could not be written, although the row is there%s.',
+			CASE WHEN w.problems > 0 THEN format('%s could not be written%s.',
 				CASE w.problems WHEN w.waiting THEN CASE w.problems WHEN 1 THEN 'It' ELSE 'They' END ELSE w.problems || ' of them' END,
 				CASE WHEN has_table_privilege('ownership.conflict', 'SELECT')
 					THEN coalesce(': ' || rtrim(ownership.waiting_problem(w.table_schema, w.table_name, w.system), '.'), '') ELSE '' END) END),

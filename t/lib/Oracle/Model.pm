@@ -340,6 +340,7 @@ sub insert
 	}
 	$self->hold_insert($s, \%row, \%final, \%verdicts, %named);
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
+	@kept = $self->not_landing($s, \%row, \%final, @kept);
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;

@@ -237,6 +237,19 @@ sub replaced
 	} @columns;
 }
 
+# Of the columns that are kept out of a new row, those whose waiting value is another one
+# than the creator proposed: where it is the same, nothing is refused.
+sub not_landing
+{
+	my ($self, $s, $row, $final, @kept) = @_;
+	my $r = $self->{round};
+	my @waiting = @kept && $self->waits($s) && $self->said_keys($s) == @{ $r->{keys} } ? $self->waiting_for($r->key_of($final)) : ();
+	return @kept if !@waiting;
+	my %chosen = $self->choose($s, $final, @waiting);
+	my %stays = map { $_ => 1 } grep { !$chosen{$_} || !defined $chosen{$_}[1] || changed($r->{column}{$_}, $row->{$_}, $chosen{$_}[1]) } @kept;
+	return grep { my $name = $_; grep { $stays{ $_->{name} } } $r->{column}{$name}, $r->one_value($r->{column}{$name}) } @kept;
+}
+
 # A worker creates a row: it takes what waits for it.
 sub fill
 {
