@@ -383,7 +383,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 	pin_table_gone(&call);
 	if (is_new_truncate(call.map))
 	{
-		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
+		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL, COLUMNS_ALL);
 		outcome_record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);
