@@ -83,7 +83,7 @@ extern void reads_see(const CompatPerms *perms);
 /* writes.c */
 extern void activity_row(const RelationMap *map, const char *system, Operation operation,
 						 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored,
-						 TupleTableSlot *written);
+						 TupleTableSlot *written, ColumnRange range);
 extern void activity_value(const RelationMap *map, const char *system, const MappedColumn *col);
 extern void writes_watch(struct QueryDesc *query);
 extern void writes_count(struct QueryDesc *query);

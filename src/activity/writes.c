@@ -142,10 +142,11 @@ wrote(const RelationMap *map, const MappedColumn *col, Operation operation, cons
  * The guard judged a row that was written: counts the columns that the row
  * wrote.  row: as it is now; stored: as it was.  Either is NULL where there is
  * none.  named: columns that an UPDATE names, NULL: all.  new: of an INSERT.
+ * range: where the rows can differ.
  */
 void
-activity_row(const RelationMap *map, const char *system, Operation operation,
-			 const Bitmapset *named, const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row)
+activity_row(const RelationMap *map, const char *system, Operation operation, const Bitmapset *named,
+			 const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row, ColumnRange range)
 {
 	const void *statement = statement_key();
 	Written *written = NULL;
@@ -168,7 +169,10 @@ activity_row(const RelationMap *map, const char *system, Operation operation,
 		const MappedColumn *col = &map->cols[i];
 		AttrNumber home = col->attnum <= outline->natts ? outline->home_attnum[col->attnum - 1] : 0;
 
-		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)) ||
+		if (col->attnum > range.last)
+			break;
+		if (col->attnum < range.first || home == 0 ||
+			(written != NULL && bms_is_member(home, written->attnums)) ||
 			!wrote(map, col, operation, named, new, stored, row))
 			continue;
 		writes_count_column(written, outline->home, counts_system(system), home);

@@ -54,6 +54,15 @@ typedef struct ValueType
 	int16 typlen;
 } ValueType;
 
+/* Columns in which two versions of a row can differ; last < first: they are the same. */
+typedef struct ColumnRange
+{
+	AttrNumber first;
+	AttrNumber last;
+} ColumnRange;
+
+#define COLUMNS_ALL ((ColumnRange){1, MaxAttrNumber})
+
 /* How the blank values of a type are recognised, apart from NULL. */
 typedef enum BlankKind
 {
@@ -217,6 +226,9 @@ extern Datum value_from_text_typmod(Oid type, int32 typmod, char *text);
 extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
 extern bool value_same_text(Oid type, const char *a, const char *b);
 extern JsonbValue *value_in_object(Jsonb *object, const char *key);
+
+/* differ.c */
+extern ColumnRange value_difference(HeapTuple a, HeapTuple b, TupleDesc desc);
 
 /* blank.c */
 extern BlankKind value_blank_kind(Oid type);

@@ -97,7 +97,8 @@ amend_update(GuardCall *call)
 					 "Another transaction inserted the row after the guard had kept values out of it."),
 				 errhint("The transaction might succeed if retried.")));
 
-	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
+	conflicts_of_update(call, &set, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot,
+						conflicts_range(call));
 	pin_hold_update(call, &set, &held, td->tg_updatedcols, td->tg_trigslot, td->tg_newslot);
 	feed_see_update(call);
 	move_remember_update(state, td);

@@ -28,7 +28,8 @@ amend_reject_move(GuardCall *call)
 
 	if (call->judge)
 		return; /* BEFORE UPDATE has done this */
-	conflicts_of_update(call, &set, call->state->update_named, td->tg_trigslot, proposed);
+	conflicts_of_update(call, &set, call->state->update_named, td->tg_trigslot, proposed,
+						COLUMNS_ALL);
 	if (set.strictest == VERDICT_REJECT)
 		outcome_reject(call, &set, VERDICT_REJECT, td->tg_trigslot, proposed, NULL);
 	if (set.strictest == VERDICT_KEEP)
@@ -80,7 +81,7 @@ amend_replicated_move(GuardCall *call, const Move *move)
 	ConflictSet set;
 	ConflictSet held;
 
-	conflicts_of_update(call, &set, NULL, stored, td->tg_trigslot);
+	conflicts_of_update(call, &set, NULL, stored, td->tg_trigslot, COLUMNS_ALL);
 	if (move->obstacles == NIL)
 		pin_hold_update(call, &set, &held, NULL, stored, td->tg_trigslot);
 	outcome_reject_early(call, &set, stored, td->tg_trigslot);
@@ -161,7 +162,7 @@ amend_move(GuardCall *call, const Move *move)
 		TupleTableSlot *proposed = conflicts_slot(from, row);
 		ConflictSet set;
 
-		conflicts_of_update(&there, &set, move->named, stored, proposed);
+		conflicts_of_update(&there, &set, move->named, stored, proposed, COLUMNS_ALL);
 		outcome_reject_early(&there, &set, stored, proposed);
 		if (conflicts_have(&set, VERDICT_KEEP))
 		{

@@ -124,18 +124,27 @@ find_candidates(GuardCall *call, const Bitmapset *named)
 	state->candidates_serial = map->view_serial;
 }
 
+/* The columns in which the rows that a trigger for UPDATE is called with can differ. */
+ColumnRange
+conflicts_range(const GuardCall *call)
+{
+	return value_difference(call->td->tg_trigtuple, call->td->tg_newtuple,
+							RelationGetDescr(call->td->tg_relation));
+}
+
 /*
  * An UPDATE writes the columns that it names and whose value it changes.
- * named: NULL: all columns.
+ * named: NULL: all columns.  range: where the rows can differ.
  */
 void
 conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
-					TupleTableSlot *stored, TupleTableSlot *proposed)
+					TupleTableSlot *stored, TupleTableSlot *proposed, ColumnRange range)
 {
 	RelationMap *map = call->map;
 	GuardState *state = call->state;
 	const Bitmapset *watched;
-	AttrNumber last;
+	int from = 0;
+	int to;
 
 	memset(set, 0, sizeof(ConflictSet));
 	call->circumstances.operation = OPERATION_UPDATE;
@@ -143,10 +152,16 @@ conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
 	if (watched == NULL || (named != NULL && !bms_overlap(named, watched)))
 		return;
 	find_candidates(call, named);
-	last = state->candidates[state->ncandidates - 1]->attnum;
-	slot_getsomeattrs(stored, last);
-	slot_getsomeattrs(proposed, last);
-	for (int i = 0; i < state->ncandidates; i++)
+	while (from < state->ncandidates && state->candidates[from]->attnum < range.first)
+		from++;
+	to = from;
+	while (to < state->ncandidates && state->candidates[to]->attnum <= range.last)
+		to++;
+	if (from == to)
+		return;
+	slot_getsomeattrs(stored, state->candidates[to - 1]->attnum);
+	slot_getsomeattrs(proposed, state->candidates[to - 1]->attnum);
+	for (int i = from; i < to; i++)
 	{
 		MappedColumn *col = state->candidates[i];
 		int att = col->attnum - 1;

@@ -390,7 +390,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 	truncated_command = GetCurrentCommandId(false);
 	if (is_new)
 	{
-		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL);
+		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL, COLUMNS_ALL);
 		outcome_record_allowed(&call, &set, NULL, NULL, NULL);
 	}
 	return PointerGetDatum(NULL);

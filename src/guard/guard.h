@@ -274,8 +274,9 @@ extern void conflicts_join_groups(GuardCall *call, ConflictSet *set, const Bitma
 /* conflicts.c */
 extern void conflicts_add(GuardCall *call, ConflictSet *set, MappedColumn *col, const char *owner,
 						  bool stored_blank);
+extern ColumnRange conflicts_range(const GuardCall *call);
 extern void conflicts_of_update(GuardCall *call, ConflictSet *set, const Bitmapset *named,
-								TupleTableSlot *stored, TupleTableSlot *proposed);
+								TupleTableSlot *stored, TupleTableSlot *proposed, ColumnRange range);
 extern uint64
 conflicts_stand_in(const GuardCall *call, const MappedColumn *col, TupleTableSlot *row);
 extern void conflicts_of_insert(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed);

@@ -61,15 +61,20 @@ judge_row(GuardCall *call, TupleTableSlot *stored, TupleTableSlot *proposed, con
 		  bool moved)
 {
 	ConflictSet set;
+	ColumnRange range = COLUMNS_ALL;
 
 	if (proposed == NULL)
 		conflicts_of_delete(call, &set, stored);
 	else if (stored == NULL)
 		conflicts_of_insert(call, &set, proposed);
 	else
-		conflicts_of_update(call, &set, named, stored, proposed);
+	{
+		if (!moved)
+			range = conflicts_range(call);
+		conflicts_of_update(call, &set, named, stored, proposed, range);
+	}
 	activity_row(call->map, call->system, call->circumstances.operation, named, &call->new, stored,
-				 proposed);
+				 proposed, range);
 
 	if (set.strictest == VERDICT_REJECT)
 		outcome_reject(call, &set, VERDICT_REJECT, stored, proposed, NULL);

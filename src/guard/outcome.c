@@ -206,7 +206,7 @@ outcome_count_row(const GuardCall *call, Operation operation, const Bitmapset *n
 		return;
 	if (row == NULL)
 		row = own = conflicts_slot(call->td->tg_relation, tuple);
-	activity_row(call->map, call->system, operation, named, &call->new, stored, row);
+	activity_row(call->map, call->system, operation, named, &call->new, stored, row, COLUMNS_ALL);
 	if (history)
 		outcome_record_history(call, stored, row);
 	if (lands)
