@@ -128,8 +128,7 @@ accept_into_row(const Refusal *r, Oid relid, List *columns, List *values, const 
 		a->proposed = list_nth(values, foreach_current_index(lc));
 		a->goes = decision_goes_in(relid, col, r->system, a->proposed, stored, &a->stays);
 		a->same = value_same_text(col->type, a->proposed, stored);
-		a->holds = a->group != 0 && !a->same &&
-				   decision_row_holds(relid, col, r->system, stored);
+		a->holds = a->group != 0 && !a->same && decision_row_holds(relid, col, r->system, stored);
 		arrivals = lappend(arrivals, a);
 	}
 	keep_groups_whole(arrivals);
