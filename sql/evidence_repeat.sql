@@ -58,11 +58,12 @@ RESET ROLE;
 SELECT system, count(*) FROM ownership.conflict WHERE table_name = 'by_serial' GROUP BY 1 ORDER BY 1;
 -- a key that is named tells the row, and what the database puts into the rest is nobody's news
 TRUNCATE ownership.conflict;
+SELECT ownership.assign('by_serial', '{price}', 'erp', policy => 'keep');
 SET ROLE regress_crm;
-INSERT INTO by_serial (id, name) VALUES (7, 'a');
-INSERT INTO by_serial (id, name) VALUES (7, 'a');
-INSERT INTO by_serial (id, name) VALUES (7, 'b');
-INSERT INTO by_serial (id, name) VALUES (7, 'a');
+INSERT INTO by_serial (id, name, price) VALUES (7, 'a', 5);
+INSERT INTO by_serial (id, name, price) VALUES (7, 'a', 5);
+INSERT INTO by_serial (id, name, price) VALUES (7, 'b', 5);
+INSERT INTO by_serial (id, name, price) VALUES (7, 'a', 5);
 RESET ROLE;
 SELECT row_key, proposed - 'made_at' AS proposed, proposed ? 'made_at' AS whole FROM ownership.conflict ORDER BY id;
 -- when the map changes, the row is in evidence already

@@ -66,7 +66,7 @@ INSERT INTO product (sku, title, origin) VALUES ('A7', 'Shelf', 'IT');
 INSERT INTO product (sku, title, origin) VALUES ('A7', 'Shelf', 'IT');
 RESET ROLE;
 SELECT * FROM evidence WHERE row_key @> '{"sku": "A7"}';
-SELECT column_name, value FROM ownership.waiting WHERE row_key @> '{"sku": "A7"}';
+SELECT row_key, column_name, system, value, why FROM ownership.waiting WHERE row_key ->> 'sku' IN ('A3', 'A7');
 SET LOCAL ROLE regress_steward;
 SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND row_key @> '{"sku": "A7"}';
 SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND row_key @> '{"sku": "A3"}';

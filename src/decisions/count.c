@@ -71,7 +71,7 @@ return_query(FunctionCallInfo fcinfo, const char *sql)
 	SPI_finish();
 }
 
-/* count_waiting(): the rows of the view waiting_count. */
+/* count_waiting(): the rows of the view waiting_count.  A row of which only the key is named counts as one value. */
 Datum
 ownership_count_waiting(PG_FUNCTION_ARGS)
 {
@@ -79,7 +79,8 @@ ownership_count_waiting(PG_FUNCTION_ARGS)
 				 "SELECT c.table_schema, c.table_name, u.column_name::text AS column_name, "
 				 "CASE c.outcome WHEN 'parked' THEN c.system ELSE f.owner END AS system, c.outcome, "
 				 "count(*) AS waiting, count(c.problem) AS problems, min(c.recorded_at) AS since "
-				 "FROM ownership.conflict c CROSS JOIN LATERAL unnest(c.columns) AS u(column_name) "
+				 "FROM ownership.conflict c CROSS JOIN LATERAL "
+				 "unnest(CASE WHEN c.columns = '{}' THEN '{NULL}' ELSE c.columns END) AS u(column_name) "
 				 "LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
 				 "LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name "
 				 "AND m.column_name = u.column_name::text "

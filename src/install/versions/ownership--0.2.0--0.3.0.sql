@@ -1086,7 +1086,7 @@ SELECT c.id AS conflict_id, ownership.relation_name(c.table_schema, c.table_name
 			coalesce(c.system, 'a writer without a system')) END) AS why,
 	c.table_schema, c.table_name
 FROM ownership.conflict c
-CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
+CROSS JOIN LATERAL unnest(CASE WHEN c.columns = '{}' THEN '{NULL}' ELSE c.columns END) AS u(column_name)
 LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
 LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 	AND m.column_name = u.column_name::text
@@ -1096,11 +1096,11 @@ LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
 WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
   AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
 ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.row_key, u.column_name::text COLLATE "C", c.id;
-COMMENT ON VIEW ownership.waiting IS 'The values that wait for their row. One row is one value. The view shows what the caller may read of ownership.conflict.';
+COMMENT ON VIEW ownership.waiting IS 'The values that wait for their row. One row is one value, or a row of which the system named only the key. The view shows what the caller may read of ownership.conflict.';
 COMMENT ON COLUMN ownership.waiting.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it; they decide on all values of that number.';
 COMMENT ON COLUMN ownership.waiting.relation IS 'Name of the table, with its schema unless that is public.';
 COMMENT ON COLUMN ownership.waiting.row_key IS 'Key columns of the row and their values.';
-COMMENT ON COLUMN ownership.waiting.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.waiting.column_name IS 'Name of the column. NULL: the system named only the key of a row that it may not create.';
 COMMENT ON COLUMN ownership.waiting.system IS 'System whose value it is. NULL: it depends on the row, or the column has no owner.';
 COMMENT ON COLUMN ownership.waiting.value IS 'Value that waits, as text.';
 COMMENT ON COLUMN ownership.waiting.outcome IS 'parked: the system may not create the row. remembered: the row was deleted.';
