@@ -37,6 +37,7 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 	StatementFrame outer;
 	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
 
+	lift_copy_disturb();
 	reads_begin(only_explained);
 	if (next_ExecutorStart)
 		next_ExecutorStart(query, eflags);
@@ -112,17 +113,29 @@ hook_ExecutorCheckPerms(CHECK_PERMS_ARGS)
 
 	if (next_ExecutorCheckPerms && !next_ExecutorCheckPerms(CHECK_PERMS_PASS))
 		return false;
-	if (!reads_are_seen())
-		return true;
-	counts_new_statement();
+	if (reads_are_seen())
+	{
+		counts_new_statement();
+		foreach(lc, CHECK_PERMS_LIST)
+		{
+			CompatPerms perms = compat_perms(lfirst(lc));
+
+			if (!OidIsValid(perms.relid))
+				continue;
+			reads_see(&perms);
+			writes_see_copy(&perms);
+		}
+	}
+	/* last: what comes next is to be COPY itself */
 	foreach(lc, CHECK_PERMS_LIST)
 	{
-		CompatPerms perms = compat_perms(lfirst(lc));
+		CompatPerms perms;
 
-		if (!OidIsValid(perms.relid))
-			continue;
-		reads_see(&perms);
-		writes_see_copy(&perms);
+		if (likely(!lift_copy_is_awaited()))
+			break;
+		perms = compat_perms(lfirst(lc));
+		if (OidIsValid(perms.relid) && (perms.required & ACL_INSERT) != 0)
+			lift_copy_begins(perms.relid);
 	}
 	return true;
 }
@@ -148,8 +161,10 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	StatementFrame outer;
 	CopyWrites writes;
 	CopyWrites *outer_writes;
+	CopyLift lift;
 	bool counts;
 
+	lift_copy_disturb();
 	if (!IsA(pstmt->utilityStmt, CopyStmt))
 	{
 		if (IsA(pstmt->utilityStmt, TruncateStmt))
@@ -165,16 +180,19 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	/* what follows must not raise an error before PG_TRY: nothing else leaves the statement */
 	outer = statement_enter_copy(pstmt, cxt);
 	outer_writes = counts ? writes_enter_copy(&writes) : NULL;
+	lift_copy_enter(&lift, pstmt, statement_seen_moment(), cxt);
 	PG_TRY();
 	{
 		moment_keep_snapshot(statement_seen_moment());
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
+		lift_copy_ends(&lift);
 		land_statement(pstmt);
 		evidence_end(pstmt, false);
 	}
 	PG_FINALLY();
 	{
+		lift_copy_leave(&lift);
 		statement_leave(&outer);
 		if (counts)
 			writes_leave_copy(outer_writes);
@@ -194,6 +212,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			lift_first_copy_ends();
 			land_all();
 			evidence_end(NULL, true);
 			evidence_forget_brief();
@@ -201,6 +220,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
+			lift_first_copy_end_transaction();
 			reads_started();
 			writes_end_transaction();
 			counts_end_transaction(event == XACT_EVENT_ABORT);
@@ -217,6 +237,8 @@ end_transaction(XactEvent event, void *arg)
 	tally_end_transaction();
 	statement_end_transaction();
 	map_end_transaction(event == XACT_EVENT_ABORT);
+	if (event == XACT_EVENT_COMMIT)
+		lift_first_copy_watch();
 }
 
 static void
@@ -227,6 +249,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 
 	if (!aborted && event != SUBXACT_EVENT_COMMIT_SUB)
 		return;
+	if (aborted)
+		lift_show();
 	reads_started();
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);

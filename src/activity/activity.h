@@ -91,6 +91,7 @@ extern void writes_see_copy(const CompatPerms *perms);
 extern CopyWrites *writes_enter_copy(CopyWrites *copy);
 extern void writes_leave_copy(CopyWrites *outer);
 extern void writes_count_copy(const void *statement, const CopyWrites *copy);
+extern void writes_count_first_copy(Oid relid, Bitmapset *names, Moment *moment);
 extern void writes_end_subtransaction(bool aborted);
 extern void writes_end_transaction(void);
 

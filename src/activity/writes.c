@@ -430,6 +430,27 @@ writes_count_copy(const void *statement, const CopyWrites *copy)
 	forget_statement(statement);
 }
 
+/*
+ * A first copy of a subscribed table brought rows, and the guard was lifted off them:
+ * counts the columns that it names, as of one write.
+ */
+void
+writes_count_first_copy(Oid relid, Bitmapset *names, Moment *moment)
+{
+	const Outline *outline;
+	CompatPerms perms = {0};
+	int system;
+
+	if (!activity_traffic_counts() || (outline = outline_of(relid)) == NULL)
+		return;
+	perms.relid = relid;
+	perms.required = ACL_INSERT;
+	perms.inserted = names;
+	handover_begin();
+	if (activity_system(outline, moment, &system))
+		count_named(NULL, outline, system, &perms, true);
+}
+
 void
 writes_end_subtransaction(bool aborted)
 {

@@ -18,6 +18,7 @@
 #include "storage/shmem.h"
 #include "utils/acl.h"
 #include "utils/hsearch.h"
+#include "utils/rel.h"
 
 #if PG_VERSION_NUM < 150000
 #error "ownership needs PostgreSQL 15 or later"
@@ -251,6 +252,19 @@ compat_enable_trigger(Relation rel, const char *name, char fires_when)
 	EnableDisableTrigger(rel, name, InvalidOid, fires_when, true, false, ShareRowExclusiveLock);
 #else
 	EnableDisableTrigger(rel, name, fires_when, true, ShareRowExclusiveLock);
+#endif
+}
+
+/* 16: a field of a relation has another name.  Is the relation, or its file, of this transaction? */
+static inline bool
+compat_is_new_in_transaction(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		   rel->rd_firstRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		   rel->rd_firstRelfilenodeSubid != InvalidSubTransactionId;
 #endif
 }
 

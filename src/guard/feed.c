@@ -20,6 +20,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
+#include "nodes/value.h"
 #include "replication/logicalworker.h"
 #include "replication/worker_internal.h"
 #include "utils/array.h"
@@ -245,6 +246,29 @@ feed_see_copy(const GuardCall *call)
 	names = new_names(call, feed_of(call->map->home), is_copied);
 	if (names != NIL)
 		add_names(call->map->home, names);
+}
+
+/* A first copy brings these columns (String), and BEFORE may see none of its rows. */
+void
+feed_copies(const RelationMap *map, const List *names)
+{
+	List *unknown = NIL;
+	Feed *feed;
+	ListCell *lc;
+
+	if (!OidIsValid(subscription()) || !map_is_shared(map))
+		return;
+	feed = feed_of(map->home);
+	foreach(lc, names)
+	{
+		char *name = strVal(lfirst(lc));
+
+		for (int i = 0; i < map->ncols; i++)
+			if (strcmp(map->cols[i].name, name) == 0 && !names_contain(feed->names, name))
+				unknown = lappend(unknown, name);
+	}
+	if (unknown != NIL)
+		add_names(map->home, unknown);
 }
 
 /* A worker inserts a row: is the feed known to publish the column? */

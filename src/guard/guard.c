@@ -125,6 +125,8 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 						errmsg("a row filter cannot write tables of the ownership map")));
 	state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(GuardState));
 	state->cxt = fcinfo->flinfo->fn_mcxt;
+	if (before)
+		lift_copy_fires(td);
 	state->second = is_second(td, name);
 	if (TRIGGER_FIRED_FOR_ROW(td->tg_event))
 	{
@@ -405,6 +407,7 @@ call_guard(Datum (*function)(FunctionCallInfo), FunctionCallInfo fcinfo)
 {
 	Datum result;
 
+	lift_show();
 	map_enter();
 	result = function(fcinfo);
 	map_leave();

@@ -50,6 +50,38 @@ extern void lift_undo(void);
 /* lift.c */
 extern void lift_statement(struct QueryDesc *query);
 
+/* A COPY that the guard may be lifted off before it begins to insert; see lift_copy.c. */
+typedef struct CopyLift
+{
+	struct CopyLift *outer;		/* the COPY around it */
+	struct CopyStmt *statement; /* of a first copy: what it names */
+	const void *key;			/* statement_key() of its rows; NULL: a first copy */
+	Moment *moment;
+	MemoryContext cxt; /* lives as long as the COPY */
+	bool awaited;	   /* its permissions have not been checked yet */
+	Oid named;		   /* the table that it names, when that was checked */
+	uint64 edits;	   /* of the map, when the guard was lifted */
+	List *lifted;	   /* CopiedRelation: those that the guard is lifted off */
+} CopyLift;
+
+/* lift_hide.c */
+extern void lift_show(void);
+extern void lift_hide_forget(Oid relid);
+
+/* lift_copy.c */
+extern void
+lift_copy_enter(CopyLift *copy, struct PlannedStmt *statement, Moment *moment, MemoryContext cxt);
+extern void lift_copy_leave(const CopyLift *copy);
+extern void lift_copy_disturb(void);
+extern bool lift_copy_is_awaited(void);
+extern void lift_copy_begins(Oid relid);
+extern void lift_copy_ends(CopyLift *copy);
+
+/* lift_first_copy.c */
+extern void lift_first_copy_watch(void);
+extern void lift_first_copy_ends(void);
+extern void lift_first_copy_end_transaction(void);
+
 /* move.c */
 extern void move_forget(bool all);
 extern void move_end_transaction(void);
@@ -214,6 +246,8 @@ typedef struct Writes
 	List *set_columns;		  /* attribute numbers of columns that get one of these values */
 	List *set_values;		  /* TargetEntry, in that order; more may follow */
 	ParamListInfo params;
+	struct CopyStmt *copy; /* a COPY that has not begun to insert; NULL: the running statement */
+	Oid copied;			   /* the table that it names */
 } Writes;
 
 /* Which of the guard's row triggers a statement needs on a relation. */
@@ -234,7 +268,27 @@ extern bool trigger_list_others_fire_before(TriggerData *td, int event);
 extern bool trigger_list_others_fire_later(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
+extern bool trigger_list_is_guards(const Trigger *trigger);
+extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition);
+
+/* lift_need.c */
+extern Need lift_need(RelationMap *map, const Moment *moment, const Writer *writer,
+					  const Writes *writes, bool judge_in_before);
+
+/* lift_hide.c */
+extern void lift_hide(Relation rel, Need need, MemoryContext cxt);
+
+/* One relation that the guard is lifted off for a COPY. */
+typedef struct CopiedRelation
+{
+	Oid relid;
+	bool judge; /* AFTER fires */
+} CopiedRelation;
+
+/* lift_copy.c */
+extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
+extern void lift_copy_fires(const TriggerData *td);
 
 /* lift_remember.c */
 extern void lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map);
@@ -330,6 +384,7 @@ extern HeapTuple amend_move(GuardCall *call, const Move *move);
 /* feed.c */
 extern void feed_see_update(const GuardCall *call);
 extern void feed_see_copy(const GuardCall *call);
+extern void feed_copies(const RelationMap *map, const List *names);
 extern bool feed_publishes(const GuardCall *call, const MappedColumn *col);
 
 /* meet.c */

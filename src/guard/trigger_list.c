@@ -63,8 +63,8 @@ guard_function(const char *name)
 }
 
 /* A trigger is known by its function: any role may give a trigger any name. */
-static bool
-is_guard(const Trigger *trigger)
+bool
+trigger_list_is_guards(const Trigger *trigger)
 {
 	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
 }
@@ -100,7 +100,7 @@ contains_guard(const TriggerDesc *desc)
 		return false;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (is_guard(&desc->triggers[i]))
+		if (trigger_list_is_guards(&desc->triggers[i]))
 			return true;
 	}
 	return false;
@@ -122,8 +122,9 @@ trigger_list_is_guarded(Relation rel)
 	return contains_guard(rel->trigdesc);
 }
 
-static bool
-fires(const TriggerDesc *desc, int timing, int event)
+/* Does an enabled ROW trigger of the list fire at this time for this event? */
+bool
+trigger_list_fires(const TriggerDesc *desc, int timing, int event)
 {
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
@@ -140,7 +141,7 @@ trigger_list_others_before(const TriggerDesc *desc, int event)
 {
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !is_guard(&desc->triggers[i]) &&
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !trigger_list_is_guards(&desc->triggers[i]) &&
 			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
 								 event))
 			return true;
@@ -186,12 +187,12 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 static void
 compute_flags(TriggerDesc *desc)
 {
-	desc->trig_insert_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
-	desc->trig_insert_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
-	desc->trig_update_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
-	desc->trig_update_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
-	desc->trig_delete_before_row &= fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
-	desc->trig_delete_after_row &= fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
+	desc->trig_insert_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
+	desc->trig_insert_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
+	desc->trig_update_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
+	desc->trig_update_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
+	desc->trig_delete_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
+	desc->trig_delete_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
 }
 
 /* Disables the guard's triggers in a private list, for writes that it makes itself. */
@@ -202,7 +203,7 @@ trigger_list_silence(TriggerDesc *desc)
 		return;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (is_guard(&desc->triggers[i]))
+		if (trigger_list_is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	compute_flags(desc);
@@ -231,7 +232,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 	for (int i = 0; i < ntriggers; i++)
 	{
 		lift->enabled[i] = triggers[i].tgenabled;
-		if (is_guard(&triggers[i]) &&
+		if (trigger_list_is_guards(&triggers[i]) &&
 			!(triggers[i].tgfoid == trigger_list_amend ? need.amend : need.judge))
 		{
 			triggers[i].tgenabled = TRIGGER_DISABLED;

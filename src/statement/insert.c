@@ -347,6 +347,16 @@ insertion_find(Insertion *insertion, const RelationMap *map, ModifyTableState *n
 	}
 }
 
+/* The same for a COPY into a table, before it inserts anything; or for what a first copy names. */
+void
+insertion_of_copy(Insertion *insertion, const RelationMap *map, CopyStmt *copy, Oid relid)
+{
+	memset(insertion, 0, sizeof(Insertion));
+	insertion->of = map->loaded;
+	insertion->copy_statement = copy;
+	add_source(insertion, insert_plan_level(map, relid), NULL);
+}
+
 /*
  * What brings the row that a trigger is called for; found once for a
  * statement, unless the map changes.

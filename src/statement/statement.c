@@ -356,6 +356,13 @@ statement_enter_copy(PlannedStmt *copy, MemoryContext cxt)
 	return outer;
 }
 
+/* The running COPY has opened the table that it names. */
+void
+statement_copies_into(Oid relid)
+{
+	current.copied = relid;
+}
+
 /* The statement ended, or failed: the one around it is the running one again. */
 void
 statement_leave(const StatementFrame *outer)

@@ -143,6 +143,7 @@ extern bool statement_is_steward_query(const RelationMap *map);
 extern void statement_begin(struct QueryDesc *query, int eflags);
 extern StatementFrame statement_enter(struct QueryDesc *query);
 extern StatementFrame statement_enter_copy(PlannedStmt *copy, MemoryContext cxt);
+extern void statement_copies_into(Oid relid);
 extern void statement_leave(const StatementFrame *outer);
 extern void statement_end_transaction(void);
 extern void statement_init(void);
@@ -163,6 +164,8 @@ extern int insert_plan_level(const RelationMap *map, Oid relid);
 /* insert.c */
 extern void insertion_find(Insertion *insertion, const RelationMap *map,
 						   struct ModifyTableState *node, bool before);
+extern void
+insertion_of_copy(Insertion *insertion, const RelationMap *map, CopyStmt *copy, Oid relid);
 extern int insertion_level(const NewRow *new);
 extern const ColumnDefault *insertion_default(const NewRow *new, const MappedColumn *col);
 extern bool
