@@ -77,8 +77,8 @@ names_of(const char *command)
 static void
 begin(const char *command)
 {
-	MemoryContext cxt = AllocSetContextCreate(TopTransactionContext, "ownership first copy",
-											  ALLOCSET_SMALL_SIZES);
+	MemoryContext cxt =
+		AllocSetContextCreate(TopTransactionContext, "ownership first copy", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	Oid relid = MyLogicalRepWorker->relid;
 	List *names = names_of(command);
@@ -127,7 +127,8 @@ has_new_rows(Relation rel)
 {
 	if (!pgstat_should_count_relation(rel))
 		return rel->rd_rel->relkind == RELKIND_RELATION && RelationGetNumberOfBlocks(rel) > 0;
-	for (PgStat_TableXactStatus *trans = rel->pgstat_info->trans; trans != NULL; trans = trans->upper)
+	for (PgStat_TableXactStatus *trans = rel->pgstat_info->trans; trans != NULL;
+		 trans = trans->upper)
 		if (trans->tuples_inserted > 0)
 			return true;
 	return false;

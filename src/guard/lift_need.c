@@ -108,7 +108,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
  */
 Need
 lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Writes *writes,
-		 bool judge_in_before)
+		  bool judge_in_before)
 {
 	Need need = {false, false, false};
 	bool blanks = writes->updates && map != NULL && map->blanks != NULL;

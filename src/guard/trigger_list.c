@@ -141,7 +141,8 @@ trigger_list_others_before(const TriggerDesc *desc, int event)
 {
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !trigger_list_is_guards(&desc->triggers[i]) &&
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
+			!trigger_list_is_guards(&desc->triggers[i]) &&
 			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
 								 event))
 			return true;
@@ -187,11 +188,14 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 static void
 compute_flags(TriggerDesc *desc)
 {
-	desc->trig_insert_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
+	desc->trig_insert_before_row &=
+		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
 	desc->trig_insert_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
-	desc->trig_update_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
+	desc->trig_update_before_row &=
+		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
 	desc->trig_update_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
-	desc->trig_delete_before_row &= trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
+	desc->trig_delete_before_row &=
+		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
 	desc->trig_delete_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
 }
 
