@@ -14,8 +14,11 @@ mkdir $dir or die $!;
 sub run { return sql($node, 'postgres', $_[0]) }
 sub fails { return error_as($node, 'postgres', scalar getpwuid($>), $_[0]) }
 
+# a server that forgets its caches all the time finds no list that was changed
+my $forgets = run("SELECT setting FROM pg_settings WHERE name = 'debug_discard_caches'") ne '0';
 my $erp = "SET ownership.system = 'erp'";
 my $columns = 'id int, price numeric, stock int, title text, note text, PRIMARY KEY (id)';
+my $rows = $forgets ? 50 : 20_000;
 run(qq{
 	CREATE EXTENSION ownership;
 	SELECT ownership.add_system('erp', 'erp'), ownership.add_system('pim', 'pim');
@@ -29,8 +32,8 @@ run(qq{
 		UPDATE ownership.field f SET key = (f.name = 'id') WHERE entity = tab;
 	END \$\$;
 	CREATE TABLE plain ($columns);
-	COPY (SELECT i, i % 1000, i % 50 FROM generate_series(1, 20000) i) TO '$dir/own';
-	COPY (SELECT i, NULL FROM generate_series(1, 20000) i) TO '$dir/null';
+	COPY (SELECT i, i % 1000, i % 50 FROM generate_series(1, $rows) i) TO '$dir/own';
+	COPY (SELECT i, NULL FROM generate_series(1, $rows) i) TO '$dir/null';
 	COPY (SELECT i, i FROM generate_series(1, 3) i) TO '$dir/three';
 	COPY (SELECT i, CASE WHEN i = 3 THEN 'x' ELSE '1' END FROM generate_series(1, 3) i) TO '$dir/bad';
 	COPY (SELECT i, 'theirs' FROM generate_series(1, 3) i) TO '$dir/theirs';
@@ -55,28 +58,38 @@ sub ratio
 }
 sub parts { return join ';', map { "CREATE TABLE $_[0]_$_ PARTITION OF $_[0] FOR VALUES FROM (" . ($_ * 7000) . ') TO (' . ($_ * 7000 + 7000) . ')' } 0 .. 2 }
 
+sub same
+{
+	my ($ratio, $name) = @_;
+	SKIP: {
+		skip 'caches are discarded', 1 if $forgets;
+		cmp_ok($ratio, '<=', 1.01, $name);
+	}
+	return;
+}
+
 my $own = "COPY t (id, price, stock) FROM '$dir/own'";
 run("SELECT make('t')");
-cmp_ok(ratio($own), '<=', 1.01, 'WAL: the first statement of a session');
+same(ratio($own), 'WAL: the first statement of a session');
 foreach my $policy (qw(reject keep fill observe create_only))
 {
 	run("SELECT make('t', '$policy')");
-	cmp_ok(ratio($own), '<=', 1.01, "WAL: $policy, own columns");
+	same(ratio($own), "WAL: $policy, own columns");
 }
 foreach my $policy (qw(reject observe))
 {
 	run("SELECT make('t', '$policy')");
-	cmp_ok(ratio("COPY t (id, title) FROM '$dir/null'"), '<=', 1.01, "WAL: $policy, a foreign column: AFTER judges");
+	same(ratio("COPY t (id, title) FROM '$dir/null'"), "WAL: $policy, a foreign column: AFTER judges");
 }
 run("SELECT make('t', 'keep')");
 cmp_ok(ratio("COPY t (id, title) FROM '$dir/null'"), '>', 1.2, 'WAL: keep, a foreign column: BEFORE amends');
 run("SELECT make('t')");
 cmp_ok(ratio("SET ownership.lift = off; $own"), '>', 1.2, 'WAL: without lifting');
 run("SELECT make('t')");
-cmp_ok(ratio("$own WHERE price >= 0"), '<=', 1.01, 'WAL: with WHERE');
+same(ratio("$own WHERE price >= 0"), 'WAL: with WHERE');
 run("SELECT make('t', NULL, 'PARTITION BY RANGE (id)');" . parts('t'));
-cmp_ok(ratio($own, 'PARTITION BY RANGE (id)'), '<=', 1.01, 'WAL: partitions');
-is(run('SELECT count(*) FROM t_0'), 6999, 'rows go where they belong');
+same(ratio($own, 'PARTITION BY RANGE (id)'), 'WAL: partitions');
+is(run('SELECT count(*) FROM t_0'), $forgets ? 50 : 6999, 'rows go where they belong');
 run("SELECT make('t'); SET ownership.system = 'pim'; CREATE ROLE loader LOGIN; GRANT INSERT ON t TO loader");
 my $foreign = "COPY t (id, title) FROM '$dir/theirs'";
 like(fails("$erp; $foreign"), qr/42501.*title/s, 'a foreign column: refused');

@@ -15,7 +15,9 @@ sql($hub, 'postgres', 'CREATE DATABASE integration');
 sub erp { return sql($pub, 'postgres', $_[0]) }
 sub hub { return sql($hub, 'integration', $_[0]) }
 
-my $rows = 20_000;
+# a server that forgets its caches all the time finds no list that was changed
+my $forgets = hub("SELECT setting FROM pg_settings WHERE name = 'debug_discard_caches'") ne '0';
+my $rows = $forgets ? 1000 : 20_000;
 my $columns = 'id int, price numeric, title text, PRIMARY KEY (id)';
 hub(qq{CREATE EXTENSION ownership; SELECT ownership.add_system('erp', 'erp'), ownership.add_system('pim', 'pim')});
 erp("CREATE TABLE own (id int PRIMARY KEY, price numeric); INSERT INTO own SELECT i, i % 1000 FROM generate_series(1, $rows) i;
@@ -52,7 +54,10 @@ drop();
 sub ratio
 {
 	my ($wal, $name, $unguarded) = @_;
-	cmp_ok($wal / ($unguarded // $plain), '<=', 1.02, "$name: WAL");
+	SKIP: {
+		skip 'caches are discarded', 1 if $forgets;
+		cmp_ok($wal / ($unguarded // $plain), '<=', 1.02, "$name: WAL");
+	}
 	return;
 }
 
@@ -98,7 +103,7 @@ my $parts = join('; ', map { "CREATE TABLE own_$_ PARTITION OF own FOR VALUES FR
 my $unguarded = copy('own', "CREATE TABLE own ($columns) PARTITION BY RANGE (id); $parts");
 drop();
 ratio(copy('own', $shared->('own', '', 'PARTITION BY RANGE (id)') . "; $parts"), 'partitions', $unguarded);
-is(hub('SELECT count(*), count(DISTINCT tableoid) FROM own'), "$rows|3", 'all rows are there');
+is(hub('SELECT count(*), count(DISTINCT tableoid) FROM own'), ($forgets ? "$rows|1" : "$rows|3"), 'all rows are there');
 drop();
 
 # what waits lands at the end of the copy
