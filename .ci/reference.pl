@@ -34,7 +34,7 @@ my @sqlstates = (
 	[ '39P03', 'event_trigger_protocol_violated',
 		'An event trigger function of the extension is called in another way.' ],
 	[ '40001', 'serialization_failure',
-		'Another session changed the row, or the map, at the same time; the transaction might succeed if it is tried again. Also when the statement itself loads the library and contains a further statement.' ],
+		'Another session changed the row, or the map, at the same time; the transaction might succeed if it is tried again. Also when the statement itself loads the library and contains a further statement. Or a COPY edited the map by a trigger or a default, so that its rows should have been judged: repeating it does not help.' ],
 	[ '42501', 'insufficient_privilege',
 		'The guard rejects a write by a writer that is not the system of record; the error fields name schema, table and column. The same SQLSTATE is in the WARNING of the server log for a value that the guard keeps out in a replication worker. Also: the caller may not decide on conflicts or reconcile; a row filter, or a trigger on the tables of the map, calls a function that is not trusted.' ],
 	[ '42601', 'syntax_error', 'A row filter is not a single expression.' ],
