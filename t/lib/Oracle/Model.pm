@@ -385,11 +385,12 @@ sub side_trigger
 	return;
 }
 
-# Writes the side table: by SQL, also in a worker, as the same writer.
+# Writes the side table: by SQL, also in a worker, as the same writer.  Of a function that
+# writes as a steward, the caller writes it.
 sub write_side
 {
 	my ($self, $s, $row) = @_;
-	my ($side, $writer) = ($self->{side}, $self->writer($s));
+	my ($side, $writer) = ($self->{side}, $self->writer($s)->{caller} // $self->writer($s));
 	my %columns = %{ $side->{round}{column} };
 
 	# a carrier writes as the source of the table; the side table has none

@@ -307,7 +307,7 @@ sub pin_statement
 	if ($s->{action} eq 'pin_value' && !same_text($c, $s->{value}, $row->{ $c->{name} }))
 	{
 		($before, $wrote) = ($row->{ $c->{name} }, 1);
-		$self->update({ %$s, writer => { %{ $self->writer($s) }, steward => 1 } }, $row, { $c->{name} => $s->{value} }, $c);
+		$self->update({ %$s, writer => { %{ $self->writer($s) }, steward => 1, caller => $self->writer($s) } }, $row, { $c->{name} => $s->{value} }, $c);
 		return if %{ $self->{errors} };
 		$row = $self->{rows}{$key};
 	}
