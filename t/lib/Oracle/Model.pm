@@ -349,7 +349,7 @@ sub insert
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
 	$self->follow_pins($s, undef, \%final);
-	$self->made($s, \%final) if !$in_row && !$s->{start};
+	$self->made($s, \%final) if !$in_row && (!$s->{start} || $self->{names_key});
 	$self->after($s, \%final);
 	return;
 }
@@ -594,7 +594,10 @@ sub statement
 	my ($self, $s) = @_;
 	my $before = $self->copy_state;
 
-	$self->part($_, $before) for $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
+	my @parts = $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
+	# where one INSERT names the key, AFTER takes it to be named in all rows
+	local $self->{names_key} = grep { $_->{rows} && !$_->{start} } @parts;
+	$self->part($_, $before) for @parts;
 	$self->land if !%{ $self->{errors} };
 	return;
 }
