@@ -464,6 +464,32 @@ SELECT * FROM whole ORDER BY id;
 SELECT outcome, row_key, columns, proposed, resolution FROM evidence;
 DROP TABLE whole;
 
+-- NULL is a value where rows get another one by default: DELETE, TRUNCATE
+CREATE TABLE cleared (id int PRIMARY KEY, price int, title text DEFAULT 'untitled', descr text);
+GRANT ALL ON cleared TO regress_erp, regress_pim;
+\o /dev/null
+SELECT ownership.assign('cleared', '{id,price}', 'erp', policy => 'keep');
+SELECT ownership.assign('cleared', '{title,descr}', 'pim', policy => 'keep');
+\o
+CALL clear();
+SET ROLE regress_erp;
+INSERT INTO cleared (id, price) VALUES (1, 1), (2, 1), (3, 1);
+SET ROLE regress_pim;
+UPDATE cleared SET title = NULL WHERE id < 3;
+SET ROLE regress_erp;
+DELETE FROM cleared WHERE id = 1;
+INSERT INTO cleared (id, price) VALUES (1, 2);
+SELECT * FROM cleared ORDER BY id;
+BEGIN;
+TRUNCATE cleared;
+INSERT INTO cleared (id, price) VALUES (1, 3), (2, 3);
+COMMIT;
+SELECT * FROM cleared ORDER BY id;
+RESET ROLE;
+TABLE evidence;
+
+DROP TABLE cleared;
+
 DROP EXTENSION ownership CASCADE;
 DROP FUNCTION tell;
 DROP PROCEDURE clear;

@@ -239,7 +239,8 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 		if (!col->foreign || col->key)
 			continue;
 		(void) slot_getattr(stored, col->attnum, &isnull);
-		if (isnull || (owner = map_owner(map, col, stored)) == NULL ||
+		if ((isnull && !map_null_is_value(map, col)) ||
+			(owner = map_owner(map, col, stored)) == NULL ||
 			(system != NULL && strcmp(owner, system) == 0))
 			continue;
 		attnums[brief || col->sensitive] =

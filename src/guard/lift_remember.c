@@ -50,7 +50,8 @@ has_value(ExprState *state, ExprContext *econtext, bool *isnull)
 
 /*
  * Makes AFTER fire for rows that have a value of another system than the writer of
- * map_foreign().  map_remembers() was true: there is such a column.
+ * map_foreign().  map_remembers() was true: there is such a column.  NULL is a value,
+ * too, in a column that has a default.
  */
 void
 lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map)
@@ -60,8 +61,13 @@ lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map)
 							   offsetof(Remembered, attnums) + map->ncols * sizeof(AttrNumber));
 
 	for (int i = 0; i < map->ncols; i++)
-		if (map->cols[i].foreign && !map->cols[i].key)
-			remembered->attnums[remembered->n++] = map->cols[i].attnum;
+	{
+		if (!map->cols[i].foreign || map->cols[i].key)
+			continue;
+		if (map_null_is_value(map, &map->cols[i]))
+			return; /* each row has something */
+		remembered->attnums[remembered->n++] = map->cols[i].attnum;
+	}
 	Assert(remembered->n > 0);
 	remembered->state.type = T_ExprState;
 	remembered->state.flags = EEO_FLAG_IS_QUAL;

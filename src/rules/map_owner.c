@@ -234,3 +234,20 @@ map_default(const ColumnDefault *standard, Datum *value, bool *isnull)
 		*isnull = standard->isnull;
 	}
 }
+
+/*
+ * Does NULL in the column say more than that nobody has written it?  Rows get another
+ * value where the statement that creates them gives none.
+ */
+bool
+map_null_is_value(const RelationMap *map, const MappedColumn *col)
+{
+	int levels = map->defaults_differ ? list_length(map->ancestors) : 0;
+
+	for (int i = 0; i <= levels; i++)
+	{
+		if (!col->defaults[i].constant || !col->defaults[i].isnull)
+			return true;
+	}
+	return false;
+}

@@ -272,6 +272,7 @@ extern const Bitmapset *map_watched(RelationMap *map, const Writer *writer);
 extern bool map_is_asking(void);
 extern const char *map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored);
 extern void map_default(const ColumnDefault *standard, Datum *value, bool *isnull);
+extern bool map_null_is_value(const RelationMap *map, const MappedColumn *col);
 
 /* map_load.c */
 extern MappedColumn *map_column(RelationMap *map, AttrNumber attnum);

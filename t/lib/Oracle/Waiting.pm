@@ -146,7 +146,8 @@ sub remember
 	{
 		my $owner = $self->owner($c, $row);
 
-		next if !defined $owner || $owner eq ($writer->{system} // '') || !defined $row->{ $c->{name} };
+		next if !defined $owner || $owner eq ($writer->{system} // '');
+		next if !defined $row->{ $c->{name} } && !$self->null_is_value($row, $c);
 		push @{ $columns[ $r->{remembers_briefly} || $c->{sensitive} ? 1 : 0 ] }, $c->{name};
 	}
 	for my $brief (0, 1)
@@ -158,6 +159,16 @@ sub remember
 			values => values_of($row, $self->whole_values(@{ $columns[$brief] })));
 	}
 	return;
+}
+
+# Does a row that is created in the place of this one without the column get another value
+# than NULL, of the table that has it or of one above?
+sub null_is_value
+{
+	my ($self, $row, $c) = @_;
+	my $r = $self->{round};
+	my @defaults = map { $r->{defaults}{$_}{ $c->{name} } } grep { $_ eq '' || $r->within($row, $_) } keys %{ $r->{defaults} };
+	return grep { $_->{computed} || defined $_->{value} } @defaults;
 }
 
 # Does the row have a value that its creator brought, and that stands before what waits?
