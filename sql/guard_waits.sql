@@ -488,6 +488,32 @@ SELECT * FROM cleared ORDER BY id;
 RESET ROLE;
 TABLE evidence;
 
+-- Evidence that somebody inserts by hand, or restores: sessions with a map by which nothing waits see it
+BEGIN;
+CALL clear();
+UPDATE ownership.field SET rationale = 'the map is loaded again' WHERE entity = 'cleared';
+SET ROLE regress_erp;
+INSERT INTO cleared (id) VALUES (4);
+RESET ROLE;
+INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, outcome, columns, proposed)
+VALUES ('public', 'cleared', '{"id": 5}', 'INSERT', 'pim', 'parked', '{title}', '{"title": "by hand"}');
+SET ROLE regress_erp;
+INSERT INTO cleared (id) VALUES (5);
+SELECT * FROM cleared WHERE id > 3 ORDER BY id;
+ROLLBACK;
+BEGIN;
+CALL clear();
+SET ROLE regress_erp;
+INSERT INTO cleared (id) VALUES (4);
+RESET ROLE;
+COPY ownership.conflict (table_schema, table_name, row_key, operation, system, outcome, columns, stored) FROM stdin;
+public	cleared	{"id": 5}	DELETE	erp	remembered	{title}	{"title": "restored"}
+\.
+SET ROLE regress_erp;
+INSERT INTO cleared (id) VALUES (5);
+SELECT * FROM cleared WHERE id > 3 ORDER BY id;
+ROLLBACK;
+
 DROP TABLE cleared;
 
 DROP EXTENSION ownership CASCADE;

@@ -196,43 +196,49 @@ insert_set_text(Datum *values, bool *nulls, int attnum, const char *text)
 		values[attnum - 1] = CStringGetTextDatum(text);
 }
 
-/* Is a trigger enabled that fires before each row change of one kind? */
+/* Is a trigger enabled that fires before, or after, each row change of one kind? */
 static bool
-fires_before(const TriggerDesc *triggers, int event)
+fires(const TriggerDesc *triggers, int timing, int event)
 {
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		if (triggers->triggers[i].tgenabled != TRIGGER_DISABLED &&
 			TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW,
-								 TRIGGER_TYPE_BEFORE, event))
+								 timing, event))
 			return true;
 	}
 	return false;
 }
 
 /*
- * Disables the trigger another_hub in a private copy of the triggers of one of the
- * extension's tables.  The trigger leaves out rows that a replication worker applies,
- * because they are another hub's.  What the extension itself writes in a worker is
- * this hub's.
+ * Disables triggers of the extension's own in a private copy of the triggers of one of
+ * its tables.  another_hub leaves out rows that a replication worker applies, because
+ * they are another hub's: what the extension itself writes in a worker is this hub's.
+ * map_changed on the evidence tells sessions of values that wait: the extension itself
+ * does that where it writes them (map_waits_now()).
  */
 void
 insert_silence(Relation rel, TriggerDesc *triggers)
 {
+	bool evidence = strcmp(RelationGetRelationName(rel), "conflict") == 0;
+
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		Trigger *trigger = &triggers->triggers[i];
+		bool before = TRIGGER_FOR_BEFORE(trigger->tgtype);
 
-		if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+		if (TRIGGER_FOR_ROW(trigger->tgtype) && (before || evidence) &&
 			get_func_namespace(trigger->tgfoid) == RelationGetNamespace(rel) &&
-			strcmp(get_func_name(trigger->tgfoid), "another_hub") == 0)
+			strcmp(get_func_name(trigger->tgfoid), before ? "another_hub" : "map_changed") == 0)
 			trigger->tgenabled = TRIGGER_DISABLED;
 	}
 	if (triggers == NULL)
 		return;
-	triggers->trig_insert_before_row &= fires_before(triggers, TRIGGER_TYPE_INSERT);
-	triggers->trig_update_before_row &= fires_before(triggers, TRIGGER_TYPE_UPDATE);
-	triggers->trig_delete_before_row &= fires_before(triggers, TRIGGER_TYPE_DELETE);
+	triggers->trig_insert_before_row &= fires(triggers, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
+	triggers->trig_update_before_row &= fires(triggers, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
+	triggers->trig_delete_before_row &= fires(triggers, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
+	triggers->trig_insert_after_row &= fires(triggers, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
+	triggers->trig_update_after_row &= fires(triggers, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
 }
 
 /* The sequence from which a table's first column is drawn. */

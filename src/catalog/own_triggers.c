@@ -39,6 +39,7 @@ static const struct
 	{"another_hub", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, ANY_TABLE},
 	{"map_changed", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
 	{"map_changed", TRIGGER_TYPE_TRUNCATE, NULL},
+	{"map_changed", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, "conflict"},
 	{"map_recorded", TRIGGER_TYPE_ROW | ANY_CHANGE, NULL},
 	{"map_recorded", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, NULL},
 	{"map_restored", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT, NULL},

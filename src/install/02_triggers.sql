@@ -100,6 +100,10 @@ CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.handover
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal;
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal_truncate;
+/* evidence that the extension itself writes gives its own signals, and does not fire this */
+CREATE TRIGGER signal AFTER INSERT OR UPDATE ON ownership.conflict
+	FOR EACH ROW WHEN (NEW.outcome IN ('parked', 'remembered') AND NEW.resolved_at IS NULL) EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.conflict ENABLE ALWAYS TRIGGER signal;
 
 /* identity_bind() writes a table that no role may write: none of these functions may be used by triggers on other tables */
 REVOKE ALL ON FUNCTION ownership.map_changed(), ownership.identity_bind(), ownership.mirrored_column_table(),

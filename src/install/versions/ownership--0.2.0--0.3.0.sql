@@ -200,6 +200,9 @@ CREATE TRIGGER signal_truncate AFTER TRUNCATE ON ownership.handover
 	FOR EACH STATEMENT EXECUTE FUNCTION ownership.map_changed();
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal;
 ALTER TABLE ownership.handover ENABLE ALWAYS TRIGGER signal_truncate;
+CREATE TRIGGER signal AFTER INSERT OR UPDATE ON ownership.conflict
+	FOR EACH ROW WHEN (NEW.outcome IN ('parked', 'remembered') AND NEW.resolved_at IS NULL) EXECUTE FUNCTION ownership.map_changed();
+ALTER TABLE ownership.conflict ENABLE ALWAYS TRIGGER signal;
 CREATE TRIGGER history AFTER INSERT OR UPDATE OR DELETE ON ownership.pin
 	FOR EACH ROW EXECUTE FUNCTION ownership.map_recorded();
 CREATE TRIGGER history_truncate BEFORE TRUNCATE ON ownership.pin
