@@ -514,6 +514,22 @@ INSERT INTO cleared (id) VALUES (5);
 SELECT * FROM cleared WHERE id > 3 ORDER BY id;
 ROLLBACK;
 
+-- A parked value ends a pin: the pinned value, which stood in the new row until then, is nobody's proposal
+CALL clear();
+\o /dev/null
+SELECT ownership.pin_value('cleared', '{"id": 1}', 'title', 'pinned');
+\o
+CALL clear();
+SET ROLE regress_erp;
+DELETE FROM cleared WHERE id = 1;
+SET ROLE regress_pim;
+INSERT INTO cleared (id, title) VALUES (1, 'parked');
+SET ROLE regress_erp;
+INSERT INTO cleared (id, price) VALUES (1, 4);
+SELECT * FROM cleared WHERE id = 1;
+RESET ROLE;
+TABLE evidence;
+SELECT column_name, value, ended_at IS NOT NULL AS ended FROM ownership.pin;
 DROP TABLE cleared;
 
 DROP EXTENSION ownership CASCADE;

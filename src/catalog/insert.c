@@ -203,8 +203,7 @@ fires(const TriggerDesc *triggers, int timing, int event)
 	for (int i = 0; i < triggers->numtriggers; i++)
 	{
 		if (triggers->triggers[i].tgenabled != TRIGGER_DISABLED &&
-			TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW,
-								 timing, event))
+			TRIGGER_TYPE_MATCHES(triggers->triggers[i].tgtype, TRIGGER_TYPE_ROW, timing, event))
 			return true;
 	}
 	return false;

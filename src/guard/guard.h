@@ -402,7 +402,8 @@ typedef struct Landed
 {
 	MappedColumn *col;
 	const struct Waiting *from;
-	char *text; /* NULL: the value NULL */
+	char *text;	 /* NULL: the value NULL */
+	bool unpins; /* the row has a pinned value in its place, which nobody brought */
 } Landed;
 
 extern const ColumnDefault *

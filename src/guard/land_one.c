@@ -100,7 +100,7 @@ land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, Tup
 		Datum value = slot_getattr(row, col->attnum, &isnull);
 		Datum final = slot_getattr(filled, col->attnum, &fnull);
 
-		if (isnull || owner == NULL ||
+		if (isnull || landed->unpins || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
 			(standard->constant &&
 			 !value_changed(&col->type, value, false, standard->value, standard->isnull)) ||

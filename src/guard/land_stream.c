@@ -133,14 +133,16 @@ record_replaced(GuardCall *call, HeapTuple brought, HeapTuple filled, List *chos
 	set.strictest = VERDICT_KEEP;
 	foreach(lc, chosen)
 	{
-		MappedColumn *col = ((Landed *) lfirst(lc))->col;
+		const Landed *landed = lfirst(lc);
+		MappedColumn *col = landed->col;
 		const char *owner = map_owner(call->map, col, row);
 		bool rnull;
 		bool fnull;
 		Datum r = slot_getattr(row, col->attnum, &rnull);
 		Datum f = slot_getattr(final, col->attnum, &fnull);
 
-		if (owner == NULL || (call->system != NULL && strcmp(owner, call->system) == 0) ||
+		if (landed->unpins || owner == NULL ||
+			(call->system != NULL && strcmp(owner, call->system) == 0) ||
 			!insertion_writes(&call->new, col, row) ||
 			!value_changed(&col->type, r, rnull, f, fnull))
 			continue;

@@ -14,10 +14,20 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
+/* Does the row have the pinned value in the column? */
+static bool
+holds_pinned(TupleDesc desc, const PinItem *item, TupleTableSlot *row)
+{
+	bool isnull;
+	Datum value = slot_getattr(row, item->col->attnum, &isnull);
+
+	return item->pin != NULL && pin_is_value(desc, item->col, value, isnull, item->pin->value);
+}
+
 /*
  * Of the waiting values (Landed) that a row may take, those that a pin does not keep
  * out: a parked value is a write of its system, and pins hold against that.  stored: the
- * row as it is, with the pinned values.
+ * row as it is, with the pinned values.  `unpins` of the values is set.
  */
 List *
 pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlot *stored)
@@ -42,7 +52,7 @@ pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlo
 		pin_adapt(map, desc, &unit, stored);
 		foreach(lc, chosen)
 		{
-			const Landed *landed = lfirst(lc);
+			Landed *landed = lfirst(lc);
 
 			for (int k = 0; k < unit.n; k++)
 			{
@@ -51,6 +61,7 @@ pin_sift(RelationMap *map, Relation rel, Jsonb *key, List *chosen, TupleTableSlo
 				if (unit.items[k].col != landed->col || !landed->from->parked)
 					continue;
 				unit.items[k].written = true;
+				landed->unpins = holds_pinned(desc, &unit.items[k], stored);
 				system = landed->from->system;
 				row->tts_isnull[att] = landed->text == NULL;
 				if (landed->text != NULL)

@@ -135,7 +135,7 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 				continue;
 			if (!prevails(map, col, owner, row, creator))
 			{
-				Landed *landed = palloc(sizeof(Landed));
+				Landed *landed = palloc0(sizeof(Landed));
 
 				landed->col = col;
 				landed->from = w;
