@@ -98,6 +98,32 @@ RESET ROLE;
 SELECT sku, price, note FROM product WHERE sku IN ('A6', 'A7');
 CALL clear();
 
+-- a default that no statement names is not brought, also if it is not constant
+BEGIN;
+CREATE TABLE made (id int PRIMARY KEY, seen timestamptz DEFAULT now(), memo text DEFAULT session_user);
+GRANT ALL ON made TO regress_erp, regress_crm;
+\o /dev/null
+SELECT ownership.assign('made', '{id}', 'erp', policy => 'keep'), ownership.assign('made', '{seen}', 'crm', policy => 'keep'),
+	ownership.assign('made', '{memo}', 'crm', policy => 'observe');
+\o
+SET LOCAL ROLE regress_erp;
+INSERT INTO made (id) VALUES (1);
+SET LOCAL ROLE regress_crm;
+UPDATE made SET seen = '2026-01-02 03:04 UTC', memo = 'called';
+SET LOCAL ROLE regress_erp;
+DELETE FROM made;
+INSERT INTO made (id) VALUES (1);
+RESET ROLE;
+SELECT id, seen = '2026-01-02 03:04 UTC' AS seen, memo FROM made;
+SELECT outcome, columns FROM evidence WHERE row_key = '{"id": 1}';
+-- one that is named is
+SET LOCAL ROLE regress_erp;
+DELETE FROM made;
+INSERT INTO made (id, memo) VALUES (1, 'of erp');
+RESET ROLE;
+SELECT id, seen = '2026-01-02 03:04 UTC' AS seen, memo FROM made;
+ROLLBACK;
+
 -- Remembered, by DELETE; what nobody owns goes with the row
 SET ROLE regress_pim;
 UPDATE product SET rank = 3 WHERE sku = 'A1';

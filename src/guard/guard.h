@@ -408,6 +408,8 @@ typedef struct Landed
 
 extern const ColumnDefault *
 waits_default(const RelationMap *map, const MappedColumn *col, const Creator *creator);
+extern bool waits_is_brought(const RelationMap *map, const MappedColumn *col, Datum value,
+							 const Creator *creator);
 extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 						  const Creator *creator, List *but);
 

@@ -94,7 +94,6 @@ land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, Tup
 		const Landed *landed = lfirst(lc);
 		MappedColumn *col = landed->col;
 		const char *owner = map_owner(map, col, row);
-		const ColumnDefault *standard = waits_default(map, col, creator);
 		bool isnull;
 		bool fnull;
 		Datum value = slot_getattr(row, col->attnum, &isnull);
@@ -102,8 +101,7 @@ land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, Tup
 
 		if (isnull || landed->unpins || owner == NULL ||
 			(creator->system != NULL && strcmp(owner, creator->system) == 0) ||
-			(standard->constant &&
-			 !value_changed(&col->type, value, false, standard->value, standard->isnull)) ||
+			!waits_is_brought(map, col, value, creator) ||
 			!value_changed(&col->type, value, isnull, final, fnull))
 			continue;
 		set.items[set.n].col = col;

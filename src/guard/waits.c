@@ -9,6 +9,7 @@
 
 #include "../base/base.h"
 #include "../rules/rules.h"
+#include "../statement/statement.h"
 #include "../evidence/evidence.h"
 #include "guard.h"
 
@@ -35,12 +36,26 @@ waits_default(const RelationMap *map, const MappedColumn *col, const Creator *cr
 	return &col->defaults[map->defaults_differ ? level : 0];
 }
 
+/*
+ * Has the creator brought the value of the column, which is not NULL?  In a row that got
+ * its key by an UPDATE (level is negative), all that the row has counts as brought.
+ */
+bool
+waits_is_brought(const RelationMap *map, const MappedColumn *col, Datum value,
+				 const Creator *creator)
+{
+	const ColumnDefault *standard = waits_default(map, col, creator);
+
+	if (standard->constant)
+		return value_changed(&col->type, value, false, standard->value, standard->isnull);
+	return creator->level < 0 || !insertion_no_row_names(map, col);
+}
+
 /* Does the creator bring a value that stands before what waits? */
 static bool
 prevails(const RelationMap *map, const MappedColumn *col, const char *owner, TupleTableSlot *row,
 		 const Creator *creator)
 {
-	const ColumnDefault *standard = waits_default(map, col, creator);
 	bool isnull;
 	Datum value;
 
@@ -50,8 +65,7 @@ prevails(const RelationMap *map, const MappedColumn *col, const char *owner, Tup
 	if (creator->system != NULL && strcmp(creator->system, owner) == 0)
 		return false; /* the owner itself parked it */
 	value = slot_getattr(row, col->attnum, &isnull);
-	return !isnull && !(standard->constant && !value_changed(&col->type, value, isnull,
-															 standard->value, standard->isnull));
+	return !isnull && waits_is_brought(map, col, value, creator);
 }
 
 /* The position in `waiting` of the evidence that the column's value would come from. */

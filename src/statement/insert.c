@@ -412,6 +412,20 @@ insertion_leaves_out(const NewRow *new, const MappedColumn *col)
 		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, new->map, col));
 }
 
+/* Does the running statement insert rows of the relation, and leave the column to its default in all? */
+bool
+insertion_no_row_names(const RelationMap *map, const MappedColumn *col)
+{
+	Insertion insertion;
+
+	if (statement_planned() == NULL)
+		return false;
+	insertion_find(&insertion, map, NULL, false);
+	return !insertion.stream && !insertion.blind &&
+		   (insertion.copy_statement != NULL || insertion.sources[0].plan != NULL) &&
+		   insertion_names(&insertion, map, col) == NAMED_NO;
+}
+
 /* insertion_is_open() for the row that a trigger is called for. */
 bool
 insertion_was_open(const NewRow *new, const MappedColumn *col)

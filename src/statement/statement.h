@@ -171,6 +171,7 @@ extern const ColumnDefault *insertion_default(const NewRow *new, const MappedCol
 extern bool
 insertion_mentions(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern bool insertion_leaves_out(const NewRow *new, const MappedColumn *col);
+extern bool insertion_no_row_names(const RelationMap *map, const MappedColumn *col);
 extern bool
 insertion_is_open(const Insertion *insertion, const RelationMap *map, const MappedColumn *col);
 extern bool insertion_was_open(const NewRow *new, const MappedColumn *col);

@@ -597,6 +597,7 @@ sub statement
 	my @parts = $s->{kind} eq 'combined' ? @{ $s->{parts} } : $s;
 	# where one INSERT names the key, AFTER takes it to be named in all rows
 	local $self->{names_key} = grep { $_->{rows} && !$_->{start} } @parts;
+	local $self->{inserted} = { map { $_->{name} => 1 } map { my $part = $_; grep { !$part->{defaults}{ $_->{name} } } @{ $part->{named} // [] } } @parts };
 	$self->part($_, $before) for @parts;
 	$self->land if !%{ $self->{errors} };
 	return;

@@ -183,13 +183,18 @@ sub prevails
 	return $self->brought($s, $c, $row);
 }
 
-# Has the row a value that is not the constant default?
+# Has the row a value that is not the constant default, nor one that a statement left to a
+# default of another kind?
 sub brought
 {
 	my ($self, $s, $c, $row) = @_;
 	my $value = $row->{ $c->{name} };
 	my $default = $self->{round}->default($s, $c);
-	return defined $value && ($default->{computed} || changed($c, $value, $default->{value}));
+	return 0 if !defined $value;
+	return changed($c, $value, $default->{value}) if !$default->{computed};
+	# where one INSERT of the statement names it, it may be named in all rows
+	return $s->{kind} =~ /^(feed|sync)$/ || !$s->{named} || $self->{inserted}{ $c->{name} } ||
+	  grep { $_->{name} eq $c->{name} && !$s->{defaults}{ $_->{name} } } @{ $s->{named} };
 }
 
 # The values that a new row takes, by column: [evidence, value].
