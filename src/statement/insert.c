@@ -117,10 +117,7 @@ copy_naming(const Insertion *insertion, const MappedColumn *col)
 	return NAMED_YES;
 }
 
-/*
- * The column's number in the table that a node names, if the node's list of
- * columns contains it, also with DEFAULT, or a view has a default for it; else 0.
- */
+/* The column's number in the table that a node names, if it mentions the column or a view has a default; else 0. */
 static AttrNumber
 mentioned(const Insertion *insertion, const InsertSource *source, const RelationMap *map,
 		  const MappedColumn *col)
@@ -357,10 +354,7 @@ insertion_of_copy(Insertion *insertion, const RelationMap *map, CopyStmt *copy, 
 	add_source(insertion, insert_plan_level(map, relid), NULL);
 }
 
-/*
- * What brings the row that a trigger is called for; found once for a
- * statement, unless the map changes.
- */
+/* What brings the row that a trigger is called for; found once, unless the map changes. */
 static const Insertion *
 found(const NewRow *new)
 {
@@ -412,18 +406,17 @@ insertion_leaves_out(const NewRow *new, const MappedColumn *col)
 		   (naming == NAMED_BY_ROW && insertion->before && takes_default(insertion, new->map, col));
 }
 
-/* Does the running statement insert rows of the relation, and leave the column to its default in all? */
+/* Does the running statement insert rows, and leave the column to its default in all of them? */
 bool
 insertion_no_row_names(const RelationMap *map, const MappedColumn *col)
 {
-	Insertion insertion;
+	Insertion in;
 
 	if (statement_planned() == NULL)
 		return false;
-	insertion_find(&insertion, map, NULL, false);
-	return !insertion.stream && !insertion.blind &&
-		   (insertion.copy_statement != NULL || insertion.sources[0].plan != NULL) &&
-		   insertion_names(&insertion, map, col) == NAMED_NO;
+	insertion_find(&in, map, NULL, false);
+	return !in.stream && !in.blind && (in.copy_statement != NULL || in.sources[0].plan != NULL) &&
+		   insertion_names(&in, map, col) == NAMED_NO;
 }
 
 /* insertion_is_open() for the row that a trigger is called for. */

@@ -260,7 +260,8 @@ sub not_landing
 	my ($self, $s, $row, $final, @kept) = @_;
 	my $r = $self->{round};
 	my @waiting = @kept && $self->waits($s) && $self->said_keys($s) == @{ $r->{keys} } ? $self->waiting_for($r->key_of($final)) : ();
-	return @kept if !@waiting;
+	# where values of the table are pinned, the guard does not look
+	return @kept if !@waiting || %{ $self->{pins} };
 	my %chosen = $self->choose($s, $final, @waiting);
 	my %stays = map { $_ => 1 } grep { !$chosen{$_} || !defined $chosen{$_}[1] || changed($r->{column}{$_}, $row->{$_}, $chosen{$_}[1]) } @kept;
 	return grep { my $name = $_; grep { $stays{ $_->{name} } } $r->{column}{$name}, $r->one_value($r->{column}{$name}) } @kept;
