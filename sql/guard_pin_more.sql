@@ -163,18 +163,18 @@ GRANT SELECT ON pm.item TO pm_crm;
 REVOKE ALL ON pm.copy FROM pm_crm;
 GRANT SELECT (id, title) ON pm.copy TO pm_crm;
 SET ROLE pm_crm;
-SELECT row_key, pinned FROM ownership.drift('item.title');
+SELECT row_key FROM ownership.drift('item.title');
 RESET ROLE;
 -- nothing is pinned in a dry run, nor when the time is over
 SET ownership.enforcement = observe;
-SELECT row_key, pinned FROM ownership.drift('item.title');
+SELECT row_key FROM ownership.drift('item.title');
 RESET ownership.enforcement;
 UPDATE ownership.pin SET until = now() - interval '1 second' WHERE table_name = 'copy';
-SELECT row_key, pinned FROM ownership.drift('item.title');
+SELECT row_key FROM ownership.drift('item.title');
 UPDATE ownership.pin SET until = NULL WHERE table_name = 'copy';
 SELECT ownership.reconcile('item.title');
 SELECT * FROM pm.copy ORDER BY id;
-SELECT row_key, pinned FROM ownership.drift('item.title');
+SELECT row_key FROM ownership.drift('item.title');
 -- a renamed table and column take pins along
 ALTER TABLE pm.copy RENAME COLUMN title TO name;
 ALTER TABLE pm.copy RENAME TO shelf;

@@ -54,7 +54,6 @@ my %longer = (
 	  'assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)',
 	'identify(text, text, text, text, boolean, boolean, boolean)' => 'identify(text, text, text, text, boolean, boolean, boolean, boolean)',
 	'prune(interval)' => 'prune(interval, text[], boolean)',
-	'drift(text)' => 'drift(text)',
 );
 sub granted_on
 {

@@ -80,11 +80,11 @@ drift_report_incomparable(int level, const char *name, const Copy *copy)
 static void
 put_rows(ReturnSetInfo *rsinfo, const Copy *copy)
 {
-	bool marks = rsinfo->setDesc->natts > 5; /* the function of an older version does not */
-	List *key = marks ? pin_key(copy->to.relid, copy->to.column) : NIL;
-	Datum *values = palloc((list_length(key) + 6) * sizeof(Datum));
-	bool *nulls = palloc((list_length(key) + 6) * sizeof(bool));
+	List *key = pin_key(copy->to.relid, copy->to.column);
+	Datum *values = palloc((list_length(key) + 5) * sizeof(Datum));
+	bool *nulls = palloc((list_length(key) + 5) * sizeof(bool));
 	bool known = true;
+	int64 pinned = 0;
 	StringInfoData sql;
 	Portal portal;
 	ListCell *lc;
@@ -110,19 +110,22 @@ put_rows(ReturnSetInfo *rsinfo, const Copy *copy)
 			break;
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
-			bool pinned = false;
-
 			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
 			if (known && key != NIL)
-				pinned = pin_holds(copy->to.relid, copy->to.column, key, values + 5, nulls + 5);
-			values[5] = BoolGetDatum(pinned);
-			nulls[5] = !known;
+				pinned += pin_holds(copy->to.relid, copy->to.column, key, values + 5, nulls + 5);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
 	}
 	SPI_cursor_close(portal);
+	if (pinned > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%lld of the values of column \"%s\" of table \"%s\" is pinned",
+							   "%lld of the values of column \"%s\" of table \"%s\" are pinned",
+							   (unsigned long) pinned, (long long) pinned, copy->to.column,
+							   names_message_relation(copy->to.schema, copy->to.table)),
+				 errdetail("ownership.reconcile() leaves them. ownership.pin has their keys.")));
 }
 
 /*

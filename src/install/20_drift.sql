@@ -51,7 +51,7 @@ CREATE FUNCTION ownership.copy_differs(source_value "any", copy_value "any")
 RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_differs' LANGUAGE C STABLE COST 10;
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
 
-CREATE FUNCTION ownership.drift(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text, OUT pinned boolean)
+CREATE FUNCTION ownership.drift(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_drift' LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.drift(text) IS
@@ -63,8 +63,7 @@ Returns one row for each difference:
 - source_value: Value in the authoritative copy, as text.
 - relation: Table of the other copy.
 - column_name: Column of the other copy.
-- copy_value: Value in the other copy, as text.
-- pinned: true: the value in the other copy is pinned, so that reconcile() leaves it. NULL: the caller may not read the whole key of that table.';
+- copy_value: Value in the other copy, as text.';
 
 CREATE FUNCTION ownership.compare_copies(pattern text, thorough boolean, OUT entity text, OUT field text, OUT owner text, OUT authoritative text, OUT relation text, OUT column_name text, OUT source text, OUT rows_compared bigint, OUT rows_differing bigint, OUT state text, OUT problem text, OUT advice text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_compare_copies' LANGUAGE C STABLE STRICT

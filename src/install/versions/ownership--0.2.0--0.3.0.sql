@@ -587,6 +587,16 @@ Returns nothing.';
 COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
 COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
+COMMENT ON FUNCTION ownership.drift(text) IS
+'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
+Arguments:
+- field: The field, as entity.name. If it has one copy, the function returns no rows.
+Returns one row for each difference:
+- row_key: Key fields of the entity, and their values in this row.
+- source_value: Value in the authoritative copy, as text.
+- relation: Table of the other copy.
+- column_name: Column of the other copy.
+- copy_value: Value in the other copy, as text.';
 COMMENT ON FUNCTION ownership.compare_copies(text, boolean) IS 'Internal: one row for each copy, compared with the authoritative copy. Unless thorough is true, it stops at the first row that differs.';
 COMMENT ON FUNCTION ownership.drift_summary(text) IS
 'Counts the rows in which copies of fields differ from the authoritative copy.
@@ -1767,25 +1777,6 @@ Arguments:
 Returns the number of accepted conflicts.';
 SELECT ownership.carry_privileges('ownership.accept(bigint[])', 'ownership.accept(bigint[], boolean)');
 DROP FUNCTION ownership.accept(bigint[]);
-
-/* a column more in its result, with the same arguments: two names, until the old one is gone */
-CREATE FUNCTION ownership.drift_marked(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text, OUT pinned boolean)
-RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_drift' LANGUAGE C STABLE STRICT
-SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.drift_marked(text) IS
-'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
-Arguments:
-- field: The field, as entity.name. If it has one copy, the function returns no rows.
-Returns one row for each difference:
-- row_key: Key fields of the entity, and their values in this row.
-- source_value: Value in the authoritative copy, as text.
-- relation: Table of the other copy.
-- column_name: Column of the other copy.
-- copy_value: Value in the other copy, as text.
-- pinned: true: the value in the other copy is pinned, so that reconcile() leaves it. NULL: the caller may not read the whole key of that table.';
-SELECT ownership.carry_privileges('ownership.drift(text)', 'ownership.drift_marked(text)');
-DROP FUNCTION ownership.drift(text);
-ALTER FUNCTION ownership.drift_marked(text) RENAME TO drift;
 
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
