@@ -51,7 +51,7 @@ foreach my $change (
 	[ 'an argument that is not described', qq{COMMENT ON FUNCTION ownership.guard(regclass) IS 'Guards.\nArguments:\n- table: It.'},
 		qr/^the comment on function ownership\.guard\(regclass\) describes \(table\) instead of \(relation\)$/m ],
 	[ 'a column of a result that is not described', qq{COMMENT ON FUNCTION ownership.drift(text) IS 'Lists.\nArguments:\n- field: It.\nReturns rows:\n- row_key: It.'},
-		qr/describes \(row_key\) instead of \(row_key, source_value, relation, column_name, copy_value, pinned\)$/m ],
+		qr/describes \(row_key\) instead of \(row_key, source_value, relation, column_name, copy_value\)$/m ],
 	[ 'a function that not everyone may call', q{REVOKE EXECUTE ON FUNCTION ownership.page() FROM PUBLIC}, qr/^function ownership\.page\(\) may not be called by every role$/m ])
 {
 	my ($what, $sql, $message) = @$change;
