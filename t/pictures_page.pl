@@ -215,7 +215,7 @@ SKIP:
 
 	my $dom = browse('page.html', '--dump-dom');
 	has($dom, qr/<title>Who owns which data: hub<\/title>/, 'no name has run as a script');
-	is(scalar(() = $dom =~ /<h2 /g), 9, 'with all its sections');
+	is(scalar(() = $dom =~ /<h2 /g), 10, 'with all its sections');
 	is(scalar(() = $dom =~ /<details/g), $entities, 'and entities');
 
 	# a copy with a script that looks for what is wrong; without what forbids it
