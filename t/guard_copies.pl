@@ -135,8 +135,9 @@ is(hub(q{SELECT count(*) FROM halted WHERE NOT (title = 't' || price AND note = 
 is(hub(q{SELECT sku, price, title, descr, note FROM halted WHERE sku IN ('C1', 'C2', 'C3', 'C4', 'C5', 'C300', 'N1', 'N3') ORDER BY sku}),
 	"C3|3|t3||n3\nC300|300|t300||changed\nC4|4|changed||changed\nC5|5|again||n5\nN1|1001|n1|d|", 'with what was written meanwhile');
 is(hub(q{SELECT price, title, descr FROM halted WHERE sku = 'N2'}), '2|n2|d', 'and with a key that was given meanwhile');
-# of C2: what came before or after the row got its other key
-is(hub(q{SELECT row_key, column_name, value FROM ownership.waiting WHERE row_key <> '{"sku": "C2"}' ORDER BY row_key, column_name}),
+# Of C2: what came before or after the row got its other key.  Of C1, a NULL that the PIM's
+# copy parks after the ERP's DELETE, and that goes with the row before it: either is NULL later.
+is(hub(q{SELECT row_key, column_name, value FROM ownership.waiting WHERE row_key <> '{"sku": "C2"}' AND value IS NOT NULL ORDER BY row_key, column_name}),
 	join("\n", '{"sku": "C1"}|note|n1', '{"sku": "C1"}|title|t1', '{"sku": "N3"}|descr|d', '{"sku": "N3"}|title|n3'),
 	'what waits for rows that are not there');
 
