@@ -24,6 +24,14 @@ UPDATE ownership.field SET local = true WHERE name = 'secret';
 --
 SELECT ownership.diagram();
 
+-- without what is read: a system that only reads is no node then
+BEGIN;
+INSERT INTO ownership.declared_access VALUES ('orders', 'id', 'bi', 'read');
+SELECT ownership.diagram(reads => true);
+SELECT ownership.diagram(reads => false);
+SELECT ownership.diagram('dot', false);
+ROLLBACK;
+
 --
 -- As seen: the CRM intrudes, somebody does whom nobody knows, the storefront
 -- writes orders in its rows and was refused in others.  Whoever owns or
@@ -38,6 +46,8 @@ UPDATE ownership.activity SET rejected = 2 WHERE column_name = 'status';
 SELECT entity, field, systems FROM ownership.matrix WHERE entity = 'orders';
 SELECT ownership.diagram('Mermaid');
 SELECT ownership.diagram('dot');
+SELECT ownership.diagram(reads => false);
+SELECT ownership.diagram(NULL, NULL) = ownership.diagram('mermaid', true);
 SELECT ownership.diagram() = ownership.diagram() AND ownership.diagram('dot') = ownership.diagram('dot');
 
 --

@@ -78,14 +78,15 @@ FROM edge;
 COMMENT ON VIEW ownership.picture IS 'Internal: the systems and entities of a picture, and the lines between them.';
 
 /* jit = off: they run many short queries, and compiling one takes longer than running it */
-CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid')
+CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid', reads boolean DEFAULT true)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_diagram' LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.diagram(text) IS
-'Returns the map as a diagram: systems, entities, and which system owns, writes and reads what.
+COMMENT ON FUNCTION ownership.diagram(text, boolean) IS
+'Returns the map as a diagram: systems, entities, and which system owns, writes and reads what. There is at most one line between two of them; its text says all that the system is to the entity.
 Arguments:
 - format: mermaid or dot (for Graphviz). Default: mermaid.
+- reads: false: what systems read is left out, and systems that only read are. Default: true.
 Returns the source text of the diagram.';
 
 CREATE FUNCTION ownership.page()

@@ -86,6 +86,56 @@ picture_load(void)
 	return picture;
 }
 
+/*
+ * Makes the picture one of a diagram, which has at most one line between two nodes:
+ * the line's text says all that the system is to the entity, and its look is that of
+ * the part that matters most.  Without reads, a system that only reads is no node.
+ */
+static void
+fold_edges(Picture *picture, bool reads)
+{
+	int *place = palloc(Max(picture->nsystems, 1) * sizeof(int));
+	bool *reader = palloc0(Max(picture->nsystems, 1) * sizeof(bool));
+	bool *drawn = palloc0(Max(picture->nsystems, 1) * sizeof(bool));
+	int nedges = 0;
+	int nsystems = 0;
+
+	/* the edges of two nodes are neighbours, in the order of PicturePart */
+	for (int i = 0; i < picture->nedges; i++)
+	{
+		PictureEdge *edge = &picture->edges[i];
+		PictureEdge *last = nedges > 0 ? &picture->edges[nedges - 1] : NULL;
+
+		edge->reads = edge->part == PART_READER;
+		if (edge->reads && !reads)
+		{
+			reader[edge->system] = true;
+			continue;
+		}
+		drawn[edge->system] = true;
+		if (last == NULL || last->system != edge->system || last->entity != edge->entity)
+		{
+			picture->edges[nedges++] = *edge;
+			continue;
+		}
+		last->label = psprintf("%s, %s", last->label, edge->label);
+		last->reads = edge->reads;
+		if (edge->part == PART_INTRUDER)
+			last->part = PART_INTRUDER;
+	}
+	picture->nedges = nedges;
+
+	for (int i = 0; i < picture->nsystems; i++)
+	{
+		place[i] = nsystems;
+		if (drawn[i] || !reader[i])
+			picture->systems[nsystems++] = picture->systems[i];
+	}
+	picture->nsystems = nsystems;
+	for (int i = 0; i < nedges; i++)
+		picture->edges[i].system = place[picture->edges[i].system];
+}
+
 /* Mermaid */
 
 /*
@@ -128,6 +178,8 @@ static char *
 mermaid(const Picture *picture)
 {
 	static const char *const arrows[] = {"==>", "-->", "--x", "-.->"};
+	/* of a system that reads, too; Mermaid has no line with a cross at one end and an arrow at the other */
+	static const char *const both[] = {"<==>", "<-->", "--x", "-.->"};
 	StringInfoData out;
 	StringInfoData intruders;
 
@@ -147,7 +199,8 @@ mermaid(const Picture *picture)
 		if (edge->part == PART_READER)
 			appendStringInfo(&out, "  e%d %s|\"", edge->entity + 1, arrows[edge->part]);
 		else
-			appendStringInfo(&out, "  s%d %s|\"", edge->system + 1, arrows[edge->part]);
+			appendStringInfo(&out, "  s%d %s|\"", edge->system + 1,
+							 (edge->reads ? both : arrows)[edge->part]);
 		mermaid_text(&out, edge->label);
 		if (edge->part == PART_READER)
 			appendStringInfo(&out, "\"| s%d\n", edge->system + 1);
@@ -229,14 +282,16 @@ dot(const Picture *picture)
 			appendStringInfo(&out, "  s%d -> e%d", edge->system + 1, edge->entity + 1);
 		appendStringInfoString(&out, " [label=\"");
 		dot_text(&out, edge->label);
-		appendStringInfo(&out, "\", %s];\n", looks[edge->part]);
+		appendStringInfo(&out, "\", %s%s];\n", looks[edge->part],
+						 edge->reads && edge->part != PART_READER ? ", dir=both" : "");
 	}
 	appendStringInfoString(&out, "}\n");
 	return out.data;
 }
 
 /*
- * ownership.diagram(format): NULL means mermaid.
+ * ownership.diagram(format, reads): a NULL format means mermaid; without reads, what
+ * systems read is not drawn.  Before 0.3.0 it has one argument.
  *
  * Errors: an unknown format.
  */
@@ -244,6 +299,7 @@ Datum
 ownership_diagram(PG_FUNCTION_ARGS)
 {
 	char *format = PG_ARGISNULL(0) ? pstrdup("mermaid") : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool reads = PG_NARGS() < 2 || PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 	bool is_dot = pg_strcasecmp(format, "dot") == 0;
 	Picture *picture;
 	Datum result;
@@ -255,6 +311,7 @@ ownership_diagram(PG_FUNCTION_ARGS)
 				 errhint("Formats are mermaid and dot; ownership.page() has the picture as SVG.")));
 	SPI_connect();
 	picture = picture_load();
+	fold_edges(picture, reads);
 	/* SPI_finish() frees the memory of all else */
 	result =
 		SPI_datumTransfer(CStringGetTextDatum(is_dot ? dot(picture) : mermaid(picture)), false, -1);

@@ -36,7 +36,8 @@ typedef struct PictureEdge
 	int system; /* index of the node */
 	int entity; /* index of the node */
 	PicturePart part;
-	int fields; /* how many fields the line stands for */
+	bool reads; /* in a diagram: the system reads the entity, whatever else it is to it */
+	int fields; /* how many fields the line stands for; in a diagram: for its first part */
 	char *label;
 } PictureEdge;
 

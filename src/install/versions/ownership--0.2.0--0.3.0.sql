@@ -1778,6 +1778,19 @@ Returns the number of accepted conflicts.';
 SELECT ownership.carry_privileges('ownership.accept(bigint[])', 'ownership.accept(bigint[], boolean)');
 DROP FUNCTION ownership.accept(bigint[]);
 
+CREATE FUNCTION ownership.diagram(format text DEFAULT 'mermaid', reads boolean DEFAULT true)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_diagram' LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.diagram(text, boolean) IS
+'Returns the map as a diagram: systems, entities, and which system owns, writes and reads what. There is at most one line between two of them; its text says all that the system is to the entity.
+Arguments:
+- format: mermaid or dot (for Graphviz). Default: mermaid.
+- reads: false: what systems read is left out, and systems that only read are. Default: true.
+Returns the source text of the diagram.';
+SELECT ownership.carry_privileges('ownership.diagram(text)', 'ownership.diagram(text, boolean)');
+DROP FUNCTION ownership.diagram(text);
+
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
 /* The spreadsheet has a column for the label. */
