@@ -5,7 +5,8 @@
  *
  * What would violate a constraint stays out, so that no stream stops: it is tried
  * again, value by value, at the end of the transaction (land.c).  So is all that waits
- * where another trigger fires after the guard's: that may suppress the row.
+ * where another trigger fires after the guard's: that may suppress the row, or, where it is
+ * that of a constraint, fail.
  */
 #include "postgres.h"
 
