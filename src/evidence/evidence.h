@@ -69,7 +69,7 @@ extern Datum evidence_name_array(List *names);
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
 extern TransactionId
-evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
+evidence_park(RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
 			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums, const Bitmapset *others);
 extern Bitmapset *evidence_add_groups(RelationMap *map, Bitmapset *attnums);
 extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
