@@ -211,6 +211,7 @@ typedef struct LandingRow
 	Jsonb *key;
 	int level; /* see Creator */
 	Oid named; /* the table that the statement named; invalid: `level` tells */
+	bool old;  /* it may have been there before: what it has stands before what waits */
 } LandingRow;
 
 /* What is done in one subtransaction. */

@@ -324,8 +324,8 @@ without_stuck(List *waiting)
 }
 
 /*
- * apply_waiting(): a value that the row has by now stands before what waits, which
- * goes on waiting.
+ * A row that nobody makes now: a value that it has by now stands before what waits,
+ * which goes on waiting.
  */
 static void
 leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
@@ -376,7 +376,7 @@ land_one(const LandingRow *row, LandingWork *work)
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
 			chosen = waits_choose(map, waiting, found, &creator, work->but);
-			if (work->by_hand)
+			if (work->by_hand || row->old)
 			{
 				leave_written(map, chosen, found, &creator, work);
 				chosen = waits_choose(map, waiting, found, &creator, work->but);
