@@ -345,6 +345,7 @@ evidence_forget_brief(void)
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!TransactionIdIsValid(self.xmin) && !TransactionIdIsValid(self.xmax) &&
 			stored_lock_at(t, &slot->tts_tid))
 			stored_delete(t);

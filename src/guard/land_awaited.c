@@ -190,6 +190,7 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 		bool isnull;
 		Datum key;
 
+		CHECK_FOR_INTERRUPTS();
 		(void) slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
 		if (!isnull && !stuck)
 			continue;
