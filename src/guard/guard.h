@@ -416,7 +416,7 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-						const void *statement, int level);
+						const void *statement, int level, bool rekeys);
 extern void
 land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);

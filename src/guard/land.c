@@ -134,19 +134,22 @@ expect_all(Landing *l, const RelationMap *map, int level)
 }
 
 /*
- * A statement may make rows of the table, and AFTER does not see each of them: its
- * end looks at all that waits.
+ * A statement may make rows of the table, or give rows other keys (`rekeys`), and AFTER
+ * does not see each of them: its end looks at all that waits.
  */
 void
 land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-			const void *statement, int level)
+			const void *statement, int level, bool rekeys)
 {
 	Creator creator;
+	Landing *l;
 
 	if (moment->enforcement != ENFORCEMENT_ON || !map_is_shared(map) || writer->relay)
 		return;
 	creator = creator_of(map, moment, writer);
-	expect_all(landing_for(map, &creator, statement), map, level);
+	l = landing_for(map, &creator, statement);
+	l->rekeys |= rekeys;
+	expect_all(l, map, level);
 }
 
 /* Does the statement name the whole key?  One that a default makes brings nothing back. */

@@ -187,7 +187,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	{
 		/* of an UPDATE, land_updated() has the key */
 		if (stored == NULL)
-			land_expect(map, call->moment, call->writer, NULL, creator.level);
+			land_expect(map, call->moment, call->writer, NULL, creator.level, false);
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);
