@@ -49,6 +49,23 @@ SELECT * FROM product WHERE sku = 'x7';
 SELECT row_key, proposed FROM ownership.conflict WHERE outcome = 'kept';
 RESET ownership.system;
 
+-- a reload in one transaction, where the ERP's own title stands before the one that it
+-- deleted: that is evidence; of what is applied as a whole there is none
+DELETE FROM ownership.conflict;
+SET ownership.enforcement = off;
+DELETE FROM product;
+INSERT INTO product VALUES ('A', 1, 'Chair', 'n'), ('B', 1, 'Desk', 'n'), ('C', 1, 'Bed', NULL);
+RESET ownership.enforcement;
+UPDATE ownership.field SET policy = 'observe' WHERE name = 'title';
+SET ownership.system = 'erp';
+BEGIN;
+DELETE FROM product;
+INSERT INTO product (sku, price, title) VALUES ('A', 2, 'ERP'), ('B', 2, NULL), ('C', 2, 'ERP');
+COMMIT;
+SELECT * FROM product ORDER BY sku;
+SELECT outcome, row_key, stored, proposed, resolution FROM ownership.conflict ORDER BY id;
+RESET ownership.system;
+
 DROP TABLE product;
 DROP FUNCTION touch;
 DROP EXTENSION ownership;

@@ -81,7 +81,7 @@ extern void evidence_end_transaction(void);
 extern StoredTable *evidence_open(void);
 extern List *evidence_waiting(const RelationMap *map, Jsonb *key, TransactionId *pending);
 extern bool evidence_hold(List *waiting);
-extern bool evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution);
+extern bool evidence_resolve(StoredTable *t, const Waiting *w, int applied);
 
 /* Begins the problem of values that wait under a key which is none of the table's types. */
 #define EVIDENCE_KEY_UNFIT "The key does not fit the table any more: "

@@ -413,6 +413,7 @@ extern bool waits_is_brought(const RelationMap *map, const MappedColumn *col, Da
 							 const Creator *creator);
 extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 						  const Creator *creator, List *but);
+extern int waits_taken(List *chosen, const struct Waiting *w);
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,

@@ -285,7 +285,6 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 	foreach(lc, waiting)
 	{
 		const Waiting *w = lfirst(lc);
-		const char *resolution = "superseded";
 		List *stuck = NIL;
 
 		foreach(lc2, work->failed)
@@ -295,15 +294,10 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 			if (value_object_text(w->values, lfirst(lc2), &text) != VALUE_ABSENT)
 				stuck = lappend(stuck, lfirst(lc2));
 		}
-		foreach(lc2, chosen)
-		{
-			if (((Landed *) lfirst(lc2))->from == w)
-				resolution = "applied";
-		}
 		if (stuck != NIL)
 			(void) evidence_still_waits(t, w, stuck, work->why);
 		else
-			(void) evidence_resolve(t, w, resolution);
+			(void) evidence_resolve(t, w, waits_taken(chosen, w));
 	}
 	/* what is pinned or allocated for this row does not outlive it */
 	ExecClearTuple(t->slot);

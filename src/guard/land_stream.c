@@ -175,7 +175,6 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	TransactionId pending;
 	List *waiting;
 	ListCell *lc;
-	ListCell *lc2;
 	StoredTable *t;
 
 	if (call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
@@ -231,17 +230,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	filled = conflicts_slot(rel, f.tuple);
 	t = evidence_open();
 	foreach(lc, waiting)
-	{
-		const Waiting *w = lfirst(lc);
-		const char *resolution = "superseded";
-
-		foreach(lc2, f.chosen)
-		{
-			if (((Landed *) lfirst(lc2))->from == w)
-				resolution = "applied";
-		}
-		(void) evidence_resolve(t, w, resolution);
-	}
+		(void) evidence_resolve(t, lfirst(lc), waits_taken(f.chosen, lfirst(lc)));
 	stored_close(t);
 	foreach(lc, f.chosen)
 	{

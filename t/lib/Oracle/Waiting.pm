@@ -241,11 +241,13 @@ sub choose
 sub resolve
 {
 	my ($self, $chosen, @waiting) = @_;
-	my %applied = map { $_->[0]{id} => 1 } values %$chosen;
+	my %applied;
+	$applied{ $_->[0]{id} }++ for values %$chosen;
 
 	for my $w (@waiting)
 	{
-		if (!$w->{parked} && $w->{xact} == $self->{xact}) { delete $self->{waiting}{ $w->{id} }; }
+		# of what is applied in the transaction that removed the row, nothing is left
+		if (!$w->{parked} && $w->{xact} == $self->{xact} && ($w->{brief} || ($applied{ $w->{id} } // 0) == keys %{ $w->{values} })) { delete $self->{waiting}{ $w->{id} }; }
 		else { $self->replace_waiting($w, resolution => $applied{ $w->{id} } ? 'applied' : 'superseded', xact => $self->{xact}); }
 	}
 	return;
