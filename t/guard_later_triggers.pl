@@ -1,5 +1,6 @@
 # Triggers of users that fire in a stream after the guard's: one that suppresses a row, or
-# changes it, does not lose what waits for that row.
+# changes it, does not lose what waits for that row. Nor does one that checks a constraint
+# stop the stream because of it.
 use strict;
 use warnings;
 use FindBin;
@@ -71,5 +72,26 @@ hub("CREATE SUBSCRIPTION from_erp CONNECTION '$conninfo' PUBLICATION product");
 $hub->wait_for_subscription_sync($pub, 'from_erp', 'integration');
 is(hub("SELECT sku, title FROM product WHERE sku IN ('F', 'G')"), 'G|title G', 'a first copy');
 is(waiting(), 'F', 'the row that it lacks');
+
+# constraint triggers that fire in the worker, at once or when the transaction ends
+hub(q{
+	DROP TRIGGER zzzzz_later ON product;
+	CREATE FUNCTION check_title() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF NEW.title ~ '[HJL]' THEN RAISE 'bad title'; END IF;
+		RETURN NULL;
+	END $$;
+	CREATE CONSTRAINT TRIGGER at_end AFTER INSERT OR UPDATE ON product DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_title();
+	ALTER TABLE product ENABLE ALWAYS TRIGGER at_end;
+	DELETE FROM ownership.conflict});
+park(qw(H I));
+erp("INSERT INTO product VALUES ('H', 1), ('I', 1)");
+is(hub("SELECT sku, title, note FROM product WHERE sku IN ('H', 'I') ORDER BY 1"), "H||note H\nI|title I|note I", 'a deferred constraint');
+is(hub("SELECT row_key->>'sku', columns, problem FROM ownership.conflict WHERE outcome = 'parked' AND resolution IS NULL"), 'H|{title}|bad title', 'what violates it waits');
+hub("ALTER TABLE product DISABLE TRIGGER at_end; CREATE CONSTRAINT TRIGGER at_once AFTER INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION check_title(); ALTER TABLE product ENABLE REPLICA TRIGGER at_once; DELETE FROM ownership.conflict");
+park(qw(J K L));
+erp("INSERT INTO product VALUES ('J', 1), ('K', 1); UPDATE product SET sku = 'L' WHERE sku = 'I'");
+is(hub("SELECT sku, title, note FROM product WHERE sku IN ('J', 'K', 'L') ORDER BY 1"), "J||note J\nK|title K|note K\nL|title I|note L", 'an immediate constraint');
+is(waiting(), 'J L', 'what violates it waits');
 
 done_testing();

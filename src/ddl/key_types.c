@@ -14,6 +14,7 @@
 #include "executor/tuptable.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "../base/base.h"
@@ -67,13 +68,17 @@ rekey_all(Oid relid, const TablePlace *place, const char *query, const char *upd
 {
 	Parameters p = {0};
 	SPITupleTable *rows;
+	MemoryContext cxt;
 	uint64 n;
 
 	place_add(&p, place);
 	n = sql_run(query, &p);
 	rows = SPI_tuptable;
+	/* very much may wait */
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership keys", ALLOCSET_SMALL_SIZES);
 	for (uint64 i = 0; i < n; i++)
 	{
+		MemoryContext old = MemoryContextSwitchTo(cxt);
 		bool isnull;
 		Parameters q = {0};
 		Rekeyed k = {relid, NULL, NULL};
@@ -92,7 +97,10 @@ rekey_all(Oid relid, const TablePlace *place, const char *query, const char *upd
 			sql_add_text(&q, psprintf(EVIDENCE_KEY_UNFIT "%s", error->message));
 			sql_run(unfit, &q);
 		}
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(cxt);
 	}
+	MemoryContextDelete(cxt);
 }
 
 /* Has a column of the table another type than in the table before it? */

@@ -69,7 +69,7 @@ extern Datum evidence_name_array(List *names);
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
 extern TransactionId
-evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
+evidence_park(RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
 			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums, const Bitmapset *others);
 extern Bitmapset *evidence_add_groups(RelationMap *map, Bitmapset *attnums);
 extern void evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer,
@@ -81,7 +81,7 @@ extern void evidence_end_transaction(void);
 extern StoredTable *evidence_open(void);
 extern List *evidence_waiting(const RelationMap *map, Jsonb *key, TransactionId *pending);
 extern bool evidence_hold(List *waiting);
-extern bool evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution);
+extern bool evidence_resolve(StoredTable *t, const Waiting *w, int applied);
 
 /* Begins the problem of values that wait under a key which is none of the table's types. */
 #define EVIDENCE_KEY_UNFIT "The key does not fit the table any more: "

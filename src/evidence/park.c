@@ -156,6 +156,43 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 }
 
 /*
+ * Values that a system parks, in a row of which something waits (Waiting, the newest first)
+ * already: where the row says only a part of a group (`said`), the rest of the group stays
+ * what the system's value of it was last.
+ */
+static Jsonb *
+complete_groups(Jsonb *values, Jsonb *said, List *waiting, const char *system)
+{
+	JsonbParseState *state = NULL;
+	ListCell *lc;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, value_object_names(values))
+	{
+		JsonbValue *value = value_in_object(said, lfirst(lc));
+		JsonbValue name;
+		ListCell *lc2;
+
+		foreach(lc2, waiting)
+		{
+			const Waiting *w = lfirst(lc2);
+
+			if (value == NULL &&
+				(!w->parked || (w->system != NULL && strcmp(w->system, system) == 0)))
+				value = value_in_object(w->values, lfirst(lc));
+		}
+		if (value == NULL)
+			value = value_in_object(values, lfirst(lc));
+		name.type = jbvString;
+		name.val.string.val = lfirst(lc);
+		name.val.string.len = strlen(lfirst(lc));
+		pushJsonbValue(&state, WJB_KEY, &name);
+		pushJsonbValue(&state, WJB_VALUE, value);
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
  * Records that values of a row wait: those of the columns `attnums`, which the
  * system owns; NULL: only the key was named.  others: columns that are nobody's,
  * whose values are recorded as well.  key: that of the row, whose lock (guard/park.c) the
@@ -166,18 +203,22 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
  * Errors: the values do not fit into jsonb (program_limit_exceeded).
  */
 TransactionId
-evidence_park(const RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
+evidence_park(RelationMap *map, TupleDesc desc, const Writer *writer, const char *system,
 			  Jsonb *key, TupleTableSlot *slot, const Bitmapset *attnums, const Bitmapset *others)
 {
 	TransactionId pending;
 	List *waiting = evidence_waiting(map, key, &pending);
-	Jsonb *values = values_of(map, desc, slot, bms_union(attnums, others));
-	List *names = names_of(desc, attnums);
+	Bitmapset *whole = evidence_add_groups(map, bms_copy(attnums));
+	Jsonb *values = values_of(map, desc, slot, bms_union(whole, others));
+	List *names = names_of(desc, whole);
 	Inserter *inserter;
 	ListCell *lc;
 
 	if (TransactionIdIsValid(pending))
 		return pending;
+	if (!bms_equal(whole, attnums))
+		values = complete_groups(values, values_of(map, desc, slot, bms_union(attnums, others)),
+								 waiting, system);
 	foreach(lc, waiting)
 	{
 		const Waiting *w = lfirst(lc);
@@ -304,6 +345,7 @@ evidence_forget_brief(void)
 	index_rescan(scan, &key, 1, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!TransactionIdIsValid(self.xmin) && !TransactionIdIsValid(self.xmax) &&
 			stored_lock_at(t, &slot->tts_tid))
 			stored_delete(t);

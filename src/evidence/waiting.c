@@ -159,17 +159,19 @@ lock_waiting(StoredTable *t, const Waiting *w)
 }
 
 /*
- * Ends the waiting.  What the transaction that removed the row applies again leaves
- * no evidence.  False: somebody else has ended it.
+ * Ends the waiting, of which the row took so many values.  Where the transaction that
+ * removed the row applies all of them again, no evidence is left.  False: somebody else
+ * has ended it.
  */
 bool
-evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution)
+evidence_resolve(StoredTable *t, const Waiting *w, int applied)
 {
+	const char *resolution = applied > 0 ? "applied" : "superseded";
 	TupleTableSlot *row;
 
 	if (!lock_waiting(t, w))
 		return false;
-	if (!w->parked && w->ours)
+	if (!w->parked && w->ours && (w->brief || applied == list_length(value_object_names(w->values))))
 	{
 		stored_delete(t);
 		return true;

@@ -211,6 +211,7 @@ typedef struct LandingRow
 	Jsonb *key;
 	int level; /* see Creator */
 	Oid named; /* the table that the statement named; invalid: `level` tells */
+	bool old;  /* it may have been there before: what it has stands before what waits */
 } LandingRow;
 
 /* What is done in one subtransaction. */
@@ -412,10 +413,11 @@ extern bool waits_is_brought(const RelationMap *map, const MappedColumn *col, Da
 							 const Creator *creator);
 extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 						  const Creator *creator, List *but);
+extern int waits_taken(List *chosen, const struct Waiting *w);
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-						const void *statement, int level);
+						const void *statement, int level, bool rekeys);
 extern void
 land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);

@@ -42,6 +42,7 @@ typedef struct Landing
 	Creator creator;
 	Oid named;		/* the table that the statement names, for rows that were not collected */
 	bool all;		/* not each row was collected */
+	bool rekeys;	/* rows got other keys by UPDATEs */
 	bool waits;		/* something waited when the rows were made */
 	uint64 signals; /* map_wait_signals() before any of the rows was made */
 	List *rows;		/* LandingRow */
@@ -133,19 +134,22 @@ expect_all(Landing *l, const RelationMap *map, int level)
 }
 
 /*
- * A statement may make rows of the table, and AFTER does not see each of them: its
- * end looks at all that waits.
+ * A statement may make rows of the table, or give rows other keys (`rekeys`), and AFTER
+ * does not see each of them: its end looks at all that waits.
  */
 void
 land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-			const void *statement, int level)
+			const void *statement, int level, bool rekeys)
 {
 	Creator creator;
+	Landing *l;
 
 	if (moment->enforcement != ENFORCEMENT_ON || !map_is_shared(map) || writer->relay)
 		return;
 	creator = creator_of(map, moment, writer);
-	expect_all(landing_for(map, &creator, statement), map, level);
+	l = landing_for(map, &creator, statement);
+	l->rekeys |= rekeys;
+	expect_all(l, map, level);
 }
 
 /* Does the statement name the whole key?  One that a default makes brings nothing back. */
@@ -180,6 +184,7 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	creator.prevails |= call->circumstances.steward;
 	l = landing_for(call->map, &creator, statement_key());
 	l->creator.prevails |= creator.prevails;
+	l->rekeys |= level < 0;
 	if (l->all || list_length(l->rows) >= LAND_KEYS)
 	{
 		expect_all(l, call->map, level);
@@ -190,6 +195,7 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	made->relid = RelationGetRelid(call->td->tg_relation);
 	made->level = level;
 	made->named = InvalidOid;
+	made->old = false;
 	made->key = evidence_row_key_of(call->map, RelationGetDescr(call->td->tg_relation), row);
 	l->rows = lappend(l->rows, made);
 	MemoryContextSwitchTo(old);
@@ -307,7 +313,10 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 		collect(call, row, -1);
 }
 
-/* The rows of the table for which something waits, where not each of them was collected. */
+/*
+ * The rows of the table for which something waits, where not each of them was collected.
+ * Rows that an INSERT made are among those that it, or the transaction before it, updated.
+ */
 static List *
 find_awaited(Landing *l)
 {
@@ -335,7 +344,12 @@ find_awaited(Landing *l)
 	map_leave();
 	relation_close(rel, NoLock);
 	foreach(lc, rows)
-		((LandingRow *) lfirst(lc))->named = l->named;
+	{
+		LandingRow *row = lfirst(lc);
+
+		row->named = l->named;
+		row->old &= !l->rekeys;
+	}
 	return rows;
 }
 

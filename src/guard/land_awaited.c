@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tableam.h"
@@ -42,6 +43,14 @@ is_there(StoredScan *scan, TupleTableSlot *wanted, bool ours)
 	return state == STORED_THERE &&
 		   (!ours || TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
 						 slot_getsysattr(scan->found, MinTransactionIdAttributeNumber, &isnull))));
+}
+
+/* Was the version of the row made by an UPDATE? */
+static bool
+is_updated(TupleTableSlot *row)
+{
+	return !TTS_IS_BUFFERTUPLE(row) ||
+		   (((HeapTupleTableSlot *) row)->tuple->t_data->t_infomask & HEAP_UPDATED) != 0;
 }
 
 /* What is looked for in one relation. */
@@ -88,6 +97,7 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 		row->key = lfirst(lc);
 		row->level = -1;
 		row->named = InvalidOid;
+		row->old = is_updated(found);
 		search->rows = lappend(search->rows, row);
 	}
 	stored_scan_end(&scan);
@@ -136,7 +146,9 @@ note_unfit(Oid relid, Jsonb *key, const ErrorData *error)
 
 /*
  * Adds the rows of one relation that are there for one of the keys.  A key that does
- * not fit the columns any more belongs to no row, and fails nothing.
+ * not fit the columns any more, or a domain of theirs, belongs to no row, and fails nothing.
+ *
+ * Errors: all others, such as a lock that was not available in time.
  */
 static List *
 add_rows(List *rows, Oid relid, List *keys, bool ours)
@@ -154,8 +166,11 @@ add_rows(List *rows, Oid relid, List *keys, bool ours)
 
 		if (error == NULL)
 			rows = list_concat(rows, one.rows);
-		else if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+		else if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+				 ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
 			note_unfit(relid, lfirst(lc), error);
+		else
+			ReThrowError(error);
 	}
 	return rows;
 }
@@ -175,6 +190,7 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 		bool isnull;
 		Datum key;
 
+		CHECK_FOR_INTERRUPTS();
 		(void) slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
 		if (!isnull && !stuck)
 			continue;

@@ -285,7 +285,6 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 	foreach(lc, waiting)
 	{
 		const Waiting *w = lfirst(lc);
-		const char *resolution = "superseded";
 		List *stuck = NIL;
 
 		foreach(lc2, work->failed)
@@ -295,15 +294,10 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 			if (value_object_text(w->values, lfirst(lc2), &text) != VALUE_ABSENT)
 				stuck = lappend(stuck, lfirst(lc2));
 		}
-		foreach(lc2, chosen)
-		{
-			if (((Landed *) lfirst(lc2))->from == w)
-				resolution = "applied";
-		}
 		if (stuck != NIL)
 			(void) evidence_still_waits(t, w, stuck, work->why);
 		else
-			(void) evidence_resolve(t, w, resolution);
+			(void) evidence_resolve(t, w, waits_taken(chosen, w));
 	}
 	/* what is pinned or allocated for this row does not outlive it */
 	ExecClearTuple(t->slot);
@@ -324,8 +318,8 @@ without_stuck(List *waiting)
 }
 
 /*
- * apply_waiting(): a value that the row has by now stands before what waits, which
- * goes on waiting.
+ * A row that nobody makes now: a value that it has by now stands before what waits,
+ * which goes on waiting.
  */
 static void
 leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
@@ -376,7 +370,7 @@ land_one(const LandingRow *row, LandingWork *work)
 		if (waiting != NIL && stored_find(rel, map->key_index, key, found, true))
 		{
 			chosen = waits_choose(map, waiting, found, &creator, work->but);
-			if (work->by_hand)
+			if (work->by_hand || row->old)
 			{
 				leave_written(map, chosen, found, &creator, work);
 				chosen = waits_choose(map, waiting, found, &creator, work->but);

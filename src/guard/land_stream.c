@@ -5,7 +5,8 @@
  *
  * What would violate a constraint stays out, so that no stream stops: it is tried
  * again, value by value, at the end of the transaction (land.c).  So is all that waits
- * where another trigger fires after the guard's: that may suppress the row.
+ * where another trigger fires after the guard's: that may suppress the row, or, where it is
+ * that of a constraint, fail.
  */
 #include "postgres.h"
 
@@ -174,7 +175,6 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	TransactionId pending;
 	List *waiting;
 	ListCell *lc;
-	ListCell *lc2;
 	StoredTable *t;
 
 	if (call->moment->enforcement != ENFORCEMENT_ON || call->writer->relay ||
@@ -186,7 +186,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	{
 		/* of an UPDATE, land_updated() has the key */
 		if (stored == NULL)
-			land_expect(map, call->moment, call->writer, NULL, creator.level);
+			land_expect(map, call->moment, call->writer, NULL, creator.level, false);
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);
@@ -230,17 +230,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	filled = conflicts_slot(rel, f.tuple);
 	t = evidence_open();
 	foreach(lc, waiting)
-	{
-		const Waiting *w = lfirst(lc);
-		const char *resolution = "superseded";
-
-		foreach(lc2, f.chosen)
-		{
-			if (((Landed *) lfirst(lc2))->from == w)
-				resolution = "applied";
-		}
-		(void) evidence_resolve(t, w, resolution);
-	}
+		(void) evidence_resolve(t, lfirst(lc), waits_taken(f.chosen, lfirst(lc)));
 	stored_close(t);
 	foreach(lc, f.chosen)
 	{

@@ -120,6 +120,7 @@ land_value_by_value(LandingWork *work)
 {
 	List *names = candidate_names(list_nth(work->rows, work->first));
 	List *failed = NIL;
+	const char *why = NULL;
 	ErrorData *error;
 	ListCell *lc;
 
@@ -133,11 +134,14 @@ land_value_by_value(LandingWork *work)
 		if (error != NULL)
 		{
 			failed = lappend(failed, lfirst(lc));
-			work->why = error->message;
+			why = why == NULL					? error->message
+				  : strstr(why, error->message) ? why
+												: psprintf("%s; %s", why, error->message);
 		}
 	}
 	work->but = list_concat_copy(work->but, failed);
 	work->failed = failed;
+	work->why = why;
 	error = subxact_trial(land_rows, work);
 	if (error != NULL)
 	{

@@ -84,8 +84,9 @@ static void
 need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const Writer *writer,
 				 const Writes *writes, const Insertion *insertion, bool judge_in_before)
 {
-	bool makes_rows = (writes->inserts && (writes->derives || mentions_key(map, insertion))) ||
-					  (writes->updates && map_updates_key(map, writes->updated));
+	bool rekeys = writes->updates && map_updates_key(map, writes->updated);
+	bool makes_rows =
+		rekeys || (writes->inserts && (writes->derives || mentions_key(map, insertion)));
 
 	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
 		return;
@@ -99,7 +100,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 	else if (makes_rows && map->key_is_whole)
 		/* new rows have the defaults of that level */
 		land_expect(map, moment, writer, statement_key(),
-					writes->inserts ? insertion->sources[0].level : -1);
+					writes->inserts ? insertion->sources[0].level : -1, rekeys);
 }
 
 /*

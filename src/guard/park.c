@@ -39,7 +39,7 @@ typedef struct Parking
 	GuardCall *call;
 	TupleTableSlot *row;
 	Jsonb *key;
-	Bitmapset *attnums; /* columns whose values wait; NULL: none */
+	Bitmapset *attnums; /* columns whose values the INSERT brings, to wait; NULL: none */
 	Bitmapset *others; /* columns that are nobody's: their values are recorded with those that wait */
 	TupleTableSlot *found;
 	TransactionId pending; /* a transaction for which to wait; then nothing is written */
@@ -67,7 +67,7 @@ own_columns(GuardCall *call, TupleTableSlot *row)
 			(insertion_writes(&call->new, col, row) || (call->applied && feed_publishes(call, col))))
 			attnums = bms_add_member(attnums, col->attnum);
 	}
-	return evidence_add_groups(call->map, attnums);
+	return attnums;
 }
 
 /* Is it a column of the primary key, and no field that tells the record? */
@@ -243,6 +243,7 @@ park_row(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, bool *meet
 			tally_get(call->map)->parked++;
 	}
 	if (rest.n > 0)
-		outcome_record_discarded(call, &rest, NULL, proposed, p.attnums);
+		outcome_record_discarded(call, &rest, NULL, proposed,
+								 evidence_add_groups(call->map, p.attnums));
 	return true;
 }

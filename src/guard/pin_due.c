@@ -38,11 +38,17 @@ typedef struct DueRow
 	bool done; /* they have ended */
 } DueRow;
 
-static bool
-is_same_row(const Pin *a, const Pin *b)
+/* Compares the rows of two pins. */
+static int
+compare_rows(const ListCell *a, const ListCell *b)
 {
-	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0 &&
-		   compareJsonbContainers(&a->key->root, &b->key->root) == 0;
+	const Pin *pa = lfirst(a);
+	const Pin *pb = lfirst(b);
+	int order = strcmp(pa->schema, pb->schema);
+
+	if (order == 0)
+		order = strcmp(pa->table, pb->table);
+	return order != 0 ? order : compareJsonbContainers(&pa->key->root, &pb->key->root);
 }
 
 /* Puts the owner's last values into the row in t->slot; returns the owner, NULL: nothing changes. */
@@ -180,21 +186,18 @@ pin_end_due(void)
 		if (is_due(lfirst(lc)))
 			due = lappend(due, lfirst(lc));
 	}
-	while (due != NIL)
+	list_sort(due, compare_rows);
+	lc = list_head(due);
+	while (lc != NULL)
 	{
-		const Pin *first = linitial(due);
+		const ListCell *head = lc;
+		const Pin *first = lfirst(head);
 		DueRow row = {place_find_table(first->schema, first->table), NIL, false};
-		List *rest = NIL;
 		ErrorData *error = NULL;
 
 		CHECK_FOR_INTERRUPTS();
-		foreach(lc, due)
-		{
-			if (is_same_row(first, lfirst(lc)))
-				row.pins = lappend(row.pins, lfirst(lc));
-			else
-				rest = lappend(rest, lfirst(lc));
-		}
+		for (; lc != NULL && compare_rows(head, lc) == 0; lc = lnext(due, lc))
+			row.pins = lappend(row.pins, lfirst(lc));
 		if (OidIsValid(row.home))
 			error = subxact_trial(end_row, &row);
 		if (error != NULL)
@@ -204,7 +207,6 @@ pin_end_due(void)
 							first->column, names_message_relation(first->schema, first->table),
 							error->message)));
 		n += row.done && error == NULL;
-		due = rest;
 	}
 	return n;
 }

@@ -162,8 +162,9 @@ trigger_list_others_fire_before(TriggerData *td, int event)
 }
 
 /*
- * May another BEFORE ROW trigger fire for this event after the called one, which is the
- * guard's?  It may change the row again, or suppress it.
+ * May another ROW trigger fire for this event after the called one, which is the guard's?
+ * One that fires BEFORE may change the row again, or suppress it; a constraint trigger
+ * may refuse it.
  */
 bool
 trigger_list_others_fire_later(TriggerData *td, int event)
@@ -175,10 +176,14 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
 		const Trigger *trigger = &desc->triggers[i];
+		bool later = strcmp(trigger->tgname, td->tg_trigger->tgname) > 0;
 
-		if (trigger->tgenabled != TRIGGER_DISABLED && trigger->tgenabled != off &&
-			strcmp(trigger->tgname, td->tg_trigger->tgname) > 0 &&
-			TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, event))
+		if (trigger->tgenabled == TRIGGER_DISABLED || trigger->tgenabled == off)
+			continue;
+		if ((later &&
+			 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE, event)) ||
+			(OidIsValid(trigger->tgconstraint) &&
+			 TRIGGER_TYPE_MATCHES(trigger->tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_AFTER, event)))
 			return true;
 	}
 	return false;
@@ -199,15 +204,22 @@ compute_flags(TriggerDesc *desc)
 	desc->trig_delete_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
 }
 
-/* Disables the guard's triggers in a private list, for writes that it makes itself. */
+/*
+ * For a write that the guard makes itself, in a subtransaction: disables its triggers in
+ * a private list, and lets no constraint wait for the end of the transaction, which
+ * would fail with it.
+ */
 void
 trigger_list_silence(TriggerDesc *desc)
 {
-	if (!trigger_list_has_guard(desc))
+	bool guarded = trigger_list_has_guard(desc);
+
+	if (desc == NULL)
 		return;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (trigger_list_is_guards(&desc->triggers[i]))
+		desc->triggers[i].tgdeferrable = desc->triggers[i].tginitdeferred = false;
+		if (guarded && trigger_list_is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	compute_flags(desc);

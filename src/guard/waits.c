@@ -163,3 +163,15 @@ waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row, const Creator
 	}
 	return join_groups(chosen, waiting, held);
 }
+
+/* How many of the values that a row takes are of this evidence? */
+int
+waits_taken(List *chosen, const Waiting *w)
+{
+	int taken = 0;
+	ListCell *lc;
+
+	foreach(lc, chosen)
+		taken += ((Landed *) lfirst(lc))->from == w;
+	return taken;
+}

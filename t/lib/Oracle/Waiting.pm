@@ -92,6 +92,7 @@ sub park
 		my $c = $r->{column}{$_};
 		!$c->{key} && ($self->owner($c, $row) // '') eq $system && ($written{$_} || ($writer->{worker} && $self->{known}{$_}))
 	} map { $_->{name} } @{ $r->{columns} };
+	my @said = @own;
 	@own = $self->whole_values(@own);
 
 	# what the INSERT says of other fields
@@ -101,7 +102,7 @@ sub park
 	{
 		# the row is there: no COPY discards it
 		if ($self->{rows}{ $r->key_of($row) }) { $self->{errors}{23505} = 1; return 1; }
-		$self->wait_with($s, $row, @own);
+		$self->wait_with($s, $row, \@said, @own);
 	}
 	my $whole = $self->whole($row);
 	delete @$whole{@own};
@@ -110,15 +111,23 @@ sub park
 	return 1;
 }
 
-# Values of a row wait, with what the system has said of it before.
+# Values of a row wait, with what the system has said of it before.  Where it says only a part
+# of a group, the rest stays what waits.
 sub wait_with
 {
-	my ($self, $s, $row, @own) = @_;
+	my ($self, $s, $row, $said, @own) = @_;
 	my $r = $self->{round};
 	my $writer = $self->writer($s);
 	my $key = $r->key_of($row);
 	my $values = values_of($row, @own);
-	my ($w) = grep { $_->{parked} && $_->{system} eq $writer->{system} } $self->waiting_for($key);
+	my @waiting = grep { !$_->{parked} || $_->{system} eq $writer->{system} } $self->waiting_for($key);
+	my %said = map { $_ => 1 } @$said;
+	for my $name (grep { !$said{$_} } @own)
+	{
+		my ($from) = grep { exists $_->{values}{$name} } @waiting;
+		$values->{$name} = $from->{values}{$name} if $from;
+	}
+	my ($w) = grep { $_->{parked} } @waiting;
 
 	if (!$w)
 	{
@@ -232,11 +241,13 @@ sub choose
 sub resolve
 {
 	my ($self, $chosen, @waiting) = @_;
-	my %applied = map { $_->[0]{id} => 1 } values %$chosen;
+	my %applied;
+	$applied{ $_->[0]{id} }++ for values %$chosen;
 
 	for my $w (@waiting)
 	{
-		if (!$w->{parked} && $w->{xact} == $self->{xact}) { delete $self->{waiting}{ $w->{id} }; }
+		# of what is applied in the transaction that removed the row, nothing is left
+		if (!$w->{parked} && $w->{xact} == $self->{xact} && ($w->{brief} || ($applied{ $w->{id} } // 0) == keys %{ $w->{values} })) { delete $self->{waiting}{ $w->{id} }; }
 		else { $self->replace_waiting($w, resolution => $applied{ $w->{id} } ? 'applied' : 'superseded', xact => $self->{xact}); }
 	}
 	return;
