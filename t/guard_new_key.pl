@@ -106,6 +106,17 @@ is(hub(q{SELECT title, descr FROM product WHERE sku = 'E3'}), 'newer|new', 'a ne
 is(hub(q{SELECT row_key, ended_at IS NULL, ended_by FROM ownership.pin}), '{"sku": "E3"}|f|pim', 'ends it');
 seen();
 
+# a new value of the owner that does not fit ends no pin: it has not gone in
+erp(q{INSERT INTO product VALUES ('G', 7), ('H', 8)});
+pim(q{UPDATE product SET title = 'g' WHERE sku = 'G'});
+hub(q{SELECT ownership.pin_value('product', '{"sku": "G"}', 'title', 'held')});
+pim(q{INSERT INTO product (sku, title, descr) VALUES ('G2', 'other', 'new'); UPDATE product SET title = 'other' WHERE sku = 'H'});
+erp(q{UPDATE product SET sku = 'G2' WHERE sku = 'G'});
+is(hub(q{SELECT title, descr FROM product WHERE sku = 'G2'}), 'held|new', 'a new value that another row has');
+is(hub(q{SELECT row_key, value, ended_at IS NULL FROM ownership.pin WHERE value = 'held'}), '{"sku": "G2"}|held|t', 'ends no pin');
+is(hub(q{SELECT row_key, column_name, value FROM ownership.waiting WHERE row_key = '{"sku": "G2"}'}), '{"sku": "G2"}|title|other', 'and goes on waiting');
+seen();
+
 # a trigger that fires after the guard's may change the row again: then it lands at the end
 hub(q{
 	CREATE FUNCTION last() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.price = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;
@@ -115,7 +126,7 @@ pim(q{INSERT INTO product (sku, descr) VALUES ('E4', 'newest'), ('E5', 'never')}
 erp(q{UPDATE product SET sku = 'E5', price = 0 WHERE sku = 'E3'; INSERT INTO product VALUES ('E3', 5); UPDATE product SET sku = 'E4' WHERE sku = 'E3'});
 is(seen(), "UPDATE E3 to E3 5 newer\nUPDATE E3 to E4 5 newer\nUPDATE E4 to E4 5 newer", 'a trigger after the guard');
 is(hub(q{SELECT sku, descr FROM product WHERE sku LIKE 'E%'}), 'E4|newest', 'it lands all the same');
-is(hub(q{SELECT row_key FROM ownership.waiting}), '{"sku": "E5"}', 'not in a row that is not written');
+is(hub(q{SELECT row_key FROM ownership.waiting WHERE row_key ->> 'sku' LIKE 'E%'}), '{"sku": "E5"}', 'not in a row that is not written');
 
 # to another partition
 erp(q{INSERT INTO part VALUES (1, 1), (2, 2)});

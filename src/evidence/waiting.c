@@ -189,11 +189,12 @@ evidence_resolve(StoredTable *t, const Waiting *w, const char *resolution)
 
 /*
  * The values of these columns (char *) could not be written and wait on; the problem
- * says why.  The evidence keeps them alone; another row of evidence, which is
- * resolved, keeps the others.
+ * says why.  The evidence keeps them alone; another row of evidence, which has this
+ * resolution, keeps the others.  See evidence_resolve() for those that leave none.
  */
 bool
-evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem)
+evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem,
+					 const char *resolution)
 {
 	int values = w->parked ? Anum_conflict_proposed : Anum_conflict_stored;
 	List *all = sql_name_list(w->columns[Anum_conflict_columns - 1]);
@@ -203,7 +204,7 @@ evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *
 
 	if (!lock_waiting(t, w))
 		return false;
-	if (list_length(all) > list_length(names))
+	if (list_length(all) > list_length(names) && (w->parked || !w->ours))
 	{
 		Inserter *inserter = insert_open("conflict");
 		Datum copy[Natts_conflict];
@@ -223,7 +224,7 @@ evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *
 		copy[values - 1] = rest;
 		copy[Anum_conflict_columns - 1] = evidence_name_array(others);
 		copy[Anum_conflict_resolved_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-		copy[Anum_conflict_resolution - 1] = CStringGetTextDatum("applied");
+		copy[Anum_conflict_resolution - 1] = CStringGetTextDatum(resolution);
 		nulls[Anum_conflict_resolved_at - 1] = nulls[Anum_conflict_resolution - 1] = false;
 		insert_row(inserter, Natts_conflict, copy, nulls);
 		insert_close(inserter);
