@@ -39,6 +39,13 @@ ALTER TABLE s.item RENAME TO was;
 ALTER TABLE s.new RENAME TO item;
 COMMIT;
 TABLE lost;
+-- again, while the first loss is still a risk
+CREATE TABLE s.new AS TABLE s.item;
+BEGIN;
+DROP TABLE s.item;
+ALTER TABLE s.new RENAME TO item;
+COMMIT;
+TABLE lost;
 CALL fresh();
 DROP SCHEMA s CASCADE;
 CREATE SCHEMA s;

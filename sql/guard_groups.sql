@@ -329,6 +329,18 @@ UPDATE customer SET street = 'x', zip = 'y' WHERE id IN (1, 3);
 RESET ROLE;
 SELECT id, street, city, zip FROM customer WHERE id IN (1, 3) ORDER BY id;
 SELECT relation, systems, detail FROM ownership.risks WHERE risk = 'split_group' AND entity = 'customer';
+-- what waits and lands as the creator proposed it is no refused value, if the whole group is
+CREATE TABLE shop (id int PRIMARY KEY, street text, city text);
+GRANT ALL ON shop TO PUBLIC;
+DO $$ BEGIN PERFORM ownership.assign('shop', '{id}', 'erp', policy => 'keep'), ownership.assign('shop', '{street,city}', 'sales', policy => 'keep', column_group => 'address'); END $$;
+DELETE FROM ownership.conflict;
+SET ROLE regress_crm;
+INSERT INTO shop VALUES (1, 'Wall St', 'New York'), (2, 'Wall St', 'New York');
+SET ROLE regress_erp;
+INSERT INTO shop VALUES (1, 'Wall St', 'New York'), (2, 'Wall St', 'Boston');
+RESET ROLE;
+TABLE shop;
+SELECT * FROM told() WHERE outcome = 'kept';
 -- DDL of a primary key does not fail for a group
 CREATE TABLE keyless (street text, city text, id int);
 SELECT ownership.add_tables('keyless', owner => 'sales');
@@ -344,7 +356,7 @@ CREATE TEMP TABLE mine (column_group text);
 CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION ownership.group_check();
 RESET ROLE;
 
-DROP TABLE public.mine, pg_temp.mine, site, contact, customer, keyless;
+DROP TABLE public.mine, pg_temp.mine, site, contact, customer, keyless, shop;
 DROP FUNCTION wipe, lifted, told;
 DROP PROCEDURE fresh, address;
 DROP EXTENSION ownership;

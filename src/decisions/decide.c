@@ -382,12 +382,22 @@ static int64
 dismiss_all(Datum ids)
 {
 	List *refusals;
+	List *relids = NIL;
+	ListCell *lc;
 	int64 n;
 
 	SPI_connect();
 	decision_require_decider();
 	refusals = refusal_lock(ids, true);
-	refusal_mark(ids, "dismissed");
+	foreach(lc, refusals)
+	{
+		const Refusal *r = lfirst(lc);
+		Oid relid = refusal_waits(r) ? place_evidence_table(r->schema, r->table) : InvalidOid;
+
+		if (OidIsValid(relid))
+			relids = list_append_unique_oid(relids, relid);
+	}
+	refusal_mark_waiting(relids, ids, "dismissed");
 	n = list_length(refusals);
 	SPI_finish();
 	return n;

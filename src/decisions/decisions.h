@@ -102,6 +102,7 @@ extern Datum refusal_ids(ArrayType *array);
 extern Datum refusal_single_id(int64 id);
 extern List *refusal_lock(Datum ids, bool dismissing);
 extern void refusal_mark(Datum ids, const char *resolution);
+extern void refusal_mark_waiting(List *relids, Datum ids, const char *resolution);
 extern COMPAT_NORETURN void refusal_report_several(const Refusal *r, int n);
 extern bool refusal_waits(const Refusal *r);
 extern void refusal_check(const Refusal *r);

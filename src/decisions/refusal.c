@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
 #include "utils/array.h"
@@ -12,6 +13,7 @@
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
+#include "../rules/rules.h"
 #include "decisions.h"
 
 static Refusal *
@@ -149,6 +151,31 @@ refusal_mark(Datum ids, const char *resolution)
 	sql_add_value(&p, INT8ARRAYOID, ids, false);
 	sql_add_text(&p, resolution);
 	sql_run("UPDATE ownership.conflict SET resolution = $2 WHERE id = ANY ($1)", &p);
+}
+
+/*
+ * The same of values that waited for rows of these tables (OIDs).  Who loads the map of
+ * one of them from now on may find that nothing waits for its rows: if this transaction
+ * is rolled back, the map is loaded again.
+ */
+void
+refusal_mark_waiting(List *relids, Datum ids, const char *resolution)
+{
+	List *maps = NIL;
+	ListCell *lc;
+
+	map_enter();
+	foreach(lc, relids)
+	{
+		Relation rel = relation_open(lfirst_oid(lc), AccessShareLock);
+
+		maps = lappend(maps, map_get(rel));
+		relation_close(rel, AccessShareLock);
+	}
+	refusal_mark(ids, resolution);
+	foreach(lc, maps)
+		map_waits_no_more(lfirst(lc));
+	map_leave();
 }
 
 /* Errors: the write was not refused, or the evidence contains nothing to write. */

@@ -131,7 +131,7 @@ write_values(const Return *r, List *columns)
 		return;
 	/* first the mark: what is written here does not wait any more */
 	level = sql_pin_search_path();
-	refusal_mark(refusal_single_id(r->m->id), "applied");
+	refusal_mark_waiting(list_make1_oid(r->relid), refusal_single_id(r->m->id), "applied");
 	sql_unpin_search_path(level);
 	row_write(r->relid, OPERATION_UPDATE, r->m->row_key, into, texts);
 }

@@ -95,7 +95,7 @@ decision_accept_waiting(const Refusal *r, Oid relid, List *names)
 	level = sql_pin_search_path();
 	if (remembered)
 		check_remembered(r);
-	refusal_mark(refusal_single_id(r->id), "accepted");
+	refusal_mark_waiting(list_make1_oid(relid), refusal_single_id(r->id), "accepted");
 	sql_unpin_search_path(level);
 	if (names != NIL)
 		refusal_take_values(r, relid, names, "The other columns are written.", &columns, &values);

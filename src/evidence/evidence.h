@@ -86,7 +86,8 @@ extern bool evidence_resolve(StoredTable *t, const Waiting *w, int applied);
 /* Begins the problem of values that wait under a key which is none of the table's types. */
 #define EVIDENCE_KEY_UNFIT "The key does not fit the table any more: "
 
-extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem);
+extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem,
+								 int applied);
 
 /*
  * Within this folder

@@ -191,27 +191,28 @@ evidence_resolve(StoredTable *t, const Waiting *w, int applied)
 
 /*
  * The values of these columns (char *) could not be written and wait on; the problem
- * says why.  The evidence keeps them alone; another row of evidence, which is
- * resolved, keeps the others.
+ * says why.  The evidence keeps them alone; another row of evidence keeps the others, of which
+ * the row took so many.  See evidence_resolve() for those that leave none.
  */
 bool
-evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem)
+evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *problem, int applied)
 {
 	int values = w->parked ? Anum_conflict_proposed : Anum_conflict_stored;
 	List *all = sql_name_list(w->columns[Anum_conflict_columns - 1]);
+	int rest = list_length(all) - list_length(names);
 	JsonbParseState *state = NULL;
 	TupleTableSlot *row;
 	ListCell *lc;
 
 	if (!lock_waiting(t, w))
 		return false;
-	if (list_length(all) > list_length(names))
+	if (rest > 0 && (w->parked || !w->ours || (applied < rest && !w->brief)))
 	{
 		Inserter *inserter = insert_open("conflict");
 		Datum copy[Natts_conflict];
 		bool nulls[Natts_conflict];
 		List *others = NIL;
-		Datum rest = w->columns[values - 1];
+		Datum other = w->columns[values - 1];
 
 		memcpy(copy, w->columns, sizeof(copy));
 		memcpy(nulls, w->nulls, sizeof(nulls));
@@ -221,11 +222,12 @@ evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *
 				others = lappend(others, lfirst(lc));
 		}
 		foreach(lc, names)
-			rest = DirectFunctionCall2(jsonb_delete, rest, CStringGetTextDatum(lfirst(lc)));
-		copy[values - 1] = rest;
+			other = DirectFunctionCall2(jsonb_delete, other, CStringGetTextDatum(lfirst(lc)));
+		copy[values - 1] = other;
 		copy[Anum_conflict_columns - 1] = evidence_name_array(others);
 		copy[Anum_conflict_resolved_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-		copy[Anum_conflict_resolution - 1] = CStringGetTextDatum("applied");
+		copy[Anum_conflict_resolution - 1] =
+			CStringGetTextDatum(applied > 0 ? "applied" : "superseded");
 		nulls[Anum_conflict_resolved_at - 1] = nulls[Anum_conflict_resolution - 1] = false;
 		insert_row(inserter, Natts_conflict, copy, nulls);
 		insert_close(inserter);

@@ -429,6 +429,7 @@ extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTab
 extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);
 
 /* land_write.c */
+extern void land_begin_tally(Oid relid);
 extern int64 land_write(List *rows, const Creator *creator, bool by_hand);
 
 /* land_one.c */
@@ -439,6 +440,7 @@ land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, Tup
 					 TupleTableSlot *filled, List *chosen, const Creator *creator);
 extern void land_record_history(RelationMap *map, TupleDesc desc, const Writer *writer,
 								TupleTableSlot *row, TupleTableSlot *filled, List *chosen);
+extern void land_record_derived(RelationMap *map, StoredTable *t, List *chosen, const char *system);
 extern void land_one(const LandingRow *row, LandingWork *work);
 
 /* land_stream.c */

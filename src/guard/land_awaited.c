@@ -14,6 +14,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -137,7 +138,7 @@ note_unfit(Oid relid, Jsonb *key, const ErrorData *error)
 
 		if (!w->stuck)
 			(void) evidence_still_waits(t, w, sql_name_list(w->columns[Anum_conflict_columns - 1]),
-										psprintf(EVIDENCE_KEY_UNFIT "%s", error->message));
+										psprintf(EVIDENCE_KEY_UNFIT "%s", error->message), NULL);
 	}
 	map_leave();
 	stored_close(t);
@@ -175,9 +176,9 @@ add_rows(List *rows, Oid relid, List *keys, bool ours)
 	return rows;
 }
 
-/* The keys (Jsonb) for which something waits; stuck: also where all failed before. */
+/* The keys (Jsonb) for which something waits; unfit: also those that did not fit the table before. */
 static List *
-waiting_keys(const char *schema, const char *table, bool stuck)
+waiting_keys(const char *schema, const char *table, bool unfit)
 {
 	List *keys = NIL;
 	WaitingScan scan;
@@ -188,11 +189,13 @@ waiting_keys(const char *schema, const char *table, bool stuck)
 	while (waiting_next(&scan))
 	{
 		bool isnull;
+		Datum problem = slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
 		Datum key;
 
 		CHECK_FOR_INTERRUPTS();
-		(void) slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
-		if (!isnull && !stuck)
+		if (!isnull && !unfit &&
+			strncmp(TextDatumGetCString(problem), EVIDENCE_KEY_UNFIT, strlen(EVIDENCE_KEY_UNFIT)) ==
+				0)
 			continue;
 		key = slot_getattr(scan.slot, Anum_conflict_row_key, &isnull);
 		if (!isnull)

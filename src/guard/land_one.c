@@ -123,9 +123,9 @@ land_record_replaced(RelationMap *map, TupleDesc desc, const Writer *writer, Tup
 	evidence_record(&e);
 }
 
-/* What triggers changed when values landed is a write of the creator in the history of the row. */
-static void
-record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *creator)
+/* What triggers changed when values landed is a write of this system in the history of the row. */
+void
+land_record_derived(RelationMap *map, StoredTable *t, List *chosen, const char *system)
 {
 	TupleTableSlot *row = MakeSingleTupleTableSlot(RelationGetDescr(t->rel), &TTSOpsVirtual);
 	ListCell *lc;
@@ -139,8 +139,7 @@ record_derived(RelationMap *map, StoredTable *t, List *chosen, const Creator *cr
 		row->tts_values[att] = t->slot->tts_values[att];
 		row->tts_isnull[att] = t->slot->tts_isnull[att];
 	}
-	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), creator->system, t->slot,
-					 row);
+	evidence_history(map, RelationGetDescr(t->rel), statement_writer(), system, t->slot, row);
 	ExecDropSingleTupleTableSlot(row);
 }
 
@@ -253,7 +252,7 @@ write_values(RelationMap *map, Relation rel, TupleTableSlot *found, List *chosen
 		check_written(map, t, chosen, stored_update(t), changes);
 		land_record_history(map, desc, statement_writer(), t->slot, t->changed, chosen);
 		if (map->history != NULL)
-			record_derived(map, t, chosen, creator);
+			land_record_derived(map, t, chosen, creator->system);
 		foreach(lc, chosen)
 		{
 			const Landed *landed = lfirst(lc);
@@ -295,7 +294,7 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 				stuck = lappend(stuck, lfirst(lc2));
 		}
 		if (stuck != NIL)
-			(void) evidence_still_waits(t, w, stuck, work->why);
+			(void) evidence_still_waits(t, w, stuck, work->why, waits_taken(chosen, w));
 		else
 			(void) evidence_resolve(t, w, waits_taken(chosen, w));
 	}
@@ -304,41 +303,48 @@ resolve(List *waiting, List *chosen, LandingWork *work)
 	ExecClearTuple(t->changed);
 }
 
-/* Leaves out what failed before, unless a user asks for it. */
-static List *
-without_stuck(List *waiting)
+/* Does the row have another value than the default of the column, and than the one that waits? */
+static bool
+is_written(const RelationMap *map, const Landed *landed, TupleTableSlot *found,
+		   const Creator *creator)
 {
-	List *rest = NIL;
-	ListCell *lc;
+	const MappedColumn *col = landed->col;
+	const ColumnDefault *standard = waits_default(map, col, creator);
+	bool isnull;
+	Datum value = slot_getattr(found, col->attnum, &isnull);
+	Datum waits = (Datum) 0;
 
-	foreach(lc, waiting)
-		if (!((Waiting *) lfirst(lc))->stuck)
-			rest = lappend(rest, lfirst(lc));
-	return rest;
+	if (isnull || (standard->constant &&
+				   !value_changed(&col->type, value, false, standard->value, standard->isnull)))
+		return false;
+	if (landed->text != NULL)
+		waits = value_from_text(TupleDescAttr(found->tts_tupleDescriptor, col->attnum - 1)->atttypid,
+								landed->text);
+	return value_changed(&col->type, value, false, waits, landed->text == NULL);
 }
 
 /*
  * A row that nobody makes now: a value that it has by now stands before what waits,
- * which goes on waiting.
+ * which goes on waiting, with all of its group.
  */
 static void
-leave_written(const RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
+leave_written(RelationMap *map, List *chosen, TupleTableSlot *found, const Creator *creator,
 			  LandingWork *work)
 {
+	Bitmapset *attnums = NULL;
 	ListCell *lc;
+	int i = -1;
 
 	foreach(lc, chosen)
+		if (is_written(map, lfirst(lc), found, creator))
+			attnums = bms_add_member(attnums, ((Landed *) lfirst(lc))->col->attnum);
+	attnums = evidence_add_groups(map, attnums);
+	while ((i = bms_next_member(attnums, i)) >= 0)
 	{
-		MappedColumn *col = ((Landed *) lfirst(lc))->col;
-		const ColumnDefault *standard = waits_default(map, col, creator);
-		bool isnull;
-		Datum value = slot_getattr(found, col->attnum, &isnull);
+		char *name = map_column(map, i)->name;
 
-		if (isnull || (standard->constant &&
-					   !value_changed(&col->type, value, false, standard->value, standard->isnull)))
-			continue;
-		work->but = lappend(work->but, col->name);
-		work->failed = lappend(work->failed, col->name);
+		work->but = lappend(work->but, name);
+		work->failed = lappend(work->failed, name);
 		work->why = "The row has another value since.";
 	}
 }
@@ -362,8 +368,6 @@ land_one(const LandingRow *row, LandingWork *work)
 	if (evidence_can_wait(map))
 	{
 		waiting = land_settled(map, row->key);
-		if (!work->by_hand)
-			waiting = without_stuck(waiting);
 		key = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
 		land_fill_key(map, rel, row->key, NULL, key);
 		found = table_slot_create(rel, NULL);

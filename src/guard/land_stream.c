@@ -20,6 +20,7 @@
 #include "nodes/execnodes.h"
 #include "storage/lmgr.h"
 #include "miscadmin.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 
 #include "../base/compat.h"
@@ -34,8 +35,11 @@
 /* A row with the values that waited for it. */
 typedef struct Filling
 {
+	RelationMap *map;
 	Relation rel;
 	HeapTuple tuple;
+	TupleTableSlot *row; /* the same without the values */
+	Jsonb *key;
 	List *chosen;
 	ItemPointerData old; /* the version of the row that an UPDATE replaces; invalid: none */
 	bool fits;
@@ -80,16 +84,23 @@ violates(const Filling *f, StoredTable *t, TupleTableSlot *slot, int i)
 		   !ItemPointerEquals(&conflict, unconstify(ItemPointerData *, &f->old));
 }
 
-/* Puts the values into the row, and checks that it can be written; false: it cannot. */
+/*
+ * Puts the values into the row that no pin keeps out, and checks that it can be written.
+ * False: it cannot, or nothing is left; then the pins are as before.
+ */
 static bool
 fill_row(void *arg)
 {
 	Filling *f = arg;
 	TupleDesc desc = RelationGetDescr(f->rel);
-	StoredTable *t = stored_open(f->rel, NULL);
+	StoredTable *t;
 	TupleTableSlot *slot;
 	ListCell *lc;
 
+	f->chosen = pin_sift(f->map, f->rel, f->key, f->chosen, f->row);
+	if (f->chosen == NIL)
+		return false;
+	t = stored_open(f->rel, NULL);
 	foreach(lc, f->chosen)
 	{
 		const Landed *landed = lfirst(lc);
@@ -169,7 +180,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	RelationMap *map = call->map;
 	Creator creator = {unconstify(char *, call->system), call->circumstances.steward,
 					   call->moment->default_policy, -1};
-	Filling f = {.rel = rel, .tuple = tuple};
+	Filling f = {.map = map, .rel = rel, .tuple = tuple};
 	TupleTableSlot *row;
 	TupleTableSlot *filled;
 	TransactionId pending;
@@ -201,10 +212,11 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 		ExecDropSingleTupleTableSlot(row);
 		return tuple;
 	}
+	f.row = row;
+	f.key = evidence_row_key_of(map, RelationGetDescr(rel), row);
 	for (;;)
 	{
-		waiting =
-			evidence_waiting(map, evidence_row_key_of(map, RelationGetDescr(rel), row), &pending);
+		waiting = evidence_waiting(map, f.key, &pending);
 		/* whoever adds to it from now on finds the row */
 		if (!TransactionIdIsValid(pending) && evidence_hold(waiting))
 			break;
@@ -213,11 +225,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 			XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
 	if (waiting != NIL)
-	{
 		f.chosen = waits_choose(map, waiting, row, &creator, NIL);
-		f.chosen =
-			pin_sift(map, rel, evidence_row_key_of(map, RelationGetDescr(rel), row), f.chosen, row);
-	}
 	ItemPointerSetInvalid(&f.old);
 	if (stored != NULL)
 		f.old = stored->tts_tid;

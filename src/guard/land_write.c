@@ -156,11 +156,14 @@ land_value_by_value(LandingWork *work)
 	work->but = work->failed = NIL;
 }
 
-/* Begins the tally outside of the subtransactions, because what it opens is closed later. */
-static void
-begin_tally(const LandingRow *row)
+/*
+ * Begins the tally of a table outside of the subtransactions in which its rows are written,
+ * because what it opens is closed later.
+ */
+void
+land_begin_tally(Oid relid)
 {
-	Relation rel = table_open(row->relid, RowExclusiveLock);
+	Relation rel = table_open(relid, RowExclusiveLock);
 	RelationMap *map = land_map(rel);
 
 	if (map->mapped)
@@ -177,7 +180,7 @@ land_write(List *rows, const Creator *creator, bool by_hand)
 	work.creator = creator;
 	work.rows = rows;
 	work.by_hand = by_hand;
-	begin_tally(linitial(rows));
+	land_begin_tally(((LandingRow *) linitial(rows))->relid);
 	for (int i = 0; i < list_length(rows); i += BATCH)
 	{
 		int end = Min(i + BATCH, list_length(rows));

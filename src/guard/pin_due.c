@@ -26,6 +26,7 @@
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
+#include "../statement/statement.h"
 #include "../activity/activity.h"
 #include "../evidence/evidence.h"
 #include "guard.h"
@@ -51,12 +52,12 @@ compare_rows(const ListCell *a, const ListCell *b)
 	return order != 0 ? order : compareJsonbContainers(&pa->key->root, &pb->key->root);
 }
 
-/* Puts the owner's last values into the row in t->slot; returns the owner, NULL: nothing changes. */
-static const char *
+/* Puts the owners' last values into the row in t->slot. */
+static void
 write_row(RelationMap *map, StoredTable *t, List *pins)
 {
 	TupleDesc desc = RelationGetDescr(t->rel);
-	const char *owner = NULL;
+	List *chosen = NIL; /* of Landed */
 	ListCell *lc;
 
 	stored_copy(t);
@@ -64,6 +65,8 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 	{
 		const Pin *pin = lfirst(lc);
 		MappedColumn *col = map_column(map, get_attnum(RelationGetRelid(t->rel), pin->column));
+		Landed *landed;
+		const char *owner;
 		int att;
 
 		if (col == NULL || !pin->pending)
@@ -78,16 +81,21 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 			t->changed->tts_values[att] =
 				value_from_text(TupleDescAttr(desc, att)->atttypid, pin->replaced);
 		activity_value(map, owner, col);
+		landed = palloc0(sizeof(Landed));
+		landed->col = col;
+		landed->text = pin->replaced;
+		chosen = lappend(chosen, landed);
 	}
-	if (owner == NULL)
-		return NULL;
+	if (chosen == NIL)
+		return;
 	if (!stored_update(t))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("a trigger of table \"%s\" has stopped the UPDATE",
 							   names_message_relation(map->schema, map->table))));
+	/* what triggers derive is nobody's */
+	land_record_history(map, desc, statement_writer(), t->slot, t->changed, chosen);
 	if (map->history != NULL)
-		evidence_history(map, desc, writer_current(), owner, t->slot, t->changed);
-	return owner;
+		land_record_derived(map, t, chosen, NULL);
 }
 
 /* Writes the row of the pins, if it is in this relation; false: it is not. */
@@ -122,7 +130,7 @@ write_in(Relation rel, List *pins)
 		trigger_list_silence(t->rri->ri_TrigDesc);
 		ExecCopySlot(t->slot, found);
 		t->slot->tts_tid = found->tts_tid;
-		(void) write_row(map, t, pins);
+		write_row(map, t, pins);
 		foreach(lc, pins)
 			map_end_pin(map, lfirst(lc), NULL);
 		stored_close(t);
@@ -199,7 +207,10 @@ pin_end_due(void)
 		for (; lc != NULL && compare_rows(head, lc) == 0; lc = lnext(due, lc))
 			row.pins = lappend(row.pins, lfirst(lc));
 		if (OidIsValid(row.home))
+		{
+			land_begin_tally(row.home);
 			error = subxact_trial(end_row, &row);
+		}
 		if (error != NULL)
 			ereport(WARNING,
 					(errcode(error->sqlerrcode),

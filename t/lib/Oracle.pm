@@ -134,6 +134,7 @@ sub make_statements
 	for (1 .. $self->{opt}{statements} // 60)
 	{
 		my @statements = $self->{with}{waiting} && chance(0.05) ? $self->make_reload($model) : ();
+		@statements = $self->make_missed($model) if !@statements && $self->{with}{waiting} && $self->{with}{decisions} && chance(0.1);
 		$self->add_statement($model, $_) for @statements ? @statements : $self->make_statement($model);
 	}
 	return;
@@ -198,6 +199,7 @@ sub make_table
 	$self->{keys} = [ grep { $_->{key} } @columns ];
 	$self->make_triggers;
 	$self->make_defaults;
+	$self->make_unfitting if $self->{with}{unfitting};
 	$self->{dropped} = chance(0.4);
 	$self->{generated} = chance(0.4);
 	$self->{generate} = pick(qw(serial identity always function)) if $self->{with}{generated_keys};
@@ -255,6 +257,21 @@ sub make_defaults
 			}
 			$self->{defaults}{$table}{ $c->{name} } = \%default;
 		}
+	}
+	return;
+}
+
+# A value that a constraint refuses; no default is.
+sub make_unfitting
+{
+	my ($self) = @_;
+
+	my @columns = grep { !$_->{key} && !$_->{derived} && !$_->{unowned} && $_->{type} ne 'boolean' && !$types{ $_->{type} }{feature} } @{ $self->{columns} };
+
+	for my $c (@columns ? some(@columns) : ())
+	{
+		my %defaults = map { ($_->{ $c->{name} }{value} // '') => 1 } values %{ $self->{defaults} };
+		$c->{unfit} = pick(grep { !$defaults{$_} } @{ $c->{values} });
 	}
 	return;
 }
@@ -383,6 +400,8 @@ sub make_statement
 	my @columns = @{ $self->{columns} };
 	# no statement writes a column that a trigger derives
 	my @values = grep { !$_->{key} && !$_->{derived} } @columns;
+	return $self->make_decision($model) if $self->{with}{decisions} && !$self->{hub} && chance(0.12);
+	return $self->make_time($model) if $self->{with}{time} && !@{ $model->{saved} } && chance(0.1);
 	return $self->make_pin($model) if $self->{with}{pins} && !defined $self->{source} && !$self->{hub} && chance(0.15);
 	my %s = (
 		kind => pick(
@@ -609,6 +628,7 @@ END
 	  . ", PRIMARY KEY ($key)) $by;\n";
 	$sql .= "ALTER TABLE fz.t DROP COLUMN gone;\n" if $self->{dropped};
 	$sql .= $self->partition_sql($_, \@plain, \@extra) for $self->partitions;
+	$sql .= check_sql(@columns);
 	$sql .= "CREATE FUNCTION fz.beyond(t fz.t, n int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT t.id > n';\n" if $self->{with}{filters};
 	$sql .= $self->switches_sql . $self->side_sql . $self->triggers_sql;
 	$sql .= 'CREATE VIEW fz.v AS SELECT ' . join(', ', map { identifier($_->{name}) } @columns) . " FROM fz.t;\n";
@@ -647,6 +667,13 @@ sub default_sql
 {
 	my ($default) = @_;
 	return $default->{computed} ? "DEFAULT fz.$default->{computed}_seven()" : defined $default->{value} ? 'DEFAULT ' . Oracle::quote($default->{value}) : ();
+}
+
+# The constraints on columns.
+sub check_sql
+{
+	my (@columns) = @_;
+	return join('', map { 'ALTER TABLE fz.t ADD CHECK (' . identifier($_->{name}) . '::text IS DISTINCT FROM ' . Oracle::quote($_->{unfit}) . ");\n" } grep { defined $_->{unfit} } @columns);
 }
 
 sub partition_sql
@@ -755,6 +782,8 @@ sub to_sql
 	elsif ($kind eq 'delete') { $sql = "DELETE FROM $t WHERE id IN (" . join(', ', @{ $s->{ids} }) . ')'; }
 	elsif ($kind eq 'truncate') { $sql = 'TRUNCATE fz.t'; }
 	elsif ($kind eq 'pin') { return $self->pin_sql($s); }
+	elsif ($kind eq 'time') { return $self->time_sql($s); }
+	elsif ($kind eq 'decision') { return $self->decision_sql($s); }
 	elsif ($kind eq 'map')
 	{
 		$sql = 'UPDATE ownership.field SET owner = ' . Oracle::quote($s->{owner}) . ', policy = ' . Oracle::quote($s->{policy})

@@ -8,8 +8,9 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for wait_for_exits);
+our @EXPORT = qw(new_node sql psql_as error_as connstr wait_for wait_for_feed wait_for_exits);
 
 # new_node(NAME, preload => 0 | 1, activity => 0 | 1, extra => "lines for postgresql.conf",
 #	initdb => [ options ], install => prefix of another server, conf => file of settings by which that server finds the extension)
@@ -90,6 +91,29 @@ sub wait_for
 	my ($node, $db, $query, $expected) = @_;
 	return $node->poll_query_until($db, $query, $expected // 't')
 	  || fail("timed out waiting for: $query");
+}
+
+# wait_for_feed(SOURCE, HUB, SUBSCRIPTION, OFFSET): waits until the hub has applied what the
+# source has written.  If a replication worker of the hub has stopped by an error, by its
+# log from OFFSET on, the test fails by that, and ends: nothing more would arrive.
+sub wait_for_feed
+{
+	my ($source, $hub, $subscription, $offset) = @_;
+	my $sent = $source->lsn('write');
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
+	my $stopped;
+
+	until (sql($source, 'postgres', "SELECT count(*) = 1 FROM pg_stat_replication WHERE application_name = '$subscription' AND replay_lsn >= '$sent'") eq 't')
+	{
+		# the prefix of a client's lines has the client's name, too
+		($stopped) = slurp_file($hub->logfile, $offset) =~ /^[^\[\n]*\[\d+\] (ERROR: .*)/m;
+		$stopped //= 'nothing arrives' if time() > $end;
+		last if defined $stopped;
+		usleep(20_000);
+	}
+	return 1 if !defined $stopped;
+	fail("the stream of $subscription goes on");
+	die "the stream of $subscription has stopped: $stopped\n";
 }
 
 # wait_for_exits(NODE, DATABASE): waits until the earlier sessions of the test have

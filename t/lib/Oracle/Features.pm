@@ -41,6 +41,12 @@ our %features = (
 	waiting => { weight => 0.9, kinds => 'rcR' },
 	# values that stewards hold against their systems of record
 	pins => { weight => 0.4, kinds => 'rR' },
+	# decisions about evidence: accept(), dismiss(), apply_waiting()
+	decisions => { weight => 0.4, kinds => 'rR' },
+	# time passes: what was remembered is over, and pins are due
+	time => { weight => 0.3, kinds => 'r' },
+	# a constraint that waiting values may violate
+	unfitting => { weight => 0.3, kinds => 'rR' },
 	# a feed that is the stream of another hub
 	relays => { weight => 0.15, kinds => 'R' },
 	# values whose text depends on settings of the session: money, regclass
@@ -212,6 +218,13 @@ sub make_awaited
 		for my $row (@{ $s->{rows} })
 		{
 			$row = { %$row, %{ pick(@keys) } } if chance(0.8);
+			# or the same value, or a part of a group
+			my ($w) = chance(0.3) ? grep { keys %{ $_->{values} } } $model->waiting_for($self->key_of($row)) : ();
+			for my $c ($w ? grep { exists $w->{values}{ $_->{name} } && defined $row->{ $_->{name} } } @{ $s->{named} } : ())
+			{
+				my $value = $w->{values}{ $c->{name} };
+				$row->{ $c->{name} } = $value if chance(0.6) && (defined $value || !$c->{not_null});
+			}
 		}
 		$s->{rows} = [ grep { !$taken{ $_->{id} }++ } @{ $s->{rows} } ];
 	}

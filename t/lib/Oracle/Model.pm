@@ -10,13 +10,14 @@ use warnings;
 
 use Oracle::Waiting;
 use Oracle::Pins;
+use Oracle::Decisions;
 
 my $serial = 0;
 
 sub new
 {
 	my ($class, $round) = @_;
-	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], waiting => {}, made => [], pins => {}, overridden => {}, ended => {} }, $class;
+	my $self = bless { round => $round, rows => {}, memory => {}, map => {}, saved => [], waiting => {}, made => [], pins => {}, overridden => {}, ended => {}, log => [] }, $class;
 	$self->{map}{ $_->{name} } = { owner => $_->{owner}, policy => $_->{policy}, on_blank => $_->{on_blank}, history => $_->{history} } for @{ $round->{columns} };
 	$self->{side} = Oracle::Model->new($round->{side}{round}) if $round->{side};
 	$self->begin_transaction;
@@ -28,7 +29,7 @@ sub copy_state
 	my ($self) = @_;
 	my %rows = map { $_ => { %{ $self->{rows}{$_} } } } keys %{ $self->{rows} };
 	my %map = map { $_ => { %{ $self->{map}{$_} } } } keys %{ $self->{map} };
-	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, waiting => { %{ $self->{waiting} } }, (map { $_ => { %{ $self->{$_} } } } qw(pins overridden ended)), side => $self->{side} && $self->{side}->copy_state };
+	return { rows => \%rows, memory => { %{ $self->{memory} } }, map => \%map, waiting => { %{ $self->{waiting} } }, (map { $_ => { %{ $self->{$_} } } } qw(pins overridden ended)), log => [ @{ $self->{log} } ], side => $self->{side} && $self->{side}->copy_state };
 }
 
 sub restore
@@ -37,7 +38,7 @@ sub restore
 	$self->{rows} = $state->{rows};
 	$self->{memory} = $state->{memory};
 	$self->{map} = $state->{map};
-	$self->{$_} = $state->{$_} for qw(waiting pins overridden ended);
+	$self->{$_} = $state->{$_} for qw(waiting pins overridden ended log);
 	$self->{side}->restore($state->{side}) if $self->{side};
 	return;
 }
@@ -175,6 +176,7 @@ sub evidence
 	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
 	$self->overrides($row_key, $columns, $stored, $proposed) if $operation eq 'UPDATE' && $outcome eq 'overridden' && $self->{round}{with}{pins};
+	$self->log_evidence($s, $operation, $outcome, $columns, $row_key, $stored, $proposed);
 	push @{ $self->{evidence} }, [ $operation, $writer->{system}, $writer->{role}, $outcome, $columns, $row_key, $stored, $proposed, $self->{round}{table} // 't' ];
 	return;
 }
@@ -187,14 +189,21 @@ sub said_keys
 	return grep { !($s->{start} && $_->{name} eq 'id') } @{ $self->{round}{keys} };
 }
 
+# As whom refused values of the writer are recognized.
+sub writer_name
+{
+	my ($self, $s) = @_;
+	my $writer = $self->writer($s);
+	return $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
+}
+
 # The guard records a refused value once: returns the columns whose values are not
 # recorded yet.  A row that was refused as a whole is recorded as a whole, and
 # compared with the latest evidence of it, without values that the database made.
 sub unrecorded
 {
 	my ($self, $s, $what, $key, $proposed, $made, @columns) = @_;
-	my $writer = $self->writer($s);
-	my $name = $writer->{system} // ($writer->{worker} || $writer->{in_worker} ? 'feed' : "role $writer->{role}");
+	my $name = $self->writer_name($s);
 	my @said = $what eq 'discarded INSERT' ? $self->said_keys($s) : @{ $self->{round}{keys} };
 	my $at = join("\0", $what, Oracle::encode(values_of($key, map { $_->{name} } @said)), $name);
 	my @fresh;
@@ -301,7 +310,11 @@ sub insert
 		$verdicts{ $c->{name} } = $self->verdict($s, 'INSERT', $c);
 	}
 	# before the guard amends or discards an INSERT, it checks whether it will fail
-	if ($there && !$opt{unprobed}) { $self->{errors}{23505} = 1 if !$suppressed; return; }
+	if ($there && !$opt{unprobed})
+	{
+		if (!$suppressed) { $self->{errors}{23505} = 1; $self->check($s, \%row); }
+		return;
+	}
 	# a suppressed row is not judged; what was refused before it was suppressed is
 	# recorded all the same.  In a statement that also moves rows, the guard rejects
 	# before later triggers fire.
@@ -310,6 +323,7 @@ sub insert
 	{
 		$self->{errors}{42501} = 1;
 		$self->{errors}{23505} = 1 if $there;
+		$self->check($s, \%row);
 		return;
 	}
 	@kept = grep { $verdicts{$_} eq 'kept' } keys %verdicts;
@@ -329,29 +343,46 @@ sub insert
 		return if $creates eq 'no' && $self->park($s, \%row, \%named, \@made, %verdicts);
 		delete @$whole{ 'id', @made } if $s->{start};
 		@columns = $self->unrecorded($s, 'discarded INSERT', \%row, $whole, \@made, @columns);
+		local $self->{made_some} = @made;
 		$self->evidence($s, 'INSERT', 'discarded', \@columns, \%row, undef, $whole) if @columns;
 		return;
 	}
-	if ($there && !$suppressed) { $self->{errors}{23505} = 1; return; }
+	if ($there && !$suppressed) { $self->{errors}{23505} = 1; $self->check($s, \%row); return; }
 	my %final = (%row, map { $_ => $r->default($s, $r->{column}{$_})->{value} } @kept);
 	for (@kept)
 	{
 		if ($r->{column}{$_}{not_null} && !defined $final{$_}) { $self->{errors}{42501} = 1; return; }
 	}
 	$self->hold_insert($s, \%row, \%final, \%verdicts, %named);
+	return if !$suppressed && !$self->check($s, \%final);
 	$self->allowed($s, 'INSERT', \%row, undef, \%row, %verdicts) if !$suppressed;
 	@kept = $self->not_landing($s, \%row, \%final, @kept);
 	@kept = $self->unrecorded($s, 'kept', \%row, \%row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, \%row, values_of(\%final, @kept), values_of(\%row, @kept)) if @kept;
 	return if $suppressed;
-	my $in_row = $self->writer($s)->{worker} && !$r->fires_later($self->writer($s), \%final, 'INSERT');
-	$self->fill($s, \%final, \%named) if $in_row;
+	# what does not fit is tried again when the transaction ends
+	my $in_row = $self->writer($s)->{worker} && !$r->fires_later($self->writer($s), \%final, 'INSERT') && $self->fill($s, \%final, \%named);
 	$final{rid} = $final{version} = ++$serial;
 	$self->{rows}{ $r->key_of(\%final) } = \%final;
 	$self->follow_pins($s, undef, \%final);
 	$self->made($s, \%final) if !$in_row && (!$s->{start} || $self->{names_key});
 	$self->after($s, \%final);
 	return;
+}
+
+# Does a row fit the table's constraints?  Else the statement fails.
+sub check
+{
+	my ($self, $s, $row) = @_;
+	return 1 if !grep { !fits($_, $row->{ $_->{name} }) } @{ $self->{round}{columns} };
+	$self->{errors}{23514} = 1;
+	return 0;
+}
+
+sub fits
+{
+	my ($c, $value) = @_;
+	return !defined $c->{unfit} || !defined $value || $value ne $c->{unfit};
 }
 
 # Users' triggers that fire before the guard's at an INSERT; false: they suppress the row.
@@ -451,6 +482,7 @@ sub update
 	%verdicts = () if $gone && $self->writer($s)->{worker} && !$r->{suppress}{late};
 	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is} && !$gone;
 	$self->{errors}{42501} = 1 if grep { $_ eq 'rejected' } values %verdicts;
+	$self->check($s, \%final) if !$gone;
 	return if %{ $self->{errors} };
 
 	# evidence contains the key that the row has now; of a row that was suppressed on
@@ -478,8 +510,7 @@ sub update
 		$final{rid} = ++$serial;
 	}
 	my $in_row = $self->writer($s)->{worker} && !$r->fires_later($self->writer($s), \%final, $halves ? 'INSERT' : 'UPDATE');
-	if ($was ne $is && $in_row) { $self->take($s, \%final); }
-	elsif ($was ne $is) { $self->made($s, \%final); }
+	$self->made($s, \%final) if $was ne $is && !($in_row && $self->take($s, \%final));
 	# a worker skips an UPDATE of which nothing is left
 	$self->after($s, \%final) if !($nothing_left && $self->writer($s)->{worker});
 	return;
@@ -616,6 +647,8 @@ sub part
 	}
 	elsif ($s->{kind} eq 'truncate') { $self->truncate($s); }
 	elsif ($s->{kind} eq 'pin') { $self->pin_statement($s); }
+	elsif ($s->{kind} eq 'time') { $self->time_statement($s); }
+	elsif ($s->{kind} eq 'decision') { $s->{action} eq 'apply' ? $self->apply_waiting($s) : $self->decide($s); }
 	elsif ($s->{rows})
 	{
 		for my $row (@{ $s->{rows} })
@@ -626,6 +659,8 @@ sub part
 			my $action = !$stored || $s->{kind} =~ /^(insert|copy)$/ ? 'insert'
 			  : $s->{kind} eq 'upsert' ? 'update' : $s->{kind} eq 'nothing' ? 'nothing' : $s->{matched};
 
+			# an upsert must fit, whatever it becomes
+			$self->check($s, $self->new_row($s, $row)) if $stored && $s->{kind} =~ /^(upsert|nothing)$/;
 			$self->insert($s, $row, unprobed => $s->{kind} eq 'copy') if $action eq 'insert';
 			$self->update($s, $stored, $row, @{ $s->{set} }) if $action eq 'update' && !defined $s->{move};
 			$self->update($s, $stored, { %$row, r => $s->{move} }, $r->{column}{r}, @{ $s->{set} }) if $action eq 'update' && defined $s->{move};

@@ -6,6 +6,7 @@
 #   value            as text; undef is NULL
 #   replaced, known  the owner's last word, and whether it is known
 #   until            whether it has a time
+#   past             whether that is over
 #   pending          the owner's last word goes in at that time
 #   gone             the transaction that deleted the row, or 0
 # Of ended pins only the time counts.  `overridden` has what stewards wrote, by row and
@@ -34,11 +35,11 @@ sub pin_at
 	return undef;
 }
 
-# Was the row deleted in an earlier transaction, where nothing is remembered for longer?
+# Was the row deleted so long ago that nothing of it is remembered?
 sub is_over
 {
 	my ($self, $pin) = @_;
-	return $pin->{gone} && $self->{round}{remembers_briefly} && $pin->{gone} != $self->{xact};
+	return $pin->{expired} || ($pin->{gone} && $self->{round}{remembers_briefly} && $pin->{gone} != $self->{xact});
 }
 
 sub replace_pin
@@ -77,14 +78,14 @@ sub pinned_values
 sub judge_pins
 {
 	my ($self, $key, $unit, $proposed, $certain) = @_;
-	my ($any, $fresh, $until) = (0, 0, 0);
+	my ($any, $fresh, $until, $past) = (0, 0, 0, 0);
 	my $repeats = 1;
 
 	for my $c (@$unit)
 	{
 		my $pin = $self->pin_at($key, $c) or next;
 
-		$until = $pin->{until};
+		($until, $past) = @$pin{qw(until past)};
 		if (!exists $proposed->{ $c->{name} }) { $repeats = 0; next; }
 		$any = 1;
 		next if !changed($c, $proposed->{ $c->{name} }, $pin->{value});
@@ -92,6 +93,7 @@ sub judge_pins
 		$fresh = 1 if $pin->{known} && changed($c, $proposed->{ $c->{name} }, $pin->{replaced});
 	}
 	return 'untouched' if !$any;
+	return 'ends' if $past;
 	return $certain ? 'ends' : 'untouched' if $repeats;
 	return $until ? 'kept' : 'ends' if $fresh;
 	return 'silent';
@@ -175,7 +177,7 @@ sub hold_insert
 			my $name = $c->{name};
 			my $pin = $self->pin_at($key, $c) or next;
 
-			$self->replace_pin($key, $c, $pin, gone => 0);
+			$self->replace_pin($key, $c, $pin, gone => 0, expired => 0);
 			next if !changed($c, $final->{$name}, $pin->{value});
 			my $brought = exists $written{$name} && ($verdicts->{$name} // '') ne 'kept';
 			my $policy = $self->{map}{$name}{policy} // $self->{round}{default_policy};
@@ -311,6 +313,16 @@ sub pin_statement
 		return if %{ $self->{errors} };
 		$row = $self->{rows}{$key};
 	}
+	$self->store_pins($key, $row, $s->{until}, $before, $wrote, @unit);
+	return;
+}
+
+# Pins what is stored.  before: what the first column had, if the caller wrote it.
+sub store_pins
+{
+	my ($self, $key, $row, $until, $before, $wrote, @unit) = @_;
+	my $r = $self->{round};
+
 	for my $i (0 .. $#unit)
 	{
 		my $each = $unit[$i];
@@ -321,8 +333,50 @@ sub pin_statement
 		($known, $replaced) = (1, $old->{replaced}) if $old && $old->{known};
 		$self->{pins}{"$key\0$each->{name}"} = {
 			row_key => values_of($row, map { $_->{name} } @{ $r->{keys} }), column => $each->{name}, value => $row->{ $each->{name} },
-			known => $known ? 1 : 0, replaced => $known ? $replaced : undef, until => $s->{until} ? 1 : 0,
-			pending => $old && $old->{pending} && $s->{until} ? 1 : 0, gone => 0 };
+			known => $known ? 1 : 0, replaced => $known ? $replaced : undef, until => $until ? 1 : 0,
+			pending => $old && $old->{pending} && $until ? 1 : 0, gone => 0 };
+	}
+	return;
+}
+
+# Time passes, or what has become due is done.
+sub time_statement
+{
+	my ($self, $s) = @_;
+	my $r = $self->{round};
+
+	if ($s->{action} eq 'expires')
+	{
+		$self->replace_waiting($_, expired => 1) for grep { !$_->{parked} && !$_->{brief} } values %{ $self->{waiting} };
+		$_->{gone} and $_ = { %$_, expired => 1 } for values %{ $self->{pins} };
+		return;
+	}
+	if ($s->{action} eq 'passes')
+	{
+		$_->{until} and $_ = { %$_, past => 1 } for values %{ $self->{pins} };
+		return;
+	}
+	# without the index of values that wait, as before its version of the tables, no pin is due
+	return if $s->{enforcement} ne 'on' || !$r->{with}{waiting};
+	my %rows;
+	push @{ $rows{ $r->key_of($_->{row_key}) } }, $_ for grep { $_->{past} } values %{ $self->{pins} };
+	for my $key (sort keys %rows)
+	{
+		my $row = $self->{rows}{$key} or next;
+		my %owners = map { $_->{column} => $self->owner($r->{column}{ $_->{column} }, $row) } @{ $rows{$key} };
+		my %chosen = map { $_->{column} => [ undef, $_->{replaced} ] } grep { $_->{pending} && defined $owners{ $_->{column} } && !same_text($r->{column}{ $_->{column} }, $_->{replaced}, $row->{ $_->{column} }) } @{ $rows{$key} };
+
+		# what does not fit leaves its pin open
+		next if grep { !fits($r->{column}{$_}, $chosen{$_}[1]) } keys %chosen;
+		$self->end_pin($key, $r->{column}{ $_->{column} }) for @{ $rows{$key} };
+		next if !%chosen;
+		my $new = { %$row, map { $_ => $chosen{$_}[1] } keys %chosen };
+		$new->{stamped} = ($row->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
+		$self->side_trigger($s, $new, 1);
+		$new->{version} = ++$clock + 2e9;
+		$self->{rows}{$key} = $new;
+		$self->history_of_landing($s, $row, $new, %chosen);
+		$self->after($s, $new);
 	}
 	return;
 }
@@ -339,7 +393,7 @@ sub pins_sql
 {
 	my ($brief) = @_;
 	return "SELECT jsonb_build_array(row_key, column_name, value, replaced, replaced_known::text, (until IS NOT NULL)::text, pending::text, (gone_at IS NOT NULL)::text) "
-	  . "FROM ownership.pin WHERE ended_at IS NULL" . ($brief ? ' AND (gone_at IS NULL OR gone_at >= transaction_timestamp())' : '') . ";\n";
+	  . "FROM ownership.pin WHERE ended_at IS NULL" . ($brief ? ' AND (gone_at IS NULL OR gone_at >= transaction_timestamp())' : " AND (gone_at IS NULL OR gone_at > now() - interval '7 days')") . ";\n";
 }
 
 package Oracle::Round;
@@ -360,7 +414,7 @@ sub make_pin
 	return {
 		kind => 'pin', action => $action, writer => pick(qw(steward superuser)), enforcement => 'on', lift => 'on', wrap => 'plain', column => $c->{name},
 		row_key => { map { $_->{name} => $row->{ $_->{name} } } @{ $self->{keys} } },
-		until => chance(0.25), value => value($c) };
+		until => chance($self->{with}{time} ? 0.6 : 0.25), value => value($c) };
 }
 
 # Lets the owner write a row that is pinned: its last word again, the pinned value, or another.
@@ -370,7 +424,8 @@ sub make_resend
 	my @open = map { $model->{pins}{$_} } sort keys %{ $model->{pins} };
 
 	return if !@open || $s->{kind} !~ /^(insert|upsert|copy|merge|update|delete|rekey)$/ || defined $s->{into} || chance(0.3);
-	my $pin = pick(@open);
+	my @past = grep { $_->{past} } @open;
+	my $pin = pick(@past ? @past : @open);
 	my $c = $self->{column}{ $pin->{column} };
 	my $key = $self->{keys}[0];
 	# a feed publishes some columns only
@@ -401,6 +456,24 @@ sub make_resend
 		$s->{r} = $pin->{row_key}{r} if $s->{kind} eq 'rekey' && defined $pin->{row_key}{r};
 	}
 	return;
+}
+
+# Time passes; not in a transaction, in which all is new.
+sub make_time
+{
+	my ($self, $model) = @_;
+	my $coming = grep { $_->{until} && !$_->{past} } values %{ $model->{pins} };
+	return { kind => 'time', action => $coming && chance(0.6) ? 'passes' : pick('expires', 'due', 'due'), writer => 'superuser', enforcement => chance(0.9) ? 'on' : pick(qw(off observe)), lift => 'on', wrap => 'plain' };
+}
+
+sub time_sql
+{
+	my ($self, $s) = @_;
+	return {
+		expires => "UPDATE ownership.conflict SET recorded_at = recorded_at - interval '30 days' WHERE outcome = 'remembered' AND recorded_at > '-infinity';\n"
+		  . "UPDATE ownership.pin SET gone_at = gone_at - interval '30 days' WHERE gone_at IS NOT NULL AND ended_at IS NULL;\n",
+		passes => "UPDATE ownership.pin SET until = now() - interval '1 second' WHERE until IS NOT NULL AND ended_at IS NULL;\n",
+		due => "SELECT ownership.pin_due() \\g /dev/null\n" }->{ $s->{action} };
 }
 
 sub pin_sql

@@ -25,6 +25,11 @@ sub make_table
 	$self->SUPER::make_table;
 	$self->add_column($stamp);
 	$self->make_defaults;
+	# those of the new column are drawn with the others
+	for my $c (grep { defined $_->{unfit} } @{ $self->{columns} })
+	{
+		delete $c->{unfit} if grep { ($_->{ $c->{name} }{value} // '') eq $c->{unfit} } values %{ $self->{defaults} };
+	}
 	return;
 }
 
@@ -70,6 +75,10 @@ sub make_statements
 	# others have made some rows before
 	$sync{there} = [ map { { %{ $self->new_row($_->{id}, $self->{columns}) }, $_->{r} && chance(0.8) ? (r => $_->{r}) : () } } grep { chance(0.4) } @{ $sync{rows} } ]
 	  if !$self->{seeded} && !defined $self->{source};
+	for my $row (@{ $sync{rows} }, @{ $sync{there} // [] })
+	{
+		$row->{ $_->{name} } = $_->{default} for grep { !Oracle::Model::fits($_, $row->{ $_->{name} }) } @{ $self->{columns} };
+	}
 	$self->{always} = 1;
 	$self->add_statement($model, \%sync);
 	for (2 .. $self->{opt}{statements} // 40)
@@ -199,6 +208,7 @@ END
 	$sql .= 'ALTER TABLE fz.t ALTER ' . Oracle::Round::identifier($_->{name}) . " SET STORAGE EXTERNAL;\n"
 	  for grep { $_->{type} eq 'bytea' } @published;
 	$sql .= "ALTER TABLE fz.t REPLICA IDENTITY FULL;\n" if $self->{full};
+	$sql .= Oracle::Round::check_sql(@published);
 	$sql .= "CREATE TABLE fz.mark (n serial PRIMARY KEY);\n";
 	$sql .= sprintf("CREATE PUBLICATION fz FOR TABLE fz.t, fz.mark WITH (publish = '%s');\n",
 		'insert, update, delete' . ($self->{truncates} ? ', truncate' : ''));
@@ -308,7 +318,8 @@ sub insert
 	my %named = map { $_->{name} => 1 } @{ $s->{named} };
 	my %row = map { $_->{name} => $named{ $_->{name} } ? $given->{ $_->{name} } : $_->{default} } @{ $r->{published} };
 
-	if ($self->{rows}{ $r->key_of(\%row) }) { $self->{errors}{23505} = 1; return; }
+	$self->{errors}{23505} = 1 if $self->{rows}{ $r->key_of(\%row) };
+	return if !$self->check($s, \%row) || %{ $self->{errors} };
 	$self->{rows}{ $r->key_of(\%row) } = \%row;
 	push @{ $self->{changes} }, { operation => 'insert', new => \%row, sent => $r->{published} };
 	return;
@@ -322,7 +333,8 @@ sub update
 	my ($was, $is) = ($r->key_of($stored), $r->key_of(\%new));
 	my %set = map { $_->{name} => 1 } @set;
 
-	if ($was ne $is && $self->{rows}{$is}) { $self->{errors}{23505} = 1; return; }
+	$self->{errors}{23505} = 1 if $was ne $is && $self->{rows}{$is};
+	return if !$self->check($s, \%new) || %{ $self->{errors} };
 	delete $self->{rows}{$was};
 	$self->{rows}{$is} = \%new;
 	# an unchanged value that is stored out of line is not sent

@@ -9,6 +9,8 @@
 #   brief       remembered until the transaction ends
 #   xact        the transaction that wrote it
 #   resolution  undef: it waits
+#   problem     it did not fit into its row
+#   expired     it was remembered long enough
 package Oracle::Model;
 
 use strict;
@@ -65,7 +67,7 @@ sub replace_waiting
 sub waiting_for
 {
 	my ($self, $key) = @_;
-	my @waiting = grep { $_->{key} eq $key && !defined $_->{resolution} } values %{ $self->{waiting} };
+	my @waiting = grep { $_->{key} eq $key && !defined $_->{resolution} && !$_->{expired} } values %{ $self->{waiting} };
 	return sort { ($b->{brief} // 0) <=> ($a->{brief} // 0) || $b->{at} <=> $a->{at} } @waiting;
 }
 
@@ -107,6 +109,7 @@ sub park
 	my $whole = $self->whole($row);
 	delete @$whole{@own};
 	@rest = $self->unrecorded($s, 'discarded INSERT', $row, $whole, [ grep { exists $whole->{$_} } @$made ], @rest) if @rest;
+	local $self->{made_some} = grep { exists $whole->{$_} } @$made;
 	$self->evidence($s, 'INSERT', 'discarded', \@rest, $row, undef, $whole) if @rest;
 	return 1;
 }
@@ -135,9 +138,9 @@ sub wait_with
 			parked => 1, operation => 'INSERT', system => $writer->{system}, role => $writer->{role}, key => $key,
 			row_key => values_of($row, map { $_->{name} } @{ $r->{keys} }), values => $values);
 	}
-	elsif (grep { !exists $w->{values}{$_} || ($w->{values}{$_} // "\0") ne ($values->{$_} // "\0") } @own)
+	elsif ($w->{problem} || grep { !exists $w->{values}{$_} || ($w->{values}{$_} // "\0") ne ($values->{$_} // "\0") } @own)
 	{
-		$self->replace_waiting($w, values => { %{ $w->{values} }, %$values }, at => ++$serial, xact => $self->{xact});
+		$self->replace_waiting($w, values => { %{ $w->{values} }, %$values }, problem => 0, at => ++$serial, xact => $self->{xact});
 	}
 	return;
 }
@@ -185,7 +188,7 @@ sub prevails
 {
 	my ($self, $s, $c, $row, $owner) = @_;
 	my $writer = $self->writer($s);
-	my $policy = $self->{map}{ $c->{name} }{policy} // $self->{round}{default_policy};
+	my $policy = $self->{map}{ $c->{name} }{policy} // ($s->{by_hand} ? 'keep' : $self->{round}{default_policy});
 
 	return 0 if !$writer->{steward} && $policy ne 'observe';
 	return 0 if defined $writer->{system} && $writer->{system} eq $owner;
@@ -237,18 +240,33 @@ sub choose
 	return %newest;
 }
 
-# Everything that waited for the key is resolved.
+# Everything that waited for the key is resolved, but for the columns that failed.
 sub resolve
 {
-	my ($self, $chosen, @waiting) = @_;
+	my ($self, $chosen, $failed, @waiting) = @_;
 	my %applied;
 	$applied{ $_->[0]{id} }++ for values %$chosen;
 
 	for my $w (@waiting)
 	{
+		my $values = $w->{values};
+		my @stuck = grep { $failed->{$_} } keys %$values;
+		my %rest = map { $_ => $values->{$_} } grep { !$failed->{$_} } keys %$values;
+		my $applied = $applied{ $w->{id} } // 0;
 		# of what is applied in the transaction that removed the row, nothing is left
-		if (!$w->{parked} && $w->{xact} == $self->{xact} && ($w->{brief} || ($applied{ $w->{id} } // 0) == keys %{ $w->{values} })) { delete $self->{waiting}{ $w->{id} }; }
-		else { $self->replace_waiting($w, resolution => $applied{ $w->{id} } ? 'applied' : 'superseded', xact => $self->{xact}); }
+		my $none = !$w->{parked} && $w->{xact} == $self->{xact} && ($w->{brief} || $applied == keys %rest);
+		my %resolved = (resolution => $applied ? 'applied' : 'superseded', problem => 0, xact => $self->{xact});
+
+		if (@stuck)
+		{
+			$self->replace_waiting($w, values => { map { $_ => $values->{$_} } @stuck }, problem => 1);
+			next if !%rest || $none;
+			# the rest is resolved
+			my $id = ++$serial;
+			$self->{waiting}{$id} = { %$w, id => $id, values => \%rest, %resolved };
+		}
+		elsif ($none) { delete $self->{waiting}{ $w->{id} }; }
+		else { $self->replace_waiting($w, %resolved); }
 	}
 	return;
 }
@@ -278,22 +296,36 @@ sub not_landing
 	return grep { my $name = $_; grep { $stays{ $_->{name} } } $r->{column}{$name}, $r->one_value($r->{column}{$name}) } @kept;
 }
 
-# A worker creates a row: it takes what waits for it.
+# The columns of those that a row would take that do not fit, with all that are one value with them.
+sub unfitting
+{
+	my ($self, $s, $row, %chosen) = @_;
+	my @pins = map { { %{ $self->{$_} } } } qw(pins ended);
+
+	%chosen = $self->sift($s, $row, %chosen);
+	@$self{qw(pins ended)} = @pins;
+	return map { $_ => 1 } $self->whole_values(grep { !fits($self->{round}{column}{$_}, $chosen{$_}[1]) } keys %chosen);
+}
+
+# A worker creates a row: it takes what waits for it.  False: not all of it fits.
 sub fill
 {
 	my ($self, $s, $row, $named) = @_;
 	my @waiting = $self->waits($s) ? $self->waiting_for($self->{round}->key_of($row)) : ();
-	return if !@waiting;
-	my %chosen = $self->sift($s, $row, $self->choose($s, $row, @waiting));
+	return 1 if !@waiting;
+	my %chosen = $self->choose($s, $row, @waiting);
+	my %unfitting = $self->unfitting($s, $row, %chosen);
+	return 0 if %unfitting;
+	%chosen = $self->sift($s, $row, %chosen);
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } keys %chosen);
 
-	$self->resolve(\%chosen, @waiting);
+	$self->resolve(\%chosen, {}, @waiting);
 	my @kept = $self->replaced($s, sub { my $c = shift; defined $row->{ $c->{name} } && $self->writes($s, $c, $row->{ $c->{name} }, $named->{ $c->{name} }) },
 		$row, \%new, keys %chosen);
 	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
 	$self->evidence($s, 'INSERT', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
 	$row->{$_} = $new{$_} for keys %chosen;
-	return;
+	return 1;
 }
 
 # A row was made, or got this key, by a statement or a part of it.
@@ -331,15 +363,18 @@ sub land_in
 	return;
 }
 
-# A worker gives a row another key: it takes what waits for that.
+# A worker gives a row another key: it takes what waits for that.  False: not all of it fits.
 sub take
 {
 	my ($self, $s, $row) = @_;
-	my ($new, %chosen) = $self->waits($s) ? $self->landed($s, $row) : ();
-	return if !$new;
+	return 1 if !$self->waits($s);
+	my %unfitting = $self->unfitting($s, $row, $self->choose($s, $row, $self->waiting_for($self->{round}->key_of($row))));
+	return 0 if %unfitting;
+	my ($new, %chosen) = $self->landed($s, $row);
+	return 1 if !$new;
 	$self->history_of_landing($s, { %$row }, $new, %chosen);
 	$row->{$_} = $new->{$_} for keys %chosen;
-	return;
+	return 1;
 }
 
 # What waits for a row is resolved.  Returns the row with it, and what it takes; nothing
@@ -350,16 +385,31 @@ sub landed
 	my $r = $self->{round};
 	my @waiting = $self->waiting_for($r->key_of($row));
 	return if !@waiting;
-	my %chosen = $self->sift($s, $row, $self->choose($s, $row, @waiting));
+	my %chosen = $self->choose($s, $row, @waiting);
+	my %failed = $s->{by_hand} ? $self->already_written($s, $row, %chosen) : ();
+	delete @chosen{ keys %failed };
+	%failed = (%failed, $self->unfitting($s, $row, %chosen));
+	delete @chosen{ keys %failed };
+	%chosen = $self->sift($s, $row, %chosen);
 	my @columns = sort keys %chosen;
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } @columns);
 
-	$self->resolve(\%chosen, @waiting);
+	$self->resolve(\%chosen, \%failed, @waiting);
 	return if !grep { changed($r->{column}{$_}, $row->{$_}, $new{$_}) } @columns;
 	my @kept = $self->replaced($s, sub { $self->brought($s, $_[0], $row) }, $row, \%new, @columns);
 	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
 	return (\%new, %chosen);
+}
+
+# apply_waiting(): another value that the row has by now stands before what waits.
+sub already_written
+{
+	my ($self, $s, $row, %chosen) = @_;
+	return map { $_ => 1 } $self->whole_values(grep {
+			my $c = $self->{round}{column}{$_};
+			$self->brought($s, $c, $row) && changed($c, $row->{$_}, $chosen{$_}[1])
+	} keys %chosen);
 }
 
 # It is a write of the systems whose values these are; what triggers derive is the creator's.
@@ -387,7 +437,7 @@ sub dump_waiting
 		my $w = $_;
 		[
 			$w->{operation}, $w->{system}, $w->{role}, $w->{parked} ? 'parked' : 'remembered', [ sort keys %{ $w->{values} } ], $w->{row_key},
-			$w->{parked} ? (undef, $w->{values}) : ($w->{values}, undef), $w->{resolution}, $w->{brief} ? \1 : \0, undef, $table ]
+			$w->{parked} ? (undef, $w->{values}) : ($w->{values}, undef), $w->{resolution}, $w->{brief} ? \1 : \0, $w->{problem} ? \1 : \0, $table ]
 	} values %{ $self->{waiting} };
 	push @rows, $self->{side}->dump_waiting if $self->{side};
 	return @rows;
@@ -396,7 +446,7 @@ sub dump_waiting
 sub waiting_sql
 {
 	return "SELECT jsonb_build_array(operation, system, role, outcome, columns, row_key, stored, proposed, "
-	  . "resolution, recorded_at = '-infinity', problem, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) "
+	  . "resolution, recorded_at = '-infinity', problem IS NOT NULL, CASE table_name WHEN 'l' THEN 'l' ELSE 't' END) "
 	  . "FROM ownership.conflict WHERE outcome IN ('parked', 'remembered');\n";
 }
 
