@@ -138,7 +138,7 @@ note_unfit(Oid relid, Jsonb *key, const ErrorData *error)
 
 		if (!w->stuck)
 			(void) evidence_still_waits(t, w, sql_name_list(w->columns[Anum_conflict_columns - 1]),
-										psprintf(EVIDENCE_KEY_UNFIT "%s", error->message), NULL);
+										psprintf(EVIDENCE_KEY_UNFIT "%s", error->message), 0);
 	}
 	map_leave();
 	stored_close(t);
