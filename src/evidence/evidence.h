@@ -66,6 +66,9 @@ extern void evidence_history(const RelationMap *map, TupleDesc desc, const Write
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
 extern Datum evidence_name_array(List *names);
 
+/* key_hash.c */
+extern bool evidence_may_wait(const RelationMap *map, TupleDesc desc, TupleTableSlot *row);
+
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
 extern TransactionId
@@ -91,6 +94,9 @@ extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, 
 /*
  * Within this folder
  */
+
+/* park.c */
+extern void evidence_tell_remembered(const Tally *tally);
 
 /* record.c */
 extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);

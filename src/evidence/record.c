@@ -433,6 +433,7 @@ end_tallies(List *tallies)
 			insert_close(tally->history);
 		if (tally->rest > 0)
 			record_rest(tally);
+		evidence_tell_remembered(tally);
 		if (tally->kept > 0 || tally->pinned > 0 || tally->blanks > 0 || tally->not_created > 0 ||
 			tally->discarded > 0 || tally->parked > 0)
 			evidence_report_kept(tally);

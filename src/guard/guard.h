@@ -213,6 +213,16 @@ typedef struct LandingRow
 	Oid named; /* the table that the statement named; invalid: `level` tells */
 } LandingRow;
 
+/* Which of what waits for rows of a table is looked at. */
+typedef struct WaitedFor
+{
+	const char *schema; /* as on the map */
+	const char *table;
+	bool all;
+	int nparts; /* else what waits for the keys with these parts */
+	uint32 parts[MAP_WAIT_LATEST];
+} WaitedFor;
+
 /* What is done in one subtransaction. */
 typedef struct LandingWork
 {
@@ -240,6 +250,7 @@ typedef struct Writes
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
 	bool meets;				  /* new rows may meet stored ones, in a worker */
 	bool many;				  /* new rows are expected to be many */
+	bool filters;			  /* AFTER can fire for some rows alone (lift_filter.c) */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
@@ -256,6 +267,8 @@ typedef struct Need
 	bool amend;		/* BEFORE */
 	bool judge;		/* AFTER */
 	bool remembers; /* AFTER, for deleted rows that have values of other systems */
+	bool awaits;	/* AFTER, for new rows for which something may wait */
+	int level;		/* of these rows, see land_expect() */
 } Need;
 
 /* trigger_list.c */
@@ -290,8 +303,9 @@ typedef struct CopiedRelation
 extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
 extern void lift_copy_fires(const TriggerData *td);
 
-/* lift_remember.c */
-extern void lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map);
+/* lift_filter.c */
+extern void lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *moment,
+						const Writer *writer, const Need *need);
 
 /* lift_blank.c */
 extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);
@@ -415,7 +429,7 @@ extern List *waits_choose(RelationMap *map, List *waiting, TupleTableSlot *row,
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-						const void *statement, int level);
+						const void *statement, int level, bool all);
 extern void
 land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
@@ -424,7 +438,7 @@ extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTab
 						 TupleTableSlot *row);
 
 /* land_awaited.c */
-extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);
+extern List *land_awaited(Oid home, const WaitedFor *what, bool ours);
 
 /* land_write.c */
 extern int64 land_write(List *rows, const Creator *creator, bool by_hand);

@@ -160,29 +160,49 @@ add_rows(List *rows, Oid relid, List *keys, bool ours)
 	return rows;
 }
 
-/* The keys (Jsonb) for which something waits; stuck: also where all failed before. */
+/* Adds the keys (Jsonb) of the scan, and ends it.  stuck: also where all failed before. */
 static List *
-waiting_keys(const char *schema, const char *table, bool stuck)
+add_keys(List *keys, WaitingScan *scan, bool stuck)
 {
-	List *keys = NIL;
-	WaitingScan scan;
-
-	if (!waiting_begin(&scan, schema, table, NULL))
-		return NIL;
-	waiting_order(&scan);
-	while (waiting_next(&scan))
+	while (waiting_next(scan))
 	{
 		bool isnull;
 		Datum key;
 
-		(void) slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
+		(void) slot_getattr(scan->slot, Anum_conflict_problem, &isnull);
 		if (!isnull && !stuck)
 			continue;
-		key = slot_getattr(scan.slot, Anum_conflict_row_key, &isnull);
+		key = slot_getattr(scan->slot, Anum_conflict_row_key, &isnull);
 		if (!isnull)
 			keys = lappend(keys, DatumGetJsonbPCopy(key));
 	}
-	waiting_end(&scan);
+	waiting_end(scan);
+	return keys;
+}
+
+/* The keys for which something waits. */
+static List *
+waiting_keys(const WaitedFor *what, bool stuck)
+{
+	List *keys = NIL;
+	WaitingScan scan;
+
+	if (what->all)
+	{
+		if (!waiting_begin(&scan, what->schema, what->table, NULL))
+			return NIL;
+		waiting_order(&scan);
+		return add_keys(NIL, &scan, stuck);
+	}
+	for (int i = 0; i < what->nparts; i++)
+	{
+		int64 lowest;
+		int64 highest;
+
+		map_wait_range(what->parts[i], &lowest, &highest);
+		if (waiting_begin_between(&scan, what->schema, what->table, lowest, highest))
+			keys = add_keys(keys, &scan, stuck);
+	}
 	return keys;
 }
 
@@ -202,9 +222,9 @@ compare_rows(const ListCell *a, const ListCell *b)
  * partitions, each once.  ours: only those that this transaction wrote last.
  */
 List *
-land_awaited(Oid home, const char *schema, const char *table, bool ours)
+land_awaited(Oid home, const WaitedFor *what, bool ours)
 {
-	List *keys = waiting_keys(schema, table, !ours);
+	List *keys = waiting_keys(what, !ours);
 	List *rows = NIL;
 	List *once = NIL;
 	ListCell *lc;
