@@ -110,9 +110,10 @@ key_hash(const RelationMap *map, TupleDesc desc, TupleTableSlot *row)
 	return (int64) hash;
 }
 
-/* May something wait for the row?  See map_wait_may(). */
+/* May something wait for the row?  See map_wait_exists(). */
 bool
 evidence_may_wait(const RelationMap *map, TupleDesc desc, TupleTableSlot *row)
 {
-	return map_wait_may(map, key_hash(map, desc, row));
+	return !map_wait_lacks(map, key_hash(map, desc, row)) &&
+		   map_wait_exists(map, evidence_row_key_of(map, desc, row));
 }

@@ -108,20 +108,27 @@ misled(Oid home, BlockNumber blocks)
 }
 
 /*
- * May something wait for the row of the map's table whose key has this hash value
- * (waiting_hash())?  If not, it begins to wait with a signal that has not come yet.
- * The caller has a snapshot.
+ * Is it known that nothing waits for the row of the map's table whose key has this hash
+ * value (waiting_hash())?  Else map_wait_exists() tells.
  */
 bool
-map_wait_may(const RelationMap *map, int64 hash)
+map_wait_lacks(const RelationMap *map, int64 hash)
+{
+	return map_wait_set_lacks(map->home, map_wait_part(hash));
+}
+
+/*
+ * May something wait for the row with this key?  If not, it begins to wait with a
+ * signal that has not come yet.  The caller has a snapshot.
+ */
+bool
+map_wait_exists(const RelationMap *map, Jsonb *key)
 {
 	WaitingScan scan;
 	BlockNumber blocks;
 	bool found;
 
-	if (likely(map_wait_set_lacks(map->home, map_wait_part(hash))))
-		return false;
-	if (!waiting_begin_between(&scan, map->schema, map->table, hash, hash))
+	if (!waiting_begin(&scan, map->schema, map->table, key))
 		return false;
 	found = waiting_next(&scan);
 	blocks = RelationGetNumberOfBlocks(scan.index);

@@ -292,7 +292,8 @@ extern void map_waits_no_more(const RelationMap *map);
 /* map_wait_find.c */
 extern uint32 map_wait_part(int64 hash);
 extern void map_wait_range(uint32 part, int64 *lowest, int64 *highest);
-extern bool map_wait_may(const RelationMap *map, int64 hash);
+extern bool map_wait_lacks(const RelationMap *map, int64 hash);
+extern bool map_wait_exists(const RelationMap *map, Jsonb *key);
 
 /* map_wait_signal.c */
 #define MAP_WAIT_CACHE TSTEMPLATEOID /* the cache whose invalidations are signals */
