@@ -50,6 +50,7 @@ CALL compare('int', '{0,7,-7,1,2,3,4,5,10000,2147483647}');
 CALL compare('smallint', '{-7,0,7,1,2,3,4,5}');
 CALL compare('bigint', '{9007199254740993,9007199254740992,100000000,1,2,3,4,5}');
 CALL compare('bigint', '{100000000,10000,1,2,3,4,5,6}');
+CALL compare('bigint', '{-9223372036854775808,9223372036854775807,99990000,1,2,3,4,5}');
 CALL compare('text', '{Käse,käse,Kase,"",a,b,c,d}');
 CALL compare('varchar(10)', '{A,B,C,D,E,F,G,a}');
 CALL compare('char(4)', '{A,B,C,D,E,F,G,a}');

@@ -9,10 +9,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/numeric.h"
 #include "utils/uuid.h"
 
 #include "../base/base.h"
@@ -23,10 +23,30 @@
 /* More columns than that are hashed as row_key. */
 #define MAX_COLUMNS 8
 
-/* A value of the key as row_key has it; false: its type takes more than that. */
-static bool
-scalar(Form_pg_attribute att, Datum value, JsonbValue *v)
+/* The hash value of a number, as hash_numeric_extended() has it with seed 0. */
+static uint64
+hash_integer(int64 n)
 {
+	int16 digits[5]; /* of base 10,000; the last is the lowest */
+	int first = lengthof(digits);
+	int end = lengthof(digits);
+	uint64 rest = n < 0 ? -(uint64) n : (uint64) n;
+
+	for (; rest > 0; rest /= 10000)
+		digits[--first] = rest % 10000;
+	if (first == end)
+		return PG_UINT64_MAX;
+	while (digits[end - 1] == 0)
+		end--;
+	return hash_bytes_extended((unsigned char *) &digits[first], (end - first) * sizeof(int16), 0) ^
+		   (uint64) (lengthof(digits) - 1 - first);
+}
+
+/* Adds a value of the key to the hash value; false: its type takes more than that. */
+static bool
+add_value(uint64 *hash, Form_pg_attribute att, Datum value)
+{
+	JsonbValue v = {.type = jbvString};
 	text *string;
 
 	switch (att->atttypid)
@@ -34,26 +54,27 @@ scalar(Form_pg_attribute att, Datum value, JsonbValue *v)
 		case INT2OID:
 		case INT4OID:
 		case INT8OID:
-			v->type = jbvNumeric;
-			v->val.numeric = int64_to_numeric(att->atttypid == INT2OID	 ? DatumGetInt16(value)
-											  : att->atttypid == INT4OID ? DatumGetInt32(value)
-																		 : DatumGetInt64(value));
+			/* as JsonbHashScalarValueExtended() adds a number */
+			*hash = ROTATE_HIGH_AND_LOW_32BITS(*hash) ^
+					hash_integer(att->atttypid == INT2OID	? DatumGetInt16(value)
+								 : att->atttypid == INT4OID ? DatumGetInt32(value)
+															: DatumGetInt64(value));
 			return true;
 		case TEXTOID:
 		case VARCHAROID:
 			string = DatumGetTextPP(value);
-			v->type = jbvString;
-			v->val.string.val = VARDATA_ANY(string);
-			v->val.string.len = VARSIZE_ANY_EXHDR(string);
-			return true;
+			v.val.string.val = VARDATA_ANY(string);
+			v.val.string.len = VARSIZE_ANY_EXHDR(string);
+			break;
 		case UUIDOID:
-			v->type = jbvString;
-			v->val.string.val = DatumGetCString(DirectFunctionCall1(uuid_out, value));
-			v->val.string.len = strlen(v->val.string.val);
-			return true;
+			v.val.string.val = DatumGetCString(DirectFunctionCall1(uuid_out, value));
+			v.val.string.len = strlen(v.val.string.val);
+			break;
 		default:
 			return false;
 	}
+	JsonbHashScalarValueExtended(&v, hash, 0);
+	return true;
 }
 
 /* The order of the keys in a jsonb object. */
@@ -94,17 +115,15 @@ key_hash(const RelationMap *map, TupleDesc desc, TupleTableSlot *row)
 	order_columns(map, desc, columns);
 	for (int i = 0; i < map->nkey_attrs; i++)
 	{
-		JsonbValue v;
 		bool isnull;
 		Datum value = slot_getattr(row, columns[i]->attnum, &isnull);
 		JsonbValue name = {.type = jbvString};
 
-		if (isnull || !scalar(columns[i], value, &v))
-			return waiting_hash(evidence_row_key_of(map, desc, row));
 		name.val.string.val = NameStr(columns[i]->attname);
 		name.val.string.len = strlen(name.val.string.val);
 		JsonbHashScalarValueExtended(&name, &hash, 0);
-		JsonbHashScalarValueExtended(&v, &hash, 0);
+		if (isnull || !add_value(&hash, columns[i], value))
+			return waiting_hash(evidence_row_key_of(map, desc, row));
 	}
 	Assert((int64) hash == waiting_hash(evidence_row_key_of(map, desc, row)));
 	return (int64) hash;

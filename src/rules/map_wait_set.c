@@ -21,8 +21,10 @@
 #include "rules.h"
 
 #define PROBES 3
-#define BITS_A_KEY 16	   /* of a new set: then one of 200 look-ups misleads */
-#define FULL_BITS_A_KEY 8  /* of a full one: one of 30 */
+#define BITS_A_KEY 16	  /* of a new set: then one of 150 look-ups misleads */
+#define FULL_BITS_A_KEY 8 /* of a full one: one of 30 */
+#define LINE_SHIFT 9
+#define LINE_BITS (1 << LINE_SHIFT)
 #define MIN_BITS (1 << 12) /* of a set */
 #define MAX_BITS (1 << 24)
 
@@ -45,11 +47,13 @@ map_wait_slot(Oid home)
 	return 1 + murmurhash32(home) % (MAP_WAIT_SLOTS - 1);
 }
 
-/* The bit that the part has at each probe. */
+/* The bit that the part has at each probe: all are in one line of the processor's cache. */
 static inline uint32
 bit_of(const WaitSet *set, uint32 part, int probe)
 {
-	return (murmurhash32(part) + probe * (murmurhash32(~part) | 1)) & set->mask;
+	uint32 line = murmurhash32(part) & set->mask & ~(uint32) (LINE_BITS - 1);
+
+	return line | (murmurhash32(~part) >> probe * LINE_SHIFT & (LINE_BITS - 1));
 }
 
 static void
