@@ -14,6 +14,8 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
@@ -35,7 +37,8 @@ typedef struct DueRow
 {
 	Oid home;
 	List *pins;
-	bool done; /* they have ended */
+	const char *owner; /* whose last values were put into the row; NULL: it had them */
+	bool done;		   /* they have ended */
 } DueRow;
 
 static bool
@@ -84,10 +87,64 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 	return owner;
 }
 
+/*
+ * The owner's values that its pins kept out of the row have gone in: the evidence of
+ * these is not open any more.  It names pinned columns alone, and no earlier values.
+ */
+static void
+resolve_kept(const DueRow *row)
+{
+	const Pin *first = linitial(row->pins);
+	Parameters p = {0};
+	List *names = NIL;
+	JsonbParseState *state = NULL;
+	SavedRole caller;
+	ListCell *lc;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, row->pins)
+	{
+		const Pin *pin = lfirst(lc);
+		JsonbValue v = {.type = jbvString};
+
+		if (!pin->pending)
+			continue;
+		names = lappend(names, pin->column);
+		v.val.string.val = pin->column;
+		v.val.string.len = strlen(pin->column);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		v.type = pin->replaced == NULL ? jbvNull : jbvString;
+		v.val.string.val = pin->replaced;
+		v.val.string.len = pin->replaced == NULL ? 0 : strlen(pin->replaced);
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	if (row->owner == NULL || names == NIL)
+		return;
+	SPI_connect();
+	caller = role_become_extension();
+	sql_add_text(&p, first->schema);
+	sql_add_text(&p, first->table);
+	sql_add_value(&p, JSONBOID, JsonbPGetDatum(first->key), false);
+	sql_add_text(&p, row->owner);
+	sql_add_texts(&p, names);
+	sql_add_value(&p, JSONBOID,
+				  JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))),
+				  false);
+	sql_run("UPDATE ownership.conflict SET resolution = 'applied' "
+			"WHERE pg_catalog.jsonb_hash_extended(row_key, 0) = pg_catalog.jsonb_hash_extended($3, 0) "
+			"AND row_key = $3 AND table_schema = $1 AND table_name = $2 AND system = $4 "
+			"AND outcome = 'kept' AND resolution IS NULL AND columns::text[] <@ $5 "
+			"AND proposed <@ $6",
+			&p);
+	role_restore(&caller);
+	SPI_finish();
+}
+
 /* Writes the row of the pins, if it is in this relation; false: it is not. */
 static bool
-write_in(Relation rel, List *pins)
+write_in(Relation rel, DueRow *row)
 {
+	List *pins = row->pins;
 	RelationMap *map = map_get(rel);
 	TupleTableSlot *key;
 	TupleTableSlot *found;
@@ -116,7 +173,9 @@ write_in(Relation rel, List *pins)
 		trigger_list_silence(t->rri->ri_TrigDesc);
 		ExecCopySlot(t->slot, found);
 		t->slot->tts_tid = found->tts_tid;
-		(void) write_row(map, t, pins);
+		row->owner = write_row(map, t, pins);
+		if (row->owner != NULL)
+			row->owner = pstrdup(row->owner);
 		foreach(lc, pins)
 			map_end_pin(map, lfirst(lc), NULL);
 		stored_close(t);
@@ -144,12 +203,14 @@ end_row(void *arg)
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
 
-		there = write_in(rel, row->pins);
+		there = write_in(rel, row);
 		table_close(rel, NoLock);
 		if (there)
 			break;
 	}
 	role_restore(&caller);
+	if (there)
+		resolve_kept(row);
 	table_close(home, NoLock);
 	row->done = there;
 	return there;
@@ -183,7 +244,7 @@ pin_end_due(void)
 	while (due != NIL)
 	{
 		const Pin *first = linitial(due);
-		DueRow row = {place_find_table(first->schema, first->table), NIL, false};
+		DueRow row = {place_find_table(first->schema, first->table), NIL, NULL, false};
 		List *rest = NIL;
 		ErrorData *error = NULL;
 
