@@ -95,8 +95,8 @@ extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, 
  * Within this folder
  */
 
-/* park.c */
-extern void evidence_tell_remembered(const Tally *tally);
+/* For so many rows that a statement removes a signal tells of each; see map_wait_send(). */
+#define EVIDENCE_TOLD_ALONE 32
 
 /* record.c */
 extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);

@@ -37,9 +37,6 @@
 #include "../statement/statement.h"
 #include "evidence.h"
 
-/* For so many rows that a statement removes a signal tells of each; see map_wait_signal.c. */
-#define TOLD_ALONE 32
-
 /* Has this transaction recorded what is remembered only until it ends? */
 static bool any_brief = false;
 
@@ -270,24 +267,13 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 	}
 	evidence_release(tally->inserter, inserter);
 	/* of very many rows it is told that there are some, here and at the end of the statement */
-	map_waits_now(map, key, tally->remembered < TOLD_ALONE);
-	if (tally->remembered++ == TOLD_ALONE)
+	map_waits_now(map, key, tally->remembered < EVIDENCE_TOLD_ALONE);
+	if (tally->remembered++ == EVIDENCE_TOLD_ALONE)
 		map_wait_send(map->home, 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 	bms_free(attnums[0]);
 	bms_free(attnums[1]);
-}
-
-/*
- * A statement ends: tells of the rows that it has not told of.  Nobody else can have
- * made a row with such a key before: that waits for the end of this transaction.
- */
-void
-evidence_tell_remembered(const Tally *tally)
-{
-	if (tally->remembered > TOLD_ALONE)
-		map_wait_send(tally->home, 0);
 }
 
 /* The transaction is about to end: deletes what it remembered only until now. */
