@@ -125,6 +125,7 @@ SELECT * FROM pt.product WHERE sku > 'B' ORDER BY sku;
 -- a pin whose time is over stays while a trigger stops the UPDATE
 SELECT ownership.pin_value('pt.product', '{"sku": "B"}', 'price', '22', until => now() + interval '1 day');
 SET ROLE pt_erp;
+UPDATE pt.product SET price = 24 WHERE sku = 'B';
 UPDATE pt.product SET price = 23 WHERE sku = 'B';
 RESET ROLE;
 UPDATE ownership.pin SET until = now() - interval '1 second' WHERE row_key = '{"sku": "B"}';
@@ -133,6 +134,8 @@ SELECT ownership.pin_due();
 SET pt.later = 'off';
 SELECT ownership.pin_due();
 SELECT price FROM pt.product WHERE sku = 'B';
+-- the evidence of what has gone in is not open any more
+SELECT outcome, system, proposed, resolution FROM ownership.conflict WHERE row_key = '{"sku": "B"}' AND outcome = 'kept' ORDER BY id;
 
 -- a foreign-key action cannot be kept out without leaving orphans: a pin follows the renamed row, and ends at NULL
 CREATE TABLE pt.category (code text PRIMARY KEY);

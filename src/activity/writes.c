@@ -239,7 +239,9 @@ was_lifted_among(List *relations, Oid home)
 
 		for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 		{
-			if (desc->triggers[i].tgenabled != TRIGGER_DISABLED ||
+			/* with a condition it fires for some rows alone */
+			if ((desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
+				 desc->triggers[i].tgqual == NULL) ||
 				strcmp(desc->triggers[i].tgname, TRIGGER_JUDGE) != 0)
 				continue;
 			outline = outline_of(RelationGetRelid(rri->ri_RelationDesc));

@@ -388,6 +388,10 @@ extern void stored_delete(StoredTable *t);
 
 /* waiting.c */
 extern bool waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key);
+extern int64 waiting_hash(Jsonb *key);
+extern bool waiting_begin_between(WaitingScan *scan, const char *schema, const char *table,
+								  int64 lowest, int64 highest);
+extern bool waiting_next_hash(WaitingScan *scan, int64 *hash);
 extern void waiting_order(WaitingScan *scan);
 extern bool waiting_next(WaitingScan *scan);
 extern void waiting_end(WaitingScan *scan);

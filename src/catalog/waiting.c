@@ -38,35 +38,66 @@ hash_text(const char *text, Datum seed)
 								   CStringGetTextDatum(text), seed);
 }
 
+/* What the index has of a key; jsonb_hash_extended() is the same in all sessions. */
+int64
+waiting_hash(Jsonb *key)
+{
+	return DatumGetInt64(
+		DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), Int64GetDatum(0)));
+}
+
+static void
+begin_index(WaitingScan *scan, int64 lowest, int64 highest)
+{
+	bool one = lowest == highest;
+	ScanKeyData keys[3];
+
+	InitDirtySnapshot(scan->dirty);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				hash_text(scan->table, hash_text(scan->schema, Int64GetDatum(0))));
+	ScanKeyInit(&keys[1], 2, one ? BTEqualStrategyNumber : BTGreaterEqualStrategyNumber,
+				one ? F_INT8EQ : F_INT8GE, Int64GetDatum(lowest));
+	ScanKeyInit(&keys[2], 2, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(highest));
+	scan->scan = compat_index_beginscan(scan->rel, scan->index, &scan->dirty, one ? 2 : 3);
+	scan->scan->xs_want_itup = !one; /* for waiting_next_hash() */
+	index_rescan(scan->scan, keys, one ? 2 : 3, NULL, 0);
+}
+
 /*
- * Begins a scan of what waits for one row (NULL: for any row) of a table on the map.
- * False: the extension's tables are of an older version, and nothing waits.  `scan`
- * is memory of the caller.  End with waiting_end().
+ * Begins a scan of what waits for the rows of a table on the map whose keys have
+ * these hash values (waiting_hash()).  False: the extension's tables are of an older
+ * version, and nothing waits.  `scan` is memory of the caller.  End with
+ * waiting_end().
  */
 bool
-waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key)
+waiting_begin_between(WaitingScan *scan, const char *schema, const char *table, int64 lowest,
+					  int64 highest)
 {
 	Oid indexid = catalog_table("conflict_waiting_idx", true);
-	ScanKeyData keys[2];
-	int nkeys = key == NULL ? 1 : 2;
 
 	if (!OidIsValid(indexid))
 		return false;
 	scan->schema = schema;
 	scan->table = table;
-	scan->key = key;
+	scan->key = NULL;
 	scan->rel = table_open(catalog_table("conflict", false), AccessShareLock);
 	scan->index = index_open(indexid, AccessShareLock);
 	scan->slot = table_slot_create(scan->rel, NULL);
-	InitDirtySnapshot(scan->dirty);
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
-				hash_text(table, hash_text(schema, Int64GetDatum(0))));
-	if (key != NULL)
-		ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ,
-					DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), Int64GetDatum(0)));
-	scan->scan = compat_index_beginscan(scan->rel, scan->index, &scan->dirty, nkeys);
-	index_rescan(scan->scan, keys, nkeys, NULL, 0);
 	scan->places = NULL;
+	begin_index(scan, lowest, highest);
+	return true;
+}
+
+/* The same for one row; key: NULL, for any row. */
+bool
+waiting_begin(WaitingScan *scan, const char *schema, const char *table, Jsonb *key)
+{
+	int64 hash = key == NULL ? 0 : waiting_hash(key);
+
+	if (!waiting_begin_between(scan, schema, table, key == NULL ? PG_INT64_MIN : hash,
+							   key == NULL ? PG_INT64_MAX : hash))
+		return false;
+	scan->key = key;
 	return true;
 }
 
@@ -172,6 +203,22 @@ waiting_end(WaitingScan *scan)
 	ExecDropSingleTupleTableSlot(scan->slot);
 	index_close(scan->index, AccessShareLock);
 	table_close(scan->rel, AccessShareLock);
+}
+
+/*
+ * The hash value of the next key for which something waits, or waited not long ago.
+ * The index alone tells, which may contain the hash value of another table's key.
+ * The caller has a snapshot, and uses no other function to go on.
+ */
+bool
+waiting_next_hash(WaitingScan *scan, int64 *hash)
+{
+	bool isnull;
+
+	if (index_getnext_tid(scan->scan, ForwardScanDirection) == NULL)
+		return false;
+	*hash = DatumGetInt64(index_getattr(scan->scan->xs_itup, 2, scan->scan->xs_itupdesc, &isnull));
+	return true;
 }
 
 /* Has no value ever waited, since the index was made?  Then it has its first page alone. */

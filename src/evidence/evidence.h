@@ -66,6 +66,9 @@ extern void evidence_history(const RelationMap *map, TupleDesc desc, const Write
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
 extern Datum evidence_name_array(List *names);
 
+/* key_hash.c */
+extern bool evidence_may_wait(const RelationMap *map, TupleDesc desc, TupleTableSlot *row);
+
 /* park.c */
 extern bool evidence_can_wait(const RelationMap *map);
 extern TransactionId
@@ -92,6 +95,9 @@ extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, 
 /*
  * Within this folder
  */
+
+/* For so many rows that a statement removes a signal tells of each; see map_wait_send(). */
+#define EVIDENCE_TOLD_ALONE 32
 
 /* record.c */
 extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);

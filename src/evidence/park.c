@@ -234,7 +234,7 @@ evidence_park(RelationMap *map, TupleDesc desc, const Writer *writer, const char
 				   names, false);
 	insert_close(inserter);
 	CommandCounterIncrement();
-	map_waits_now(map);
+	map_waits_now(map, key, true);
 	return InvalidTransactionId;
 }
 
@@ -307,9 +307,10 @@ evidence_remember(RelationMap *map, TupleDesc desc, const Writer *writer, const 
 					   i == 1);
 	}
 	evidence_release(tally->inserter, inserter);
-	if (!tally->remembered)
-		map_waits_now(map);
-	tally->remembered = true;
+	/* of very many rows it is told that there are some, here and at the end of the statement */
+	map_waits_now(map, key, tally->remembered < EVIDENCE_TOLD_ALONE);
+	if (tally->remembered++ == EVIDENCE_TOLD_ALONE)
+		map_wait_send(map->home, 0);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 	bms_free(attnums[0]);

@@ -433,6 +433,9 @@ end_tallies(List *tallies)
 			insert_close(tally->history);
 		if (tally->rest > 0)
 			record_rest(tally);
+		/* nobody else has made a row with such a key: that waits for the end of this transaction */
+		if (tally->remembered > EVIDENCE_TOLD_ALONE)
+			map_wait_send(tally->home, 0);
 		if (tally->kept > 0 || tally->pinned > 0 || tally->blanks > 0 || tally->not_created > 0 ||
 			tally->discarded > 0 || tally->parked > 0)
 			evidence_report_kept(tally);

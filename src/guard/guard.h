@@ -214,6 +214,16 @@ typedef struct LandingRow
 	bool old;  /* it may have been there before: what it has stands before what waits */
 } LandingRow;
 
+/* Which of what waits for rows of a table is looked at. */
+typedef struct WaitedFor
+{
+	const char *schema; /* as on the map */
+	const char *table;
+	bool all;
+	int nparts; /* else what waits for the keys with these parts */
+	uint32 parts[MAP_WAIT_LATEST];
+} WaitedFor;
+
 /* What is done in one subtransaction. */
 typedef struct LandingWork
 {
@@ -241,6 +251,7 @@ typedef struct Writes
 	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
 	bool meets;				  /* new rows may meet stored ones, in a worker */
 	bool many;				  /* new rows are expected to be many */
+	bool filters;			  /* AFTER can fire for some rows alone (lift_filter.c) */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
@@ -257,6 +268,8 @@ typedef struct Need
 	bool amend;		/* BEFORE */
 	bool judge;		/* AFTER */
 	bool remembers; /* AFTER, for deleted rows that have values of other systems */
+	bool awaits;	/* AFTER, for new rows for which something may wait */
+	int level;		/* of these rows, see land_expect() */
 } Need;
 
 /* trigger_list.c */
@@ -291,8 +304,9 @@ typedef struct CopiedRelation
 extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
 extern void lift_copy_fires(const TriggerData *td);
 
-/* lift_remember.c */
-extern void lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map);
+/* lift_filter.c */
+extern void lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *moment,
+						const Writer *writer, const Need *need);
 
 /* lift_blank.c */
 extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);
@@ -417,7 +431,7 @@ extern int waits_taken(List *chosen, const struct Waiting *w);
 
 /* land.c */
 extern void land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-						const void *statement, int level, bool rekeys);
+						const void *statement, int level, bool rekeys, bool all);
 extern void
 land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
@@ -426,7 +440,7 @@ extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTab
 						 TupleTableSlot *row);
 
 /* land_awaited.c */
-extern List *land_awaited(Oid home, const char *schema, const char *table, bool ours);
+extern List *land_awaited(Oid home, const WaitedFor *what, bool ours);
 
 /* land_write.c */
 extern void land_begin_tally(Oid relid);

@@ -2,12 +2,12 @@
  * land.c
  *		Waiting values land in the rows that were made.
  *
- * A statement that makes rows of a shared table, or gives rows another key, ends with
- * a look at what waits for the table.  Mostly nothing does, and nobody has said that
- * this is about to change (rules/map_wait_signal.c).
- * Where the map says that something waits, AFTER has collected the keys of the rows,
- * and each is looked up.  Otherwise, and for statements with very many rows, all
- * that waits is gone through, and what belongs to a row of this transaction lands.
+ * A statement that makes rows of a shared table, or gives rows another key, collects
+ * the keys of those for which something may wait, and ends by looking up each.  For the
+ * others nothing waits, and its end looks at what has been signalled meanwhile
+ * (rules/map_wait_signal.c): mostly nothing.  Where AFTER does not see the rows while
+ * something waits, and for very many keys, all that waits is gone through, and what
+ * belongs to a row of this transaction lands.
  * Row changes that a worker applies belong to no statement: they end with the
  * transaction.
  *
@@ -41,11 +41,11 @@ typedef struct Landing
 	Oid home;
 	Creator creator;
 	Oid named;		/* the table that the statement names, for rows that were not collected */
-	bool all;		/* not each row was collected */
+	bool expects;	/* not each row was collected */
+	bool all;		/* something may have waited for one of these when it was made */
 	bool rekeys;	/* rows got other keys by UPDATEs */
-	bool waits;		/* something waited when the rows were made */
-	uint64 signals; /* map_wait_signals() before any of the rows was made */
-	List *rows;		/* LandingRow */
+	uint64 signals; /* map_wait_signals() before any of these was made */
+	List *rows;		/* LandingRow: those that were collected */
 } Landing;
 
 static dlist_head landings = DLIST_STATIC_INIT(landings); /* of Landing */
@@ -122,24 +122,28 @@ table_of_level(const RelationMap *map, int level)
 	return level == 0 ? map->relid : list_nth_oid(map->ancestors, level - 1);
 }
 
-/* Not each row of the map's relation is collected: all that waits will be looked at. */
+/*
+ * Not each row of the map's relation is collected.  all: something may wait for one of
+ * these already; else nothing does, or it has not been heard of.
+ */
 static void
-expect_all(Landing *l, const RelationMap *map, int level)
+expect(Landing *l, const RelationMap *map, int level, bool all)
 {
-	if (!l->all)
+	if (!l->expects)
 		l->named = table_of_level(map, level);
-	l->all = true;
-	l->waits |= map->waits;
-	l->signals = Min(l->signals, map->wait_signals);
+	l->expects = true;
+	l->all |= all;
+	l->signals = Min(l->signals, map->waits ? map_wait_signals(map->home) : map->wait_signals);
 }
 
 /*
  * A statement may make rows of the table, or give rows other keys (`rekeys`), and AFTER
- * does not see each of them: its end looks at all that waits.
+ * does not collect each of them: its end looks at all that waits, or if nothing waits for
+ * these rows, at what has begun to wait since.
  */
 void
 land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
-			const void *statement, int level, bool rekeys)
+			const void *statement, int level, bool rekeys, bool all)
 {
 	Creator creator;
 	Landing *l;
@@ -149,7 +153,7 @@ land_expect(const RelationMap *map, const Moment *moment, const Writer *writer,
 	creator = creator_of(map, moment, writer);
 	l = landing_for(map, &creator, statement);
 	l->rekeys |= rekeys;
-	expect_all(l, map, level);
+	expect(l, map, level, all && map->waits);
 }
 
 /* Does the statement name the whole key?  One that a default makes brings nothing back. */
@@ -166,6 +170,14 @@ names_key(const GuardCall *call)
 			return false;
 	}
 	return true;
+}
+
+/* May something wait for the row, as far as is known yet? */
+static bool
+may_wait(const GuardCall *call, TupleTableSlot *row)
+{
+	return call->map->waits &&
+		   evidence_may_wait(call->map, RelationGetDescr(call->td->tg_relation), row);
 }
 
 /* Collects the key of a row for the end of the statement. */
@@ -187,7 +199,12 @@ collect(const GuardCall *call, TupleTableSlot *row, int level)
 	l->rekeys |= level < 0;
 	if (l->all || list_length(l->rows) >= LAND_KEYS)
 	{
-		expect_all(l, call->map, level);
+		expect(l, call->map, level, true);
+		return;
+	}
+	if (!may_wait(call, row))
+	{
+		expect(l, call->map, level, false);
 		return;
 	}
 	old = MemoryContextSwitchTo(landing_context(l));
@@ -256,7 +273,7 @@ land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, 
 		map->pinned != NULL || !evidence_can_wait(map) || !names_key(call))
 		return;
 	row = conflicts_slot(call->td->tg_relation, amended);
-	waiting = land_settled(map, evidence_row_key_of(map, desc, row));
+	waiting = may_wait(call, row) ? land_settled(map, evidence_row_key_of(map, desc, row)) : NIL;
 	if (waiting != NIL)
 	{
 		bool *lands = palloc0(set->n * sizeof(bool));
@@ -320,6 +337,7 @@ land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stor
 static List *
 find_awaited(Landing *l)
 {
+	WaitedFor what = {0};
 	uint64 signals;
 	Relation rel;
 	RelationMap *map;
@@ -328,16 +346,19 @@ find_awaited(Landing *l)
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(l->home)))
 		return NIL;
+	what.all = l->all || !map_wait_latest(l->home, l->signals, what.parts, &what.nparts);
 	signals = map_wait_signals(l->home);
 	rel = relation_open(l->home, AccessShareLock);
 	map = land_map(rel);
 	map_enter();
-	if (waiting_exists(map->schema, map->table))
+	if (map->waits || waiting_exists(map->schema, map->table))
 	{
 		/* the next statement of this session is to know it from its beginning */
-		if (!l->waits)
+		if (!map->waits)
 			(void) map_forget(l->home);
-		rows = land_awaited(l->home, map->schema, map->table, true);
+		what.schema = map->schema;
+		what.table = map->table;
+		rows = land_awaited(l->home, &what, true);
 	}
 	else
 		map_wait_looked(l->home, signals);
@@ -357,14 +378,17 @@ find_awaited(Landing *l)
 static void
 end_landing(Landing *l)
 {
-	List *rows = l->rows;
+	bool expects = l->expects && (l->all || map_wait_is_signalled(l->home, l->signals));
+	List *rows;
 	MemoryContext old;
 
-	if (l->all && !l->waits && !map_wait_is_signalled(l->home, l->signals))
+	if (!expects && l->rows == NIL)
 		return;
 	old = MemoryContextSwitchTo(landing_context(l));
-	if (l->all)
-		rows = find_awaited(l);
+	rows = expects ? find_awaited(l) : NIL;
+	/* among all rows there are those that were collected */
+	if (!l->all)
+		rows = list_concat(rows, l->rows);
 	if (rows != NIL)
 	{
 		CommandCounterIncrement();
@@ -415,13 +439,16 @@ int64
 land_table(Relation rel)
 {
 	RelationMap *map = land_map(rel);
+	WaitedFor what = {.all = true};
 	Creator creator = {0};
 	List *rows;
 
 	if (!map_is_shared(map))
 		return 0;
 	creator.default_policy = POLICY_KEEP; /* nobody makes the rows now */
-	rows = land_awaited(map->home, map->schema, map->table, false);
+	what.schema = map->schema;
+	what.table = map->table;
+	rows = land_awaited(map->home, &what, false);
 	return rows == NIL ? 0 : land_write(rows, &creator, true);
 }
 

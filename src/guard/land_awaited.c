@@ -176,20 +176,17 @@ add_rows(List *rows, Oid relid, List *keys, bool ours)
 	return rows;
 }
 
-/* The keys (Jsonb) for which something waits; unfit: also those that did not fit the table before. */
+/*
+ * Adds the keys (Jsonb) of the scan, and ends it.  unfit: also those that did not fit the
+ * table before.
+ */
 static List *
-waiting_keys(const char *schema, const char *table, bool unfit)
+add_keys(List *keys, WaitingScan *scan, bool unfit)
 {
-	List *keys = NIL;
-	WaitingScan scan;
-
-	if (!waiting_begin(&scan, schema, table, NULL))
-		return NIL;
-	waiting_order(&scan);
-	while (waiting_next(&scan))
+	while (waiting_next(scan))
 	{
 		bool isnull;
-		Datum problem = slot_getattr(scan.slot, Anum_conflict_problem, &isnull);
+		Datum problem = slot_getattr(scan->slot, Anum_conflict_problem, &isnull);
 		Datum key;
 
 		CHECK_FOR_INTERRUPTS();
@@ -197,11 +194,37 @@ waiting_keys(const char *schema, const char *table, bool unfit)
 			strncmp(TextDatumGetCString(problem), EVIDENCE_KEY_UNFIT, strlen(EVIDENCE_KEY_UNFIT)) ==
 				0)
 			continue;
-		key = slot_getattr(scan.slot, Anum_conflict_row_key, &isnull);
+		key = slot_getattr(scan->slot, Anum_conflict_row_key, &isnull);
 		if (!isnull)
 			keys = lappend(keys, DatumGetJsonbPCopy(key));
 	}
-	waiting_end(&scan);
+	waiting_end(scan);
+	return keys;
+}
+
+/* The keys for which something waits. */
+static List *
+waiting_keys(const WaitedFor *what, bool unfit)
+{
+	List *keys = NIL;
+	WaitingScan scan;
+
+	if (what->all)
+	{
+		if (!waiting_begin(&scan, what->schema, what->table, NULL))
+			return NIL;
+		waiting_order(&scan);
+		return add_keys(NIL, &scan, unfit);
+	}
+	for (int i = 0; i < what->nparts; i++)
+	{
+		int64 lowest;
+		int64 highest;
+
+		map_wait_range(what->parts[i], &lowest, &highest);
+		if (waiting_begin_between(&scan, what->schema, what->table, lowest, highest))
+			keys = add_keys(keys, &scan, unfit);
+	}
 	return keys;
 }
 
@@ -221,9 +244,9 @@ compare_rows(const ListCell *a, const ListCell *b)
  * partitions, each once.  ours: only those that this transaction wrote last.
  */
 List *
-land_awaited(Oid home, const char *schema, const char *table, bool ours)
+land_awaited(Oid home, const WaitedFor *what, bool ours)
 {
-	List *keys = waiting_keys(schema, table, !ours);
+	List *keys = waiting_keys(what, !ours);
 	List *rows = NIL;
 	List *once = NIL;
 	ListCell *lc;

@@ -197,18 +197,19 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	{
 		/* of an UPDATE, land_updated() has the key */
 		if (stored == NULL)
-			land_expect(map, call->moment, call->writer, NULL, creator.level, false);
+			land_expect(map, call->moment, call->writer, NULL, creator.level, false, false);
 		return tuple;
 	}
 	row = conflicts_slot(rel, tuple);
 	if (stored == NULL)
 		land_row(call, row);
 	if (!call->applied || (stored != NULL && !land_gives_key(call, stored, row)) ||
+		!evidence_may_wait(map, RelationGetDescr(rel), row) ||
 		trigger_list_others_fire_later(call->td, TRIGGER_FIRED_BY_UPDATE(call->td->tg_event)
 													 ? TRIGGER_TYPE_UPDATE
 													 : TRIGGER_TYPE_INSERT))
 	{
-		/* whether the row comes to be, and with what, is known later: its key is collected */
+		/* nothing waits; or whether the row comes to be, and with what, is known later */
 		ExecDropSingleTupleTableSlot(row);
 		return tuple;
 	}

@@ -138,6 +138,7 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
 	Need need;
+	bool filters;
 
 	writes.derives |= writes.inserts && trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
 	if (writes.updates)
@@ -148,17 +149,14 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 		writes.changes = map != NULL && map->history != NULL &&
 						 trigger_list_others_before(desc, TRIGGER_TYPE_UPDATE);
 	}
+	writes.filters = !judge_in_before && moment->state != NULL;
 	need = lift_need(map, moment, writer, &writes, judge_in_before);
-	if (need.remembers && !need.judge && !need.amend && !judge_in_before &&
-		node->operation == CMD_DELETE)
-	{
-		trigger_list_disable(desc, desc->triggers, desc->numtriggers, (Need){false, true, true});
-		lift_filter_remembered(node->ps.state, rri, map);
-		return;
-	}
-	need.judge |= need.remembers;
+	filters = (need.remembers || need.awaits) && !need.judge && !need.amend && !judge_in_before;
+	need.judge |= need.remembers || need.awaits;
 	need.amend |= need.remembers && judge_in_before;
 	trigger_list_disable(desc, desc->triggers, desc->numtriggers, need);
+	if (filters)
+		lift_filter(node->ps.state, rri, map, moment, writer, &need);
 }
 
 /* Lifts the guard off one node that writes; *fresh: invalidations have been accepted. */

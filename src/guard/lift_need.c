@@ -92,15 +92,18 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 		return;
 	need->amend |= writes->meets;
 	need->remembers = writes->deletes && map_remembers(unconstify(RelationMap *, map), writer);
-	if (makes_rows && map->waits && map->key_is_whole && !writes->many)
+	if (!makes_rows || !map->key_is_whole)
+		return;
+	/* new rows have the defaults of that level */
+	need->level = writes->inserts ? insertion->sources[0].level : -1;
+	need->awaits = map->waits && writes->filters;
+	if (map->waits && !writes->filters && !writes->many)
 	{
 		need->judge = true;
 		need->amend |= judge_in_before;
 	}
-	else if (makes_rows && map->key_is_whole)
-		/* new rows have the defaults of that level */
-		land_expect(map, moment, writer, statement_key(),
-					writes->inserts ? insertion->sources[0].level : -1, rekeys);
+	else
+		land_expect(map, moment, writer, statement_key(), need->level, rekeys, !need->awaits);
 }
 
 /*
@@ -111,7 +114,7 @@ Need
 lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Writes *writes,
 		  bool judge_in_before)
 {
-	Need need = {false, false, false};
+	Need need = {0};
 	bool blanks = writes->updates && map != NULL && map->blanks != NULL;
 	Circumstances circumstances;
 	Insertion insertion;

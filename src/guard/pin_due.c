@@ -14,6 +14,8 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
@@ -36,7 +38,9 @@ typedef struct DueRow
 {
 	Oid home;
 	List *pins;
-	bool done; /* they have ended */
+	List *written; /* those of them whose value the row has by now */
+	List *owners;  /* whose values these are, char * */
+	bool done;	   /* they have ended */
 } DueRow;
 
 /* Compares the rows of two pins. */
@@ -54,16 +58,16 @@ compare_rows(const ListCell *a, const ListCell *b)
 
 /* Puts the owners' last values into the row in t->slot. */
 static void
-write_row(RelationMap *map, StoredTable *t, List *pins)
+write_row(RelationMap *map, StoredTable *t, DueRow *row)
 {
 	TupleDesc desc = RelationGetDescr(t->rel);
 	List *chosen = NIL; /* of Landed */
 	ListCell *lc;
 
 	stored_copy(t);
-	foreach(lc, pins)
+	foreach(lc, row->pins)
 	{
-		const Pin *pin = lfirst(lc);
+		Pin *pin = lfirst(lc);
 		MappedColumn *col = map_column(map, get_attnum(RelationGetRelid(t->rel), pin->column));
 		Landed *landed;
 		const char *owner;
@@ -72,9 +76,13 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 		if (col == NULL || !pin->pending)
 			continue;
 		att = col->attnum - 1;
+		owner = map_owner(map, col, t->slot);
+		if (owner == NULL)
+			continue;
+		row->written = lappend(row->written, pin);
+		row->owners = lappend(row->owners, pstrdup(owner));
 		if (pin_is_value(desc, col, t->slot->tts_values[att], t->slot->tts_isnull[att],
-						 pin->replaced) ||
-			(owner = map_owner(map, col, t->slot)) == NULL)
+						 pin->replaced))
 			continue;
 		t->changed->tts_isnull[att] = pin->replaced == NULL;
 		if (pin->replaced != NULL)
@@ -98,10 +106,81 @@ write_row(RelationMap *map, StoredTable *t, List *pins)
 		land_record_derived(map, t, chosen, NULL);
 }
 
+/*
+ * The values of this owner that its pins kept out of the row have gone in: the evidence
+ * of these is not open any more.  It names pinned columns alone, and no earlier values.
+ */
+static void
+resolve_kept(const DueRow *row, const char *owner)
+{
+	const Pin *first = linitial(row->pins);
+	Parameters p = {0};
+	List *names = NIL;
+	JsonbParseState *state = NULL;
+	ListCell *lc;
+	ListCell *lc2;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	forboth(lc, row->written, lc2, row->owners)
+	{
+		const Pin *pin = lfirst(lc);
+		JsonbValue v = {.type = jbvString};
+
+		if (strcmp(lfirst(lc2), owner) != 0)
+			continue;
+		names = lappend(names, pin->column);
+		v.val.string.val = pin->column;
+		v.val.string.len = strlen(pin->column);
+		pushJsonbValue(&state, WJB_KEY, &v);
+		v.type = pin->replaced == NULL ? jbvNull : jbvString;
+		v.val.string.val = pin->replaced;
+		v.val.string.len = pin->replaced == NULL ? 0 : strlen(pin->replaced);
+		pushJsonbValue(&state, WJB_VALUE, &v);
+	}
+	sql_add_text(&p, first->schema);
+	sql_add_text(&p, first->table);
+	sql_add_value(&p, JSONBOID, JsonbPGetDatum(first->key), false);
+	sql_add_text(&p, owner);
+	sql_add_texts(&p, names);
+	sql_add_value(&p, JSONBOID,
+				  JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL))),
+				  false);
+	sql_run("UPDATE ownership.conflict SET resolution = 'applied' "
+			"WHERE pg_catalog.jsonb_hash_extended(row_key, 0) = pg_catalog.jsonb_hash_extended($3, 0) "
+			"AND row_key = $3 AND table_schema = $1 AND table_name = $2 AND system = $4 "
+			"AND outcome = 'kept' AND resolution IS NULL AND columns::text[] <@ $5 "
+			"AND proposed <@ $6",
+			&p);
+}
+
+/* The same for all owners. */
+static void
+resolve_all_kept(const DueRow *row)
+{
+	List *done = NIL;
+	SavedRole caller;
+	ListCell *lc;
+
+	if (row->owners == NIL)
+		return;
+	SPI_connect();
+	caller = role_become_extension();
+	foreach(lc, row->owners)
+	{
+		if (names_contain(done, lfirst(lc)))
+			continue;
+		resolve_kept(row, lfirst(lc));
+		done = lappend(done, lfirst(lc));
+	}
+	role_restore(&caller);
+	SPI_finish();
+}
+
 /* Writes the row of the pins, if it is in this relation; false: it is not. */
 static bool
-write_in(Relation rel, List *pins)
+write_in(Relation rel, DueRow *row)
 {
+	List *pins = row->pins;
 	RelationMap *map = map_get(rel);
 	TupleTableSlot *key;
 	TupleTableSlot *found;
@@ -130,7 +209,7 @@ write_in(Relation rel, List *pins)
 		trigger_list_silence(t->rri->ri_TrigDesc);
 		ExecCopySlot(t->slot, found);
 		t->slot->tts_tid = found->tts_tid;
-		write_row(map, t, pins);
+		write_row(map, t, row);
 		foreach(lc, pins)
 			map_end_pin(map, lfirst(lc), NULL);
 		stored_close(t);
@@ -158,12 +237,14 @@ end_row(void *arg)
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
 
-		there = write_in(rel, row->pins);
+		there = write_in(rel, row);
 		table_close(rel, NoLock);
 		if (there)
 			break;
 	}
 	role_restore(&caller);
+	if (there)
+		resolve_all_kept(row);
 	table_close(home, NoLock);
 	row->done = there;
 	return there;
@@ -200,7 +281,7 @@ pin_end_due(void)
 	{
 		const ListCell *head = lc;
 		const Pin *first = lfirst(head);
-		DueRow row = {place_find_table(first->schema, first->table), NIL, false};
+		DueRow row = {.home = place_find_table(first->schema, first->table)};
 		ErrorData *error = NULL;
 
 		CHECK_FOR_INTERRUPTS();

@@ -243,7 +243,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 {
 	MemoryContext cxt = GetMemoryChunkContext(triggers);
 	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
-	bool any = need.remembers; /* trigger_list_filter() follows, and is undone, too */
+	bool any = need.remembers || need.awaits; /* trigger_list_filter() follows, and is undone, too */
 
 	for (int i = 0; i < ntriggers; i++)
 	{

@@ -72,6 +72,7 @@ mark_all(void)
 	MapEntry *entry;
 
 	generation++;
+	map_wait_set_forget(InvalidOid);
 	if (!any_valid)
 		return;
 	hash_seq_init(&status, maps);
@@ -97,6 +98,7 @@ map_forget(Oid relid)
 		mark_all();
 		return true;
 	}
+	map_wait_set_forget(relid);
 	if (maps == NULL)
 		return false;
 	entry = hash_search(maps, &relid, HASH_FIND, NULL);

@@ -85,13 +85,19 @@ invalidate(Oid home)
 }
 
 /*
- * Something waits for a row of the table, and its evidence is written: tells all
+ * Something waits for the row with this key, and its evidence is written: tells all
  * sessions, and makes them load their maps of the table again when it is committed.
+ * alone: not one of very many, which are told of together, by map_wait_send().
  */
 void
-map_waits_now(const RelationMap *map)
+map_waits_now(const RelationMap *map, Jsonb *key, bool alone)
 {
-	map_wait_send(map->home);
+	uint32 part = map_wait_part(waiting_hash(key));
+
+	/* this session looks for it already, whether its signal comes or not */
+	map_wait_set_add(map_wait_slot(map->home), part);
+	if (alone)
+		map_wait_send(map->home, part);
 	if (!map->waits && map_wait_announces(map->home))
 		invalidate(map->home);
 }

@@ -10,11 +10,13 @@
  *
  * It is an invalidation of an entry that does not exist, in a cache of PostgreSQL that
  * is hardly used (MAP_WAIT_CACHE): that is sent at once, not at commit, and costs the
- * sessions that receive it next to nothing.  Its hash value stands for the table.
+ * sessions that receive it next to nothing.  Of its 32 bits,
+ * MAP_WAIT_SLOT_BITS stand for the table and the others for the row: the part of its key (map_wait_part()), or 0, any
+ * row.  So each session knows for which rows something began to wait lately, and its
+ * set of them (map_wait_set.c) stays complete.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/sinval.h"
@@ -23,43 +25,45 @@
 
 #include "rules.h"
 
-#define SIGNAL_SLOTS 64
-
 typedef struct SignalSlot
 {
 	uint64 signals; /* number of signals that have come for tables of this slot */
 	Oid home;		/* a table for which nothing waited when there were `looked` signals */
 	uint64 looked;
+	uint32 latest[MAP_WAIT_LATEST]; /* of each signal the part, at its number modulo that */
 } SignalSlot;
 
-static SignalSlot slots[SIGNAL_SLOTS];
+static SignalSlot slots[MAP_WAIT_SLOTS];
 
 /* The table whose relation this transaction invalidates already, because something waits. */
 static Oid announced = InvalidOid;
 
-static uint32
-signal_hash(Oid home)
-{
-	return Max(murmurhash32(home), 1); /* 0 is for all entries of the cache */
-}
-
 static SignalSlot *
 slot_of(Oid home)
 {
-	return &slots[signal_hash(home) % SIGNAL_SLOTS];
+	return &slots[map_wait_slot(home)];
 }
 
-/* Something begins to wait for a row of the table, and its evidence is written. */
+/* Something begins to wait for a row of the table, and its evidence is written.  part: 0, for any row. */
 void
-map_wait_send(Oid home)
+map_wait_send(Oid home, uint32 part)
 {
 	SharedInvalidationMessage message;
 
 	memset(&message, 0, sizeof(message));
 	message.cc.id = MAP_WAIT_CACHE;
 	message.cc.dbId = MyDatabaseId;
-	message.cc.hashValue = signal_hash(home);
+	message.cc.hashValue = part << MAP_WAIT_SLOT_BITS | map_wait_slot(home);
 	SendSharedInvalidMessages(&message, 1);
+}
+
+static void
+receive(uint32 number, uint32 part)
+{
+	SignalSlot *slot = &slots[number];
+
+	slot->latest[slot->signals++ % MAP_WAIT_LATEST] = part;
+	map_wait_set_add(number, part);
 }
 
 /* A signal came; 0: maybe any of them. */
@@ -67,10 +71,33 @@ void
 map_wait_signal(uint32 hash)
 {
 	if (hash != 0)
-		slots[hash % SIGNAL_SLOTS].signals++;
+		receive(hash % MAP_WAIT_SLOTS, hash >> MAP_WAIT_SLOT_BITS);
 	else
-		for (int i = 0; i < SIGNAL_SLOTS; i++)
-			slots[i].signals++;
+		for (int i = 0; i < MAP_WAIT_SLOTS; i++)
+			receive(i, 0);
+}
+
+/*
+ * The parts of the keys for which something began to wait since the number of signals
+ * was `since`; *n: their number, at most MAP_WAIT_LATEST.  False: they are not known.
+ */
+bool
+map_wait_latest(Oid home, uint64 since, uint32 *parts, int *n)
+{
+	SignalSlot *slot = slot_of(home);
+
+	if (slot->home == home)
+		since = Max(since, slot->looked);
+	*n = 0;
+	if (slot->signals - since > MAP_WAIT_LATEST)
+		return false;
+	for (; since < slot->signals; since++)
+	{
+		parts[*n] = slot->latest[since % MAP_WAIT_LATEST];
+		if (parts[(*n)++] == 0)
+			return false;
+	}
+	return true;
 }
 
 /* A number that changes with each signal for the table, which is named on the map. */

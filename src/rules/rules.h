@@ -286,12 +286,21 @@ extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);
 extern bool map_is_expired(const RelationMap *map, TimestampTz at);
-extern void map_waits_now(const RelationMap *map);
+extern void map_waits_now(const RelationMap *map, Jsonb *key, bool alone);
 extern void map_waits_no_more(const RelationMap *map);
+
+/* map_wait_find.c */
+extern uint32 map_wait_part(int64 hash);
+extern void map_wait_range(uint32 part, int64 *lowest, int64 *highest);
+extern bool map_wait_lacks(const RelationMap *map, int64 hash);
+extern bool map_wait_exists(const RelationMap *map, Jsonb *key);
 
 /* map_wait_signal.c */
 #define MAP_WAIT_CACHE TSTEMPLATEOID /* the cache whose invalidations are signals */
+#define MAP_WAIT_LATEST 256 /* so many of the latest signals a session knows the parts of */
+extern void map_wait_send(Oid home, uint32 part);
 extern void map_wait_signal(uint32 hash);
+extern bool map_wait_latest(Oid home, uint64 since, uint32 *parts, int *n);
 extern bool map_wait_is_signalled(Oid home, uint64 since);
 extern void map_wait_looked(Oid home, uint64 signals);
 extern uint64 map_wait_signals(Oid home);
@@ -357,8 +366,19 @@ extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at);
 
+/* map_wait_set.c */
+#define MAP_WAIT_SLOT_BITS 6
+#define MAP_WAIT_SLOTS (1 << MAP_WAIT_SLOT_BITS)
+#define MAP_WAIT_PART_BITS (32 - MAP_WAIT_SLOT_BITS)
+extern uint32 map_wait_slot(Oid home);
+extern void map_wait_set_add(uint32 slot, uint32 part);
+extern bool map_wait_set_lacks(Oid home, uint32 part);
+extern uint64 map_wait_set_changes(Oid home);
+extern int64 map_wait_set_limit(void);
+extern void map_wait_set_make(Oid home, const uint32 *parts, int64 n);
+extern void map_wait_set_forget(Oid home);
+
 /* map_wait_signal.c */
-extern void map_wait_send(Oid home);
 extern bool map_wait_announces(Oid home);
 extern void map_wait_end_transaction(void);
 

@@ -41,7 +41,7 @@ typedef struct Tally
 	uint64 parked;			  /* rows that were not created, and whose values wait for them */
 	uint64 discarded;		  /* rows that were not deleted */
 	uint64 untouched;		  /* INSERTs that were left to an upsert, which updates the row */
-	bool remembered;		  /* values of deleted rows are remembered */
+	uint64 remembered;		  /* deleted rows of which values are remembered */
 	bool blind;				  /* the guard did not know which columns it names */
 	struct HTAB *stand_ins;	  /* uint64: see tally_remember() */
 	Inserter *inserter;		  /* of its evidence; NULL: none yet */
