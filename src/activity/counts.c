@@ -4,9 +4,10 @@
  *		to shared memory when a transaction ends.
  *
  * Reads and rejected attempts count even if the transaction rolls back.  Writes
- * and the other conflicts wait in a Delta of their (sub)transaction until that
- * commits or is prepared.  They are then added to a Total that was allocated when
- * they were counted: nothing can fail at that point.
+ * and the other conflicts wait until their (sub)transaction commits or is prepared:
+ * the first few of a transaction one by one in a list, all others in a Delta.
+ * They are then added to a Total that was allocated when they were counted: nothing
+ * can fail at that point.
  */
 #include "postgres.h"
 
@@ -90,6 +91,23 @@ typedef struct Delta
 	int natts;
 	Counts *counts;
 } Delta;
+
+/* Something that counts for a column if the transaction commits. */
+typedef struct Single
+{
+	Total *total;
+	AttrNumber attnum;
+	CountKind kind;
+	TimestampTz at;
+} Single;
+
+/* Most transactions count less than that: they need no Delta. */
+#define SINGLES 32
+
+/* What was counted in the transaction itself, outside subtransactions. */
+static Single singles[SINGLES];
+
+static int nsingles = 0;
 
 static Total *dirty = NULL; /* first of the list */
 
@@ -230,7 +248,10 @@ counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz 
 void
 counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
 {
-	count(pending_counts(home, system, attnum), kind, at);
+	if (likely(nsingles < SINGLES && GetCurrentTransactionNestLevel() == 1))
+		singles[nsingles++] = (Single){total_of(home, system, attnum), attnum, kind, at};
+	else
+		count(pending_counts(home, system, attnum), kind, at);
 }
 
 /* Hands over the counts of a Total, and sets those that were handed over to zero. */
@@ -258,8 +279,8 @@ hand_over_total(Total *total, bool wait, bool *sent)
 		memset(&total->counts[i], 0, sizeof(Counts));
 		*sent = true;
 	}
-	/* a session may use very many tables; but deltas need the room */
-	if (dlist_is_empty(&deltas) && total->natts > 0)
+	/* a session may use very many tables; but what waits for the commit needs the room */
+	if (dlist_is_empty(&deltas) && nsingles == 0 && total->natts > 0)
 	{
 		pfree(total->counts);
 		pfree(total->stamps);
@@ -321,12 +342,19 @@ counts_give_up(void)
 	return lost;
 }
 
-/* Adds the deltas to the totals, which have the room.  Raises no error. */
+/* Adds what waited for the commit to the totals, which have the room.  Raises no error. */
 static void
-settle_deltas(void)
+settle(void)
 {
 	dlist_iter iter;
 
+	for (int i = 0; i < nsingles; i++)
+	{
+		const Single *single = &singles[i];
+
+		count(&single->total->counts[single->attnum - 1], single->kind, single->at);
+		mark_dirty(single->total);
+	}
 	dlist_foreach(iter, &deltas)
 	{
 		Delta *delta = dlist_container(Delta, node, iter.cur);
@@ -343,7 +371,8 @@ void
 counts_end_transaction(bool aborted)
 {
 	if (!aborted)
-		settle_deltas();
+		settle();
+	nsingles = 0;
 	/* the transaction frees their memory */
 	dlist_init(&deltas);
 }

@@ -242,6 +242,8 @@ typedef struct Writes
 	bool many;				  /* new rows are expected to be many */
 	bool derives;			  /* unnamed columns may get other values than their defaults */
 	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
+	/* all columns that the statement's only node inserts into the relation itself; NULL: not told */
+	const Bitmapset *inserted;
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
 	List *set_columns;		  /* attribute numbers of columns that get one of these values */
 	List *set_values;		  /* TargetEntry, in that order; more may follow */
@@ -292,6 +294,10 @@ extern void lift_copy_fires(const TriggerData *td);
 
 /* lift_remember.c */
 extern void lift_filter_remembered(EState *estate, ResultRelInfo *rri, RelationMap *map);
+
+/* lift_changed.c */
+extern bool lift_filter_changed(EState *estate, ResultRelInfo *rri, RelationMap *map,
+								const Writer *writer, const Bitmapset *named);
 
 /* lift_blank.c */
 extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);

@@ -188,15 +188,26 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 static void
 compute_flags(TriggerDesc *desc)
 {
-	desc->trig_insert_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
-	desc->trig_insert_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
-	desc->trig_update_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
-	desc->trig_update_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
-	desc->trig_delete_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
-	desc->trig_delete_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
+	int before = 0; /* events for which a trigger fires BEFORE ROW */
+	int after = 0;
+
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		int type = desc->triggers[i].tgtype;
+
+		if (desc->triggers[i].tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_ROW(type))
+			continue;
+		if (TRIGGER_FOR_BEFORE(type))
+			before |= type;
+		else if (TRIGGER_FOR_AFTER(type))
+			after |= type;
+	}
+	desc->trig_insert_before_row = desc->trig_insert_before_row && TRIGGER_FOR_INSERT(before);
+	desc->trig_insert_after_row = desc->trig_insert_after_row && TRIGGER_FOR_INSERT(after);
+	desc->trig_update_before_row = desc->trig_update_before_row && TRIGGER_FOR_UPDATE(before);
+	desc->trig_update_after_row = desc->trig_update_after_row && TRIGGER_FOR_UPDATE(after);
+	desc->trig_delete_before_row = desc->trig_delete_before_row && TRIGGER_FOR_DELETE(before);
+	desc->trig_delete_after_row = desc->trig_delete_after_row && TRIGGER_FOR_DELETE(after);
 }
 
 /* Disables the guard's triggers in a private list, for writes that it makes itself. */
@@ -231,7 +242,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 {
 	MemoryContext cxt = GetMemoryChunkContext(triggers);
 	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
-	bool any = need.remembers; /* trigger_list_filter() follows, and is undone, too */
+	bool any = need.remembers; /* what trigger_list_filter() does is undone, too */
 
 	for (int i = 0; i < ntriggers; i++)
 	{
