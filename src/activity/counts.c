@@ -134,14 +134,17 @@ total_of(Oid home, int system, int natts)
 {
 	/* an entry never moves, and most look-ups are for the same one */
 	static Total *total = NULL;
-	TotalKey key = {0};
-	bool found;
+	Oid extension = outline_extension();
 
-	key.extension = outline_extension();
-	key.home = home;
-	key.system = system;
-	if (total == NULL || memcmp(&total->key, &key, sizeof(key)) != 0)
+	if (total == NULL || total->key.home != home || total->key.system != system ||
+		total->key.extension != extension)
 	{
+		TotalKey key = {0};
+		bool found;
+
+		key.extension = extension;
+		key.home = home;
+		key.system = system;
 		total = hash_search(totals, &key, HASH_ENTER, &found);
 		if (!found)
 		{

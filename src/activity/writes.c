@@ -211,6 +211,20 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 		return;
 	if (written == NULL && !only)
 		written = remember_statement(statement, outline->home);
+	if (!inserts && !deletes && written == NULL)
+	{
+		int member = -FirstLowInvalidHeapAttributeNumber;
+
+		while ((member = bms_next_member(perms->updated, member)) >= 0 &&
+			   member + FirstLowInvalidHeapAttributeNumber <= outline->natts)
+		{
+			AttrNumber attnum = member + FirstLowInvalidHeapAttributeNumber;
+
+			if (outline->home_attnum[attnum - 1] != 0)
+				writes_count_column(NULL, outline->home, system, outline->home_attnum[attnum - 1]);
+		}
+		return;
+	}
 	for (AttrNumber attnum = 1; attnum <= outline->natts; attnum++)
 	{
 		int member = attnum - FirstLowInvalidHeapAttributeNumber;

@@ -236,12 +236,12 @@ typedef struct Writes
 	bool inserts;
 	bool updates;
 	bool deletes;
-	bool routes;			  /* an UPDATE may move rows to other partitions */
-	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
-	bool meets;				  /* new rows may meet stored ones, in a worker */
-	bool many;				  /* new rows are expected to be many */
-	bool derives;			  /* unnamed columns may get other values than their defaults */
-	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
+	bool routes;  /* an UPDATE may move rows to other partitions */
+	bool moves;	  /* a trigger may do so, whatever columns the UPDATE names */
+	bool meets;	  /* new rows may meet stored ones, in a worker */
+	bool many;	  /* new rows are expected to be many */
+	bool derives; /* unnamed columns may get other values than their defaults */
+	bool changes; /* a trigger may change columns that an UPDATE does not name */
 	/* all columns that the statement's only node inserts into the relation itself; NULL: not told */
 	const Bitmapset *inserted;
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */

@@ -47,9 +47,8 @@ typedef struct Watched
 static HeapTuple
 tuple_in(TupleTableSlot *slot)
 {
-	return TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot)
-			   ? ((HeapTupleTableSlot *) slot)->tuple
-			   : NULL;
+	return TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot) ? ((HeapTupleTableSlot *) slot)->tuple
+															  : NULL;
 }
 
 /* Did the UPDATE change one of the columns?  True, too, for half of a move. */
@@ -112,8 +111,7 @@ lift_filter_changed(EState *estate, ResultRelInfo *rri, RelationMap *map, const 
 	columns = bms_intersect(map_watched(map, writer), named);
 	/* a new key may be one for which something waits */
 	for (int i = 0; i < map->nkey_attrs && map_updates_key(map, named); i++)
-		columns =
-			bms_add_member(columns, map->key_attrs[i] - FirstLowInvalidHeapAttributeNumber);
+		columns = bms_add_member(columns, map->key_attrs[i] - FirstLowInvalidHeapAttributeNumber);
 	watched = palloc0(offsetof(Watched, cols) + bms_num_members(columns) * sizeof(WatchedColumn));
 	watched->map = map;
 	watched->system = writer_system(writer, map->source);

@@ -90,15 +90,14 @@ mentions_key(const RelationMap *map, const Insertion *insertion)
 static FreeWrite *
 can_be_free(RelationMap *map, const Writes *writes)
 {
-	if (map == NULL || !map->mapped || map->waits || writes->deletes)
+	/* where something waits, the number of rows decides who looks */
+	if (map == NULL || map->waits || writes->deletes)
 		return NULL;
 	if (writes->inserts)
 		return writes->inserted == NULL || writes->updates || writes->derives ? NULL
 																			  : &map->free_insert;
-	/* values decide about blanks, and other triggers about history and moves */
-	if (writes->updated == NULL || writes->routes || map->blanks != NULL || map->history != NULL)
-		return NULL;
-	return &map->free_update;
+	/* the values decide about blanks */
+	return writes->updated == NULL || map->blanks != NULL ? NULL : &map->free_update;
 }
 
 static inline const Bitmapset *
@@ -194,17 +193,17 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 
 	if (moment->enforcement == ENFORCEMENT_OFF || !map->mapped)
 		return need;
-	if (likely(is_free(write, moment, writer, writes)))
-	{
-		if (write->makes_rows)
-			land_expect(map, moment, writer, statement_key(), writes->inserts ? 0 : -1);
-		return need;
-	}
 	if (writes->moves || (writes->routes && (writes->updated == NULL ||
 											 bms_overlap(writes->updated, map->partition_attrs))))
 	{
 		/* even if the writer owns all columns: this may differ in another partition */
 		need.amend = need.judge = true;
+		return need;
+	}
+	if (likely(is_free(write, moment, writer, writes)))
+	{
+		if (write->makes_rows)
+			land_expect(map, moment, writer, statement_key(), writes->inserts ? 0 : -1);
 		return need;
 	}
 	if (writes->inserts)

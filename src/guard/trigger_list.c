@@ -63,10 +63,16 @@ guard_function(const char *name)
 }
 
 /* A trigger is known by its function: any role may give a trigger any name. */
+static inline bool
+is_guards(const Trigger *trigger)
+{
+	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
+}
+
 bool
 trigger_list_is_guards(const Trigger *trigger)
 {
-	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
+	return is_guards(trigger);
 }
 
 /*
@@ -100,7 +106,7 @@ contains_guard(const TriggerDesc *desc)
 		return false;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (trigger_list_is_guards(&desc->triggers[i]))
+		if (is_guards(&desc->triggers[i]))
 			return true;
 	}
 	return false;
@@ -141,8 +147,7 @@ trigger_list_others_before(const TriggerDesc *desc, int event)
 {
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
-			!trigger_list_is_guards(&desc->triggers[i]) &&
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !is_guards(&desc->triggers[i]) &&
 			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
 								 event))
 			return true;
@@ -218,7 +223,7 @@ trigger_list_silence(TriggerDesc *desc)
 		return;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (trigger_list_is_guards(&desc->triggers[i]))
+		if (is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	compute_flags(desc);
@@ -247,7 +252,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 	for (int i = 0; i < ntriggers; i++)
 	{
 		lift->enabled[i] = triggers[i].tgenabled;
-		if (trigger_list_is_guards(&triggers[i]) &&
+		if (is_guards(&triggers[i]) &&
 			!(triggers[i].tgfoid == trigger_list_amend ? need.amend : need.judge))
 		{
 			triggers[i].tgenabled = TRIGGER_DISABLED;

@@ -250,6 +250,7 @@ typedef struct Outline
 	bool valid;
 	bool ancestor; /* another entry depends on it */
 	bool mapped;   /* the relation is on the map */
+	uint64 loaded; /* number of the load; no other outline has it */
 	MemoryContext cxt;
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
 	char *source;			 /* of that table; NULL: it is shared */

@@ -369,7 +369,7 @@ writer_known(const WriterKey *key)
 {
 	if (likely(cached_valid && key->origin == cached_origin && key->role == cached_role &&
 			   (key->system[0] == '\0' ? cached_setting[0] == '\0'
-										: strcmp(key->system, cached_setting) == 0)))
+									   : strcmp(key->system, cached_setting) == 0)))
 		return &cached_writer;
 	return NULL;
 }
