@@ -38,6 +38,7 @@ SELECT judged('UPDATE product SET price = price, title = title') AS "nothing cha
 SELECT judged($$UPDATE product SET price = 7, title = 'other' WHERE id = 2$$) AS "a title";
 SELECT judged($$UPDATE product SET price = 7, title = NULL WHERE id = 2$$) AS "to NULL";
 SELECT judged($$UPDATE product SET price = 7, texts = repeat('text 3', 2000) WHERE id = 2$$) AS "a toasted text";
+SELECT judged($$UPDATE product SET title = title, texts = 'other' WHERE id = 2$$) AS "the second of two";
 SELECT judged($$UPDATE product SET title = CASE id WHEN 5 THEN 'x' ELSE title END$$) AS "in the last row";
 SELECT judged($$UPDATE product SET price = price, title = title FROM (VALUES (1)) v RETURNING title$$) AS "RETURNING";
 -- numerics that are equal do not differ
@@ -93,8 +94,8 @@ CREATE FUNCTION give_away(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
 	END IF;
 	RETURN i;
 END $$;
-SELECT judged('UPDATE product SET price = CASE id WHEN 5 THEN 9 ELSE price + 0 * give_away(id) END, title = title WHERE id > 2') AS "an edit",
-	judged('UPDATE product SET price = price + 0 * give_away(id), title = title WHERE id > 2') AS "an edit, no change after it";
+SELECT judged('UPDATE product SET price = price, title = title WHERE id = 2', 'UPDATE product SET price = CASE id WHEN 5 THEN 9 ELSE price + 0 * give_away(id) END, title = title WHERE id > 2') AS "an edit",
+	judged('UPDATE product SET price = price, title = title WHERE id = 2', 'UPDATE product SET price = price + 0 * give_away(id), title = title WHERE id > 2') AS "an edit, no change after it";
 
 -- several writes in one statement, moves, inheritance
 SELECT judged($$WITH a AS (UPDATE product SET price = 0, title = title WHERE id = 1) UPDATE product SET price = 0, title = title WHERE id = 2$$) AS "both own",

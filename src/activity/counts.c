@@ -115,10 +115,11 @@ static Total *dirty = NULL; /* first of the list */
 bool
 counts_begin(void)
 {
-	HASHCTL ctl = {0};
+	HASHCTL ctl;
 
-	if (counts_cxt != NULL)
+	if (likely(counts_cxt != NULL))
 		return false;
+	memset(&ctl, 0, sizeof(ctl));
 	counts_cxt =
 		AllocSetContextCreate(TopMemoryContext, "ownership activity", ALLOCSET_DEFAULT_SIZES);
 	ctl.keysize = sizeof(TotalKey);
@@ -128,33 +129,29 @@ counts_begin(void)
 	return true;
 }
 
-/* The Total of a table and a writer, with room for that many columns. */
+/* Of the last look-up.  An entry never moves. */
+static Total *last_total = NULL;
+
+/* The Total of a table and a writer; has room for that many columns afterwards. */
 static Total *
-total_of(Oid home, int system, int natts)
+find_total(Oid home, int system, int natts)
 {
-	/* an entry never moves, and most look-ups are for the same one */
-	static Total *total = NULL;
-	Oid extension = outline_extension();
+	TotalKey key = {0};
+	Total *total;
+	bool found;
 
-	if (total == NULL || total->key.home != home || total->key.system != system ||
-		total->key.extension != extension)
+	key.extension = outline_extension();
+	key.home = home;
+	key.system = system;
+	total = hash_search(totals, &key, HASH_ENTER, &found);
+	if (!found)
 	{
-		TotalKey key = {0};
-		bool found;
-
-		key.extension = extension;
-		key.home = home;
-		key.system = system;
-		total = hash_search(totals, &key, HASH_ENTER, &found);
-		if (!found)
-		{
-			total->natts = 0;
-			total->counts = NULL;
-			total->stamps = NULL;
-			total->dirty = false;
-		}
+		total->natts = 0;
+		total->counts = NULL;
+		total->stamps = NULL;
+		total->dirty = false;
 	}
-	if (unlikely(total->natts < natts))
+	if (total->natts < natts)
 	{
 		Counts *counts = MemoryContextAllocZero(counts_cxt, natts * sizeof(Counts));
 		uint32 *stamps = MemoryContextAllocZero(counts_cxt, natts * sizeof(uint32));
@@ -169,7 +166,20 @@ total_of(Oid home, int system, int natts)
 		total->stamps = stamps;
 		total->natts = natts;
 	}
+	last_total = total;
 	return total;
+}
+
+/* The same; most look-ups are for the same one. */
+static inline Total *
+total_of(Oid home, int system, int natts)
+{
+	Total *total = last_total;
+
+	if (likely(total != NULL && total->key.home == home && total->key.system == system &&
+			   total->key.extension == outline_extension() && total->natts >= natts))
+		return total;
+	return find_total(home, system, natts);
 }
 
 static void
