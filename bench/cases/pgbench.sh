@@ -44,7 +44,7 @@ count_pgbench() {
 			for n in 200 1200; do
 				on counted "$variant" -c 'SET ownership.enforcement = off' -c 'DELETE FROM t WHERE id > 100000' -c 'VACUUM t'
 				printf '\\set n :n + 1\n\\if :n = 1\nSELECT pg_backend_pid() AS pid \\gset\n\\shell echo :pid > %s\n\\endif\n%s\n' "$RUN/pid" "$script" > "$RUN/script"
-				"$BINDIR/pgbench" -n --random-seed=1 -M "$mode" -D id=100000 -D n=0 -D pid=0 -h "$SOCKETS/counted" -U bench_erp -c 1 -t "$n" -f "$RUN/script" "$variant" > "$RUN/pgbench"
+				"$BINDIR/pgbench" -n --random-seed=1 -M "$mode" -D id=100000 -D n=0 -D pid=0 -h "$SOCKETS/counted" -U bench_erp -c 1 -t "$n" -f "$RUN/script" "$variant" > "$RUN/pgbench" 2>&1
 				count=$(counted counted "$(cat "$RUN/pid")")
 				[ "$n" != 200 ] || few=$count
 			done
