@@ -56,6 +56,29 @@ start_server() {
 	SERVERS="$server $SERVERS"
 }
 
+# count_instructions SERVER   restarts a server so that callgrind counts the instructions of
+# each of its backends, in $RUN/SERVER.PID; false: valgrind is not there
+count_instructions() {
+	command -v valgrind > /dev/null || return 1
+	cat > "$RUN/$1.callgrind" <<-END
+	#!/bin/sh
+	exec valgrind -q --tool=callgrind --callgrind-out-file='$RUN/$1.%p' '$BINDIR/postgres' "\$@"
+	END
+	chmod 755 "$RUN/$1.callgrind"
+	as_server "$BINDIR/pg_ctl" -D "$RUN/$1" -w -s -m fast stop
+	as_server "$BINDIR/pg_ctl" -p "$RUN/$1.callgrind" -D "$RUN/$1" -l "$RUN/$1.log" -w -t 600 -s start
+}
+
+# counted SERVER PID   what was counted of a backend that is about to end
+counted() {
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		count=$(awk '/^totals:/ {n += $2} END {print n + 0}' "$RUN/$1.$2" 2>/dev/null || true)
+		if [ "${count:-0}" != 0 ]; then break; fi
+		sleep 0.5
+	done
+	echo "${count:-0}"
+}
+
 stop_servers() {
 	for server in $SERVERS; do
 		as_server "$BINDIR/pg_ctl" -D "$RUN/$server" -m immediate -s stop || true

@@ -19,7 +19,7 @@ SELECT n, "case", variant, x, round, metric, value_text::numeric AS value FROM r
 CREATE TEMP TABLE metric (n int, name text, label text, digits int);
 INSERT INTO metric VALUES (1, 'seconds', 'seconds', 3), (2, 'us_per_row', 'µs a row', 3), (3, 'ms', 'ms', 2),
 	(4, 'tps_1', 'tps', 0), (4, 'tps_2', 'tps, 2 clients', 0), (5, 'tps_8', 'tps, 8 clients', 0), (6, 'rows_per_second', 'rows/s', 0),
-	(7, 'cpu', 'CPU s', 3), (7, 'cpu_1', 'CPU µs', 1), (7, 'cpu_2', 'CPU µs, 2 clients', 1), (7, 'cpu_8', 'CPU µs, 8 clients', 1), (8, 'instructions', 'instructions a row', 0), (9, 'wal', 'WAL bytes', 0),
+	(7, 'cpu', 'CPU s', 3), (7, 'cpu_1', 'CPU µs', 1), (7, 'cpu_2', 'CPU µs, 2 clients', 1), (7, 'cpu_8', 'CPU µs, 8 clients', 1), (8, 'instructions', 'instructions a row', 0), (8, 'instructions_prepared', 'instructions, prepared', 0), (8, 'instructions_simple', 'instructions, simple', 0), (9, 'wal', 'WAL bytes', 0),
 	(10, 'toast_blocks', 'toast blocks', 0), (11, 'evidence', 'evidence', 0), (11, 'scans', 'scans', 0), (12, 'evidence_wal', 'evidence WAL records', 0),
 	(13, 'memory', 'bytes', 0), (14, 'waits', 'samples that wait', 0), (15, 'waits_ownership', 'for shared memory of activity', 0);
 

@@ -121,7 +121,7 @@ GRANT EXECUTE ON FUNCTION lifted TO PUBLIC;
 SET ROLE regress_erp;
 UPDATE item SET t = 'x' WHERE id = 1; -- from here on the map is in the cache
 SELECT lifted($$UPDATE item SET t = 'y' WHERE id = 1$$) AS constant, lifted($$UPDATE item SET v = 'y', t = 'z' WHERE id = 1$$) AS observed_and_constant,
-	lifted($$UPDATE item SET t = t || '' WHERE id = 1$$) AS expression, lifted($$UPDATE item SET c = '' WHERE id = 1$$) AS other;
+	lifted($$UPDATE item SET t = t || 'x' WHERE id = 1$$) AS expression, lifted($$UPDATE item SET c = '' WHERE id = 1$$) AS other;
 PREPARE p(text) AS UPDATE item SET t = $1 WHERE id = 1;
 SET plan_cache_mode = force_generic_plan;
 SELECT lifted('EXECUTE p(''z'')') AS parameter;

@@ -4,9 +4,10 @@
  *		to shared memory when a transaction ends.
  *
  * Reads and rejected attempts count even if the transaction rolls back.  Writes
- * and the other conflicts wait in a Delta of their (sub)transaction until that
- * commits or is prepared.  They are then added to a Total that was allocated when
- * they were counted: nothing can fail at that point.
+ * and the other conflicts wait until their (sub)transaction commits or is prepared:
+ * the first few of a transaction one by one in a list, all others in a Delta.
+ * They are then added to a Total that was allocated when they were counted: nothing
+ * can fail at that point.
  */
 #include "postgres.h"
 
@@ -91,16 +92,34 @@ typedef struct Delta
 	Counts *counts;
 } Delta;
 
+/* Something that counts for a column if the transaction commits. */
+typedef struct Single
+{
+	Total *total;
+	AttrNumber attnum;
+	CountKind kind;
+	TimestampTz at;
+} Single;
+
+/* Most transactions count less than that: they need no Delta. */
+#define SINGLES 32
+
+/* What was counted in the transaction itself, outside subtransactions. */
+static Single singles[SINGLES];
+
+static int nsingles = 0;
+
 static Total *dirty = NULL; /* first of the list */
 
 /* Called before anything is counted.  False: it was called before. */
 bool
 counts_begin(void)
 {
-	HASHCTL ctl = {0};
+	HASHCTL ctl;
 
-	if (counts_cxt != NULL)
+	if (likely(counts_cxt != NULL))
 		return false;
+	memset(&ctl, 0, sizeof(ctl));
 	counts_cxt =
 		AllocSetContextCreate(TopMemoryContext, "ownership activity", ALLOCSET_DEFAULT_SIZES);
 	ctl.keysize = sizeof(TotalKey);
@@ -110,30 +129,29 @@ counts_begin(void)
 	return true;
 }
 
-/* The Total of a table and a writer, with room for that many columns. */
+/* Of the last look-up.  An entry never moves. */
+static Total *last_total = NULL;
+
+/* The Total of a table and a writer; has room for that many columns afterwards. */
 static Total *
-total_of(Oid home, int system, int natts)
+find_total(Oid home, int system, int natts)
 {
-	/* an entry never moves, and most look-ups are for the same one */
-	static Total *total = NULL;
 	TotalKey key = {0};
+	Total *total;
 	bool found;
 
 	key.extension = outline_extension();
 	key.home = home;
 	key.system = system;
-	if (total == NULL || memcmp(&total->key, &key, sizeof(key)) != 0)
+	total = hash_search(totals, &key, HASH_ENTER, &found);
+	if (!found)
 	{
-		total = hash_search(totals, &key, HASH_ENTER, &found);
-		if (!found)
-		{
-			total->natts = 0;
-			total->counts = NULL;
-			total->stamps = NULL;
-			total->dirty = false;
-		}
+		total->natts = 0;
+		total->counts = NULL;
+		total->stamps = NULL;
+		total->dirty = false;
 	}
-	if (unlikely(total->natts < natts))
+	if (total->natts < natts)
 	{
 		Counts *counts = MemoryContextAllocZero(counts_cxt, natts * sizeof(Counts));
 		uint32 *stamps = MemoryContextAllocZero(counts_cxt, natts * sizeof(uint32));
@@ -148,7 +166,20 @@ total_of(Oid home, int system, int natts)
 		total->stamps = stamps;
 		total->natts = natts;
 	}
+	last_total = total;
 	return total;
+}
+
+/* The same; most look-ups are for the same one. */
+static inline Total *
+total_of(Oid home, int system, int natts)
+{
+	Total *total = last_total;
+
+	if (likely(total != NULL && total->key.home == home && total->key.system == system &&
+			   total->key.extension == outline_extension() && total->natts >= natts))
+		return total;
+	return find_total(home, system, natts);
 }
 
 static void
@@ -230,7 +261,10 @@ counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz 
 void
 counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
 {
-	count(pending_counts(home, system, attnum), kind, at);
+	if (likely(nsingles < SINGLES && GetCurrentTransactionNestLevel() == 1))
+		singles[nsingles++] = (Single){total_of(home, system, attnum), attnum, kind, at};
+	else
+		count(pending_counts(home, system, attnum), kind, at);
 }
 
 /* Hands over the counts of a Total, and sets those that were handed over to zero. */
@@ -258,8 +292,8 @@ hand_over_total(Total *total, bool wait, bool *sent)
 		memset(&total->counts[i], 0, sizeof(Counts));
 		*sent = true;
 	}
-	/* a session may use very many tables; but deltas need the room */
-	if (dlist_is_empty(&deltas) && total->natts > 0)
+	/* a session may use very many tables; but what waits for the commit needs the room */
+	if (dlist_is_empty(&deltas) && nsingles == 0 && total->natts > 0)
 	{
 		pfree(total->counts);
 		pfree(total->stamps);
@@ -321,12 +355,19 @@ counts_give_up(void)
 	return lost;
 }
 
-/* Adds the deltas to the totals, which have the room.  Raises no error. */
+/* Adds what waited for the commit to the totals, which have the room.  Raises no error. */
 static void
-settle_deltas(void)
+settle(void)
 {
 	dlist_iter iter;
 
+	for (int i = 0; i < nsingles; i++)
+	{
+		const Single *single = &singles[i];
+
+		count(&single->total->counts[single->attnum - 1], single->kind, single->at);
+		mark_dirty(single->total);
+	}
 	dlist_foreach(iter, &deltas)
 	{
 		Delta *delta = dlist_container(Delta, node, iter.cur);
@@ -343,7 +384,8 @@ void
 counts_end_transaction(bool aborted)
 {
 	if (!aborted)
-		settle_deltas();
+		settle();
+	nsingles = 0;
 	/* the transaction frees their memory */
 	dlist_init(&deltas);
 }

@@ -77,11 +77,30 @@ bool
 activity_system(const Outline *outline, Moment *moment, int *system)
 {
 	const Writer *writer = moment == NULL ? NULL : moment_known_writer(moment);
-	WriterKey key = moment == NULL ? writer_key() : moment->key;
+	/* of the last writer and outline, which mostly are the same */
+	static uint64 last_writer = 0;
+	static uint64 last_outline = 0;
+	static int last = 0;
 
-	if (writer == NULL && !writer_try(&key, &writer))
-		return false;
-	*system = writer == NULL ? 0 : counts_system(writer_system(writer, outline->source));
+	if (writer == NULL)
+	{
+		WriterKey key = moment == NULL ? writer_key() : moment->key;
+
+		if (!writer_try(&key, &writer))
+			return false;
+	}
+	if (writer == NULL)
+	{
+		*system = 0;
+		return true;
+	}
+	if (writer->serial != last_writer || outline->loaded != last_outline)
+	{
+		last = counts_system(writer_system(writer, outline->source));
+		last_writer = writer->serial;
+		last_outline = outline->loaded;
+	}
+	*system = last;
 	return true;
 }
 

@@ -193,6 +193,18 @@ activity_value(const RelationMap *map, const char *system, const MappedColumn *c
 						outline->home_attnum[col->attnum - 1]);
 }
 
+/* The next column that may have been written; `all`: others than an UPDATE names, too. */
+static inline int
+next_column(const CompatPerms *perms, bool all, int attnum)
+{
+	int member;
+
+	if (all)
+		return attnum + 1;
+	member = bms_next_member(perms->updated, attnum - FirstLowInvalidHeapAttributeNumber);
+	return member < 0 ? MaxAttrNumber : member + FirstLowInvalidHeapAttributeNumber;
+}
+
 /*
  * Counts the columns of a relation that a statement names, and the key where rows come
  * or go.  only: the statement writes no other relation.
@@ -205,13 +217,16 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 	bool inserts = (perms->required & ACL_INSERT) != 0;
 	bool updates = (perms->required & ACL_UPDATE) != 0;
 	bool deletes = (perms->required & ACL_DELETE) != 0;
+	bool all = inserts || deletes;
+	TimestampTz now = GetCurrentStatementStartTimestamp();
 
 	outline = outline_of(perms->relid);
 	if (outline == NULL)
 		return;
 	if (written == NULL && !only)
 		written = remember_statement(statement, outline->home);
-	for (AttrNumber attnum = 1; attnum <= outline->natts; attnum++)
+	for (int attnum = next_column(perms, all, 0); attnum <= outline->natts;
+		 attnum = next_column(perms, all, attnum))
 	{
 		int member = attnum - FirstLowInvalidHeapAttributeNumber;
 		AttrNumber home = outline->home_attnum[attnum - 1];
@@ -219,9 +234,14 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 		if (home == 0 || (written != NULL && bms_is_member(home, written->attnums)))
 			continue;
 		if ((inserts && bms_is_member(member, perms->inserted)) ||
-			(updates && bms_is_member(member, perms->updated)) ||
-			((inserts || deletes) && outline->key[attnum - 1]))
-			writes_count_column(written, outline->home, system, home);
+			(updates && (!all || bms_is_member(member, perms->updated))) ||
+			(all && outline->key[attnum - 1]))
+		{
+			if (likely(written == NULL))
+				counts_at_commit(outline->home, system, home, COUNT_WRITES, now);
+			else
+				writes_count_column(written, outline->home, system, home);
+		}
 	}
 }
 

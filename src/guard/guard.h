@@ -247,13 +247,15 @@ typedef struct Writes
 	bool inserts;
 	bool updates;
 	bool deletes;
-	bool routes;			  /* an UPDATE may move rows to other partitions */
-	bool moves;				  /* a trigger may do so, whatever columns the UPDATE names */
-	bool meets;				  /* new rows may meet stored ones, in a worker */
-	bool many;				  /* new rows are expected to be many */
-	bool filters;			  /* AFTER can fire for some rows alone (lift_filter.c) */
-	bool derives;			  /* unnamed columns may get other values than their defaults */
-	bool changes;			  /* a trigger may change columns that an UPDATE does not name */
+	bool routes;  /* an UPDATE may move rows to other partitions */
+	bool moves;	  /* a trigger may do so, whatever columns the UPDATE names */
+	bool meets;	  /* new rows may meet stored ones, in a worker */
+	bool many;	  /* new rows are expected to be many */
+	bool filters; /* AFTER can fire for some rows alone (lift_filter.c) */
+	bool derives; /* unnamed columns may get other values than their defaults */
+	bool changes; /* a trigger may change columns that an UPDATE does not name */
+	/* all columns that the statement's only node inserts into the relation itself; NULL: not told */
+	const Bitmapset *inserted;
 	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
 	List *set_columns;		  /* attribute numbers of columns that get one of these values */
 	List *set_values;		  /* TargetEntry, in that order; more may follow */
@@ -307,6 +309,10 @@ extern void lift_copy_fires(const TriggerData *td);
 /* lift_filter.c */
 extern void lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *moment,
 						const Writer *writer, const Need *need);
+
+/* lift_changed.c */
+extern bool lift_filter_changed(EState *estate, ResultRelInfo *rri, RelationMap *map,
+								const Writer *writer, const Bitmapset *named);
 
 /* lift_blank.c */
 extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const ResultRelInfo *rri);

@@ -125,6 +125,22 @@ writes_of(ModifyTableState *node)
 	return writes;
 }
 
+/*
+ * The columns that the statement inserts, if this node is the only one that inserts
+ * anything and the rows are not routed; else NULL.
+ */
+static const Bitmapset *
+inserted_by(ModifyTableState *node, ResultRelInfo *rri)
+{
+	const ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	const PlannedStmt *statement = node->ps.state->es_plannedstmt;
+
+	if (node->operation != CMD_INSERT || plan->rootRelation > 0 || rri != node->resultRelInfo ||
+		statement->planTree != (const Plan *) plan || statement->subplans != NIL)
+		return NULL;
+	return ExecGetInsertedCols(rri, node->ps.state);
+}
+
 static bool
 is_foreign(Relation rel)
 {
@@ -140,7 +156,11 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 	Need need;
 	bool filters;
 
-	writes.derives |= writes.inserts && trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
+	if (writes.inserts)
+	{
+		writes.derives = writes.derives || trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
+		writes.inserted = inserted_by(node, rri);
+	}
 	if (writes.updates)
 	{
 		writes.updated = ExecGetUpdatedCols(rri, node->ps.state);
@@ -151,6 +171,13 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 	}
 	writes.filters = !judge_in_before && moment->state != NULL;
 	need = lift_need(map, moment, writer, &writes, judge_in_before);
+	if (need.judge && !need.amend && !judge_in_before && node->operation == CMD_UPDATE &&
+		lift_filter_changed(node->ps.state, rri, map, writer, writes.updated))
+	{
+		trigger_list_disable(desc, desc->triggers, desc->numtriggers,
+							 (Need){.judge = true, .remembers = true});
+		return;
+	}
 	filters = (need.remembers || need.awaits) && !need.judge && !need.amend && !judge_in_before;
 	need.judge |= need.remembers || need.awaits;
 	need.amend |= need.remembers && judge_in_before;

@@ -5,6 +5,13 @@
  * Only a column that a statement names can be in conflict.  If the writer may write
  * all named columns, nothing needs to be judged; and a write that can only be rejected
  * or recorded needs no BEFORE.
+ *
+ * Applications repeat their statements.  So the map of a relation keeps, for one writer,
+ * which columns were inserted last, and which updated, by a statement that needed no
+ * trigger (FreeWrite).  That depends on the map, which is another one when anything in it,
+ * of the relation or of its triggers has changed; on the writer; on the enforcement,
+ * because in a dry run nothing waits or is pinned; and on the named columns.  What else
+ * it may depend on is not remembered: see can_be_free().
  */
 #include "postgres.h"
 
@@ -77,10 +84,56 @@ mentions_key(const RelationMap *map, const Insertion *insertion)
 }
 
 /*
- * Adds what values that wait for rows need.  If none of the guard's triggers sees the
- * rows, the end of the statement looks at what waits (land.c).
+ * What was found out of statements like this one, if that depends on nothing but what
+ * FreeWrite has; else NULL.
  */
+static FreeWrite *
+can_be_free(RelationMap *map, const Writes *writes)
+{
+	/* where something waits, the number of rows decides who looks */
+	if (map == NULL || map->waits || writes->deletes)
+		return NULL;
+	if (writes->inserts)
+		return writes->inserted == NULL || writes->updates || writes->derives ? NULL
+																			  : &map->free_insert;
+	/* the values decide about blanks */
+	return writes->updated == NULL || map->blanks != NULL ? NULL : &map->free_update;
+}
+
+static inline const Bitmapset *
+named(const Writes *writes)
+{
+	return writes->inserts ? writes->inserted : writes->updated;
+}
+
+/* Is it known that such a statement needs no trigger? */
+static inline bool
+is_free(const FreeWrite *write, const Moment *moment, const Writer *writer, const Writes *writes)
+{
+	return write != NULL && write->serial == writer->serial &&
+		   write->enforcement == moment->enforcement && bms_equal(write->columns, named(writes));
+}
+
 static void
+remember_free(FreeWrite *write, MemoryContext cxt, const Moment *moment, const Writer *writer,
+			  const Writes *writes, bool makes_rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+
+	write->serial = 0;
+	bms_free(write->columns);
+	write->columns = bms_copy(named(writes));
+	MemoryContextSwitchTo(old);
+	write->enforcement = moment->enforcement;
+	write->makes_rows = makes_rows;
+	write->serial = writer->serial;
+}
+
+/*
+ * Adds what values that wait for rows need.  Returns true if the statement may make rows
+ * and none of the guard's triggers sees them all: its end looks at what waits (land.c).
+ */
+static bool
 need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const Writer *writer,
 				 const Writes *writes, const Insertion *insertion, bool judge_in_before)
 {
@@ -89,21 +142,46 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 		rekeys || (writes->inserts && (writes->derives || mentions_key(map, insertion)));
 
 	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
-		return;
+		return false;
 	need->amend |= writes->meets;
 	need->remembers = writes->deletes && map_remembers(unconstify(RelationMap *, map), writer);
 	if (!makes_rows || !map->key_is_whole)
-		return;
+		return false;
 	/* new rows have the defaults of that level */
 	need->level = writes->inserts ? insertion->sources[0].level : -1;
 	need->awaits = map->waits && writes->filters;
-	if (map->waits && !writes->filters && !writes->many)
+	if (!map->waits || writes->filters || writes->many)
 	{
-		need->judge = true;
-		need->amend |= judge_in_before;
-	}
-	else
 		land_expect(map, moment, writer, statement_key(), need->level, rekeys, !need->awaits);
+		return true;
+	}
+	need->judge = true;
+	need->amend |= judge_in_before;
+	return false;
+}
+
+/* Adds what the writes of one column need, of the writer of map_foreign(). */
+static void
+consider_column(Need *need, Circumstances *circumstances, const RelationMap *map,
+				const MappedColumn *col, const Writes *writes, const Insertion *insertion,
+				bool judge_in_before)
+{
+	int member = col->attnum - FirstLowInvalidHeapAttributeNumber;
+
+	if (writes->updates && col->on_blank != ON_BLANK_ALLOW && lift_may_become_blank(writes, col))
+		consider_blank(need, circumstances, col, judge_in_before);
+	if (!col->foreign)
+		return;
+	if (writes->updates && (writes->updated == NULL || bms_is_member(member, writes->updated)))
+		consider(need, circumstances, col, OPERATION_UPDATE, judge_in_before);
+	if (writes->deletes && col->key)
+		consider(need, circumstances, col, OPERATION_DELETE, judge_in_before);
+	if (!writes->inserts)
+		return;
+	if (col->key || writes->derives || insertion_mentions(insertion, map, col))
+		consider(need, circumstances, col, OPERATION_INSERT, judge_in_before);
+	/* only BEFORE can find out which columns take their default, and AFTER needs that */
+	need->amend = need->amend || (need->judge && insertion_is_open(insertion, map, col));
 }
 
 /*
@@ -116,8 +194,9 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 {
 	Need need = {0};
 	bool blanks = writes->updates && map != NULL && map->blanks != NULL;
-	Circumstances circumstances;
+	FreeWrite *write = can_be_free(map, writes);
 	Insertion insertion;
+	bool makes_rows;
 
 	if (moment->enforcement == ENFORCEMENT_OFF || !map->mapped)
 		return need;
@@ -128,6 +207,13 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 		need.amend = need.judge = true;
 		return need;
 	}
+	if (likely(is_free(write, moment, writer, writes)))
+	{
+		if (write->makes_rows)
+			land_expect(map, moment, writer, statement_key(), writes->inserts ? 0 : -1,
+						!writes->inserts, true);
+		return need;
+	}
 	if (writes->inserts)
 	{
 		if (writes->copy != NULL)
@@ -135,35 +221,21 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 		else
 			insertion_find(&insertion, map, NULL, false);
 	}
-	need_for_waiting(&need, map, moment, writer, writes, &insertion, judge_in_before);
+	makes_rows = need_for_waiting(&need, map, moment, writer, writes, &insertion, judge_in_before);
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
 	if (map->pinned != NULL)
 		lift_consider_pins(&need, map, writes, map_holds_pins(map, moment->enforcement, writer),
 						   judge_in_before);
-	if (map_foreign(map, writer) == NULL && !blanks)
-		return need;
-	circumstances = statement_circumstances(moment, writer);
-	for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
+	if (map_foreign(map, writer) != NULL || blanks)
 	{
-		const MappedColumn *col = &map->cols[i];
+		Circumstances circumstances = statement_circumstances(moment, writer);
 
-		if (blanks && col->on_blank != ON_BLANK_ALLOW && lift_may_become_blank(writes, col))
-			consider_blank(&need, &circumstances, col, judge_in_before);
-		if (!col->foreign)
-			continue;
-		if (writes->updates &&
-			(writes->updated == NULL ||
-			 bms_is_member(col->attnum - FirstLowInvalidHeapAttributeNumber, writes->updated)))
-			consider(&need, &circumstances, col, OPERATION_UPDATE, judge_in_before);
-		if (writes->deletes && col->key)
-			consider(&need, &circumstances, col, OPERATION_DELETE, judge_in_before);
-		if (!writes->inserts)
-			continue;
-		if (col->key || writes->derives || insertion_mentions(&insertion, map, col))
-			consider(&need, &circumstances, col, OPERATION_INSERT, judge_in_before);
-		/* only BEFORE can find out which columns take their default, and AFTER needs that */
-		need.amend = need.amend || (need.judge && insertion_is_open(&insertion, map, col));
+		for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
+			consider_column(&need, &circumstances, map, &map->cols[i], writes, &insertion,
+							judge_in_before);
 	}
+	if (write != NULL && !need.judge && !need.amend)
+		remember_free(write, map->cxt, moment, writer, writes, makes_rows);
 	return need;
 }

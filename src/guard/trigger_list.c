@@ -63,10 +63,16 @@ guard_function(const char *name)
 }
 
 /* A trigger is known by its function: any role may give a trigger any name. */
+static inline bool
+is_guards(const Trigger *trigger)
+{
+	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
+}
+
 bool
 trigger_list_is_guards(const Trigger *trigger)
 {
-	return trigger->tgfoid == trigger_list_amend || trigger->tgfoid == trigger_list_judge;
+	return is_guards(trigger);
 }
 
 /*
@@ -100,7 +106,7 @@ contains_guard(const TriggerDesc *desc)
 		return false;
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
-		if (trigger_list_is_guards(&desc->triggers[i]))
+		if (is_guards(&desc->triggers[i]))
 			return true;
 	}
 	return false;
@@ -141,8 +147,7 @@ trigger_list_others_before(const TriggerDesc *desc, int event)
 {
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
-			!trigger_list_is_guards(&desc->triggers[i]) &&
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED && !is_guards(&desc->triggers[i]) &&
 			TRIGGER_TYPE_MATCHES(desc->triggers[i].tgtype, TRIGGER_TYPE_ROW, TRIGGER_TYPE_BEFORE,
 								 event))
 			return true;
@@ -193,15 +198,26 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 static void
 compute_flags(TriggerDesc *desc)
 {
-	desc->trig_insert_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
-	desc->trig_insert_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_INSERT);
-	desc->trig_update_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_UPDATE);
-	desc->trig_update_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_UPDATE);
-	desc->trig_delete_before_row &=
-		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_DELETE);
-	desc->trig_delete_after_row &= trigger_list_fires(desc, TRIGGER_TYPE_AFTER, TRIGGER_TYPE_DELETE);
+	int before = 0; /* events for which a trigger fires BEFORE ROW */
+	int after = 0;
+
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		int type = desc->triggers[i].tgtype;
+
+		if (desc->triggers[i].tgenabled == TRIGGER_DISABLED || !TRIGGER_FOR_ROW(type))
+			continue;
+		if (TRIGGER_FOR_BEFORE(type))
+			before |= type;
+		else if (TRIGGER_FOR_AFTER(type))
+			after |= type;
+	}
+	desc->trig_insert_before_row = desc->trig_insert_before_row && TRIGGER_FOR_INSERT(before);
+	desc->trig_insert_after_row = desc->trig_insert_after_row && TRIGGER_FOR_INSERT(after);
+	desc->trig_update_before_row = desc->trig_update_before_row && TRIGGER_FOR_UPDATE(before);
+	desc->trig_update_after_row = desc->trig_update_after_row && TRIGGER_FOR_UPDATE(after);
+	desc->trig_delete_before_row = desc->trig_delete_before_row && TRIGGER_FOR_DELETE(before);
+	desc->trig_delete_after_row = desc->trig_delete_after_row && TRIGGER_FOR_DELETE(after);
 }
 
 /*
@@ -219,7 +235,7 @@ trigger_list_silence(TriggerDesc *desc)
 	for (int i = 0; i < desc->numtriggers; i++)
 	{
 		desc->triggers[i].tgdeferrable = desc->triggers[i].tginitdeferred = false;
-		if (guarded && trigger_list_is_guards(&desc->triggers[i]))
+		if (guarded && is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
 	compute_flags(desc);
@@ -243,12 +259,13 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 {
 	MemoryContext cxt = GetMemoryChunkContext(triggers);
 	Lifted *lift = MemoryContextAlloc(cxt, offsetof(Lifted, enabled) + ntriggers);
-	bool any = need.remembers || need.awaits; /* trigger_list_filter() follows, and is undone, too */
+	/* trigger_list_filter() is undone, too */
+	bool any = need.remembers || need.awaits;
 
 	for (int i = 0; i < ntriggers; i++)
 	{
 		lift->enabled[i] = triggers[i].tgenabled;
-		if (trigger_list_is_guards(&triggers[i]) &&
+		if (is_guards(&triggers[i]) &&
 			!(triggers[i].tgfoid == trigger_list_amend ? need.amend : need.judge))
 		{
 			triggers[i].tgenabled = TRIGGER_DISABLED;

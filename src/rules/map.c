@@ -389,7 +389,16 @@ map_get(Relation rel)
 RelationMap *
 map_known(Oid relid)
 {
-	MapEntry *entry = maps == NULL ? NULL : hash_search(maps, &relid, HASH_FIND, NULL);
+	/* entries do not move in memory, and most look-ups are for the same one */
+	static MapEntry *last = NULL;
 
-	return entry != NULL && entry->map != NULL && entry->map->valid ? entry->map : NULL;
+	if (last == NULL || last->relid != relid)
+	{
+		MapEntry *entry = maps == NULL ? NULL : hash_search(maps, &relid, HASH_FIND, NULL);
+
+		if (entry == NULL)
+			return NULL;
+		last = entry;
+	}
+	return last->map != NULL && last->map->valid ? last->map : NULL;
 }

@@ -154,23 +154,11 @@ follow_edits(Moment *m)
 	forget_maps(m->state);
 }
 
-static char *
-copy_text(MemoryContext cxt, const char *text)
-{
-	return text == NULL ? NULL : MemoryContextStrdup(cxt, text);
-}
-
-/* Copies the writer into the moment. */
+/* Copies the writer into the moment.  Its strings live as long as the session. */
 static void
 identify(Moment *m, const Writer *writer)
 {
 	m->writer = *writer;
-	if (m->state != NULL)
-	{
-		m->writer.system = copy_text(m->state->cxt, writer->system);
-		m->writer.carried = copy_text(m->state->cxt, writer->carried);
-		m->writer.origin = copy_text(m->state->cxt, writer->origin);
-	}
 	m->identified = true;
 }
 

@@ -32,6 +32,7 @@ static HTAB *outlines = NULL;		 /* of Outline */
 static long most_outlines = 1024;	 /* entries at which marked ones are removed */
 static Outline *last_outline = NULL; /* of the last outline_entry() */
 static uint64 generation = 0;		 /* changes with each invalidation */
+static uint64 loads = 0;			 /* number of outlines that were loaded */
 static Oid extension = InvalidOid;	 /* OID of the table activity; InvalidOid: no extension here */
 static bool extension_known = false; /* `extension` is right */
 
@@ -230,6 +231,10 @@ outline_of(Oid relid)
 {
 	Outline *outline;
 
+	/* most look-ups are for the same entry */
+	if (likely(last_outline != NULL && last_outline->relid == relid && last_outline->valid &&
+			   extension_known && OidIsValid(extension)))
+		return last_outline->mapped ? last_outline : NULL;
 	if (relid < FirstNormalObjectId || !find_extension())
 		return NULL;
 	sweep_outlines();
@@ -270,6 +275,7 @@ outline_of(Oid relid)
 			MemoryContextDelete(cxt);
 		loaded.ancestor = outline->ancestor;
 		loaded.valid = seen == generation;
+		loaded.loaded = ++loads;
 		*outline = loaded;
 	}
 	return outline->mapped ? outline : NULL;

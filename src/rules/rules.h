@@ -44,7 +44,7 @@ typedef enum Verdict
 
 /*
  * The writer: the system that a write comes from.  The strings live as long as the
- * session; those of a Moment live as long as its statement.
+ * session.
  */
 typedef struct Writer
 {
@@ -127,6 +127,18 @@ typedef struct MappedColumn
 } MappedColumn;
 
 /*
+ * What the guard has found out of a writer's statements that insert, or update, these
+ * columns of a relation: they need none of its triggers (guard/lift_need.c).
+ */
+typedef struct FreeWrite
+{
+	uint64 serial; /* of the writer; 0: nothing was found out */
+	Enforcement enforcement;
+	Bitmapset *columns; /* offset FirstLowInvalidHeapAttributeNumber */
+	bool makes_rows;	/* for which something may wait */
+} FreeWrite;
+
+/*
  * The map of one relation: its own mirrored columns and those of the
  * partitioned tables or inheritance parents above it, by this relation's
  * attribute numbers.
@@ -179,6 +191,8 @@ typedef struct RelationMap
 	Bitmapset *watched; /* columns of both, for UPDATE */
 	Bitmapset *history; /* columns that have a history, likewise */
 	Bitmapset *pinned;	/* columns of which a value may be pinned, likewise */
+	FreeWrite free_insert;
+	FreeWrite free_update;
 } RelationMap;
 
 /* One column of one row that a system writes which does not own it. */
@@ -236,6 +250,7 @@ typedef struct Outline
 	bool valid;
 	bool ancestor; /* another entry depends on it */
 	bool mapped;   /* the relation is on the map */
+	uint64 loaded; /* number of the load; no other outline has it */
 	MemoryContext cxt;
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
 	char *source;			 /* of that table; NULL: it is shared */

@@ -368,7 +368,8 @@ const Writer *
 writer_known(const WriterKey *key)
 {
 	if (likely(cached_valid && key->origin == cached_origin && key->role == cached_role &&
-			   strcmp(key->system, cached_setting) == 0))
+			   (key->system[0] == '\0' ? cached_setting[0] == '\0'
+									   : strcmp(key->system, cached_setting) == 0)))
 		return &cached_writer;
 	return NULL;
 }
