@@ -10,6 +10,7 @@
 #include "utils/jsonb.h"
 
 #include "../base/compat.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 
@@ -92,11 +93,32 @@ extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, 
  * Within this folder
  */
 
-/* record.c */
-extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
+/* What evidence of one statement, table and outcome has in common; see common.c. */
+typedef struct Common
+{
+	struct Common *next;
+	Verdict outcome;
+	Operation operation;
+	Oid role;
+	char *role_name; /* NULL: there is no such role any more */
+	char *system;
+	char *origin;
+	char *application;
+	Datum kind; /* and the following: hashes, where values are refused; see repeat.c */
+	Datum proposal_seed;
+	Datum old_seed;
+	Datum values[Natts_conflict]; /* but those of the row; recorded_at is of the first */
+	bool nulls[Natts_conflict];
+} Common;
+
+/* common.c */
 extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
 								Operation operation, const Writer *writer, const char *system,
 								const char *outcome);
+extern const Common *evidence_common(const Evidence *e);
+
+/* record.c */
+extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
 extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
 extern void evidence_release(const Inserter *kept, Inserter *inserter);
@@ -122,8 +144,8 @@ extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 
 /* repeat.c */
-extern TransactionId repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal,
-								   ConflictSet *fresh, bool *apart);
+extern TransactionId repeat_forget(Inserter *inserter, const Evidence *e, const Common *common,
+								   const Proposal *proposal, ConflictSet *fresh, bool *apart);
 
 /* messages.c */
 extern void evidence_report_kept(const Tally *tally);

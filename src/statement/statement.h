@@ -45,6 +45,7 @@ typedef struct Tally
 	bool blind;				  /* the guard did not know which columns it names */
 	struct HTAB *stand_ins;	  /* uint64: see tally_remember() */
 	Inserter *inserter;		  /* of its evidence; NULL: none yet */
+	struct Common *common;	  /* of the rows of its evidence; NULL: none yet */
 	Inserter *history;		  /* of the changes that it made; NULL: none yet */
 	uint64 rest;			  /* observed rows beyond ownership.observed_limit */
 	Operation rest_operation; /* of the latest of these rows */
