@@ -132,17 +132,18 @@ extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, Valu
 /* guard.c: what a trigger function remembers of one statement on one relation (fn_extra) */
 typedef struct GuardState
 {
-	MemoryContext cxt;	 /* lives as long as the statement */
-	bool second;		 /* the table also has the guard's own trigger: this one does nothing */
-	Moment *moment;		 /* NULL: each row change has its own */
-	bool applied;		 /* the row changes are no statement's: a worker applies them itself */
-	bool judge;			 /* BEFORE judges, AFTER does nothing */
-	bool empty;			 /* the table contained no row before the first */
-	RelationMap *map;	 /* as of map_serial */
-	uint64 map_serial;	 /* the moment's serial when the map was read */
-	int rows;			 /* calls of BEFORE; 1: in the first; stays at 3 */
-	bool amended_insert; /* BEFORE amended the last INSERT */
-	Insertion insertion; /* what brings new rows, see NewRow in statement.h */
+	MemoryContext cxt;	  /* lives as long as the statement */
+	bool second;		  /* the table also has the guard's own trigger: this one does nothing */
+	Moment *moment;		  /* NULL: each row change has its own */
+	bool applied;		  /* the row changes are no statement's: a worker applies them itself */
+	bool judge;			  /* BEFORE judges, AFTER does nothing */
+	const Trigger *after; /* AFTER in the statement's private list, if only lifting disables it */
+	bool empty;			  /* the table contained no row before the first */
+	RelationMap *map;	  /* as of map_serial */
+	uint64 map_serial;	  /* the moment's serial when the map was read */
+	int rows;			  /* calls of BEFORE; 1: in the first; stays at 3 */
+	bool amended_insert;  /* BEFORE amended the last INSERT */
+	Insertion insertion;  /* what brings new rows, see NewRow in statement.h */
 	/* the mirrored columns to compare in an UPDATE, and what they depend on */
 	int ncandidates;
 	MappedColumn **candidates;
@@ -256,6 +257,7 @@ typedef struct Need
 	bool amend;		/* BEFORE */
 	bool judge;		/* AFTER */
 	bool remembers; /* AFTER, for deleted rows that have values of other systems */
+	bool after;		/* AFTER, also where BEFORE is the last that changes a row */
 } Need;
 
 /* trigger_list.c */
@@ -269,6 +271,7 @@ extern bool trigger_list_others_fire_later(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 extern bool trigger_list_is_guards(const Trigger *trigger);
+extern const Trigger *trigger_list_find_judge(const TriggerDesc *desc);
 extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition);
 
@@ -298,7 +301,7 @@ extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const R
 extern bool lift_may_become_blank(const Writes *writes, const MappedColumn *col);
 
 /* lift.c */
-extern bool lift_arm(TriggerData *td);
+extern bool lift_arm(TriggerData *td, const Trigger **after);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
 					  const GuardState *state, bool applied);
 

@@ -259,7 +259,7 @@ is_still_lifted(CopyLift *copy, const CopiedRelation *lifted)
 {
 	Relation rel = try_relation_open(lifted->relid, AccessShareLock);
 	Known known = {copy->moment, rel, NULL, NULL};
-	Need need = {false, false, false};
+	Need need = {false, false, false, false};
 
 	if (rel == NULL)
 		return true;

@@ -122,6 +122,18 @@ trigger_list_is_guarded(Relation rel)
 	return contains_guard(rel->trigdesc);
 }
 
+/* The guard's AFTER trigger in a statement's private list; NULL: there is none. */
+const Trigger *
+trigger_list_find_judge(const TriggerDesc *desc)
+{
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgfoid == trigger_list_judge)
+			return &desc->triggers[i];
+	}
+	return NULL;
+}
+
 /* Does an enabled ROW trigger of the list fire at this time for this event? */
 bool
 trigger_list_fires(const TriggerDesc *desc, int timing, int event)

@@ -140,6 +140,7 @@ extern bool statement_relations_are_unchanged(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 extern uint64 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params);
+extern bool statement_may_be_steward_query(const RelationMap *map);
 extern bool statement_is_steward_query(const RelationMap *map);
 extern void statement_begin(struct QueryDesc *query, int eflags);
 extern StatementFrame statement_enter(struct QueryDesc *query);
