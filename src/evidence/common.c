@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -79,9 +80,49 @@ same_text(const char *a, const char *b)
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* What the evidence has in common with other evidence of its statement. */
-const Common *
-evidence_common(const Evidence *e)
+/* The columns of new evidence: names (char *) as name[].  Those of the first row are kept. */
+Datum
+evidence_common_names(Common *c, List *names)
+{
+	bool same = list_length(c->names) == list_length(names);
+	ListCell *a;
+	ListCell *b;
+
+	if (c->names == NIL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(c));
+
+		foreach(a, names)
+			c->names = lappend(c->names, pstrdup(lfirst(a)));
+		c->name_array = evidence_name_array(names);
+		MemoryContextSwitchTo(old);
+		return c->name_array;
+	}
+	forboth(a, c->names, b, names)
+		same = same && strcmp(lfirst(a), lfirst(b)) == 0;
+	return same ? c->name_array : evidence_name_array(names);
+}
+
+/* The output function of a column. */
+FmgrInfo *
+evidence_common_output(Common *c, AttrNumber attnum, Oid type)
+{
+	FmgrInfo *output = &c->outputs[attnum - 1];
+	Oid function;
+	bool varlena;
+
+	if (c->output_types[attnum - 1] != type)
+	{
+		getTypeOutputInfo(type, &function, &varlena);
+		fmgr_info_cxt(function, output, GetMemoryChunkContext(c));
+		c->output_types[attnum - 1] = type;
+	}
+	return output;
+}
+
+/* Finds, or makes, what the evidence has in common with other evidence of its statement. */
+void
+evidence_set_statement(Evidence *e)
 {
 	Tally *tally = tally_get(e->map);
 	MemoryContext old;
@@ -89,13 +130,16 @@ evidence_common(const Evidence *e)
 
 	for (c = tally->common; c != NULL; c = c->next)
 	{
-		if (c->outcome == e->outcome && c->operation == e->operation &&
-			c->role == e->writer->role && same_text(c->system, e->system) &&
+		if (c->outcome == e->outcome && c->operation == e->operation && c->role == e->writer->role &&
+			c->natts == e->desc->natts && same_text(c->system, e->system) &&
 			same_text(c->origin, e->writer->origin) && same_text(c->application, application()))
-			return c;
+			break;
 	}
+	e->common = c;
+	if (c != NULL)
+		return;
 	old = MemoryContextSwitchTo(tally->cxt);
-	c = palloc0(sizeof(Common));
+	e->common = c = palloc0(sizeof(Common));
 	c->outcome = e->outcome;
 	c->operation = e->operation;
 	c->role = e->writer->role;
@@ -103,6 +147,9 @@ evidence_common(const Evidence *e)
 	c->system = e->system == NULL ? NULL : pstrdup(e->system);
 	c->origin = e->writer->origin == NULL ? NULL : pstrdup(e->writer->origin);
 	c->application = application() == NULL ? NULL : pstrdup(application());
+	c->natts = e->desc->natts;
+	c->outputs = palloc0(c->natts * sizeof(FmgrInfo));
+	c->output_types = palloc0(c->natts * sizeof(Oid));
 	evidence_set_common(c->values, c->nulls, e->map->schema, e->map->table, e->operation, e->writer,
 						e->system, verdict_name(e->outcome));
 	if (evidence_is_refused(e->outcome))
@@ -110,5 +157,4 @@ evidence_common(const Evidence *e)
 	c->next = tally->common;
 	tally->common = c;
 	MemoryContextSwitchTo(old);
-	return c;
 }

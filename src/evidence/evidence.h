@@ -33,6 +33,7 @@ typedef struct Evidence
 	TupleTableSlot *proposed;	  /* the row as written; NULL for DELETE */
 	TupleTableSlot *final;		  /* the row as it will be stored; NULL: `stored` stays */
 	const Bitmapset *left_out;	  /* a discarded row: columns that other evidence contains */
+	struct Common *common;		  /* see common.c, which sets it; NULL: not set */
 } Evidence;
 
 /* Evidence of values that wait for a row; see waiting.c. */
@@ -109,13 +110,20 @@ typedef struct Common
 	Datum old_seed;
 	Datum values[Natts_conflict]; /* but those of the row; recorded_at is of the first */
 	bool nulls[Natts_conflict];
+	int natts;		   /* of the table's relation that the rows are of */
+	FmgrInfo *outputs; /* of its columns, by number - 1; fn_oid InvalidOid: not looked up */
+	Oid *output_types; /* the types that these are of */
+	List *names;	   /* char *: the columns of the first row */
+	Datum name_array;  /* the same */
 } Common;
 
 /* common.c */
 extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
 								Operation operation, const Writer *writer, const char *system,
 								const char *outcome);
-extern const Common *evidence_common(const Evidence *e);
+extern void evidence_set_statement(Evidence *e);
+extern Datum evidence_common_names(Common *c, List *names);
+extern FmgrInfo *evidence_common_output(Common *c, AttrNumber attnum, Oid type);
 
 /* record.c */
 extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
@@ -144,8 +152,8 @@ extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 
 /* repeat.c */
-extern TransactionId repeat_forget(Inserter *inserter, const Evidence *e, const Common *common,
-								   const Proposal *proposal, ConflictSet *fresh, bool *apart);
+extern TransactionId repeat_forget(Inserter *inserter, const Evidence *e, const Proposal *proposal,
+								   ConflictSet *fresh, bool *apart);
 
 /* messages.c */
 extern void evidence_report_kept(const Tally *tally);

@@ -111,7 +111,6 @@ evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n)
 /* Evidence that is to be inserted. */
 typedef struct Draft
 {
-	const Common *common;
 	ConflictSet fresh; /* the conflicts that are to be recorded */
 	bool whole;		   /* these are all of the evidence's conflicts */
 	bool apart;		   /* each in a row of evidence of its own */
@@ -162,7 +161,7 @@ find_fresh(Inserter *inserter, const Evidence *e, Draft *draft)
 			(void) LockAcquire(&draft->lock, ExclusiveLock, false, false);
 		fresh->items = palloc(fresh->n * sizeof(Conflict));
 		memcpy(fresh->items, e->conflicts->items, fresh->n * sizeof(Conflict));
-		pending = repeat_forget(inserter, e, draft->common, p, fresh, &draft->apart);
+		pending = repeat_forget(inserter, e, p, fresh, &draft->apart);
 		if (!TransactionIdIsValid(pending))
 			break;
 		if (draft->locked)
@@ -194,13 +193,13 @@ make_row(const Evidence *e, const Draft *draft, Datum *values, bool *nulls)
 												   : evidence_values(e, e->stored, limit, NULL);
 	evidence_check_readable(e->map, (Jsonb *[]){p->key, stored, proposed}, 3);
 
-	memcpy(values, draft->common->values, sizeof(draft->common->values));
-	memcpy(nulls, draft->common->nulls, sizeof(draft->common->nulls));
+	memcpy(values, e->common->values, sizeof(e->common->values));
+	memcpy(nulls, e->common->nulls, sizeof(e->common->nulls));
 	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
 	evidence_set_jsonb(values, nulls, Anum_conflict_stored, stored);
 	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
-	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
+	values[Anum_conflict_columns - 1] = evidence_common_names(e->common, evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
 
@@ -238,7 +237,7 @@ draft_evidence(Inserter *inserter, const Evidence *original, Draft *draft)
 	Evidence e = *original;
 	List *rows = NIL;
 
-	draft->common = evidence_common(&e);
+	evidence_set_statement(&e);
 	find_fresh(inserter, &e, draft);
 	for (int i = 0; i < draft->fresh.n; i++)
 	{

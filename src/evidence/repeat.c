@@ -181,7 +181,7 @@ next_set(Finder *f, ScanKey columns)
 
 /* Is it evidence of this row, writer and kind? */
 static bool
-is_alike(TupleTableSlot *slot, const Evidence *e, const Common *common, const Proposal *p)
+is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
 {
 	if (!same_jsonb(jsonb_of(slot, Anum_conflict_row_key), p->key) ||
 		!text_equals(slot, Anum_conflict_schema, e->map->schema) ||
@@ -189,9 +189,9 @@ is_alike(TupleTableSlot *slot, const Evidence *e, const Common *common, const Pr
 		!text_equals(slot, Anum_conflict_system, e->system) ||
 		!text_equals(slot, Anum_conflict_outcome, verdict_name(e->outcome)))
 		return false;
-	if (e->system == NULL &&
-		(!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
-		 (e->writer->origin == NULL && !text_equals(slot, Anum_conflict_role, common->role_name))))
+	if (e->system == NULL && (!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
+							  (e->writer->origin == NULL &&
+							   !text_equals(slot, Anum_conflict_role, e->common->role_name))))
 		return false;
 	if (is_discarded(e) && !text_equals(slot, Anum_conflict_operation, operation_name(e->operation)))
 		return false;
@@ -257,18 +257,17 @@ note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, Transact
 
 /* Finds the latest evidence for each of e's conflicts.  Returns the number of sets of columns. */
 static int
-find_latest(Inserter *inserter, const Evidence *e, const Common *common, const Proposal *p,
-			Latest *latest)
+find_latest(Inserter *inserter, const Evidence *e, const Proposal *p, Latest *latest)
 {
 	ScanKey columns;
-	Finder *f = begin_search(inserter, common, p, &columns);
+	Finder *f = begin_search(inserter, e->common, p, &columns);
 	int sets = 0;
 
 	if (f == NULL)
 		return 0;
 	while (finder_next(f))
 	{
-		if (!is_alike(f->slot, e, common, p))
+		if (!is_alike(f->slot, e, p))
 			continue; /* another row or writer with the same hash */
 		sets++;
 		note_latest(f->slot, e, p, f->dirty.xmin, latest);
@@ -306,13 +305,13 @@ group_is_fresh(const Evidence *e, const Latest *latest, const MappedColumn *col)
  * twice then.
  */
 TransactionId
-repeat_forget(Inserter *inserter, const Evidence *e, const Common *common, const Proposal *proposal,
-			  ConflictSet *fresh, bool *apart)
+repeat_forget(Inserter *inserter, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
+			  bool *apart)
 {
 	Latest *latest = palloc0(fresh->n * sizeof(Latest));
 	TransactionId pending = InvalidTransactionId;
 
-	*apart = find_latest(inserter, e, common, proposal, latest) >= MANY_SETS && !is_discarded(e);
+	*apart = find_latest(inserter, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
 	for (int i = 0; i < fresh->n; i++)
 	{
 		if (e->writer->worker && TransactionIdIsValid(latest[i].xid))
