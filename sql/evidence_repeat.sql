@@ -163,10 +163,10 @@ SELECT ownership.assign('item', '{id,price,title,note}', 'erp', policy => 'keep'
 -- looked_at(command): the entries of evidence that it reads
 CREATE FUNCTION looked_at(command text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-	before bigint := pg_stat_get_xact_tuples_returned('ownership.conflict_latest_idx'::regclass);
+	before bigint := pg_stat_get_xact_tuples_returned('ownership.conflict_row_idx'::regclass);
 BEGIN
 	EXECUTE command;
-	RETURN pg_stat_get_xact_tuples_returned('ownership.conflict_latest_idx'::regclass) - before;
+	RETURN pg_stat_get_xact_tuples_returned('ownership.conflict_row_idx'::regclass) - before;
 END $$;
 SET ROLE regress_crm;
 BEGIN;

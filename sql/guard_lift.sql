@@ -277,7 +277,7 @@ BEGIN;
 SELECT plan($$UPDATE product SET title = 'x'$$);						-- none
 SELECT plan($$UPDATE product SET price = price, title = 'x'$$);			-- nothing to amend
 SELECT plan($$UPDATE product SET stock = stock, title = 'x'$$);
-SELECT plan($$UPDATE product SET cost = cost, title = 'x'$$);			-- both
+SELECT plan($$UPDATE product SET cost = cost, title = 'x'$$);			-- nothing to judge
 SELECT plan($$INSERT INTO product (id, title) VALUES (4, 'x')$$);
 SELECT plan('INSERT INTO product (id, price) VALUES (5, NULL)');
 SELECT plan('DELETE FROM product WHERE id = 4');

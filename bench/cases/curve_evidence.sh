@@ -11,10 +11,10 @@ at() {
 		INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, outcome, columns, stored, proposed)
 		SELECT 'public', 't', '{\"id\": 1}', 'UPDATE', 'pim', 'kept', CASE i WHEN 0 THEN '{stock}'::name[] ELSE '{price}' END, '{}',
 			CASE i WHEN 0 THEN '{\"stock\": \"-1\"}'::jsonb ELSE jsonb_build_object('price', i::text) END FROM generate_series(0, $1) i;
-		SELECT pg_stat_reset_single_table_counters('ownership.conflict_latest_idx'::regclass)"
+		SELECT pg_stat_reset_single_table_counters('ownership.conflict_row_idx'::regclass)"
 }
 warm="UPDATE t SET price = -1, stock = -1, title = title || '.'"
 statement="DO 'BEGIN FOR i IN 1 .. $rows LOOP UPDATE t SET price = -i, stock = -1, title = title || ''.''; END LOOP; END'"
-after="SELECT pg_stat_force_next_flush(); SELECT 'entries', idx_tup_read::numeric / $rows FROM pg_stat_all_indexes WHERE indexrelid = 'ownership.conflict_latest_idx'::regclass"
+after="SELECT pg_stat_force_next_flush(); SELECT 'entries', idx_tup_read::numeric / $rows FROM pg_stat_all_indexes WHERE indexrelid = 'ownership.conflict_row_idx'::regclass"
 compare keep_ownership
 sql -c 'DROP TABLE t' -c 'TRUNCATE ownership.conflict'

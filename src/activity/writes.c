@@ -245,6 +245,30 @@ count_named(const void *statement, const Outline *outline, int system, const Com
 	}
 }
 
+/*
+ * Does neither of the guard's row triggers in the list, of which there is one, see all
+ * rows, nor its condition count them?
+ */
+static bool
+sees_nothing(const TriggerDesc *desc)
+{
+	bool lifted = false;
+
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+	{
+		const Trigger *trigger = &desc->triggers[i];
+		bool judge = strcmp(trigger->tgname, TRIGGER_JUDGE) == 0;
+
+		if (!judge && strcmp(trigger->tgname, TRIGGER_AMEND) != 0)
+			continue;
+		if (trigger->tgenabled != TRIGGER_DISABLED &&
+			(trigger->tgqual == NULL || strcmp(trigger->tgqual, TRIGGER_COUNTED) == 0))
+			return false;
+		lifted |= judge;
+	}
+	return lifted;
+}
+
 /* Is the guard lifted from one of these relations that belongs to the table on the map? */
 static bool
 was_lifted_among(List *relations, Oid home)
@@ -254,20 +278,13 @@ was_lifted_among(List *relations, Oid home)
 	foreach(lc, relations)
 	{
 		ResultRelInfo *rri = lfirst(lc);
-		TriggerDesc *desc = rri->ri_TrigDesc;
 		const Outline *outline;
 
-		for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
-		{
-			/* with a condition it fires for some rows alone */
-			if ((desc->triggers[i].tgenabled != TRIGGER_DISABLED &&
-				 desc->triggers[i].tgqual == NULL) ||
-				strcmp(desc->triggers[i].tgname, TRIGGER_JUDGE) != 0)
-				continue;
-			outline = outline_of(RelationGetRelid(rri->ri_RelationDesc));
-			if (outline != NULL && outline->home == home)
-				return true;
-		}
+		if (!sees_nothing(rri->ri_TrigDesc))
+			continue;
+		outline = outline_of(RelationGetRelid(rri->ri_RelationDesc));
+		if (outline != NULL && outline->home == home)
+			return true;
 	}
 	return false;
 }

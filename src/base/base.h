@@ -26,6 +26,9 @@
 #define TRIGGER_JUDGE "zzzz_ownership_judge"
 #define TRIGGER_TRUNCATE "zzzz_ownership_truncate"
 
+/* tgqual of AFTER in a private list, where its condition counts the rows for which it does not fire */
+#define TRIGGER_COUNTED "counted"
+
 /* What happens to the write of a non-owner.  UNSET: the field has no policy of its own. */
 typedef enum Policy
 {

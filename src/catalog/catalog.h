@@ -216,6 +216,22 @@ typedef struct SavedRole
 	int nestlevel; /* of settings */
 } SavedRole;
 
+#define FINDER_KEYS 3
+
+/* Looks for rows of one of the extension's tables; see finder.c. */
+typedef struct Finder
+{
+	struct Finder *next; /* of the same inserter */
+	const char *name;	 /* of the index */
+	MemoryContext cxt;	 /* contains all of it */
+	Relation index;
+	IndexScanDesc scan;
+	SnapshotData dirty;
+	int nkeys;
+	ScanKeyData keys[FINDER_KEYS];
+	TupleTableSlot *slot; /* the current row */
+} Finder;
+
 /* Inserts rows into one of the extension's tables; see insert.c. */
 typedef struct Inserter
 {
@@ -227,6 +243,7 @@ typedef struct Inserter
 	TupleTableSlot *slot;
 	Oid sequence;				 /* of the first column */
 	struct ExprState **defaults; /* of the columns that a DBA added; NULL: not prepared yet */
+	Finder *finders;			 /* that look for rows of the table */
 } Inserter;
 
 /* Rows of one table that the extension itself changes; see stored.c. */
@@ -369,6 +386,12 @@ extern void insert_set_text(Datum *values, bool *nulls, int attnum, const char *
 
 extern void insert_silence(Relation rel, TriggerDesc *triggers);
 
+/* finder.c */
+extern Finder *finder_get(Inserter *inserter, const char *index);
+extern void finder_begin(Finder *f);
+extern bool finder_next(Finder *f);
+extern void finder_end(Finder *f);
+
 /* stored.c */
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
@@ -502,6 +525,9 @@ enum
 	Anum_left_off_table,
 	Natts_left_off = Anum_left_off_table
 };
+
+/* finder.c */
+extern void finder_close(Inserter *inserter);
 
 /* scan.c */
 extern TimestampTz catalog_time(CatalogScan *scan, int attnum);

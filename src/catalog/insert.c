@@ -59,6 +59,7 @@ insert_close(Inserter *inserter)
 	ResourceOwner owner = CurrentResourceOwner;
 
 	CurrentResourceOwner = inserter->owner;
+	finder_close(inserter);
 	ExecCloseResultRelations(inserter->estate);
 	ExecResetTupleTable(inserter->estate->es_tupleTable, false);
 	ExecDropSingleTupleTableSlot(inserter->slot);

@@ -10,6 +10,7 @@
 #include "utils/jsonb.h"
 
 #include "../base/compat.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 
@@ -32,6 +33,7 @@ typedef struct Evidence
 	TupleTableSlot *proposed;	  /* the row as written; NULL for DELETE */
 	TupleTableSlot *final;		  /* the row as it will be stored; NULL: `stored` stays */
 	const Bitmapset *left_out;	  /* a discarded row: columns that other evidence contains */
+	struct Common *common;		  /* see common.c, which sets it; NULL: not set */
 } Evidence;
 
 /* Evidence of values that wait for a row; see waiting.c. */
@@ -99,11 +101,39 @@ extern bool evidence_still_waits(StoredTable *t, const Waiting *w, List *names, 
 /* For so many rows that a statement removes a signal tells of each; see map_wait_send(). */
 #define EVIDENCE_TOLD_ALONE 32
 
-/* record.c */
-extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
+/* What evidence of one statement, table and outcome has in common; see common.c. */
+typedef struct Common
+{
+	struct Common *next;
+	Verdict outcome;
+	Operation operation;
+	Oid role;
+	char *role_name; /* NULL: there is no such role any more */
+	char *system;
+	char *origin;
+	char *application;
+	Datum kind; /* and the following: hashes, where values are refused; see repeat.c */
+	Datum proposal_seed;
+	Datum old_seed;
+	Datum values[Natts_conflict]; /* but those of the row; recorded_at is of the first */
+	bool nulls[Natts_conflict];
+	int natts;		   /* of the table's relation that the rows are of */
+	FmgrInfo *outputs; /* of its columns, by number - 1; fn_oid InvalidOid: not looked up */
+	Oid *output_types; /* the types that these are of */
+	List *names;	   /* char *: the columns of the first row */
+	Datum name_array;  /* the same */
+} Common;
+
+/* common.c */
 extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
 								Operation operation, const Writer *writer, const char *system,
 								const char *outcome);
+extern void evidence_set_statement(Evidence *e);
+extern Datum evidence_common_names(Common *c, List *names);
+extern FmgrInfo *evidence_common_output(Common *c, AttrNumber attnum, Oid type);
+
+/* record.c */
+extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb);
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
 extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
 extern void evidence_release(const Inserter *kept, Inserter *inserter);
@@ -129,7 +159,7 @@ extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 
 /* repeat.c */
-extern TransactionId repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal,
+extern TransactionId repeat_forget(Inserter *inserter, const Evidence *e, const Proposal *proposal,
 								   ConflictSet *fresh, bool *apart);
 
 /* messages.c */

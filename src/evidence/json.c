@@ -49,11 +49,12 @@ push_length(JsonbParseState **state, int64 length)
 
 /*
  * Pushes one column of a row.  limit: of a value of more bytes only the length
- * is pushed; negative: no limit.  numbers: integers as JSON numbers (row keys).
+ * is pushed; negative: no limit.  numbers: integers as JSON numbers (row keys).  common
+ * (NULL: none) keeps output functions.
  */
 static void
-push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrNumber attnum,
-			int limit, bool numbers)
+push_column(JsonbParseState **state, Common *common, TupleDesc desc, TupleTableSlot *slot,
+			AttrNumber attnum, int limit, bool numbers)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
 	JsonbValue v;
@@ -90,9 +91,15 @@ push_column(JsonbParseState **state, TupleDesc desc, TupleTableSlot *slot, AttrN
 		pushJsonbValue(state, WJB_VALUE, &v);
 		return;
 	}
-	getTypeOutputInfo(att->atttypid, &output, &varlena);
 	v.type = jbvString;
-	v.val.string.val = OidOutputFunctionCall(output, value);
+	if (common != NULL)
+		v.val.string.val =
+			OutputFunctionCall(evidence_common_output(common, attnum, att->atttypid), value);
+	else
+	{
+		getTypeOutputInfo(att->atttypid, &output, &varlena);
+		v.val.string.val = OidOutputFunctionCall(output, value);
+	}
 	v.val.string.len = strlen(v.val.string.val);
 	if (limit >= 0 && v.val.string.len > limit)
 		push_length(state, v.val.string.len);
@@ -112,7 +119,7 @@ evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 		AttrNumber attnum = e->conflicts->items[i].col->attnum;
 
 		if (e->conflicts->items[i].verdict == e->outcome && !bms_is_member(attnum, but))
-			push_column(&state, e->desc, slot, attnum, limit, false);
+			push_column(&state, e->common, e->desc, slot, attnum, limit, false);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -130,7 +137,7 @@ evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bi
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped && att->attgenerated == '\0' && !bms_is_member(att->attnum, but))
-			push_column(&state, desc, slot, att->attnum, limit, false);
+			push_column(&state, e->common, desc, slot, att->attnum, limit, false);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
@@ -144,7 +151,7 @@ evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums)
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	while ((attnum = bms_next_member(attnums, attnum)) >= 0)
-		push_column(&state, desc, slot, attnum, -1, false);
+		push_column(&state, NULL, desc, slot, attnum, -1, false);
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
@@ -159,7 +166,7 @@ evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot
 	{
 		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		for (int i = 0; i < map->nkey_attrs; i++)
-			push_column(&state, desc, slot, map->key_attrs[i], -1, true);
+			push_column(&state, NULL, desc, slot, map->key_attrs[i], -1, true);
 	}
 	PG_FINALLY();
 	{
@@ -260,7 +267,7 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 		if (bms_is_member(map->key_attrs[i], unnamed))
 			*whole = false;
 		else if (!is_to_come(e, map->key_attrs[i]))
-			push_column(&state, e->desc, slot, map->key_attrs[i], -1, true);
+			push_column(&state, e->common, e->desc, slot, map->key_attrs[i], -1, true);
 	}
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

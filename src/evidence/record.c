@@ -45,30 +45,6 @@ evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *jsonb)
 		values[attnum - 1] = JsonbPGetDatum(jsonb);
 }
 
-/*
- * Sets all columns of new evidence but row_key, stored, proposed and columns.
- * outcome: its name.
- */
-void
-evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
-					Operation operation, const Writer *writer, const char *system,
-					const char *outcome)
-{
-	memset(nulls, true, Natts_conflict * sizeof(bool));
-	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	nulls[Anum_conflict_recorded_at - 1] = false;
-	insert_set_text(values, nulls, Anum_conflict_schema, schema);
-	insert_set_text(values, nulls, Anum_conflict_table, table);
-	insert_set_text(values, nulls, Anum_conflict_operation, operation_name(operation));
-	insert_set_text(values, nulls, Anum_conflict_system, system);
-	insert_set_text(values, nulls, Anum_conflict_role, GetUserNameFromId(writer->role, true));
-	insert_set_text(values, nulls, Anum_conflict_origin, writer->origin);
-	insert_set_text(values, nulls, Anum_conflict_application,
-					application_name != NULL && application_name[0] != '\0' ? application_name
-																			: NULL);
-	insert_set_text(values, nulls, Anum_conflict_outcome, outcome);
-}
-
 /* The most bytes that a string in a JSON value takes in COPY, in any client encoding. */
 static Size
 copied_length(const char *string, int len)
@@ -136,6 +112,7 @@ evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n)
 typedef struct Draft
 {
 	ConflictSet fresh; /* the conflicts that are to be recorded */
+	bool whole;		   /* these are all of the evidence's conflicts */
 	bool apart;		   /* each in a row of evidence of its own */
 	Proposal proposal;
 	bool locked; /* `lock` is taken, until the evidence is inserted */
@@ -144,7 +121,7 @@ typedef struct Draft
 
 /* Finds the conflicts that the latest evidence does not record, and what they propose. */
 static void
-find_fresh(Relation rel, const Evidence *e, Draft *draft)
+find_fresh(Inserter *inserter, const Evidence *e, Draft *draft)
 {
 	Proposal *p = &draft->proposal;
 	ConflictSet *fresh = &draft->fresh;
@@ -162,6 +139,7 @@ find_fresh(Relation rel, const Evidence *e, Draft *draft)
 	else if (e->proposed != NULL)
 		p->values = evidence_values(e, e->proposed, refused ? -1 : ownership_value_limit, NULL);
 	*fresh = *e->conflicts;
+	draft->whole = true;
 	if (!refused || p->key == NULL)
 		return;
 
@@ -183,25 +161,30 @@ find_fresh(Relation rel, const Evidence *e, Draft *draft)
 			(void) LockAcquire(&draft->lock, ExclusiveLock, false, false);
 		fresh->items = palloc(fresh->n * sizeof(Conflict));
 		memcpy(fresh->items, e->conflicts->items, fresh->n * sizeof(Conflict));
-		pending = repeat_forget(rel, e, p, fresh, &draft->apart);
+		pending = repeat_forget(inserter, e, p, fresh, &draft->apart);
 		if (!TransactionIdIsValid(pending))
-			return;
+			break;
 		if (draft->locked)
 			(void) LockRelease(&draft->lock, ExclusiveLock, false);
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
+	draft->whole = !draft->apart;
+	for (int i = 0; i < fresh->n && draft->whole; i++)
+		draft->whole = fresh->items[i].verdict == e->conflicts->items[i].verdict;
 }
 
 /* The row of evidence for e's conflicts. */
 static void
-make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
+make_row(const Evidence *e, const Draft *draft, Datum *values, bool *nulls)
 {
+	const Proposal *p = &draft->proposal;
 	bool refused = evidence_is_refused(e->outcome);
 	int limit = ownership_value_limit;
 	Jsonb *proposed = p->values;
 	Jsonb *stored = NULL;
 
-	if (refused && e->outcome != VERDICT_DISCARD && e->proposed != NULL)
+	/* else the proposal has further columns, which are recorded already */
+	if (!draft->whole && refused && e->outcome != VERDICT_DISCARD && e->proposed != NULL)
 		proposed = evidence_values(e, e->proposed, -1, NULL);
 	if (e->outcome == VERDICT_KEEP && e->final != NULL)
 		stored = evidence_values(e, e->final, limit, NULL);
@@ -210,12 +193,13 @@ make_row(const Evidence *e, const Proposal *p, Datum *values, bool *nulls)
 												   : evidence_values(e, e->stored, limit, NULL);
 	evidence_check_readable(e->map, (Jsonb *[]){p->key, stored, proposed}, 3);
 
-	evidence_set_common(values, nulls, e->map->schema, e->map->table, e->operation, e->writer,
-						e->system, verdict_name(e->outcome));
+	memcpy(values, e->common->values, sizeof(e->common->values));
+	memcpy(nulls, e->common->nulls, sizeof(e->common->nulls));
+	values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, p->key);
 	evidence_set_jsonb(values, nulls, Anum_conflict_stored, stored);
 	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
-	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
+	values[Anum_conflict_columns - 1] = evidence_common_names(e->common, evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
 
@@ -248,12 +232,13 @@ take_value(ConflictSet *set, int first)
 
 /* The rows of evidence (EvidenceRow) that are to be inserted. */
 static List *
-draft_evidence(Relation rel, const Evidence *original, Draft *draft)
+draft_evidence(Inserter *inserter, const Evidence *original, Draft *draft)
 {
 	Evidence e = *original;
 	List *rows = NIL;
 
-	find_fresh(rel, &e, draft);
+	evidence_set_statement(&e);
+	find_fresh(inserter, &e, draft);
 	for (int i = 0; i < draft->fresh.n; i++)
 	{
 		ConflictSet one;
@@ -265,7 +250,7 @@ draft_evidence(Relation rel, const Evidence *original, Draft *draft)
 			one = take_value(&draft->fresh, i);
 		row = palloc(sizeof(EvidenceRow));
 		e.conflicts = draft->apart ? &one : &draft->fresh;
-		make_row(&e, &draft->proposal, row->values, row->nulls);
+		make_row(&e, draft, row->values, row->nulls);
 		rows = lappend(rows, row);
 		if (!draft->apart)
 			break;
@@ -287,7 +272,7 @@ insert_evidence(Inserter *inserter, const Evidence *e)
 
 	PG_TRY();
 	{
-		rows = draft_evidence(inserter->rel, e, draft);
+		rows = draft_evidence(inserter, e, draft);
 	}
 	PG_FINALLY();
 	{
@@ -319,18 +304,18 @@ any_blank(const Evidence *e)
 
 /*
  * What inserts rows into a table of evidence: *kept, which is the same for all rows of
- * the statement, if its end will be seen, and no subtransaction ends before.  End with
- * evidence_release().
+ * the statement, if its end will be seen; another, if a subtransaction may end before.
+ * End with evidence_release().
  */
 Inserter *
 evidence_inserter(const Tally *tally, Inserter **kept, const char *table)
 {
 	MemoryContext old;
 
-	if (*kept != NULL)
-		return *kept;
 	if (tally->statement == NULL || tally->nested.level != GetCurrentTransactionNestLevel())
 		return insert_open(table);
+	if (*kept != NULL)
+		return *kept;
 	old = MemoryContextSwitchTo(tally->cxt);
 	*kept = insert_open(table);
 	MemoryContextSwitchTo(old);

@@ -4,7 +4,7 @@
  *
  * A row of evidence has only the columns whose refused values were new at that
  * time.  So the latest evidence for one column may be much older than that for
- * another.  However much evidence there is, conflict_latest_idx finds at once
+ * another.  However much evidence there is, conflict_row_idx finds at once
  * the latest evidence of one row, one writer and one set of columns.  All sets
  * are looked at, one after the other.  The first MANY_SETS are as the statements
  * wrote them; from then on, each column is recorded in a row of its own.  So
@@ -126,29 +126,57 @@ is_discarded(const Evidence *e)
 	return e->outcome == VERDICT_DISCARD;
 }
 
-/* A seed made of a text and another seed, as in the expressions of the indexes. */
-static Datum
-seed(const char *text, Datum before)
+/*
+ * Begins to look for evidence of this row, writer and kind.  *columns: the key of the
+ * index that is a hash of the columns; NULL: none is.  Returns NULL if the table of
+ * evidence has no such index: until ALTER EXTENSION UPDATE from 0.1.0 each refused value
+ * is recorded each time.
+ */
+static Finder *
+begin_search(Inserter *inserter, const Common *common, const Proposal *p, ScanKey *columns)
 {
-	return DirectFunctionCall2Coll(hashtextextended, DEFAULT_COLLATION_OID,
-								   CStringGetTextDatum(text), before);
+	Finder *f = finder_get(inserter, p->whole ? "conflict_row_idx" : "conflict_proposal_idx");
+	bool old = f == NULL && p->whole;
+	Datum seed = !p->whole ? common->proposal_seed : old ? common->old_seed : Int64GetDatum(0);
+	int n = 0;
+
+	*columns = NULL;
+	if (old && (f = finder_get(inserter, "conflict_latest_idx")) == NULL) /* that of 0.2.0 */
+		return NULL;
+	if (f == NULL)
+		return NULL;
+	ScanKeyInit(&f->keys[n++], 1, BTEqualStrategyNumber, F_INT8EQ,
+				DirectFunctionCall2(jsonb_hash_extended,
+									JsonbPGetDatum(p->whole ? p->key : p->values), seed));
+	if (p->whole && !old)
+		ScanKeyInit(&f->keys[n++], 2, BTEqualStrategyNumber, F_INT4EQ, common->kind);
+	if (p->whole)
+	{
+		*columns = &f->keys[n];
+		if (old)
+			ScanKeyInit(*columns, n + 1, BTLessEqualStrategyNumber, F_INT8LE,
+						Int64GetDatum(PG_INT64_MAX));
+		else
+			ScanKeyInit(*columns, n + 1, BTLessEqualStrategyNumber, F_INT4LE,
+						Int32GetDatum(PG_INT32_MAX));
+	}
+	finder_begin(f);
+	return f;
 }
 
-/* The hash that the indexes have for evidence of this row, writer and kind. */
-static Datum
-latest_hash(const Evidence *e, const Proposal *p)
+/* Goes on with the evidence before that of the current set of columns. */
+static void
+next_set(Finder *f, ScanKey columns)
 {
-	char *role = GetUserNameFromId(e->writer->role, true);
-	char *writer = e->system != NULL		   ? psprintf("s%s", e->system)
-				   : e->writer->origin != NULL ? psprintf("o%s", e->writer->origin)
-				   : role != NULL			   ? psprintf("r%s", role)
-											   : "";
-	Datum hash = seed(writer, seed(e->map->table, seed(e->map->schema, Int64GetDatum(0))));
+	int n = columns->sk_attno;
+	bool isnull;
+	Datum set = index_getattr(f->scan->xs_itup, n, f->scan->xs_itupdesc, &isnull);
 
-	if (p->whole)
-		hash = seed(is_discarded(e) ? operation_name(e->operation) : "", hash);
-	return DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(p->whole ? p->key : p->values),
-							   hash);
+	if (TupleDescAttr(f->scan->xs_itupdesc, n - 1)->atttypid == INT8OID)
+		ScanKeyInit(columns, n, BTLessStrategyNumber, F_INT8LT, set);
+	else
+		ScanKeyInit(columns, n, BTLessStrategyNumber, F_INT4LT, set);
+	finder_begin(f);
 }
 
 /* Is it evidence of this row, writer and kind? */
@@ -161,10 +189,9 @@ is_alike(TupleTableSlot *slot, const Evidence *e, const Proposal *p)
 		!text_equals(slot, Anum_conflict_system, e->system) ||
 		!text_equals(slot, Anum_conflict_outcome, verdict_name(e->outcome)))
 		return false;
-	if (e->system == NULL &&
-		(!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
-		 (e->writer->origin == NULL &&
-		  !text_equals(slot, Anum_conflict_role, GetUserNameFromId(e->writer->role, true)))))
+	if (e->system == NULL && (!text_equals(slot, Anum_conflict_origin, e->writer->origin) ||
+							  (e->writer->origin == NULL &&
+							   !text_equals(slot, Anum_conflict_role, e->common->role_name))))
 		return false;
 	if (is_discarded(e) && !text_equals(slot, Anum_conflict_operation, operation_name(e->operation)))
 		return false;
@@ -230,43 +257,25 @@ note_latest(TupleTableSlot *slot, const Evidence *e, const Proposal *p, Transact
 
 /* Finds the latest evidence for each of e's conflicts.  Returns the number of sets of columns. */
 static int
-find_latest(Relation rel, Oid indexid, const Evidence *e, const Proposal *p, Latest *latest)
+find_latest(Inserter *inserter, const Evidence *e, const Proposal *p, Latest *latest)
 {
-	Relation index = index_open(indexid, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan;
-	SnapshotData dirty;
-	ScanKeyData keys[2];
-	bool by_columns = p->whole && !is_discarded(e);
+	ScanKey columns;
+	Finder *f = begin_search(inserter, e->common, p, &columns);
 	int sets = 0;
-	bool found;
 
-	InitDirtySnapshot(dirty);
-	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, latest_hash(e, p));
-	ScanKeyInit(&keys[1], 2, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(PG_INT64_MAX));
-	scan = compat_index_beginscan(rel, index, &dirty, 2);
-	scan->xs_want_itup = true;
-	do
+	if (f == NULL)
+		return 0;
+	while (finder_next(f))
 	{
-		found = false;
-		index_rescan(scan, keys, 2, NULL, 0);
-		while (!found && index_getnext_slot(scan, BackwardScanDirection, slot))
-		{
-			bool isnull;
-
-			if (!is_alike(slot, e, p))
-				continue; /* another row or writer with the same hash */
-			found = true;
-			sets++;
-			note_latest(slot, e, p, dirty.xmin, latest);
-			ScanKeyInit(&keys[1], 2, BTLessStrategyNumber, F_INT8LT,
-						index_getattr(scan->xs_itup, 2, scan->xs_itupdesc, &isnull));
-		}
-		/* else only the latest counts, and the index is ordered by id */
-	} while (found && by_columns);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, AccessShareLock);
+		if (!is_alike(f->slot, e, p))
+			continue; /* another row or writer with the same hash */
+		sets++;
+		note_latest(f->slot, e, p, f->dirty.xmin, latest);
+		if (columns == NULL || is_discarded(e))
+			break; /* only the latest counts, and the index is ordered by id */
+		next_set(f, columns);
+	}
+	finder_end(f);
 	return sets;
 }
 
@@ -296,19 +305,13 @@ group_is_fresh(const Evidence *e, const Latest *latest, const MappedColumn *col)
  * twice then.
  */
 TransactionId
-repeat_forget(Relation rel, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
+repeat_forget(Inserter *inserter, const Evidence *e, const Proposal *proposal, ConflictSet *fresh,
 			  bool *apart)
 {
-	Oid index =
-		catalog_table(proposal->whole ? "conflict_latest_idx" : "conflict_proposal_idx", true);
 	Latest *latest = palloc0(fresh->n * sizeof(Latest));
 	TransactionId pending = InvalidTransactionId;
 
-	*apart = false;
-	/* until ALTER EXTENSION UPDATE from 0.1.0 each refused value is recorded each time */
-	if (!OidIsValid(index))
-		return InvalidTransactionId;
-	*apart = find_latest(rel, index, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
+	*apart = find_latest(inserter, e, proposal, latest) >= MANY_SETS && !is_discarded(e);
 	for (int i = 0; i < fresh->n; i++)
 	{
 		if (e->writer->worker && TransactionIdIsValid(latest[i].xid))

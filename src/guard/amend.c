@@ -23,13 +23,15 @@
  * are one: here, numerics differ if their images do.
  */
 static bool
-anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple after)
+anything_left(const RelationMap *map, Relation rel, const Bitmapset *named, HeapTuple before,
+			  HeapTuple after)
 {
 	TupleDesc desc = RelationGetDescr(rel);
 
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const MappedColumn *col;
 		ValueType type;
 		Datum a;
 		Datum b;
@@ -40,7 +42,8 @@ anything_left(Relation rel, const Bitmapset *named, HeapTuple before, HeapTuple 
 			(named != NULL &&
 			 !bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, named)))
 			continue;
-		type = value_type(att->atttypid);
+		col = map_any_column(map, att->attnum);
+		type = col != NULL ? col->type : value_type(att->atttypid);
 		type.numeric = false;
 		a = heap_getattr(before, att->attnum, desc, &anull);
 		b = heap_getattr(after, att->attnum, desc, &bnull);
@@ -117,7 +120,7 @@ amend_update(GuardCall *call)
 	if (keeps)
 		outcome_record_kept(call, &set, td->tg_trigslot, td->tg_newslot, tuple);
 	if ((keeps || held.n > 0) &&
-		!anything_left(td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
+		!anything_left(call->map, td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
 	{
 		/* over SQL the statement still counts the row as updated */
 		if (call->applied)

@@ -81,7 +81,7 @@ is_guard_trigger(const TriggerData *td, TriggerEvent timing, bool row)
 	return (td->tg_event & TRIGGER_EVENT_TIMINGMASK) == timing &&
 		   (TRIGGER_FIRED_FOR_ROW(td->tg_event) != 0) == row &&
 		   (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event) != 0) == !row &&
-		   (trigger->tgqual == NULL || trigger->tgqual == trigger_list_condition) &&
+		   (trigger->tgqual == NULL || trigger_list_is_condition(trigger->tgqual)) &&
 		   trigger->tgnattr == 0 && trigger->tgnargs == 0 && !OidIsValid(trigger->tgconstraint) &&
 		   trigger->tgoldtable == NULL && trigger->tgnewtable == NULL;
 }
@@ -132,7 +132,7 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 	{
 		state->moment = statement_moment();
 		if (before && state->moment != NULL && rel->rd_rel->relkind != RELKIND_FOREIGN_TABLE &&
-			!lift_arm(td))
+			!lift_arm(td, &state->after))
 			moment_judge_before(state->moment, RelationGetRelid(rel));
 		state->judge = rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE ||
 					   moment_judges_before(state->moment, RelationGetRelid(rel));
@@ -194,7 +194,6 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 	call->system = writer_system(call->writer, call->map->source);
 	if (is_being_restored(call))
 		return false;
-	call->judge = state->judge;
 	call->applied = state->applied && call->writer->worker;
 	call->circumstances = statement_circumstances(moment, call->writer);
 	call->circumstances.steward |= statement_is_steward_query(call->map);
@@ -202,6 +201,9 @@ begin_call(FunctionCallInfo fcinfo, const char *name, TriggerEvent timing, bool 
 		call->circumstances.cascade = false; /* BEFORE has judged the action */
 	else if (row && state->rows < 3 && ++state->rows == (call->applied ? 2 : 1))
 		lift_rest(td, call->map, moment, call->writer, state, call->applied);
+	/* an edit of the map while the statement runs enables AFTER again */
+	call->judge = state->judge || (state->after != NULL && TRIGGER_FIRED_BY_UPDATE(td->tg_event) &&
+								   state->after->tgenabled == TRIGGER_DISABLED);
 	return true;
 }
 

@@ -132,17 +132,18 @@ extern void land_fill_key(const RelationMap *map, Relation rel, Jsonb *key, Valu
 /* guard.c: what a trigger function remembers of one statement on one relation (fn_extra) */
 typedef struct GuardState
 {
-	MemoryContext cxt;	 /* lives as long as the statement */
-	bool second;		 /* the table also has the guard's own trigger: this one does nothing */
-	Moment *moment;		 /* NULL: each row change has its own */
-	bool applied;		 /* the row changes are no statement's: a worker applies them itself */
-	bool judge;			 /* BEFORE judges, AFTER does nothing */
-	bool empty;			 /* the table contained no row before the first */
-	RelationMap *map;	 /* as of map_serial */
-	uint64 map_serial;	 /* the moment's serial when the map was read */
-	int rows;			 /* calls of BEFORE; 1: in the first; stays at 3 */
-	bool amended_insert; /* BEFORE amended the last INSERT */
-	Insertion insertion; /* what brings new rows, see NewRow in statement.h */
+	MemoryContext cxt;	  /* lives as long as the statement */
+	bool second;		  /* the table also has the guard's own trigger: this one does nothing */
+	Moment *moment;		  /* NULL: each row change has its own */
+	bool applied;		  /* the row changes are no statement's: a worker applies them itself */
+	bool judge;			  /* BEFORE judges, AFTER does nothing */
+	const Trigger *after; /* AFTER in the statement's private list, if only lifting disables it */
+	bool empty;			  /* the table contained no row before the first */
+	RelationMap *map;	  /* as of map_serial */
+	uint64 map_serial;	  /* the moment's serial when the map was read */
+	int rows;			  /* calls of BEFORE; 1: in the first; stays at 3 */
+	bool amended_insert;  /* BEFORE amended the last INSERT */
+	Insertion insertion;  /* what brings new rows, see NewRow in statement.h */
 	/* the mirrored columns to compare in an UPDATE, and what they depend on */
 	int ncandidates;
 	MappedColumn **candidates;
@@ -271,12 +272,13 @@ typedef struct Need
 	bool judge;		/* AFTER */
 	bool remembers; /* AFTER, for deleted rows that have values of other systems */
 	bool awaits;	/* AFTER, for new rows for which something may wait */
-	int level;		/* of these rows, see land_expect() */
+	bool after;		/* AFTER, also where BEFORE is the last that changes a row */
+	int level;		/* of awaited rows, see land_expect() */
 } Need;
 
 /* trigger_list.c */
 extern Oid trigger_list_judge;
-extern char trigger_list_condition[];
+extern bool trigger_list_is_condition(const char *tgqual);
 extern bool trigger_list_has_guard(const TriggerDesc *desc);
 extern bool trigger_list_is_guarded(Relation rel);
 extern bool trigger_list_others_before(const TriggerDesc *desc, int event);
@@ -285,8 +287,9 @@ extern bool trigger_list_others_fire_later(TriggerData *td, int event);
 extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 extern bool trigger_list_is_guards(const Trigger *trigger);
+extern const Trigger *trigger_list_find_judge(const TriggerDesc *desc);
 extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
-extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition);
+extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition, bool counts);
 
 /* lift_need.c */
 extern Need lift_need(RelationMap *map, const Moment *moment, const Writer *writer,
@@ -319,7 +322,7 @@ extern void lift_find_set_values(Writes *writes, ModifyTableState *node, const R
 extern bool lift_may_become_blank(const Writes *writes, const MappedColumn *col);
 
 /* lift.c */
-extern bool lift_arm(TriggerData *td);
+extern bool lift_arm(TriggerData *td, const Trigger **after);
 extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
 					  const GuardState *state, bool applied);
 

@@ -10,7 +10,7 @@
  * are not removed, because PostgreSQL may execute AFTER events of other
  * statements through this list, by OID, and arrays beside it are indexed like
  * it.  BEFORE and AFTER are disabled separately: a write that can only be
- * rejected or recorded needs no BEFORE.
+ * rejected or recorded needs no BEFORE.  Where AFTER alone is disabled, BEFORE judges.
  *
  * The guard is lifted when the executor starts a statement, if map and writer
  * are in the caches; so it raises no error that a row would not have raised,
@@ -181,6 +181,11 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 	filters = (need.remembers || need.awaits) && !need.judge && !need.amend && !judge_in_before;
 	need.judge |= need.remembers || need.awaits;
 	need.amend |= need.remembers && judge_in_before;
+	/* what a steward writes is recorded after it is written */
+	if (need.amend && !need.after && node->operation == CMD_UPDATE && !writes.routes &&
+		!judge_in_before && !trigger_list_others_before(desc, TRIGGER_TYPE_UPDATE) &&
+		!statement_may_be_steward_query(map))
+		need.judge = false;
 	trigger_list_disable(desc, desc->triggers, desc->numtriggers, need);
 	if (filters)
 		lift_filter(node->ps.state, rri, map, moment, writer, &need);
@@ -299,14 +304,16 @@ judge_beside(TriggerData *td)
 
 /*
  * BEFORE is called for the first row of a relation: arms AFTER for this
- * statement.  Relations that were open when the statement began are armed
- * already.  Returns false where this is not possible: then AFTER may not fire for
- * all rows, and BEFORE must judge.
+ * statement, and tells where it is in the statement's list, unless a user disabled
+ * it.  Relations that were open when the statement began are armed already.  Returns
+ * false where this is not possible: then AFTER may not fire for all rows, and BEFORE
+ * must judge.
  */
 bool
-lift_arm(TriggerData *td)
+lift_arm(TriggerData *td, const Trigger **after)
 {
 	QueryDesc *query = statement_query();
+	const Trigger *own;
 
 	if (!trigger_list_is_guarded(td->tg_relation))
 		return false;
@@ -317,6 +324,9 @@ lift_arm(TriggerData *td)
 		if (rri == NULL)
 			return false;
 		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+		own = trigger_list_find_judge(td->tg_relation->trigdesc);
+		if (own != NULL && own->tgenabled != TRIGGER_DISABLED)
+			*after = trigger_list_find_judge(rri->ri_TrigDesc);
 	}
 	else if (statement_is_unseen())
 	{

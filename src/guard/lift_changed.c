@@ -131,6 +131,6 @@ lift_filter_changed(EState *estate, ResultRelInfo *rri, RelationMap *map, const 
 	watched->state.type = T_ExprState;
 	watched->state.flags = EEO_FLAG_IS_QUAL;
 	watched->state.evalfunc = has_change;
-	trigger_list_filter(rri, &watched->state);
+	trigger_list_filter(rri, &watched->state, true);
 	return true;
 }

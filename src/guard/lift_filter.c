@@ -108,5 +108,5 @@ lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *
 	filter->state.type = T_ExprState;
 	filter->state.flags = EEO_FLAG_IS_QUAL;
 	filter->state.evalfunc = fires;
-	trigger_list_filter(rri, &filter->state);
+	trigger_list_filter(rri, &filter->state, false);
 }

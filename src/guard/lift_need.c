@@ -3,8 +3,9 @@
  *		Which of the guard's triggers a statement needs on a relation.
  *
  * Only a column that a statement names can be in conflict.  If the writer may write
- * all named columns, nothing needs to be judged; and a write that can only be rejected
- * or recorded needs no BEFORE.
+ * all named columns, nothing needs to be judged; a write that can only be rejected
+ * or recorded needs no BEFORE; and an UPDATE out of which values can only be kept needs
+ * no AFTER, if no other trigger changes the row after BEFORE.
  *
  * Applications repeat their statements.  So the map of a relation keeps, for one writer,
  * which columns were inserted last, and which updated, by a statement that needed no
@@ -37,6 +38,7 @@ consider(Need *need, Circumstances *circumstances, const MappedColumn *col, Oper
 		if (verdict == VERDICT_ALLOW)
 			continue;
 		need->judge = true;
+		need->after |= verdict != VERDICT_KEEP;
 		/* only BEFORE can recognize a foreign-key action */
 		need->amend |= verdict == VERDICT_KEEP || verdict == VERDICT_DISCARD || judge_in_before ||
 					   circumstances->cascade;
@@ -56,6 +58,7 @@ consider_blank(Need *need, Circumstances *circumstances, const MappedColumn *col
 	if (verdict == VERDICT_ALLOW)
 		return;
 	need->judge = true;
+	need->after |= verdict != VERDICT_KEEP;
 	need->amend |= verdict == VERDICT_KEEP || judge_in_before || circumstances->cascade;
 }
 
@@ -65,7 +68,7 @@ consider_history(Need *need, const RelationMap *map, const Writes *writes, bool 
 {
 	if (!writes->changes && writes->updated != NULL && !bms_overlap(writes->updated, map->history))
 		return;
-	need->judge = true;
+	need->judge = need->after = true;
 	need->amend |= judge_in_before;
 }
 
@@ -144,6 +147,7 @@ need_for_waiting(Need *need, const RelationMap *map, const Moment *moment, const
 	if (!map_is_shared(map) || !OidIsValid(map->key_index) || moment->enforcement != ENFORCEMENT_ON)
 		return false;
 	need->amend |= writes->meets;
+	need->after |= makes_rows;
 	need->remembers = writes->deletes && map_remembers(unconstify(RelationMap *, map), writer);
 	if (!makes_rows || !map->key_is_whole)
 		return false;
@@ -204,7 +208,7 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 											 bms_overlap(writes->updated, map->partition_attrs))))
 	{
 		/* even if the writer owns all columns: this may differ in another partition */
-		need.amend = need.judge = true;
+		need.amend = need.judge = need.after = true;
 		return need;
 	}
 	if (likely(is_free(write, moment, writer, writes)))
@@ -224,6 +228,7 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 	makes_rows = need_for_waiting(&need, map, moment, writer, writes, &insertion, judge_in_before);
 	if (writes->updates && map->history != NULL)
 		consider_history(&need, map, writes, judge_in_before);
+	need.after |= map->pinned != NULL;
 	if (map->pinned != NULL)
 		lift_consider_pins(&need, map, writes, map_holds_pins(map, moment->enforcement, writer),
 						   judge_in_before);
@@ -231,7 +236,7 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 	{
 		Circumstances circumstances = statement_circumstances(moment, writer);
 
-		for (int i = 0; i < map->ncols && !(need.amend && need.judge); i++)
+		for (int i = 0; i < map->ncols && !(need.amend && need.judge && need.after); i++)
 			consider_column(&need, &circumstances, map, &map->cols[i], writes, &insertion,
 							judge_in_before);
 	}

@@ -58,7 +58,7 @@ void
 outcome_record_allowed(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
 					   TupleTableSlot *proposed, HeapTuple amended)
 {
-	TupleTableSlot *final = amended == NULL ? NULL : conflicts_slot(call->td->tg_relation, amended);
+	TupleTableSlot *final = NULL;
 
 	for (Verdict v = VERDICT_OBSERVE; v <= VERDICT_OVERRIDE; v++)
 	{
@@ -68,6 +68,8 @@ outcome_record_allowed(const GuardCall *call, const ConflictSet *set, TupleTable
 			{
 				Evidence e = evidence(call, set, v, stored, proposed);
 
+				if (final == NULL && amended != NULL)
+					final = conflicts_slot(call->td->tg_relation, amended);
 				e.final = final;
 				evidence_record(&e);
 				break;

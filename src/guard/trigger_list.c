@@ -45,7 +45,15 @@ Oid trigger_list_judge = InvalidOid;
  * condition.  PostgreSQL does not read this text, because the condition is there
  * already, as an expression that is ready to be evaluated.
  */
-char trigger_list_condition[] = "";
+static char condition_text[] = "";
+static char counted_text[] = TRIGGER_COUNTED; /* see there */
+
+/* Is it such a text? */
+bool
+trigger_list_is_condition(const char *tgqual)
+{
+	return tgqual == condition_text || tgqual == counted_text;
+}
 
 /* A function or a schema changed: the next caller looks the guard's functions up again. */
 void
@@ -126,6 +134,18 @@ trigger_list_is_guarded(Relation rel)
 {
 	find_functions(rel->trigdesc);
 	return contains_guard(rel->trigdesc);
+}
+
+/* The guard's AFTER trigger in a statement's private list; NULL: there is none. */
+const Trigger *
+trigger_list_find_judge(const TriggerDesc *desc)
+{
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		if (desc->triggers[i].tgfoid == trigger_list_judge)
+			return &desc->triggers[i];
+	}
+	return NULL;
 }
 
 /* Does an enabled ROW trigger of the list fire at this time for this event? */
@@ -294,10 +314,10 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 
 /*
  * Gives the guard's AFTER trigger a condition, which PostgreSQL evaluates before it
- * queues an event for a row.
+ * queues an event for a row.  counts: it counts the rows for which it is false.
  */
 void
-trigger_list_filter(ResultRelInfo *rri, ExprState *condition)
+trigger_list_filter(ResultRelInfo *rri, ExprState *condition, bool counts)
 {
 	TriggerDesc *desc = rri->ri_TrigDesc;
 
@@ -305,7 +325,7 @@ trigger_list_filter(ResultRelInfo *rri, ExprState *condition)
 	{
 		if (desc->triggers[i].tgfoid != trigger_list_judge || desc->triggers[i].tgqual != NULL)
 			continue;
-		desc->triggers[i].tgqual = trigger_list_condition;
+		desc->triggers[i].tgqual = counts ? counted_text : condition_text;
 		rri->ri_TrigWhenExprs[i] = condition;
 	}
 }
@@ -323,7 +343,7 @@ lift_undo(void)
 		for (int i = 0; i < lift->ntriggers; i++)
 		{
 			lift->triggers[i].tgenabled = lift->enabled[i];
-			if (lift->triggers[i].tgqual == trigger_list_condition)
+			if (trigger_list_is_condition(lift->triggers[i].tgqual))
 				lift->triggers[i].tgqual = NULL;
 		}
 		if (lift->desc != NULL)

@@ -238,20 +238,19 @@ CREATE TABLE ownership.conflict (
 	CONSTRAINT conflict_operation_check CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
 	CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'))
 );
-/* finds the evidence about a row, the latest first; by a hash, because the key itself can be too large for an index */
-CREATE INDEX conflict_row_key_idx ON ownership.conflict (jsonb_hash_extended(row_key, 0), id);
 /*
- * Find the latest evidence of what one writer was refused in a row, for one set
- * of columns, or for the whole row, however much evidence there is.  Where the
- * key does not identify the row, the second index finds it by what was proposed.
- * See src/evidence/repeat.c.
+ * Finds the evidence about a row: by a hash, because the key itself can be too large for
+ * an index.  In it, finds the latest evidence of what one writer was refused in the
+ * row, for one set of columns, or for the whole row, however much evidence there is.
+ * Where the key does not identify the row, the second index finds it by what was
+ * proposed.  See src/evidence/repeat.c.
  */
-CREATE INDEX conflict_latest_idx ON ownership.conflict
-	(jsonb_hash_extended(row_key, hashtextextended(CASE outcome WHEN 'discarded' THEN operation ELSE '' END,
-		hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
-		hashtextextended(table_name, hashtextextended(table_schema, 0))))),
-	(CASE outcome WHEN 'discarded' THEN 0 ELSE hash_array_extended(columns, 0) END), id)
-	WHERE outcome IN ('kept', 'discarded') AND row_key IS NOT NULL;
+CREATE INDEX conflict_row_idx ON ownership.conflict
+	(jsonb_hash_extended(row_key, 0),
+	(CASE WHEN outcome IN ('kept', 'discarded') THEN hashtext(table_schema || '.' || table_name || ' '
+		|| coalesce('s' || system, 'o' || origin, 'r' || role, '') || ' '
+		|| CASE outcome WHEN 'discarded' THEN operation ELSE '' END) ELSE 0 END),
+	(CASE outcome WHEN 'kept' THEN hash_array(columns) ELSE 0 END), id);
 CREATE INDEX conflict_proposal_idx ON ownership.conflict
 	(jsonb_hash_extended(proposed, hashtextextended(coalesce('s' || system, 'o' || origin, 'r' || role, ''),
 		hashtextextended(table_name, hashtextextended(table_schema, 0)))), id)

@@ -256,6 +256,13 @@ statement_steward_query(StewardQuery next)
 	return outer;
 }
 
+/* May the query that may write as a steward, and may not run yet, write its table? */
+bool
+statement_may_be_steward_query(const RelationMap *map)
+{
+	return OidIsValid(steward_query.home) && steward_query.home == map->home;
+}
+
 /*
  * Does the query that may write as a steward write its table now?  Queries that
  * rules add to it have the same parameters, but are not what the caller's SQL
@@ -264,9 +271,8 @@ statement_steward_query(StewardQuery next)
 bool
 statement_is_steward_query(const RelationMap *map)
 {
-	return OidIsValid(steward_query.home) && steward_query.home == map->home &&
-		   current.query != NULL && current.query->params == steward_query.params &&
-		   current.query->plannedstmt->canSetTag;
+	return statement_may_be_steward_query(map) && current.query != NULL &&
+		   current.query->params == steward_query.params && current.query->plannedstmt->canSetTag;
 }
 
 /* The table that the running COPY names; InvalidOid: it is not known. */

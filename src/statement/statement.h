@@ -45,6 +45,7 @@ typedef struct Tally
 	bool blind;				  /* the guard did not know which columns it names */
 	struct HTAB *stand_ins;	  /* uint64: see tally_remember() */
 	Inserter *inserter;		  /* of its evidence; NULL: none yet */
+	struct Common *common;	  /* of the rows of its evidence; NULL: none yet */
 	Inserter *history;		  /* of the changes that it made; NULL: none yet */
 	uint64 rest;			  /* observed rows beyond ownership.observed_limit */
 	Operation rest_operation; /* of the latest of these rows */
@@ -139,6 +140,7 @@ extern bool statement_relations_are_unchanged(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern struct CopyFromStateData *statement_copying(const RelationMap *map);
 extern uint64 statement_run_as_steward(Oid home, const char *sql, ParamListInfo params);
+extern bool statement_may_be_steward_query(const RelationMap *map);
 extern bool statement_is_steward_query(const RelationMap *map);
 extern void statement_begin(struct QueryDesc *query, int eflags);
 extern StatementFrame statement_enter(struct QueryDesc *query);

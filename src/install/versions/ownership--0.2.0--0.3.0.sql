@@ -47,6 +47,14 @@ ALTER TABLE ownership.mirrored_table ADD remember interval,
 	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
 COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember.';
 ALTER TABLE ownership.conflict ADD problem text;
+/* finds what conflict_row_key_idx and conflict_latest_idx found */
+CREATE INDEX conflict_row_idx ON ownership.conflict
+	(jsonb_hash_extended(row_key, 0),
+	(CASE WHEN outcome IN ('kept', 'discarded') THEN hashtext(table_schema || '.' || table_name || ' '
+		|| coalesce('s' || system, 'o' || origin, 'r' || role, '') || ' '
+		|| CASE outcome WHEN 'discarded' THEN operation ELSE '' END) ELSE 0 END),
+	(CASE outcome WHEN 'kept' THEN hash_array(columns) ELSE 0 END), id);
+DROP INDEX ownership.conflict_row_key_idx, ownership.conflict_latest_idx;
 ALTER TABLE ownership.conflict DROP CONSTRAINT conflict_outcome_check,
 	ADD CONSTRAINT conflict_outcome_check CHECK (outcome IN ('observed', 'filled', 'kept', 'discarded', 'rejected', 'overridden', 'parked', 'remembered'));
 /*

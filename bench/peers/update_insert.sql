@@ -1,0 +1,2 @@
+-- unguarded, and INSERT ... SELECT of the same evidence
+\set statement 'UPDATE t SET price = price + 1, title = title || \'.\'; INSERT INTO evidence (table_schema, table_name, row_key, operation, system, role, application_name, outcome, columns, stored, proposed) SELECT \'public\', \'t\', jsonb_build_object(\'id\', id), \'UPDATE\', \'pim\', current_user, current_setting(\'application_name\'), \'kept\', \'{price}\', jsonb_build_object(\'price\', (price - 1)::text), jsonb_build_object(\'price\', price::text) FROM t'
