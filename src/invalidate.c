@@ -19,6 +19,7 @@ static void
 relation_changed(Datum arg, Oid relid)
 {
 	lift_hide_forget(relid);
+	lift_apply_forget(relid);
 	if (map_forget(relid))
 		writer_forget();
 	outline_forget(relid);

@@ -185,8 +185,8 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 }
 
 /* Computes the list's flags for row triggers from the triggers that are enabled. */
-static void
-compute_flags(TriggerDesc *desc)
+void
+trigger_list_compute_flags(TriggerDesc *desc)
 {
 	desc->trig_insert_before_row &=
 		trigger_list_fires(desc, TRIGGER_TYPE_BEFORE, TRIGGER_TYPE_INSERT);
@@ -210,7 +210,7 @@ trigger_list_silence(TriggerDesc *desc)
 		if (trigger_list_is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
-	compute_flags(desc);
+	trigger_list_compute_flags(desc);
 }
 
 static void
@@ -255,7 +255,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 	if (desc != NULL)
 	{
 		lift->saved = *desc;
-		compute_flags(desc);
+		trigger_list_compute_flags(desc);
 	}
 	lift->gone.func = forget_lifted;
 	lift->gone.arg = lift;
