@@ -59,7 +59,7 @@ typedef struct CopyWrites
 	bool known;		  /* `system` is set */
 } CopyWrites;
 
-/* So many row changes of each kind the guard looks at, of a relation in a transaction. */
+/* So many row changes of each kind that write something are looked at, of a relation in a transaction. */
 #define APPLIED_LOOKED 16
 
 /* What a replication worker has applied to one relation in the running transaction. */
@@ -67,9 +67,9 @@ typedef struct AppliedRows
 {
 	Oid relid;	   /* hash key */
 	uint64 serial; /* of the transaction; another one: nothing else here is right */
-	int rows[OPERATION_DELETE + 1]; /* row changes that the guard saw, by Operation */
-	bool disturbed;				   /* statements were run meanwhile */
-	struct Clearance *clearance;   /* the guard's, see lift_apply.c; NULL: none */
+	int rows[OPERATION_DELETE + 1]; /* that wrote something, and were looked at, by Operation */
+	bool disturbed;					/* statements were run meanwhile */
+	struct Clearance *clearance;	/* the guard's, see lift_apply.c; NULL: none */
 	/* what the rows that were looked at wrote: columns of the table on the map */
 	Oid home;
 	int system; /* of counts_system() */

@@ -2,8 +2,8 @@
  * applied.c
  *		The row changes that a replication worker applies in one transaction, by relation.
  *
- * The guard looks at the first APPLIED_LOOKED changes of each kind: their columns that
- * were written are counted, once for each row.  Every further one counts as a write of
+ * The guard looks at the first changes of each kind until APPLIED_LOOKED have written
+ * something: their columns are counted, once for each row.  Every further one counts as a write of
  * the columns that those wrote, because each column of a row that is compared costs as
  * much as applying it.  A column that only later rows wrote is not counted.
  *
@@ -97,8 +97,7 @@ applied_settle(bool aborted)
 		{
 			int attnum = -1;
 
-			while (!aborted &&
-				   (attnum = bms_next_member(applied->columns[operation], attnum)) >= 0)
+			while (!aborted && (attnum = bms_next_member(applied->columns[operation], attnum)) >= 0)
 				counts_rows(applied->home, applied->system, attnum, applied->further[operation],
 							applied->level);
 			applied->further[operation] = 0;

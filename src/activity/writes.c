@@ -152,6 +152,7 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 	const void *statement = statement_key();
 	AppliedRows *applied = NULL;
 	Written *written = NULL;
+	bool any = false;
 	const Outline *outline;
 
 	if (!activity_traffic_counts() || (outline = outline_of(map->relid)) == NULL)
@@ -189,7 +190,10 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 		if (applied != NULL)
 			applied_wrote(applied, operation, outline->home, counts_system(system), home);
 		writes_count_column(written, outline->home, counts_system(system), home);
+		any = true;
 	}
+	if (applied != NULL && any)
+		applied->rows[operation]++;
 }
 
 /* A value that waited landed in a row: counts a write of its system. */

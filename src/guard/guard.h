@@ -78,6 +78,7 @@ extern void lift_copy_begins(Oid relid);
 extern void lift_copy_ends(CopyLift *copy);
 
 /* lift_apply.c */
+extern void lift_apply_show(void);
 extern void lift_apply_disturb(void);
 extern void lift_apply_settle(bool aborted);
 extern void lift_apply_forget(Oid relid);

@@ -49,12 +49,12 @@ typedef struct Thinned
 	dlist_node node;
 	Oid relid;
 	Relation rel;
-	bool is_new;		 /* made in this transaction: a reset of the cache leaves its entry alone */
-	TriggerDesc *whole;	 /* the list as it is */
-	TriggerDesc *thin;	 /* the one that the relation has instead */
+	bool is_new;		/* made in this transaction: a reset of the cache leaves its entry alone */
+	TriggerDesc *whole; /* the list as it is */
+	TriggerDesc *thin;	/* the one that the relation has instead */
 	AppliedRows *applied;
-	PgStat_TableStatus *counted; /* NULL: BEFORE fires for all */
-	int level;					 /* of transactions */
+	PgStat_TableStatus *counted;	   /* NULL: nothing counts */
+	int level;						   /* of transactions */
 	bool hidden[OPERATION_DELETE + 1]; /* BEFORE does not fire */
 	int64 from[OPERATION_DELETE + 1];  /* the rows that were counted before */
 } Thinned;
@@ -78,7 +78,7 @@ static dlist_head thinned = DLIST_STATIC_INIT(thinned);
 static int64
 rows_written(const PgStat_TableStatus *counted, int level, Operation operation)
 {
-	const PgStat_TableXactStatus *trans = counted->trans;
+	const PgStat_TableXactStatus *trans = counted == NULL ? NULL : counted->trans;
 
 	if (trans == NULL || trans->nest_level != level)
 		return 0;
@@ -108,8 +108,9 @@ show(Thinned *t)
 	end(t);
 }
 
-static void
-show_all(void)
+/* The map may have changed, or the lists are needed as they are. */
+void
+lift_apply_show(void)
 {
 	while (unlikely(!dlist_is_empty(&thinned)))
 		show(dlist_head_element(Thinned, node, &thinned));
@@ -123,14 +124,14 @@ lift_apply_disturb(void)
 
 	dlist_foreach(iter, &thinned)
 		dlist_container(Thinned, node, iter.cur)->applied->disturbed = true;
-	show_all();
+	lift_apply_show();
 }
 
 /* A (sub)transaction is about to end, or one has begun within it. */
 void
 lift_apply_settle(bool aborted)
 {
-	show_all();
+	lift_apply_show();
 	applied_settle(aborted);
 }
 
@@ -225,8 +226,7 @@ hide(Thinned *t, Operation operation)
 {
 	t->hidden[operation] = true;
 	t->counted = t->rel->pgstat_info;
-	t->from[operation] =
-		t->counted == NULL ? 0 : rows_written(t->counted, t->level, operation) + 1;
+	t->from[operation] = rows_written(t->counted, t->level, operation) + 1;
 	switch (operation)
 	{
 		case OPERATION_INSERT:
@@ -315,7 +315,9 @@ lift_apply(const GuardCall *call, HeapTuple tuple)
 	if (tuple == NULL || !call->applied || call->state->moment != NULL || !IsLogicalWorker())
 		return;
 	applied = applied_to(RelationGetRelid(rel));
-	if (++applied->rows[operation] < APPLIED_LOOKED || !ownership_lift ||
+	if (!activity_traffic_counts())
+		applied->rows[operation]++;
+	if (applied->rows[operation] < APPLIED_LOOKED || !ownership_lift ||
 		!trigger_list_is_guarded(rel))
 		return;
 	if (operation == OPERATION_UPDATE && tuple == td->tg_newtuple && is_clear(call))

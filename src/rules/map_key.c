@@ -14,7 +14,6 @@
 #include "access/sysattr.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
 #include "storage/lockdefs.h"
 #include "utils/rel.h"
@@ -99,24 +98,6 @@ map_load_key(RelationMap *map, Relation rel)
 		map->wait_signals = map_wait_signals(map->home);
 		map->waits = waiting_exists(map->schema, map->table);
 	}
-}
-
-/* Did an UPDATE give the row another key?  Both rows are of the map's relation. */
-bool
-map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *row)
-{
-	for (int i = 0; i < map->nkey_attrs; i++)
-	{
-		AttrNumber attnum = map->key_attrs[i];
-		bool wnull;
-		bool inull;
-		Datum was = slot_getattr(stored, attnum, &wnull);
-		Datum is = slot_getattr(row, attnum, &inull);
-
-		if (value_changed(&map_any_column(map, attnum)->type, was, wnull, is, inull))
-			return true;
-	}
-	return false;
 }
 
 /* Do several systems write the table?  Values wait for rows of such tables only. */

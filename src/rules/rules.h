@@ -281,10 +281,10 @@ extern const MappedColumn *map_any_column(const RelationMap *map, AttrNumber att
 
 /* map_key.c */
 extern bool map_is_shared(const RelationMap *map);
-extern bool map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *row);
 
 /* map_wait.c */
 extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
+extern bool map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *row);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);
 extern bool map_is_expired(const RelationMap *map, TimestampTz at);
