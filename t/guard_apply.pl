@@ -25,6 +25,7 @@ my %ddl = (
 	parts => q{CREATE TABLE parts_0 PARTITION OF parts FOR VALUES FROM (0) TO (1000); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1000) TO (9000);
 		SELECT ownership.add_tables('public.parts', source => 'erp')},
 	(map { $_ => qq{SELECT ownership.assign('$_', '{id,price,stock}', 'erp'), ownership.assign('$_', '{title}', 'pim')} } qw(shared other past pins blank moved)),
+	whole => q{SELECT ownership.assign('whole', '{id,price,stock}', 'erp')},
 	refused => q{SELECT ownership.assign('refused', '{id,price}', 'erp'), ownership.assign('refused', '{stock,title}', 'pim', policy => 'keep')});
 foreach my $t (sort keys %ddl)
 {
@@ -176,6 +177,20 @@ is(hub('SELECT price FROM pins WHERE price <> 0'), '35', 'a pinned value holds')
 hub(q{SELECT ownership.unpin('pins', '{"id": 35}', 'price')});
 stopped('pins', 'UPDATE pins SET price = -1 WHERE id <= 34; UPDATE pins SET price = -1 WHERE id > 34', sub { hub(q{SELECT ownership.pin('pins', '{"id": 36}', 'price')}) });
 is(hub('SELECT id, price FROM pins WHERE price <> -1'), '36|0', 'a value that is pinned meanwhile holds');
+
+# a shared table of which the feed owns all: a row that is there is met
+erp("INSERT INTO whole SELECT i, i, 0 FROM generate_series(101, 140) i");
+hub("SET ownership.enforcement = off; INSERT INTO whole VALUES (235, 0, 5)");
+feed('INSERT INTO whole SELECT i, i, 0 FROM generate_series(201, 240) i');
+is(hub('SELECT count(*), max(price) FILTER (WHERE id = 235) FROM whole WHERE id > 100'), '80|235', 'the last rows meet what is stored, too');
+
+# an UPDATE names no column whose large value is unchanged: the next one may name it
+erp("ALTER TABLE whole ADD title text; ALTER TABLE whole ALTER title SET STORAGE EXTERNAL; UPDATE whole SET title = repeat('x', 4000)");
+hub(q{ALTER TABLE whole ALTER title SET STORAGE EXTERNAL; SET ownership.enforcement = off; UPDATE whole SET title = repeat('x', 4000)});
+caught_up();
+hub(q{SELECT ownership.assign('whole', '{title}', 'pim')});
+feed(q{UPDATE whole SET price = -1; UPDATE whole SET title = 'theirs' WHERE id = 35});
+is(hub('SELECT count(*) FILTER (WHERE price = -1), count(*) FILTER (WHERE length(title) = 4000) FROM whole'), '120|120', 'a column that only a later UPDATE names is kept out');
 
 # a row that gets another key takes what waits for it
 hub(q{UPDATE ownership.field SET policy = 'keep' WHERE entity = 'moved'; SET ownership.system = 'pim'; INSERT INTO moved (id, title) VALUES (1035, 'waits')});
