@@ -36,7 +36,12 @@ erp('CREATE PUBLICATION p FOR ALL TABLES');
 hub("CREATE SUBSCRIPTION feed CONNECTION '$conninfo' PUBLICATION p WITH (copy_data = false)");
 $hub->wait_for_subscription_sync($pub, 'feed', 'integration');
 
-sub caught_up { $pub->wait_for_catchup('feed'); return }
+sub caught_up
+{
+	return if eval { $pub->wait_for_catchup('feed'); 1 };
+	fail('the stream goes on');
+	die $@;
+}
 sub uncounted { caught_up(); hub('SELECT ownership.flush(); TRUNCATE ownership.activity'); return }
 # feed(SQL at the source, in one transaction)
 sub feed { erp("BEGIN; $_[0]; COMMIT"); caught_up(); return }

@@ -123,7 +123,11 @@ lift_apply_disturb(void)
 	dlist_iter iter;
 
 	dlist_foreach(iter, &thinned)
-		dlist_container(Thinned, node, iter.cur)->applied->disturbed = true;
+	{
+		Thinned *t = dlist_container(Thinned, node, iter.cur);
+
+		t->applied->disturbed = true;
+	}
 	lift_apply_show();
 }
 
