@@ -38,6 +38,7 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
 
 	lift_copy_disturb();
+	lift_apply_disturb();
 	reads_begin(only_explained);
 	if (next_ExecutorStart)
 		next_ExecutorStart(query, eflags);
@@ -165,6 +166,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	bool counts;
 
 	lift_copy_disturb();
+	lift_apply_disturb();
 	if (!IsA(pstmt->utilityStmt, CopyStmt))
 	{
 		if (IsA(pstmt->utilityStmt, TruncateStmt))
@@ -212,6 +214,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			lift_apply_settle(false);
 			lift_first_copy_ends();
 			land_all();
 			evidence_end(NULL, true);
@@ -221,6 +224,8 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
 			lift_first_copy_end_transaction();
+			lift_apply_settle(true);
+			applied_forget();
 			reads_started();
 			writes_end_transaction();
 			counts_end_transaction(event == XACT_EVENT_ABORT);
@@ -247,10 +252,16 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 {
 	bool aborted = event == SUBXACT_EVENT_ABORT_SUB;
 
+	if (event == SUBXACT_EVENT_START_SUB || event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+		lift_apply_settle(false);
 	if (!aborted && event != SUBXACT_EVENT_COMMIT_SUB)
 		return;
 	if (aborted)
+	{
 		lift_show();
+		lift_apply_settle(true);
+		applied_forget();
+	}
 	reads_started();
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);

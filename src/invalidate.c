@@ -19,8 +19,12 @@ static void
 relation_changed(Datum arg, Oid relid)
 {
 	lift_hide_forget(relid);
+	lift_apply_forget(relid);
 	if (map_forget(relid))
+	{
 		writer_forget();
+		lift_apply_show();
+	}
 	outline_forget(relid);
 	feed_forget(relid);
 }

@@ -8,6 +8,7 @@
 #include "access/attnum.h"
 #include "executor/execdesc.h"
 #include "executor/tuptable.h"
+#include "lib/ilist.h"
 #include "nodes/bitmapset.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
@@ -57,6 +58,34 @@ typedef struct CopyWrites
 	Bitmapset *names; /* columns, as CompatPerms has them */
 	bool known;		  /* `system` is set */
 } CopyWrites;
+
+/* So many row changes of each kind that write something are looked at, of a relation in a transaction. */
+#define APPLIED_LOOKED 16
+
+/* What a replication worker has applied to one relation in the running transaction. */
+typedef struct AppliedRows
+{
+	Oid relid;	   /* hash key */
+	uint64 serial; /* of the transaction; another one: nothing else here is right */
+	int rows[OPERATION_DELETE + 1]; /* that wrote something, and were looked at, by Operation */
+	bool disturbed;					/* statements were run meanwhile */
+	struct Clearance *clearance;	/* the guard's, see lift_apply.c; NULL: none */
+	/* what the rows that were looked at wrote: columns of the table on the map */
+	Oid home;
+	int system; /* of counts_system() */
+	Bitmapset *columns[OPERATION_DELETE + 1];
+	/* row changes that were not looked at, and wait to be counted */
+	dlist_node node;
+	bool waits; /* in the list */
+	int level;	/* of transactions */
+	int64 further[OPERATION_DELETE + 1];
+} AppliedRows;
+
+/* applied.c */
+extern AppliedRows *applied_to(Oid relid);
+extern void applied_further(AppliedRows *applied, Operation operation, int64 rows, int level);
+extern void applied_settle(bool aborted);
+extern void applied_forget(void);
 
 /* shmem.c */
 extern bool mailbox_exists(void);
@@ -286,9 +315,14 @@ extern void counts_read(Oid home, int natts, int system, AttrNumber attnum, Time
 extern void counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at);
 extern void
 counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at);
+extern void counts_rows(Oid home, int system, AttrNumber attnum, int64 rows, int level);
 extern bool counts_hand_over(bool wait, bool *sent);
 extern bool counts_wait(void);
 extern int64 counts_give_up(void);
+
+/* applied.c */
+extern void
+applied_wrote(AppliedRows *applied, Operation operation, Oid home, int system, AttrNumber attnum);
 
 /* handover.c */
 extern void handover_begin(void);

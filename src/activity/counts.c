@@ -51,11 +51,11 @@ counts_system(const char *system)
 	return ++nsystems;
 }
 
-/* Adds one to a count. */
+/* Adds to a count. */
 static void
-count(Counts *counts, CountKind kind, TimestampTz at)
+count(Counts *counts, CountKind kind, TimestampTz at, int64 n)
 {
-	counts->n[kind]++;
+	counts->n[kind] += n;
 	if (counts->first_seen == 0)
 		counts->first_seen = at;
 	if (kind == COUNT_READS)
@@ -192,12 +192,11 @@ mark_dirty(Total *total)
 	dirty = total;
 }
 
-/* What this (sub)transaction adds to a column's counts. */
+/* What the innermost (sub)transaction, which has that level, adds to a column's counts. */
 static Counts *
-pending_counts(Oid home, int system, AttrNumber attnum)
+pending_counts(Oid home, int system, AttrNumber attnum, int level)
 {
 	Total *total = total_of(home, system, attnum);
-	int level = GetCurrentTransactionNestLevel();
 	Delta *delta = NULL;
 	dlist_iter iter;
 
@@ -243,7 +242,7 @@ counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 	if (total->stamps[attnum - 1] == stamp)
 		return;
 	total->stamps[attnum - 1] = stamp;
-	count(&total->counts[attnum - 1], COUNT_READS, at);
+	count(&total->counts[attnum - 1], COUNT_READS, at, 1);
 	mark_dirty(total);
 }
 
@@ -253,7 +252,7 @@ counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz 
 {
 	Total *total = total_of(home, system, Max(attnum, natts));
 
-	count(&total->counts[attnum - 1], COUNT_REJECTED, at);
+	count(&total->counts[attnum - 1], COUNT_REJECTED, at, 1);
 	mark_dirty(total);
 }
 
@@ -264,7 +263,19 @@ counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, Timest
 	if (likely(nsingles < SINGLES && GetCurrentTransactionNestLevel() == 1))
 		singles[nsingles++] = (Single){total_of(home, system, attnum), attnum, kind, at};
 	else
-		count(pending_counts(home, system, attnum), kind, at);
+		count(pending_counts(home, system, attnum, GetCurrentTransactionNestLevel()), kind, at, 1);
+}
+
+/*
+ * So many rows wrote a column: counts them, if the (sub)transaction of that level
+ * commits.  Nothing was counted at a deeper level.
+ */
+void
+counts_rows(Oid home, int system, AttrNumber attnum, int64 rows, int level)
+{
+	if (rows > 0)
+		count(pending_counts(home, system, attnum, level), COUNT_WRITES,
+			  GetCurrentStatementStartTimestamp(), rows);
 }
 
 /* Hands over the counts of a Total, and sets those that were handed over to zero. */
@@ -365,7 +376,7 @@ settle(void)
 	{
 		const Single *single = &singles[i];
 
-		count(&single->total->counts[single->attnum - 1], single->kind, single->at);
+		count(&single->total->counts[single->attnum - 1], single->kind, single->at, 1);
 		mark_dirty(single->total);
 	}
 	dlist_foreach(iter, &deltas)

@@ -5,7 +5,7 @@
  * Where the guard judges rows, these are the columns whose value changed in one
  * of them.  Where the guard was lifted or is not there, these are the columns
  * that the statement names, if it wrote any row.  Each counts once for a
- * statement; what a replication worker applies counts once for each row.
+ * statement; what a replication worker applies counts once for each row (applied.c).
  *
  * Looking costs no catalog access once a relation is known, and raises no error
  * that the statement would not raise without the extension.
@@ -25,6 +25,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "parser/parsetree.h"
+#include "replication/logicalworker.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -149,12 +150,23 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 			 const NewRow *new, TupleTableSlot *stored, TupleTableSlot *row, ColumnRange range)
 {
 	const void *statement = statement_key();
+	AppliedRows *applied = NULL;
 	Written *written = NULL;
+	bool any = false;
 	const Outline *outline;
 
 	if (!activity_traffic_counts() || (outline = outline_of(map->relid)) == NULL)
 		return;
 	handover_begin();
+	if (statement == NULL && operation <= OPERATION_DELETE && IsLogicalWorker())
+	{
+		applied = applied_to(map->relid);
+		if (applied->rows[operation] >= APPLIED_LOOKED)
+		{
+			applied_further(applied, operation, 1, GetCurrentTransactionNestLevel());
+			return;
+		}
+	}
 	if (statement != NULL)
 	{
 		written = writes_find(statement, outline->home);
@@ -175,8 +187,13 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 			(written != NULL && bms_is_member(home, written->attnums)) ||
 			!wrote(map, col, operation, named, new, stored, row))
 			continue;
+		if (applied != NULL)
+			applied_wrote(applied, operation, outline->home, counts_system(system), home);
 		writes_count_column(written, outline->home, counts_system(system), home);
+		any = true;
 	}
+	if (applied != NULL && any)
+		applied->rows[operation]++;
 }
 
 /* A value that waited landed in a row: counts a write of its system. */

@@ -139,7 +139,8 @@ begin_rows(FunctionCallInfo fcinfo, const char *name, bool before)
 		state->applied = statement_applies();
 		if (state->moment == NULL)
 			state->moment = statement_copies(rel);
-		state->empty = state->applied && rel->rd_rel->relkind == RELKIND_RELATION &&
+		state->empty = state->applied && state->moment != NULL &&
+					   rel->rd_rel->relkind == RELKIND_RELATION &&
 					   RelationGetNumberOfBlocks(rel) == 0;
 	}
 	fcinfo->flinfo->fn_extra = state;
@@ -234,6 +235,8 @@ guard_amend(FunctionCallInfo fcinfo)
 	GuardCall call;
 	HeapTuple tuple;
 
+	if (lift_apply_is_clear(td))
+		return PointerGetDatum(td->tg_newtuple);
 	if (!begin_call(fcinfo, TRIGGER_AMEND, TRIGGER_EVENT_BEFORE, true, &call))
 		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
 																	 : td->tg_trigtuple);
@@ -291,6 +294,7 @@ guard_amend(FunctionCallInfo fcinfo)
 			follow_pins(&call, NULL, tuple);
 		}
 	}
+	lift_apply(&call, tuple);
 	return PointerGetDatum(tuple);
 }
 
@@ -365,6 +369,8 @@ guard_truncate(FunctionCallInfo fcinfo)
 	ConflictSet set = {0};
 	bool is_new;
 
+	/* PostgreSQL's statistics are about to forget the rows that BEFORE has not seen */
+	lift_apply_settle(false);
 	if (!begin_call(fcinfo, TRIGGER_TRUNCATE, TRIGGER_EVENT_BEFORE, false, &call))
 		return PointerGetDatum(NULL);
 

@@ -77,6 +77,12 @@ extern bool lift_copy_is_awaited(void);
 extern void lift_copy_begins(Oid relid);
 extern void lift_copy_ends(CopyLift *copy);
 
+/* lift_apply.c */
+extern void lift_apply_show(void);
+extern void lift_apply_disturb(void);
+extern void lift_apply_settle(bool aborted);
+extern void lift_apply_forget(Oid relid);
+
 /* lift_first_copy.c */
 extern void lift_first_copy_watch(void);
 extern void lift_first_copy_ends(void);
@@ -288,6 +294,7 @@ extern void trigger_list_silence(TriggerDesc *desc);
 extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need need);
 extern bool trigger_list_is_guards(const Trigger *trigger);
 extern const Trigger *trigger_list_find_judge(const TriggerDesc *desc);
+extern void trigger_list_compute_flags(TriggerDesc *desc);
 extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition, bool counts);
 
@@ -308,6 +315,10 @@ typedef struct CopiedRelation
 /* lift_copy.c */
 extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
 extern void lift_copy_fires(const TriggerData *td);
+
+/* lift_apply.c */
+extern bool lift_apply_is_clear(const TriggerData *td);
+extern void lift_apply(const GuardCall *call, HeapTuple tuple);
 
 /* lift_filter.c */
 extern void lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *moment,
@@ -444,7 +455,6 @@ extern void land_expect(const RelationMap *map, const Moment *moment, const Writ
 extern void
 land_forgive(const GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, HeapTuple amended);
 extern void land_row(const GuardCall *call, TupleTableSlot *row);
-extern bool land_gives_key(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *row);
 extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
 						 TupleTableSlot *row);
 

@@ -300,33 +300,13 @@ land_row(const GuardCall *call, TupleTableSlot *row)
 		collect(call, row, insertion_level(&call->new));
 }
 
-/* Did an UPDATE give the row another key?  Both rows are of the call's relation. */
-bool
-land_gives_key(const GuardCall *call, TupleTableSlot *stored, TupleTableSlot *row)
-{
-	for (int i = 0; i < call->map->nkey_attrs; i++)
-	{
-		AttrNumber attnum = call->map->key_attrs[i];
-		ValueType type =
-			value_type(TupleDescAttr(RelationGetDescr(call->td->tg_relation), attnum - 1)->atttypid);
-		bool wnull;
-		bool inull;
-		Datum was = slot_getattr(stored, attnum, &wnull);
-		Datum is = slot_getattr(row, attnum, &inull);
-
-		if (value_changed(&type, was, wnull, is, inull))
-			return true;
-	}
-	return false;
-}
-
 /* A row was updated, maybe to another key. */
 void
 land_updated(const GuardCall *call, const Bitmapset *named, TupleTableSlot *stored,
 			 TupleTableSlot *row)
 {
 	if (map_is_shared(call->map) && map_updates_key(call->map, named) &&
-		land_gives_key(call, stored, row))
+		map_gives_key(call->map, stored, row))
 		collect(call, row, -1);
 }
 

@@ -203,7 +203,7 @@ land_in_row(GuardCall *call, TupleTableSlot *stored, HeapTuple tuple)
 	row = conflicts_slot(rel, tuple);
 	if (stored == NULL)
 		land_row(call, row);
-	if (!call->applied || (stored != NULL && !land_gives_key(call, stored, row)) ||
+	if (!call->applied || (stored != NULL && !map_gives_key(map, stored, row)) ||
 		!evidence_may_wait(map, RelationGetDescr(rel), row) ||
 		trigger_list_others_fire_later(call->td, TRIGGER_FIRED_BY_UPDATE(call->td->tg_event)
 													 ? TRIGGER_TYPE_UPDATE

@@ -215,8 +215,8 @@ trigger_list_others_fire_later(TriggerData *td, int event)
 }
 
 /* Computes the list's flags for row triggers from the triggers that are enabled. */
-static void
-compute_flags(TriggerDesc *desc)
+void
+trigger_list_compute_flags(TriggerDesc *desc)
 {
 	int before = 0; /* events for which a trigger fires BEFORE ROW */
 	int after = 0;
@@ -258,7 +258,7 @@ trigger_list_silence(TriggerDesc *desc)
 		if (guarded && is_guards(&desc->triggers[i]))
 			desc->triggers[i].tgenabled = TRIGGER_DISABLED;
 	}
-	compute_flags(desc);
+	trigger_list_compute_flags(desc);
 }
 
 static void
@@ -304,7 +304,7 @@ trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntriggers, Need n
 	if (desc != NULL)
 	{
 		lift->saved = *desc;
-		compute_flags(desc);
+		trigger_list_compute_flags(desc);
 	}
 	lift->gone.func = forget_lifted;
 	lift->gone.arg = lift;

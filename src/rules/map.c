@@ -163,6 +163,13 @@ map_relation_changes(void)
 	return relation_changes;
 }
 
+/* A number that changes with each mark, and so before any map is loaded anew. */
+uint64
+map_marks(void)
+{
+	return generation;
+}
+
 /* The transaction ended. */
 void
 map_end_transaction(bool aborted)

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "executor/tuptable.h"
 #include "nodes/bitmapset.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
@@ -30,6 +31,24 @@ map_updates_key(const RelationMap *map, const Bitmapset *named)
 	{
 		if (named == NULL ||
 			bms_is_member(map->key_attrs[i] - FirstLowInvalidHeapAttributeNumber, named))
+			return true;
+	}
+	return false;
+}
+
+/* Did an UPDATE give the row another key?  Both rows are of the map's relation. */
+bool
+map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *row)
+{
+	for (int i = 0; i < map->nkey_attrs; i++)
+	{
+		AttrNumber attnum = map->key_attrs[i];
+		bool wnull;
+		bool inull;
+		Datum was = slot_getattr(stored, attnum, &wnull);
+		Datum is = slot_getattr(row, attnum, &inull);
+
+		if (value_changed(&map_any_column(map, attnum)->type, was, wnull, is, inull))
 			return true;
 	}
 	return false;

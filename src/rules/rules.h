@@ -263,6 +263,7 @@ typedef struct Outline
 extern void writer_forget(void);
 extern WriterKey writer_key(void);
 extern bool writer_is_worker(void);
+extern bool writer_is_still(uint64 of);
 extern const Writer *writer_current(void);
 extern bool writer_try(const WriterKey *key, const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
@@ -298,6 +299,7 @@ extern bool map_is_shared(const RelationMap *map);
 
 /* map_wait.c */
 extern bool map_updates_key(const RelationMap *map, const Bitmapset *named);
+extern bool map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *row);
 extern bool map_remembers(RelationMap *map, const Writer *writer);
 extern bool map_remembers_briefly(const RelationMap *map);
 extern bool map_is_expired(const RelationMap *map, TimestampTz at);
@@ -338,6 +340,7 @@ extern void map_forget_functions(void);
 extern void map_forget_types(void);
 extern void map_edited(void);
 extern uint64 map_relation_changes(void);
+extern uint64 map_marks(void);
 extern void map_end_transaction(bool aborted);
 extern bool map_end_subtransaction(bool aborted);
 extern void map_enter(void);

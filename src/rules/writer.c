@@ -374,6 +374,16 @@ writer_known(const WriterKey *key)
 	return NULL;
 }
 
+/* Is the writer of this session now the one with that serial? */
+bool
+writer_is_still(uint64 of)
+{
+	WriterKey key = writer_key();
+	const Writer *writer = writer_known(&key);
+
+	return writer != NULL && writer->serial == of;
+}
+
 /*
  * The writer of a key.  The result is overwritten when another writer is looked up.
  *
