@@ -2,9 +2,10 @@
  * import.c
  *		import_sheet(): imports the spreadsheet as it comes out of a workshop.
  *
- * file.c reads the rows; it finds columns by their headers.  resolve.c finds
- * the systems, domains and fields that the cells mean, by name or title.  Then
- * each row is stored by the rules of sheet.c, in a subtransaction of its own.
+ * decode.c makes the file's bytes text; csv.c, pipes.c and markup.c make the text
+ * rows.  file.c finds columns by their headers (header.c), and makes records of the
+ * rows.  expand.c and whole.c find the fields that the records mean, resolve.c the systems
+ * and domains that the cells mean, by name, title or kind.  Then each row is stored by the rules of sheet.c, in a subtransaction of its own.
  * The changes of a field are the differences between its row of the view
  * ownership.sheet before and after.  One more subtransaction contains all of
  * it.  It is rolled back in a dry run, or when there is any problem.  So a dry
@@ -12,9 +13,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
@@ -28,7 +29,7 @@ PG_FUNCTION_INFO_V1(ownership_import_sheet);
 /* One of sheet_checks, and the row that it checks. */
 typedef struct CellCheck
 {
-	SheetCheck check;
+	const SheetCheck *check;
 	const SheetRow *row;
 } CellCheck;
 
@@ -37,7 +38,7 @@ run_check(void *arg)
 {
 	CellCheck *c = arg;
 
-	c->check(c->row);
+	c->check->check(c->row);
 	return true;
 }
 
@@ -47,13 +48,13 @@ check_record(Import *import, Record *r)
 {
 	if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
 		return;
-	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
+	for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
 	{
-		CellCheck c = {*check, &r->row};
+		CellCheck c = {check, &r->row};
 		ErrorData *error = subxact_trial(run_check, &c);
 
 		if (error != NULL)
-			finding_add_problem(import, r, finding_error_text(error));
+			finding_add_cell_problem(import, r, check->cell, finding_error_text(error));
 	}
 }
 
@@ -267,68 +268,96 @@ import_records(void *arg)
 	return !import->dry_run && import->problems == NIL;
 }
 
+/* The bytes of a file, and their text. */
+typedef struct Bytes
+{
+	bytea *bytes;
+	char *text;
+} Bytes;
+
+static bool
+decode(void *arg)
+{
+	Bytes *b = arg;
+
+	b->text = decode_bytes(VARDATA_ANY(b->bytes), VARSIZE_ANY_EXHDR(b->bytes));
+	return true;
+}
+
+/* Reads the text, or the bytes, of the file. */
+static void
+read_file(Import *import, FunctionCallInfo fcinfo)
+{
+	Bytes b = {0};
+	ErrorData *error = NULL;
+
+	if (get_fn_expr_argtype(fcinfo->flinfo, 0) == BYTEAOID)
+	{
+		b.bytes = PG_GETARG_BYTEA_PP(0);
+		error = subxact_trial(decode, &b);
+	}
+	else
+		b.text = decode_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (error != NULL)
+		finding_add(&import->problems, 1, NULL, finding_error_text(error));
+	else
+		file_read(import, b.text);
+}
+
 /*
- * import_sheet(csv, dry_run): returns every problem with its line, then the
+ * import_sheet(csv, dry_run, entity): returns every problem with its line, then the
  * changes; in a dry run, the changes that the import would make.  With a
- * problem nothing is imported, and only a dry run returns changes.
+ * problem nothing is imported, and only a dry run returns changes.  Released
+ * versions have no argument entity.
  *
- * Errors: an argument is NULL; the caller may not edit the map.
+ * Errors: csv or dry_run is NULL; the caller may not edit the map.
  */
 Datum
 ownership_import_sheet(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Import import = {0};
-	char *csv;
+	Import *import = palloc0(sizeof(Import));
 	ErrorData *error;
 	ListCell *lc;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("csv and dry_run must not be null")));
-	csv = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	import.dry_run = PG_GETARG_BOOL(1);
+	import->dry_run = PG_GETARG_BOOL(1);
+	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
+	{
+		char *entity = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+		import->entity = sheet_trim(entity, entity + strlen(entity));
+		if (import->entity[0] == '\0')
+			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("the entity must not be blank"),
+							errhint("Leave the argument out if the file names the entities.")));
+	}
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 
-	if (GetDatabaseEncoding() == PG_UTF8 && strncmp(csv, "\xef\xbb\xbf", 3) == 0)
-		csv += 3;
-	if (strchr(csv, '\n') == NULL)
-	{
-		/* lines that end with a carriage return only, as on an old Macintosh */
-		for (char *c = csv; *c != '\0'; c++)
-			if (*c == '\r')
-				*c = '\n';
-	}
-	file_find_header(&import, csv);
-	sheet_source.next = csv;
-	sheet_source.end = csv + strlen(csv);
-	sheet_source.lines = 0;
-	error = subxact_trial(file_read_records, &import);
-	if (error != NULL)
-		import.problems =
-			lappend(import.problems, finding_new(import.line, NULL, finding_error_text(error)));
-
-	import.systems = resolve_load_named("SELECT name, title FROM ownership.system");
-	import.domains = resolve_load_named("SELECT name, title FROM ownership.domain");
-	resolve_fields(&import);
-	foreach(lc, import.records)
-		resolve_record(&import, lfirst(lc));
-	foreach(lc, import.records)
-		check_record(&import, lfirst(lc));
-	error = subxact_trial(import_records, &import);
+	read_file(import, fcinfo);
+	import->systems = resolve_load_names("SELECT name, title, kind FROM ownership.system");
+	import->domains = resolve_load_names("SELECT name, title, NULL::text FROM ownership.domain");
+	expand_records(import);
+	foreach(lc, import->records)
+		resolve_record(import, lfirst(lc));
+	whole_owners(import);
+	foreach(lc, import->records)
+		check_record(import, lfirst(lc));
+	error = subxact_trial(import_records, import);
 	if (error != NULL)
 		ReThrowError(error);
 
-	list_sort(import.problems, finding_by_line);
-	finding_return(rsinfo, import.problems, true);
-	if (import.dry_run || import.problems == NIL)
-		finding_return(rsinfo, import.changes, false);
+	list_sort(import->problems, finding_by_line);
+	finding_return(rsinfo, import->problems, true);
+	if (import->dry_run || import->problems == NIL)
+		finding_return(rsinfo, import->changes, false);
 	else
 		ereport(WARNING,
 				(errmsg_plural("the sheet was not imported: it has %d problem",
 							   "the sheet was not imported: it has %d problems",
-							   list_length(import.problems), list_length(import.problems))));
+							   list_length(import->problems), list_length(import->problems))));
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -221,9 +221,19 @@ check_decided_on(const SheetRow *row)
 		(void) DirectFunctionCall1(date_in, CStringGetDatum(value));
 }
 
-const SheetCheck sheet_checks[] = {check_key,	  check_field,		check_owner,  check_readers,
-								   check_writers, check_domain,		check_policy, check_local,
-								   check_columns, check_decided_on, NULL};
+const SheetCheck sheet_checks[] = {
+	{SHEET_KEY, check_key},
+	{SHEET_FIELD, check_field},
+	{SHEET_OWNER, check_owner},
+	{SHEET_READERS, check_readers},
+	{SHEET_WRITERS, check_writers},
+	{SHEET_DOMAIN, check_domain},
+	{SHEET_POLICY, check_policy},
+	{SHEET_LOCAL, check_local},
+	{SHEET_COLUMNS, check_columns},
+	{SHEET_DECIDED_ON, check_decided_on},
+	{SHEET_FIELD, NULL},
+};
 
 /* The column whose default field is this one, as a list of one label; NIL: there is none. */
 static List *
@@ -309,8 +319,8 @@ sheet_store(SheetRow *row)
 
 	row->entity = sheet_cell(row, SHEET_ENTITY);
 	row->field = sheet_cell(row, SHEET_FIELD);
-	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
-		(*check)(row);
+	for (const SheetCheck *c = sheet_checks; c->check != NULL; c++)
+		c->check(row);
 	take_owner(row);
 	key = cell_bool(row, SHEET_KEY);
 	fresh = !lookup_field_exists(row->entity, row->field);
