@@ -158,9 +158,17 @@ csv_rows(Import *import, const char *text, char delimiter, int most)
 	initStringInfo(&c.buf);
 	while (*c.next != '\0' && list_length(rows) < most)
 	{
-		TextRow *row = read_row(&c);
+		TextRow *row;
 
 		CHECK_FOR_INTERRUPTS();
+		if (*c.next == '\n' || *c.next == '\r')
+		{
+			c.line += *c.next == '\n' || c.next[1] != '\n';
+			c.next++;
+			blank = true;
+			continue;
+		}
+		row = read_row(&c);
 		if (row->filled > 0)
 		{
 			row->after_blank = blank;

@@ -70,7 +70,7 @@ utf16_to_utf8(const unsigned char *bytes, int len, bool big)
 		}
 		if (unit == 0 || is_utf16_surrogate_first(unit) || is_utf16_surrogate_second(unit))
 			ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-							errmsg("invalid UTF-16 in byte %d of the file", i + 1)));
+							errmsg("invalid UTF-16 at character %d of the file", i / 2 + 1)));
 		unicode_to_utf8(unit, c);
 		appendStringInfoString(&buf, (char *) c);
 	}

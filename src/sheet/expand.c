@@ -5,6 +5,9 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+#include "utils/hsearch.h"
+
 #include "../base/base.h"
 #include "sheet.h"
 
@@ -60,42 +63,17 @@ other_entity(const Import *import, const Record *r)
 	return import->entity != NULL ? import->entity : r->section != NULL ? r->section->entity : NULL;
 }
 
-/* Is the cell of each row the name of one field of the map, by place in the list?  Only lists matter. */
-static bool *
-known_names(Import *import)
+/* Is the text of a cell of fields one field of the map, although it looks like a list? */
+static bool
+is_one_field(const Import *import, const Record *r, const char *text)
 {
-	bool *known = palloc0(list_length(import->records) + 1);
-	Parameters p = {0};
-	List *entities = NIL;
-	List *names = NIL;
-	List *places = NIL;
-	ListCell *lc;
-	uint64 n;
+	const MapNames *names = import->names;
+	char *entity = sheet_cell(&r->row, SHEET_ENTITY);
 
-	foreach(lc, import->records)
-	{
-		Record *r = lfirst(lc);
-		char *field = sheet_cell(&r->row, SHEET_FIELD);
-		char *entity = sheet_cell(&r->row, SHEET_ENTITY);
-
-		if (field == NULL || strlen(field) > MAX_NAMES_CELL || split_fields(field) == NIL)
-			continue;
-		entity = entity != NULL ? entity : other_entity(import, r);
-		entities = lappend(entities, entity != NULL ? entity : "");
-		names = lappend(names, field);
-		places = lappend_int(places, foreach_current_index(lc));
-	}
-	if (names == NIL)
-		return known;
-	sql_add_texts(&p, entities);
-	sql_add_texts(&p, names);
-	n = sql_run("SELECT s.n FROM unnest($1, $2) WITH ORDINALITY s(entity, name, n) "
-				"WHERE (lower(s.entity), lower(s.name)) IN (SELECT lower(entity), lower(name) FROM ownership.field) "
-				"OR lower(s.name) IN (SELECT lower(entity || '.' || name) FROM ownership.field)",
-				&p);
-	for (uint64 i = 0; i < n; i++)
-		known[list_nth_int(places, sql_result_int64(i, 1) - 1)] = true;
-	return known;
+	if (entity == NULL)
+		entity = other_entity(import, r);
+	return (entity != NULL && known_field(names, entity, text) != NULL) ||
+		   known_is_field(names, text);
 }
 
 /* Does the file have the columns of the sheet?  Then it was exported, and a cell is one field. */
@@ -112,13 +90,11 @@ is_exported(const Import *import)
 static void
 split_lists(Import *import)
 {
-	bool *known;
 	List *records = NIL;
 	ListCell *lc;
 
 	if (is_exported(import))
 		return;
-	known = known_names(import);
 	foreach(lc, import->records)
 	{
 		Record *r = lfirst(lc);
@@ -126,8 +102,11 @@ split_lists(Import *import)
 		List *parts = NIL;
 		ListCell *part;
 
-		if (field != NULL && !is_too_long(import, r, field) && !known[foreach_current_index(lc)])
+		CHECK_FOR_INTERRUPTS();
+		if (field != NULL && !is_too_long(import, r, field))
 			parts = split_fields(field);
+		if (parts != NIL && is_one_field(import, r, field))
+			parts = NIL;
 		if (parts == NIL)
 		{
 			records = lappend(records, r);
@@ -195,6 +174,13 @@ find_entity(Import *import, Record *r)
 				"the entity is blank. Write entity.field, add a column \"entity\", or give the entity as an argument."));
 }
 
+/* The line on which a field, or a whole entity, is first. */
+typedef struct FieldLine
+{
+	const char *text; /* key */
+	int line;
+} FieldLine;
+
 /*
  * Sets entity and field of each row to the field that it means.  A name means
  * the field of the map that is written exactly so, else the only one that is
@@ -204,56 +190,36 @@ find_entity(Import *import, Record *r)
 static void
 find_fields(Import *import)
 {
-	Parameters p = {0};
-	List *entities = NIL;
-	List *fields = NIL;
+	HTAB *lines = resolve_hash(sizeof(FieldLine));
 	ListCell *lc;
-	uint64 n;
 
 	foreach(lc, import->records)
 	{
 		Record *r = lfirst(lc);
 		char *entity = sheet_cell(&r->row, SHEET_ENTITY);
 		char *field = sheet_cell(&r->row, SHEET_FIELD);
+		Known *known;
+		FieldLine *first;
+		char *key;
+		bool found;
 
-		entities = lappend(entities, entity ? entity : "");
-		fields = lappend(fields, field ? field : "");
-	}
-	sql_add_texts(&p, entities);
-	sql_add_texts(&p, fields);
-	n = sql_run("SELECT m.entity, m.name, first_value(m.n) OVER "
-				"(PARTITION BY CASE WHEN m.known THEN m.entity ELSE lower(m.entity) END, "
-				"CASE WHEN m.known THEN m.name ELSE lower(m.name) END ORDER BY m.n) "
-				"FROM (SELECT s.n, coalesce(e.entity, i.entity, o.entity, "
-				"first_value(s.entity) OVER (PARTITION BY lower(s.entity) ORDER BY s.n)) AS entity, "
-				"coalesce(e.name, i.name, s.name) AS name, coalesce(e.entity, i.entity) IS NOT NULL AS known "
-				"FROM unnest($1, $2) WITH ORDINALITY s(entity, name, n) "
-				"LEFT JOIN ownership.field e ON (e.entity, e.name) = (s.entity, s.name) "
-				"LEFT JOIN (SELECT lower(entity) AS folded_entity, lower(name) AS folded_name, "
-				"min(entity) AS entity, min(name) AS name FROM ownership.field GROUP BY 1, 2 HAVING count(*) = 1) i "
-				"ON (i.folded_entity, i.folded_name) = (lower(s.entity), lower(s.name)) "
-				"LEFT JOIN (SELECT lower(entity) AS folded_entity, min(entity) AS entity "
-				"FROM ownership.field GROUP BY 1 HAVING min(entity) = max(entity)) o "
-				"ON o.folded_entity = lower(s.entity) "
-				"AND NOT EXISTS (SELECT FROM ownership.field x WHERE x.entity = s.entity)) m "
-				"ORDER BY m.n",
-				&p);
-	for (uint64 i = 0; i < n; i++)
-	{
-		Record *r = list_nth(import->records, i);
-		uint64 first = sql_result_int64(i, 3) - 1;
-
-		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL ||
-			(sheet_cell(&r->row, SHEET_FIELD) == NULL && !r->whole))
+		CHECK_FOR_INTERRUPTS();
+		if (entity == NULL || (field == NULL && !r->whole))
 			continue;
-		r->row.cells[SHEET_ENTITY] = sql_result_text(i, 1);
-		if (!r->whole)
-			r->row.cells[SHEET_FIELD] = sql_result_text(i, 2);
-		if (first != i)
+		known = r->whole ? NULL : known_field(import->names, entity, field);
+		r->row.cells[SHEET_ENTITY] =
+			known != NULL ? known->entity : known_entity_name(import->names, entity);
+		r->row.cells[SHEET_FIELD] = known != NULL ? known->name : field;
+		key = finding_record_field(r);
+		if (known == NULL)
+			key = psprintf("\001%s", sheet_fold(key)); /* no name of the map */
+		first = hash_search(lines, &key, HASH_ENTER, &found);
+		if (!found)
+			first->line = r->line;
+		else
 			finding_add_problem(import, r,
 								psprintf("the %s is on line %d already",
-										 r->whole ? "entity" : "field",
-										 ((Record *) list_nth(import->records, first))->line));
+										 r->whole ? "entity" : "field", first->line));
 	}
 }
 
@@ -265,6 +231,9 @@ expand_records(Import *import)
 
 	split_lists(import);
 	foreach(lc, import->records)
+	{
 		find_entity(import, lfirst(lc));
+		CHECK_FOR_INTERRUPTS();
+	}
 	find_fields(import);
 }

@@ -138,6 +138,14 @@ new_section(char *entity, int line, bool heading)
 	return s;
 }
 
+/* Is the text an entity of the map, and no field of the entity that rows above name? */
+static bool
+is_entity(const Import *import, const Section *above, const char *text)
+{
+	return known_is_entity(import->names, text) &&
+		   (above == NULL || known_field(import->names, above->entity, text) == NULL);
+}
+
 /*
  * Is a row with one cell a heading?  The cell is that of the entity; or the file has
  * no other place for the entity, and the cell looks like a heading or is the first.
@@ -159,7 +167,8 @@ is_heading(const Import *import, const TextRow *row, const Section *above)
 		(place != 0 && place != import->places[SHEET_FIELD]))
 		return false;
 	return above == NULL || !above->heading || row->after_blank ||
-		   place != import->places[SHEET_FIELD] || *cell == '#' || end[-1] == ':';
+		   is_entity(import, above, heading_name(cell)) || place != import->places[SHEET_FIELD] ||
+		   *cell == '#' || end[-1] == ':';
 }
 
 /* Does the text of a field cell mean all fields of the entity? */
@@ -180,10 +189,10 @@ means_all(const char *text)
 static void
 check_width(Import *import, Record *r, const TextRow *row)
 {
-	if (row->last_filled > import->header->ncells)
+	if (row->last_filled > import->width)
 		finding_add_problem(import, r,
 							psprintf("%d cells, but the header has %d; a cell that contains the separator needs quotes",
-									 row->ncells, import->header->ncells));
+									 row->ncells, import->width));
 }
 
 /* Makes a column of a cell and the table that has a cell of its own. */
@@ -229,17 +238,20 @@ read_record(Import *import, const TextRow *row, Section **above)
 	}
 	else if (field == NULL && entity != NULL && owner != NULL)
 		r->whole = true;
-	else if (field != NULL && entity == NULL && owner != NULL && *above == NULL &&
-			 import->entity == NULL && import->places[SHEET_ENTITY] < 0 &&
-			 strchr(field, '.') == NULL)
+	else if (field != NULL && owner != NULL && import->entity == NULL &&
+			 import->places[SHEET_ENTITY] < 0 && strchr(field, '.') == NULL &&
+			 (*above == NULL || is_entity(import, *above, heading_name(field))))
 	{
-		/* it has no entity; so it can only be one */
-		r->whole = r->guessed = true;
-		r->row.cells[SHEET_ENTITY] = field;
+		/* an entity of the map; or it has no entity, so it can only be one */
+		entity = heading_name(field);
+		r->whole = true;
+		r->guessed = !known_is_entity(import->names, entity);
+		r->row.cells[SHEET_ENTITY] = entity;
 		r->row.cells[SHEET_FIELD] = NULL;
+		*above = r->guessed ? *above : new_section(entity, row->line, true);
 	}
 	r->section = entity == NULL ? *above : NULL;
-	if (entity != NULL && (*above == NULL || strcmp((*above)->entity, entity) != 0))
+	if (entity != NULL && !r->guessed && (*above == NULL || strcmp((*above)->entity, entity) != 0))
 		*above = new_section(entity, row->line, false);
 	import->records = lappend(import->records, r);
 	check_width(import, r, row);
@@ -253,6 +265,36 @@ tell_unnamed(Import *import)
 		if (import->unnamed[i])
 			finding_add(&import->changes, import->header->line, NULL,
 						psprintf("column %d is not imported: it has no header", i + 1));
+}
+
+/*
+ * Where nothing names the entity of any field, a column "Domain" does: those who speak
+ * of data domains have Customer and Product there.
+ */
+static void
+take_domain(Import *import, List *rows)
+{
+	ListCell *lc;
+
+	if (import->entity != NULL || import->places[SHEET_ENTITY] >= 0 ||
+		import->places[SHEET_DOMAIN] < 0 || import->places[SHEET_FIELD] < 0)
+		return;
+	foreach(lc, rows)
+	{
+		const TextRow *row = lfirst(lc);
+		const char *field = text_at(import, row, SHEET_FIELD);
+
+		if (row->heading || (field != NULL && strchr(field, '.') != NULL))
+			return;
+	}
+	finding_add(&import->changes, import->header->line, NULL,
+				psprintf("column \"%s\" is the entity: no other column names it",
+						 import->headers[SHEET_DOMAIN]));
+	import->places[SHEET_ENTITY] = import->places[SHEET_DOMAIN];
+	import->headers[SHEET_ENTITY] = import->headers[SHEET_DOMAIN];
+	import->places[SHEET_DOMAIN] = -1;
+	import->given[SHEET_ENTITY] = true;
+	import->given[SHEET_DOMAIN] = false;
 }
 
 /* Reads the rows below the headers. */
@@ -270,7 +312,10 @@ read_rows(Import *import, List *rows, const TextRow *header)
 		if (row->heading)
 			above = new_section(heading_name(row->cells[0]), row->line, true);
 		else if (row == header)
+		{
 			header_read(import, row);
+			take_domain(import, rows);
+		}
 		else if (import->header == NULL)
 			continue; /* above the headers: a title */
 		else if (header_is_again(row, import->header))

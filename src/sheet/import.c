@@ -46,8 +46,6 @@ run_check(void *arg)
 static void
 check_record(Import *import, Record *r)
 {
-	if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
-		return;
 	for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
 	{
 		CellCheck c = {check, &r->row};
@@ -56,6 +54,42 @@ check_record(Import *import, Record *r)
 		if (error != NULL)
 			finding_add_cell_problem(import, r, check->cell, finding_error_text(error));
 	}
+}
+
+/* The records of an import that are checked, and the one at which it is. */
+typedef struct Checked
+{
+	List *records;
+	int at;
+} Checked;
+
+/* Runs all checks of the records, from the one at which it is. */
+static bool
+run_checks(void *arg)
+{
+	Checked *c = arg;
+
+	for (; c->at < list_length(c->records); c->at++)
+	{
+		const Record *r = list_nth(c->records, c->at);
+
+		CHECK_FOR_INTERRUPTS();
+		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
+			continue;
+		for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
+			check->check(&r->row);
+	}
+	return true;
+}
+
+/* Adds the problems of cells.  Only a row that fails costs a subtransaction for each check. */
+static void
+check_records(Import *import)
+{
+	Checked c = {import->records, 0};
+
+	while (subxact_trial(run_checks, &c) != NULL)
+		check_record(import, list_nth(c.records, c.at++));
 }
 
 /* Reads the field's row of the view; false, and cells of NULL, if the map has no such field. */
@@ -336,15 +370,18 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 
+	import->names = known_load();
 	read_file(import, fcinfo);
 	import->systems = resolve_load_names("SELECT name, title, kind FROM ownership.system");
 	import->domains = resolve_load_names("SELECT name, title, NULL::text FROM ownership.domain");
 	expand_records(import);
 	foreach(lc, import->records)
+	{
 		resolve_record(import, lfirst(lc));
+		CHECK_FOR_INTERRUPTS();
+	}
 	whole_owners(import);
-	foreach(lc, import->records)
-		check_record(import, lfirst(lc));
+	check_records(import);
 	error = subxact_trial(import_records, import);
 	if (error != NULL)
 		ReThrowError(error);

@@ -181,6 +181,8 @@ end_cell(Markup *m)
 		m->heading = 0;
 		return;
 	}
+	if (cell[0] == '\0')
+		cell = NULL;
 	/* what spans columns stands in the first of them */
 	for (int i = 0; i < m->colspan && m->row->ncells < MAX_CELLS; i++)
 	{

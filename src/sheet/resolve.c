@@ -39,7 +39,8 @@ struct Names
 	HTAB *nameless; /* of Nameless */
 	int longest;	/* bytes of the longest text */
 	List *names;
-	List *titles; /* in lower case */
+	List *titles;  /* in lower case */
+	List *written; /* the same titles as they are written */
 };
 
 static uint32
@@ -112,6 +113,7 @@ resolve_load_names(const char *sql)
 			entry = enter(names, title, &folded);
 			entry->titled = lappend(entry->titled, name);
 			names->titles = lappend(names->titles, folded);
+			names->written = lappend(names->written, title);
 		}
 		if (kind != NULL)
 		{
@@ -190,13 +192,39 @@ joined(List *names)
 	return buf.data;
 }
 
+/*
+ * The title that a text most likely means: the most similar one, or the only one that
+ * begins with the words of the text.  NULL: none.
+ */
+static char *
+near_title(const Names *names, const char *text)
+{
+	char *folded = sheet_fold(text);
+	char *nearest = names_nearest(folded, names->titles);
+	char *words = psprintf("%s ", folded);
+	char *found = NULL;
+	ListCell *lc;
+	ListCell *written;
+
+	forboth(lc, names->titles, written, names->written)
+	{
+		if (nearest != NULL ? strcmp(lfirst(lc), nearest) != 0
+							: strncmp(lfirst(lc), words, strlen(words)) != 0)
+			continue;
+		if (found != NULL)
+			return nearest == NULL ? NULL : found;
+		found = lfirst(written);
+	}
+	return found;
+}
+
 /* The problem that a text is which means no name, or several. */
 static char *
 nameless_problem(const Names *names, const Named *several, void (*require)(const char *),
 				 const char *text)
 {
 	Question q = {require, text};
-	char *title = names_nearest(sheet_fold(text), names->titles);
+	char *title = near_title(names, text);
 
 	if (several != NULL && several->named == NIL && several->titled == NIL)
 		return psprintf("\"%s\" is the kind of several systems: %s; write one of them", text,

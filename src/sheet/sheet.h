@@ -104,6 +104,17 @@ typedef struct Record
 	SheetRow row;
 } Record;
 
+/* What a text means on the map: a field, as entity.name, or an entity. */
+typedef struct Known
+{
+	const char *text; /* key */
+	char *entity;	  /* NULL: several entities or fields, which differ in case */
+	char *name;
+} Known;
+
+/* The names of the map; see known.c. */
+typedef struct MapNames MapNames;
+
 /* Names and titles of systems or of domains; see resolve.c. */
 typedef struct Names Names;
 
@@ -123,6 +134,7 @@ typedef struct Import
 	List *records;				/* of Record * */
 	List *problems;				/* of Finding * */
 	List *changes;				/* of Finding * */
+	MapNames *names;			/* of fields and entities */
 	/* names and titles that a cell may contain */
 	Names *systems;
 	Names *domains;
@@ -185,6 +197,13 @@ extern void file_read(Import *import, char *text);
 extern struct HTAB *resolve_hash(Size entry);
 extern Names *resolve_load_names(const char *sql);
 extern void resolve_record(Import *import, Record *r);
+
+/* known.c */
+extern MapNames *known_load(void);
+extern Known *known_field(const MapNames *names, const char *entity, const char *field);
+extern char *known_entity_name(const MapNames *names, char *entity);
+extern bool known_is_entity(const MapNames *names, const char *text);
+extern bool known_is_field(const MapNames *names, const char *text);
 
 /* expand.c */
 extern void expand_records(Import *import);

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/hsearch.h"
 
 #include "../base/base.h"
@@ -79,6 +80,7 @@ give_to_rows(Import *import, HTAB *whole, HTAB *fields)
 		Record *r = lfirst(lc);
 		Entry *entry;
 
+		CHECK_FOR_INTERRUPTS();
 		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
 			continue;
 		enter(fields, finding_record_field(r))->record = r;
@@ -149,9 +151,11 @@ tell_whole(Import *import, List *names, HTAB *whole, HTAB *entities)
 		if (hash_search(entities, &name, HASH_FIND, NULL) != NULL)
 		{
 			finding_add(&import->changes, r->line, name,
-						psprintf("whole entity: %d of its fields %s no owner in the file and on the map, and %s %s",
-								 entry->count, entry->count == 1 ? "has" : "have",
-								 entry->count == 1 ? "gets" : "get", r->row.cells[SHEET_OWNER]));
+						entry->count == 0
+							? pstrdup("whole entity: each of its fields has an owner already")
+							: psprintf("whole entity: %s for %d of its fields that %s no owner",
+									   r->row.cells[SHEET_OWNER], entry->count,
+									   entry->count == 1 ? "has" : "have"));
 			continue;
 		}
 		if (all == NIL)
