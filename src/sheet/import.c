@@ -382,6 +382,7 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 	}
 	whole_owners(import);
 	check_records(import);
+	list_sort(import->changes, finding_by_line);
 	error = subxact_trial(import_records, import);
 	if (error != NULL)
 		ReThrowError(error);
