@@ -48,7 +48,7 @@ SELECT * FROM ownership.import_sheet(E'Attribute,Owner\nCustomer,CRM\nemail,\ncr
 SELECT * FROM ownership.import_sheet(E'entity,field,owner\nproduct,,sap\nproduct,,crm\nproduct,all fields,akeneo\n');
 
 -- A kind, where one system is of that kind; names and titles count more.
-SELECT * FROM ownership.import_sheet(E'field,owner,readers,writers\nproduct.price,ERP,"PIM, crm",other\nproduct.sku,storefront,,oms\n');
+SELECT * FROM ownership.import_sheet(E'field,owner,readers,writers\nproduct.price,ERP,"PIM, crm",\nproduct.sku,storefront,,oms\n');
 SELECT * FROM ownership.import_sheet(E'field,owner\nproduct.price,SAP S4\nproduct.title,Shop\nproduct.sku,sap s/4\n');
 
 -- What Markdown and psql draw, with lines around it.

@@ -69,13 +69,13 @@ utf16_to_utf8(const unsigned char *bytes, int len, bool big)
 			i += 2;
 		}
 		if (unit == 0 || is_utf16_surrogate_first(unit) || is_utf16_surrogate_second(unit))
-			ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+			ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 							errmsg("invalid UTF-16 at character %d of the file", i / 2 + 1)));
 		unicode_to_utf8(unit, c);
 		appendStringInfoString(&buf, (char *) c);
 	}
 	if (len % 2 != 0)
-		ereport(ERROR, (errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 						errmsg("the file ends within a character of UTF-16"),
 						errhint("The file was cut off; take the whole file.")));
 	return buf.data;

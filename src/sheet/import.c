@@ -302,40 +302,39 @@ import_records(void *arg)
 	return !import->dry_run && import->problems == NIL;
 }
 
-/* The bytes of a file, and their text. */
-typedef struct Bytes
+/* A file to read: its bytes, or its text. */
+typedef struct SheetFile
 {
-	bytea *bytes;
+	Import *import;
+	bytea *bytes; /* NULL: the text is given */
 	char *text;
-} Bytes;
+} SheetFile;
 
 static bool
-decode(void *arg)
+read_bytes(void *arg)
 {
-	Bytes *b = arg;
+	SheetFile *f = arg;
 
-	b->text = decode_bytes(VARDATA_ANY(b->bytes), VARSIZE_ANY_EXHDR(b->bytes));
+	if (f->bytes != NULL)
+		f->text = decode_bytes(VARDATA_ANY(f->bytes), VARSIZE_ANY_EXHDR(f->bytes));
+	file_read(f->import, f->text);
 	return true;
 }
 
-/* Reads the text, or the bytes, of the file. */
+/* Reads the file.  What cannot be read as text, or be written in the database's encoding, is a problem. */
 static void
 read_file(Import *import, FunctionCallInfo fcinfo)
 {
-	Bytes b = {0};
-	ErrorData *error = NULL;
+	SheetFile f = {import, NULL, NULL};
+	ErrorData *error;
 
 	if (get_fn_expr_argtype(fcinfo->flinfo, 0) == BYTEAOID)
-	{
-		b.bytes = PG_GETARG_BYTEA_PP(0);
-		error = subxact_trial(decode, &b);
-	}
+		f.bytes = PG_GETARG_BYTEA_PP(0);
 	else
-		b.text = decode_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+		f.text = decode_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	error = subxact_trial(read_bytes, &f);
 	if (error != NULL)
 		finding_add(&import->problems, 1, NULL, finding_error_text(error));
-	else
-		file_read(import, b.text);
 }
 
 /*
@@ -372,7 +371,8 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 
 	import->names = known_load();
 	read_file(import, fcinfo);
-	import->systems = resolve_load_names("SELECT name, title, kind FROM ownership.system");
+	import->systems =
+		resolve_load_names("SELECT name, title, nullif(kind, 'other') FROM ownership.system");
 	import->domains = resolve_load_names("SELECT name, title, NULL::text FROM ownership.domain");
 	expand_records(import);
 	foreach(lc, import->records)
