@@ -26,6 +26,9 @@
 #define TRIGGER_JUDGE "zzzz_ownership_judge"
 #define TRIGGER_TRUNCATE "zzzz_ownership_truncate"
 
+/* The constraint that refusals name, so that a client can tell them from a missing GRANT. */
+#define ERROR_CONSTRAINT "ownership"
+
 /* What happens to the write of a non-owner.  UNSET: the field has no policy of its own. */
 typedef enum Policy
 {
