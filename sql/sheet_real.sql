@@ -47,6 +47,9 @@ INSERT INTO ownership.field (entity, name) VALUES ('customer', 'email'), ('custo
 SELECT * FROM ownership.import_sheet(E'Attribute,Owner\nCustomer,CRM\nemail,\ncredit limit,sap\nPRODUCT,akeneo\nsku,\nprice,sap\nCustomer,\nphone,\n');
 SELECT * FROM ownership.import_sheet(E'entity,field,owner\nproduct,,sap\nproduct,,crm\nproduct,all fields,akeneo\n');
 
+SELECT * FROM ownership.import_sheet(E'Field,Owner,Why\nCustomer: CRM,,\nemail,,x\ncredit limit,sap,\nProduct:,,\nprice,,\n');
+SELECT * FROM ownership.import_sheet(E'Entity,Field,Why\nCustomer: Salesforce,,\n,email,x\n');
+
 -- A kind, where one system is of that kind; names and titles count more.
 SELECT * FROM ownership.import_sheet(E'field,owner,readers,writers\nproduct.price,ERP,"PIM, crm",\nproduct.sku,storefront,,oms\n');
 SELECT * FROM ownership.import_sheet(E'field,owner\nproduct.price,SAP S4\nproduct.title,Shop\nproduct.sku,sap s/4\n');

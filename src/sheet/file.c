@@ -257,6 +257,34 @@ read_record(Import *import, const TextRow *row, Section **above)
 	check_width(import, r, row);
 }
 
+/*
+ * Reads a row that is a heading: it names the entity of the rows below.  "Customer: CRM"
+ * also names the owner, as a row for a whole entity does.
+ */
+static void
+read_heading(Import *import, const TextRow *row, Section **above)
+{
+	const char *text = row->cells[row->last_filled - 1];
+	char *name = heading_name(text);
+	const char *colon = strrchr(name, ':');
+	char *owner = colon == NULL ? NULL : sheet_trim(colon + 1, name + strlen(name));
+	Record *r;
+
+	if (owner != NULL && resolve_is_name(import->systems, owner))
+	{
+		name = sheet_trim(name, colon);
+		r = palloc0(sizeof(Record));
+		r->line = row->line;
+		r->whole = true;
+		r->given = 1u << SHEET_OWNER;
+		r->row.cells[SHEET_ENTITY] = name;
+		r->row.cells[SHEET_OWNER] = owner;
+		import->given[SHEET_OWNER] = true;
+		import->records = lappend(import->records, r);
+	}
+	*above = new_section(name, row->line, import->places[SHEET_ENTITY] < 0);
+}
+
 /* Tells of cells that are not imported because their column has no header. */
 static void
 tell_unnamed(Import *import)
@@ -321,8 +349,7 @@ read_rows(Import *import, List *rows, const TextRow *header)
 		else if (header_is_again(row, import->header))
 			header_read(import, row);
 		else if (row->ncells <= MAX_CELLS && is_heading(import, row, above))
-			above = new_section(heading_name(row->cells[row->last_filled - 1]), row->line,
-								import->places[SHEET_ENTITY] < 0);
+			read_heading(import, row, &above);
 		else if (import->places[SHEET_FIELD] >= 0 || import->places[SHEET_ENTITY] >= 0)
 			read_record(import, row, &above);
 	}

@@ -370,9 +370,9 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 	SPI_connect();
 
 	import->names = known_load();
-	read_file(import, fcinfo);
 	import->systems =
 		resolve_load_names("SELECT name, title, nullif(kind, 'other') FROM ownership.system");
+	read_file(import, fcinfo);
 	import->domains = resolve_load_names("SELECT name, title, NULL::text FROM ownership.domain");
 	expand_records(import);
 	foreach(lc, import->records)

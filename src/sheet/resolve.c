@@ -152,6 +152,15 @@ find_named(const Names *names, const char *text, Named **several)
 	return NULL;
 }
 
+/* Does the text mean one name? */
+bool
+resolve_is_name(const Names *names, const char *text)
+{
+	Named *several;
+
+	return find_named(names, text, &several) != NULL;
+}
+
 static bool
 means_no_system(const char *text)
 {

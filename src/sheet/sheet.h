@@ -196,6 +196,7 @@ extern void file_read(Import *import, char *text);
 /* resolve.c */
 extern struct HTAB *resolve_hash(Size entry);
 extern Names *resolve_load_names(const char *sql);
+extern bool resolve_is_name(const Names *names, const char *text);
 extern void resolve_record(Import *import, Record *r);
 
 /* known.c */
