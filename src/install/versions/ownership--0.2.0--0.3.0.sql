@@ -538,7 +538,11 @@ COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not c
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
 COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
 COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
-COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts the rows of the spreadsheet on the map.';
+CREATE TRIGGER sheet_begin BEFORE INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
+CREATE TRIGGER sheet_end AFTER INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
 COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';
 COMMENT ON COLUMN ownership.unmapped.relation IS 'Name of the table, with its schema unless that is public.';
 COMMENT ON COLUMN ownership.unmapped.column_name IS 'Name of the column.';
