@@ -90,10 +90,14 @@ typedef struct Finding
 	char *text;
 } Finding;
 
-/* What the map has of a field: its row of the view ownership.sheet. */
+/* What the map has of a field. */
 typedef struct SheetState
 {
-	bool fresh; /* the map has no such field */
+	bool fresh;	   /* the map has no such field */
+	List *readers; /* of char * */
+	List *writers;
+	List *columns; /* as names_column_label() writes them */
+	/* its row of the view ownership.sheet; only sheet_read() sets it */
 	char *cells[SHEET_CELLS];
 } SheetState;
 

@@ -2,9 +2,9 @@
  * store.c
  *		Many rows of the spreadsheet are stored by a few statements.
  *
- * Some thousand rows at a time: one query reads what the map has of their fields,
- * then one statement for each table of the map writes what differs.  That is right
- * only for rows that do not depend on each other.  A row that takes a column from
+ * Queries read what the map has of their fields, then one statement for each table
+ * of the map writes what differs.  That is right only for rows that do not depend
+ * on each other.  A row that takes a column from
  * another field, gives one up, or is about a field or column of another row of
  * these is stored alone, by sheet_store(), and in its order.  Where the map
  * refuses something, fewer and fewer rows are tried, until the row at fault is
@@ -21,8 +21,8 @@
 #include "../edit/edit.h"
 #include "sheet.h"
 
-/* So many rows are stored at once. */
-#define ROWS_AT_MOST 4000
+/* So many rows are stored at once: a sheet as a whole. */
+#define ROWS_AT_MOST 1000000
 
 /* So many rows are stored alone at most, before some are tried at once again. */
 #define ROWS_ALONE 64
@@ -53,20 +53,13 @@ chunk_row(const Chunk *chunk, int i)
 	return chunk->set->rows[chunk->from + i];
 }
 
-/*
- * What the map has of the fields of some rows, whose entity and field are set; an
- * array, in which a field that is not on the map is fresh.
- */
-SheetState *
-sheet_read(SheetRow **rows, int n)
+/* The states of rows, none of which is known yet; sets the parameters entity[] and field[]. */
+static SheetState *
+new_states(SheetRow **rows, int n, Parameters *p)
 {
 	SheetState *states = palloc0(Max(n, 1) * sizeof(SheetState));
-	MemoryContext cxt = CurrentMemoryContext;
-	Parameters p = {0};
 	List *entities = NIL;
 	List *fields = NIL;
-	bool labels = field_knows_settings();
-	uint64 found;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -74,15 +67,50 @@ sheet_read(SheetRow **rows, int n)
 		fields = lappend(fields, rows[i]->field);
 		states[i].fresh = true;
 	}
-	sql_add_texts(&p, entities);
-	sql_add_texts(&p, fields);
-#define READ_SHEET(label)                                                                   \
-	"SELECT s.n, v.entity, v.field, v.domain, v.owner, v.readers, v.writers, v.columns, "   \
-	"v.policy, v.key, v.local, v.rationale, v.decided_by, v.decided_on" label               \
-	" FROM unnest($1, $2) WITH ORDINALITY s(entity, field, n) JOIN ownership.sheet v "      \
-	"ON v.entity = s.entity AND v.field = s.field"
-	found = labels ? sql_run(READ_SHEET(", v.label"), &p) : sql_run(READ_SHEET(""), &p);
-#undef READ_SHEET
+	sql_add_texts(p, entities);
+	sql_add_texts(p, fields);
+	return states;
+}
+
+/* A list in a cell of the view. */
+static List *
+state_list(const SheetState *state, SheetCell cell)
+{
+	SheetRow row = {0};
+
+	row.cells[cell] = state->cells[cell];
+	return sheet_list(&row, cell);
+}
+
+/* Fewer rows than that are looked up in the view one by one: it would be read as a whole. */
+#define FEW_ROWS 1000
+
+/*
+ * What the map has of the fields of some rows, whose entity and field are set: an
+ * array, by the view ownership.sheet.
+ */
+SheetState *
+sheet_read(SheetRow **rows, int n)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	Parameters p = {0};
+	SheetState *states = new_states(rows, n, &p);
+	bool labels = field_knows_settings();
+	uint64 found;
+
+#define READ_SHEET(label, from)                                                           \
+	"SELECT s.n, v.entity, v.field, v.domain, v.owner, v.readers, v.writers, v.columns, " \
+	"v.policy, v.key, v.local, v.rationale, v.decided_by, v.decided_on" label             \
+	" FROM unnest($1, $2) WITH ORDINALITY s(entity, field, n), " from                     \
+	" v WHERE v.entity = s.entity AND v.field = s.field"
+#define ONE_BY_ONE \
+	"LATERAL (SELECT * FROM ownership.sheet v WHERE v.entity = s.entity AND v.field = s.field OFFSET 0)"
+	if (!labels)
+		found = sql_run(READ_SHEET("", ONE_BY_ONE), &p);
+	else if (n < FEW_ROWS)
+		found = sql_run(READ_SHEET(", v.label", ONE_BY_ONE), &p);
+	else
+		found = sql_run(READ_SHEET(", v.label", "ownership.sheet"), &p);
 	MemoryContextSwitchTo(cxt);
 	for (uint64 r = 0; r < found; r++)
 	{
@@ -91,19 +119,61 @@ sheet_read(SheetRow **rows, int n)
 		state->fresh = false;
 		for (int c = 0; c < SHEET_LABEL + labels; c++)
 			state->cells[c] = sql_result_text(r, c + 2);
+		state->readers = state_list(state, SHEET_READERS);
+		state->writers = state_list(state, SHEET_WRITERS);
+		state->columns = state_list(state, SHEET_COLUMNS);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return states;
 }
 
-/* A list of the map, as the view shows it. */
-static List *
-state_list(const SheetState *state, SheetCell cell)
+/* The same without cells, for callers that need none. */
+static SheetState *
+read_lists(SheetRow **rows, int n)
 {
-	SheetRow row = {0};
+	MemoryContext cxt = CurrentMemoryContext;
+	Parameters p = {0};
+	SheetState *states = new_states(rows, n, &p);
+	uint64 found;
 
-	row.cells[cell] = state->cells[cell];
-	return sheet_list(&row, cell);
+#define OF_ROWS "FROM unnest($1, $2) WITH ORDINALITY s(entity, field, n) "
+	found = sql_run("SELECT s.n " OF_ROWS
+					"JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field",
+					&p);
+	for (uint64 r = 0; r < found; r++)
+		states[sql_result_int64(r, 1) - 1].fresh = false;
+	SPI_freetuptable(SPI_tuptable);
+
+	found = sql_run("SELECT s.n, a.mode, a.system " OF_ROWS
+					"JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field",
+					&p);
+	MemoryContextSwitchTo(cxt);
+	for (uint64 r = 0; r < found; r++)
+	{
+		SheetState *state = &states[sql_result_int64(r, 1) - 1];
+		char *system = sql_result_text(r, 3);
+
+		if (strcmp(sql_result_text(r, 2), "read") == 0)
+			state->readers = lappend(state->readers, system);
+		else
+			state->writers = lappend(state->writers, system);
+	}
+	SPI_freetuptable(SPI_tuptable);
+
+	found = sql_run("SELECT s.n, c.table_schema, c.table_name, c.column_name " OF_ROWS
+					"JOIN ownership.mirrored_column c ON c.entity = s.entity AND c.field = s.field",
+					&p);
+	MemoryContextSwitchTo(cxt);
+	for (uint64 r = 0; r < found; r++)
+	{
+		SheetState *state = &states[sql_result_int64(r, 1) - 1];
+
+		state->columns = lappend(state->columns, names_column_label(sql_result_text(r, 2),
+																	sql_result_text(r, 3),
+																	sql_result_text(r, 4)));
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return states;
 }
 
 /*
@@ -116,7 +186,6 @@ place_columns_of(Chunk *chunk, int i)
 	const SheetRow *row = chunk_row(chunk, i);
 	const SheetState *before = &chunk->before[i];
 	List *columns = sheet_list(row, SHEET_COLUMNS);
-	List *has = state_list(before, SHEET_COLUMNS);
 	List *labels = NIL;
 	ListCell *lc;
 
@@ -135,10 +204,10 @@ place_columns_of(Chunk *chunk, int i)
 		if (names_contain(labels, label))
 			continue;
 		labels = lappend(labels, label);
-		if (!names_contain(has, label))
+		if (!names_contain(before->columns, label))
 			chunk->columns = lappend(chunk->columns, placed);
 	}
-	return names_all_among(has, labels);
+	return names_all_among(before->columns, labels);
 }
 
 /* The first row of the chunk that must be stored alone; n: none. */
@@ -243,11 +312,8 @@ typedef struct Accesses
 } Accesses;
 
 static void
-compare_access(Accesses *a, const SheetRow *row, const SheetState *before, SheetCell cell,
-			   List *systems)
+compare_access(Accesses *a, const SheetRow *row, char *mode, List *has, List *systems)
 {
-	List *has = state_list(before, cell);
-	char *mode = cell == SHEET_READERS ? "read" : "write";
 	char *parts[] = {row->entity, row->field, mode, NULL};
 	bool more = !names_all_among(systems, has);
 	bool less = !names_all_among(has, systems);
@@ -275,8 +341,8 @@ store_accesses(const Chunk *chunk, int n)
 	{
 		const SheetRow *row = chunk_row(chunk, i);
 
-		compare_access(&a, row, &chunk->before[i], SHEET_READERS, sheet_list(row, SHEET_READERS));
-		compare_access(&a, row, &chunk->before[i], SHEET_WRITERS, row->writers);
+		compare_access(&a, row, "read", chunk->before[i].readers, sheet_list(row, SHEET_READERS));
+		compare_access(&a, row, "write", chunk->before[i].writers, row->writers);
 	}
 	for (int i = 0; i < 4; i++)
 	{
@@ -368,7 +434,8 @@ store_chunk(void *arg)
 		row->entity = sheet_cell(row, SHEET_ENTITY);
 		row->field = sheet_cell(row, SHEET_FIELD);
 	}
-	chunk->before = sheet_read(&set->rows[chunk->from], chunk->n);
+	chunk->before = set->prepare == NULL ? read_lists(&set->rows[chunk->from], chunk->n)
+										 : sheet_read(&set->rows[chunk->from], chunk->n);
 	for (int i = 0; i < chunk->n; i++)
 	{
 		if (set->prepare != NULL)
