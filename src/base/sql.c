@@ -187,9 +187,9 @@ sql_add_texts(Parameters *p, List *values)
 
 	foreach(lc, values)
 		call_put_text(datums, nulls, foreach_current_index(lc), lfirst(lc));
-	array = n == 0 ? construct_empty_array(TEXTOID)
-				   : construct_md_array(datums, nulls, 1, &n, &lower, TEXTOID, -1, false,
-										TYPALIGN_INT);
+	array =
+		n == 0 ? construct_empty_array(TEXTOID)
+			   : construct_md_array(datums, nulls, 1, &n, &lower, TEXTOID, -1, false, TYPALIGN_INT);
 	sql_add_value(p, TEXTARRAYOID, PointerGetDatum(array), false);
 }
 

@@ -84,8 +84,9 @@ try_batch(Batch *batch)
 
 	for (int i = 0; i < n && error != NULL; i++)
 	{
-		Batch one = {batch->relid, list_make1(list_nth(batch->words, i)), batch->columns,
-					 &batch->rows[i], &batch->errors[i], NIL};
+		Batch one = {batch->relid,		list_make1(list_nth(batch->words, i)),
+					 batch->columns,	&batch->rows[i],
+					 &batch->errors[i], NIL};
 
 		if (n > 1 && error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
 			try_batch(&one);
@@ -138,11 +139,22 @@ put_row(Listing *listing, Batch *batch, const Word *w, const char *column, const
 		const char *stored, const char *note)
 {
 	static const WordField none = {0};
-	const WordField *f = column == NULL ? &none : find_field(batch, w, column);
+	const WordField *f = batch == NULL || column == NULL ? &none : find_field(batch, w, column);
 	bool old = listing->desc->natts == OLD_COLUMNS;
-	const char *texts[] = {
-		names_relation_label(w->schema, w->table), column, f->entity, f->field, f->owner, w->system,
-		w->role, w->operation, w->outcome, refused, stored, note, w->schema, w->table};
+	const char *texts[] = {names_relation_label(w->schema, w->table),
+						   column,
+						   f->entity,
+						   f->field,
+						   f->owner,
+						   w->system,
+						   w->role,
+						   w->operation,
+						   w->outcome,
+						   refused,
+						   stored,
+						   note,
+						   w->schema,
+						   w->table};
 	const char *old_texts[] = {w->schema,	 w->table,	 column,  w->system, w->role,
 							   w->operation, w->outcome, refused, stored,	 note};
 	int key = old ? 4 : 3;
@@ -211,8 +223,7 @@ goes_in(const Word *w, Oid relid, const RowColumn *col, const char *refused, con
  * not be read; then note is the reason, else NULL.
  */
 static void
-report_word(Listing *listing, Batch *batch, const Word *w, const StoredRow *row,
-			const char *note)
+report_word(Listing *listing, Batch *batch, const Word *w, const StoredRow *row, const char *note)
 {
 	int c = batch_column(batch, w->column);
 	RowColumn *col;

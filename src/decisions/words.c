@@ -52,7 +52,8 @@ enum
  * word either.  Of a row that was not created, all that was proposed counts, since
  * it can be written once the row is there.
  */
-#define IN_ORDER "e.hash, e.table_schema, e.table_name, e.row_key, e.row, e.column_name, e.system, e.writer"
+#define IN_ORDER \
+	"e.hash, e.table_schema, e.table_name, e.row_key, e.row, e.column_name, e.system, e.writer"
 #define LATEST_FIRST IN_ORDER ", e.recorded_at DESC, e.id DESC"
 static const char *const query =
 	"SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, w.column_name, w.system, "
@@ -82,7 +83,7 @@ struct Words
  * than many a run.
  */
 static const char *const settings[][2] = {
-	{"enable_seqscan", "off"},	 {"enable_bitmapscan", "off"},		 {"enable_sort", "off"},
+	{"enable_seqscan", "off"},	{"enable_bitmapscan", "off"},	   {"enable_sort", "off"},
 	{"enable_indexscan", "on"}, {"enable_incremental_sort", "on"}, {"jit", "off"},
 };
 

@@ -166,9 +166,9 @@ page_matrix_section(StringInfo out, const Picture *picture)
 	(void) html_query("SELECT count(*) FROM ownership.field");
 	total = atoi(sql_result_text(0, 1));
 	/* what is not shown is not looked at: entities and fields are in the order of "C" */
-	if (html_query("SELECT entity, name FROM ownership.field "
-				   "ORDER BY entity COLLATE \"C\", name COLLATE \"C\" OFFSET " CppAsString2(
-					   MAX_FIELDS) " - 1 LIMIT 1") > 0)
+	nfields = html_query("SELECT entity, name FROM ownership.field ORDER BY entity COLLATE \"C\", "
+						 "name COLLATE \"C\" LIMIT 1 OFFSET -1 + " CppAsString2(MAX_FIELDS));
+	if (nfields > 0)
 	{
 		sql_add_text(&last, sql_result_text(0, 1));
 		sql_add_text(&last, sql_result_text(0, 2));
@@ -187,15 +187,21 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		"nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
 		"FROM ownership.field f LEFT JOIN ownership.domain d ON d.name = f.domain "
 		"LEFT JOIN (SELECT entity, string_agg(format('%s %s', owner, n), ', ' ORDER BY n DESC, owner COLLATE \"C\") AS owners "
-		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL AND " UP_TO_LAST("entity") " GROUP BY entity, owner) c GROUP BY entity) o "
-		"ON o.entity = f.entity WHERE " UP_TO_LAST("f.entity") " WINDOW e AS (PARTITION BY f.entity) "
-		"ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(MAX_FIELDS), &last);
+		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL AND " UP_TO_LAST(
+			"entity") " GROUP BY entity, owner) c GROUP BY entity) o "
+					  "ON o.entity = f.entity WHERE " UP_TO_LAST(
+						  "f.entity") " WINDOW e AS (PARTITION BY f.entity) "
+									  "ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(
+										  MAX_FIELDS),
+		&last);
 	fields = SPI_tuptable;
-	parts.n = sql_run(
-		"SELECT entity, field, system, part, string_agg(how, ', ' ORDER BY how) FROM ownership.part "
-		"WHERE " UP_TO_LAST("entity") " AND (entity COLLATE \"C\" < $1 OR field COLLATE \"C\" <= $2 OR $2 IS NULL) "
-		"GROUP BY entity, field, system, rank, part "
-		"ORDER BY entity COLLATE \"C\", field COLLATE \"C\", system = '?', system COLLATE \"C\", rank", &last);
+	parts.n =
+		sql_run("SELECT entity, field, system, part, string_agg(how, ', ' ORDER BY how) FROM ownership.part "
+				"WHERE " UP_TO_LAST(
+					"entity") " AND (entity COLLATE \"C\" < $1 OR field COLLATE \"C\" <= $2 OR $2 IS NULL) "
+							  "GROUP BY entity, field, system, rank, part "
+							  "ORDER BY entity COLLATE \"C\", field COLLATE \"C\", system = '?', system COLLATE \"C\", rank",
+				&last);
 	parts.table = SPI_tuptable;
 
 	if (nfields == 0)

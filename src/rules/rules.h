@@ -234,9 +234,9 @@ typedef struct Outline
 {
 	Oid relid; /* hash key */
 	bool valid;
-	bool ancestor; /* another entry depends on it */
-	bool mapped;   /* the relation is on the map */
-	void *memory;  /* of what the following point to, in one piece; NULL: none */
+	bool ancestor;			 /* another entry depends on it */
+	bool mapped;			 /* the relation is on the map */
+	void *memory;			 /* of what the following point to, in one piece; NULL: none */
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
 	char *source;			 /* of that table; NULL: it is shared */
 	int natts;				 /* of the relation */

@@ -168,8 +168,9 @@ roles_above(Oid role)
 		CatCList *members = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(lfirst_oid(lc)));
 
 		for (int i = 0; i < members->n_members; i++)
-			roles = list_append_unique_oid(
-				roles, ((Form_pg_auth_members) GETSTRUCT(&members->members[i]->tuple))->roleid);
+			roles = list_append_unique_oid(roles, ((Form_pg_auth_members) GETSTRUCT(
+													   &members->members[i]->tuple))
+													  ->roleid);
 		ReleaseSysCacheList(members);
 	}
 	return roles;

@@ -125,8 +125,11 @@ extern List *sheet_default_columns(const char *entity, const char *field);
 extern const SheetCheck sheet_checks[];
 extern void sheet_store(SheetRow *row);
 
-/* store.c */
+/* state.c */
 extern SheetState *sheet_read(SheetRow **rows, int n);
+extern SheetState *sheet_read_lists(SheetRow **rows, int n);
+
+/* store.c */
 extern void sheet_store_set(SheetSet *set);
 
 /* findings.c */
