@@ -4,12 +4,13 @@
  *
  * decode.c makes the file's bytes text; csv.c, pipes.c and markup.c make the text
  * rows.  file.c finds columns by their headers (header.c), and makes records of the
- * rows.  expand.c and whole.c find the fields that the records mean, resolve.c the systems
- * and domains that the cells mean, by name, title or kind.  Then each row is stored by the rules of sheet.c, in a subtransaction of its own.
- * The changes of a field are the differences between its row of the view
- * ownership.sheet before and after.  One more subtransaction contains all of
- * it.  It is rolled back in a dry run, or when there is any problem.  So a dry
- * run reports exactly what the import will do.
+ * rows.  expand.c and whole.c find the fields that the records mean, resolve.c the
+ * systems and domains that the cells mean, by name, title or kind.  Then the rows
+ * are stored by the rules of sheet.c: many at once (store.c), or one in a
+ * subtransaction of its own.  The changes of a field are the differences between
+ * its row of the view ownership.sheet before and after.  One more subtransaction
+ * contains all of it.  It is rolled back in a dry run, or when there is any
+ * problem.  So a dry run reports exactly what the import will do.
  */
 #include "postgres.h"
 
@@ -92,28 +93,6 @@ check_records(Import *import)
 		check_record(import, list_nth(c.records, c.at++));
 }
 
-/* Reads the field's row of the view; false, and cells of NULL, if the map has no such field. */
-static bool
-read_sheet(const Record *r, char **cells)
-{
-	Parameters p = {0};
-	bool labels = field_knows_settings();
-
-	sql_add_text(&p, r->row.cells[SHEET_ENTITY]);
-	sql_add_text(&p, r->row.cells[SHEET_FIELD]);
-	memset(cells, 0, SHEET_CELLS * sizeof(char *));
-#define READ_SHEET(label)                                                                  \
-	"SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, " \
-	"rationale, decided_by, decided_on" label                                              \
-	" FROM ownership.sheet WHERE entity = $1 AND field = $2"
-	if ((labels ? sql_run(READ_SHEET(", label"), &p) : sql_run(READ_SHEET(""), &p)) == 0)
-		return false;
-#undef READ_SHEET
-	for (int i = 0; i < SHEET_LABEL + labels; i++)
-		cells[i] = sql_result_text(0, i + 1);
-	return true;
-}
-
 /* The value of a cell, as a change shows it. */
 static const char *
 shown(SheetCell cell, const char *value)
@@ -126,7 +105,7 @@ shown(SheetCell cell, const char *value)
 }
 
 static bool
-is_changed(int cell, char **before, char **after)
+is_changed(int cell, char *const *before, char *const *after)
 {
 	return before[cell] == NULL || after[cell] == NULL ? before[cell] != after[cell]
 													   : strcmp(before[cell], after[cell]) != 0;
@@ -134,9 +113,12 @@ is_changed(int cell, char **before, char **after)
 
 /* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
-add_changes(Import *import, const Record *r, bool fresh, char **before, char **after)
+add_changes(Import *import, Record *r, const SheetState *was, const SheetState *is)
 {
 	char *field = finding_record_field(r);
+	bool fresh = was->fresh;
+	char *const *before = was->cells;
+	char *const *after = is->cells;
 
 	if (fresh)
 		import->changes =
@@ -148,6 +130,7 @@ add_changes(Import *import, const Record *r, bool fresh, char **before, char **a
 
 		if (!is_changed(i, before, after))
 			continue;
+		r->decides = true;
 		if (!fresh)
 			text =
 				psprintf("%s: %s -> %s", sheet_headers[i], shown(i, before[i]), shown(i, after[i]));
@@ -166,39 +149,86 @@ store_record(void *arg)
 	return true;
 }
 
+/* Rows on their way to the map. */
+typedef struct Storing
+{
+	Import *import;
+	Record **records; /* of the rows */
+	SheetRow **rows;
+	MemoryContext cxt; /* of what is found */
+} Storing;
+
+/* A cell for which the file has no column keeps its value. */
+static void
+keep_cells(void *arg, int i, const SheetState *before)
+{
+	const Storing *storing = arg;
+	SheetRow *row = storing->rows[i];
+
+	for (int c = SHEET_FIELD + 1; c < SHEET_CELLS; c++)
+	{
+		if (!storing->import->given[c] && c != SHEET_COLUMNS)
+			row->cells[c] = before->cells[c];
+	}
+	row->key_is_open = !storing->import->given[SHEET_KEY];
+}
+
+static void
+was_stored(void *arg, int i, const SheetState *before, const SheetState *after)
+{
+	const Storing *storing = arg;
+	MemoryContext old = MemoryContextSwitchTo(storing->cxt);
+
+	add_changes(storing->import, storing->records[i], before, after);
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * Stores a row.  An error becomes a problem of the row.
  *
  * Errors: insufficient_privilege, since it is the same for every row.
  */
 static void
-import_record(Import *import, Record *r)
+store_alone(void *arg, int i)
 {
-	SheetRow row = r->row;
-	char *before[SHEET_CELLS];
-	char *after[SHEET_CELLS];
-	bool fresh = !read_sheet(r, before);
+	const Storing *storing = arg;
+	SheetState *before;
 	ErrorData *error;
 
-	/* a cell for which the file has no column keeps its value */
-	for (int i = 0; i < SHEET_CELLS; i++)
-	{
-		if (!import->given[i] && i > SHEET_FIELD && i != SHEET_COLUMNS)
-			row.cells[i] = before[i];
-	}
-	row.key_is_open = !import->given[SHEET_KEY];
-	error = subxact_trial(store_record, &row);
+	storing->rows[i]->entity = storing->rows[i]->cells[SHEET_ENTITY];
+	storing->rows[i]->field = storing->rows[i]->cells[SHEET_FIELD];
+	before = sheet_read(&storing->rows[i], 1);
+	keep_cells(arg, i, before);
+	error = subxact_trial(store_record, storing->rows[i]);
 	if (error == NULL)
-	{
-		(void) read_sheet(r, after);
-		for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
-			r->decides |= is_changed(i, before, after);
-		add_changes(import, r, fresh, before, after);
-	}
+		was_stored(arg, i, before, sheet_read(&storing->rows[i], 1));
 	else if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	else
-		finding_add_problem(import, r, finding_error_text(error));
+		finding_add_problem(storing->import, storing->records[i], finding_error_text(error));
+}
+
+/* Stores the rows without a problem. */
+static void
+store_records(Import *import)
+{
+	int most = Max(list_length(import->records), 1);
+	Storing storing = {import, palloc(most * sizeof(Record *)), palloc(most * sizeof(SheetRow *)),
+					   CurrentMemoryContext};
+	SheetSet set = {0, storing.rows, &storing, keep_cells, was_stored, store_alone};
+	ListCell *lc;
+
+	foreach(lc, import->records)
+	{
+		Record *r = lfirst(lc);
+
+		if (r->faulty)
+			continue;
+		storing.records[set.n] = r;
+		storing.rows[set.n] = palloc(sizeof(SheetRow));
+		*storing.rows[set.n++] = r->row;
+	}
+	sheet_store_set(&set);
 }
 
 /* The records whose fields are part of the group. */
@@ -268,7 +298,6 @@ import_records(void *arg)
 	Parameters p = {0};
 	List *entities = NIL;
 	List *fields = NIL;
-	ListCell *lc;
 	uint64 n = sql_run("SELECT entity, name FROM ownership.field", &none);
 
 	for (uint64 i = 0; i < n; i++)
@@ -276,15 +305,7 @@ import_records(void *arg)
 		entities = lappend(entities, sql_result_text(i, 1));
 		fields = lappend(fields, sql_result_text(i, 2));
 	}
-	foreach(lc, import->records)
-	{
-		Record *r = lfirst(lc);
-
-		if (!r->faulty)
-			import_record(import, r);
-		CHECK_FOR_INTERRUPTS();
-	}
-
+	store_records(import);
 	check_groups(import);
 
 	/* a column that joins another field leaves its default field, which is deleted then */

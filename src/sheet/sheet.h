@@ -149,11 +149,47 @@ typedef struct Finding
 	char *text;
 } Finding;
 
+/* What the map has of a field. */
+typedef struct SheetState
+{
+	bool fresh;	   /* the map has no such field */
+	List *readers; /* of char * */
+	List *writers;
+	List *columns; /* as names_column_label() writes them */
+	/* its row of the view ownership.sheet; only sheet_read() sets it */
+	char *cells[SHEET_CELLS];
+} SheetState;
+
+/* Rows that sheet_store_set() stores. */
+typedef struct SheetSet
+{
+	int n;
+	SheetRow **rows;
+	void *arg; /* of the functions, which are called for one row each */
+	/* before the row is stored; NULL: nothing is to be done */
+	void (*prepare)(void *arg, int row, const SheetState *before);
+	/* the row was stored with others; NULL: nothing is to be done */
+	void (*stored)(void *arg, int row, const SheetState *before, const SheetState *after);
+	/* stores the row */
+	void (*alone)(void *arg, int row);
+} SheetSet;
+
 /* sheet.c */
 extern const char *const sheet_headers[SHEET_CELLS];
 extern char *sheet_cell(const SheetRow *row, SheetCell cell);
+extern List *sheet_list(const SheetRow *row, SheetCell cell);
+extern bool sheet_bool(const SheetRow *row, SheetCell cell);
+extern void sheet_take_owner(SheetRow *row);
+extern List *sheet_default_columns(const char *entity, const char *field);
 extern const SheetCheck sheet_checks[];
 extern void sheet_store(SheetRow *row);
+
+/* state.c */
+extern SheetState *sheet_read(SheetRow **rows, int n);
+extern SheetState *sheet_read_lists(SheetRow **rows, int n);
+
+/* store.c */
+extern void sheet_store_set(SheetSet *set);
 
 /* findings.c */
 extern char *sheet_fold(const char *string);

@@ -538,7 +538,11 @@ COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not c
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
 COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
 COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
-COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts the rows of the spreadsheet on the map.';
+CREATE TRIGGER sheet_begin BEFORE INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
+CREATE TRIGGER sheet_end AFTER INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
 COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';
 COMMENT ON COLUMN ownership.unmapped.relation IS 'Name of the table, with its schema unless that is public.';
 COMMENT ON COLUMN ownership.unmapped.column_name IS 'Name of the column.';
@@ -649,8 +653,18 @@ COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
 Arguments:
 - conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
-COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
-COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
+CREATE FUNCTION ownership.disagreement_rows(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT relation text, OUT row_key jsonb,
+	OUT column_name text, OUT entity text, OUT field text, OUT owner text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
+	OUT refused text, OUT stored text, OUT note text, OUT table_schema text, OUT table_name text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_disagreement' LANGUAGE C VOLATILE ROWS 100;
+COMMENT ON FUNCTION ownership.disagreement_rows() IS 'Internal: the rows of the view disagreements.';
+/* in a list of columns, not in FROM, the function is called for one row after the other, and LIMIT ends that */
+CREATE OR REPLACE VIEW ownership.disagreements AS
+SELECT (d.row).conflict_id, (d.row).recorded_at, (d.row).relation, (d.row).row_key, (d.row).column_name, (d.row).entity, (d.row).field, (d.row).owner,
+	(d.row).system, (d.row).role, (d.row).operation, (d.row).outcome, (d.row).refused, (d.row).stored, (d.row).note, (d.row).table_schema, (d.row).table_name
+FROM (SELECT ownership.disagreement_rows() AS row) d;
+DROP FUNCTION ownership.disagreement();
+COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value, in no particular order. The view shows what the caller may read.';
 COMMENT ON COLUMN ownership.disagreements.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it.';
 COMMENT ON COLUMN ownership.disagreements.recorded_at IS 'Time at which the guard recorded the conflict.';
 COMMENT ON COLUMN ownership.disagreements.relation IS 'Name of the table, with its schema unless that is public.';
