@@ -20,7 +20,8 @@ FIELDS=${FIELDS:-100000}
 REPORT=${REPORT:-bench}
 CASES='bulk_update bulk_update_peers bulk_insert multirow_insert bulk_delete insert_waiting copy
 	full_row_update full_row_update_wide full_row_update_toast keep evidence_insert
-	pgbench hot_table replication replication_row curve_columns curve_systems curve_map curve_evidence session map memory'
+	pgbench hot_table replication replication_row curve_columns curve_systems curve_map curve_evidence session identities
+	partitions map map_memory disagreements memory'
 [ $# = 0 ] || CASES=$*
 for case in $CASES; do
 	[ -f "bench/cases/$case.sh" ] || { echo "no such case: $case (see bench/cases)" >&2; exit 1; }

@@ -15,7 +15,7 @@ SELECT ownership.assign('product', '{title,blurb}', NULL, policy => 'keep');
 -- what the tests below show of evidence
 CREATE VIEW evidence AS SELECT id, row_key, operation, system, role, outcome, columns, stored, proposed, resolution, resolved_by,
 	resolved_at IS NOT NULL AS resolved FROM ownership.conflict ORDER BY id;
-CREATE VIEW open AS SELECT conflict_id, relation, row_key, column_name, field, owner, system, outcome, refused, stored, note FROM ownership.disagreements;
+CREATE VIEW open AS SELECT conflict_id, relation, row_key, column_name, field, owner, system, outcome, refused, stored, note FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 GRANT SELECT ON open TO regress_anna;
 
 SET ROLE regress_crm;

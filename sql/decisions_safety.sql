@@ -7,7 +7,7 @@ CREATE ROLE regress_anna;
 SELECT ownership.add_system('erp', 'erp', role => 'regress_erp');
 SELECT ownership.add_system('crm', 'crm', role => 'regress_crm');
 GRANT SELECT, UPDATE (resolution) ON ownership.conflict TO regress_anna;
-CREATE VIEW open AS SELECT conflict_id, relation, row_key, column_name, refused, stored, note FROM ownership.disagreements;
+CREATE VIEW open AS SELECT conflict_id, relation, row_key, column_name, refused, stored, note FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 GRANT SELECT ON open TO regress_anna;
 
 -- names
@@ -110,7 +110,7 @@ GRANT SELECT, INSERT, DELETE ON product TO regress_anna;
 SET ROLE regress_crm;
 SELECT ownership.accept(:a1);
 SELECT ownership.dismiss(:a1);
-SELECT * FROM ownership.disagreements;
+SELECT * FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 RESET ROLE;
 GRANT SELECT ON ownership.conflict TO regress_crm;
 SET ROLE regress_crm;

@@ -152,7 +152,7 @@ SET ROLE regress_pim;
 UPDATE product SET price = 2 WHERE sku = 'k1';
 RESET ROLE;
 SELECT remembered('k1', 'pim', '{"price": "7"}'), parked('k1', 'pim', '{"price": "8"}') \gset k
-SELECT row_key, column_name, outcome, refused, stored FROM ownership.disagreements;
+SELECT row_key, column_name, outcome, refused, stored FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 SELECT ownership.accept(min(id)) FROM ownership.conflict WHERE outcome = 'kept';
 SELECT sku, price FROM product;
 
@@ -161,25 +161,25 @@ DELETE FROM ownership.conflict;
 INSERT INTO ownership.conflict (table_schema, table_name, row_key, operation, system, role, outcome, columns, proposed) VALUES
 	('public', 'product', '{"sku": "w1"}', 'INSERT', 'pim', 'regress_pim', 'discarded', '{sku}', '{"sku": "w1", "code": "c", "note": "n", "rank": null, "blurb": null, "price": "5", "stock": "0", "title": "Title"}'),
 	('public', 'product', '{"sku": "w2"}', 'INSERT', 'pim', 'regress_pim', 'discarded', '{price,note}', '{"sku": "w2", "code": "c", "note": null, "rank": null, "blurb": null, "price": "6", "stock": "3", "title": "Other"}');
-SELECT row_key, column_name, refused, stored, note FROM ownership.disagreements;
+SELECT row_key, column_name, refused, stored, note FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 SET ROLE regress_erp;
 INSERT INTO product (sku, price, stock) VALUES ('w1', 4, 9);
 RESET ROLE;
-SELECT row_key, column_name, owner, refused, stored, note FROM ownership.disagreements;
+SELECT row_key, column_name, owner, refused, stored, note FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 -- the writer's own newer value stands
 SET ROLE regress_pim;
 UPDATE product SET title = 'Newer' WHERE sku = 'w1';
 RESET ROLE;
-SELECT row_key, column_name, refused, stored FROM ownership.disagreements WHERE row_key ->> 'sku' = 'w1';
+SELECT row_key, column_name, refused, stored FROM ownership.disagreements WHERE row_key ->> 'sku' = 'w1' ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 -- who may not read a column sees that
 REVOKE ALL ON product FROM PUBLIC;
 GRANT SELECT (sku, price) ON product TO regress_anna;
 SET ROLE regress_anna;
-SELECT row_key, column_name, refused, stored, note FROM ownership.disagreements WHERE row_key ->> 'sku' = 'w1';
+SELECT row_key, column_name, refused, stored, note FROM ownership.disagreements WHERE row_key ->> 'sku' = 'w1' ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 RESET ROLE;
 SELECT ownership.accept(conflict_id) FROM (SELECT DISTINCT conflict_id FROM ownership.disagreements WHERE row_key ->> 'sku' = 'w1') d;
 SELECT sku, price, title, note, stock FROM product WHERE sku = 'w1';
-SELECT row_key, column_name FROM ownership.disagreements;
+SELECT row_key, column_name FROM ownership.disagreements ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 
 -- what waits makes nobody an intruder
 DELETE FROM ownership.conflict;

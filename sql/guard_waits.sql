@@ -72,7 +72,7 @@ SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND
 SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'parked' AND row_key @> '{"sku": "A3"}';
 RESET ROLE;
 SELECT sku, title, origin, free FROM product ORDER BY sku;
-SELECT column_name, system, refused, stored FROM ownership.disagreements WHERE row_key @> '{"sku": "A7"}';
+SELECT column_name, system, refused, stored FROM ownership.disagreements WHERE row_key @> '{"sku": "A7"}' ORDER BY table_schema COLLATE "C", table_name COLLATE "C", row_key, column_name COLLATE "C", conflict_id;
 SET LOCAL ROLE regress_steward;
 SELECT ownership.accept(id) FROM ownership.conflict WHERE outcome = 'discarded' AND row_key @> '{"sku": "A7"}';
 RESET ROLE;

@@ -59,10 +59,10 @@ SELECT * FROM ownership.import_sheet(E'a;b;c\nfield,owner\nproduct.weight,erpp\n
 SELECT * FROM ownership.import_sheet(U&'\FEFFfield,owner' || E'\r\nproduct.x,erp');
 SELECT * FROM ownership.import_sheet(U&'\FEFF"field","owner"' || E'\rproduct.x,erp\rproduct.y,foo');
 SELECT * FROM ownership.import_sheet(U&'\FEFF' || E'field,owner\nproduct.x,erp\n\n\n');
--- What is wrong with it, and where; what came before is looked at, too.
+-- What is wrong with it, and where; what comes before and after is looked at, too. Line ends may differ.
 SELECT * FROM ownership.import_sheet(E'field,owner\nproduct.x,erpp\nproduct.y,"erp\nproduct.z,erp\n');
 SELECT * FROM ownership.import_sheet(E'field,owner\r\nproduct.x,erp\r\nproduct.y,crm\nproduct.z,erp\r\n');
--- up to 17 that ends the file, from 18 on it is a field
+-- to COPY that is the end; to a spreadsheet it is a field without entity
 SELECT min(line) AS line FROM ownership.import_sheet(E'field,owner\nproduct.x,erp\n\\.\nproduct.y,foo\n') WHERE problem IS NOT NULL;
 -- longer than a buffer, and beyond ASCII
 SELECT line, field, length(change), problem FROM ownership.import_sheet(E'field,rationale\nproduct.x,"' || repeat(U&'\00e4\20ac' || E'\n', 30000) || E'"\nproduct.y,\nproduct.\u00e9\u0301,"\u202e<script>"\nproduct.w,\n') WHERE change !~ '^new' OR line > 2;

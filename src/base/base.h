@@ -29,6 +29,9 @@
 /* tgqual of AFTER in a private list, where its condition counts the rows for which it does not fire */
 #define TRIGGER_COUNTED "counted"
 
+/* The constraint that refusals name, so that a client can tell them from a missing GRANT. */
+#define ERROR_CONSTRAINT "ownership"
+
 /* What happens to the write of a non-owner.  UNSET: the field has no policy of its own. */
 typedef enum Policy
 {

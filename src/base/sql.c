@@ -174,19 +174,23 @@ sql_add_bool(Parameters *p, bool value)
 	sql_add_value(p, BOOLOID, BoolGetDatum(value), false);
 }
 
-/* Adds a text[] of C strings; an empty list is an empty array. */
+/* Adds a text[] of C strings, in which null pointers are NULLs; an empty list is an empty array. */
 void
 sql_add_texts(Parameters *p, List *values)
 {
-	Datum *datums = palloc(Max(list_length(values), 1) * sizeof(Datum));
+	int n = list_length(values);
+	int lower = 1;
+	Datum *datums = palloc(Max(n, 1) * sizeof(Datum));
+	bool *nulls = palloc(Max(n, 1) * sizeof(bool));
+	ArrayType *array;
 	ListCell *lc;
-	int n = 0;
 
 	foreach(lc, values)
-		datums[n++] = CStringGetTextDatum((char *) lfirst(lc));
-	sql_add_value(p, TEXTARRAYOID,
-				  PointerGetDatum(construct_array(datums, n, TEXTOID, -1, false, TYPALIGN_INT)),
-				  false);
+		call_put_text(datums, nulls, foreach_current_index(lc), lfirst(lc));
+	array =
+		n == 0 ? construct_empty_array(TEXTOID)
+			   : construct_md_array(datums, nulls, 1, &n, &lower, TEXTOID, -1, false, TYPALIGN_INT);
+	sql_add_value(p, TEXTARRAYOID, PointerGetDatum(array), false);
 }
 
 /*

@@ -452,6 +452,7 @@ extern bool lookup_mapped_field(const char *schema, const char *table, const cha
 								char **entity, char **field);
 extern List *lookup_declared_systems(const char *entity, const char *field, const char *mode);
 extern bool lookup_field_exists(const char *entity, const char *field);
+extern char *lookup_field_owner(const char *entity, const char *field);
 extern bool lookup_field_is_key(const char *entity, const char *field);
 extern List *lookup_field_columns(const char *entity, const char *field);
 

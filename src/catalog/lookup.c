@@ -89,6 +89,18 @@ lookup_field_is_key(const char *entity, const char *field)
 	return key;
 }
 
+/* The system of record of a field; NULL: it has none, or there is no such field. */
+char *
+lookup_field_owner(const char *entity, const char *field)
+{
+	const char *keys[2] = {entity, field};
+	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
+	char *owner = catalog_next(scan) ? catalog_text(scan, Anum_field_owner) : NULL;
+
+	catalog_end(scan);
+	return owner;
+}
+
 /* The columns that are mapped to the field, as names_column_label() writes them. */
 List *
 lookup_field_columns(const char *entity, const char *field)

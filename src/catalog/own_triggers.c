@@ -60,7 +60,9 @@ static const struct
 	{"history_check", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "domain"},
 	{"pattern_readers", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "system"},
 	{"field_renamed", TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "field"},
+	{"sheet_row", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT, "sheet"},
 	{"sheet_row", TRIGGER_TYPE_INSTEAD | TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "sheet"},
+	{"sheet_row", TRIGGER_TYPE_INSERT, "sheet"},
 	{"resolve", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_ROW | TRIGGER_TYPE_UPDATE, "conflict"},
 	{"ddl_settle", TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT, "ddl_queue"},
 };

@@ -8,6 +8,7 @@
 #include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
+#include "utils/timestamp.h"
 
 #include "../base/compat.h"
 #include "../catalog/catalog.h"
@@ -93,6 +94,32 @@ typedef struct Refusal
 	char *resolved_by;
 	char *resolved_at;
 } Refusal;
+
+/* The latest evidence of a system for a column of a row, which was refused. */
+typedef struct Word
+{
+	int64 id;
+	TimestampTz at;
+	char *schema;
+	char *table;
+	Jsonb *row_key;
+	char *shape; /* the names in row_key */
+	char *column;
+	char *system;
+	char *role;
+	char *operation;
+	char *outcome;
+	Jsonb *proposed;
+	bool identifies_row; /* see IDENTIFIES_ROW */
+	bool in_conflict;	 /* the column is one of those in conflict */
+} Word;
+
+typedef struct Words Words;
+
+/* words.c */
+extern Words *words_begin(MemoryContext cxt);
+extern List *words_take(Words *words, int n);
+extern void words_end(Words *words);
 
 /* rows.c */
 extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);

@@ -3,20 +3,19 @@
  *		The view disagreements: the latest evidence of each system for a column of a
  *		row, where it was refused and differs from the stored value.
  *
- * The rows are read with the caller's privileges, in batches of one table; where
- * a batch fails, row by row.  A row that cannot be read is listed with the reason.
+ * Words (words.c) are taken some at a time, and compared with the stored rows,
+ * which are read with the caller's privileges, in batches of one table; where a
+ * batch fails, row by row.  A row that cannot be read is listed with the reason.
  */
 #include "postgres.h"
 
-#include "catalog/pg_class.h"
+#include "access/htup_details.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
-#include "utils/timestamp.h"
+#include "utils/memutils.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -26,46 +25,27 @@
 
 PG_FUNCTION_INFO_V1(ownership_disagreement);
 
-/* The latest evidence of a system for a column of a row, which was refused. */
-typedef struct Word
+/* One run of disagreement_rows(). */
+typedef struct Listing
 {
-	int64 id;
-	TimestampTz at;
-	char *schema;
-	char *table;
-	Jsonb *row_key;
-	char *shape; /* the names in row_key */
-	char *column;
-	char *system;
-	char *role;
-	char *operation;
-	char *outcome;
-	Jsonb *proposed;
-	bool identifies_row; /* see IDENTIFIES_ROW */
-	bool in_conflict;	 /* the column is one of those in conflict */
-} Word;
+	Words *words;
+	TupleDesc desc;
+	int n;				 /* how many words are taken at once; it grows */
+	bool ended;			 /* there are no more words */
+	List *rows;			 /* of HeapTuple: the disagreements among the words that were taken */
+	int next;			 /* of them */
+	MemoryContext batch; /* contains them, and all that is needed to find them */
+	ExprContext *econtext;
+} Listing;
 
-static Word *
-take_word(uint64 row)
+/* The field of a column that words are about. */
+typedef struct WordField
 {
-	Word *w = palloc(sizeof(Word));
-
-	w->id = sql_result_int64(row, 1);
-	w->at = (TimestampTz) sql_result_int64(row, 2);
-	w->schema = sql_result_text(row, 3);
-	w->table = sql_result_text(row, 4);
-	w->row_key = sql_result_jsonb(row, 5);
-	w->shape = sql_result_text(row, 6);
-	w->column = sql_result_text(row, 7);
-	w->system = sql_result_text(row, 8);
-	w->role = sql_result_text(row, 9);
-	w->operation = sql_result_text(row, 10);
-	w->outcome = sql_result_text(row, 11);
-	w->proposed = sql_result_jsonb(row, 12);
-	w->identifies_row = sql_result_bool(row, 13);
-	w->in_conflict = sql_result_bool(row, 14);
-	return w;
-}
+	const char *column;
+	char *entity; /* NULL: it is not on the map; then the next two, too */
+	char *field;
+	char *owner; /* NULL: none */
+} WordField;
 
 /* Words about rows of one table, whose row_keys name the same columns. */
 typedef struct Batch
@@ -75,6 +55,7 @@ typedef struct Batch
 	List *columns;		 /* of RowColumn *: those that exist and the caller may read */
 	StoredRow *rows;	 /* one for each word */
 	const char **errors; /* one for each word: why its row could not be read, or NULL */
+	List *fields;		 /* of WordField *: as far as they were looked up */
 } Batch;
 
 static bool
@@ -103,8 +84,9 @@ try_batch(Batch *batch)
 
 	for (int i = 0; i < n && error != NULL; i++)
 	{
-		Batch one = {batch->relid, list_make1(list_nth(batch->words, i)), batch->columns,
-					 &batch->rows[i], &batch->errors[i]};
+		Batch one = {batch->relid,		list_make1(list_nth(batch->words, i)),
+					 batch->columns,	&batch->rows[i],
+					 &batch->errors[i], NIL};
 
 		if (n > 1 && error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
 			try_batch(&one);
@@ -127,31 +109,73 @@ batch_column(const Batch *batch, const char *name)
 	return -1;
 }
 
-/* Returns one row to the caller.  column is NULL for the row as a whole. */
+/* The field of a column of the words' table. */
+static const WordField *
+find_field(Batch *batch, const Word *w, const char *column)
+{
+	WordField *field;
+	ListCell *lc;
+
+	foreach(lc, batch->fields)
+	{
+		field = lfirst(lc);
+		if (strcmp(field->column, column) == 0)
+			return field;
+	}
+	field = palloc0(sizeof(WordField));
+	field->column = column;
+	if (lookup_mapped_field(w->schema, w->table, column, &field->entity, &field->field))
+		field->owner = lookup_field_owner(field->entity, field->field);
+	batch->fields = lappend(batch->fields, field);
+	return field;
+}
+
+/* The columns that disagreement() of older versions returned. */
+#define OLD_COLUMNS 13
+
+/* Adds one row to what is returned.  column is NULL for the row as a whole. */
 static void
-put_row(ReturnSetInfo *rsinfo, const Word *w, const char *column, const char *refused,
+put_row(Listing *listing, Batch *batch, const Word *w, const char *column, const char *refused,
 		const char *stored, const char *note)
 {
-	const char *texts[] = {w->schema,	 w->table,	 NULL,	  column, w->system, w->role,
-						   w->operation, w->outcome, refused, stored, note};
-	Datum values[2 + lengthof(texts)];
-	bool nulls[2 + lengthof(texts)];
+	static const WordField none = {0};
+	const WordField *f = batch == NULL || column == NULL ? &none : find_field(batch, w, column);
+	bool old = listing->desc->natts == OLD_COLUMNS;
+	const char *texts[] = {names_relation_label(w->schema, w->table),
+						   column,
+						   f->entity,
+						   f->field,
+						   f->owner,
+						   w->system,
+						   w->role,
+						   w->operation,
+						   w->outcome,
+						   refused,
+						   stored,
+						   note,
+						   w->schema,
+						   w->table};
+	const char *old_texts[] = {w->schema,	 w->table,	 column,  w->system, w->role,
+							   w->operation, w->outcome, refused, stored,	 note};
+	int key = old ? 4 : 3;
+	int n = old ? (int) lengthof(old_texts) : (int) lengthof(texts);
+	Datum values[3 + lengthof(texts)];
+	bool nulls[3 + lengthof(texts)];
 
-	memset(nulls, false, sizeof(nulls));
 	values[0] = Int64GetDatum(w->id);
 	values[1] = TimestampTzGetDatum(w->at);
-	for (int i = 0; i < (int) lengthof(texts); i++)
-		call_put_text(values, nulls, i + 2, texts[i]);
-	values[4] = JsonbPGetDatum(w->row_key);
-	nulls[4] = false;
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	values[key] = JsonbPGetDatum(w->row_key);
+	nulls[0] = nulls[1] = nulls[key] = false;
+	for (int i = 0; i < n; i++)
+		call_put_text(values, nulls, i + 2 + (i + 2 >= key), old ? old_texts[i] : texts[i]);
+	listing->rows = lappend(listing->rows, heap_form_tuple(listing->desc, values, nulls));
 }
 
 /* Reports a row that the writer wanted to create. */
 static void
-report_whole(ReturnSetInfo *rsinfo, const Word *w, const char *note)
+report_whole(Listing *listing, const Word *w, const char *note)
 {
-	put_row(rsinfo, w, NULL,
+	put_row(listing, NULL, w, NULL,
 			w->proposed == NULL ? NULL
 								: JsonbToCString(NULL, &w->proposed->root, VARSIZE(w->proposed)),
 			NULL, note);
@@ -199,8 +223,7 @@ goes_in(const Word *w, Oid relid, const RowColumn *col, const char *refused, con
  * not be read; then note is the reason, else NULL.
  */
 static void
-report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const StoredRow *row,
-			const char *note)
+report_word(Listing *listing, Batch *batch, const Word *w, const StoredRow *row, const char *note)
 {
 	int c = batch_column(batch, w->column);
 	RowColumn *col;
@@ -210,13 +233,13 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 	if (strcmp(w->operation, "DELETE") == 0)
 	{
 		if (row == NULL || row->n > 0)
-			put_row(rsinfo, w, NULL, NULL, NULL,
+			put_row(listing, NULL, w, NULL, NULL, NULL,
 					note ? note : "The writer wanted to delete the row.");
 		return;
 	}
 	if (is_whole(w, row))
 	{
-		report_whole(rsinfo, w, note ? note : "The writer wanted to create the row.");
+		report_whole(listing, w, note ? note : "The writer wanted to create the row.");
 		return;
 	}
 	if (row != NULL && row->n == 0)
@@ -231,26 +254,26 @@ report_word(ReturnSetInfo *rsinfo, const Batch *batch, const Word *w, const Stor
 		text = NULL;
 	}
 	if (row == NULL)
-		put_row(rsinfo, w, w->column, text, NULL, note);
+		put_row(listing, batch, w, w->column, text, NULL, note);
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
 		if (kind == VALUE_LENGTH ||
 			(is_discarded_row(w) ? goes_in(w, batch->relid, col, text, row->values[c])
 								 : !value_same_text(col->type, text, row->values[c])))
-			put_row(rsinfo, w, w->column, text, row->values[c], note);
+			put_row(listing, batch, w, w->column, text, row->values[c], note);
 	}
 	else if ((col = place_row_column(batch->relid, w->column)) != NULL &&
 			 (!is_discarded_row(w) || goes_in(w, batch->relid, col, text, NULL)))
-		put_row(rsinfo, w, w->column, text, NULL, "You may not read the column.");
+		put_row(listing, batch, w, w->column, text, NULL, "You may not read the column.");
 }
 
 /* Compares the words about rows of one table with the stored values. */
 static void
-report_batch(ReturnSetInfo *rsinfo, List *words)
+report_batch(Listing *listing, List *words)
 {
 	const Word *first = linitial(words);
-	Batch batch = {place_evidence_table(first->schema, first->table), words, NIL, NULL, NULL};
+	Batch batch = {place_evidence_table(first->schema, first->table), words, NIL, NULL, NULL, NIL};
 	int64 reported = 0;
 	ListCell *lc;
 
@@ -281,113 +304,156 @@ report_batch(ReturnSetInfo *rsinfo, List *words)
 		if (whole && (w->id == reported || !w->in_conflict))
 			continue;
 		reported = whole ? w->id : 0;
-		report_word(rsinfo, &batch, w, row, batch.errors[i]);
+		report_word(listing, &batch, w, row, batch.errors[i]);
 	}
 }
 
-#define WORDS_A_BATCH 1000
-#define WORDS_A_BATCH_PARTITIONED 100000
-
 /*
- * How many words about rows of the table are compared at once.  Planning a query
- * on many partitions takes long, so a partitioned table gets large batches.
+ * How many words are taken at once: few at first, for a caller that wants few rows,
+ * then more, because planning the query that reads rows of a table with many
+ * partitions takes longer than running it.
  */
-static int
-batch_size(const Word *w)
-{
-	Oid relid = place_evidence_table(w->schema, w->table);
+#define WORDS_AT_FIRST 64
+#define WORDS_AT_MOST 16384
 
-	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
-			   ? WORDS_A_BATCH_PARTITIONED
-			   : WORDS_A_BATCH;
+/* Words about rows of one table whose keys have the same names follow each other. */
+static int
+compare_batches(const Word *a, const Word *b)
+{
+	/* the texts of words that follow each other in the stream are the same ones (words.c) */
+	int order = a->schema == b->schema ? 0 : strcmp(a->schema, b->schema);
+
+	if (order == 0 && a->table != b->table)
+		order = strcmp(a->table, b->table);
+	if (order == 0 && a->shape != b->shape)
+		order = strcmp(a->shape, b->shape);
+	return order;
+}
+
+/* For list_sort(): by batch, the words of one id together. */
+static int
+compare_words(const ListCell *one, const ListCell *other)
+{
+	const Word *a = lfirst(one);
+	const Word *b = lfirst(other);
+	int order = compare_batches(a, b);
+
+	if (order != 0)
+		return order;
+	return a->id != b->id ? (a->id < b->id ? -1 : 1) : strcmp(a->column, b->column);
+}
+
+/* Compares some words with the stored values. */
+static void
+report_words(Listing *listing, List *words)
+{
+	List *batch = NIL;
+	int64 reported = 0;
+	ListCell *lc;
+
+	list_sort(words, compare_words);
+	foreach(lc, words)
+	{
+		Word *w = lfirst(lc);
+
+		if (!w->identifies_row)
+		{
+			if (w->id != reported && OidIsValid(place_evidence_table(w->schema, w->table)))
+				report_whole(listing, w,
+							 "The writer wanted to create the row, and did not name its key.");
+			reported = w->id;
+			continue;
+		}
+		if (batch != NIL && compare_batches(linitial(batch), w) != 0)
+		{
+			report_batch(listing, batch);
+			batch = NIL;
+			CHECK_FOR_INTERRUPTS();
+		}
+		batch = lappend(batch, w);
+	}
+	if (batch != NIL)
+		report_batch(listing, batch);
+}
+
+/* Takes words until some of them disagree, or there are no more. */
+static void
+fill(Listing *listing)
+{
+	int looking = reads_do_not_count();
+
+	listing->rows = NIL;
+	listing->next = 0;
+	while (listing->rows == NIL && !listing->ended)
+	{
+		List *words;
+
+		CHECK_FOR_INTERRUPTS();
+		SPI_connect();
+		MemoryContextReset(listing->batch);
+		MemoryContextSwitchTo(listing->batch);
+		words = words_take(listing->words, listing->n);
+		listing->ended = words == NIL;
+		listing->n = Min(2 * listing->n, WORDS_AT_MOST);
+		report_words(listing, words);
+		SPI_finish();
+	}
+	reads_count_again(looking);
+}
+
+/* The caller wants no more rows. */
+static void
+stop(Datum arg)
+{
+	words_end(((Listing *) DatumGetPointer(arg))->words);
+}
+
+static Listing *
+begin(FunctionCallInfo fcinfo, MemoryContext cxt)
+{
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	Listing *listing = palloc0(sizeof(Listing));
+
+	if (get_call_result_type(fcinfo, NULL, &listing->desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	listing->desc = BlessTupleDesc(listing->desc);
+	listing->words = words_begin(cxt);
+	listing->n = WORDS_AT_FIRST;
+	listing->batch = AllocSetContextCreate(cxt, "ownership disagreements", ALLOCSET_DEFAULT_SIZES);
+	RegisterExprContextCallback(rsinfo->econtext, stop, PointerGetDatum(listing));
+	MemoryContextSwitchTo(old);
+	return listing;
 }
 
 /*
- * disagreement(): the rows of the view disagreements.  The latest evidence of a
- * system for a column counts: where that write went through, or the evidence is
- * resolved, earlier evidence is not listed either.  Values that wait were not
- * refused: the view waiting has them.  Of a row that was not created, all that was
- * proposed counts, since it can be written once the row is there.
+ * disagreement_rows(): the rows of the view disagreements, one a call, so that no
+ * more words are looked at than a LIMIT needs.  Values that wait were not refused:
+ * the view waiting has them.
  */
 Datum
 ownership_disagreement(PG_FUNCTION_ARGS)
 {
-	int looking = reads_do_not_count();
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Parameters none = {0};
-	MemoryContext cxt;
-	List *all = NIL;
-	List *words = NIL;
-	ListCell *lc;
-	int64 reported = 0;
-	int most = 0;
-	uint64 n;
-	int settings = NewGUCNestLevel();
-	int level;
+	FuncCallContext *call;
+	Listing *listing;
 
-	/* compiling a plan of many partitions takes longer than running it */
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-							 false);
-	InitMaterializedSRF(fcinfo, 0);
-	SPI_connect();
-	level = sql_pin_search_path();
-	n = sql_run(
-		"SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, "
-		"ARRAY(SELECT jsonb_object_keys(w.row_key))::text AS shape, w.column_name, w.system, "
-		"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL, w.column_name = ANY (w.columns::text[]) "
-		"FROM (SELECT DISTINCT ON (c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer) "
-		"c.*, o.row, u.column_name::text FROM ownership.conflict c "
-		"CROSS JOIN LATERAL unnest(CASE WHEN c.outcome = 'discarded' AND c.operation = 'INSERT' AND jsonb_typeof(c.proposed) = 'object' "
-		"THEN ARRAY(SELECT DISTINCT p.name::name FROM (SELECT jsonb_object_keys(c.proposed) UNION ALL SELECT unnest(c.columns)::text) p(name)) "
-		"ELSE c.columns END) u(column_name) "
-		"CROSS JOIN LATERAL (SELECT CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END, "
-		"CASE WHEN NOT " IDENTIFIES_ROW " THEN coalesce(c.proposed, 'null') END) o(writer, row) "
-		"WHERE jsonb_typeof(c.row_key) = 'object' AND c.outcome NOT IN ('parked', 'remembered') AND c.operation <> 'TRUNCATE' AND u.column_name IS NOT NULL "
-		"ORDER BY c.table_schema, c.table_name, c.row_key, o.row, u.column_name, c.system, o.writer, "
-		"c.recorded_at DESC, c.id DESC) w "
-		"WHERE w.outcome IN ('kept', 'discarded', 'rejected') "
-		"AND w.resolved_at IS NULL AND w.resolution IS NULL "
-		"ORDER BY w.table_schema, w.table_name, shape, w.id",
-		&none);
-	for (uint64 i = 0; i < n; i++)
+	if (SRF_IS_FIRSTCALL())
 	{
-		Word *w = take_word(i);
-
-		if (w->identifies_row)
-			all = lappend(all, w);
-		else if (w->id != reported && OidIsValid(place_evidence_table(w->schema, w->table)))
-		{
-			report_whole(rsinfo, w,
-						 "The writer wanted to create the row, and did not name its key.");
-			reported = w->id;
-		}
+		call = SRF_FIRSTCALL_INIT();
+		call->user_fctx = begin(fcinfo, call->multi_call_memory_ctx);
 	}
-	sql_unpin_search_path(level);
-
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership batch", ALLOCSET_DEFAULT_SIZES);
-	foreach(lc, all)
+	call = SRF_PERCALL_SETUP();
+	listing = call->user_fctx;
+	if (listing->next == list_length(listing->rows))
+		fill(listing);
+	if (listing->next < list_length(listing->rows))
 	{
-		const Word *w = lfirst(lc);
-		const Word *next = lnext(all, lc) != NULL ? (const Word *) lfirst(lnext(all, lc)) : NULL;
+		HeapTuple row = list_nth(listing->rows, listing->next++);
 
-		if (words == NIL)
-			most = batch_size(w);
-		words = lappend(words, lfirst(lc));
-		if (next == NULL || list_length(words) >= most || strcmp(next->schema, w->schema) != 0 ||
-			strcmp(next->table, w->table) != 0 || strcmp(next->shape, w->shape) != 0)
-		{
-			MemoryContext old = MemoryContextSwitchTo(cxt);
-
-			report_batch(rsinfo, words);
-			MemoryContextSwitchTo(old);
-			MemoryContextReset(cxt);
-			list_free(words);
-			words = NIL;
-			CHECK_FOR_INTERRUPTS();
-		}
+		SRF_RETURN_NEXT(call, HeapTupleGetDatum(row));
 	}
-	SPI_finish();
-	AtEOXact_GUC(true, settings);
-	reads_count_again(looking);
-	return (Datum) 0;
+	UnregisterExprContextCallback(rsinfo->econtext, stop, PointerGetDatum(listing));
+	words_end(listing->words);
+	SRF_RETURN_DONE(call);
 }

@@ -225,6 +225,27 @@ kept_detail(const Tally *tally)
 					(unsigned long long) tally->unchanged);
 }
 
+/*
+ * Sets the fields of a NOTICE, for ereport(): a client that shows no NOTICE to people
+ * knows from them what became of its write.  columns: names, or NIL.
+ */
+static int
+notice_fields(const Tally *tally, List *columns)
+{
+	StringInfoData names;
+	ListCell *lc;
+
+	initStringInfo(&names);
+	foreach(lc, columns)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", (char *) lfirst(lc));
+	(void) errcode(ERRCODE_WARNING);
+	(void) err_generic_string(PG_DIAG_SCHEMA_NAME, tally->schema);
+	(void) err_generic_string(PG_DIAG_TABLE_NAME, tally->table);
+	if (columns != NIL)
+		(void) err_generic_string(PG_DIAG_COLUMN_NAME, names.data);
+	return err_generic_string(PG_DIAG_CONSTRAINT_NAME, ERROR_CONSTRAINT);
+}
+
 /* Reports to the client, at a statement's end, what the guard kept out. */
 void
 evidence_report_kept(const Tally *tally)
@@ -239,32 +260,33 @@ evidence_report_kept(const Tally *tally)
 									   "blanks were kept out of %llu rows of table \"%s\"",
 									   (unsigned long) tally->blanks,
 									   (unsigned long long) tally->blanks, table),
-						 errdetail("%s", refused)));
+						 notice_fields(tally, tally->blank_columns), errdetail("%s", refused)));
 	if (tally->pinned > 0)
 		ereport(NOTICE, (errmsg_plural("pinned values of %llu row of table \"%s\" stay as they are",
 									   "pinned values of %llu rows of table \"%s\" stay as they are",
 									   (unsigned long) tally->pinned,
 									   (unsigned long long) tally->pinned, table),
-						 errdetail("%s", refused)));
+						 notice_fields(tally, tally->pinned_columns), errdetail("%s", refused)));
 	if (tally->kept > 0)
 		ereport(NOTICE,
 				(errmsg_plural("values of other systems' fields were kept out of %llu row of table \"%s\"",
 							   "values of other systems' fields were kept out of %llu rows of table \"%s\"",
 							   (unsigned long) tally->kept, (unsigned long long) tally->kept, table),
-				 errdetail("%s", kept_detail(tally))));
+				 notice_fields(tally, tally->kept_columns), errdetail("%s", kept_detail(tally))));
 	if (tally->not_created > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row of table \"%s\" was not created: another system owns the key",
 							   "%llu rows of table \"%s\" were not created: another system owns the key",
 							   (unsigned long) tally->not_created,
 							   (unsigned long long) tally->not_created, table),
-				 errdetail("%s", refused)));
+				 notice_fields(tally, NIL), errdetail("%s", refused)));
 	if (tally->parked > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%llu row of table \"%s\" is not there yet: another system creates it",
 							   "%llu rows of table \"%s\" are not there yet: another system creates them",
 							   (unsigned long) tally->parked, (unsigned long long) tally->parked,
 							   table),
+				 notice_fields(tally, NIL),
 				 errdetail("The values wait in ownership.conflict until the row is created.")));
 	if (tally->discarded > 0)
 		ereport(NOTICE,
@@ -272,7 +294,7 @@ evidence_report_kept(const Tally *tally)
 							   "%llu rows of table \"%s\" were left as they were: another system owns the key",
 							   (unsigned long) tally->discarded,
 							   (unsigned long long) tally->discarded, table),
-				 errdetail("%s", refused)));
+				 notice_fields(tally, NIL), errdetail("%s", refused)));
 }
 
 /* Describes a write that is about to be rejected, for the worker to record. */
@@ -391,5 +413,6 @@ evidence_report_rejected(const Evidence *e, const char *why)
 					errdetail("%s", detail), errhint("%s", hint),
 					err_generic_string(PG_DIAG_SCHEMA_NAME, e->map->schema),
 					err_generic_string(PG_DIAG_TABLE_NAME, e->map->table),
-					err_generic_string(PG_DIAG_COLUMN_NAME, first)));
+					err_generic_string(PG_DIAG_COLUMN_NAME, first),
+					err_generic_string(PG_DIAG_CONSTRAINT_NAME, ERROR_CONSTRAINT)));
 }

@@ -339,7 +339,7 @@ extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, c
 
 /* move.c */
 extern void move_remember_update(GuardState *state, TriggerData *td);
-extern bool move_begins(GuardState *state, TriggerData *td, const RelationMap *map);
+extern bool move_begins(GuardState *state, TriggerData *td, RelationMap *map);
 extern void move_announce(GuardState *state, TriggerData *td, const RelationMap *map);
 extern bool move_is_replicated(TriggerData *td);
 extern void move_announce_replicated(TriggerData *td, const RelationMap *map, List *obstacles);

@@ -45,7 +45,8 @@ check_pins(GuardCall *call, const Bitmapset *named, TupleTableSlot *stored, Tupl
 					col->name, names_message_relation(call->map->schema, call->map->table)),
 			 errdetail("Another trigger fired after the guard and changed the value again."),
 			 errhint("Let the trigger fire before the guard, by its name, or unpin the value."),
-			 errtablecol(call->td->tg_relation, col->attnum)));
+			 errtablecol(call->td->tg_relation, col->attnum),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, ERROR_CONSTRAINT)));
 }
 
 /*

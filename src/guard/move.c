@@ -133,8 +133,9 @@ move_remember_update(GuardState *state, TriggerData *td)
 
 /* Does the remembered new row still belong to this partition? */
 static bool
-stays(GuardState *state, Relation rel, const RelationMap *map)
+stays(GuardState *state, Relation rel, RelationMap *map)
 {
+	ExprContext *econtext;
 	bool stays;
 
 	if (state->partition_check == NULL)
@@ -145,9 +146,10 @@ stays(GuardState *state, Relation rel, const RelationMap *map)
 		state->partition_check = ExecInitCheck(make_ands_implicit(expression_planner(qual)), NULL);
 		MemoryContextSwitchTo(old);
 	}
-	map->econtext->ecxt_scantuple = state->update_slot;
-	stays = ExecCheck(state->partition_check, map->econtext);
-	ResetExprContext(map->econtext);
+	econtext = map_econtext(map);
+	econtext->ecxt_scantuple = state->update_slot;
+	stays = ExecCheck(state->partition_check, econtext);
+	ResetExprContext(econtext);
 	return stays;
 }
 
@@ -159,7 +161,7 @@ stays(GuardState *state, Relation rel, const RelationMap *map)
  * DELETE.)
  */
 bool
-move_begins(GuardState *state, TriggerData *td, const RelationMap *map)
+move_begins(GuardState *state, TriggerData *td, RelationMap *map)
 {
 	bool begins = state->update_slot != NULL && !TTS_EMPTY(state->update_slot) &&
 				  ItemPointerEquals(&state->update_ctid, &td->tg_trigtuple->t_self) &&

@@ -137,6 +137,38 @@ only_pinned(const GuardCall *call, const ConflictSet *set)
 	return true;
 }
 
+/* Counts a row that values are kept out of, and adds their columns, for the statement's NOTICE. */
+static void
+tally_kept(const GuardCall *call, const ConflictSet *set)
+{
+	Tally *tally = tally_get(call->map);
+	List **columns = &tally->kept_columns;
+	uint64 *rows = &tally->kept;
+
+	if (only_blanks(set))
+	{
+		columns = &tally->blank_columns;
+		rows = &tally->blanks;
+	}
+	else if (only_pinned(call, set))
+	{
+		columns = &tally->pinned_columns;
+		rows = &tally->pinned;
+	}
+	++*rows;
+	for (int i = 0; i < set->n; i++)
+	{
+		const char *name = set->items[i].col->name;
+		MemoryContext old;
+
+		if (set->items[i].verdict != VERDICT_KEEP || names_contain(*columns, name))
+			continue;
+		old = MemoryContextSwitchTo(tally->cxt);
+		*columns = lappend(*columns, pstrdup(name));
+		MemoryContextSwitchTo(old);
+	}
+}
+
 /* Records values that are kept out.  amended: the row as it will be stored. */
 void
 outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlot *stored,
@@ -148,12 +180,8 @@ outcome_record_kept(const GuardCall *call, const ConflictSet *set, TupleTableSlo
 	e.final = final;
 	evidence_record(&e);
 	evidence_report_softened(&e);
-	if (!call->applied && only_blanks(set))
-		tally_get(call->map)->blanks++;
-	else if (!call->applied && only_pinned(call, set))
-		tally_get(call->map)->pinned++;
-	else if (!call->applied)
-		tally_get(call->map)->kept++;
+	if (!call->applied)
+		tally_kept(call, set);
 	ExecDropSingleTupleTableSlot(final);
 }
 

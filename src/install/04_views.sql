@@ -557,11 +557,16 @@ COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.'
 CREATE FUNCTION ownership.sheet_row() RETURNS trigger
 AS 'MODULE_PATHNAME', 'ownership_sheet_row' LANGUAGE C
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts the rows of the spreadsheet on the map.';
 /* for the following trigger only */
 REVOKE ALL ON FUNCTION ownership.sheet_row() FROM PUBLIC;
 CREATE TRIGGER sheet_row INSTEAD OF INSERT ON ownership.sheet
 	FOR EACH ROW EXECUTE FUNCTION ownership.sheet_row();
+/* the rows of a statement are stored together, at its end */
+CREATE TRIGGER sheet_begin BEFORE INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
+CREATE TRIGGER sheet_end AFTER INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
 
 CREATE VIEW ownership.unmapped AS
 SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation, a.attname::text AS column_name,

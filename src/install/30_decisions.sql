@@ -97,20 +97,18 @@ Arguments:
 - relation: Table on the map. NULL, the default: all tables.
 Returns the number of values that were written.';
 
-CREATE FUNCTION ownership.disagreement(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT table_schema text, OUT table_name text,
-	OUT row_key jsonb, OUT column_name text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
-	OUT refused text, OUT stored text, OUT note text)
+CREATE FUNCTION ownership.disagreement_rows(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT relation text, OUT row_key jsonb,
+	OUT column_name text, OUT entity text, OUT field text, OUT owner text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
+	OUT refused text, OUT stored text, OUT note text, OUT table_schema text, OUT table_name text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_disagreement' LANGUAGE C VOLATILE ROWS 100;
-COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
+COMMENT ON FUNCTION ownership.disagreement_rows() IS 'Internal: the rows of the view disagreements.';
 
+/* in a list of columns, not in FROM, the function is called for one row after the other, and LIMIT ends that */
 CREATE VIEW ownership.disagreements AS
-SELECT d.conflict_id, d.recorded_at, ownership.relation_name(d.table_schema, d.table_name) AS relation, d.row_key, d.column_name,
-	m.entity, m.field, f.owner, d.system, d.role, d.operation, d.outcome, d.refused, d.stored, d.note, d.table_schema, d.table_name
-FROM ownership.disagreement() d
-LEFT JOIN ownership.mirrored_column m ON m.table_schema = d.table_schema AND m.table_name = d.table_name AND m.column_name = d.column_name
-LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-ORDER BY d.table_schema COLLATE "C", d.table_name COLLATE "C", d.row_key, d.column_name COLLATE "C", d.conflict_id;
-COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
+SELECT (d.row).conflict_id, (d.row).recorded_at, (d.row).relation, (d.row).row_key, (d.row).column_name, (d.row).entity, (d.row).field, (d.row).owner,
+	(d.row).system, (d.row).role, (d.row).operation, (d.row).outcome, (d.row).refused, (d.row).stored, (d.row).note, (d.row).table_schema, (d.row).table_name
+FROM (SELECT ownership.disagreement_rows() AS row) d;
+COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value, in no particular order. The view shows what the caller may read.';
 COMMENT ON COLUMN ownership.disagreements.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it.';
 COMMENT ON COLUMN ownership.disagreements.recorded_at IS 'Time at which the guard recorded the conflict.';
 COMMENT ON COLUMN ownership.disagreements.relation IS 'Name of the table, with its schema unless that is public.';

@@ -264,6 +264,9 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.pinned_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.no_column_risk
+	UNION ALL
 	/* where a system deletes rows, what nobody owns goes with them */
 	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
 		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
@@ -304,6 +307,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
 - pinned (low): A value has been pinned for more than 90 days.
+- no_column (low): No column of a mirrored table contains the field.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';

@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -276,6 +277,9 @@ ownership_page(PG_FUNCTION_ARGS)
 
 	/* the look-up of risks and disagreements reads mirrored tables */
 	level = reads_do_not_count();
+	/* compiling these queries takes longer than running them */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	SPI_connect();
 	initStringInfo(&out);
 	risks = load_risks();

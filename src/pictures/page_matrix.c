@@ -15,6 +15,9 @@
 #define MAX_FIELDS 5000		/* in the matrix */
 #define MAX_OPEN_FIELDS 200 /* of a larger map, the tables are closed at first */
 
+/* Is the entity none behind that of the last field that is shown?  $1: that one; NULL: all are shown. */
+#define UP_TO_LAST(entity) "($1::text IS NULL OR " entity " COLLATE \"C\" <= $1)"
+
 /* What systems are to fields, in the order of the matrix. */
 typedef struct MatrixParts
 {
@@ -152,6 +155,7 @@ page_matrix_section(StringInfo out, const Picture *picture)
 	int total;
 	SPITupleTable *fields;
 	MatrixParts parts = {0};
+	Parameters last = {0};
 	const char *entity = NULL;
 
 	html_heading(out, "matrix", "Fields by systems");
@@ -161,7 +165,20 @@ page_matrix_section(StringInfo out, const Picture *picture)
 
 	(void) html_query("SELECT count(*) FROM ownership.field");
 	total = atoi(sql_result_text(0, 1));
-	nfields = html_query(
+	/* what is not shown is not looked at: entities and fields are in the order of "C" */
+	nfields = html_query("SELECT entity, name FROM ownership.field ORDER BY entity COLLATE \"C\", "
+						 "name COLLATE \"C\" LIMIT 1 OFFSET -1 + " CppAsString2(MAX_FIELDS));
+	if (nfields > 0)
+	{
+		sql_add_text(&last, sql_result_text(0, 1));
+		sql_add_text(&last, sql_result_text(0, 2));
+	}
+	else
+	{
+		sql_add_text(&last, NULL);
+		sql_add_text(&last, NULL);
+	}
+	nfields = sql_run(
 		"SELECT f.entity, f.name, f.owner, "
 		"coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject'), "
 		"concat_ws(', ', f.domain, CASE WHEN f.key AND f.domain IS DISTINCT FROM 'key' THEN 'key' END, CASE WHEN f.local THEN 'local' END), "
@@ -170,14 +187,21 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		"nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
 		"FROM ownership.field f LEFT JOIN ownership.domain d ON d.name = f.domain "
 		"LEFT JOIN (SELECT entity, string_agg(format('%s %s', owner, n), ', ' ORDER BY n DESC, owner COLLATE \"C\") AS owners "
-		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL GROUP BY entity, owner) c GROUP BY entity) o "
-		"ON o.entity = f.entity WINDOW e AS (PARTITION BY f.entity) "
-		"ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(MAX_FIELDS));
+		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL AND " UP_TO_LAST(
+			"entity") " GROUP BY entity, owner) c GROUP BY entity) o "
+					  "ON o.entity = f.entity WHERE " UP_TO_LAST(
+						  "f.entity") " WINDOW e AS (PARTITION BY f.entity) "
+									  "ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(
+										  MAX_FIELDS),
+		&last);
 	fields = SPI_tuptable;
-	parts.n = html_query(
-		"SELECT entity, field, system, part, string_agg(how, ', ' ORDER BY how) FROM ownership.part "
-		"GROUP BY entity, field, system, rank, part "
-		"ORDER BY entity COLLATE \"C\", field COLLATE \"C\", system = '?', system COLLATE \"C\", rank");
+	parts.n =
+		sql_run("SELECT entity, field, system, part, string_agg(how, ', ' ORDER BY how) FROM ownership.part "
+				"WHERE " UP_TO_LAST(
+					"entity") " AND (entity COLLATE \"C\" < $1 OR field COLLATE \"C\" <= $2 OR $2 IS NULL) "
+							  "GROUP BY entity, field, system, rank, part "
+							  "ORDER BY entity COLLATE \"C\", field COLLATE \"C\", system = '?', system COLLATE \"C\", rank",
+				&last);
 	parts.table = SPI_tuptable;
 
 	if (nfields == 0)

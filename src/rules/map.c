@@ -304,8 +304,8 @@ map_entry(Oid relid)
 static RelationMap *
 new_map(Relation rel)
 {
-	MemoryContext cxt =
-		AllocSetContextCreate(CurrentMemoryContext, "ownership map", ALLOCSET_SMALL_SIZES);
+	/* a session may have thousands of maps: small blocks, so that little of the last one is unused */
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership map", 0, 1024, 1024);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	RelationMap *map = palloc0(sizeof(RelationMap));
 	ListCell *lc;

@@ -453,9 +453,6 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 			if (!att->attisdropped)
 				map->text_needs |= value_text_needs(att->atttypid);
 		}
-		map->econtext = CreateStandaloneExprContext();
-		map->filter_cxt =
-			AllocSetContextCreate(CurrentMemoryContext, "ownership filters", ALLOCSET_SMALL_SIZES);
 	}
 	if (at == NULL)
 		catalog_release(snapshot);

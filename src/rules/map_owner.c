@@ -118,6 +118,20 @@ compile(Oid owner, Expr *expr)
 	return state;
 }
 
+/* The context in which the map's expressions are evaluated; most maps have none, and need none. */
+ExprContext *
+map_econtext(RelationMap *map)
+{
+	if (map->econtext == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(map->cxt);
+
+		map->econtext = CreateStandaloneExprContext();
+		MemoryContextSwitchTo(old);
+	}
+	return map->econtext;
+}
+
 /*
  * Compiles the map's filters.  After the abort of a (sub)transaction they are
  * compiled again: an error may have stopped a function in a filter in the middle of
@@ -129,6 +143,8 @@ compile_filters(RelationMap *map)
 {
 	MemoryContext old;
 
+	if (map->filter_cxt == NULL)
+		map->filter_cxt = AllocSetContextCreate(map->cxt, "ownership filters", ALLOCSET_SMALL_SIZES);
 	MemoryContextReset(map->filter_cxt);
 	old = MemoryContextSwitchTo(map->filter_cxt);
 	for (int i = 0; i < map->ncols; i++)
@@ -148,7 +164,7 @@ compile_filters(RelationMap *map)
 const char *
 map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 {
-	ExprContext *econtext = map->econtext;
+	ExprContext *econtext;
 	ErrorContextCallback context;
 	const char *owner = col->owner;
 
@@ -161,6 +177,7 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 				 errmsg("a row filter cannot call a function that determines the owner of a row")));
 	if (unlikely(map->filters_of != map_aborts))
 		compile_filters(map);
+	econtext = map_econtext(map);
 	context.callback = filter_error_context;
 	context.previous = error_context_stack;
 	error_context_stack = &context;

@@ -114,8 +114,8 @@ sweep_outlines(void)
 	{
 		if (outline->valid || outline->ancestor)
 			continue;
-		if (outline->cxt != NULL)
-			MemoryContextDelete(outline->cxt);
+		if (outline->memory != NULL)
+			pfree(outline->memory);
 		(void) hash_search(outlines, &outline->relid, HASH_REMOVE, NULL);
 	}
 	most_outlines = Max(1024, 2 * hash_get_num_entries(outlines));
@@ -217,6 +217,22 @@ load_outline(Outline *outline)
 	relation_close(rel, AccessShareLock);
 }
 
+/* Moves what a loaded outline points to into one piece of memory that stays. */
+static void
+keep(Outline *outline)
+{
+	Size attnums = outline->natts * sizeof(AttrNumber);
+	Size keys = outline->natts * sizeof(bool);
+	Size source = outline->source == NULL ? 0 : strlen(outline->source) + 1;
+	char *memory = MemoryContextAlloc(CacheMemoryContext, attnums + keys + source + 1);
+
+	outline->memory = memory;
+	outline->home_attnum = memcpy(memory, outline->home_attnum, attnums);
+	outline->key = memcpy(memory + attnums, outline->key, keys);
+	if (outline->source != NULL)
+		outline->source = memcpy(memory + attnums + keys, outline->source, source);
+}
+
 /* The tables and indexes that load_outline() reads. */
 static const char *const read_tables[] = {"mirrored_table",	 "mirrored_table_pkey",
 										  "mirrored_column", "mirrored_column_pkey",
@@ -264,15 +280,11 @@ outline_of(Oid relid)
 				return NULL;
 			continue;
 		}
-		if (outline->cxt != NULL)
-			MemoryContextDelete(outline->cxt);
+		if (outline->memory != NULL)
+			pfree(outline->memory);
 		if (loaded.mapped)
-		{
-			MemoryContextSetParent(cxt, CacheMemoryContext);
-			loaded.cxt = cxt;
-		}
-		else
-			MemoryContextDelete(cxt);
+			keep(&loaded);
+		MemoryContextDelete(cxt);
 		loaded.ancestor = outline->ancestor;
 		loaded.valid = seen == generation;
 		loaded.loaded = ++loads;

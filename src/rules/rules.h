@@ -181,8 +181,8 @@ typedef struct RelationMap
 	uint64 wait_signals;   /* map_wait_signals() when `waits` was found out */
 	Interval *remember;	   /* how long deleted values are; NULL: ownership.remember */
 	int text_needs;		   /* value_text_needs() of all columns */
-	struct ExprContext *econtext; /* in which filters are evaluated */
-	MemoryContext filter_cxt;	  /* contains the compiled filters */
+	struct ExprContext *econtext; /* map_econtext(); NULL: not needed so far */
+	MemoryContext filter_cxt;	  /* contains the compiled filters; NULL: none are */
 	uint64 filters_of;			  /* map_aborts when they were compiled; 0: not yet */
 	uint64 view_serial;			  /* the writer's serial for which `foreign` is right; 0: none */
 	/* columns that this writer may not freely write, offset FirstLowInvalidHeapAttributeNumber */
@@ -248,10 +248,10 @@ typedef struct Outline
 {
 	Oid relid; /* hash key */
 	bool valid;
-	bool ancestor; /* another entry depends on it */
-	bool mapped;   /* the relation is on the map */
-	uint64 loaded; /* number of the load; no other outline has it */
-	MemoryContext cxt;
+	bool ancestor;			 /* another entry depends on it */
+	bool mapped;			 /* the relation is on the map */
+	uint64 loaded;			 /* number of the load; no other outline has it */
+	void *memory;			 /* of what the following point to, in one piece; NULL: none */
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
 	char *source;			 /* of that table; NULL: it is shared */
 	int natts;				 /* of the relation */
@@ -283,6 +283,7 @@ extern const char *verdict_name(Verdict outcome);
 
 /* map_owner.c */
 extern char *map_owner_at(Oid relid, ItemPointer tid, const char *column);
+extern struct ExprContext *map_econtext(RelationMap *map);
 extern const Bitmapset *map_foreign(RelationMap *map, const Writer *writer);
 extern const Bitmapset *map_watched(RelationMap *map, const Writer *writer);
 extern bool map_is_asking(void);

@@ -14,6 +14,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_subscription.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -21,10 +24,12 @@
 #include "replication/logicalworker.h"
 #include "replication/origin.h"
 #include "utils/acl.h"
+#include "utils/catcache.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapshot.h"
+#include "utils/syscache.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -148,6 +153,30 @@ same_text(const char *a, const char *b)
 }
 
 /*
+ * The roles that a role is a member of, directly or through others, and itself.
+ * There are few of them, however many roles and identities there are.
+ */
+static List *
+roles_above(Oid role)
+{
+	/* the owner of the database is its member, which pg_auth_members does not contain */
+	List *roles = list_make2_oid(role, ROLE_PG_DATABASE_OWNER);
+	ListCell *lc;
+
+	foreach(lc, roles)
+	{
+		CatCList *members = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(lfirst_oid(lc)));
+
+		for (int i = 0; i < members->n_members; i++)
+			roles = list_append_unique_oid(roles, ((Form_pg_auth_members) GETSTRUCT(
+													   &members->members[i]->tuple))
+													  ->roleid);
+		ReleaseSysCacheList(members);
+	}
+	return roles;
+}
+
+/*
  * The identity of the role itself, else of the one mapped role whose privileges it
  * inherits.  If several such roles have different identities, the writer is
  * unidentified.  A superuser has the privileges of all roles, so only its own
@@ -156,9 +185,8 @@ same_text(const char *a, const char *b)
 static void
 resolve_role(Writer *w, Oid role, Snapshot snapshot)
 {
-	const char *keys[1] = {"role"};
 	char *rolename = GetUserNameFromId(role, true);
-	CatalogScan *scan;
+	ListCell *lc;
 	Writer found = {0};
 	bool any = false;
 	bool ambiguous = false;
@@ -171,15 +199,15 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	if (superuser_arg(role))
 		return;
 
-	scan = catalog_begin("identity", "identity_pkey", 1, keys, snapshot);
-	while (catalog_next(scan))
+	foreach(lc, roles_above(role))
 	{
-		Oid mapped = identity_role(catalog_text(scan, Anum_identity_name), snapshot);
+		Oid mapped = lfirst_oid(lc);
+		char *name = GetUserNameFromId(mapped, true);
 		Writer one = {0};
 
-		if (!OidIsValid(mapped) || mapped == role || !has_privs_of_role(role, mapped))
+		if (name == NULL || mapped == role || !has_privs_of_role(role, mapped) ||
+			!find_identity(&one, "role", name, snapshot) || identity_role(name, snapshot) != mapped)
 			continue;
-		take_identity(&one, scan);
 		if (!any)
 			found = one;
 		else if (!same_text(found.system, one.system) || found.steward != one.steward ||
@@ -189,7 +217,6 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 			found.strict |= one.strict;
 		any = true;
 	}
-	catalog_end(scan);
 
 	if (any && !ambiguous)
 	{

@@ -1,353 +1,386 @@
 /*
  * file.c
- *		The text of a spreadsheet: the import finds the header and reads the
- *		rows.
+ *		The text of a spreadsheet becomes records: which form the text has, where its
+ *		headers are, and what the rows below them are.
  *
- * PostgreSQL's COPY parses the text.  It receives the text one line at a time,
- * so that the number of lines that it has received gives the line on which the
- * next row begins, whatever the cells contain.
+ * A row is a field, an entity, or a heading that names the entity of the rows
+ * below.  The last two are told by what a row leaves blank.
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "commands/copy.h"
 #include "ctype.h"
-#include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
 
-#include "../catalog/catalog.h"
+#include "../base/base.h"
 #include "sheet.h"
 
-/* Headers that mean a column of the sheet, as normal_header() returns them. */
-static const struct
+/* A form that a text may have. */
+typedef struct Form
 {
-	const char *name;
-	SheetCell cell;
-} synonyms[] = {
-	{"entity", SHEET_ENTITY},
-	{"business object", SHEET_ENTITY},
-	{"data object", SHEET_ENTITY},
-	{"object", SHEET_ENTITY},
-	{"field", SHEET_FIELD},
-	{"field name", SHEET_FIELD},
-	{"data field", SHEET_FIELD},
-	{"data element", SHEET_FIELD},
-	{"data point", SHEET_FIELD},
-	{"attribute", SHEET_FIELD},
-	{"domain", SHEET_DOMAIN},
-	{"data domain", SHEET_DOMAIN},
-	{"owner", SHEET_OWNER},
-	{"owned by", SHEET_OWNER},
-	{"owner system", SHEET_OWNER},
-	{"owning system", SHEET_OWNER},
-	{"system of record", SHEET_OWNER},
-	{"sor", SHEET_OWNER},
-	{"source of truth", SHEET_OWNER},
-	{"single source of truth", SHEET_OWNER},
-	{"ssot", SHEET_OWNER},
-	{"source system", SHEET_OWNER},
-	{"master", SHEET_OWNER},
-	{"master system", SHEET_OWNER},
-	{"leading system", SHEET_OWNER},
-	{"golden source", SHEET_OWNER},
-	{"authoritative source", SHEET_OWNER},
-	{"reader", SHEET_READERS},
-	{"readers", SHEET_READERS},
-	{"read by", SHEET_READERS},
-	{"consumer", SHEET_READERS},
-	{"consumers", SHEET_READERS},
-	{"consumed by", SHEET_READERS},
-	{"consuming system", SHEET_READERS},
-	{"consuming systems", SHEET_READERS},
-	{"target systems", SHEET_READERS},
-	{"downstream systems", SHEET_READERS},
-	{"used by", SHEET_READERS},
-	{"subscribers", SHEET_READERS},
-	{"writer", SHEET_WRITERS},
-	{"writers", SHEET_WRITERS},
-	{"written by", SHEET_WRITERS},
-	{"other writers", SHEET_WRITERS},
-	{"also written by", SHEET_WRITERS},
-	{"column", SHEET_COLUMNS},
-	{"columns", SHEET_COLUMNS},
-	{"copies", SHEET_COLUMNS},
-	{"database columns", SHEET_COLUMNS},
-	{"mirrored columns", SHEET_COLUMNS},
-	{"stored in", SHEET_COLUMNS},
-	{"policy", SHEET_POLICY},
-	{"key", SHEET_KEY},
-	{"is key", SHEET_KEY},
-	{"key field", SHEET_KEY},
-	{"local", SHEET_LOCAL},
-	{"is local", SHEET_LOCAL},
-	{"rationale", SHEET_RATIONALE},
-	{"reason", SHEET_RATIONALE},
-	{"justification", SHEET_RATIONALE},
-	{"why", SHEET_RATIONALE},
-	{"decided by", SHEET_DECIDED_BY},
-	{"decision by", SHEET_DECIDED_BY},
-	{"approved by", SHEET_DECIDED_BY},
-	{"decided on", SHEET_DECIDED_ON},
-	{"decided at", SHEET_DECIDED_ON},
-	{"decision date", SHEET_DECIDED_ON},
-	{"approved on", SHEET_DECIDED_ON},
-	{"label", SHEET_LABEL},
-	{"field label", SHEET_LABEL},
-	{"display name", SHEET_LABEL},
-	{"display label", SHEET_LABEL},
-	{"business name", SHEET_LABEL},
-};
+	char delimiter; /* of cells; '<': HTML; '|': drawn, where drawn is true */
+	bool drawn;
+} Form;
 
-/* The text that read_source() returns: COPY's callback has no argument of its own. */
-Source sheet_source;
+/* The rows of the text, at most so many, if it has that form. */
+static List *
+form_rows(Import *import, const char *text, const Form *form, int most)
+{
+	if (form->delimiter == '<')
+		return markup_rows(text, most);
+	if (form->drawn)
+		return pipes_rows(import, text, most);
+	return csv_rows(import, text, form->delimiter, most);
+}
 
-/* COPY's callback: returns one line, or a part of a line that is longer than COPY's buffer. */
+/* The best score of rows as headers. */
 static int
-read_source(void *out, int minread, int maxread)
+best_score(List *rows)
 {
-	const char *newline;
-	int n;
+	int best = 0;
+	ListCell *lc;
 
-	(void) minread;
-	n = Min(sheet_source.end - sheet_source.next, maxread);
-	newline = memchr(sheet_source.next, '\n', n);
-	if (newline != NULL)
-		n = newline + 1 - sheet_source.next;
-	memcpy(out, sheet_source.next, n);
-	sheet_source.next += n;
-	if (newline != NULL || (n > 0 && sheet_source.next == sheet_source.end))
-		sheet_source.lines++;
-	return n;
+	foreach(lc, rows)
+		best = Max(best, header_score(lfirst(lc)));
+	return best;
 }
-
-/* The header in the form of synonyms: words in lower case, without text in parentheses. */
-static char *
-normal_header(const char *text)
-{
-	StringInfoData buf;
-	int depth = 0;
-
-	initStringInfo(&buf);
-	for (const char *c = sheet_fold(text); *c != '\0'; c++)
-	{
-		bool letter = isalnum((unsigned char) *c) || (unsigned char) *c >= 128;
-
-		depth += *c == '(';
-		if (depth == 0 && letter)
-			appendStringInfoChar(&buf, *c);
-		else if (buf.len > 0 && buf.data[buf.len - 1] != ' ')
-			appendStringInfoChar(&buf, ' ');
-		depth -= *c == ')' && depth > 0;
-	}
-	while (buf.len > 0 && buf.data[buf.len - 1] == ' ')
-		buf.data[--buf.len] = '\0';
-	return buf.data;
-}
-
-/* The cell that a header means, or -1. */
-static int
-header_cell(const char *text)
-{
-	char *name = normal_header(text);
-
-	for (int i = 0; i < (int) lengthof(synonyms); i++)
-	{
-		if (strcmp(name, synonyms[i].name) == 0)
-			return synonyms[i].cell;
-	}
-	return -1;
-}
-
-/* The number of known headers in a line; zero if none of them means the field. */
-static int
-count_headers(const char *line, const char *end, char delimiter)
-{
-	bool any_field = false;
-	bool quoted = false;
-	int n = 0;
-
-	for (const char *c = line; c <= end; c++)
-	{
-		int cell;
-
-		if (c < end && *c == '"')
-			quoted = !quoted;
-		if (c < end && (*c != delimiter || quoted))
-			continue;
-		cell = header_cell(pnstrdup(line, c - line));
-		n += cell >= 0;
-		any_field |= cell == SHEET_FIELD;
-		line = c + 1;
-	}
-	return any_field ? n : 0;
-}
-
-/* The header is searched for in so many lines: there may be a title above it. */
-#define MAX_TITLE_LINES 20
 
 /*
- * Finds the line with the headers, and the character that separates them.  If
- * no line has headers, header_line becomes 0: the first line that is not blank
- * counts as the header.
+ * The form in which the first rows of the text have the most headers.  Where no row
+ * has any, the one in which the first row has the most cells.
+ */
+static Form
+find_form(const char *text)
+{
+	static const Form forms[] = {{'|', true},	{',', false}, {';', false},
+								 {'\t', false}, {'|', false}, {'<', false}};
+	const char *start = text + strspn(text, " \t\r\n");
+	Form best = forms[1];
+	int score = 0;
+	int cells = 0;
+
+	if (*start == '<')
+		return (Form){'<', false};
+	for (int i = 0; i < (int) lengthof(forms); i++)
+	{
+		List *rows;
+		int n;
+
+		if (forms[i].drawn && !pipes_are_drawn(text))
+			continue;
+		if (forms[i].delimiter == '<' && score > 0)
+			continue;
+		rows = form_rows(NULL, text, &forms[i], MAX_TITLE_ROWS);
+		n = best_score(rows);
+		if (n > score || (score == 0 && rows != NIL && ((TextRow *) linitial(rows))->filled > cells))
+		{
+			best = forms[i];
+			score = n;
+			cells = ((TextRow *) linitial(rows))->filled;
+		}
+	}
+	return best;
+}
+
+/* The row with the most headers among the first ones; where none has any, the first one. */
+static TextRow *
+find_header(List *rows)
+{
+	TextRow *header = NULL;
+	int best = 0;
+	int looked = 0;
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		TextRow *row = lfirst(lc);
+		int score = header_score(row);
+
+		if (score > best || (header == NULL && !row->heading))
+			header = row;
+		best = Max(best, score);
+		if (++looked == MAX_TITLE_ROWS)
+			break;
+	}
+	return header;
+}
+
+/* The text of a cell of a row, or NULL: the row or the file has no such cell. */
+static char *
+text_at(const Import *import, const TextRow *row, int meaning)
+{
+	int place = import->places[meaning];
+
+	return place >= 0 && place < Min(row->ncells, MAX_CELLS) ? row->cells[place] : NULL;
+}
+
+/* The name in a heading: without marks of headings before it, and a colon behind it. */
+static char *
+heading_name(const char *text)
+{
+	const char *end = text + strlen(text);
+
+	text += strspn(text, " \t\r\n#*=-");
+	while (end > text && strchr(" \t\r\n#*=-:", end[-1]) != NULL)
+		end--;
+	return sheet_trim(text, end);
+}
+
+static Section *
+new_section(char *entity, int line, bool heading)
+{
+	Section *s = palloc(sizeof(Section));
+
+	s->entity = entity;
+	s->line = line;
+	s->heading = heading;
+	s->told = false;
+	return s;
+}
+
+/* Is the text an entity of the map, and no field of the entity that rows above name? */
+static bool
+is_entity(const Import *import, const Section *above, const char *text)
+{
+	return known_is_entity(import->names, text) &&
+		   (above == NULL || known_field(import->names, above->entity, text) == NULL);
+}
+
+/*
+ * Is a row with one cell a heading?  The cell is that of the entity; or the file has
+ * no other place for the entity, and the cell looks like a heading or is the first.
+ */
+static bool
+is_heading(const Import *import, const TextRow *row, const Section *above)
+{
+	int place = row->last_filled - 1;
+	const char *cell = row->cells[place];
+	const char *end = cell + strlen(cell);
+
+	if (row->filled != 1 || import->entity != NULL || import->header->filled < 2)
+		return false;
+	if (import->places[SHEET_ENTITY] >= 0)
+		return place == import->places[SHEET_ENTITY] && import->places[SHEET_FIELD] >= 0;
+	while (end > cell && isspace((unsigned char) end[-1]))
+		end--;
+	if (strlen(cell) >= NAMEDATALEN || strchr(cell, '.') != NULL ||
+		(place != 0 && place != import->places[SHEET_FIELD]))
+		return false;
+	return above == NULL || !above->heading || row->after_blank ||
+		   is_entity(import, above, heading_name(cell)) || place != import->places[SHEET_FIELD] ||
+		   *cell == '#' || end[-1] == ':';
+}
+
+/* Does the text of a field cell mean all fields of the entity? */
+static bool
+means_all(const char *text)
+{
+	static const char *const words[] = {"*",		  "all",		"all fields",
+										"all others", "everything", "all attributes",
+										"(all)",	  "all other"};
+
+	for (int i = 0; i < (int) lengthof(words); i++)
+		if (pg_strcasecmp(text, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Adds a problem if the row has cells beyond the headers. */
+static void
+check_width(Import *import, Record *r, const TextRow *row)
+{
+	if (row->last_filled > import->width)
+		finding_add_problem(import, r,
+							psprintf("%d cells, but the header has %d; a cell that contains the separator needs quotes",
+									 row->ncells, import->width));
+}
+
+/* Makes a column of a cell and the table that has a cell of its own. */
+static void
+add_table(const Import *import, Record *r, const TextRow *row)
+{
+	char *table = text_at(import, row, HEADER_TABLE);
+	char *column = sheet_cell(&r->row, SHEET_COLUMNS);
+
+	if (!sheet_is_blank(table) && column != NULL && strpbrk(column, ".,;\n\"") == NULL)
+		r->row.cells[SHEET_COLUMNS] =
+			psprintf("%s.%s", sheet_trim(table, table + strlen(table)), quote_identifier(column));
+}
+
+/* Adds a row to the records.  *above: what names the entity of rows that do not. */
+static void
+read_record(Import *import, const TextRow *row, Section **above)
+{
+	Record *r = palloc0(sizeof(Record));
+	char *entity;
+	char *field;
+	char *owner;
+
+	r->line = row->line;
+	for (int i = 0; i < SHEET_CELLS; i++)
+	{
+		r->row.cells[i] = text_at(import, row, i);
+		if (import->places[i] >= 0)
+			r->given |= 1u << i;
+	}
+	for (int i = 0; i < import->width && i < row->ncells; i++)
+		if (sheet_is_blank(import->header->cells[i]) && !sheet_is_blank(row->cells[i]))
+			import->unnamed[i] = true;
+	entity = sheet_cell(&r->row, SHEET_ENTITY);
+	field = sheet_cell(&r->row, SHEET_FIELD);
+	owner = sheet_cell(&r->row, SHEET_OWNER);
+	add_table(import, r, row);
+
+	if (field != NULL && means_all(field) && owner != NULL)
+	{
+		r->whole = true;
+		r->row.cells[SHEET_FIELD] = NULL;
+	}
+	else if (field == NULL && entity != NULL && owner != NULL)
+		r->whole = true;
+	else if (field != NULL && owner != NULL && import->entity == NULL &&
+			 import->places[SHEET_ENTITY] < 0 && strchr(field, '.') == NULL &&
+			 (*above == NULL || is_entity(import, *above, heading_name(field))))
+	{
+		/* an entity of the map; or it has no entity, so it can only be one */
+		entity = heading_name(field);
+		r->whole = true;
+		r->guessed = !known_is_entity(import->names, entity);
+		r->row.cells[SHEET_ENTITY] = entity;
+		r->row.cells[SHEET_FIELD] = NULL;
+		*above = r->guessed ? *above : new_section(entity, row->line, true);
+	}
+	r->section = entity == NULL ? *above : NULL;
+	if (entity != NULL && !r->guessed && (*above == NULL || strcmp((*above)->entity, entity) != 0))
+		*above = new_section(entity, row->line, false);
+	import->records = lappend(import->records, r);
+	check_width(import, r, row);
+}
+
+/*
+ * Reads a row that is a heading: it names the entity of the rows below.  "Customer: CRM"
+ * also names the owner, as a row for a whole entity does.
+ */
+static void
+read_heading(Import *import, const TextRow *row, Section **above)
+{
+	const char *text = row->cells[row->last_filled - 1];
+	char *name = heading_name(text);
+	const char *colon = strrchr(name, ':');
+	char *owner = colon == NULL ? NULL : sheet_trim(colon + 1, name + strlen(name));
+	Record *r;
+
+	if (owner != NULL && resolve_is_name(import->systems, owner))
+	{
+		name = sheet_trim(name, colon);
+		r = palloc0(sizeof(Record));
+		r->line = row->line;
+		r->whole = true;
+		r->given = 1u << SHEET_OWNER;
+		r->row.cells[SHEET_ENTITY] = name;
+		r->row.cells[SHEET_OWNER] = owner;
+		import->given[SHEET_OWNER] = true;
+		import->records = lappend(import->records, r);
+	}
+	*above = new_section(name, row->line, import->places[SHEET_ENTITY] < 0);
+}
+
+/* Tells of cells that are not imported because their column has no header. */
+static void
+tell_unnamed(Import *import)
+{
+	for (int i = 0; i < MAX_CELLS; i++)
+		if (import->unnamed[i])
+			finding_add(&import->changes, import->header->line, NULL,
+						psprintf("column %d is not imported: it has no header", i + 1));
+}
+
+/*
+ * Where nothing names the entity of any field, a column "Domain" does: those who speak
+ * of data domains have Customer and Product there.
+ */
+static void
+take_domain(Import *import, List *rows)
+{
+	ListCell *lc;
+
+	if (import->entity != NULL || import->places[SHEET_ENTITY] >= 0 ||
+		import->places[SHEET_DOMAIN] < 0 || import->places[SHEET_FIELD] < 0)
+		return;
+	foreach(lc, rows)
+	{
+		const TextRow *row = lfirst(lc);
+		const char *field = text_at(import, row, SHEET_FIELD);
+
+		if (row->heading || (field != NULL && strchr(field, '.') != NULL))
+			return;
+	}
+	finding_add(&import->changes, import->header->line, NULL,
+				psprintf("column \"%s\" is the entity: no other column names it",
+						 import->headers[SHEET_DOMAIN]));
+	import->places[SHEET_ENTITY] = import->places[SHEET_DOMAIN];
+	import->headers[SHEET_ENTITY] = import->headers[SHEET_DOMAIN];
+	import->places[SHEET_DOMAIN] = -1;
+	import->given[SHEET_ENTITY] = true;
+	import->given[SHEET_DOMAIN] = false;
+}
+
+/* Reads the rows below the headers. */
+static void
+read_rows(Import *import, List *rows, const TextRow *header)
+{
+	Section *above = NULL;
+	ListCell *lc;
+
+	foreach(lc, rows)
+	{
+		TextRow *row = lfirst(lc);
+
+		CHECK_FOR_INTERRUPTS();
+		if (row->heading)
+			above = new_section(heading_name(row->cells[0]), row->line, true);
+		else if (row == header)
+		{
+			header_read(import, row);
+			take_domain(import, rows);
+		}
+		else if (import->header == NULL)
+			continue; /* above the headers: a title */
+		else if (header_is_again(row, import->header))
+			header_read(import, row);
+		else if (row->ncells <= MAX_CELLS && is_heading(import, row, above))
+			read_heading(import, row, &above);
+		else if (import->places[SHEET_FIELD] >= 0 || import->places[SHEET_ENTITY] >= 0)
+			read_record(import, row, &above);
+	}
+}
+
+/*
+ * Reads the text into the records, problems and changes of an import.  It may change the text.
  */
 void
-file_find_header(Import *import, const char *text)
+file_read(Import *import, char *text)
 {
-	static const char delimiters[] = {',', ';', '\t'};
-	int line = 1;
+	Form form;
+	List *rows;
+	TextRow *header;
 
-	import->header_line = 0;
-	import->delimiter = ',';
-	while (*text != '\0' && line <= MAX_TITLE_LINES)
+	if (strchr(text, '\n') == NULL)
 	{
-		const char *end = text;
-		bool quoted = false;
-		int most = 0;
-		int next = line + 1;
-
-		/* a quoted header may contain line breaks */
-		for (; *end != '\0' && (quoted || *end != '\n'); end++)
-		{
-			quoted ^= *end == '"';
-			next += *end == '\n';
-		}
-		for (int d = 0; d < (int) lengthof(delimiters); d++)
-		{
-			int n = count_headers(text, end, delimiters[d]);
-
-			if (n <= most)
-				continue;
-			most = n;
-			import->delimiter = delimiters[d];
-			import->header_line = line;
-		}
-		if (most > 0)
-			return;
-		text = end + (*end == '\n');
-		line = next;
+		/* lines that end with a carriage return only, as on an old Macintosh */
+		for (char *c = text; *c != '\0'; c++)
+			if (*c == '\r')
+				*c = '\n';
 	}
-}
-
-/* Sets places, by SheetCell, to the file's columns, counted from 0; -1 (as before): no column. */
-static void
-read_header(Import *import, int line, char **fields, int nfields, int *places)
-{
-	for (int i = 0; i < nfields; i++)
+	form = find_form(text);
+	rows = form_rows(import, text, &form, PG_INT32_MAX);
+	header = find_header(rows);
+	if (header == NULL)
 	{
-		int cell = sheet_is_blank(fields[i]) ? -1 : header_cell(fields[i]);
-
-		if (cell >= 0)
-		{
-			if (places[cell] >= 0)
-				import->problems =
-					lappend(import->problems,
-							finding_new(line, NULL,
-										psprintf("columns \"%s\" and \"%s\" both mean %s",
-												 sheet_trim(fields[places[cell]],
-															fields[places[cell]] +
-																strlen(fields[places[cell]])),
-												 sheet_trim(fields[i], fields[i] + strlen(fields[i])),
-												 sheet_headers[cell])));
-			else
-				places[cell] = i;
-		}
-	}
-	for (int i = 0; i < SHEET_CELLS; i++)
-		import->given[i] = places[i] >= 0;
-	if (!import->given[SHEET_FIELD])
-		import->problems =
-			lappend(import->problems,
-					finding_new(line, NULL,
-								psprintf(
-									"no column has the header \"field\"; a separate column for the entity has the header \"entity\"")));
-}
-
-/*
- * Adds a row of the file to the records, unless it is blank.  width is the
- * number of columns of the header.
- */
-static void
-read_record(Import *import, int line, char **fields, int nfields, const int *places, int width)
-{
-	Record *r;
-	bool blank = true;
-
-	for (int i = 0; i < nfields; i++)
-		blank &= sheet_is_blank(fields[i]);
-	if (blank || !import->given[SHEET_FIELD])
+		if (import->problems == NIL)
+			finding_add(&import->problems, 1, NULL, pstrdup("the sheet is empty"));
 		return;
-	r = palloc0(sizeof(Record));
-	r->line = line;
-	for (int i = 0; i < SHEET_CELLS; i++)
-	{
-		if (places[i] >= 0 && places[i] < nfields && fields[places[i]] != NULL)
-			r->row.cells[i] = pstrdup(fields[places[i]]);
 	}
-	import->records = lappend(import->records, r);
-	for (int i = width; i < nfields; i++)
-	{
-		if (!sheet_is_blank(fields[i]))
-		{
-			finding_add_problem(import, r,
-								psprintf("%d cells, but the header has %d; a cell that contains the separator needs quotes",
-										 nfields, width));
-			return;
-		}
-	}
-}
-
-/*
- * Reads sheet_source into the records of an Import.  Returns true, so that
- * subxact_trial() keeps what was done.
- *
- * Errors: COPY's, when the text is no CSV.
- */
-bool
-file_read_records(void *arg)
-{
-	Import *import = arg;
-	Relation rel = table_open(catalog_table("field", false), AccessShareLock);
-	List *options =
-		list_make3(makeDefElem("format", (Node *) makeString("csv"), -1),
-				   makeDefElem("delimiter", (Node *) makeString(psprintf("%c", import->delimiter)),
-							   -1),
-				   makeDefElem("encoding", (Node *) makeString(pstrdup(GetDatabaseEncodingName())),
-							   -1));
-	/* COPY needs some table; only the raw fields are read, so any table will do */
-	CopyFromState copy = BeginCopyFrom(NULL, rel, NULL, NULL, false, read_source, NIL, options);
-	int places[SHEET_CELLS];
-	int width = 0;
-	char **fields;
-	int nfields;
-
-	for (int i = 0; i < SHEET_CELLS; i++)
-		places[i] = -1;
-	import->line = 1;
-	while (NextCopyFromRawFields(copy, &fields, &nfields))
-	{
-		if (width > 0)
-			read_record(import, import->line, fields, nfields, places, width);
-		else if (import->line >= import->header_line)
-		{
-			for (int i = 0; i < nfields; i++)
-				if (!sheet_is_blank(fields[i]))
-					width = nfields;
-			if (width > 0)
-				read_header(import, import->line, fields, nfields, places);
-		}
-		import->line = sheet_source.lines + 1;
-		CHECK_FOR_INTERRUPTS();
-	}
-	EndCopyFrom(copy);
-	table_close(rel, AccessShareLock);
-	if (sheet_source.next < sheet_source.end)
-		import->problems =
-			lappend(import->problems, finding_new(sheet_source.lines, NULL,
-												  pstrdup("the line \"\\.\" ends the file here")));
-	else if (width == 0)
-		import->problems =
-			lappend(import->problems, finding_new(1, NULL, pstrdup("the sheet is empty")));
-	return true;
+	read_rows(import, rows, header);
+	tell_unnamed(import);
 }

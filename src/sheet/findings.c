@@ -8,6 +8,7 @@
 #include "catalog/pg_collation.h"
 #include "ctype.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -23,14 +24,24 @@ sheet_fold(const char *string)
 		DirectFunctionCall1Coll(lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(string)));
 }
 
+/* Bytes of a no-break space, which office programs put around names, or 0. */
+static int
+no_break_space(const char *text, const char *end)
+{
+	return end - text >= 2 && memcmp(text, "\xc2\xa0", 2) == 0 && GetDatabaseEncoding() == PG_UTF8
+			   ? 2
+			   : 0;
+}
+
 /* A copy of the text from start to end, without white space around it. */
 char *
 sheet_trim(const char *start, const char *end)
 {
-	while (start < end && isspace((unsigned char) *start))
-		start++;
-	while (end > start && isspace((unsigned char) end[-1]))
-		end--;
+	while (start < end && (isspace((unsigned char) *start) || no_break_space(start, end) > 0))
+		start += isspace((unsigned char) *start) ? 1 : 2;
+	while (end > start && (isspace((unsigned char) end[-1]) ||
+						   (end - start >= 2 && no_break_space(end - 2, end) > 0)))
+		end -= isspace((unsigned char) end[-1]) ? 1 : 2;
 	return pnstrdup(start, end - start);
 }
 
@@ -39,6 +50,20 @@ bool
 sheet_is_blank(const char *text)
 {
 	return text == NULL || text[strspn(text, " \t\r\n")] == '\0';
+}
+
+/* A copy of a header: without white space around it, and with one blank for white space in it. */
+char *
+sheet_trimmed(const char *text)
+{
+	char *copy = sheet_trim(text, text + strlen(text));
+	char *to = copy;
+
+	for (const char *c = copy; *c != '\0'; c++)
+		if (!isspace((unsigned char) *c) || !isspace((unsigned char) c[1]))
+			*to++ = isspace((unsigned char) *c) ? ' ' : *c;
+	*to = '\0';
+	return copy;
 }
 
 /* A finding of a line (0: of no line) and of a field (NULL: of no single field). */
@@ -67,13 +92,28 @@ finding_record_field(const Record *r)
 	return psprintf("%s.%s", entity, field);
 }
 
+/* Adds a finding of a line (0: of no line) and of a field (NULL: of no single field). */
+void
+finding_add(List **findings, int line, const char *field, char *text)
+{
+	*findings = lappend(*findings, finding_new(line, field, text));
+}
+
 /* Adds a problem of a row, which is then not stored. */
 void
 finding_add_problem(Import *import, Record *r, char *text)
 {
-	import->problems =
-		lappend(import->problems, finding_new(r->line, finding_record_field(r), text));
+	finding_add(&import->problems, r->line, finding_record_field(r), text);
 	r->faulty = true;
+}
+
+/* Adds a problem of a cell of a row. */
+void
+finding_add_cell_problem(Import *import, Record *r, SheetCell cell, char *text)
+{
+	const char *header = import->headers[cell] != NULL ? import->headers[cell] : sheet_headers[cell];
+
+	finding_add_problem(import, r, psprintf("%s: %s", header, text));
 }
 
 /* The text of a problem that is an error: its message, detail and hint. */

@@ -2,19 +2,21 @@
  * import.c
  *		import_sheet(): imports the spreadsheet as it comes out of a workshop.
  *
- * file.c reads the rows; it finds columns by their headers.  resolve.c finds
- * the systems, domains and fields that the cells mean, by name or title.  Then
- * each row is stored by the rules of sheet.c, in a subtransaction of its own.
- * The changes of a field are the differences between its row of the view
- * ownership.sheet before and after.  One more subtransaction contains all of
- * it.  It is rolled back in a dry run, or when there is any problem.  So a dry
- * run reports exactly what the import will do.
+ * decode.c makes the file's bytes text; csv.c, pipes.c and markup.c make the text
+ * rows.  file.c finds columns by their headers (header.c), and makes records of the
+ * rows.  expand.c and whole.c find the fields that the records mean, resolve.c the
+ * systems and domains that the cells mean, by name, title or kind.  Then the rows
+ * are stored by the rules of sheet.c: many at once (store.c), or one in a
+ * subtransaction of its own.  The changes of a field are the differences between
+ * its row of the view ownership.sheet before and after.  One more subtransaction
+ * contains all of it.  It is rolled back in a dry run, or when there is any
+ * problem.  So a dry run reports exactly what the import will do.
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
@@ -28,7 +30,7 @@ PG_FUNCTION_INFO_V1(ownership_import_sheet);
 /* One of sheet_checks, and the row that it checks. */
 typedef struct CellCheck
 {
-	SheetCheck check;
+	const SheetCheck *check;
 	const SheetRow *row;
 } CellCheck;
 
@@ -37,7 +39,7 @@ run_check(void *arg)
 {
 	CellCheck *c = arg;
 
-	c->check(c->row);
+	c->check->check(c->row);
 	return true;
 }
 
@@ -45,38 +47,50 @@ run_check(void *arg)
 static void
 check_record(Import *import, Record *r)
 {
-	if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
-		return;
-	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
+	for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
 	{
-		CellCheck c = {*check, &r->row};
+		CellCheck c = {check, &r->row};
 		ErrorData *error = subxact_trial(run_check, &c);
 
 		if (error != NULL)
-			finding_add_problem(import, r, finding_error_text(error));
+			finding_add_cell_problem(import, r, check->cell, finding_error_text(error));
 	}
 }
 
-/* Reads the field's row of the view; false, and cells of NULL, if the map has no such field. */
-static bool
-read_sheet(const Record *r, char **cells)
+/* The records of an import that are checked, and the one at which it is. */
+typedef struct Checked
 {
-	Parameters p = {0};
-	bool labels = field_knows_settings();
+	List *records;
+	int at;
+} Checked;
 
-	sql_add_text(&p, r->row.cells[SHEET_ENTITY]);
-	sql_add_text(&p, r->row.cells[SHEET_FIELD]);
-	memset(cells, 0, SHEET_CELLS * sizeof(char *));
-#define READ_SHEET(label)                                                                  \
-	"SELECT entity, field, domain, owner, readers, writers, columns, policy, key, local, " \
-	"rationale, decided_by, decided_on" label                                              \
-	" FROM ownership.sheet WHERE entity = $1 AND field = $2"
-	if ((labels ? sql_run(READ_SHEET(", label"), &p) : sql_run(READ_SHEET(""), &p)) == 0)
-		return false;
-#undef READ_SHEET
-	for (int i = 0; i < SHEET_LABEL + labels; i++)
-		cells[i] = sql_result_text(0, i + 1);
+/* Runs all checks of the records, from the one at which it is. */
+static bool
+run_checks(void *arg)
+{
+	Checked *c = arg;
+
+	for (; c->at < list_length(c->records); c->at++)
+	{
+		const Record *r = list_nth(c->records, c->at);
+
+		CHECK_FOR_INTERRUPTS();
+		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
+			continue;
+		for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
+			check->check(&r->row);
+	}
 	return true;
+}
+
+/* Adds the problems of cells.  Only a row that fails costs a subtransaction for each check. */
+static void
+check_records(Import *import)
+{
+	Checked c = {import->records, 0};
+
+	while (subxact_trial(run_checks, &c) != NULL)
+		check_record(import, list_nth(c.records, c.at++));
 }
 
 /* The value of a cell, as a change shows it. */
@@ -91,7 +105,7 @@ shown(SheetCell cell, const char *value)
 }
 
 static bool
-is_changed(int cell, char **before, char **after)
+is_changed(int cell, char *const *before, char *const *after)
 {
 	return before[cell] == NULL || after[cell] == NULL ? before[cell] != after[cell]
 													   : strcmp(before[cell], after[cell]) != 0;
@@ -99,9 +113,12 @@ is_changed(int cell, char **before, char **after)
 
 /* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
-add_changes(Import *import, const Record *r, bool fresh, char **before, char **after)
+add_changes(Import *import, Record *r, const SheetState *was, const SheetState *is)
 {
 	char *field = finding_record_field(r);
+	bool fresh = was->fresh;
+	char *const *before = was->cells;
+	char *const *after = is->cells;
 
 	if (fresh)
 		import->changes =
@@ -113,6 +130,7 @@ add_changes(Import *import, const Record *r, bool fresh, char **before, char **a
 
 		if (!is_changed(i, before, after))
 			continue;
+		r->decides = true;
 		if (!fresh)
 			text =
 				psprintf("%s: %s -> %s", sheet_headers[i], shown(i, before[i]), shown(i, after[i]));
@@ -131,39 +149,86 @@ store_record(void *arg)
 	return true;
 }
 
+/* Rows on their way to the map. */
+typedef struct Storing
+{
+	Import *import;
+	Record **records; /* of the rows */
+	SheetRow **rows;
+	MemoryContext cxt; /* of what is found */
+} Storing;
+
+/* A cell for which the file has no column keeps its value. */
+static void
+keep_cells(void *arg, int i, const SheetState *before)
+{
+	const Storing *storing = arg;
+	SheetRow *row = storing->rows[i];
+
+	for (int c = SHEET_FIELD + 1; c < SHEET_CELLS; c++)
+	{
+		if (!storing->import->given[c] && c != SHEET_COLUMNS)
+			row->cells[c] = before->cells[c];
+	}
+	row->key_is_open = !storing->import->given[SHEET_KEY];
+}
+
+static void
+was_stored(void *arg, int i, const SheetState *before, const SheetState *after)
+{
+	const Storing *storing = arg;
+	MemoryContext old = MemoryContextSwitchTo(storing->cxt);
+
+	add_changes(storing->import, storing->records[i], before, after);
+	MemoryContextSwitchTo(old);
+}
+
 /*
  * Stores a row.  An error becomes a problem of the row.
  *
  * Errors: insufficient_privilege, since it is the same for every row.
  */
 static void
-import_record(Import *import, Record *r)
+store_alone(void *arg, int i)
 {
-	SheetRow row = r->row;
-	char *before[SHEET_CELLS];
-	char *after[SHEET_CELLS];
-	bool fresh = !read_sheet(r, before);
+	const Storing *storing = arg;
+	SheetState *before;
 	ErrorData *error;
 
-	/* a cell for which the file has no column keeps its value */
-	for (int i = 0; i < SHEET_CELLS; i++)
-	{
-		if (!import->given[i] && i > SHEET_FIELD && i != SHEET_COLUMNS)
-			row.cells[i] = before[i];
-	}
-	row.key_is_open = !import->given[SHEET_KEY];
-	error = subxact_trial(store_record, &row);
+	storing->rows[i]->entity = storing->rows[i]->cells[SHEET_ENTITY];
+	storing->rows[i]->field = storing->rows[i]->cells[SHEET_FIELD];
+	before = sheet_read(&storing->rows[i], 1);
+	keep_cells(arg, i, before);
+	error = subxact_trial(store_record, storing->rows[i]);
 	if (error == NULL)
-	{
-		(void) read_sheet(r, after);
-		for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
-			r->decides |= is_changed(i, before, after);
-		add_changes(import, r, fresh, before, after);
-	}
+		was_stored(arg, i, before, sheet_read(&storing->rows[i], 1));
 	else if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	else
-		finding_add_problem(import, r, finding_error_text(error));
+		finding_add_problem(storing->import, storing->records[i], finding_error_text(error));
+}
+
+/* Stores the rows without a problem. */
+static void
+store_records(Import *import)
+{
+	int most = Max(list_length(import->records), 1);
+	Storing storing = {import, palloc(most * sizeof(Record *)), palloc(most * sizeof(SheetRow *)),
+					   CurrentMemoryContext};
+	SheetSet set = {0, storing.rows, &storing, keep_cells, was_stored, store_alone};
+	ListCell *lc;
+
+	foreach(lc, import->records)
+	{
+		Record *r = lfirst(lc);
+
+		if (r->faulty)
+			continue;
+		storing.records[set.n] = r;
+		storing.rows[set.n] = palloc(sizeof(SheetRow));
+		*storing.rows[set.n++] = r->row;
+	}
+	sheet_store_set(&set);
 }
 
 /* The records whose fields are part of the group. */
@@ -233,7 +298,6 @@ import_records(void *arg)
 	Parameters p = {0};
 	List *entities = NIL;
 	List *fields = NIL;
-	ListCell *lc;
 	uint64 n = sql_run("SELECT entity, name FROM ownership.field", &none);
 
 	for (uint64 i = 0; i < n; i++)
@@ -241,15 +305,7 @@ import_records(void *arg)
 		entities = lappend(entities, sql_result_text(i, 1));
 		fields = lappend(fields, sql_result_text(i, 2));
 	}
-	foreach(lc, import->records)
-	{
-		Record *r = lfirst(lc);
-
-		if (!r->faulty)
-			import_record(import, r);
-		CHECK_FOR_INTERRUPTS();
-	}
-
+	store_records(import);
 	check_groups(import);
 
 	/* a column that joins another field leaves its default field, which is deleted then */
@@ -267,68 +323,100 @@ import_records(void *arg)
 	return !import->dry_run && import->problems == NIL;
 }
 
+/* A file to read: its bytes, or its text. */
+typedef struct SheetFile
+{
+	Import *import;
+	bytea *bytes; /* NULL: the text is given */
+	char *text;
+} SheetFile;
+
+static bool
+read_bytes(void *arg)
+{
+	SheetFile *f = arg;
+
+	if (f->bytes != NULL)
+		f->text = decode_bytes(VARDATA_ANY(f->bytes), VARSIZE_ANY_EXHDR(f->bytes));
+	file_read(f->import, f->text);
+	return true;
+}
+
+/* Reads the file.  What cannot be read as text, or be written in the database's encoding, is a problem. */
+static void
+read_file(Import *import, FunctionCallInfo fcinfo)
+{
+	SheetFile f = {import, NULL, NULL};
+	ErrorData *error;
+
+	if (get_fn_expr_argtype(fcinfo->flinfo, 0) == BYTEAOID)
+		f.bytes = PG_GETARG_BYTEA_PP(0);
+	else
+		f.text = decode_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	error = subxact_trial(read_bytes, &f);
+	if (error != NULL)
+		finding_add(&import->problems, 1, NULL, finding_error_text(error));
+}
+
 /*
- * import_sheet(csv, dry_run): returns every problem with its line, then the
+ * import_sheet(csv, dry_run, entity): returns every problem with its line, then the
  * changes; in a dry run, the changes that the import would make.  With a
- * problem nothing is imported, and only a dry run returns changes.
+ * problem nothing is imported, and only a dry run returns changes.  Released
+ * versions have no argument entity.
  *
- * Errors: an argument is NULL; the caller may not edit the map.
+ * Errors: csv or dry_run is NULL; the caller may not edit the map.
  */
 Datum
 ownership_import_sheet(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Import import = {0};
-	char *csv;
+	Import *import = palloc0(sizeof(Import));
 	ErrorData *error;
 	ListCell *lc;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("csv and dry_run must not be null")));
-	csv = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	import.dry_run = PG_GETARG_BOOL(1);
+	import->dry_run = PG_GETARG_BOOL(1);
+	if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
+	{
+		char *entity = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+		import->entity = sheet_trim(entity, entity + strlen(entity));
+		if (import->entity[0] == '\0')
+			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("the entity must not be blank"),
+							errhint("Leave the argument out if the file names the entities.")));
+	}
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 
-	if (GetDatabaseEncoding() == PG_UTF8 && strncmp(csv, "\xef\xbb\xbf", 3) == 0)
-		csv += 3;
-	if (strchr(csv, '\n') == NULL)
+	import->names = known_load();
+	import->systems =
+		resolve_load_names("SELECT name, title, nullif(kind, 'other') FROM ownership.system");
+	read_file(import, fcinfo);
+	import->domains = resolve_load_names("SELECT name, title, NULL::text FROM ownership.domain");
+	expand_records(import);
+	foreach(lc, import->records)
 	{
-		/* lines that end with a carriage return only, as on an old Macintosh */
-		for (char *c = csv; *c != '\0'; c++)
-			if (*c == '\r')
-				*c = '\n';
+		resolve_record(import, lfirst(lc));
+		CHECK_FOR_INTERRUPTS();
 	}
-	file_find_header(&import, csv);
-	sheet_source.next = csv;
-	sheet_source.end = csv + strlen(csv);
-	sheet_source.lines = 0;
-	error = subxact_trial(file_read_records, &import);
-	if (error != NULL)
-		import.problems =
-			lappend(import.problems, finding_new(import.line, NULL, finding_error_text(error)));
-
-	import.systems = resolve_load_named("SELECT name, title FROM ownership.system");
-	import.domains = resolve_load_named("SELECT name, title FROM ownership.domain");
-	resolve_fields(&import);
-	foreach(lc, import.records)
-		resolve_record(&import, lfirst(lc));
-	foreach(lc, import.records)
-		check_record(&import, lfirst(lc));
-	error = subxact_trial(import_records, &import);
+	whole_owners(import);
+	check_records(import);
+	list_sort(import->changes, finding_by_line);
+	error = subxact_trial(import_records, import);
 	if (error != NULL)
 		ReThrowError(error);
 
-	list_sort(import.problems, finding_by_line);
-	finding_return(rsinfo, import.problems, true);
-	if (import.dry_run || import.problems == NIL)
-		finding_return(rsinfo, import.changes, false);
+	list_sort(import->problems, finding_by_line);
+	finding_return(rsinfo, import->problems, true);
+	if (import->dry_run || import->problems == NIL)
+		finding_return(rsinfo, import->changes, false);
 	else
 		ereport(WARNING,
 				(errmsg_plural("the sheet was not imported: it has %d problem",
 							   "the sheet was not imported: it has %d problems",
-							   list_length(import.problems), list_length(import.problems))));
+							   list_length(import->problems), list_length(import->problems))));
 	SPI_finish();
 	return (Datum) 0;
 }

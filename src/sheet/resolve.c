@@ -5,7 +5,9 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
+#include "utils/hsearch.h"
 
 #include "../base/base.h"
 #include "../edit/edit.h"
@@ -15,72 +17,148 @@
 static const char *const no_system_words[] = {"-",		"--",	   "n/a", "none",
 											  "nobody", "unknown", "??",  "???"};
 
-/* A system or a domain. */
+/* What one text, in lower case, means: lists of names. */
 typedef struct Named
 {
-	char *name;
-	char *folded;		/* the name in lower case */
-	char *folded_title; /* NULL: it has no title */
+	const char *folded; /* key */
+	List *named;		/* this is their name */
+	List *titled;		/* their title */
+	List *of_kind;		/* their kind */
 } Named;
 
-/* The Named * that a query of names and titles returns. */
-List *
-resolve_load_named(const char *sql)
+/* The problem that a text is which means no name. */
+typedef struct Nameless
+{
+	const char *text; /* key */
+	char *problem;
+} Nameless;
+
+struct Names
+{
+	HTAB *texts;	/* of Named */
+	HTAB *nameless; /* of Nameless */
+	int longest;	/* bytes of the longest text */
+	List *names;
+	List *titles;  /* in lower case */
+	List *written; /* the same titles as they are written */
+};
+
+static uint32
+hash_key(const void *key, Size size)
+{
+	const char *text = *(const char *const *) key;
+
+	(void) size;
+	return string_hash(text, strlen(text) + 1);
+}
+
+static int
+compare_keys(const void *a, const void *b, Size size)
+{
+	(void) size;
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* A hash table whose entries begin with the address of a text, which is the key. */
+HTAB *
+resolve_hash(Size entry)
+{
+	HASHCTL ctl = {.keysize = sizeof(char *),
+				   .entrysize = entry,
+				   .hash = hash_key,
+				   .match = compare_keys,
+				   .hcxt = CurrentMemoryContext};
+
+	return hash_create("ownership texts of a sheet", 256, &ctl,
+					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+}
+
+/* The entry of a text, and the text in lower case. */
+static Named *
+enter(Names *names, const char *text, char **folded)
+{
+	Named *entry;
+	bool found;
+
+	*folded = sheet_fold(text);
+	entry = hash_search(names->texts, folded, HASH_ENTER, &found);
+	if (!found)
+		entry->named = entry->titled = entry->of_kind = NIL;
+	names->longest = Max(names->longest, (int) Max(strlen(text), strlen(*folded)));
+	return entry;
+}
+
+/* What a query of names, titles and kinds returns. */
+Names *
+resolve_load_names(const char *sql)
 {
 	Parameters none = {0};
 	uint64 n = sql_run(sql, &none);
-	List *list = NIL;
+	Names *names = palloc0(sizeof(Names));
 
+	names->texts = resolve_hash(sizeof(Named));
+	names->nameless = resolve_hash(sizeof(Nameless));
 	for (uint64 i = 0; i < n; i++)
 	{
-		Named *named = palloc(sizeof(Named));
+		char *name = sql_result_text(i, 1);
 		char *title = sql_result_text(i, 2);
+		char *kind = sql_result_text(i, 3);
+		char *folded;
+		Named *entry = enter(names, name, &folded);
 
-		named->name = sql_result_text(i, 1);
-		named->folded = sheet_fold(named->name);
-		named->folded_title = title == NULL ? NULL : sheet_fold(title);
-		list = lappend(list, named);
+		entry->named = lappend(entry->named, name);
+		names->names = lappend(names->names, name);
+		if (title != NULL)
+		{
+			entry = enter(names, title, &folded);
+			entry->titled = lappend(entry->titled, name);
+			names->titles = lappend(names->titles, folded);
+			names->written = lappend(names->written, title);
+		}
+		if (kind != NULL)
+		{
+			entry = enter(names, kind, &folded);
+			entry->of_kind = lappend(entry->of_kind, name);
+		}
 	}
-	return list;
+	return names;
 }
 
 /*
- * The name that a text means: the text is exactly the name, or is the name or
- * the title in any case.  NULL: it means no name, or, with *several, more than
- * one.
+ * The name that a text means: the text is exactly the name, or is the name, the
+ * title or the kind in any case.  NULL: it means no name, or several; those are then
+ * in *several.
  */
 static char *
-find_named(List *list, const char *text, bool *several)
+find_named(const Names *names, const char *text, Named **several)
 {
 	char *folded = sheet_fold(text);
-	char *by_name = NULL;
-	char *by_title = NULL;
-	int names = 0;
-	int titles = 0;
+	Named *entry = hash_search(names->texts, &folded, HASH_FIND, NULL);
+	List *meant;
 	ListCell *lc;
 
-	*several = false;
-	foreach(lc, list)
-	{
-		Named *named = lfirst(lc);
-
-		if (strcmp(named->name, text) == 0)
-			return named->name;
-		if (strcmp(named->folded, folded) == 0)
-		{
-			by_name = named->name;
-			names++;
-		}
-		if (named->folded_title != NULL && strcmp(named->folded_title, folded) == 0)
-		{
-			by_title = named->name;
-			titles++;
-		}
-	}
-	*several = names > 1 || (names == 0 && titles > 1);
-	if (*several)
+	*several = NULL;
+	if (entry == NULL)
 		return NULL;
-	return names == 1 ? by_name : by_title;
+	foreach(lc, entry->named)
+		if (strcmp(lfirst(lc), text) == 0)
+			return lfirst(lc);
+	meant = entry->named != NIL	   ? entry->named
+			: entry->titled != NIL ? entry->titled
+								   : entry->of_kind;
+	if (list_length(meant) == 1)
+		return linitial(meant);
+	*several = entry;
+	return NULL;
+}
+
+/* Does the text mean one name? */
+bool
+resolve_is_name(const Names *names, const char *text)
+{
+	Named *several;
+
+	return find_named(names, text, &several) != NULL;
 }
 
 static bool
@@ -110,57 +188,104 @@ ask(void *arg)
 	return true;
 }
 
-/*
- * The name that a text means; if there is none, NULL, and the row gets a
- * problem.  require raises the error for a text that is no name.
- */
+/* The names in a list, for a message. */
 static char *
-require_named(Import *import, Record *r, List *list, void (*require)(const char *), const char *text)
+joined(List *names)
 {
-	bool several;
-	char *name = find_named(list, text, &several);
-	Question q = {require, text};
-	List *names = NIL;
-	List *titles = NIL;
+	StringInfoData buf;
 	ListCell *lc;
-	char *title;
 
-	if (name != NULL)
-		return name;
-	foreach(lc, list)
-	{
-		names = lappend(names, ((Named *) lfirst(lc))->name);
-		if (((Named *) lfirst(lc))->folded_title != NULL)
-			titles = lappend(titles, ((Named *) lfirst(lc))->folded_title);
-	}
-	title = names_nearest(sheet_fold(text), titles);
-	if (several)
-		finding_add_problem(import, r,
-							psprintf("\"%s\" means more than one name; write one of them exactly",
-									 text));
-	else if (title != NULL && names_nearest(text, names) == NULL)
-		finding_add_problem(import, r,
-							psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text,
-									 title));
-	else
-		finding_add_problem(import, r, finding_error_text(subxact_trial(ask, &q)));
-	return NULL;
+	initStringInfo(&buf);
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", lc == list_head(names) ? "" : ", ", (char *) lfirst(lc));
+	return buf.data;
 }
 
 /*
- * The next separator, or the end of the text.  *width is its length in bytes, 0
- * at the end.  words: the word "and" separates, too.
+ * The title that a text most likely means: the most similar one, or the only one that
+ * begins with the words of the text.  NULL: none.
  */
+static char *
+near_title(const Names *names, const char *text)
+{
+	char *folded = sheet_fold(text);
+	char *nearest = names_nearest(folded, names->titles);
+	char *words = psprintf("%s ", folded);
+	char *found = NULL;
+	ListCell *lc;
+	ListCell *written;
+
+	forboth(lc, names->titles, written, names->written)
+	{
+		if (nearest != NULL ? strcmp(lfirst(lc), nearest) != 0
+							: strncmp(lfirst(lc), words, strlen(words)) != 0)
+			continue;
+		if (found != NULL)
+			return nearest == NULL ? NULL : found;
+		found = lfirst(written);
+	}
+	return found;
+}
+
+/* The problem that a text is which means no name, or several. */
+static char *
+nameless_problem(const Names *names, const Named *several, void (*require)(const char *),
+				 const char *text)
+{
+	Question q = {require, text};
+	char *title = near_title(names, text);
+
+	if (several != NULL && several->named == NIL && several->titled == NIL)
+		return psprintf("\"%s\" is the kind of several systems: %s; write one of them", text,
+						joined(several->of_kind));
+	if (several != NULL)
+		return psprintf("\"%s\" means more than one name; write one of them exactly", text);
+	if (title != NULL && names_nearest(text, names->names) == NULL)
+		return psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text, title);
+	return finding_error_text(subxact_trial(ask, &q));
+}
+
+/*
+ * The name that a text in a cell means; if there is none, NULL, and the row gets a
+ * problem.  require raises the error for a text that is no name.
+ */
+static char *
+require_named(Import *import, Record *r, SheetCell cell, Names *names,
+			  void (*require)(const char *), const char *text)
+{
+	Named *several;
+	char *name = find_named(names, text, &several);
+	Nameless *nameless;
+	bool found;
+
+	if (name != NULL)
+		return name;
+	nameless = hash_search(names->nameless, &text, HASH_ENTER, &found);
+	if (!found)
+	{
+		nameless->text = pstrdup(text);
+		nameless->problem = nameless_problem(names, several, require, text);
+	}
+	finding_add_cell_problem(import, r, cell, nameless->problem);
+	return NULL;
+}
+
+/* The bytes of the separator at a place; 0: there is none.  words: "and" separates, too. */
+static int
+separator_at(const char *text, const char *separators, bool words)
+{
+	if (words && pg_strncasecmp(text, " and ", 5) == 0)
+		return 5;
+	return *text != '\0' && strchr(separators, *text) != NULL ? 1 : 0;
+}
+
+/* The next separator, or the end of the text.  *width is its length in bytes, 0 at the end. */
 static const char *
 next_separator(const char *text, const char *separators, bool words, int *width)
 {
-	for (; *text != '\0'; text++)
-	{
-		*width = words && pg_strncasecmp(text, " and ", 5) == 0 ? 5 : 1;
-		if (*width > 1 || strchr(separators, *text) != NULL)
-			return text;
-	}
 	*width = 0;
+	while (*text != '\0' && (*width = separator_at(text, separators, words)) == 0)
+		text++;
 	return text;
 }
 
@@ -176,22 +301,25 @@ add_system(StringInfo names, const char *name)
  * counts.  In an owner cell, a word for no system adds "?".
  */
 static void
-resolve_several(Import *import, Record *r, StringInfo names, const char *text, bool owner)
+resolve_several(Import *import, Record *r, SheetCell cell, StringInfo names, const char *text)
 {
 	static const char *const separators = ",/&+|";
+	const char *all = text + strlen(text);
 
-	while (text[0] != '\0')
+	while (text < all)
 	{
 		int width;
 		const char *end = next_separator(text, separators, true, &width);
 		const char *next = end + width;
 		char *first = sheet_trim(text, end);
 		char *name = NULL;
-		bool several;
+		Named *several;
 
-		for (end = text + strlen(text); end > text && name == NULL; end--)
+		/* blanks may be around a separator */
+		for (end = Min(all, text + import->systems->longest + 8); end > text && name == NULL; end--)
 		{
-			if (next_separator(end, separators, true, &width) != end)
+			width = separator_at(end, separators, true);
+			if (end < all && width == 0)
 				continue;
 			name = find_named(import->systems, sheet_trim(text, end), &several);
 			if (name != NULL)
@@ -200,8 +328,8 @@ resolve_several(Import *import, Record *r, StringInfo names, const char *text, b
 		if (name == NULL && first[0] != '\0')
 		{
 			if (!means_no_system(first))
-				name = require_named(import, r, import->systems, require_system, first);
-			else if (owner)
+				name = require_named(import, r, cell, import->systems, require_system, first);
+			else if (cell == SHEET_OWNER)
 				name = "?";
 		}
 		if (name != NULL)
@@ -225,7 +353,7 @@ resolve_system_cell(Import *import, Record *r, SheetCell cell)
 	{
 		const char *end = next_separator(start, ";\n", false, &width);
 		char *part = sheet_trim(start, end);
-		bool several;
+		Named *several;
 		char *name = find_named(import->systems, part, &several);
 
 		if (name != NULL)
@@ -236,7 +364,7 @@ resolve_system_cell(Import *import, Record *r, SheetCell cell)
 				add_system(&names, "?");
 		}
 		else
-			resolve_several(import, r, &names, part, cell == SHEET_OWNER);
+			resolve_several(import, r, cell, &names, part);
 		start = end + width;
 	}
 	r->row.cells[cell] = names.data;
@@ -250,6 +378,7 @@ resolve_columns(Record *r)
 
 	if (r->row.cells[SHEET_COLUMNS] == NULL)
 		return;
+	r->row.cells[SHEET_COLUMNS] = pstrdup(r->row.cells[SHEET_COLUMNS]);
 	for (char *c = r->row.cells[SHEET_COLUMNS]; *c != '\0'; c++)
 	{
 		if (*c == '"')
@@ -270,94 +399,42 @@ resolve_flag(Record *r, SheetCell cell)
 		r->row.cells[cell] = "true";
 }
 
+/* Cells of names that are too long become blank, and a problem. */
+static void
+limit_cells(Import *import, Record *r)
+{
+	for (int i = 0; i < SHEET_CELLS; i++)
+	{
+		char *cell = r->row.cells[i];
+
+		if (cell == NULL || i == SHEET_RATIONALE || i == SHEET_DECIDED_BY || i == SHEET_LABEL ||
+			strlen(cell) <= MAX_NAMES_CELL)
+			continue;
+		finding_add_cell_problem(import, r, i,
+								 psprintf("the cell has %zu bytes, and at most %d can be names",
+										  strlen(cell), MAX_NAMES_CELL));
+		r->row.cells[i] = NULL;
+	}
+}
+
 /* Turns the cells of a row into the form that sheet.c takes. */
 void
 resolve_record(Import *import, Record *r)
 {
 	char *text;
 
+	limit_cells(import, r);
 	resolve_system_cell(import, r, SHEET_OWNER);
 	resolve_system_cell(import, r, SHEET_READERS);
 	resolve_system_cell(import, r, SHEET_WRITERS);
 	text = sheet_cell(&r->row, SHEET_DOMAIN);
 	if (text != NULL)
-		r->row.cells[SHEET_DOMAIN] = require_named(import, r, import->domains, require_domain, text);
+		r->row.cells[SHEET_DOMAIN] =
+			require_named(import, r, SHEET_DOMAIN, import->domains, require_domain, text);
 	text = sheet_cell(&r->row, SHEET_POLICY);
 	if (text != NULL)
 		r->row.cells[SHEET_POLICY] = sheet_fold(text);
 	resolve_columns(r);
 	resolve_flag(r, SHEET_KEY);
 	resolve_flag(r, SHEET_LOCAL);
-}
-
-/*
- * Sets entity and field of each row to the field that it means.  A name means
- * the field of the map that is written exactly so, else the only one that is
- * the same in any case.  A new field joins its entity in any case, too.  A row
- * for a field that an earlier row means is a problem.
- */
-void
-resolve_fields(Import *import)
-{
-	Parameters p = {0};
-	List *entities = NIL;
-	List *fields = NIL;
-	ListCell *lc;
-	uint64 n;
-
-	foreach(lc, import->records)
-	{
-		Record *r = lfirst(lc);
-		char *entity = sheet_cell(&r->row, SHEET_ENTITY);
-		char *field = sheet_cell(&r->row, SHEET_FIELD);
-		char *dot = field == NULL ? NULL : strrchr(field, '.');
-
-		/* the cell of the field may contain entity.field */
-		if (entity == NULL && dot != NULL)
-		{
-			r->row.cells[SHEET_ENTITY] = pnstrdup(field, dot - field);
-			r->row.cells[SHEET_FIELD] = pstrdup(dot + 1);
-			entity = sheet_cell(&r->row, SHEET_ENTITY);
-			field = sheet_cell(&r->row, SHEET_FIELD);
-		}
-		if (entity == NULL || field == NULL)
-			finding_add_problem(import, r,
-								pstrdup(field == NULL ? "the field is blank"
-													  : "the entity is blank"));
-		entities = lappend(entities, entity ? entity : "");
-		fields = lappend(fields, field ? field : "");
-	}
-	sql_add_texts(&p, entities);
-	sql_add_texts(&p, fields);
-	n = sql_run("SELECT m.entity, m.name, first_value(m.n) OVER "
-				"(PARTITION BY CASE WHEN m.known THEN m.entity ELSE lower(m.entity) END, "
-				"CASE WHEN m.known THEN m.name ELSE lower(m.name) END ORDER BY m.n) "
-				"FROM (SELECT s.n, coalesce(e.entity, i.entity, o.entity, "
-				"first_value(s.entity) OVER (PARTITION BY lower(s.entity) ORDER BY s.n)) AS entity, "
-				"coalesce(e.name, i.name, s.name) AS name, coalesce(e.entity, i.entity) IS NOT NULL AS known "
-				"FROM unnest($1, $2) WITH ORDINALITY s(entity, name, n) "
-				"LEFT JOIN ownership.field e ON (e.entity, e.name) = (s.entity, s.name) "
-				"LEFT JOIN (SELECT lower(entity) AS folded_entity, lower(name) AS folded_name, "
-				"min(entity) AS entity, min(name) AS name FROM ownership.field GROUP BY 1, 2 HAVING count(*) = 1) i "
-				"ON (i.folded_entity, i.folded_name) = (lower(s.entity), lower(s.name)) "
-				"LEFT JOIN (SELECT lower(entity) AS folded_entity, min(entity) AS entity "
-				"FROM ownership.field GROUP BY 1 HAVING min(entity) = max(entity)) o "
-				"ON o.folded_entity = lower(s.entity) "
-				"AND NOT EXISTS (SELECT FROM ownership.field x WHERE x.entity = s.entity)) m "
-				"ORDER BY m.n",
-				&p);
-	for (uint64 i = 0; i < n; i++)
-	{
-		Record *r = list_nth(import->records, i);
-		uint64 first = sql_result_int64(i, 3) - 1;
-
-		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
-			continue;
-		r->row.cells[SHEET_ENTITY] = sql_result_text(i, 1);
-		r->row.cells[SHEET_FIELD] = sql_result_text(i, 2);
-		if (first != i)
-			finding_add_problem(import, r,
-								psprintf("the field is on line %d already",
-										 ((Record *) list_nth(import->records, first))->line));
-	}
 }

@@ -1,8 +1,8 @@
 /*
  * sheet.c
- *		Rows of the spreadsheet become fields of the map.  The trigger INSTEAD OF
- *		INSERT on the view ownership.sheet stores a row, so that COPY can parse
- *		the file; import_sheet() (import.c) stores rows by the same rules.
+ *		Rows of the spreadsheet become fields of the map.  The triggers of the view
+ *		ownership.sheet (view.c) store rows, so that COPY can parse the file;
+ *		import_sheet() (import.c) stores rows by the same rules.
  *
  * A row replaces the field of that name.  Cells are as a workshop leaves them:
  * an owner cell that is blank, "?", "TBD" or "both", or that names several
@@ -25,8 +25,6 @@
 #include "../catalog/catalog.h"
 #include "../edit/edit.h"
 #include "sheet.h"
-
-PG_FUNCTION_INFO_V1(ownership_sheet_row);
 
 /* by SheetCell: the columns of the view, which are also the headers of an exported file */
 const char *const sheet_headers[SHEET_CELLS] = {"entity",	  "field",	 "domain",	  "owner",
@@ -51,7 +49,7 @@ sheet_cell(const SheetRow *row, SheetCell cell)
 }
 
 /* The elements of a cell that are separated by ";" outside double quotes. */
-static List *
+List *
 sheet_list(const SheetRow *row, SheetCell cell)
 {
 	char *value = sheet_cell(row, cell);
@@ -101,8 +99,8 @@ named_owners(const SheetRow *row, bool *no_system)
 }
 
 /* Sets the row's owner if the owner cell names one system, else adds its systems to the writers. */
-static void
-take_owner(SheetRow *row)
+void
+sheet_take_owner(SheetRow *row)
 {
 	bool no_system;
 	List *named = named_owners(row, &no_system);
@@ -120,8 +118,8 @@ take_owner(SheetRow *row)
  *
  * Errors: the cell is no boolean.
  */
-static bool
-cell_bool(const SheetRow *row, SheetCell cell)
+bool
+sheet_bool(const SheetRow *row, SheetCell cell)
 {
 	char *value = sheet_cell(row, cell);
 	bool result = false;
@@ -138,13 +136,13 @@ cell_bool(const SheetRow *row, SheetCell cell)
 static void
 check_key(const SheetRow *row)
 {
-	(void) cell_bool(row, SHEET_KEY);
+	(void) sheet_bool(row, SHEET_KEY);
 }
 
 static void
 check_local(const SheetRow *row)
 {
-	(void) cell_bool(row, SHEET_LOCAL);
+	(void) sheet_bool(row, SHEET_LOCAL);
 }
 
 static void
@@ -221,13 +219,23 @@ check_decided_on(const SheetRow *row)
 		(void) DirectFunctionCall1(date_in, CStringGetDatum(value));
 }
 
-const SheetCheck sheet_checks[] = {check_key,	  check_field,		check_owner,  check_readers,
-								   check_writers, check_domain,		check_policy, check_local,
-								   check_columns, check_decided_on, NULL};
+const SheetCheck sheet_checks[] = {
+	{SHEET_KEY, check_key},
+	{SHEET_FIELD, check_field},
+	{SHEET_OWNER, check_owner},
+	{SHEET_READERS, check_readers},
+	{SHEET_WRITERS, check_writers},
+	{SHEET_DOMAIN, check_domain},
+	{SHEET_POLICY, check_policy},
+	{SHEET_LOCAL, check_local},
+	{SHEET_COLUMNS, check_columns},
+	{SHEET_DECIDED_ON, check_decided_on},
+	{SHEET_FIELD, NULL},
+};
 
 /* The column whose default field is this one, as a list of one label; NIL: there is none. */
-static List *
-default_columns(const char *entity, const char *field)
+List *
+sheet_default_columns(const char *entity, const char *field)
 {
 	const char *dot = strrchr(entity, '.');
 	const char *schema = dot == NULL ? "public" : pnstrdup(entity, dot - entity);
@@ -309,10 +317,10 @@ sheet_store(SheetRow *row)
 
 	row->entity = sheet_cell(row, SHEET_ENTITY);
 	row->field = sheet_cell(row, SHEET_FIELD);
-	for (const SheetCheck *check = sheet_checks; *check != NULL; check++)
-		(*check)(row);
-	take_owner(row);
-	key = cell_bool(row, SHEET_KEY);
+	for (const SheetCheck *c = sheet_checks; c->check != NULL; c++)
+		c->check(row);
+	sheet_take_owner(row);
+	key = sheet_bool(row, SHEET_KEY);
 	fresh = !lookup_field_exists(row->entity, row->field);
 
 	sql_add_text(&p, row->entity);
@@ -321,7 +329,7 @@ sheet_store(SheetRow *row)
 	sql_add_text(&p, row->owner);
 	sql_add_text(&p, sheet_cell(row, SHEET_POLICY));
 	sql_add_bool(&p, key);
-	sql_add_bool(&p, cell_bool(row, SHEET_LOCAL));
+	sql_add_bool(&p, sheet_bool(row, SHEET_LOCAL));
 	sql_add_text(&p, row->cells[SHEET_RATIONALE]);
 	sql_add_text(&p, row->cells[SHEET_DECIDED_BY]);
 	sql_add_text(&p, sheet_cell(row, SHEET_DECIDED_ON));
@@ -336,7 +344,7 @@ sheet_store(SheetRow *row)
 	field_set_access(row->entity, row->field, "write", row->writers);
 
 	if (columns == NIL && fresh)
-		columns = default_columns(row->entity, row->field);
+		columns = sheet_default_columns(row->entity, row->field);
 	if (columns != NIL)
 		take_columns(row, columns);
 
@@ -350,53 +358,4 @@ sheet_store(SheetRow *row)
 		sql_add_bool(&k, key);
 		sql_run("UPDATE ownership.field SET key = $3 WHERE entity = $1 AND name = $2", &k);
 	}
-}
-
-/*
- * INSTEAD OF INSERT on the view ownership.sheet.
- *
- * Errors: the row is wrong; the message begins with its field.  The statement
- * fails as a whole, so a file is imported whole or not at all.
- */
-Datum
-ownership_sheet_row(PG_FUNCTION_ARGS)
-{
-	TriggerData *td = own_triggers_check(fcinfo, "sheet_row");
-	SheetRow row = {0};
-	char *entity;
-	char *field;
-	MemoryContext cxt = CurrentMemoryContext;
-
-	SPI_connect();
-	for (int i = 0; i < SHEET_CELLS; i++)
-	{
-		TupleDesc desc = RelationGetDescr(td->tg_relation);
-
-		row.cells[i] = SPI_getvalue(td->tg_trigtuple, desc, SPI_fnumber(desc, sheet_headers[i]));
-	}
-	entity = sheet_cell(&row, SHEET_ENTITY);
-	field = sheet_cell(&row, SHEET_FIELD);
-	if (entity == NULL || field == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("a row of the sheet needs entity and field"),
-						errdetail("Entity is \"%s\", field is \"%s\".", entity ? entity : "",
-								  field ? field : "")));
-	PG_TRY();
-	{
-		sheet_store(&row);
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		/* raise the error again, with the field of the row in its message */
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		error->message = psprintf("field \"%s.%s\" of the sheet: %s", entity, field, error->message);
-		ReThrowError(error);
-	}
-	PG_END_TRY();
-	SPI_finish();
-	return PointerGetDatum(td->tg_trigtuple);
 }

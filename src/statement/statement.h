@@ -51,6 +51,10 @@ typedef struct Tally
 	Operation rest_operation; /* of the latest of these rows */
 	char *rest_system;
 	List *rest_columns; /* char *: of all these rows */
+	/* char *: the columns that values were kept out of, as `kept`, `pinned` and `blanks` count rows */
+	List *kept_columns;
+	List *pinned_columns;
+	List *blank_columns;
 } Tally;
 
 /* In which unique indexes an INSERT looks for a stored row (ON CONFLICT). */

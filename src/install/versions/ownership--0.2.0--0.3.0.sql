@@ -546,7 +546,11 @@ COMMENT ON COLUMN ownership.sheet.local IS 't or f: whether the field does not c
 COMMENT ON COLUMN ownership.sheet.rationale IS 'Why the system of record owns the field.';
 COMMENT ON COLUMN ownership.sheet.decided_by IS 'Person or group that decided.';
 COMMENT ON COLUMN ownership.sheet.decided_on IS 'Day of the decision, as YYYY-MM-DD.';
-COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts a row of the spreadsheet on the map.';
+COMMENT ON FUNCTION ownership.sheet_row() IS 'Trigger on ownership.sheet: puts the rows of the spreadsheet on the map.';
+CREATE TRIGGER sheet_begin BEFORE INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
+CREATE TRIGGER sheet_end AFTER INSERT ON ownership.sheet
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.sheet_row();
 COMMENT ON VIEW ownership.unmapped IS 'The columns of mirrored tables that are not on the map. One row is one column.';
 COMMENT ON COLUMN ownership.unmapped.relation IS 'Name of the table, with its schema unless that is public.';
 COMMENT ON COLUMN ownership.unmapped.column_name IS 'Name of the column.';
@@ -657,8 +661,18 @@ COMMENT ON FUNCTION ownership.dismiss(bigint[]) IS
 Arguments:
 - conflict_ids: Numbers of the conflicts.
 Returns the number of dismissed conflicts.';
-COMMENT ON FUNCTION ownership.disagreement() IS 'Internal: the rows of the view disagreements.';
-COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value. The view shows what the caller may read.';
+CREATE FUNCTION ownership.disagreement_rows(OUT conflict_id bigint, OUT recorded_at timestamptz, OUT relation text, OUT row_key jsonb,
+	OUT column_name text, OUT entity text, OUT field text, OUT owner text, OUT system text, OUT role text, OUT operation text, OUT outcome text,
+	OUT refused text, OUT stored text, OUT note text, OUT table_schema text, OUT table_name text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_disagreement' LANGUAGE C VOLATILE ROWS 100;
+COMMENT ON FUNCTION ownership.disagreement_rows() IS 'Internal: the rows of the view disagreements.';
+/* in a list of columns, not in FROM, the function is called for one row after the other, and LIMIT ends that */
+CREATE OR REPLACE VIEW ownership.disagreements AS
+SELECT (d.row).conflict_id, (d.row).recorded_at, (d.row).relation, (d.row).row_key, (d.row).column_name, (d.row).entity, (d.row).field, (d.row).owner,
+	(d.row).system, (d.row).role, (d.row).operation, (d.row).outcome, (d.row).refused, (d.row).stored, (d.row).note, (d.row).table_schema, (d.row).table_name
+FROM (SELECT ownership.disagreement_rows() AS row) d;
+DROP FUNCTION ownership.disagreement();
+COMMENT ON VIEW ownership.disagreements IS 'The latest refused value of each row, column and system that still differs from the stored value, in no particular order. The view shows what the caller may read.';
 COMMENT ON COLUMN ownership.disagreements.conflict_id IS 'Number of the conflict in ownership.conflict. accept() and dismiss() take it.';
 COMMENT ON COLUMN ownership.disagreements.recorded_at IS 'Time at which the guard recorded the conflict.';
 COMMENT ON COLUMN ownership.disagreements.relation IS 'Name of the table, with its schema unless that is public.';
@@ -692,17 +706,6 @@ Returns one row for each value, or for each row as a whole:
 - outcome: reverted, would be reverted, or skipped.
 - reason: Why the value was skipped. NULL: it was not.
 - conflict_id: Number of the conflict in ownership.conflict, or of the change in ownership.history.';
-
-COMMENT ON FUNCTION ownership.import_sheet(text, boolean) IS
-'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.
-Arguments:
-- csv: Text of the file, separated by comma, semicolon or tab.
-- dry_run: true, the default: the function reports problems and changes, and changes nothing.
-Returns one row for each problem, then one row for each change:
-- line: Line of the file at which the row begins.
-- field: The field, as entity.name.
-- change: What changes, such as owner: crm -> erp. NULL: the row is a problem.
-- problem: What is wrong. NULL: the row is a change.';
 
 COMMENT ON VIEW ownership.grant_statements IS 'Internal: what ownership.grants() returns, with the system and the role of each statement.';
 COMMENT ON FUNCTION ownership.grants(text) IS
@@ -858,6 +861,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
 - pinned (low): A value has been pinned for more than 90 days.
+- no_column (low): No column of a mirrored table contains the field.
 - unmapped (medium, low): A column of a mirrored table is not on the map. medium: a system deletes rows of that table.';
 COMMENT ON COLUMN ownership.risks.entity IS 'Entity of the field. NULL: the risk is not about a field.';
 COMMENT ON COLUMN ownership.risks.field IS 'Name of the field. NULL: the risk is not about a field.';
@@ -1380,6 +1384,111 @@ COMMENT ON VIEW ownership.group_risk IS 'Internal: the part of ownership.risks t
 
 GRANT SELECT ON ownership.group_risk TO PUBLIC;
 
+/* The sheet for a workshop, and fields that no column contains. */
+
+/* What decides whether a field is on a worksheet, and where. */
+CREATE VIEW ownership.crossing AS
+WITH place AS (
+	SELECT c.entity, c.field, count(*) > 1 AS linked, bool_or(t.source IS NULL) AS shared,
+		bool_and(t.source = f.owner) IS TRUE AND concat(f.rationale, f.decided_by, f.decided_on) = '' AS by_default,
+		array_agg(DISTINCT t.source) FILTER (WHERE t.source IS NOT NULL) AS sources
+	FROM ownership.mirrored_column c
+	JOIN ownership.mirrored_table t USING (table_schema, table_name)
+	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+	GROUP BY c.entity, c.field, f.owner, f.rationale, f.decided_by, f.decided_on
+), seen AS (
+	SELECT c.entity, c.field, a.system, sum(a.reads) AS reads, sum(a.writes) AS writes
+	FROM ownership.activity a
+	JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+	GROUP BY c.entity, c.field, a.system
+), traffic AS (
+	SELECT entity, field, sum(reads + writes) AS times,
+		string_agg(format('%s (%s)', coalesce(system, '?'), reads), '; ' ORDER BY reads DESC, system COLLATE "C") FILTER (WHERE reads > 0) AS readers,
+		string_agg(format('%s (%s)', coalesce(system, '?'), writes), '; ' ORDER BY writes DESC, system COLLATE "C") FILTER (WHERE writes > 0) AS writers
+	FROM seen
+	GROUP BY entity, field
+), system AS (
+	SELECT entity, field, system, bool_or(writes) AS writes
+	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field
+		UNION ALL
+		SELECT a.entity, a.field, a.system, a.mode = 'write'
+			AND coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
+		FROM ownership.declared_access a
+		JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+		LEFT JOIN ownership.domain d ON d.name = f.domain
+		UNION ALL
+		SELECT entity, field, system, disputed > 0 FROM ownership.seen
+		UNION ALL
+		SELECT entity, field, unnest(sources), false FROM place) s
+	WHERE system IS NOT NULL
+	GROUP BY entity, field, system
+), systems AS (
+	SELECT s.entity, s.field, count(*) AS systems,
+		count(*) FILTER (WHERE s.writes AND NOT EXISTS (SELECT FROM ownership.row_part r
+			WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)) AS writers
+	FROM system s
+	GROUP BY s.entity, s.field
+)
+SELECT f.entity, f.name AS field, coalesce(p.shared, false) AS shared, coalesce(p.linked, false) AS linked,
+	coalesce(p.by_default, false) AS by_default, coalesce(s.systems, 0) AS systems,
+	NOT f.local AND coalesce(s.writers > 1, false) AS contested,
+	t.readers AS seen_readers, t.writers AS seen_writers, coalesce(t.times, 0) AS times
+FROM ownership.field f
+LEFT JOIN place p ON p.entity = f.entity AND p.field = f.name
+LEFT JOIN traffic t ON t.entity = f.entity AND t.field = f.name
+LEFT JOIN systems s ON s.entity = f.entity AND s.field = f.name;
+COMMENT ON VIEW ownership.crossing IS 'Internal: what decides whether a field is on a worksheet, and where.';
+GRANT SELECT ON ownership.crossing TO PUBLIC;
+
+CREATE FUNCTION ownership.worksheet(pattern text DEFAULT '*', "only" text DEFAULT 'undecided', OUT entity text, OUT field text, OUT domain text, OUT owner text,
+	OUT readers text, OUT writers text, OUT columns text, OUT policy text, OUT key text, OUT local text, OUT rationale text, OUT decided_by text, OUT decided_on text, OUT label text,
+	OUT suggestion text, OUT reason text, OUT seen_readers text, OUT seen_writers text, OUT samples text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_worksheet' LANGUAGE C VOLATILE ROWS 100
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.worksheet(text, text) IS
+'Returns the spreadsheet for a workshop: the fields that people must decide on, those that matter most first, with what the database knows of them. import_sheet() imports what comes back.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(), or of fields, such as product.*. Default: * (every field).
+- only: undecided, the default: fields that have no system of record, and fields that the source of their table owns by default and that are linked, or seen or declared with another system. contested: fields that several systems write, as declared or as seen. crossing: fields that several systems have to do with, and fields of shared tables. all: all fields. Only all has local fields.
+Returns one row for each field; the columns as far as label are those of ownership.sheet:
+- entity: Entity of the field.
+- field: Name of the field.
+- domain: Domain of the field.
+- owner: System of record. NULL: none.
+- readers: Systems that are declared to read the field, separated by semicolons.
+- writers: Systems that are declared to write the field, separated by semicolons.
+- columns: Columns that contain the field, separated by semicolons.
+- policy: Policy of the field. NULL: that of the domain, else the setting ownership.default_policy.
+- key: t or f: whether the field is part of the key of its entity.
+- local: t or f: whether the field does not cross a system boundary.
+- rationale: Why the system of record owns the field.
+- decided_by: Person or group that decided.
+- decided_on: Day of the decision, as YYYY-MM-DD.
+- label: Name that people use for the field.
+- suggestion: System that the guide suggests as the system of record, or the kind of system if the map has no system of that kind, or several. local: the field should be local. NULL: the guide suggests none.
+- reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree.
+- seen_readers: Systems that were seen reading the field, each with the number of statements. ? stands for an unidentified reader.
+- seen_writers: Systems that were seen writing the field, each with the number of statements or replicated row changes. ? stands for an unidentified writer.
+- samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, or the table has row security.';
+
+CREATE FUNCTION ownership.near_columns(OUT entity text, OUT field text, OUT columns text[])
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_near_columns' LANGUAGE C STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.near_columns() IS 'Internal: the fields that no column contains, each with the columns of the database whose names are like it.';
+
+CREATE VIEW ownership.no_column_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
+	SELECT 16, 'low', 'no_column', n.entity, n.field, NULL::text, NULL::text, array_remove(ARRAY[f.owner], NULL),
+		format('No column of a mirrored table contains %s.%s: no write is judged by it.%s', n.entity, n.field,
+			' Columns with such a name: ' || nullif(array_to_string(n.columns, ', '), '') || '.'),
+		CASE WHEN n.columns = '{}'
+			THEN format('If a table of this database contains it, link its column: SELECT ownership.link(%L, ''{schema.table.column}''). If none does, correct the name, or list the field as local.', n.entity || '.' || n.field)
+			ELSE format('If it is that column: SELECT ownership.link(%L, %L)', n.entity || '.' || n.field, n.columns[1:1]::text) END
+	FROM ownership.near_columns() n
+	JOIN ownership.field f ON f.entity = n.entity AND f.name = n.field;
+COMMENT ON VIEW ownership.no_column_risk IS 'Internal: the part of ownership.risks that is about fields without a column.';
+GRANT SELECT ON ownership.no_column_risk TO PUBLIC;
+
 CREATE OR REPLACE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
@@ -1640,6 +1749,9 @@ WITH guard AS MATERIALIZED (
 	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
 	FROM ownership.pinned_risk
 	UNION ALL
+	SELECT rank, severity, risk, entity, field, relation, column_name, systems, detail, advice
+	FROM ownership.no_column_risk
+	UNION ALL
 	/* where a system deletes rows, what nobody owns goes with them */
 	SELECT CASE WHEN d.systems IS NULL THEN 16 ELSE 11 END, CASE WHEN d.systems IS NULL THEN 'low' ELSE 'medium' END,
 		'unmapped', NULL, NULL, u.relation, u.column_name, coalesce(d.systems, '{}'),
@@ -1798,6 +1910,38 @@ Arguments:
 Returns the source text of the diagram.';
 SELECT ownership.carry_privileges('ownership.diagram(text)', 'ownership.diagram(text, boolean)');
 DROP FUNCTION ownership.diagram(text);
+
+CREATE FUNCTION ownership.import_sheet(csv text, dry_run boolean DEFAULT true, entity text DEFAULT NULL, OUT line integer, OUT field text, OUT change text, OUT problem text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_import_sheet' LANGUAGE C VOLATILE ROWS 100
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.import_sheet(text, boolean, text) IS
+'Imports a spreadsheet of fields in the form in which people keep it: columns by their headers, in any order. It first returns every problem of the whole file. While there is a problem, it imports nothing.
+Arguments:
+- csv: Text of the file: separated by comma, semicolon, tab or |, or the tables of a text in Markdown or HTML.
+- dry_run: true, the default: the function reports problems and changes, and changes nothing.
+- entity: Entity of the fields for which the file names none. NULL, the default: none.
+Returns one row for each problem, then one row for each change:
+- line: Line of the file at which the row begins.
+- field: The field, as entity.name.
+- change: What changes, such as owner: crm -> erp, or how the function took something in the file, such as a header that it does not know. NULL: the row is a problem.
+- problem: What is wrong, beginning with the header of the cell. NULL: the row is a change.';
+SELECT ownership.carry_privileges('ownership.import_sheet(text, boolean)', 'ownership.import_sheet(text, boolean, text)');
+DROP FUNCTION ownership.import_sheet(text, boolean);
+
+CREATE FUNCTION ownership.import_sheet(csv bytea, dry_run boolean DEFAULT true, entity text DEFAULT NULL, OUT line integer, OUT field text, OUT change text, OUT problem text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_import_sheet' LANGUAGE C VOLATILE ROWS 100
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.import_sheet(bytea, boolean, text) IS
+'The same for the bytes of a file in UTF-8, UTF-16 or Windows-1252, whatever the encoding of the client and of the database.
+Arguments:
+- csv: The bytes of the file.
+- dry_run: true, the default: the function reports problems and changes, and changes nothing.
+- entity: Entity of the fields for which the file names none. NULL, the default: none.
+Returns one row for each problem, then one row for each change:
+- line: Line of the file at which the row begins.
+- field: The field, as entity.name.
+- change: What changes, or how the function took something in the file. NULL: the row is a problem.
+- problem: What is wrong, beginning with the header of the cell. NULL: the row is a change.';
 
 DROP FUNCTION ownership.carry_privileges(regprocedure, regprocedure);
 
