@@ -1,5 +1,5 @@
--- A statement that makes very many rows does not collect their keys: rows that were there
--- before keep what their owners wrote since.
+-- What waits lands in the rows that a statement of very many rows makes: rows that were there
+-- before keep what they have, and what waits for them goes on waiting.
 SET client_min_messages = warning;
 CREATE EXTENSION ownership;
 \set VERBOSITY terse

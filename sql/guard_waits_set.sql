@@ -160,3 +160,7 @@ RESET ownership.system;
 -- what counts as written is what the statement names, for whichever rows AFTER fires
 SELECT ownership.flush() \g /dev/null
 SELECT column_name, system, writes > 0 AS written FROM ownership.activity WHERE table_name = 'stock' AND system = 'erp' ORDER BY 1;
+DROP TABLE stock, item, other;
+DROP FUNCTION fires, again;
+DROP PROCEDURE compare;
+DROP EXTENSION ownership CASCADE;

@@ -43,12 +43,18 @@ map_gives_key(const RelationMap *map, TupleTableSlot *stored, TupleTableSlot *ro
 	for (int i = 0; i < map->nkey_attrs; i++)
 	{
 		AttrNumber attnum = map->key_attrs[i];
+		const MappedColumn *col = map_any_column(map, attnum);
+		/* a column of the primary key may be off the map */
+		ValueType type =
+			col != NULL
+				? col->type
+				: value_type(TupleDescAttr(stored->tts_tupleDescriptor, attnum - 1)->atttypid);
 		bool wnull;
 		bool inull;
 		Datum was = slot_getattr(stored, attnum, &wnull);
 		Datum is = slot_getattr(row, attnum, &inull);
 
-		if (value_changed(&map_any_column(map, attnum)->type, was, wnull, is, inull))
+		if (value_changed(&type, was, wnull, is, inull))
 			return true;
 	}
 	return false;
