@@ -203,7 +203,10 @@ END
 		  . ($_->{not_null} ? ' NOT NULL' : '')
 	} @published;
 	my $key = join(', ', map { Oracle::Round::identifier($_->{name}) } @{ $self->{keys} });
-	$sql .= "CREATE DATABASE :\"source\";\n\\connect :\"source\"\nCREATE SCHEMA fz;\n" . $self->types_sql;
+	$sql .= "CREATE DATABASE :\"source\";\n"
+	  # MERGE sends its rows in the order in which the statement names them
+	  . join('', map { "ALTER DATABASE :\"source\" SET $_ = off;\n" } qw(enable_hashjoin enable_mergejoin))
+	  . "\\connect :\"source\"\nCREATE SCHEMA fz;\n" . $self->types_sql;
 	$sql .= 'CREATE TABLE fz.t (' . join(', ', @defs, "PRIMARY KEY ($key)") . ");\n";
 	$sql .= 'ALTER TABLE fz.t ALTER ' . Oracle::Round::identifier($_->{name}) . " SET STORAGE EXTERNAL;\n"
 	  for grep { $_->{type} eq 'bytea' } @published;
