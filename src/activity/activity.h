@@ -116,13 +116,15 @@ extern void activity_row(const RelationMap *map, const char *system, Operation o
 extern void activity_value(const RelationMap *map, const char *system, const MappedColumn *col);
 extern void writes_watch(struct QueryDesc *query);
 extern void writes_count(struct QueryDesc *query);
+extern void writes_end_subtransaction(bool aborted);
+extern void writes_end_transaction(void);
+
+/* writes_copy.c */
 extern void writes_see_copy(const CompatPerms *perms);
 extern CopyWrites *writes_enter_copy(CopyWrites *copy);
 extern void writes_leave_copy(CopyWrites *outer);
 extern void writes_count_copy(const void *statement, const CopyWrites *copy);
 extern void writes_count_first_copy(Oid relid, Bitmapset *names, Moment *moment);
-extern void writes_end_subtransaction(bool aborted);
-extern void writes_end_transaction(void);
 
 /* conflicts.c */
 extern void activity_conflict(const RelationMap *map, const char *system,
@@ -334,6 +336,9 @@ extern bool activity_system(const Outline *outline, Moment *moment, int *system)
 /* writes.c */
 extern Written *writes_find(const void *statement, Oid home);
 extern void writes_count_column(Written *written, Oid home, int system, AttrNumber attnum);
+extern void writes_count_named(const void *statement, const Outline *outline, int system,
+							   const CompatPerms *perms, bool only);
+extern void writes_forget(const void *statement);
 
 /* conflicts.c */
 extern Attempt activity_read_attempt(const char *message);

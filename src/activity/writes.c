@@ -42,7 +42,6 @@
 #define ROWS_COMPARED 1000
 
 static dlist_head writes = DLIST_STATIC_INIT(writes);
-static CopyWrites *copying = NULL; /* the COPY under way */
 
 /* What the statement is known to have written in the table; NULL: nothing is. */
 Written *
@@ -83,8 +82,8 @@ drop(Nested *nested)
 	pfree(written);
 }
 
-static void
-forget_statement(const void *statement)
+void
+writes_forget(const void *statement)
 {
 	dlist_mutable_iter iter;
 
@@ -226,9 +225,9 @@ next_column(const CompatPerms *perms, bool all, int attnum)
  * Counts the columns of a relation that a statement names, and the key where rows come
  * or go.  only: the statement writes no other relation.
  */
-static void
-count_named(const void *statement, const Outline *outline, int system, const CompatPerms *perms,
-			bool only)
+void
+writes_count_named(const void *statement, const Outline *outline, int system,
+				   const CompatPerms *perms, bool only)
 {
 	Written *written = writes_find(statement, outline->home);
 	bool inserts = (perms->required & ACL_INSERT) != 0;
@@ -421,90 +420,10 @@ writes_count(QueryDesc *query)
 		handover_begin();
 		if ((writes_find(query, outline->home) == NULL || was_lifted(estate, outline->home)) &&
 			activity_system(outline, moment, &system))
-			count_named(query, outline, system, &perms,
-						list_length(statement->resultRelations) == 1);
+			writes_count_named(query, outline, system, &perms,
+							   list_length(statement->resultRelations) == 1);
 	}
-	forget_statement(query);
-}
-
-/* The executor checks these privileges: the running COPY, if any, writes their columns. */
-void
-writes_see_copy(const CompatPerms *perms)
-{
-	const Outline *outline;
-
-	if (copying == NULL || OidIsValid(copying->relid) || (perms->required & ACL_INSERT) == 0)
-		return;
-	copying->relid = perms->relid;
-	copying->names = bms_copy(perms->inserted);
-	outline = outline_of(perms->relid);
-	if (outline != NULL)
-	{
-		handover_begin();
-		copying->known = activity_system(outline, statement_moment(), &copying->system);
-	}
-}
-
-/* Begins a COPY that writes.  Returns what writes_leave_copy() takes. */
-CopyWrites *
-writes_enter_copy(CopyWrites *copy)
-{
-	CopyWrites *outer = copying;
-
-	memset(copy, 0, sizeof(CopyWrites));
-	copying = copy;
-	return outer;
-}
-
-/* The COPY ended, or failed: the one around it is the running one again. */
-void
-writes_leave_copy(CopyWrites *outer)
-{
-	copying = outer;
-}
-
-/* COPY wrote rows: if the guard judged none of them, counts the columns that it names. */
-void
-writes_count_copy(const void *statement, const CopyWrites *copy)
-{
-	const Outline *outline;
-
-	if (!OidIsValid(copy->relid))
-		return;
-	outline = outline_of(copy->relid);
-	if (outline != NULL)
-	{
-		CompatPerms perms = {0};
-
-		perms.relid = copy->relid;
-		perms.required = ACL_INSERT;
-		perms.inserted = copy->names;
-		handover_begin();
-		if (copy->known && writes_find(statement, outline->home) == NULL)
-			count_named(statement, outline, copy->system, &perms, true);
-	}
-	forget_statement(statement);
-}
-
-/*
- * A first copy of a subscribed table brought rows, and the guard was lifted off them:
- * counts the columns that it names, as of one write.
- */
-void
-writes_count_first_copy(Oid relid, Bitmapset *names, Moment *moment)
-{
-	const Outline *outline;
-	CompatPerms perms = {0};
-	int system;
-
-	if (!activity_traffic_counts() || (outline = outline_of(relid)) == NULL)
-		return;
-	perms.relid = relid;
-	perms.required = ACL_INSERT;
-	perms.inserted = names;
-	handover_begin();
-	if (activity_system(outline, moment, &system))
-		count_named(NULL, outline, system, &perms, true);
+	writes_forget(query);
 }
 
 void

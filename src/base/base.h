@@ -174,6 +174,7 @@ extern bool names_can_be_field(const char *column);
 extern char *names_at(List *names, int i);
 extern bool names_contain(List *names, const char *name);
 extern bool names_all_among(List *names, List *others);
+extern Datum names_array(List *names);
 extern char *names_default_entity(const char *schema, const char *table);
 extern bool names_is_default_field(const char *schema, const char *table, const char *column,
 								   const char *entity, const char *field);

@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/varlena.h"
@@ -255,4 +257,23 @@ names_mean_no_system(const char *name)
 {
 	return strcmp(name, "?") == 0 || pg_strcasecmp(name, "tbd") == 0 ||
 		   pg_strcasecmp(name, "both") == 0;
+}
+
+/* char * names as an array of type name[]. */
+Datum
+names_array(List *names)
+{
+	int n = list_length(names);
+	Datum *datums = palloc(Max(n, 1) * sizeof(Datum));
+	ListCell *lc;
+	int i = 0;
+
+	foreach(lc, names)
+	{
+		Name name = palloc(sizeof(NameData));
+
+		namestrcpy(name, lfirst(lc));
+		datums[i++] = NameGetDatum(name);
+	}
+	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
 }

@@ -94,13 +94,13 @@ evidence_common_names(Common *c, List *names)
 
 		foreach(a, names)
 			c->names = lappend(c->names, pstrdup(lfirst(a)));
-		c->name_array = evidence_name_array(names);
+		c->name_array = names_array(names);
 		MemoryContextSwitchTo(old);
 		return c->name_array;
 	}
 	forboth(a, c->names, b, names)
 		same = same && strcmp(lfirst(a), lfirst(b)) == 0;
-	return same ? c->name_array : evidence_name_array(names);
+	return same ? c->name_array : names_array(names);
 }
 
 /* The output function of a column. */

@@ -66,7 +66,6 @@ extern void evidence_history(const RelationMap *map, TupleDesc desc, const Write
 
 /* json.c */
 extern Jsonb *evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot);
-extern Datum evidence_name_array(List *names);
 
 /* key_hash.c */
 extern bool evidence_may_wait(const RelationMap *map, TupleDesc desc, TupleTableSlot *row);

@@ -66,7 +66,7 @@ make_row(const Evidence *e, Datum *values, bool *nulls)
 	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, key);
 	evidence_set_jsonb(values, nulls, Anum_conflict_stored, before);
 	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, after);
-	values[Anum_conflict_columns - 1] = evidence_name_array(evidence_names(e));
+	values[Anum_conflict_columns - 1] = names_array(evidence_names(e));
 	nulls[Anum_conflict_columns - 1] = false;
 }
 

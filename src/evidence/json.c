@@ -272,25 +272,6 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
-/* char * names as an array of type name[]. */
-Datum
-evidence_name_array(List *names)
-{
-	int n = list_length(names);
-	Datum *datums = palloc(Max(n, 1) * sizeof(Datum));
-	ListCell *lc;
-	int i = 0;
-
-	foreach(lc, names)
-	{
-		Name name = palloc(sizeof(NameData));
-
-		namestrcpy(name, lfirst(lc));
-		datums[i++] = NameGetDatum(name);
-	}
-	return PointerGetDatum(construct_array(datums, n, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
-}
-
 /* The names (char *) of the columns with e's outcome. */
 List *
 evidence_names(const Evidence *e)

@@ -318,7 +318,7 @@ describe_attempt(const Evidence *e, Attempt *attempt)
 	if (application_name != NULL && application_name[0] != '\0')
 		attempt->texts[ATTEMPT_APPLICATION] = application_name;
 	attempt->texts[ATTEMPT_COLUMNS] =
-		OidOutputFunctionCall(F_ARRAY_OUT, evidence_name_array(evidence_names(e)));
+		OidOutputFunctionCall(F_ARRAY_OUT, names_array(evidence_names(e)));
 	settings = value_fix_output(e->map->text_needs);
 	PG_TRY();
 	{

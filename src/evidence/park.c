@@ -96,7 +96,7 @@ insert_waiting(Inserter *inserter, const RelationMap *map, const Writer *writer,
 	evidence_set_jsonb(values, nulls, Anum_conflict_row_key, key);
 	evidence_set_jsonb(values, nulls, Anum_conflict_stored, stored);
 	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, proposed);
-	values[Anum_conflict_columns - 1] = evidence_name_array(names);
+	values[Anum_conflict_columns - 1] = names_array(names);
 	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
 }
@@ -147,7 +147,7 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 			DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(w->values), JsonbPGetDatum(values));
 		evidence_check_readable(map, (Jsonb *[]){w->key, DatumGetJsonbP(merged)}, 2);
 		row->tts_values[Anum_conflict_proposed - 1] = merged;
-		row->tts_values[Anum_conflict_columns - 1] = evidence_name_array(all);
+		row->tts_values[Anum_conflict_columns - 1] = names_array(all);
 		row->tts_values[Anum_conflict_recorded_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 		row->tts_isnull[Anum_conflict_problem - 1] = true;
 		stored_update(t);

@@ -396,7 +396,7 @@ record_rest(const Tally *tally)
 	count.type = jbvNumeric;
 	count.val.numeric = int64_to_numeric((int64) tally->rest);
 	evidence_set_jsonb(values, nulls, Anum_conflict_proposed, JsonbValueToJsonb(&count));
-	values[Anum_conflict_columns - 1] = evidence_name_array(tally->rest_columns);
+	values[Anum_conflict_columns - 1] = names_array(tally->rest_columns);
 	nulls[Anum_conflict_columns - 1] = false;
 	insert_row(inserter, Natts_conflict, values, nulls);
 	insert_close(inserter);

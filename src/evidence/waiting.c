@@ -224,7 +224,7 @@ evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *
 		foreach(lc, names)
 			other = DirectFunctionCall2(jsonb_delete, other, CStringGetTextDatum(lfirst(lc)));
 		copy[values - 1] = other;
-		copy[Anum_conflict_columns - 1] = evidence_name_array(others);
+		copy[Anum_conflict_columns - 1] = names_array(others);
 		copy[Anum_conflict_resolved_at - 1] = TimestampTzGetDatum(GetCurrentTimestamp());
 		copy[Anum_conflict_resolution - 1] =
 			CStringGetTextDatum(applied > 0 ? "applied" : "superseded");
@@ -249,7 +249,7 @@ evidence_still_waits(StoredTable *t, const Waiting *w, List *names, const char *
 	}
 	row->tts_values[values - 1] =
 		JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
-	row->tts_values[Anum_conflict_columns - 1] = evidence_name_array(names);
+	row->tts_values[Anum_conflict_columns - 1] = names_array(names);
 	row->tts_values[Anum_conflict_problem - 1] = CStringGetTextDatum(problem);
 	row->tts_isnull[Anum_conflict_problem - 1] = false;
 	stored_update(t);

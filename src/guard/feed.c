@@ -168,7 +168,7 @@ add_names(Oid relid, List *names)
 		stored_copy(t);
 		told = sql_name_list(t->changed->tts_values[Anum_feed_column_columns - 1]);
 		t->changed->tts_values[Anum_feed_column_columns - 1] =
-			evidence_name_array(list_concat(told, names));
+			names_array(list_concat(told, names));
 		stored_update(t);
 	}
 	else
@@ -178,7 +178,7 @@ add_names(Oid relid, List *names)
 		memset(t->changed->tts_isnull, false, Natts_feed_column * sizeof(bool));
 		t->changed->tts_values[Anum_feed_column_subscription - 1] = ObjectIdGetDatum(subscription());
 		t->changed->tts_values[Anum_feed_column_relid - 1] = ObjectIdGetDatum(relid);
-		t->changed->tts_values[Anum_feed_column_columns - 1] = evidence_name_array(names);
+		t->changed->tts_values[Anum_feed_column_columns - 1] = names_array(names);
 		t->changed->tts_values[Anum_feed_column_told_by - 1] =
 			FullTransactionIdGetDatum(GetTopFullTransactionId());
 		ExecStoreVirtualTuple(t->changed);
