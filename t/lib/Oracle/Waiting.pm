@@ -370,7 +370,7 @@ sub take
 	return 1 if !$self->waits($s);
 	my %unfitting = $self->unfitting($s, $row, $self->choose($s, $row, $self->waiting_for($self->{round}->key_of($row))));
 	return 0 if %unfitting;
-	my ($new, %chosen) = $self->landed($s, $row);
+	my ($new, %chosen) = $self->landed($s, $row, 1);
 	return 1 if !$new;
 	$self->history_of_landing($s, { %$row }, $new, %chosen);
 	$row->{$_} = $new->{$_} for keys %chosen;
@@ -378,10 +378,10 @@ sub take
 }
 
 # What waits for a row is resolved.  Returns the row with it, and what it takes; nothing
-# where it does not change.
+# where it does not change.  in_row: it is written anyway, so that zeros of a numeric land, too.
 sub landed
 {
-	my ($self, $s, $row) = @_;
+	my ($self, $s, $row, $in_row) = @_;
 	my $r = $self->{round};
 	my @waiting = $self->waiting_for($r->key_of($row));
 	return if !@waiting;
@@ -395,7 +395,7 @@ sub landed
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } @columns);
 
 	$self->resolve(\%chosen, \%failed, @waiting);
-	return if !grep { changed($r->{column}{$_}, $row->{$_}, $new{$_}) } @columns;
+	return if !$in_row && !grep { changed($r->{column}{$_}, $row->{$_}, $new{$_}) } @columns;
 	my @kept = $self->replaced($s, sub { $self->brought($s, $_[0], $row) }, $row, \%new, @columns);
 	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
