@@ -137,6 +137,7 @@ extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *js
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
 extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
 extern void evidence_release(const Inserter *kept, Inserter *inserter);
+extern void evidence_end_truncate(const RelationMap *map);
 
 /* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal
