@@ -59,6 +59,7 @@ extern void evidence_report_softened(const Evidence *e);
 /* record.c */
 extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
+extern void evidence_end_truncate(const RelationMap *map);
 
 /* history.c */
 extern void evidence_history(const RelationMap *map, TupleDesc desc, const Writer *writer,
@@ -137,7 +138,6 @@ extern void evidence_set_jsonb(Datum *values, bool *nulls, int attnum, Jsonb *js
 extern void evidence_check_readable(const RelationMap *map, Jsonb *const values[], int n);
 extern Inserter *evidence_inserter(const Tally *tally, Inserter **kept, const char *table);
 extern void evidence_release(const Inserter *kept, Inserter *inserter);
-extern void evidence_end_truncate(const RelationMap *map);
 
 /* What equal evidence is recognised by; see repeat.c. */
 typedef struct Proposal
