@@ -139,6 +139,20 @@ COPY product (sku, price) FROM stdin;
 -25	1
 \.
 SELECT sku, title FROM product WHERE sku < 0 ORDER BY sku;
+-- rows that PostgreSQL takes as another table has them, with its names of the columns
+CREATE TABLE feed (a int, b int, c text);
+INSERT INTO feed VALUES (-6, 1, 'erp'), (-7, 1, 'erp');
+SET ownership.system = 'pim';
+INSERT INTO product (sku, title) VALUES (-6, 'waited');
+RESET ownership.system;
+SELECT ownership.assign('product', '{title}', 'erp') \g /dev/null
+SET ownership.system = 'erp';
+SELECT fires('INSERT INTO product SELECT * FROM feed');
+RESET ownership.system;
+SELECT row_key, resolution FROM ownership.conflict WHERE row_key = '{"sku": -6}';
+SELECT ownership.assign('product', '{title}', 'pim') \g /dev/null
+DELETE FROM product WHERE sku IN (-6, -7);
+SET ownership.system = 'erp';
 -- another name of the table, and of its key
 RESET ownership.system;
 ALTER TABLE product RENAME TO item;
@@ -160,7 +174,7 @@ RESET ownership.system;
 -- what counts as written is what the statement names, for whichever rows AFTER fires
 SELECT ownership.flush() \g /dev/null
 SELECT column_name, system, writes > 0 AS written FROM ownership.activity WHERE table_name = 'stock' AND system = 'erp' ORDER BY 1;
-DROP TABLE stock, item, other;
+DROP TABLE stock, item, other, feed;
 DROP FUNCTION fires, again;
 DROP PROCEDURE compare;
 DROP EXTENSION ownership CASCADE;

@@ -59,6 +59,7 @@ extern void evidence_report_softened(const Evidence *e);
 /* record.c */
 extern void evidence_record(const Evidence *e);
 extern void evidence_end(const void *statement, bool all);
+extern void evidence_end_truncate(const RelationMap *map);
 
 /* history.c */
 extern void evidence_history(const RelationMap *map, TupleDesc desc, const Writer *writer,

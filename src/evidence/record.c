@@ -330,6 +330,21 @@ evidence_release(const Inserter *kept, Inserter *inserter)
 }
 
 /*
+ * A TRUNCATE has written its evidence: closes what was kept open for it.  The statement
+ * that runs it, through a function, may go on after the subtransaction of the TRUNCATE.
+ */
+void
+evidence_end_truncate(const RelationMap *map)
+{
+	Tally *tally = tally_get(map);
+
+	if (tally->inserter == NULL || tally->nested.level != GetCurrentTransactionNestLevel())
+		return;
+	insert_close(tally->inserter);
+	tally->inserter = NULL;
+}
+
+/*
  * Records those of the conflicts whose verdict is e->outcome, with the values
  * of e's rows.  Observed rows of a statement beyond ownership.observed_limit are
  * only counted.

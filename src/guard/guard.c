@@ -33,6 +33,7 @@
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "../activity/activity.h"
+#include "../evidence/evidence.h"
 #include "guard.h"
 
 PG_FUNCTION_INFO_V1(ownership_guard_amend);
@@ -403,6 +404,7 @@ guard_truncate(FunctionCallInfo fcinfo)
 		activity_row(call.map, call.system, OPERATION_TRUNCATE, NULL, NULL, NULL, NULL, COLUMNS_ALL);
 		outcome_record_allowed(&call, &set, NULL, NULL, NULL);
 	}
+	evidence_end_truncate(call.map);
 	return PointerGetDatum(NULL);
 }
 

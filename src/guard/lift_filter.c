@@ -15,6 +15,7 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "utils/rel.h"
 
 #include "../rules/rules.h"
 #include "../statement/statement.h"
@@ -25,6 +26,7 @@ typedef struct Filter
 {
 	ExprState state; /* what PostgreSQL calls */
 	const RelationMap *map;
+	TupleDesc desc; /* of the relation: INSERT ... SELECT may leave the row in a slot of another one */
 	const Moment *moment;
 	const Writer *writer;
 	int level;	  /* see land_expect() */
@@ -58,7 +60,7 @@ static bool
 takes_value(Filter *filter, TupleTableSlot *row)
 {
 	if (filter->landed < 0 || filter->landed > LAND_KEYS ||
-		!evidence_may_wait(filter->map, row->tts_tupleDescriptor, row))
+		!evidence_may_wait(filter->map, filter->desc, row))
 		return false;
 	if (++filter->landed <= LAND_KEYS)
 		return true;
@@ -94,6 +96,7 @@ lift_filter(EState *estate, ResultRelInfo *rri, RelationMap *map, const Moment *
 							   offsetof(Filter, remembered) + map->ncols * sizeof(AttrNumber));
 
 	filter->map = map;
+	filter->desc = RelationGetDescr(rri->ri_RelationDesc);
 	filter->moment = moment;
 	filter->writer = writer;
 	filter->level = need->level;
