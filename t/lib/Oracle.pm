@@ -54,7 +54,7 @@ our @monetary = ('C');
 sub literal
 {
 	my ($type, $value) = @_;
-	my $sql = $types{$type}{sql};
+	my $sql = exists $types{ $type // "" } ? $types{$type}{sql} : undef; # adds no type
 	return (defined $value && $sql ? $sql->($value) : quote($value)) . "::$type";
 }
 
