@@ -46,6 +46,14 @@ DROP TABLE s.item;
 ALTER TABLE s.new RENAME TO item;
 COMMIT;
 TABLE lost;
+-- nothing is lost of a column that has only NULLs
+CALL fresh();
+SET ownership.enforcement = off;
+UPDATE s.item SET title = NULL;
+RESET ownership.enforcement;
+DROP TABLE s.item;
+ALTER TABLE s.new RENAME TO item;
+TABLE lost;
 CALL fresh();
 DROP SCHEMA s CASCADE;
 CREATE SCHEMA s;
