@@ -168,6 +168,8 @@ extern bool names_mean_no_system(const char *name);
 extern void names_split_column(const char *text, char **schema, char **table, char **column);
 extern bool names_match(const char *pattern, const char *text);
 extern bool names_match_table(const char *pattern, const char *schema, const char *table);
+extern bool names_match_field(const char *pattern, const char *entity, const char *field,
+							  List *schemas, List *tables);
 extern char *names_nearest(const char *wanted, List *names);
 extern bool names_is_blank_edged(const char *name);
 extern bool names_can_be_field(const char *column);

@@ -137,6 +137,22 @@ names_match_table(const char *pattern, const char *schema, const char *table)
 	return names_match(pnstrdup(pattern, dot - pattern), schema) && names_match(dot + 1, table);
 }
 
+/* Does the pattern match the field, its entity, or one of the tables that contain it? */
+bool
+names_match_field(const char *pattern, const char *entity, const char *field, List *schemas,
+				  List *tables)
+{
+	ListCell *schema;
+	ListCell *table;
+
+	if (names_match(pattern, entity) || names_match(pattern, psprintf("%s.%s", entity, field)))
+		return true;
+	forboth(schema, schemas, table, tables)
+		if (names_match_table(pattern, lfirst(schema), lfirst(table)))
+			return true;
+	return false;
+}
+
 /* Do the texts differ only in the order of two neighbouring characters? */
 static bool
 swapped(const char *a, const char *b)

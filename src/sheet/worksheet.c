@@ -98,21 +98,6 @@ typedef struct SampledTable
 	"ORDER BY f.local, NOT (x.shared OR x.linked), NOT x.contested, f.owner IS NOT NULL, "                      \
 	"x.systems DESC, x.times DESC, x.entity COLLATE \"C\", x.field COLLATE \"C\""
 
-/* Does the pattern match the field, one of its tables, or the table that its entity is named after? */
-static bool
-matches(const char *pattern, const char *entity, const char *field, List *schemas, List *tables)
-{
-	ListCell *schema;
-	ListCell *table;
-
-	if (names_match(pattern, entity) || names_match(pattern, psprintf("%s.%s", entity, field)))
-		return true;
-	forboth(schema, schemas, table, tables)
-		if (names_match_table(pattern, lfirst(schema), lfirst(table)))
-			return true;
-	return false;
-}
-
 /* The rows of the result, without samples, as WorkRow *; *tables: SampledTable by OID. */
 static List *
 load_rows(const char *pattern, const char *only, HTAB *tables)
@@ -130,9 +115,9 @@ load_rows(const char *pattern, const char *only, HTAB *tables)
 
 		for (int c = 0; c < WORKSHEET_SAMPLES; c++)
 			row->cells[c] = sql_result_text(i, c + 1);
-		if (!matches(pattern, row->cells[SHEET_ENTITY], row->cells[SHEET_FIELD],
-					 sql_result_texts(i, WORKSHEET_SAMPLES + 1),
-					 sql_result_texts(i, WORKSHEET_SAMPLES + 2)))
+		if (!names_match_field(pattern, row->cells[SHEET_ENTITY], row->cells[SHEET_FIELD],
+							   sql_result_texts(i, WORKSHEET_SAMPLES + 1),
+							   sql_result_texts(i, WORKSHEET_SAMPLES + 2)))
 			continue;
 		rows = lappend(rows, row);
 		relid = sql_result_text(i, WORKSHEET_SAMPLES + 3);

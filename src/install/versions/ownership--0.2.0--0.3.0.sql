@@ -856,7 +856,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
-- undeclared_reader (low): A system that is not declared as a reader reads the field.
+- undeclared_reader (low): A system reads a field, or several fields, and is not declared as a reader. It is one row for each system.
 - updates_lost (medium): A subscription brings rows that it may not create. PostgreSQL drops their UPDATEs and DELETEs until the rows are there.
 - values_replaced (medium): Another table took the name of a table, and values of a system that does not own the key were in that one. Nothing remembers them.
 - parked (medium, low): low: values of a system wait for rows that it may not create. medium: a value that waits could not be written into its row.
@@ -1489,6 +1489,36 @@ CREATE VIEW ownership.no_column_risk (rank, severity, risk, entity, field, relat
 COMMENT ON VIEW ownership.no_column_risk IS 'Internal: the part of ownership.risks that is about fields without a column.';
 GRANT SELECT ON ownership.no_column_risk TO PUBLIC;
 
+/* Local fields are nobody's quarrel, but who reads one of another system depends on it. */
+CREATE VIEW ownership.undeclared AS
+SELECT s.entity, s.field, s.system, 'read' AS mode, s.reads AS times
+FROM ownership.seen s
+JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
+  AND NOT EXISTS (SELECT FROM ownership.declared d
+	WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
+UNION ALL
+SELECT s.entity, s.field, s.system, 'write', s.disputed + s.refused
+FROM ownership.seen s
+JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+WHERE (s.disputed > 0 OR s.refused > 0) AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system AND NOT f.local
+  AND NOT EXISTS (SELECT FROM ownership.declared_access a
+	WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
+  AND NOT EXISTS (SELECT FROM ownership.row_part r
+	WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system);
+COMMENT ON VIEW ownership.undeclared IS 'Internal: the systems that were seen reading or writing a field, or trying to write it, and are not declared to do that.';
+GRANT SELECT ON ownership.undeclared TO PUBLIC;
+
+CREATE FUNCTION ownership.declare_seen(pattern text DEFAULT '*', mode text DEFAULT 'read')
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_declare_seen' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.declare_seen(text, text) IS
+'Declares the systems that were seen reading fields as their readers, so that they are the risk undeclared_reader no more. The guard judges writes as before. The caller needs the privilege to insert into ownership.declared_access.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(), or of fields, such as product.*. Default: * (every field).
+- mode: read, the default. write: the function declares the systems that were seen writing fields of others, or trying to, as their writers.
+Returns the number of declarations that it made, one for each field and system.';
+
 CREATE OR REPLACE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
@@ -1515,7 +1545,7 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	SELECT s.entity, s.field, f.owner, s.system, s.disputed > 0 AND s.system IS NOT NULL, s.disputed, s.refused, s.last_disputed,
 		f.owner IS DISTINCT FROM s.system AND (s.system IS NULL
-			OR (s.entity, s.field, s.system) NOT IN (SELECT a.entity, a.field, a.system FROM ownership.declared_access a WHERE a.mode = 'write')),
+			OR (s.entity, s.field, s.system) IN (SELECT u.entity, u.field, u.system FROM ownership.undeclared u WHERE u.mode = 'write')),
 		s.as_owner > 0
 	FROM seen s
 	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
@@ -1528,8 +1558,16 @@ WITH guard AS MATERIALIZED (
 			CASE disputed WHEN 1 THEN '' ELSE 's' END, to_char(last_disputed, 'YYYY-MM-DD')), '; ' ORDER BY system COLLATE "C")
 			FILTER (WHERE disputed > 0) AS seen,
 		owner IS NOT NULL AND bool_or(disputed > 0) AND NOT bool_or(owner_writes) AS silent,
+		bool_or(system IS DISTINCT FROM owner AND (disputed > 0 OR refused > 0)) AS others_seen,
+		/* statements of the advice; of several other systems the reader names one */
+		format('UPDATE ownership.field SET owner = %L WHERE (entity, name) = (%L, %L)',
+			CASE count(DISTINCT system) FILTER (WHERE system IS DISTINCT FROM owner)
+				WHEN 1 THEN min(system) FILTER (WHERE system IS DISTINCT FROM owner) ELSE '...' END, entity, field) AS make_owner,
+		format('SELECT * FROM ownership.readiness WHERE (entity, field) = (%L, %L)', entity, field) AS readiness,
 		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE undeclared AND system IS NOT NULL) AS undeclared,
-		coalesce(bool_or(undeclared AND system IS NULL), false) AS unidentified,
+		CASE WHEN bool_or(undeclared AND system IS NULL) THEN
+			format('Find out which system the unidentified writer is%s record its role or feed with ownership.identify().', CASE WHEN owner IS NULL THEN ', and'
+				ELSE format(': SELECT roles, origins FROM ownership.readiness WHERE (entity, field) = (%L, %L) AND system IS NULL; then', entity, field) END) END AS identify,
 		/* the undeclared writers as a part of a sentence, and as sentences */
 		string_agg(concat(coalesce(system, 'an unidentified writer'), ', was refused ' || nullif(refused, 0) || ' time' || CASE refused WHEN 1 THEN '' ELSE 's' END),
 			'; ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS listed,
@@ -1575,9 +1613,14 @@ WITH guard AS MATERIALIZED (
 				'; its system of record is ' || q.owner),
 			'Seen: ' || q.seen || '.', 'Not declared to write it: ' || q.listed || '.',
 			CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
-		CASE WHEN q.owner IS NULL THEN 'The last write counts. Decide which of them owns it; the others only read it.'
-			WHEN q.silent THEN format('Ask the teams which of them maintains it, and make that system the owner. If it is %s, have the others make their changes there.', q.owner)
-			ELSE format('Ask the others why they write it: only %s owns it. Their changes must be made there, before they stop writing.', q.owner) END
+		concat_ws(' ', q.identify, CASE
+			WHEN q.owner IS NULL THEN 'The last write counts. Decide which of them owns it; the others only read it: ' || q.make_owner
+			WHEN q.silent THEN format('Ask the teams which of them maintains it. If it is %s, have the others make their changes there; else make that system the owner: %s',
+				q.owner, q.make_owner)
+			ELSE format('Ask the others why they write it: only %s owns it. Their changes must be made there, before they stop writing. %s', q.owner, CASE
+				WHEN q.others_seen THEN 'Their roles and applications: ' || q.readiness
+				ELSE format('When they have stopped: DELETE FROM ownership.declared_access WHERE (entity, field, mode) = (%L, %L, ''write'') AND system = ANY (%L)',
+					q.entity, q.field, array_remove(q.writers, q.owner)) END) END)
 	FROM quarrel q
 	WHERE q.contested
 	UNION ALL
@@ -1627,30 +1670,33 @@ WITH guard AS MATERIALIZED (
 	/* others write, the owner never does */
 	SELECT 11, 'medium', 'silent_owner', q.entity, q.field, NULL, NULL, ARRAY[q.owner],
 		format('%s is the system of record of %s.%s and was never seen writing it. Seen: %s.', q.owner, q.entity, q.field, q.seen),
-		format('Ask the team of %s whether it still maintains this. If not, make the system that maintains it the owner.', q.owner)
+		format('Ask the team of %s whether it still maintains this. If not, make the system that maintains it the owner: %s', q.owner, q.make_owner)
 	FROM quarrel q
 	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
 	UNION ALL
 	SELECT 12, CASE WHEN q.undeclared IS NULL AND NOT q.silent THEN 'low' ELSE 'medium' END, 'undeclared_writer', q.entity, q.field, NULL, NULL,
 		coalesce(q.undeclared, '{}'),
 		concat_ws(' ', q.undeclared_told, CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
-		concat_ws(' ', CASE WHEN q.undeclared IS NULL THEN NULL
-			WHEN q.owner IS NULL THEN format('Ask the team of %s why. If it should, make it the owner, or declare it as a writer.', array_to_string(q.undeclared, ' and that of '))
-			ELSE format('Ask the team of %s why. If it should, declare it as a writer or make it the owner; if not, its changes must be made in %s, before it stops writing.',
-				array_to_string(q.undeclared, ' and that of '), q.owner) END,
-			CASE WHEN q.unidentified THEN 'Find out which system the unidentified writer is, and record its role or feed with ownership.identify().' END)
+		concat_ws(' ', q.identify, CASE WHEN q.undeclared IS NOT NULL THEN
+			format('Ask the team of %s why. If it should, make it the owner: %s; or declare it as a writer: SELECT ownership.declare_seen(%L, ''write'')%s',
+				array_to_string(q.undeclared, ' and that of '), q.make_owner, q.entity || '.' || q.field,
+				'; if not, its changes must be made in ' || q.owner || ', before it stops writing.') END)
 	FROM quarrel q
 	WHERE q.undeclared_told IS NOT NULL AND NOT q.contested
 	UNION ALL
-	SELECT 14, 'low', 'undeclared_reader', s.entity, s.field, NULL, NULL, ARRAY[s.system],
-		format('%s read %s.%s %s time%s, and is not declared to read it.', s.system, s.entity, s.field, s.reads,
-			CASE s.reads WHEN 1 THEN '' ELSE 's' END),
-		format('Add %s to the readers of the field: then its team is asked before the field changes.', s.system)
-	FROM seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
-	WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
-	  AND NOT EXISTS (SELECT FROM ownership.declared d
-		WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
+	/* one row a system: a report reads whole tables */
+	SELECT 14, 'low', 'undeclared_reader', r.entity, r.field, NULL, NULL, ARRAY[r.system],
+		format('%s read %s %s time%s, and is not declared to read %s.', r.system,
+			coalesce(r.entity || '.' || r.field, r.fields || ' fields'), r.times, CASE r.times WHEN 1 THEN '' ELSE 's' END,
+			CASE r.fields WHEN 1 THEN 'it' ELSE 'them; most often: ' || array_to_string(r.most[:3], ', ') END),
+		format('Declare it as a reader: then its team is asked before %s changes: SELECT ownership.declare_seen(%s)',
+			CASE r.fields WHEN 1 THEN 'the field' ELSE 'a field' END, quote_literal(r.entity || '.' || r.field))
+	FROM (SELECT u.system, count(*) AS fields, sum(u.times) AS times,
+			CASE count(*) WHEN 1 THEN min(u.entity) END AS entity, CASE count(*) WHEN 1 THEN min(u.field) END AS field,
+			array_agg(u.entity || '.' || u.field ORDER BY u.times DESC, u.entity COLLATE "C", u.field COLLATE "C") AS most
+		FROM ownership.undeclared u
+		WHERE u.mode = 'read'
+		GROUP BY u.system) r
 	UNION ALL
 	SELECT 6, 'medium', 'unidentified_feed', NULL, NULL, g.relation, NULL, '{}',
 		format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.', s, g.relation),
