@@ -77,10 +77,36 @@ SELECT source, guarded, partitions_guarded FROM ownership.guards WHERE relation 
 -- a column that cannot be a field of its own is left out
 CREATE TABLE land.dotted (id int PRIMARY KEY, "a.price" numeric, price numeric);
 SELECT column_name, field, outcome, reason FROM ownership.adopt('land.dotted');
+
+--
+-- A source owns its landing tables by default, which is no decision: the owner
+-- stays, and a field gets the domain of which the guide is sure, whichever system
+-- should own such data. So does a field whose owner was decided.
+--
+CREATE SCHEMA feed;
+CREATE TABLE feed.item (id int PRIMARY KEY, list_price numeric, description text, mood text, color text, stock int, weight numeric, visibility text, created_at timestamptz);
+CREATE TABLE feed.item_price (id int PRIMARY KEY, weight numeric);
+SELECT ownership.add_tables('feed.*', source => 'erp');
+UPDATE ownership.field SET decided_by = 'the workshop' WHERE (entity, name) = ('feed.item', 'list_price');
+UPDATE ownership.field SET domain = 'price', decided_by = 'the workshop' WHERE (entity, name) = ('feed.item', 'color');
+UPDATE ownership.field SET local = true WHERE (entity, name) = ('feed.item', 'stock');
+-- two copies, of one of which the guide says another domain
+SELECT ownership.link('feed.weight', '{feed.item.weight, feed.item_price.weight}');
+SELECT risk, field FROM ownership.risks WHERE risk IN ('out_of_bounds', 'blurred') AND entity = 'feed.item';
+SELECT relation, column_name, domain, sure FROM ownership.suggest('feed.*') WHERE NOT sure;
+SELECT relation, column_name, domain, owner, outcome FROM ownership.adopt('feed.*');
+SELECT outcome, count(*) FROM ownership.adopt('feed.*') GROUP BY 1 ORDER BY 1;
+SELECT entity, name, domain, owner, local, decided_by FROM ownership.field WHERE entity LIKE 'feed%' ORDER BY entity COLLATE "C", name COLLATE "C";
+SELECT risk, field, systems FROM ownership.risks WHERE risk IN ('out_of_bounds', 'blurred') AND entity = 'feed.item';
+-- seen writing by another system than the guide's: the owner is not sure, the domain is
+CREATE TABLE land.product (sku text PRIMARY KEY, title text);
+INSERT INTO ownership.mirrored_table VALUES ('land', 'product', NULL);
+INSERT INTO ownership.activity (table_schema, table_name, column_name, system, writes) VALUES ('land', 'product', 'title', 'crm', 1);
+SELECT column_name, domain, owner, outcome, reason FROM ownership.adopt('land.product');
 -- nothing there
 SELECT * FROM ownership.adopt('land.nothing');
 SELECT * FROM ownership.adopt(NULL);
 
 DROP EXTENSION ownership CASCADE;
-DROP SCHEMA shop, land CASCADE;
+DROP SCHEMA shop, land, feed CASCADE;
 DROP ROLE regress_erp, regress_pim, regress_steward;

@@ -32,6 +32,21 @@ SELECT entity, field FROM ownership.worksheet('product.t*', 'all') ORDER BY enti
 SELECT * FROM ownership.worksheet('nothing.*', 'all');
 SELECT ownership.worksheet('*', 'some');
 SELECT ownership.worksheet(NULL);
+-- by default of the source, or decided: the reason and the matrix say which
+SELECT entity, field, owner, reason FROM ownership.worksheet('landing.*', 'all') ORDER BY entity COLLATE "C", field COLLATE "C";
+SELECT entity, field, owner, systems FROM ownership.matrix WHERE entity = 'landing.item';
+-- of several sources, or of a table without one, an owner is decided; of tables of one source it is not
+BEGIN;
+CREATE TABLE landing.price (id int PRIMARY KEY, note text, color text);
+CREATE TABLE landing.shade (id int PRIMARY KEY, color text);
+SELECT ownership.add_tables('landing.price', source => 'erp'), ownership.add_tables('landing.shade', source => 'pim');
+SELECT ownership.link('offer.one', '{landing.price.color, landing.item.color}'), ownership.link('offer.two', '{landing.price.note, landing.shade.color}'), ownership.link('offer.shared', '{landing.item.sku, product.sku}');
+SELECT entity, field, owner, systems FROM ownership.matrix WHERE entity = 'offer';
+SELECT entity, field FROM ownership.worksheet('offer.*');
+UPDATE ownership.field SET decided_on = '2024-03-01' WHERE (entity, name) = ('offer', 'one');
+SELECT entity, field, owner, systems FROM ownership.matrix WHERE entity = 'offer' AND field = 'one';
+SELECT entity, field FROM ownership.worksheet('offer.*');
+ROLLBACK;
 -- a decision takes it from the list
 UPDATE ownership.field SET rationale = 'as in the catalogue' WHERE (entity, name) = ('landing.item', 'color');
 SELECT entity, field FROM ownership.worksheet('landing.*');

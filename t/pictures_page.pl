@@ -149,6 +149,27 @@ is(sql($node, 'looks', q{SELECT ownership.flush(); SELECT count(*) FROM ownershi
 is(sql($node, 'looks', q{SELECT price FROM product; SELECT ownership.flush(); SELECT column_name FROM ownership.activity WHERE reads > 0 AND system IS NULL}), "2\n\nprice",
 	'as a look of somebody unidentified does');
 
+# A source owns its landing tables by default, which is no decision.
+sql($node, 'postgres', 'CREATE DATABASE landing');
+sql($node, 'landing', q{
+	CREATE EXTENSION ownership;
+	CREATE SCHEMA erp;
+	CREATE TABLE erp.item (sku text PRIMARY KEY, price numeric, title text, loaded_at timestamptz);
+	CREATE TABLE erp.rest (id int PRIMARY KEY);
+	SELECT ownership.add_system('erp', 'erp'), ownership.add_tables('erp.*', source => 'erp');
+	UPDATE ownership.field SET local = true WHERE name = 'loaded_at'});
+my $undecided = write_out('landing', 'SELECT ownership.page()', 'landing.html');
+has($undecided, qr/<div class="fair"><dt>Fields with a decided owner<\/dt><dd>0 %<small>4 of 4 are owned by default, by the source of their tables</, 'the head tells default owners');
+has($undecided, qr/4 fields; owners: <bdi>erp 4 \(by default\)</, 'an entity does, too');
+has($undecided, qr/<td class=o>owner <small>by default<\/small>/, 'and each cell');
+sql($node, 'landing', q{UPDATE ownership.field SET decided_by = 'the workshop' WHERE name = 'price';
+	UPDATE ownership.field SET owner = NULL WHERE name = 'title'});
+$undecided = write_out('landing', 'SELECT ownership.page()', 'landing.html');
+has($undecided, qr/<div class="bad"><dt>Fields with a decided owner<\/dt><dd>25 %<small>1 of 4 have no system of record; 2 of 4 are owned by default, by the source of their tables</, 'from decided ones');
+has($undecided, qr/4 fields; owners: <bdi>erp 3 \(2 by default\)</, 'also where an entity has both');
+sql($node, 'landing', q{UPDATE ownership.field SET owner = 'erp', rationale = 'as agreed'});
+has(write_out('landing', 'SELECT ownership.page()', 'landing.html'), qr/<div class="good"><dt>Fields with a decided owner<\/dt><dd>100 %<small>every field has one system of record</, 'where all are decided, so it says');
+
 # grants() too: what it prints works for a role that connects
 sql($node, 'hub', q{
 	CREATE TABLE product (sku text PRIMARY KEY, price numeric, title text);

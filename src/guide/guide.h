@@ -105,6 +105,7 @@ typedef struct Suggestion
 	const char *system; /* that should own it, or NULL */
 	bool judged;
 	bool sure;
+	bool domain_sure;  /* the domain is, whichever system should own it */
 	bool contradicted; /* there is evidence for another domain or owner */
 	StringInfoData reason;
 } Suggestion;

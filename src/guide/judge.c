@@ -238,6 +238,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 		judge_suggestion(s->raw_of, domains, systems);
 		s->domain = s->raw_of->domain;
 		s->sure = s->raw_of->sure;
+		s->domain_sure = s->raw_of->domain_sure;
 		s->contradicted = s->raw_of->contradicted;
 		because(s, "the raw form of %s", s->raw_of->column);
 	}
@@ -271,6 +272,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 			because(s, "seen writing: %s", s->writers);
 		return;
 	}
+	s->domain_sure |= s->sure;
 	/* the system that creates records owns their key; a new one is not seen writing yet */
 	creator = find_system(systems, s->source != NULL  ? s->source
 								   : s->name->deletes ? s->table_name->key_owner
@@ -294,6 +296,7 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 	if (s->system != NULL && s->only_writer != NULL && strcmp(s->system, s->only_writer) == 0)
 	{
 		s->sure |= !s->contradicted;
+		s->domain_sure |= s->sure;
 		because(s, "only %s was seen writing it", s->writers);
 	}
 	else

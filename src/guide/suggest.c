@@ -117,7 +117,8 @@ put_outcome(ReturnSetInfo *rsinfo, Suggestion *s, const char *field, const char 
 
 /*
  * adopt(pattern): puts the columns on the map, with domain and owner where
- * the guide is sure.  Earlier decisions stay.  Returns a row for each column:
+ * the guide is sure.  A field that has an owner gets the domain only.  Earlier
+ * decisions stay.  Returns a row for each column:
  * (relation, column_name, field, domain, owner, outcome, reason).
  *
  * Errors: the pattern is NULL; no table matches; the caller does not own a
@@ -165,8 +166,8 @@ ownership_adopt(PG_FUNCTION_ARGS)
 		}
 		parts[0] = lappend(parts[0], s->entity);
 		parts[1] = lappend(parts[1], s->field);
-		/* "" is no domain, no system */
-		parts[2] = lappend(parts[2], s->sure ? s->domain->name : "");
+		/* "" is no domain, no system; where the owner is not sure, the domain may be */
+		parts[2] = lappend(parts[2], s->domain_sure ? s->domain->name : "");
 		parts[3] =
 			lappend(parts[3], unconstify(char *, s->sure && s->system != NULL ? s->system : ""));
 		parts[4] = lappend(parts[4], s->sure && strcmp(s->domain->name, TECHNICAL) == 0 ? "t" : "f");
@@ -175,20 +176,29 @@ ownership_adopt(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i < 5; i++)
 		sql_add_texts(&p, parts[i]);
-	/* a field is adopted only if the proposals for its copies agree; a decided field stays */
-	n = sql_run("WITH proposal AS (SELECT entity, name, min(domain) AS domain, nullif(min(system), '') AS system, bool_and(local::boolean) AS local "
+	/*
+	 * A field gets a domain or an owner only if the proposals for its copies agree.
+	 * One that is decided, or has another domain, stays.
+	 */
+	n = sql_run("WITH proposal AS (SELECT entity, name, min(domain) AS domain, "
+				"CASE WHEN min(system) = max(system) THEN nullif(min(system), '') END AS system, bool_and(local::boolean) AS local "
 				"FROM unnest($1, $2, $3, $4, $5) g(entity, name, domain, system, local) "
-				"GROUP BY 1, 2 HAVING min(domain) = max(domain) AND min(domain) <> '' AND min(system) = max(system)), "
-				"adopted AS (UPDATE ownership.field f SET domain = g.domain, owner = g.system, local = g.local "
+				"GROUP BY 1, 2 HAVING min(domain) = max(domain) AND min(domain) <> ''), "
+				"adopted AS (UPDATE ownership.field f SET domain = g.domain, owner = coalesce(f.owner, g.system), "
+				"local = g.local AND f.owner IS NULL "
 				"FROM proposal g WHERE (f.entity, f.name) = (g.entity, g.name) "
-				"AND f.owner IS NULL AND NOT f.local AND (f.domain IS NULL OR f.domain = g.domain) "
-				"RETURNING f.entity, f.name, f.domain, f.owner, f.local) "
+				"AND NOT f.local AND (f.domain IS NULL OR (f.owner IS NULL AND f.domain = g.domain)) "
+				"RETURNING f.entity, f.name, f.domain, f.owner, f.local), "
+				"by_default AS (SELECT entity, field FROM ownership.part WHERE part = 'owner' AND how = 'by default') "
 				"SELECT g.entity || '.' || g.name, coalesce(a.domain, f.domain), coalesce(a.owner, f.owner), "
-				"CASE WHEN a.owner IS NOT NULL THEN 'adopted' WHEN a.local THEN 'local' "
+				"CASE WHEN f.owner IS NOT NULL AND a.domain IS NOT NULL THEN 'domain added' "
+				"WHEN a.owner IS NOT NULL THEN 'adopted' WHEN a.local THEN 'local' "
+				"WHEN d.field IS NOT NULL AND NOT f.local THEN 'by default' "
 				"WHEN f.owner IS NOT NULL OR f.local THEN 'decided before' ELSE 'no owner' END "
 				"FROM unnest($1, $2) WITH ORDINALITY g(entity, name, i) "
 				"JOIN ownership.field f ON (f.entity, f.name) = (g.entity, g.name) "
-				"LEFT JOIN adopted a ON (a.entity, a.name) = (g.entity, g.name) ORDER BY g.i",
+				"LEFT JOIN adopted a ON (a.entity, a.name) = (g.entity, g.name) "
+				"LEFT JOIN by_default d ON (d.entity, d.field) = (g.entity, g.name) ORDER BY g.i",
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{

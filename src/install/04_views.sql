@@ -338,13 +338,29 @@ COMMENT ON COLUMN ownership.map.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.map.table_name IS 'Name of the table.';
 
 /*
+ * A source owns its own copy of the data.  That is no decision about a field: such an
+ * owner is one by default.
+ */
+CREATE VIEW ownership.by_default AS
+SELECT f.entity, f.name AS field
+FROM ownership.field f
+JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+WHERE f.owner IS NOT NULL AND concat(f.rationale, f.decided_by, f.decided_on) = ''
+GROUP BY f.entity, f.name
+HAVING bool_and(t.source IS NOT DISTINCT FROM f.owner);
+COMMENT ON VIEW ownership.by_default IS 'Internal: the fields whose owner nobody decided on: it is the source of all tables that contain the field.';
+GRANT SELECT ON ownership.by_default TO PUBLIC;
+
+/*
  * What each system is to each field, one row for each reason.  A system that owns
  * a field in some rows only is an owner, too; by what it was refused in the other
  * rows it is an intruder.
  */
 CREATE VIEW ownership.part AS
-SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, NULL::text AS how
+SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
 FROM ownership.field f
+LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
 WHERE f.owner IS NOT NULL
 UNION ALL
 SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
@@ -422,7 +438,7 @@ COMMENT ON VIEW ownership.matrix IS 'What each system is to each field. One row 
 COMMENT ON COLUMN ownership.matrix.entity IS 'Entity of the field.';
 COMMENT ON COLUMN ownership.matrix.field IS 'Name of the field.';
 COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL: none.';
-COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused, some rows, or by default: the system owns the field only as the source of its tables, and nobody decided. ? stands for an unidentified system.';
 COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
 
 /*

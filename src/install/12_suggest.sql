@@ -21,7 +21,7 @@ RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_adopt' LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
 COMMENT ON FUNCTION ownership.adopt(text) IS
-'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
+'Puts the columns of the matching tables on the map and guards the tables. A field gets the system of record that suggest() is sure of, and a field without a domain gets the domain that suggest() is sure of. Earlier decisions stay.
 Arguments:
 - pattern: Pattern of table names, as in add_tables().
 Returns one row for each column:
@@ -30,5 +30,5 @@ Returns one row for each column:
 - field: The field that the column contains, as entity.name.
 - domain: Domain of the field.
 - owner: System of record of the field.
-- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
+- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. domain added: the field has a system of record, which stays, and gets the domain. by default: the field stays with the source of its tables, which nobody decided on. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
 - reason: The reason that suggest() gave.';

@@ -4,12 +4,10 @@
 CREATE VIEW ownership.crossing AS
 WITH place AS (
 	SELECT c.entity, c.field, count(*) > 1 AS linked, bool_or(t.source IS NULL) AS shared,
-		bool_and(t.source = f.owner) IS TRUE AND concat(f.rationale, f.decided_by, f.decided_on) = '' AS by_default,
 		array_agg(DISTINCT t.source) FILTER (WHERE t.source IS NOT NULL) AS sources
 	FROM ownership.mirrored_column c
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
-	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
-	GROUP BY c.entity, c.field, f.owner, f.rationale, f.decided_by, f.decided_on
+	GROUP BY c.entity, c.field
 ), seen AS (
 	SELECT c.entity, c.field, a.system, sum(a.reads) AS reads, sum(a.writes) AS writes
 	FROM ownership.activity a
@@ -44,11 +42,12 @@ WITH place AS (
 	GROUP BY s.entity, s.field
 )
 SELECT f.entity, f.name AS field, coalesce(p.shared, false) AS shared, coalesce(p.linked, false) AS linked,
-	coalesce(p.by_default, false) AS by_default, coalesce(s.systems, 0) AS systems,
+	b.field IS NOT NULL AS by_default, coalesce(s.systems, 0) AS systems,
 	NOT f.local AND coalesce(s.writers > 1, false) AS contested,
 	t.readers AS seen_readers, t.writers AS seen_writers, coalesce(t.times, 0) AS times
 FROM ownership.field f
 LEFT JOIN place p ON p.entity = f.entity AND p.field = f.name
+LEFT JOIN ownership.by_default b ON b.entity = f.entity AND b.field = f.name
 LEFT JOIN traffic t ON t.entity = f.entity AND t.field = f.name
 LEFT JOIN systems s ON s.entity = f.entity AND s.field = f.name;
 COMMENT ON VIEW ownership.crossing IS 'Internal: what decides whether a field is on a worksheet, and where.';
@@ -81,7 +80,7 @@ Returns one row for each field; the columns as far as label are those of ownersh
 - decided_on: Day of the decision, as YYYY-MM-DD.
 - label: Name that people use for the field.
 - suggestion: System that the guide suggests as the system of record, or the kind of system if the map has no system of that kind, or several. local: the field should be local. NULL: the guide suggests none.
-- reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree.
+- reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree. Where nobody decided on the owner, it ends with that.
 - seen_readers: Systems that were seen reading the field, each with the number of statements. ? stands for an unidentified reader.
 - seen_writers: Systems that were seen writing the field, each with the number of statements or replicated row changes. ? stands for an unidentified writer.
 - samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, or the table has row security.';

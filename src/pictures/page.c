@@ -84,6 +84,7 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 	const char *database;
 	int fields;
 	int owned;
+	int decided;
 	int tables;
 	int guarded;
 	uint64 weakened;
@@ -94,10 +95,14 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 				 "(SELECT count(*) FROM ownership.field WHERE NOT local), "
 				 "(SELECT count(*) FROM ownership.field WHERE NOT local AND owner IS NOT NULL), "
 				 "(SELECT count(*) FROM ownership.system), "
-				 "(SELECT count(DISTINCT entity) FROM ownership.field)");
+				 "(SELECT count(DISTINCT entity) FROM ownership.field), "
+				 "(SELECT count(*) FROM ownership.part p "
+				 "JOIN ownership.field f ON f.entity = p.entity AND f.name = p.field "
+				 "WHERE p.part = 'owner' AND p.how = 'by default' AND NOT f.local)");
 	database = sql_result_text(0, 1);
 	fields = atoi(sql_result_text(0, 4));
 	owned = atoi(sql_result_text(0, 5));
+	decided = owned - atoi(sql_result_text(0, 8));
 	appendStringInfoString(out,
 						   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 						   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -113,12 +118,19 @@ head_section(StringInfo out, const Risks *risks, const Disagreements *disagreeme
 					 "</code>, as of <time>%s</time> (%s): %s systems, %s entities, %s fields that cross a system boundary.</p>\n<dl class=\"facts\">\n",
 					 sql_result_text(0, 2), sql_result_text(0, 3), sql_result_text(0, 6),
 					 sql_result_text(0, 7), sql_result_text(0, 4));
-	fact(out, fields == owned ? "good" : "bad", "Fields with an owner",
-		 fields == 0
-			 ? "&ndash;"
-			 : psprintf("%d %%", owned == fields ? 100 : (int) (INT64CONST(100) * owned / fields)),
-		 fields == owned ? "every field has one system of record"
-						 : psprintf("%d of %d have no system of record", fields - owned, fields));
+	initStringInfo(&note);
+	if (fields > owned)
+		appendStringInfo(&note, "%d of %d have no system of record", fields - owned, fields);
+	if (owned > decided)
+		appendStringInfo(&note, "%s%d of %d are owned by default, by the source of their tables",
+						 note.len > 0 ? "; " : "", owned - decided, fields);
+	fact(out,
+		 fields > owned	   ? "bad"
+		 : owned > decided ? "fair"
+						   : "good",
+		 "Fields with a decided owner",
+		 fields == 0 ? "&ndash;" : psprintf("%d %%", (int) (INT64CONST(100) * decided / fields)),
+		 note.len > 0 ? note.data : "every field has one system of record");
 
 	fact(out,
 		 risks->high > 0	 ? "bad"

@@ -186,13 +186,16 @@ page_matrix_section(StringInfo out, const Picture *picture)
 		/* an older version has no labels */
 		"nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
 		"FROM ownership.field f LEFT JOIN ownership.domain d ON d.name = f.domain "
-		"LEFT JOIN (SELECT entity, string_agg(format('%s %s', owner, n), ', ' ORDER BY n DESC, owner COLLATE \"C\") AS owners "
-		"FROM (SELECT entity, owner, count(*) AS n FROM ownership.field WHERE owner IS NOT NULL AND " UP_TO_LAST(
-			"entity") " GROUP BY entity, owner) c GROUP BY entity) o "
-					  "ON o.entity = f.entity WHERE " UP_TO_LAST(
-						  "f.entity") " WINDOW e AS (PARTITION BY f.entity) "
-									  "ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(
-										  MAX_FIELDS),
+		"LEFT JOIN (SELECT entity, string_agg(concat(owner, ' ', n, CASE by_default WHEN 0 THEN NULL WHEN n THEN ' (by default)' ELSE format(' (%s by default)', by_default) END), "
+		"', ' ORDER BY n DESC, owner COLLATE \"C\") AS owners "
+		"FROM (SELECT f.entity, f.owner, count(*) AS n, count(p.field) AS by_default FROM ownership.field f "
+		"LEFT JOIN ownership.part p ON p.entity = f.entity AND p.field = f.name AND p.part = 'owner' AND p.how = 'by default' "
+		"WHERE f.owner IS NOT NULL AND " UP_TO_LAST(
+			"f.entity") " GROUP BY f.entity, f.owner) c GROUP BY entity) o "
+						"ON o.entity = f.entity WHERE " UP_TO_LAST(
+							"f.entity") " WINDOW e AS (PARTITION BY f.entity) "
+										"ORDER BY f.entity COLLATE \"C\", f.name COLLATE \"C\" LIMIT " CppAsString2(
+											MAX_FIELDS),
 		&last);
 	fields = SPI_tuptable;
 	parts.n =

@@ -84,7 +84,8 @@ typedef struct SampledTable
 	"ON (n.nspname, c.relname, a.attname) = (m.table_schema::name, m.table_name::name, m.column_name::name) "   \
 	"GROUP BY m.entity, m.field) "                                                                              \
 	"SELECT s.entity, s.field, s.domain, s.owner, s.readers, s.writers, s.columns, s.policy, "                  \
-	"s.key, s.local, s.rationale, s.decided_by, s.decided_on, s.label, g.suggestion, g.reason, "                \
+	"s.key, s.local, s.rationale, s.decided_by, s.decided_on, s.label, g.suggestion, "                          \
+	"nullif(concat_ws('; ', g.reason, CASE WHEN x.by_default THEN s.owner || ' owns it by default' END), ''), " \
 	"x.seen_readers, x.seen_writers, p.schemas, p.tables, "                                                     \
 	"CASE WHEN f.sensitive OR d.sensitive THEN NULL ELSE p.relid END, p.column_name "                           \
 	"FROM ownership.crossing x JOIN ownership.sheet s USING (entity, field) "                                   \
@@ -94,7 +95,7 @@ typedef struct SampledTable
 	"LEFT JOIN place p ON p.entity = x.entity AND p.field = x.field "                                           \
 	"WHERE CASE $1 WHEN 'all' THEN true WHEN 'contested' THEN x.contested "                                     \
 	"WHEN 'crossing' THEN NOT f.local AND (x.shared OR x.linked OR x.systems > 1) "                             \
-	"ELSE NOT f.local AND (f.owner IS NULL OR (x.by_default AND (x.shared OR x.linked OR x.systems > 1))) END " \
+	"ELSE NOT f.local AND (f.owner IS NULL OR (x.by_default AND (x.linked OR x.systems > 1))) END "             \
 	"ORDER BY f.local, NOT (x.shared OR x.linked), NOT x.contested, f.owner IS NOT NULL, "                      \
 	"x.systems DESC, x.times DESC, x.entity COLLATE \"C\", x.field COLLATE \"C\""
 

@@ -514,7 +514,7 @@ COMMENT ON VIEW ownership.matrix IS 'What each system is to each field. One row 
 COMMENT ON COLUMN ownership.matrix.entity IS 'Entity of the field.';
 COMMENT ON COLUMN ownership.matrix.field IS 'Name of the field.';
 COMMENT ON COLUMN ownership.matrix.owner IS 'System of record of the field. NULL: none.';
-COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused or some rows. ? stands for an unidentified system.';
+COMMENT ON COLUMN ownership.matrix.systems IS 'Object with one entry for each system that has to do with the field: owner, writer, reader or intruder. An intruder writes a field of another system and is not declared to write it. In parentheses: declared, seen, refused, some rows, or by default: the system owns the field only as the source of its tables, and nobody decided. ? stands for an unidentified system.';
 COMMENT ON VIEW ownership.readiness IS 'The writes that the guard would refuse if the policy of the field were reject. One row is one field and one writer.';
 COMMENT ON COLUMN ownership.readiness.entity IS 'Entity of the field.';
 COMMENT ON COLUMN ownership.readiness.field IS 'Name of the field.';
@@ -578,7 +578,7 @@ Returns one row for each column:
 - sure: true: at least two pieces of evidence agree, and none contradicts them.
 - reason: The evidence, in words.';
 COMMENT ON FUNCTION ownership.adopt(text) IS
-'Puts the columns of the matching tables on the map and guards the tables. A column gets the domain and the system of record that suggest() is sure of. Earlier decisions stay.
+'Puts the columns of the matching tables on the map and guards the tables. A field gets the system of record that suggest() is sure of, and a field without a domain gets the domain that suggest() is sure of. Earlier decisions stay.
 Arguments:
 - pattern: Pattern of table names, as in add_tables().
 Returns one row for each column:
@@ -587,7 +587,7 @@ Returns one row for each column:
 - field: The field that the column contains, as entity.name.
 - domain: Domain of the field.
 - owner: System of record of the field.
-- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
+- outcome: adopted: the field has the proposed system of record. local: the field is local. no owner: suggest() was not sure, or has no system. domain added: the field has a system of record, which stays, and gets the domain. by default: the field stays with the source of its tables, which nobody decided on. decided before: an earlier decision stays. left out: the name of the column cannot be the name of a field.
 - reason: The reason that suggest() gave.';
 
 COMMENT ON FUNCTION ownership.assert_clean(text) IS
@@ -1036,6 +1036,61 @@ FROM ownership.count_waiting();
 COMMENT ON VIEW ownership.waiting_count IS 'Internal: how many values wait for their rows, by column, system and outcome.';
 GRANT SELECT ON ownership.waiting_count TO PUBLIC;
 
+/*
+ * A source owns its own copy of the data.  That is no decision about a field: such an
+ * owner is one by default.
+ */
+CREATE VIEW ownership.by_default AS
+SELECT f.entity, f.name AS field
+FROM ownership.field f
+JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+WHERE f.owner IS NOT NULL AND concat(f.rationale, f.decided_by, f.decided_on) = ''
+GROUP BY f.entity, f.name
+HAVING bool_and(t.source IS NOT DISTINCT FROM f.owner);
+COMMENT ON VIEW ownership.by_default IS 'Internal: the fields whose owner nobody decided on: it is the source of all tables that contain the field.';
+GRANT SELECT ON ownership.by_default TO PUBLIC;
+
+/*
+ * What each system is to each field, one row for each reason.  A system that owns
+ * a field in some rows only is an owner, too; by what it was refused in the other
+ * rows it is an intruder.
+ */
+CREATE OR REPLACE VIEW ownership.part AS
+SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
+FROM ownership.field f
+LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
+WHERE f.owner IS NOT NULL
+UNION ALL
+SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
+FROM ownership.row_part r
+UNION ALL
+SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
+	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
+FROM ownership.declared d
+JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
+LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
+WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
+UNION ALL
+/* in a field without owner no system intrudes */
+SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
+	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
+FROM ownership.seen s
+JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+LEFT JOIN ownership.row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
+LEFT JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write'
+CROSS JOIN LATERAL (
+	SELECT CASE WHEN f.owner = s.system OR r.system IS NOT NULL THEN 1 WHEN a.system IS NOT NULL OR f.owner IS NULL THEN 2 ELSE 3 END, false
+	WHERE s.writes > 0 OR (s.refused > 0 AND r.system IS NULL)
+	UNION ALL
+	SELECT 3, true
+	WHERE s.refused > 0 AND r.system IS NOT NULL
+) w(rank, refused)
+UNION ALL
+SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
+FROM ownership.seen s
+WHERE s.reads > 0;
+
 CREATE OR REPLACE VIEW ownership.matrix AS
 WITH role AS (
 	SELECT entity, field, system, rank, part,
@@ -1390,12 +1445,10 @@ GRANT SELECT ON ownership.group_risk TO PUBLIC;
 CREATE VIEW ownership.crossing AS
 WITH place AS (
 	SELECT c.entity, c.field, count(*) > 1 AS linked, bool_or(t.source IS NULL) AS shared,
-		bool_and(t.source = f.owner) IS TRUE AND concat(f.rationale, f.decided_by, f.decided_on) = '' AS by_default,
 		array_agg(DISTINCT t.source) FILTER (WHERE t.source IS NOT NULL) AS sources
 	FROM ownership.mirrored_column c
 	JOIN ownership.mirrored_table t USING (table_schema, table_name)
-	JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
-	GROUP BY c.entity, c.field, f.owner, f.rationale, f.decided_by, f.decided_on
+	GROUP BY c.entity, c.field
 ), seen AS (
 	SELECT c.entity, c.field, a.system, sum(a.reads) AS reads, sum(a.writes) AS writes
 	FROM ownership.activity a
@@ -1430,11 +1483,12 @@ WITH place AS (
 	GROUP BY s.entity, s.field
 )
 SELECT f.entity, f.name AS field, coalesce(p.shared, false) AS shared, coalesce(p.linked, false) AS linked,
-	coalesce(p.by_default, false) AS by_default, coalesce(s.systems, 0) AS systems,
+	b.field IS NOT NULL AS by_default, coalesce(s.systems, 0) AS systems,
 	NOT f.local AND coalesce(s.writers > 1, false) AS contested,
 	t.readers AS seen_readers, t.writers AS seen_writers, coalesce(t.times, 0) AS times
 FROM ownership.field f
 LEFT JOIN place p ON p.entity = f.entity AND p.field = f.name
+LEFT JOIN ownership.by_default b ON b.entity = f.entity AND b.field = f.name
 LEFT JOIN traffic t ON t.entity = f.entity AND t.field = f.name
 LEFT JOIN systems s ON s.entity = f.entity AND s.field = f.name;
 COMMENT ON VIEW ownership.crossing IS 'Internal: what decides whether a field is on a worksheet, and where.';
@@ -1467,7 +1521,7 @@ Returns one row for each field; the columns as far as label are those of ownersh
 - decided_on: Day of the decision, as YYYY-MM-DD.
 - label: Name that people use for the field.
 - suggestion: System that the guide suggests as the system of record, or the kind of system if the map has no system of that kind, or several. local: the field should be local. NULL: the guide suggests none.
-- reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree.
+- reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree. Where nobody decided on the owner, it ends with that.
 - seen_readers: Systems that were seen reading the field, each with the number of statements. ? stands for an unidentified reader.
 - seen_writers: Systems that were seen writing the field, each with the number of statements or replicated row changes. ? stands for an unidentified writer.
 - samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, or the table has row security.';
