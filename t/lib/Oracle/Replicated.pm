@@ -126,8 +126,9 @@ sub make_statement
 	my ($self, $model) = @_;
 	my $s;
 
+	# a source may publish the key alone, and have nothing else to set
 	do { $s = $self->SUPER::make_statement($model); }
-	  while ($s->{kind} eq 'transaction'
+	  while ($s->{kind} eq 'transaction' || (grep { !defined } @{ $s->{set} // [] })
 		|| ($s->{kind} eq 'map' && ref $model eq 'Oracle::Source')
 		|| ($s->{kind} eq 'truncate' && ref $model eq 'Oracle::Source' && !$self->{truncates}));
 	return $s;
