@@ -167,8 +167,7 @@ add_names(Oid relid, List *names)
 
 		stored_copy(t);
 		told = sql_name_list(t->changed->tts_values[Anum_feed_column_columns - 1]);
-		t->changed->tts_values[Anum_feed_column_columns - 1] =
-			names_array(list_concat(told, names));
+		t->changed->tts_values[Anum_feed_column_columns - 1] = names_array(list_concat(told, names));
 		stored_update(t);
 	}
 	else
