@@ -120,6 +120,13 @@ evidence_common_output(Common *c, AttrNumber attnum, Oid type)
 	return output;
 }
 
+/* Did the guard keep out the value, or the row? */
+bool
+evidence_is_refused(Verdict outcome)
+{
+	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
+}
+
 /* Finds, or makes, what the evidence has in common with other evidence of its statement. */
 void
 evidence_set_statement(Evidence *e)

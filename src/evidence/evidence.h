@@ -125,6 +125,7 @@ typedef struct Common
 } Common;
 
 /* common.c */
+extern bool evidence_is_refused(Verdict outcome);
 extern void evidence_set_common(Datum *values, bool *nulls, const char *schema, const char *table,
 								Operation operation, const Writer *writer, const char *system,
 								const char *outcome);
@@ -148,7 +149,6 @@ typedef struct Proposal
 } Proposal;
 
 /* json.c */
-extern bool evidence_is_refused(Verdict outcome);
 extern Jsonb *
 evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but);
 extern Jsonb *

@@ -23,13 +23,6 @@
 #include "../statement/statement.h"
 #include "evidence.h"
 
-/* Did the guard keep out the value, or the row? */
-bool
-evidence_is_refused(Verdict outcome)
-{
-	return outcome == VERDICT_KEEP || outcome == VERDICT_DISCARD;
-}
-
 /* Pushes {"length": bytes}, in the place of a value. */
 static void
 push_length(JsonbParseState **state, int64 length)
