@@ -221,11 +221,13 @@ typedef struct LandingRow
 	bool old;  /* it may have been there before: what it has stands before what waits */
 } LandingRow;
 
-/* Which of what waits for rows of a table is looked at. */
+/* Which of what waits for rows of a table is looked at, and for which rows. */
 typedef struct WaitedFor
 {
 	const char *schema; /* as on the map */
 	const char *table;
+	bool ours;		 /* only rows that this transaction wrote last, ... */
+	CommandId first; /* ... by this command or a later one */
 	bool all;
 	int nparts; /* else what waits for the keys with these parts */
 	uint32 parts[MAP_WAIT_LATEST];
@@ -459,7 +461,7 @@ extern void land_updated(const GuardCall *call, const Bitmapset *named, TupleTab
 						 TupleTableSlot *row);
 
 /* land_awaited.c */
-extern List *land_awaited(Oid home, const WaitedFor *what, bool ours);
+extern List *land_awaited(Oid home, const WaitedFor *what);
 
 /* land_write.c */
 extern void land_begin_tally(Oid relid);

@@ -7,7 +7,7 @@
  * others nothing waits, and its end looks at what has been signalled meanwhile
  * (rules/map_wait_signal.c): mostly nothing.  Where AFTER does not see the rows while
  * something waits, and for very many keys, all that waits is gone through, and what
- * belongs to a row of this transaction lands.
+ * belongs to a row that the statement wrote lands.
  * Row changes that a worker applies belong to no statement: they end with the
  * transaction.
  *
@@ -40,12 +40,13 @@ typedef struct Landing
 	const void *statement; /* NULL: the transaction's end is waited for */
 	Oid home;
 	Creator creator;
-	Oid named;		/* the table that the statement names, for rows that were not collected */
-	bool expects;	/* not each row was collected */
-	bool all;		/* something may have waited for one of these when it was made */
-	bool rekeys;	/* rows got other keys by UPDATEs */
-	uint64 signals; /* map_wait_signals() before any of these was made */
-	List *rows;		/* LandingRow: those that were collected */
+	Oid named;		 /* the table that the statement names, for rows that were not collected */
+	bool expects;	 /* not each row was collected */
+	bool all;		 /* something may have waited for one of these when it was made */
+	bool rekeys;	 /* rows got other keys by UPDATEs */
+	CommandId first; /* of the commands of this transaction that make these rows */
+	uint64 signals;	 /* map_wait_signals() before any of these was made */
+	List *rows;		 /* LandingRow: those that were collected */
 } Landing;
 
 static dlist_head landings = DLIST_STATIC_INIT(landings); /* of Landing */
@@ -85,6 +86,8 @@ landing_for(const RelationMap *map, const Creator *creator, const void *statemen
 	l->statement = statement;
 	l->nested.level = GetCurrentTransactionNestLevel();
 	l->home = map->home;
+	l->first = statement != NULL && statement == statement_key() ? statement_first_command()
+																 : FirstCommandId;
 	l->signals = PG_UINT64_MAX;
 	l->creator = *creator;
 	/* the moment of a statement lives longer than this */
@@ -338,7 +341,9 @@ find_awaited(Landing *l)
 			(void) map_forget(l->home);
 		what.schema = map->schema;
 		what.table = map->table;
-		rows = land_awaited(l->home, &what, true);
+		what.ours = true;
+		what.first = l->first;
+		rows = land_awaited(l->home, &what);
 	}
 	else
 		map_wait_looked(l->home, signals);
@@ -428,7 +433,7 @@ land_table(Relation rel)
 	creator.default_policy = POLICY_KEEP; /* nobody makes the rows now */
 	what.schema = map->schema;
 	what.table = map->table;
-	rows = land_awaited(map->home, &what, false);
+	rows = land_awaited(map->home, &what);
 	return rows == NIL ? 0 : land_write(rows, &creator, true);
 }
 

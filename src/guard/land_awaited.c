@@ -25,25 +25,32 @@
 #include "../evidence/evidence.h"
 #include "guard.h"
 
-/*
- * Goes to the row with the key of `wanted`, if it is there.  ours: only if this
- * transaction wrote it last.
- */
+/* Did this transaction write the row last, by that command or a later one? */
 static bool
-is_there(StoredScan *scan, TupleTableSlot *wanted, bool ours)
+is_ours(TupleTableSlot *row, CommandId first)
+{
+	bool isnull;
+
+	if (!TransactionIdIsCurrentTransactionId(
+			DatumGetTransactionId(slot_getsysattr(row, MinTransactionIdAttributeNumber, &isnull))))
+		return false;
+	return !TTS_IS_BUFFERTUPLE(row) ||
+		   HeapTupleHeaderGetCmin(((HeapTupleTableSlot *) row)->tuple->t_data) >= first;
+}
+
+/* Goes to the row with the key of `wanted`, if it is there, and among those that are looked at. */
+static bool
+is_there(StoredScan *scan, TupleTableSlot *wanted, const WaitedFor *what)
 {
 	TransactionId pending;
 	StoredState state;
-	bool isnull;
 
-	while ((state = stored_scan_look(scan, wanted, false, &pending)) == STORED_PENDING && !ours)
+	while ((state = stored_scan_look(scan, wanted, false, &pending)) == STORED_PENDING && !what->ours)
 	{
 		CHECK_FOR_INTERRUPTS();
 		XactLockTableWait(pending, NULL, NULL, XLTW_None);
 	}
-	return state == STORED_THERE &&
-		   (!ours || TransactionIdIsCurrentTransactionId(DatumGetTransactionId(
-						 slot_getsysattr(scan->found, MinTransactionIdAttributeNumber, &isnull))));
+	return state == STORED_THERE && (!what->ours || is_ours(scan->found, what->first));
 }
 
 /* Was the version of the row made by an UPDATE? */
@@ -59,7 +66,7 @@ typedef struct Search
 {
 	Oid relid;
 	List *keys; /* Jsonb */
-	bool ours;
+	const WaitedFor *what;
 	List *rows; /* LandingRow: what was found */
 } Search;
 
@@ -89,7 +96,7 @@ search_rows(Search *search, Relation rel, RelationMap *map)
 		land_fill_key(map, rel, lfirst(lc), inputs, wanted);
 		/* not in that context: the scan keeps memory from one key to the next */
 		MemoryContextSwitchTo(old);
-		there = is_there(&scan, wanted, search->ours);
+		there = is_there(&scan, wanted, search->what);
 		MemoryContextReset(cxt);
 		if (!there)
 			continue;
@@ -152,16 +159,16 @@ note_unfit(Oid relid, Jsonb *key, const ErrorData *error)
  * Errors: all others, such as a lock that was not available in time.
  */
 static List *
-add_rows(List *rows, Oid relid, List *keys, bool ours)
+add_rows(List *rows, Oid relid, List *keys, const WaitedFor *what)
 {
-	Search all = {relid, keys, ours, NIL};
+	Search all = {relid, keys, what, NIL};
 	ListCell *lc;
 
 	if (subxact_trial(search_relation, &all) == NULL)
 		return list_concat(rows, all.rows);
 	foreach(lc, keys)
 	{
-		Search one = {relid, list_make1(lfirst(lc)), ours, NIL};
+		Search one = {relid, list_make1(lfirst(lc)), what, NIL};
 
 		ErrorData *error = subxact_trial(search_relation, &one);
 
@@ -241,12 +248,12 @@ compare_rows(const ListCell *a, const ListCell *b)
 
 /*
  * The rows of a table on the map for which something waits, in it and in its
- * partitions, each once.  ours: only those that this transaction wrote last.
+ * partitions, each once.
  */
 List *
-land_awaited(Oid home, const WaitedFor *what, bool ours)
+land_awaited(Oid home, const WaitedFor *what)
 {
-	List *keys = waiting_keys(what, !ours);
+	List *keys = waiting_keys(what, !what->ours);
 	List *rows = NIL;
 	List *once = NIL;
 	ListCell *lc;
@@ -256,7 +263,7 @@ land_awaited(Oid home, const WaitedFor *what, bool ours)
 	/* what this statement wrote is visible from now on */
 	CommandCounterIncrement();
 	foreach(lc, find_all_inheritors(home, RowExclusiveLock, NULL))
-		rows = add_rows(rows, lfirst_oid(lc), keys, ours);
+		rows = add_rows(rows, lfirst_oid(lc), keys, what);
 	list_sort(rows, compare_rows);
 	foreach(lc, rows)
 	{

@@ -68,12 +68,13 @@ make_set(const RelationMap *map)
 	uint64 since = map_wait_signals(map->home);
 	int64 size = 1024;
 	int64 n = 0;
-	uint32 *parts = palloc(size * sizeof(uint32));
+	uint32 *parts;
 	WaitingScan scan;
 	int64 hash;
 
 	if (!waiting_begin(&scan, map->schema, map->table, NULL))
 		return;
+	parts = palloc(size * sizeof(uint32));
 	while (n <= map_wait_set_limit() && waiting_next_hash(&scan, &hash))
 	{
 		if (n == size)

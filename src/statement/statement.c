@@ -190,6 +190,16 @@ statement_key(void)
 }
 
 /*
+ * The command that writes the rows of the running statement; its triggers write with
+ * later ones.  FirstCommandId, too, where nothing is known.
+ */
+CommandId
+statement_first_command(void)
+{
+	return current.key == NULL ? FirstCommandId : current.first;
+}
+
+/*
  * Is every relation what it was when the COPY, or in a replication worker the
  * transaction, began?  False when the hooks did not see that beginning.
  */
@@ -337,6 +347,7 @@ statement_enter(QueryDesc *query)
 	current.statement = query->plannedstmt;
 	current.key = query;
 	current.query = query;
+	current.first = query->estate->es_output_cid;
 	current.action = (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	if (query->plannedstmt->resultRelations == NIL)
 		current.moment = NULL;
@@ -356,6 +367,7 @@ statement_enter_copy(PlannedStmt *copy, MemoryContext cxt)
 	current.statement = copy;
 	current.key = copy;
 	current.query = NULL;
+	current.first = GetCurrentCommandId(false);
 	current.changes = map_relation_changes();
 	current.copied = InvalidOid;
 	current.action = false;

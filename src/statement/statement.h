@@ -71,6 +71,7 @@ typedef struct StatementFrame
 	PlannedStmt *statement;
 	const void *key;		 /* identifies the execution; NULL: nothing is known */
 	struct QueryDesc *query; /* NULL: COPY */
+	CommandId first;		 /* see statement_first_command() */
 	uint64 changes;			 /* COPY: map_relation_changes() when it began */
 	Oid copied;				 /* COPY: the table that it names, once it was looked up */
 	bool action;			 /* its AFTER triggers fire in another statement */
@@ -140,6 +141,7 @@ extern const Writer *statement_writer(void);
 extern Circumstances statement_circumstances(const Moment *moment, const Writer *writer);
 extern struct QueryDesc *statement_query(void);
 extern const void *statement_key(void);
+extern CommandId statement_first_command(void);
 extern bool statement_relations_are_unchanged(void);
 extern bool statement_is_copy(const RelationMap *map);
 extern struct CopyFromStateData *statement_copying(const RelationMap *map);
