@@ -347,12 +347,50 @@ sub land
 	return;
 }
 
+# No value fails the statement: where a trigger of users raises an error, what waits is tried
+# value by value, and waits where that fails.
 sub land_in
 {
 	my ($self, $s, $key) = @_;
+	my @names = map { keys %{ $_->{values} } } $self->waiting_for($key);
+	my %all = map { $_ => 1 } @names;
+	my %failed;
+
+	return if !$self->{rows}{$key} || $self->lands($s, $key, {}, {});
+	for my $name (@names)
+	{
+		my %but = %all;
+		delete @but{ $self->whole_values($name) };
+		$failed{$name} = 1 if !$self->lands($s, $key, \%but, {}, 'only tried');
+	}
+	# where each value fits, but not all of them together, none lands
+	$self->lands($s, $key, \%failed, \%failed) || $self->lands($s, $key, \%all, \%all) || die;
+	return;
+}
+
+# Values of the row land, but for some columns; those that failed go on waiting.  False: an
+# error undoes it.
+sub lands
+{
+	my ($self, $s, $key, $but, $failed, $only_tried) = @_;
+	my $before = $self->copy_state;
+	my $evidence = @{ $self->{evidence} };
+	local $self->{errors} = {};
+
+	$self->write_landing($s, $key, $but, $failed);
+	my $fits = !%{ $self->{errors} };
+	return 1 if $fits && !$only_tried;
+	$self->restore($before);
+	splice @{ $self->{evidence} }, $evidence;
+	return $fits;
+}
+
+sub write_landing
+{
+	my ($self, $s, $key, $but, $failed) = @_;
 	my $r = $self->{round};
 	my $row = $self->{rows}{$key};
-	my ($new, %chosen) = $row ? $self->landed($s, $row) : ();
+	my ($new, %chosen) = $self->landed($s, $row, 0, $but, $failed);
 	return if !$new;
 	$new->{stamped} = ($row->{stamped} // 0) + 1 if $r->fires($r->{stamp}, $self->writer($s));
 	$self->side_trigger($s, $new, 1);
@@ -379,17 +417,19 @@ sub take
 
 # What waits for a row is resolved.  Returns the row with it, and what it takes; nothing
 # where it does not change.  in_row: it is written anyway, so that zeros of a numeric land, too.
+# but: columns that take nothing; stuck: those of them that failed, and go on waiting.
 sub landed
 {
-	my ($self, $s, $row, $in_row) = @_;
+	my ($self, $s, $row, $in_row, $but, $stuck) = @_;
 	my $r = $self->{round};
 	my @waiting = $self->waiting_for($r->key_of($row));
 	return if !@waiting;
-	my %chosen = $self->choose($s, $row, @waiting);
+	my %chosen = $self->choose($s, $row, map { { %$_, values => $self->all_but($_->{values}, $but) } } @waiting);
 	my %failed = $s->{by_hand} ? $self->already_written($s, $row, %chosen) : ();
 	delete @chosen{ keys %failed };
 	%failed = (%failed, $self->unfitting($s, $row, %chosen));
 	delete @chosen{ keys %failed };
+	%failed = (%failed, %{ $stuck // {} });
 	%chosen = $self->sift($s, $row, %chosen);
 	my @columns = sort keys %chosen;
 	my %new = (%$row, map { $_ => $chosen{$_}[1] } @columns);
@@ -400,6 +440,13 @@ sub landed
 	@kept = $self->unrecorded($s, 'kept', $row, $row, [], @kept);
 	$self->evidence($s, 'UPDATE', 'kept', \@kept, $row, values_of(\%new, @kept), values_of($row, @kept)) if @kept;
 	return (\%new, %chosen);
+}
+
+# Values by name, but for some names.
+sub all_but
+{
+	my ($self, $values, $but) = @_;
+	return { map { $_ => $values->{$_} } grep { !$but->{$_} } keys %$values };
 }
 
 # apply_waiting(): another value that the row has by now stands before what waits.
