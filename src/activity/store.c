@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/array.h"
@@ -37,6 +38,10 @@ static const char write_counts[] =
 	" last_read = greatest(a.last_read, excluded.last_read),"
 	" last_write = greatest(a.last_write, excluded.last_write)";
 
+/* Until the end of the transaction, none of these systems is renamed or deleted. */
+static const char hold_systems[] =
+	"SELECT FROM ownership.system WHERE name = ANY ($1) FOR KEY SHARE";
+
 static const char write_attempts[] =
 	"INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, row_key, operation,"
 	" system, role, origin, application_name, outcome, columns, stored, proposed)"
@@ -66,7 +71,7 @@ add_column(Batch *batch, Oid type)
 
 /* Runs a statement with the batch as its arguments, as the owner of the table. */
 static void
-write_batch(Relation rel, const char *sql, Batch *batch)
+run_batch(Relation rel, const char *sql, const Batch *batch)
 {
 	SavedRole self = role_become_owner(rel);
 	Oid types[16];
@@ -90,7 +95,7 @@ write_batch(Relation rel, const char *sql, Batch *batch)
 	}
 	SPI_connect();
 	rc = SPI_execute_with_args(sql, batch->columns, types, arrays, NULL, false, 0);
-	if (rc != SPI_OK_INSERT)
+	if (rc < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
 	SPI_finish();
 	role_restore(&self);
@@ -119,6 +124,8 @@ void
 store_counters(Relation rel, const Counter *counters, int n)
 {
 	Batch batch = {0};
+	Batch systems = {0};
+	Relation system;
 	int row = 0;
 
 	for (int i = 0; i < n; i++)
@@ -148,7 +155,15 @@ store_counters(Relation rel, const Counter *counters, int n)
 		set_time(&batch, 5 + COUNT_KINDS, row, c->counts.last_write);
 		row++;
 	}
-	write_batch(rel, write_counts, &batch);
+	systems.rows = batch.rows;
+	systems.columns = 1;
+	systems.types[0] = batch.types[2];
+	systems.values[0] = batch.values[2];
+	systems.nulls[0] = batch.nulls[2];
+	system = table_open(catalog_table("system", false), RowShareLock);
+	run_batch(system, hold_systems, &systems);
+	table_close(system, NoLock);
+	run_batch(rel, write_counts, &batch);
 }
 
 /* The same for attempts, to rel, which is conflict.  extension: the OID of activity. */
@@ -178,5 +193,5 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 			set_text(&batch, 1 + k, row, attempt.texts[k]);
 		row++;
 	}
-	write_batch(rel, write_attempts, &batch);
+	run_batch(rel, write_attempts, &batch);
 }
