@@ -57,7 +57,7 @@ DECLARE
 	how text;
 BEGIN
 	SELECT ARRAY(SELECT t::regtype FROM unnest(proargtypes::oid[]) t) INTO types FROM pg_proc WHERE oid = p;
-	SELECT string_agg(format(CASE WHEN types[i] = '"any"'::regtype THEN '%L::text' ELSE '%L::' || types[i] END, arguments[i]), ', ' ORDER BY i)
+	SELECT string_agg(format(CASE types[i] WHEN '"any"'::regtype THEN '%L::text' WHEN 'anyelement'::regtype THEN '%L::int' ELSE '%L::' || types[i] END, arguments[i]), ', ' ORDER BY i)
 		INTO list FROM generate_series(1, cardinality(types)) i;
 	SELECT format(CASE prokind WHEN 'p' THEN 'CALL ownership.%s(%s)' ELSE 'SELECT count(f::text) FROM ownership.%s(%s) f' END, proname, list)
 		INTO how FROM pg_proc WHERE oid = p;
@@ -88,6 +88,7 @@ CREATE FUNCTION worst(type regtype) RETURNS text[] LANGUAGE sql AS $$
 		WHEN 'interval'::regtype THEN ARRAY['0', '-1 day', '178000000 years', '-178000000 years']
 		WHEN 'timestamp with time zone'::regtype THEN ARRAY['infinity', '-infinity', 'epoch', '294276-12-31', '4713-01-01 BC']
 		WHEN '"any"'::regtype THEN ARRAY['', 'x']
+		WHEN 'anyelement'::regtype THEN ARRAY['0']
 	END $$;
 -- nothing is left out because its type is not listed
 SELECT DISTINCT t::regtype FROM own(false) f, pg_proc p, unnest(p.proargtypes::oid[]) t WHERE p.oid = f AND worst(t::regtype) IS NULL;

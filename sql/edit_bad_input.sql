@@ -201,7 +201,7 @@ SELECT attempt($$SELECT ownership.identify(NULL, origin => 'hub')$$);
 
 -- link of columns whose types cannot be compared
 SELECT attempt($$SELECT ownership.link('product.sku', '{item.place}')$$);
-SELECT attempt($$SELECT ownership.link('product.price', '{product.title}')$$);
+SELECT attempt($$SELECT ownership.link('product.price', '{item.place}')$$);
 
 -- missing arguments
 SELECT attempt($$SELECT ownership.assign(NULL, NULL, 'erp')$$);

@@ -111,6 +111,30 @@ typedef struct OutputSettings
 	struct pg_tz *timezone;
 } OutputSettings;
 
+/* One cast: by its function, or by text output and input where there is none; compare_find_cast(). */
+typedef struct Cast
+{
+	Oid from;
+	Oid to;
+	bool needed;	   /* false: the value stays as it is */
+	bool by_function;  /* false: by text */
+	FmgrInfo function; /* of the cast */
+	FmgrInfo output;   /* of the type that is cast */
+	FmgrInfo input;	   /* of the type to cast to, and its parameter */
+	Oid input_param;
+} Cast;
+
+/* How two keys are compared in SQL; made by sql_key_match(). */
+typedef struct KeyMatch
+{
+	Oid type; /* in which they are compared */
+	char *a;  /* the keys as expressions of that type */
+	char *c;
+	char *sql;	  /* condition: they are equal */
+	bool a_exact; /* keys of this side that are equal as that type are equal */
+	bool c_exact;
+} KeyMatch;
+
 /* How texts become values of one type; see value_input(). */
 typedef struct ValueInput
 {
@@ -220,7 +244,12 @@ extern char *sql_text(const char *expr);
 extern char *sql_key_value(const char *expr, Oid type);
 extern List *sql_query_names(const char *sql);
 extern char *sql_operator(Oid operator);
-extern char *sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid ccoll);
+extern char *sql_type(Oid type);
+extern bool sql_knows_value_as(void);
+extern char *sql_value_as(const char *expr, Oid to);
+extern KeyMatch
+sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid ccoll);
+extern char *sql_sortable(const char *expr, Oid type);
 
 /* value.c */
 extern int value_text_needs(Oid type);
@@ -246,7 +275,12 @@ extern bool value_is_blank(BlankKind kind, Datum value, bool isnull);
 /* compare.c */
 extern ValueType value_type(Oid type);
 extern bool value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull);
+
+/* cast.c */
 extern bool compare_has_cast(Oid from, Oid to);
+extern bool compare_reads_text(Oid from, Oid to);
+extern bool compare_writes_text(Oid from, Oid to);
+extern Oid compare_common_type(Oid a, Oid b, bool explicit_too);
 
 /* trust.c */
 extern bool trust_runs_code_of_others(const char *expr, Oid role);
@@ -264,11 +298,15 @@ extern const char *trust_unfit_to_read(Oid relid);
 /* subxact.c */
 extern bool subxact_error_is_fatal(const ErrorData *error);
 
-/* compare.c */
+/* cast.c */
 extern bool compare_can_cast(Oid from, Oid to, CoercionContext context);
-extern Oid compare_common_type(Oid a, Oid b, bool implicit_only);
+extern bool compare_is_exact(Oid from, Oid to);
+extern Cast compare_find_cast(Oid from, Oid to, MemoryContext cxt);
+extern bool
+compare_cast(Cast *casts, int n, const Datum *values, Datum *results, int needs, Oid collation);
 
 /* trust.c */
 extern bool trust_function(Oid function);
+extern bool trust_input(Oid type);
 
 #endif /* OWNERSHIP_BASE_H */

@@ -9,35 +9,21 @@
  * compare equal do not differ.  Equality operators are never called: they
  * may be user-defined, collation-dependent or missing.
  *
- * Copies may be of different types.  They are compared in one type, after
- * casts that run no untrusted code (trust.c).
+ * Copies may be of different types.  They are compared in one type (cast.c).
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "parser/parse_coerce.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 
 #include "base.h"
 
 PG_FUNCTION_INFO_V1(ownership_copy_differs);
-
-/* One cast: by its function, or by text output and input where there is none. */
-typedef struct Cast
-{
-	bool needed;	   /* false: the value stays as it is */
-	bool by_function;  /* false: by text */
-	FmgrInfo function; /* of the cast */
-	FmgrInfo output;   /* of the type that is cast */
-	FmgrInfo input;	   /* of the type to cast to, and its parameter */
-	Oid input_param;
-} Cast;
+PG_FUNCTION_INFO_V1(ownership_copy_misread);
 
 /* What copy_differs() needs for its two arguments; kept for the calls of one query. */
 typedef struct Comparer
@@ -96,122 +82,6 @@ value_changed(const ValueType *type, Datum a, bool anull, Datum b, bool bnull)
 	return true;
 }
 
-/* How one base type is cast to another; NONE also when the cast runs untrusted code. */
-static CoercionPathType
-cast_path(Oid from, Oid to, CoercionContext context, Oid *function)
-{
-	CoercionPathType path;
-
-	*function = InvalidOid;
-	if (from == to)
-		return COERCION_PATH_RELABELTYPE;
-	path = find_coercion_pathway(to, from, context, function);
-	if (path == COERCION_PATH_ARRAYCOERCE ||
-		(path == COERCION_PATH_FUNC && !trust_function(*function)))
-		return COERCION_PATH_NONE;
-	return path;
-}
-
-/* Is there a cast from one base type to another in this context that runs no untrusted code? */
-bool
-compare_can_cast(Oid from, Oid to, CoercionContext context)
-{
-	Oid function;
-
-	return cast_path(from, to, context, &function) != COERCION_PATH_NONE;
-}
-
-/* Is there a cast that was made for the two types, and not only one by text? */
-bool
-compare_has_cast(Oid from, Oid to)
-{
-	Oid function;
-	CoercionPathType path;
-
-	from = getBaseType(from);
-	to = getBaseType(to);
-	path = cast_path(from, to, COERCION_EXPLICIT, &function);
-	return path != COERCION_PATH_NONE &&
-		   (path != COERCION_PATH_COERCEVIAIO ||
-			(TypeCategory(from) != TYPCATEGORY_STRING && TypeCategory(to) != TYPCATEGORY_STRING));
-}
-
-/*
- * The type in which values of two types are compared.  It is the type that the
- * other one is cast to implicitly, because such a cast loses nothing (a
- * timestamp is not cut to a date).  Without one, and if explicit casts are
- * allowed, it is the first type, that of the authoritative copy, where the other
- * has a cast to it, else the second.  Without any cast it is text.
- */
-Oid
-compare_common_type(Oid a, Oid b, bool implicit_only)
-{
-	Oid type;
-
-	a = getBaseType(a);
-	b = getBaseType(b);
-	if ((a == JSONOID && b == JSONBOID) || (a == JSONBOID && b == JSONOID))
-		return JSONBOID; /* json keeps blanks, which are no part of the value */
-	if (a == b || compare_can_cast(b, a, COERCION_IMPLICIT))
-		type = a;
-	else if (compare_can_cast(a, b, COERCION_IMPLICIT))
-		type = b;
-	else if (!implicit_only && compare_can_cast(b, a, COERCION_EXPLICIT))
-		type = a;
-	else if (!implicit_only && compare_can_cast(a, b, COERCION_EXPLICIT))
-		type = b;
-	else
-		type = TEXTOID;
-	/* blanks at the end of char(n) are no part of the value */
-	return type == BPCHAROID ? TEXTOID : type;
-}
-
-static Cast
-find_cast(Oid from, Oid to, MemoryContext cxt)
-{
-	Cast cast = {0};
-	Oid function;
-	CoercionPathType path = cast_path(from, to, COERCION_EXPLICIT, &function);
-	Oid proc;
-	bool varlena;
-
-	if (path == COERCION_PATH_RELABELTYPE)
-		return cast;
-	cast.needed = true;
-	if (path == COERCION_PATH_FUNC)
-	{
-		cast.by_function = true;
-		fmgr_info_cxt(function, &cast.function, cxt);
-		return cast;
-	}
-	getTypeOutputInfo(from, &proc, &varlena);
-	fmgr_info_cxt(proc, &cast.output, cxt);
-	getTypeInputInfo(to, &proc, &cast.input_param);
-	fmgr_info_cxt(proc, &cast.input, cxt);
-	return cast;
-}
-
-/* Errors: those of the cast. */
-static Datum
-run_cast(Cast *cast, Datum value, Oid collation)
-{
-	if (!cast->needed)
-		return value;
-	if (!cast->by_function)
-		return InputFunctionCall(&cast->input, OutputFunctionCall(&cast->output, value),
-								 cast->input_param, -1);
-	switch (cast->function.fn_nargs)
-	{
-		case 1:
-			return FunctionCall1Coll(&cast->function, collation, value);
-		case 2:
-			return FunctionCall2Coll(&cast->function, collation, value, Int32GetDatum(-1));
-		default:
-			return FunctionCall3Coll(&cast->function, collation, value, Int32GetDatum(-1),
-									 BoolGetDatum(true));
-	}
-}
-
 static Comparer *
 comparer_for(FmgrInfo *flinfo)
 {
@@ -227,10 +97,10 @@ comparer_for(FmgrInfo *flinfo)
 		if (!OidIsValid(c->types[i]))
 			elog(ERROR, "could not determine the types to compare");
 	}
-	target = compare_common_type(c->types[0], c->types[1], false);
+	target = compare_common_type(c->types[0], c->types[1], true);
 	for (int i = 0; i < 2; i++)
 	{
-		c->casts[i] = find_cast(c->types[i], target, flinfo->fn_mcxt);
+		c->casts[i] = compare_find_cast(c->types[i], target, flinfo->fn_mcxt);
 		c->needs |= value_text_needs(c->types[i]);
 	}
 	c->as = value_type(target);
@@ -238,45 +108,13 @@ comparer_for(FmgrInfo *flinfo)
 	return c;
 }
 
-/* Casts and compares.  A value whose cast fails differs. */
+/* Casts both values; false if one of them cannot be cast. */
 static bool
-cast_differs(Comparer *c, Datum a, Datum b, Oid collation)
+cast_both(FunctionCallInfo fcinfo, Comparer *c, Datum *results)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	OutputSettings settings = value_fix_output(c->needs);
-	volatile bool differs = true;
+	Datum values[2] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		Datum x = run_cast(&c->casts[0], a, collation);
-		Datum y = run_cast(&c->casts[1], b, collation);
-
-		differs = value_changed(&c->as, x, false, y, false);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		value_restore_output(&settings);
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		value_restore_output(&settings);
-		if (subxact_error_is_fatal(error))
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return differs;
+	return compare_cast(c->casts, 2, values, results, c->needs, PG_GET_COLLATION());
 }
 
 /*
@@ -289,10 +127,25 @@ Datum
 ownership_copy_differs(PG_FUNCTION_ARGS)
 {
 	Comparer *c = comparer_for(fcinfo->flinfo);
+	Datum values[2];
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(PG_ARGISNULL(0) != PG_ARGISNULL(1));
-	if (!c->casts[0].needed && !c->casts[1].needed)
-		PG_RETURN_BOOL(value_changed(&c->as, PG_GETARG_DATUM(0), false, PG_GETARG_DATUM(1), false));
-	PG_RETURN_BOOL(cast_differs(c, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GET_COLLATION()));
+	PG_RETURN_BOOL(!cast_both(fcinfo, c, values) ||
+				   value_changed(&c->as, values[0], false, values[1], false));
+}
+
+/*
+ * copy_misread(source_value, copy_value): do they differ because one of them cannot be
+ * cast to the type of the comparison?
+ *
+ * Errors: subxact_error_is_fatal().
+ */
+Datum
+ownership_copy_misread(PG_FUNCTION_ARGS)
+{
+	Comparer *c = comparer_for(fcinfo->flinfo);
+	Datum values[2];
+
+	PG_RETURN_BOOL(!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !cast_both(fcinfo, c, values));
 }

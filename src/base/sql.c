@@ -9,6 +9,8 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -107,41 +109,105 @@ sql_operator(Oid operator)
 	return sql;
 }
 
+/* The type in SQL: a value cast to it keeps its length, also where a bare name means length 1. */
+char *
+sql_type(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* Has the extension the function ownership.value_as()?  That of an older version has not. */
+bool
+sql_knows_value_as(void)
+{
+	Oid args[] = {ANYOID, ANYELEMENTOID};
+
+	return OidIsValid(LookupFuncName(list_make2(makeString(OWNERSHIP_SCHEMA), makeString("value_as")),
+									 lengthof(args), args, true));
+}
+
 /*
- * The expression cast to type `to`.  Where there is no implicit cast, it is the
- * value's text; `to` is text then.
+ * An expression of SQL for the value of another as one of a base type, as copies are
+ * compared; NULL where it cannot be cast.
+ */
+char *
+sql_value_as(const char *expr, Oid to)
+{
+	return psprintf("ownership.value_as(%s, NULL::%s)", expr, sql_type(to));
+}
+
+/*
+ * The expression of base type `from` as a value of type `to`, which
+ * compare_common_type() found, or its text.
  */
 static char *
 sql_cast(const char *expr, Oid from, Oid to)
 {
-	from = getBaseType(from);
 	if (from == to)
 		return pstrdup(expr);
+	if (compare_reads_text(from, to))
+		return sql_value_as(expr, to);
 	if (!compare_can_cast(from, to, COERCION_IMPLICIT))
 		return sql_text(expr);
-	return psprintf("%s::%s", expr, format_type_be_qualified(to));
+	return psprintf("%s::%s", expr, sql_type(to));
 }
 
 /*
- * The condition a = c for two columns of a key, with their types and collations.
- * It has one operator between values of one type, so that PostgreSQL can hash it.
+ * Was the operator made for the type?  The one of enums, or arrays, is of all such types,
+ * and the casts of a type may make it ambiguous.
  */
-char *
+static bool
+is_operator_of(Oid operator, Oid type)
+{
+	Oid left;
+	Oid right;
+
+	op_input_types(operator, & left, &right);
+	return left == type;
+}
+
+/*
+ * How two expressions of these types are compared as keys: of each the expression, cast
+ * to one type; the condition; and whether values that are equal then are equal before,
+ * too.  A value that cannot be cast is NULL.
+ */
+KeyMatch
 sql_key_match(const char *a, Oid atype, Oid acoll, const char *c, Oid ctype, Oid ccoll)
 {
-	Oid type = compare_common_type(atype, ctype, true);
-	Oid equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
-	const char *collate = "";
+	KeyMatch match;
+	Oid equal;
 
-	if (!OidIsValid(equal))
+	atype = getBaseType(atype);
+	ctype = getBaseType(ctype);
+	match.type = compare_common_type(atype, ctype, false);
+	equal = lookup_type_cache(match.type, TYPECACHE_EQ_OPR)->eq_opr;
+	if (!OidIsValid(equal) ||
+		((compare_reads_text(atype, ctype) || compare_reads_text(ctype, atype)) &&
+		 !(is_operator_of(equal, match.type) && sql_knows_value_as())))
 	{
-		type = TEXTOID;
-		equal = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+		match.type = TEXTOID;
+		equal = lookup_type_cache(match.type, TYPECACHE_EQ_OPR)->eq_opr;
 	}
-	if (acoll != ccoll && type_is_collatable(type))
-		collate = " COLLATE pg_catalog.\"C\"";
-	return psprintf("%s%s %s %s%s", sql_cast(a, atype, type), collate, sql_operator(equal),
-					sql_cast(c, ctype, type), collate);
+	match.a = sql_cast(a, atype, match.type);
+	match.c = sql_cast(c, ctype, match.type);
+	match.a_exact = compare_is_exact(atype, match.type);
+	match.c_exact = compare_is_exact(ctype, match.type);
+	if (acoll != ccoll && type_is_collatable(match.type))
+	{
+		match.a = psprintf("%s COLLATE pg_catalog.\"C\"", match.a);
+		match.c = psprintf("%s COLLATE pg_catalog.\"C\"", match.c);
+	}
+	match.sql = psprintf("%s %s %s", match.a, sql_operator(equal), match.c);
+	return match;
+}
+
+/* An expression by which a value of the type can be sorted. */
+char *
+sql_sortable(const char *expr, Oid type)
+{
+	return OidIsValid(lookup_type_cache(getBaseType(type), TYPECACHE_LT_OPR)->lt_opr)
+			   ? pstrdup(expr)
+			   : sql_text(expr);
 }
 
 /* Adds a parameter; there is room for as many as Parameters has. */

@@ -19,6 +19,7 @@
 #include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_statistic_ext.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
@@ -26,6 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 #include "base.h"
 
@@ -51,6 +53,41 @@ bool
 trust_function(Oid function)
 {
 	return trusted_by(GetUserId(), function);
+}
+
+/*
+ * Does text input of the type run no code of roles that may be no superusers?  A domain's
+ * checks are such code, in columns of a composite type and in elements, too.  Only a
+ * superuser makes a base type.
+ */
+bool
+trust_input(Oid type)
+{
+	Oid element = get_element_type(type);
+	TupleDesc desc;
+	bool trusted = true;
+
+	if (OidIsValid(element))
+		return trust_input(element);
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_BASE:
+		case TYPTYPE_ENUM:
+			return true;
+		case TYPTYPE_RANGE:
+			return trust_input(get_range_subtype(type));
+		case TYPTYPE_MULTIRANGE:
+			return trust_input(get_multirange_range(type));
+		case TYPTYPE_COMPOSITE:
+			desc = lookup_rowtype_tupdesc(type, -1);
+			for (int i = 0; i < desc->natts; i++)
+				trusted &= TupleDescAttr(desc, i)->attisdropped ||
+						   trust_input(TupleDescAttr(desc, i)->atttypid);
+			ReleaseTupleDesc(desc);
+			return trusted;
+		default:
+			return false;
+	}
 }
 
 static bool

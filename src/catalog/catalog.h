@@ -57,7 +57,8 @@ enum
 	Anum_field_on_blank = 12, /* this and the following since 0.3.0 */
 	Anum_field_history,
 	Anum_field_sensitive,
-	Anum_field_column_group
+	Anum_field_column_group,
+	Anum_field_match_key
 };
 
 enum
@@ -74,7 +75,8 @@ enum
 	Anum_mirrored_column_table,
 	Anum_mirrored_column_column,
 	Anum_mirrored_column_entity,
-	Anum_mirrored_column_field
+	Anum_mirrored_column_field,
+	Anum_mirrored_column_authoritative
 };
 
 enum
@@ -454,6 +456,11 @@ extern List *lookup_declared_systems(const char *entity, const char *field, cons
 extern bool lookup_field_exists(const char *entity, const char *field);
 extern char *lookup_field_owner(const char *entity, const char *field);
 extern bool lookup_field_is_key(const char *entity, const char *field);
+extern List *
+lookup_columns_of(const char *schema, const char *table, const char *entity, const char *field);
+extern List *lookup_key_fields(const char *entity);
+extern List *lookup_match_fields(const char *entity);
+extern List *lookup_tables_with(const char *entity, List *fields);
 extern List *lookup_field_columns(const char *entity, const char *field);
 
 /* bind.c */

@@ -89,6 +89,74 @@ lookup_field_is_key(const char *entity, const char *field)
 	return key;
 }
 
+/* The names of the entity's fields in which a boolean column of ownership.field is true. */
+static List *
+marked_fields(const char *entity, int attnum)
+{
+	const char *keys[1] = {entity};
+	CatalogScan *scan = catalog_begin("field", "field_pkey", 1, keys, NULL);
+	List *names = NIL;
+
+	while (catalog_next(scan))
+		if (catalog_bool(scan, attnum))
+			names = lappend(names, catalog_text(scan, Anum_field_name));
+	catalog_end(scan);
+	return names;
+}
+
+/* The names of the entity's key fields. */
+List *
+lookup_key_fields(const char *entity)
+{
+	return marked_fields(entity, Anum_field_key);
+}
+
+/*
+ * The names of the fields that tell which rows of different tables are the same record:
+ * those of the entity that are marked as match key; if none is, its key fields.
+ */
+List *
+lookup_match_fields(const char *entity)
+{
+	List *names = marked_fields(entity, Anum_field_match_key);
+
+	return names != NIL ? names : lookup_key_fields(entity);
+}
+
+/*
+ * The tables (TablePlace) with a column that is mapped to one of the entity's fields,
+ * each once.
+ */
+List *
+lookup_tables_with(const char *entity, List *fields)
+{
+	List *places = NIL;
+	ListCell *lc;
+
+	foreach(lc, fields)
+	{
+		const char *keys[2] = {entity, lfirst(lc)};
+		CatalogScan *scan =
+			catalog_begin("mirrored_column", "mirrored_column_field_idx", 2, keys, NULL);
+
+		while (catalog_next(scan))
+		{
+			TablePlace *place = palloc0(sizeof(TablePlace));
+			bool known = false;
+			ListCell *other;
+
+			place->schema = catalog_text(scan, Anum_mirrored_column_schema);
+			place->table = catalog_text(scan, Anum_mirrored_column_table);
+			foreach(other, places)
+				known |= place_is_same(lfirst(other), place);
+			if (!known)
+				places = lappend(places, place);
+		}
+		catalog_end(scan);
+	}
+	return places;
+}
+
 /* The system of record of a field; NULL: it has none, or there is no such field. */
 char *
 lookup_field_owner(const char *entity, const char *field)
@@ -99,6 +167,22 @@ lookup_field_owner(const char *entity, const char *field)
 
 	catalog_end(scan);
 	return owner;
+}
+
+/* The names of a table's columns that are mapped to the field. */
+List *
+lookup_columns_of(const char *schema, const char *table, const char *entity, const char *field)
+{
+	const char *keys[2] = {schema, table};
+	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, NULL);
+	List *names = NIL;
+
+	while (catalog_next(scan))
+		if (strcmp(catalog_text(scan, Anum_mirrored_column_entity), entity) == 0 &&
+			strcmp(catalog_text(scan, Anum_mirrored_column_field), field) == 0)
+			names = lappend(names, catalog_text(scan, Anum_mirrored_column_column));
+	catalog_end(scan);
+	return names;
 }
 
 /* The columns that are mapped to the field, as names_column_label() writes them. */

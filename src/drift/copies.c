@@ -3,13 +3,12 @@
  *		The copies of a field, and the SQL that compares them.
  *
  * A field in several columns has one authoritative copy; the view
- * linked_copy decides which.  Each other copy is compared with it, row by row.
- * The tables are joined on the key fields of the field's entity that both
- * tables contain.
+ * linked_copy decides which.  Each other copy is compared with it, row by row;
+ * match.c says which rows belong together.
  *
  * copy_differs() compares values as the guard does (base/compare.c).  Where
  * types differ, it casts one value, in the direction that loses nothing if
- * there is one; a value that cannot be cast is a difference and no error.
+ * there is one (base/cast.c); a value that cannot be cast is a difference and no error.
  *
  * A role that reads the risks must not run code of a role that made a type.
  * So this file's SQL names every operator with its schema, and casts use no
@@ -18,139 +17,50 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 #include "../base/base.h"
 #include "drift.h"
 
-/* Both tables for FROM, joined by match.  sample: a TABLESAMPLE clause for the copy, or "". */
+/*
+ * Both tables for FROM, joined by match, with the crosswalk if there is one.  sample: a
+ * TABLESAMPLE clause for the copy, or "".
+ */
 char *
 copy_sql_join(const Copy *copy, const char *sample)
 {
-	return psprintf("%s a JOIN %s c %s ON %s",
-					quote_qualified_identifier(copy->from.schema, copy->from.table),
-					quote_qualified_identifier(copy->to.schema, copy->to.table), sample,
-					copy->match);
+	const Match *m = copy->match;
+	char *from = quote_qualified_identifier(copy->from.schema, copy->from.table);
+	char *to = quote_qualified_identifier(copy->to.schema, copy->to.table);
+
+	if (m->crosswalk == NULL)
+		return psprintf("%s a JOIN %s c %s ON %s", from, to, sample, m->condition);
+	return psprintf("%s a JOIN %s ON %s JOIN %s c %s ON %s", from, m->crosswalk, m->a_is_x, to,
+					sample, m->c_is_x);
 }
 
-/* The key fields of an entity in a table: looked up once for all copies in the table. */
-typedef struct KeyMemo
-{
-	const char *entity;
-	const char *schema;
-	const char *table;
-	List *keys;
-} KeyMemo;
-
-/* holder_table_keys(), remembered in memos. */
-static List *
-remembered_keys(List **memos, const char *entity, const Holder *h)
-{
-	KeyMemo *memo;
-	ListCell *lc;
-
-	/* copies come in the order of their entities: earlier entities do not return */
-	if (*memos != NIL && strcmp(((KeyMemo *) linitial(*memos))->entity, entity) != 0)
-		*memos = NIL;
-	foreach(lc, *memos)
-	{
-		memo = lfirst(lc);
-		if (strcmp(memo->table, h->table) == 0 && strcmp(memo->schema, h->schema) == 0)
-			return memo->keys;
-	}
-	memo = palloc(sizeof(KeyMemo));
-	memo->entity = entity;
-	memo->schema = h->schema;
-	memo->table = h->table;
-	memo->keys = holder_table_keys(entity, h->schema, h->table);
-	*memos = lappend(*memos, memo);
-	return memo->keys;
-}
-
-/*
- * Sets the SQL that finds the row of the authoritative table for a row of the
- * copy: both have the same values in the key fields of the entity that both
- * tables contain.  It is a problem if these do not identify a row of the
- * authoritative table.
- */
+/* Sets how the rows belong together. */
 static void
-match_rows(Copy *copy, List **memos)
+match_rows(Copy *copy, MatchMemo *memo)
 {
-	List *from = remembered_keys(memos, copy->entity, &copy->from);
-	List *to = remembered_keys(memos, copy->entity, &copy->to);
-	StringInfoData match;
-	StringInfoData row_key;
-	StringInfoData order;
-	StringInfoData key;
-	List *attnums = NIL;
-	const char *missing = NULL;
-	ListCell *lc;
-
-	initStringInfo(&match);
-	initStringInfo(&row_key);
-	initStringInfo(&order);
-	initStringInfo(&key);
-	foreach(lc, from)
-	{
-		const KeyColumn *a = lfirst(lc);
-		const KeyColumn *c = holder_find_key(to, a->field);
-		char *acol = sql_column("a", a->holder.column);
-		bool first = match.len == 0;
-
-		if (strcmp(a->field, copy->field) == 0)
-			continue; /* the field that is compared cannot join the rows */
-		if (c == NULL)
-		{
-			missing = a->field;
-			continue;
-		}
-		attnums = lappend_int(attnums, a->holder.attnum);
-		appendStringInfo(&match, "%s%s", first ? "" : " AND ",
-						 sql_key_match(acol, a->holder.type, a->holder.collation,
-									   sql_column("c", c->holder.column), c->holder.type,
-									   c->holder.collation));
-		appendStringInfo(&row_key, "%s%s, %s", first ? "" : ", ", quote_literal_cstr(a->field),
-						 sql_key_value(acol, a->holder.type));
-		appendStringInfo(&key, "%s%s", first ? "" : ", ", acol);
-		appendStringInfo(&order, "%s%s", first ? "" : ", ",
-						 OidIsValid(
-							 lookup_type_cache(getBaseType(a->holder.type), TYPECACHE_LT_OPR)->lt_opr)
-							 ? acol
-							 : sql_text(acol));
-	}
-	if (attnums == NIL)
-		copy->problem =
-			psprintf("%s and %s have no key field of \"%s\" in common",
-					 names_relation_label(copy->from.schema, copy->from.table),
-					 names_relation_label(copy->to.schema, copy->to.table), copy->entity);
-	else if (missing != NULL && !holder_identifies_row(copy->from.relid, attnums))
-		copy->problem =
-			psprintf("%s does not contain key field \"%s.%s\", which is needed to identify a row of %s",
-					 names_relation_label(copy->to.schema, copy->to.table), copy->entity, missing,
-					 names_relation_label(copy->from.schema, copy->from.table));
+	copy->match = match_find(memo, copy->field, &copy->from, &copy->to);
+	copy->problem = copy->match->problem;
+	copy->advice = copy->match->advice;
+	copy->unlinked = copy->problem != NULL;
 	if (copy->problem != NULL)
-	{
-		copy->unlinked = true;
-		copy->advice =
-			psprintf("Link the columns that contain the key in both, as in ownership.link('%s.KEY', '{%s.COLUMN, %s.COLUMN}'), and mark that field as key.",
-					 copy->entity, names_relation_label(copy->from.schema, copy->from.table),
-					 names_relation_label(copy->to.schema, copy->to.table));
 		return;
-	}
-	copy->unique = holder_identifies_row(copy->from.relid, attnums);
-	copy->match = match.data;
-	copy->row_key = psprintf("pg_catalog.jsonb_build_object(%s)", row_key.data);
-	copy->order = order.data;
-	copy->key_columns = key.data;
 	copy->join = copy_sql_join(copy, "");
+	if (getBaseType(copy->from.type) != getBaseType(copy->to.type) && sql_knows_value_as())
+		copy->misread =
+			psprintf("ownership.copy_misread(%s, %s)", sql_column("a", copy->from.column),
+					 sql_column("c", copy->to.column));
 }
 
 /* Looks up both columns; sets the SQL of the comparison, or the problem. */
 static void
-prepare_copy(Copy *copy, List **memos)
+prepare_copy(Copy *copy, MatchMemo *memo)
 {
 	if (copy->from.schema == NULL)
 	{
@@ -173,7 +83,7 @@ prepare_copy(Copy *copy, List **memos)
 		copy->advice = "Create it, or correct the ownership map.";
 		return;
 	}
-	match_rows(copy, memos);
+	match_rows(copy, memo);
 }
 
 /*
@@ -194,7 +104,7 @@ copy_load(const char *entity, const char *field)
 	"column_name COLLATE pg_catalog.\"C\""
 	Parameters p = {0};
 	List *copies = NIL;
-	List *memos = NIL;
+	MatchMemo *memo = NULL;
 	ListCell *lc;
 	uint64 n;
 
@@ -227,11 +137,14 @@ copy_load(const char *entity, const char *field)
 	}
 	/* read the whole result first: prepare_copy() may run other queries */
 	foreach(lc, copies)
-		prepare_copy(lfirst(lc), &memos);
-	foreach(lc, copies)
 	{
-		/* rows are matched by this key field: matching rows cannot differ in it */
-		if (((Copy *) lfirst(lc))->key && ((Copy *) lfirst(lc))->unlinked)
+		Copy *copy = lfirst(lc);
+
+		/* copies come in the order of their entities */
+		memo = match_memo(memo, copy->entity);
+		prepare_copy(copy, memo);
+		/* rows are matched by this field: matching rows cannot differ in it */
+		if (copy->unlinked && (copy->key || names_contain(memo->fields, copy->field)))
 			copies = foreach_delete_current(copies, lc);
 	}
 	return copies;
@@ -243,4 +156,99 @@ copy_sql_differs(const Copy *copy)
 {
 	return psprintf("ownership.copy_differs(%s, %s)", sql_column("a", copy->from.column),
 					sql_column("c", copy->to.column));
+}
+
+/* Is the authoritative value a text that is read as a value of the copy's type? */
+static bool
+reads_text(const Copy *copy)
+{
+	return compare_reads_text(getBaseType(copy->from.type), getBaseType(copy->to.type)) &&
+		   sql_knows_value_as();
+}
+
+/* SQL condition: the authoritative value cannot be read as one of the copy's type. */
+char *
+copy_sql_unfit(const Copy *copy)
+{
+	char *value = sql_column("a", copy->from.column);
+
+	if (!reads_text(copy))
+		return "false";
+	return psprintf("(%s IS NOT NULL AND %s IS NULL)", value,
+					sql_value_as(value, getBaseType(copy->to.type)));
+}
+
+/*
+ * SQL: the authoritative value in the copy's type, as copy_differs() compares it.
+ * typmod: cast to the column's typmod, too; else the assignment applies it, with an
+ * error if the value does not fit.
+ */
+char *
+copy_sql_new_value(const Copy *copy, bool typmod)
+{
+	char *value = sql_column("a", copy->from.column);
+	Oid from = getBaseType(copy->from.type);
+	Oid to = getBaseType(copy->to.type);
+
+	if (reads_text(copy))
+		value = sql_value_as(value, to);
+	else if (compare_writes_text(from, to))
+		value = sql_text(value);
+	else if (from != to && !typmod)
+		value = psprintf("%s::%s", value, sql_type(to));
+	if (!typmod)
+		return value;
+	return psprintf("%s::%s", value,
+					format_type_extended(copy->to.type, copy->to.typmod,
+										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+/* That many values differ because they cannot be cast; as a sentence without its end. */
+char *
+copy_misfits(const Copy *copy, int64 n)
+{
+	Oid type = compare_common_type(copy->from.type, copy->to.type, true);
+
+	return psprintf(ngettext("%lld value of %s cannot be read as %s",
+							 "%lld values of %s cannot be read as %s", n),
+					(long long) n,
+					holder_label(type == getBaseType(copy->from.type) ? &copy->to : &copy->from),
+					format_type_be(type));
+}
+
+/* The number of rows of the copy that are not compared, because the crosswalk has several keys for them, in a sample or ""; see copy_sql_join(). */
+int64
+copy_count_lost(const Copy *copy, const char *sample)
+{
+	char *sql;
+
+	if (copy->match->ambiguous == NULL)
+		return 0;
+	sql = psprintf("SELECT pg_catalog.count(*) FROM %s c %s WHERE %s",
+				   quote_qualified_identifier(copy->to.schema, copy->to.table), sample,
+				   copy->match->ambiguous);
+	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "could not count: %s", sql);
+	return sql_result_int64(0, 1);
+}
+
+/* That many rows have several keys in the crosswalk; as a sentence without its end. */
+char *
+copy_lost(const Copy *copy, int64 n)
+{
+	return psprintf(ngettext("%lld row of %s is not compared: the crosswalk %s gives it several keys of %s",
+							 "%lld rows of %s are not compared: the crosswalk %s gives them several keys of %s",
+							 n),
+					(long long) n, names_relation_label(copy->to.schema, copy->to.table),
+					names_relation_label(copy->match->schema, copy->match->table),
+					names_relation_label(copy->from.schema, copy->from.table));
+}
+
+/* What to do about that, as a sentence. */
+char *
+copy_lost_advice(const Copy *copy)
+{
+	return psprintf("Keep one row of %s for each key of %s.",
+					names_relation_label(copy->match->schema, copy->match->table),
+					names_relation_label(copy->to.schema, copy->to.table));
 }

@@ -53,7 +53,10 @@ find_mate(const Copy *copy, const char *field, const char *column)
 		Copy *mate = lfirst(lc);
 
 		if (mate->to.relid == copy->to.relid && strcmp(mate->to.column, column) == 0)
-			return mate->problem == NULL && mate->from.relid == copy->from.relid ? mate : NULL;
+			return mate->problem == NULL && mate->from.relid == copy->from.relid &&
+						   strcmp(mate->join, copy->join) == 0
+					   ? mate
+					   : NULL;
 	}
 	return NULL;
 }
@@ -105,6 +108,21 @@ copy_sql_group_differs(const Copy *copy)
 	appendStringInfo(&sql, "(%s", copy_sql_differs(copy));
 	foreach(lc, copy->mates)
 		appendStringInfo(&sql, " OR %s", copy_sql_differs(lfirst(lc)));
+	appendStringInfoChar(&sql, ')');
+	return sql.data;
+}
+
+/* SQL condition: an authoritative value of the group cannot be written into the copy. */
+char *
+copy_sql_group_unfit(const Copy *copy)
+{
+	StringInfoData sql;
+	ListCell *lc;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "(%s", copy_sql_unfit(copy));
+	foreach(lc, copy->mates)
+		appendStringInfo(&sql, " OR %s", copy_sql_unfit(lfirst(lc)));
 	appendStringInfoChar(&sql, ')');
 	return sql.data;
 }

@@ -1,19 +1,12 @@
 /*
  * drift.c
- *		Copies of one field with different values: drift() returns the rows,
- *		compare_copies() their number, or whether there is one.
+ *		Copies of one field with different values: drift() returns the rows.
  *
- * Everything is read with the caller's privileges.  The view ownership.risks
- * asks whether any row differs.  That must neither fail nor wait, whatever is
- * wrong with a table, and must run no code of another role.  So it leaves out
- * columns that the caller may not read, tables with row-level
- * security, and tables that are unfit to read (base/trust.c).
+ * Everything is read with the caller's privileges.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -22,8 +15,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
-#include "utils/rls.h"
-#include "utils/syscache.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -33,18 +24,9 @@
 #include "drift.h"
 
 PG_FUNCTION_INFO_V1(ownership_drift);
-PG_FUNCTION_INFO_V1(ownership_compare_copies);
 
 /* Rows fetched at a time. */
 #define FETCH 1000
-
-/* Rows of a table above which the risks read only a sample, and the rows of that sample. */
-#define LARGE 1000000.0
-
-#define SAMPLE 100000.0
-
-/* Fields that one query compares: fewer than the columns that a result may have. */
-#define GROUP 500
 
 /*
  * The copies of the field entity.name, without the authoritative one, as Copy *.
@@ -76,32 +58,44 @@ drift_report_incomparable(int level, const char *name, const Copy *copy)
 					errdetail("The reason: %s.", copy->problem), errhint("%s", copy->advice)));
 }
 
+/* Reports rows that are not compared because of the crosswalk, if there are any. */
+void
+drift_report_lost(const Copy *copy)
+{
+	int64 lost = copy_count_lost(copy, "");
+
+	if (lost > 0)
+		ereport(NOTICE,
+				(errmsg("%s", copy_lost(copy, lost)), errhint("%s", copy_lost_advice(copy))));
+}
+
 /* The rows that differ in one copy, as the result of drift(). */
 static void
 put_rows(ReturnSetInfo *rsinfo, const Copy *copy)
 {
 	List *key = pin_key(copy->to.relid, copy->to.column);
-	Datum *values = palloc((list_length(key) + 5) * sizeof(Datum));
-	bool *nulls = palloc((list_length(key) + 5) * sizeof(bool));
+	Datum *values = palloc((list_length(key) + 6) * sizeof(Datum));
+	bool *nulls = palloc((list_length(key) + 6) * sizeof(bool));
 	bool known = true;
 	int64 pinned = 0;
+	int64 misfits = 0;
 	StringInfoData sql;
 	Portal portal;
 	ListCell *lc;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s, %s, %s, %s, %s", copy->row_key,
+	appendStringInfo(&sql, "SELECT %s, %s, %s, %s, %s, %s", copy->match->row_key,
 					 sql_text(sql_column("a", copy->from.column)),
 					 quote_literal_cstr(names_relation_label(copy->to.schema, copy->to.table)),
-					 quote_literal_cstr(copy->to.column),
-					 sql_text(sql_column("c", copy->to.column)));
+					 quote_literal_cstr(copy->to.column), sql_text(sql_column("c", copy->to.column)),
+					 copy->misread == NULL ? "false" : copy->misread);
 	foreach(lc, key)
 		known &= holder_can_read(copy->to.relid, lfirst_int(lc));
 	foreach(lc, known ? key : NIL)
 		appendStringInfo(&sql, ", %s",
 						 sql_column("c", get_attname(copy->to.relid, lfirst_int(lc), false)));
 	appendStringInfo(&sql, " FROM %s WHERE %s ORDER BY %s", copy->join, copy_sql_differs(copy),
-					 copy->order);
+					 copy->match->order);
 	portal = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL, true, 0);
 	for (;;)
 	{
@@ -112,13 +106,17 @@ put_rows(ReturnSetInfo *rsinfo, const Copy *copy)
 		{
 			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
 			if (known && key != NIL)
-				pinned += pin_holds(copy->to.relid, copy->to.column, key, values + 5, nulls + 5);
+				pinned += pin_holds(copy->to.relid, copy->to.column, key, values + 6, nulls + 6);
+			misfits += DatumGetBool(values[5]);
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
 	}
 	SPI_cursor_close(portal);
+	if (misfits > 0)
+		ereport(NOTICE, (errmsg("%s", copy_misfits(copy, misfits))));
+	drift_report_lost(copy);
 	if (pinned > 0)
 		ereport(NOTICE,
 				(errmsg_plural("%lld of the values of column \"%s\" of table \"%s\" is pinned",
@@ -158,300 +156,6 @@ ownership_drift(PG_FUNCTION_ARGS)
 			drift_report_incomparable(left_out == list_length(copies) ? ERROR : WARNING, name, copy);
 		else
 			put_rows(rsinfo, copy);
-	}
-	SPI_finish();
-	reads_count_again(looking);
-	return (Datum) 0;
-}
-
-/* Counts the rows, and those that differ, for copies in the same two tables. */
-static void
-count_group(List *group)
-{
-	const Copy *first = linitial(group);
-	StringInfoData sql;
-	ListCell *lc;
-	int column = 1;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT pg_catalog.count(*)");
-	foreach(lc, group)
-		appendStringInfo(&sql, ", pg_catalog.count(*) FILTER (WHERE %s)",
-						 copy_sql_differs(lfirst(lc)));
-	appendStringInfo(&sql, " FROM %s", first->join);
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT || SPI_processed != 1)
-		elog(ERROR, "could not count: %s", sql.data);
-	foreach(lc, group)
-	{
-		Copy *copy = lfirst(lc);
-		bool isnull;
-		HeapTuple row = SPI_tuptable->vals[0];
-
-		copy->compared = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		copy->differing =
-			DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, ++column, &isnull));
-	}
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/*
- * The TABLESAMPLE clause for a table that is too large to be read as a whole for
- * a risk, else "".  The sample has other pages each day.
- */
-static const char *
-sample_of(Oid relid)
-{
-	double rows = 0;
-	ListCell *lc;
-
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
-	{
-		HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
-
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		if (((Form_pg_class) GETSTRUCT(tuple))->relkind == RELKIND_RELATION)
-			rows += Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
-		ReleaseSysCache(tuple);
-	}
-	if (rows <= LARGE)
-		return "";
-	return psprintf("TABLESAMPLE pg_catalog.system (%.6f) REPEATABLE (%d)", 100.0 * SAMPLE / rows,
-					(int) (GetCurrentTransactionStartTimestamp() / USECS_PER_DAY));
-}
-
-/*
- * Finds whether any row differs, for copies in the same two tables, and sets
- * differing to 1 if so.  The query has no LIMIT: with a LIMIT the planner
- * expects to find a row soon, and joins row by row.
- */
-static void
-look_at_group(List *group)
-{
-	const Copy *first = linitial(group);
-	int left = list_length(group);
-	StringInfoData columns;
-	StringInfoData condition;
-	Portal portal;
-	ListCell *lc;
-
-	initStringInfo(&columns);
-	initStringInfo(&condition);
-	foreach(lc, group)
-	{
-		char *differs = copy_sql_differs(lfirst(lc));
-		const char *separator = columns.len == 0 ? "" : ", ";
-
-		appendStringInfo(&columns, "%s%s", separator, differs);
-		appendStringInfo(&condition, "%s%s", columns.len == (int) strlen(differs) ? "" : " OR ",
-						 differs);
-	}
-	portal = SPI_cursor_open_with_args(NULL,
-									   psprintf("SELECT %s FROM %s WHERE %s", columns.data,
-												copy_sql_join(first, sample_of(first->to.relid)),
-												condition.data),
-									   0, NULL, NULL, NULL, true, 0);
-	while (left > 0)
-	{
-		SPI_cursor_fetch(portal, true, left == 1 ? 1 : FETCH);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed && left > 0; i++)
-		{
-			int column = 0;
-
-			foreach(lc, group)
-			{
-				Copy *copy = lfirst(lc);
-				bool isnull;
-
-				column++;
-				if (copy->differing > 0 ||
-					!DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-												column, &isnull)))
-					continue;
-				copy->differing = 1;
-				left--;
-			}
-		}
-		SPI_freetuptable(SPI_tuptable);
-		CHECK_FOR_INTERRUPTS();
-	}
-	SPI_cursor_close(portal);
-}
-
-/* Copies in the same two tables; thorough: their rows are counted. */
-typedef struct Comparison
-{
-	List *group;
-	bool thorough;
-} Comparison;
-
-static bool
-compare(void *arg)
-{
-	const Comparison *c = arg;
-	const Copy *first = linitial(c->group);
-
-	if (c->thorough)
-		count_group(c->group);
-	else
-	{
-		const char *unfit = trust_unfit_to_read(first->from.relid);
-
-		if (unfit == NULL)
-			unfit = trust_unfit_to_read(first->to.relid);
-		if (unfit != NULL)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", unfit)));
-		look_at_group(c->group);
-	}
-	return true;
-}
-
-/* Compares copies in the same two tables; an error becomes the problem of each. */
-static void
-compare_group(List *group, bool thorough)
-{
-	Comparison comparison = {group, thorough};
-	ErrorData *error = subxact_trial(compare, &comparison);
-	ListCell *lc;
-
-	if (error == NULL)
-		return;
-	foreach(lc, group)
-	{
-		Copy *copy = lfirst(lc);
-
-		copy->problem = pstrdup(error->message);
-		copy->unseen = true;
-	}
-	FreeErrorData(error);
-}
-
-/* Why a copy is not read, although it could be compared; or NULL. */
-static char *
-out_of_sight(const Copy *copy, bool thorough)
-{
-	const Holder *sides[2] = {&copy->from, &copy->to};
-
-	for (int i = 0; i < 2; i++)
-	{
-		Oid relid = sides[i]->relid;
-
-		if (!holder_can_read(relid, sides[i]->attnum))
-			return psprintf("permission denied for column %s", holder_label(sides[i]));
-		if (!thorough && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
-			return psprintf("table %s has row-level security",
-							names_relation_label(sides[i]->schema, sides[i]->table));
-	}
-	return NULL;
-}
-
-/* For list_sort(): copies that one join can compare are neighbours. */
-static int
-by_tables(const ListCell *a, const ListCell *b)
-{
-	const Copy *x = lfirst(a);
-	const Copy *y = lfirst(b);
-	int order;
-
-	if (x->from.relid != y->from.relid)
-		return x->from.relid < y->from.relid ? -1 : 1;
-	if (x->to.relid != y->to.relid)
-		return x->to.relid < y->to.relid ? -1 : 1;
-	order = strcmp(x->join, y->join);
-	return order != 0 ? order : strcmp(x->field, y->field);
-}
-
-/* Compares all copies that can be compared. */
-static void
-compare_copies(List *copies, bool thorough)
-{
-	List *todo = NIL;
-	List *group = NIL;
-	ListCell *lc;
-
-	foreach(lc, copies)
-	{
-		Copy *copy = lfirst(lc);
-
-		if (copy->problem != NULL)
-			continue;
-		copy->problem = out_of_sight(copy, thorough);
-		if (copy->problem != NULL)
-			copy->unseen = true;
-		else
-			todo = lappend(todo, copy);
-	}
-	list_sort(todo, by_tables);
-	foreach(lc, todo)
-	{
-		Copy *next = lnext(todo, lc) == NULL ? NULL : lfirst(lnext(todo, lc));
-		Copy *copy = lfirst(lc);
-
-		group = lappend(group, copy);
-		if (next != NULL && list_length(group) < GROUP && next->from.relid == copy->from.relid &&
-			next->to.relid == copy->to.relid && strcmp(next->join, copy->join) == 0)
-			continue;
-		compare_group(group, thorough);
-		group = NIL;
-		CHECK_FOR_INTERRUPTS();
-	}
-}
-
-/*
- * compare_copies(pattern, thorough): one row for each copy of a field whose name
- * matches.  The state is agree or differ, or, if the copy was not compared,
- * unlinked, missing or unseen; then problem says why.  Rows are counted only if
- * thorough is true.
- */
-Datum
-ownership_compare_copies(PG_FUNCTION_ARGS)
-{
-	int looking = reads_do_not_count();
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char *pattern = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bool thorough = PG_GETARG_BOOL(1);
-	List *copies = NIL;
-	ListCell *lc;
-
-	InitMaterializedSRF(fcinfo, 0);
-	SPI_connect();
-	foreach(lc, copy_load(NULL, NULL))
-	{
-		Copy *copy = lfirst(lc);
-
-		if (names_match(pattern, psprintf("%s.%s", copy->entity, copy->field)))
-			copies = lappend(copies, copy);
-	}
-	compare_copies(copies, thorough);
-	foreach(lc, copies)
-	{
-		const Copy *copy = lfirst(lc);
-		bool counted = thorough && copy->problem == NULL;
-		Datum values[12];
-		bool nulls[12];
-
-		call_put_text(values, nulls, 0, copy->entity);
-		call_put_text(values, nulls, 1, copy->field);
-		call_put_text(values, nulls, 2, copy->owner);
-		call_put_text(values, nulls, 3,
-					  copy->from.schema == NULL ? NULL : holder_label(&copy->from));
-		call_put_text(values, nulls, 4, names_relation_label(copy->to.schema, copy->to.table));
-		call_put_text(values, nulls, 5, copy->to.column);
-		call_put_text(values, nulls, 6, copy->source);
-		values[7] = Int64GetDatum(copy->compared);
-		nulls[7] = !counted;
-		values[8] = Int64GetDatum(copy->differing);
-		nulls[8] = !counted;
-		call_put_text(values, nulls, 9,
-					  copy->problem == NULL ? (copy->differing > 0 ? "differ" : "agree")
-					  : copy->unlinked		? "unlinked"
-					  : copy->unseen		? "unseen"
-											: "missing");
-		call_put_text(values, nulls, 10, copy->problem);
-		call_put_text(values, nulls, 11, copy->advice);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	SPI_finish();
 	reads_count_again(looking);

@@ -82,11 +82,11 @@ holder_can_read(Oid relid, AttrNumber attnum)
 }
 
 /*
- * The key fields of an entity in a table, as KeyColumn *; only columns that the
- * database has.
+ * The columns of a table that contain some of these fields of an entity, as KeyColumn *;
+ * only those that the database has.
  */
 List *
-holder_table_keys(const char *entity, const char *schema, const char *table)
+holder_table_keys(const char *entity, List *fields, const char *schema, const char *table)
 {
 	const char *keys[2] = {schema, table};
 	CatalogScan *scan = catalog_begin("mirrored_column", "mirrored_column_pkey", 2, keys, NULL);
@@ -100,7 +100,7 @@ holder_table_keys(const char *entity, const char *schema, const char *table)
 		ListCell *lc;
 
 		if (strcmp(catalog_text(scan, Anum_mirrored_column_entity), entity) != 0 ||
-			!lookup_field_is_key(entity, field))
+			!names_contain(fields, field))
 			continue;
 		foreach(lc, list)
 			known |= strcmp(((KeyColumn *) lfirst(lc))->field, field) == 0;
@@ -108,6 +108,7 @@ holder_table_keys(const char *entity, const char *schema, const char *table)
 			continue; /* in two columns of the table: the first by name counts */
 		k = palloc0(sizeof(KeyColumn));
 		k->field = field;
+		k->authoritative = catalog_bool(scan, Anum_mirrored_column_authoritative);
 		k->holder.schema = pstrdup(schema);
 		k->holder.table = pstrdup(table);
 		k->holder.column = catalog_text(scan, Anum_mirrored_column_column);

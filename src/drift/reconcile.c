@@ -81,14 +81,14 @@ check_caller(const char *name, const Copy *copy)
 static void
 check_unique(const Copy *copy)
 {
-	char *sql =
-		psprintf("SELECT %s FROM %s a WHERE pg_catalog.num_nulls(%s) "
-				 "OPERATOR(pg_catalog.=) 0 GROUP BY %s "
-				 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
-				 copy->row_key, quote_qualified_identifier(copy->from.schema, copy->from.table),
-				 copy->key_columns, copy->key_columns);
+	const Match *match = copy->match;
+	char *sql = psprintf("SELECT %s FROM %s a WHERE pg_catalog.num_nulls(%s) "
+						 "OPERATOR(pg_catalog.=) 0 GROUP BY %s "
+						 "HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
+						 match->key, quote_qualified_identifier(copy->from.schema, copy->from.table),
+						 match->key_columns, match->key_columns);
 
-	if (copy->unique)
+	if (match->unique)
 		return;
 	if (SPI_execute(sql, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look for duplicates: %s", sql);
@@ -107,12 +107,24 @@ is_pinned(const Copy *copy, Pair *pair)
 {
 	ListCell *lc;
 
-	if (pin_at(pair->to_relid, &pair->to, copy->to.column) != NULL)
+	if (pin_at(pair->to.relid, &pair->to.tid, copy->to.column) != NULL)
 		return true;
 	foreach(lc, copy->mates)
-		if (pin_at(pair->to_relid, &pair->to, ((Copy *) lfirst(lc))->to.column) != NULL)
+		if (pin_at(pair->to.relid, &pair->to.tid, ((Copy *) lfirst(lc))->to.column) != NULL)
 			return true;
 	return false;
+}
+
+/* Sets where a row is stored, from its ctid and tableoid. */
+static void
+set_place(RowPlace *place, const Datum *values, const bool *nulls)
+{
+	ItemPointerSetInvalid(&place->tid);
+	place->relid = InvalidOid;
+	if (nulls[0])
+		return;
+	place->tid = *(ItemPointer) DatumGetPointer(values[0]);
+	place->relid = DatumGetObjectId(values[1]);
 }
 
 /*
@@ -124,16 +136,21 @@ find_pairs(Run *run)
 {
 	const Copy *copy = run->copy;
 	bool foreign = holder_any_foreign(copy->from.relid);
+	bool crosswalk = copy->match->schema != NULL && !copy->match->foreign;
 	Portal portal;
-	char *sql = psprintf("SELECT %s, %s, c.ctid, c.tableoid FROM %s WHERE %s ORDER BY %s",
-						 foreign ? "NULL::pg_catalog.tid" : "a.ctid",
-						 foreign ? "NULL::pg_catalog.oid" : "a.tableoid", copy->join,
-						 copy_sql_group_differs(copy), copy->order);
+	char *sql =
+		psprintf("SELECT %s, %s, c.ctid, c.tableoid, %s, %s, %s FROM %s WHERE %s ORDER BY %s",
+				 foreign ? "NULL::pg_catalog.tid" : "a.ctid",
+				 foreign ? "NULL::pg_catalog.oid" : "a.tableoid",
+				 crosswalk ? "x.ctid" : "NULL::pg_catalog.tid",
+				 crosswalk ? "x.tableoid" : "NULL::pg_catalog.oid", copy_sql_group_unfit(copy),
+				 copy->join, copy_sql_group_differs(copy), copy->match->order);
 
 	run->npairs = 0;
 	run->found = 0;
 	run->others = 0;
 	run->pinned = 0;
+	run->unfit = 0;
 	/* after a commit there is no active snapshot */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	portal = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
@@ -149,21 +166,17 @@ find_pairs(Run *run)
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
 			Pair *pair = &run->pairs[run->npairs];
-			Datum values[4];
-			bool nulls[4];
+			Datum values[7];
+			bool nulls[7];
 
 			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, nulls);
-			ItemPointerSetInvalid(&pair->from);
-			pair->from_relid = InvalidOid;
-			if (!nulls[0])
-			{
-				pair->from = *(ItemPointer) DatumGetPointer(values[0]);
-				pair->from_relid = DatumGetObjectId(values[1]);
-			}
-			pair->to = *(ItemPointer) DatumGetPointer(values[2]);
-			pair->to_relid = DatumGetObjectId(values[3]);
-			if (reconcile_owned_by_another(copy, pair->to_relid, &pair->to))
+			set_place(&pair->from, &values[0], &nulls[0]);
+			set_place(&pair->to, &values[2], &nulls[2]);
+			set_place(&pair->crosswalk, &values[4], &nulls[4]);
+			if (reconcile_owned_by_another(copy, pair->to.relid, &pair->to.tid))
 				run->others++;
+			else if (DatumGetBool(values[6]))
+				run->unfit++;
 			else if (is_pinned(copy, pair))
 				run->pinned++;
 			else
@@ -194,6 +207,7 @@ reconcile_copy(Run *run)
 
 	run->failed = 0;
 	check_unique(copy);
+	drift_report_lost(copy);
 	do
 	{
 		int batch;
@@ -210,6 +224,14 @@ reconcile_copy(Run *run)
 					(errmsg_plural("the value of %lld row of %s is pinned and is left as it is",
 								   "the values of %lld rows of %s are pinned and are left as they are",
 								   (unsigned long) run->pinned, (long long) run->pinned, column)));
+		if (run->unfit > 0)
+			ereport(WARNING,
+					(errcode(ERRCODE_DATA_EXCEPTION),
+					 errmsg_plural("%lld row of %s is left as it is: a value cannot be read as a value of its type",
+								   "%lld rows of %s are left as they are: a value cannot be read as a value of their type",
+								   (unsigned long) run->unfit, (long long) run->unfit, column),
+					 errdetail("The authoritative copy is %s.", holder_label(&copy->from)),
+					 errhint("ownership.drift() lists the values.")));
 		if (run->dry_run)
 		{
 			run->done += run->found;

@@ -32,64 +32,64 @@ reconcile_owned_by_another(const Copy *copy, Oid relid, ItemPointer tid)
 	return another;
 }
 
-/* Where the authoritative rows (from) or the copy's rows are stored, as an array. */
+/* The places of which rows the parameters of a batch have. */
+static const size_t sides[] = {offsetof(Pair, from), offsetof(Pair, to), offsetof(Pair, crosswalk)};
+
+#define PLACE(pair, side) ((RowPlace *) ((char *) (pair) + sides[side]))
+
+/* Where the rows of one side are stored, as an array. */
 static Datum
-tid_array(const Pair *pairs, int n, bool from)
+tid_array(const Pair *pairs, int n, int side)
 {
 	Datum *datums = palloc(n * sizeof(Datum));
 
 	for (int i = 0; i < n; i++)
-		datums[i] = PointerGetDatum(from ? &pairs[i].from : &pairs[i].to);
+		datums[i] = PointerGetDatum(&PLACE(&pairs[i], side)->tid);
 	return PointerGetDatum(
 		construct_array(datums, n, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 }
 
 /* The tables in which they are stored, as an array. */
 static Datum
-oid_array(const Pair *pairs, int n, bool from)
+oid_array(const Pair *pairs, int n, int side)
 {
 	Datum *datums = palloc(n * sizeof(Datum));
 
 	for (int i = 0; i < n; i++)
-		datums[i] = ObjectIdGetDatum(from ? pairs[i].from_relid : pairs[i].to_relid);
+		datums[i] = ObjectIdGetDatum(PLACE(&pairs[i], side)->relid);
 	return PointerGetDatum(construct_array(datums, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
 }
 
-/* SQL: the authoritative value in the copy's type; typmod: cast to the column's typmod, too. */
+/* SQL conditions: "alias" is where "s" says; none for a foreign table. */
 static char *
-sql_new_value(const Copy *copy, bool typmod)
+sql_place(const char *alias, bool foreign)
 {
-	char *value = sql_column("a", copy->from.column);
-
-	if (!typmod)
-	{
-		/* the assignment applies the typmod, with an error if the value does not fit */
-		if (getBaseType(copy->from.type) == getBaseType(copy->to.type))
-			return value;
-		return psprintf("%s::%s", value, format_type_be_qualified(getBaseType(copy->to.type)));
-	}
-	return psprintf("%s::%s", value,
-					format_type_extended(copy->to.type, copy->to.typmod,
-										 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	return foreign ? ""
+				   : psprintf("AND %s.ctid OPERATOR(pg_catalog.=) s.%s_tid "
+							  "AND %s.tableoid OPERATOR(pg_catalog.=) s.%s_relid ",
+							  alias, alias, alias, alias);
 }
 
 /*
  * SQL for FROM and WHERE: "s" has the rows of the batch, "c" is the copy, "a" the
- * authoritative table.
+ * authoritative table, "x" the crosswalk.
  */
 static char *
 sql_batch(const Copy *copy)
 {
+	const Match *match = copy->match;
+	bool crosswalk = match->schema != NULL;
+
 	return psprintf("ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), "
-					"pg_catalog.unnest($4)) AS s(from_tid, from_relid, to_tid, to_relid), "
-					"%s a WHERE c.ctid OPERATOR(pg_catalog.=) s.to_tid "
-					"AND c.tableoid OPERATOR(pg_catalog.=) s.to_relid %s AND %s",
+					"pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)) "
+					"AS s(a_tid, a_relid, c_tid, c_relid, x_tid, x_relid), %s a%s%s WHERE true %s%s%sAND %s",
 					quote_qualified_identifier(copy->from.schema, copy->from.table),
-					holder_any_foreign(copy->from.relid)
-						? ""
-						: "AND a.ctid OPERATOR(pg_catalog.=) s.from_tid "
-						  "AND a.tableoid OPERATOR(pg_catalog.=) s.from_relid ",
-					copy->match);
+					crosswalk ? ", " : "",
+					crosswalk
+						? psprintf("%s x", quote_qualified_identifier(match->schema, match->table))
+						: "",
+					sql_place("c", false), sql_place("a", holder_any_foreign(copy->from.relid)),
+					sql_place("x", !crosswalk || match->foreign), match->condition);
 }
 
 /*
@@ -99,18 +99,17 @@ sql_batch(const Copy *copy)
 static uint64
 run_batch(const char *sql, const Pair *pairs, int n, Oid steward_table)
 {
-	ParamListInfo params = makeParamList(4);
+	ParamListInfo params = makeParamList(2 * lengthof(sides));
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < params->numParams; i++)
 	{
 		ParamExternData *param = &params->params[i];
 		bool tids = i % 2 == 0;
-		bool from = i < 2;
 
 		param->ptype = tids ? TIDARRAYOID : OIDARRAYOID;
 		param->pflags = PARAM_FLAG_CONST;
 		param->isnull = false;
-		param->value = tids ? tid_array(pairs, n, from) : oid_array(pairs, n, from);
+		param->value = tids ? tid_array(pairs, n, i / 2) : oid_array(pairs, n, i / 2);
 	}
 	return statement_run_as_steward(steward_table, sql, params);
 }
@@ -120,7 +119,7 @@ static char *
 sql_new_differs(const Copy *copy)
 {
 	return psprintf("(%s AND ownership.copy_differs(%s, %s))", copy_sql_differs(copy),
-					sql_new_value(copy, true), sql_column("c", copy->to.column));
+					copy_sql_new_value(copy, true), sql_column("c", copy->to.column));
 }
 
 /* Adds what is written of a copy to the lists of SET and of WHERE. */
@@ -136,9 +135,9 @@ add_copy(const Copy *copy, bool grouped, StringInfo set, StringInfo differs)
 	/* of a group, what agrees stays as it is stored */
 	if (grouped)
 		appendStringInfo(set, "CASE WHEN %s THEN %s ELSE %s END", sql_new_differs(copy),
-						 sql_new_value(copy, false), sql_column("c", copy->to.column));
+						 copy_sql_new_value(copy, false), sql_column("c", copy->to.column));
 	else
-		appendStringInfoString(set, sql_new_value(copy, false));
+		appendStringInfoString(set, copy_sql_new_value(copy, false));
 	appendStringInfoString(differs, sql_new_differs(copy));
 }
 
@@ -171,9 +170,9 @@ write_rows(const Copy *copy, const Pair *pairs, int n, bool as_steward)
 
 	/*
 	 * A nested loop finds the rows by where they are stored, in the order of the
-	 * batch.  A foreign table has no such rows.
+	 * batch.  A foreign table has no such places.
 	 */
-	if (!holder_any_foreign(copy->from.relid))
+	if (!holder_any_foreign(copy->from.relid) && !copy->match->foreign)
 	{
 		(void) set_config_option("enable_hashjoin", "off", PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
@@ -190,7 +189,7 @@ static char *
 row_key_text(const Copy *copy, const Pair *pair)
 {
 	char *sql =
-		psprintf("SELECT %s FROM %s c, %s", copy->row_key,
+		psprintf("SELECT %s FROM %s c, %s", copy->match->row_key,
 				 quote_qualified_identifier(copy->to.schema, copy->to.table), sql_batch(copy));
 
 	return run_batch(sql, pair, 1, InvalidOid) == 0 ? pstrdup("?") : sql_result_text(0, 1);

@@ -17,6 +17,38 @@
 PG_FUNCTION_INFO_V1(ownership_link);
 
 /*
+ * Is a field with nearly the wanted name another one, and not what a misspelt name means?
+ * It is if one of the columns' tables contains it in another column; and if it is the
+ * field that one of the columns is by default, of an entity of another name (products).
+ */
+static bool
+is_another_field(const char *near, const char *entity, List *columns)
+{
+	char *near_entity;
+	char *near_field;
+	ListCell *lc;
+
+	names_split_field(near, &near_entity, &near_field);
+	foreach(lc, columns)
+	{
+		char *schema;
+		char *table;
+		char *column;
+		ListCell *holder;
+
+		names_split_column(lfirst(lc), &schema, &table, &column);
+		foreach(holder, lookup_columns_of(schema, table, near_entity, near_field))
+		{
+			if (strcmp(lfirst(holder), column) != 0 ||
+				(strcmp(near_entity, entity) != 0 &&
+				 names_is_default_field(schema, table, column, near_entity, near_field)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
  * Require the field that link() makes columns copies of; create it if one of
  * the columns is on the map.  The new field gets what was decided for the field
  * of the first such column, the authoritative one before the others.
@@ -36,6 +68,8 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 	if (lookup_field_exists(entity, field))
 		return;
 	nearest = require_near_field(entity, field);
+	if (nearest != NULL && is_another_field(nearest, entity, columns))
+		nearest = NULL;
 	if (authoritative != NULL)
 		candidates = list_make1(unconstify(char *, authoritative));
 	candidates = list_concat(candidates, columns);
@@ -76,8 +110,12 @@ require_or_create_field(const char *entity, const char *field, List *columns,
 				&p);
 		return;
 	}
-	require_undefined(psprintf("field \"%s\" does not exist", label), nearest, "field",
-					  "Insert it into ownership.field first, or assign one of its columns.");
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("field \"%s\" does not exist", label),
+			 nearest != NULL
+				 ? errhint("Perhaps you meant field \"%s\". If not, insert \"%s\" into ownership.field first.",
+						   nearest, label)
+				 : errhint("Insert it into ownership.field first, or assign one of its columns.")));
 }
 
 /* A column becomes a copy of the field: a notice tells if that takes it out of its group. */

@@ -30,6 +30,8 @@ typedef struct KeyValue
 {
 	char *name;
 	char *value;
+	Oid type;	   /* of the column that it is of; InvalidOid: the caller gave it */
+	Oid collation; /* of that column */
 } KeyValue;
 
 /* A row of one copy that why() found. */
@@ -40,6 +42,8 @@ typedef struct FoundRow
 	TimestampTz written; /* when the row version was written; 0: not known */
 	char *owner;		 /* of the value in this row */
 	bool differs;		 /* from the authoritative copy */
+	bool misread;		 /* because one of the two values cannot be cast */
+	bool ambiguous;		 /* not compared: the crosswalk has several keys for the row */
 } FoundRow;
 
 /* One copy of the field. */
@@ -49,9 +53,14 @@ typedef struct FieldPlace
 	char *label;  /* the column's name in messages */
 	char *source; /* NULL: the table is shared */
 	bool authoritative;
-	List *keys;			/* KeyColumn: the entity's key fields here */
+	List *keys;			/* KeyColumn: the entity's match fields here */
+	List *names;		/* KeyColumn: these, and the other key fields: what row_key may name */
 	List *own_keys;		/* KeyColumn: the columns of row_key in evidence */
 	char *condition;	/* SQL on "t" that finds the row; NULL: the key does not fit */
+	char *by_cast;		/* the same, where texts that mean the same key are found, too; or NULL */
+	Match *match;		/* with the authoritative copy; NULL: not known, or it is that copy */
+	Match *crosswalk;	/* what it is found through; NULL: no crosswalk */
+	char *in_crosswalk; /* SQL on "x" that finds the crosswalk's rows */
 	bool given;			/* condition is made of the caller's row_key */
 	char *evidence_key; /* SQL for row_key in evidence, where there is no row; or NULL */
 	char *problem;		/* why the copy was not looked at; NULL: it was */
@@ -69,6 +78,7 @@ typedef struct Why
 	List *places; /* FieldPlace: the authoritative one first */
 	List *given;  /* KeyValue: the caller's row_key */
 	List *facts;  /* Fact: the rows to return */
+	MatchMemo *memo;
 	/* for the answer */
 	int refused;		   /* refused writes without a decision */
 	int resolved;		   /* refused writes with a decision */
@@ -108,7 +118,13 @@ extern List *key_read(Jsonb *key);
 extern List *key_of_evidence(const Holder *h);
 extern char *key_sql_evidence(List *keys, const char *alias, List *columns, List *literals);
 extern KeyFit key_fit(const Why *why, FieldPlace *place, List *values, Names names);
+extern const KeyValue *key_value(List *values, const char *name);
+extern char *key_sql_is(const char *alias, const KeyColumn *k, const KeyValue *v);
 extern void key_report_wrong(Why *why, const FieldPlace *place, Names names);
+
+/* why_crosswalk.c */
+extern void why_cross(const Why *why, FieldPlace *place, const FieldPlace *base, List *values);
+extern void why_report_crosswalk(FieldPlace *place);
 
 /* why_rows.c */
 extern void why_load_places(Why *why);

@@ -13,6 +13,7 @@
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "../base/base.h"
@@ -20,6 +21,24 @@
 #include "../rules/rules.h"
 #include "../activity/activity.h"
 #include "explain.h"
+
+/* What a row is to the authoritative one, in words. */
+static char *
+comparison(const FieldPlace *place, const FieldPlace *best, const FoundRow *row)
+{
+	Oid type = compare_common_type(best->holder.type, place->holder.type, true);
+
+	if (row->ambiguous)
+		return psprintf("; it is not compared, because the crosswalk %s gives it several keys",
+						names_relation_label(place->match->schema, place->match->table));
+	if (!row->differs)
+		return "; it agrees";
+	if (!row->misread)
+		return "; it differs";
+	return psprintf("; it differs, because %s cannot be read as %s",
+					type == getBaseType(best->holder.type) ? "it" : "the authoritative value",
+					format_type_be(type));
+}
 
 /* Reports the value in each copy, or why there is none. */
 void
@@ -51,9 +70,7 @@ why_report_values(Why *why)
 			why_add_fact(why, row->written, place->label, "value",
 						 place->source != NULL ? place->source : row->owner, row->value,
 						 psprintf("%s%s.%s", what,
-								  best == NULL || place == best ? ""
-								  : row->differs				? "; it differs"
-																: "; it agrees",
+								  best == NULL || place == best ? "" : comparison(place, best, row),
 								  row->value == NULL ? " There is no value (NULL)." : ""));
 		}
 	}
@@ -350,6 +367,7 @@ why_report_answer(Why *why)
 	StringInfoData differ;
 	int with_row = 0;
 	int ndiffer = 0;
+	bool any_ambiguous = false;
 	ListCell *lc;
 
 	initStringInfo(&text);
@@ -361,7 +379,10 @@ why_report_answer(Why *why)
 		bool differs = false;
 
 		foreach(l, place->rows)
+		{
 			differs |= ((FoundRow *) lfirst(l))->differs;
+			any_ambiguous |= ((FoundRow *) lfirst(l))->ambiguous;
+		}
 		with_row += place->rows != NIL;
 		if (differs)
 			appendStringInfo(&differ, "%s%s", ndiffer++ == 0 ? "" : ", ", place->label);
@@ -370,6 +391,8 @@ why_report_answer(Why *why)
 		appendStringInfoString(&text, "No copy that could be looked at has such a row.");
 	else if (!best->authoritative)
 		appendStringInfoString(&text, "It is undecided which copy is authoritative.");
+	else if (best->problem != NULL && best->crosswalk != NULL)
+		appendStringInfo(&text, "The row of the authoritative copy %s was not found.", best->label);
 	else if (best->problem != NULL)
 		appendStringInfo(&text, "The authoritative copy %s could not be looked at.", best->label);
 	else if (best->rows == NIL)
@@ -384,9 +407,12 @@ why_report_answer(Why *why)
 	else if (with_row == 1)
 		appendStringInfo(&text, "Only the authoritative copy %s has the row.", best->label);
 	else
-		appendStringInfoString(&text, with_row < list_length(why->places)
-										  ? "The copies that have the row agree."
-										  : "All copies agree.");
+		appendStringInfoString(&text,
+							   any_ambiguous
+								   ? "A copy is not compared: a crosswalk gives its row several keys."
+							   : with_row < list_length(why->places)
+								   ? "The copies that have the row agree."
+								   : "All copies agree.");
 	if (why->waiting > 0)
 		appendStringInfo(&text, " A value%s waits%s.",
 						 why->waiting_of == NULL ? "" : psprintf(" of \"%s\"", why->waiting_of),

@@ -106,32 +106,74 @@ key_by_name(const FieldPlace *place, const char *name, Names names)
 	KeyColumn *k;
 
 	if (names == NAMES_FIELDS)
-		return holder_find_key(place->keys, name);
+		return holder_find_key(place->names, name);
 	k = palloc0(sizeof(KeyColumn));
 	k->holder.schema = place->holder.schema;
 	k->holder.table = place->holder.table;
 	k->holder.column = pstrdup(name);
 	holder_find(&k->holder);
-	return k->holder.attnum > 0 ? k : holder_find_key(place->keys, name);
+	return k->holder.attnum > 0 ? k : holder_find_key(place->names, name);
 }
 
-/* The value as a literal of the column's type. */
-static char *
-sql_literal(const KeyColumn *k, const char *value)
+/* The value of this name, or NULL. */
+const KeyValue *
+key_value(List *values, const char *name)
 {
-	return psprintf("%s::%s", quote_literal_cstr(value),
-					format_type_be_qualified(getBaseType(k->holder.type)));
+	ListCell *lc;
+
+	foreach(lc, values)
+		if (strcmp(((KeyValue *) lfirst(lc))->name, name) == 0)
+			return lfirst(lc);
+	return NULL;
+}
+
+/* Is it a text, although the column contains none?  What the caller gives is of any type. */
+static bool
+is_text_for(const KeyColumn *k, const KeyValue *v)
+{
+	return OidIsValid(v->type) &&
+		   compare_reads_text(getBaseType(v->type), getBaseType(k->holder.type)) &&
+		   sql_knows_value_as();
+}
+
+/* The value as a literal of the type. */
+static char *
+typed_literal(const char *value, Oid type)
+{
+	return psprintf("%s::%s", quote_literal_cstr(value), sql_type(getBaseType(type)));
+}
+
+/* The value in SQL, in the column's type; NULL where it is a text that means no such value. */
+static char *
+sql_literal(const KeyColumn *k, const KeyValue *v)
+{
+	if (is_text_for(k, v))
+		return sql_value_as(typed_literal(v->value, v->type), getBaseType(k->holder.type));
+	return typed_literal(v->value, k->holder.type);
 }
 
 static char *
-sql_key_condition(const KeyColumn *k, const char *value)
+sql_key_condition(const KeyColumn *k, const KeyValue *v)
 {
 	char *column = sql_column("t", k->holder.column);
 	Oid equal = lookup_type_cache(getBaseType(k->holder.type), TYPECACHE_EQ_OPR)->eq_opr;
 
 	if (!OidIsValid(equal))
-		return psprintf("%s OPERATOR(pg_catalog.=) %s", sql_text(column), quote_literal_cstr(value));
-	return psprintf("%s %s %s", column, sql_operator(equal), sql_literal(k, value));
+		return psprintf("%s OPERATOR(pg_catalog.=) %s", sql_text(column),
+						quote_literal_cstr(v->value));
+	return psprintf("%s %s %s", column, sql_operator(equal), sql_literal(k, v));
+}
+
+/*
+ * SQL condition: the column of the table that alias names has the value, as copies are
+ * matched: where one of the two is a text, it is read as a value of the other's type.
+ */
+char *
+key_sql_is(const char *alias, const KeyColumn *k, const KeyValue *v)
+{
+	return sql_key_match(sql_column(alias, k->holder.column), k->holder.type, k->holder.collation,
+						 typed_literal(v->value, v->type), v->type, v->collation)
+		.sql;
 }
 
 /*
@@ -200,34 +242,48 @@ covers(List *columns, List *keys)
 	return keys != NIL;
 }
 
-/* Sets the place's condition to SQL that finds the row by these values (of KeyValue), if it can. */
+/*
+ * Sets the place's condition to SQL that finds the row by these values (of KeyValue), if
+ * it can.  Of texts it finds those that are written alike, for which there may be an
+ * index; by_cast, those that mean the same key.
+ */
 KeyFit
 key_fit(const Why *why, FieldPlace *place, List *values, Names names)
 {
 	StringInfoData condition;
+	StringInfoData by_cast;
+	bool any_casts = false;
 	List *columns = NIL;
 	List *attnums = NIL;
 	List *literals = NIL;
 	ListCell *lc;
 
 	initStringInfo(&condition);
+	initStringInfo(&by_cast);
 	foreach(lc, values)
 	{
 		const KeyValue *v = lfirst(lc);
 		const KeyColumn *k = key_by_name(place, v->name, names);
+		bool casts;
 
 		if (k == NULL)
 			return KEY_UNKNOWN_NAME;
 		columns = lappend(columns, k->holder.column);
 		attnums = lappend_int(attnums, k->holder.attnum);
-		literals = lappend(literals, sql_literal(k, v->value));
+		literals = lappend(literals, sql_literal(k, v));
 		appendStringInfo(&condition, "%s%s", condition.len == 0 ? "" : " AND ",
-						 sql_key_condition(k, v->value));
+						 sql_key_condition(k, v));
+		casts = OidIsValid(v->type) &&
+				compare_reads_text(getBaseType(k->holder.type), getBaseType(v->type));
+		appendStringInfo(&by_cast, "%s%s", by_cast.len == 0 ? "" : " AND ",
+						 casts ? key_sql_is("t", k, v) : sql_key_condition(k, v));
+		any_casts |= casts;
 	}
 	if (!covers(columns, place->keys) && !covers(columns, place->own_keys) &&
 		!holder_identifies_row(place->holder.relid, attnums))
 		return KEY_INCOMPLETE;
 	place->condition = condition.data;
+	place->by_cast = any_casts ? by_cast.data : NULL;
 	place->given = values == why->given;
 	place->evidence_key = key_sql_evidence(place->own_keys, "", columns, literals);
 	return KEY_FITS;

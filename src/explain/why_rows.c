@@ -31,6 +31,7 @@ void
 why_load_places(Why *why)
 {
 	Parameters p = {0};
+	List *names;
 	uint64 n;
 	ListCell *lc;
 
@@ -64,6 +65,8 @@ why_load_places(Why *why)
 		place->authoritative = n == 1 || (i == 0 && sql_result_bool(i, 5));
 		why->places = lappend(why->places, place);
 	}
+	why->memo = match_memo(NULL, why->entity);
+	names = list_concat_copy(why->memo->fields, lookup_key_fields(why->entity));
 	foreach(lc, why->places)
 	{
 		FieldPlace *place = lfirst(lc);
@@ -78,9 +81,37 @@ why_load_places(Why *why)
 												  : "The table is not in the database.";
 			continue;
 		}
-		place->keys = holder_table_keys(why->entity, h->schema, h->table);
+		place->keys = match_keys(why->memo, h->schema, h->table);
+		place->names = holder_table_keys(why->entity, names, h->schema, h->table);
 		place->own_keys = key_of_evidence(h);
 	}
+}
+
+/* SQL for whether, and how, the rows of a place differ from the authoritative one, best. */
+static void
+add_comparison(StringInfo sql, const FieldPlace *place, const FieldPlace *best)
+{
+	char *column = sql_column("t", place->holder.column);
+	char *value;
+
+	if (best == NULL || best == place || best->rows == NIL)
+	{
+		appendStringInfoString(sql, "false, false, false, ");
+		return;
+	}
+	value = psprintf("(SELECT %s FROM %s t WHERE %s LIMIT 1)", sql_column("t", best->holder.column),
+					 quote_qualified_identifier(best->holder.schema, best->holder.table),
+					 best->condition);
+	appendStringInfo(sql, "ownership.copy_differs(%s, %s), ", value, column);
+	if (sql_knows_value_as())
+		appendStringInfo(sql, "ownership.copy_misread(%s, %s), ", value, column);
+	else
+		appendStringInfoString(sql, "false, ");
+	if (place->match == NULL || place->match->ambiguous_row == NULL)
+		appendStringInfoString(sql, "false, ");
+	else
+		appendStringInfo(sql, "EXISTS (SELECT FROM (SELECT t.*) c WHERE %s), ",
+						 place->match->ambiguous_row);
 }
 
 /*
@@ -101,14 +132,7 @@ read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s, %s, ", sql_text(column),
 					 evidence_key == NULL ? "NULL" : evidence_key);
-	if (best == NULL || best == place || best->rows == NIL)
-		appendStringInfoString(&sql, "false, ");
-	else
-		appendStringInfo(&sql,
-						 "ownership.copy_differs((SELECT %s FROM %s t WHERE %s LIMIT 1), %s), ",
-						 sql_column("t", best->holder.column),
-						 quote_qualified_identifier(best->holder.schema, best->holder.table),
-						 best->condition, column);
+	add_comparison(&sql, place, best);
 	appendStringInfoString(&sql, track_commit_timestamp && !foreign
 									 ? "pg_catalog.pg_xact_commit_timestamp(t.xmin), "
 									 : "NULL::timestamptz, ");
@@ -132,29 +156,35 @@ read_rows(Why *why, FieldPlace *place, const FieldPlace *best, List **bridge)
 	{
 		FoundRow *row = palloc0(sizeof(FoundRow));
 		bool isnull;
-		Datum tid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 5, &isnull);
+		Datum tid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 7, &isnull);
 
 		row->value = sql_result_text(i, 1);
 		row->evidence_key = sql_result_text(i, 2);
 		row->differs = sql_result_bool(i, 3);
-		row->written = sql_result_time(i, 4);
+		row->misread = sql_result_bool(i, 4);
+		row->ambiguous = sql_result_bool(i, 5);
+		row->differs &= !row->ambiguous;
+		row->written = sql_result_time(i, 6);
 		if (!isnull)
 			row->owner =
 				map_owner_at(DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i],
-															SPI_tuptable->tupdesc, 6, &isnull)),
+															SPI_tuptable->tupdesc, 8, &isnull)),
 							 (ItemPointer) DatumGetPointer(tid), h->column);
 		else
 			row->owner = why->owner;
 		place->rows = lappend(place->rows, row);
 		if (*bridge == NIL && place->keys != NIL)
 		{
-			int number = 7;
+			int number = 9;
 
 			foreach(lc, place->keys)
 			{
 				KeyValue *v = palloc0(sizeof(KeyValue));
+				const KeyColumn *k = lfirst(lc);
 
-				v->name = ((KeyColumn *) lfirst(lc))->field;
+				v->name = k->field;
+				v->type = k->holder.type;
+				v->collation = k->holder.collation;
 				v->value = sql_result_text(i, number++);
 				if (v->value != NULL)
 					*bridge = lappend(*bridge, v);
@@ -279,6 +309,72 @@ find_start(Why *why, const Holder *named)
 	return start;
 }
 
+/* Does the caller's key fit another place than this one? */
+static bool
+fits_another(const Why *why, const FieldPlace *start)
+{
+	ListCell *lc;
+
+	foreach(lc, why->places)
+		if (lfirst(lc) != start && ((FieldPlace *) lfirst(lc))->condition != NULL)
+			return true;
+	return false;
+}
+
+/* What the caller gave, as texts, which other places read as values of their types. */
+static List *
+as_texts(List *given)
+{
+	List *list = NIL;
+	ListCell *lc;
+
+	foreach(lc, given)
+	{
+		KeyValue *v = palloc(sizeof(KeyValue));
+
+		*v = *(KeyValue *) lfirst(lc);
+		v->type = TEXTOID;
+		v->collation = get_typcollation(TEXTOID);
+		list = lappend(list, v);
+	}
+	return list;
+}
+
+/* Of values of the same name, the first list has those that count. */
+static List *
+merge_values(List *values, List *others)
+{
+	List *list = list_copy(values);
+	ListCell *lc;
+
+	foreach(lc, others)
+		if (key_value(values, ((KeyValue *) lfirst(lc))->name) == NULL)
+			list = lappend(list, lfirst(lc));
+	return list;
+}
+
+/*
+ * Sets the condition that finds the row in a place by the key fields that are known, or
+ * through a crosswalk from base; without one, the problem.
+ */
+static void
+find_way(Why *why, FieldPlace *place, const FieldPlace *base, List *known)
+{
+	List *values = bridge_for(place, known);
+
+	if (values != NIL && key_fit(why, place, values, NAMES_FIELDS) == KEY_FITS)
+		return;
+	if (place->condition != NULL)
+		return;
+	if (known != NIL)
+		why_cross(why, place, base, known);
+	if (place->condition == NULL && place->problem == NULL)
+		place->problem =
+			known == NIL
+				? "No row with the key fields was found, and that key does not identify the row here."
+				: "The table contains no key field by which the row could be found.";
+}
+
 /*
  * Finds the row in every place where it can be found.  named: the column that the
  * caller named, or NULLs.
@@ -289,41 +385,63 @@ void
 why_look_everywhere(Why *why, const Holder *named)
 {
 	FieldPlace *start = find_start(why, named);
+	FieldPlace *base = start;
 	FieldPlace *best = NULL;
-	List *bridge = NIL;
+	List *known = NIL;
+	List *given;
 	ListCell *lc;
 
 	if (start == NULL)
 		return;
-	/* the first place with the row gives the values of the key fields */
-	look_up(why, start, NULL, &bridge);
+	/* a value that is none of the first place's type may be one of another's */
+	start->given = !fits_another(why, start);
+	given = as_texts(why->given);
 	foreach(lc, why->places)
 	{
 		FieldPlace *place = lfirst(lc);
 
-		if (bridge == NIL && place != start && place->condition != NULL)
-			look_up(why, place, NULL, &bridge);
+		if (place != start && place->condition != NULL)
+			(void) key_fit(why, place, given, NAMES_FIELDS);
+	}
+	/* the first place with the row gives the values of the key fields */
+	look_up(why, start, NULL, &known);
+	foreach(lc, why->places)
+	{
+		FieldPlace *place = lfirst(lc);
+
+		if (known != NIL || place == start || place->condition == NULL)
+			continue;
+		look_up(why, place, NULL, &known);
+		if (known != NIL)
+			base = place;
 	}
 	foreach(lc, why->places)
 	{
 		FieldPlace *place = lfirst(lc);
-		List *values = bridge_for(place, bridge);
+		List *own = NIL;
 
 		if (place->problem != NULL)
 			continue;
-		if (place->condition == NULL &&
-			(values == NIL || key_fit(why, place, values, NAMES_FIELDS) != KEY_FITS))
-		{
-			place->problem =
-				bridge == NIL
-					? "No row with the key fields was found, and that key does not identify the row here."
-					: "The table contains no key field by which the row could be found.";
+		if (best != NULL)
+			place->match = match_find(why->memo, why->field, &best->holder, &place->holder);
+		if (place != base)
+			find_way(why, place, best != NULL && best->rows != NIL ? best : base, known);
+		if (place->problem != NULL)
 			continue;
-		}
 		/* reads again, to compare with the authoritative one, which comes first */
 		place->rows = NIL;
-		look_up(why, place, best, &bridge);
-		if (place->authoritative)
-			best = place;
+		look_up(why, place, best, &own);
+		if (place->rows == NIL && place->problem == NULL && place->by_cast != NULL)
+		{
+			place->condition = place->by_cast;
+			look_up(why, place, best, &own);
+		}
+		why_report_crosswalk(place);
+		if (!place->authoritative)
+			continue;
+		best = place;
+		/* the other copies are compared with this one */
+		if (place->rows != NIL)
+			known = merge_values(own, known);
 	}
 }

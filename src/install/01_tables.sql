@@ -143,7 +143,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
-COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 
 CREATE TABLE ownership.declared_access (

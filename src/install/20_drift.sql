@@ -51,6 +51,14 @@ CREATE FUNCTION ownership.copy_differs(source_value "any", copy_value "any")
 RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_differs' LANGUAGE C STABLE COST 10;
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
 
+CREATE FUNCTION ownership.copy_misread(source_value "any", copy_value "any")
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_misread' LANGUAGE C STABLE COST 10;
+COMMENT ON FUNCTION ownership.copy_misread("any", "any") IS 'Internal: whether two values differ because one of them cannot be cast to the type in which they are compared.';
+
+CREATE FUNCTION ownership.value_as(value "any", type anyelement)
+RETURNS anyelement AS 'MODULE_PATHNAME', 'ownership_value_as' LANGUAGE C STABLE COST 10;
+COMMENT ON FUNCTION ownership.value_as("any", anyelement) IS 'Internal: a value as one of the type of the second argument, as copies are compared; NULL if it cannot be cast.';
+
 CREATE FUNCTION ownership.drift(field text, OUT row_key jsonb, OUT source_value text, OUT relation text, OUT column_name text, OUT copy_value text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_drift' LANGUAGE C STABLE STRICT
 SET search_path = pg_catalog, pg_temp;
@@ -59,7 +67,7 @@ COMMENT ON FUNCTION ownership.drift(text) IS
 Arguments:
 - field: The field, as entity.name. If it has one copy, the function returns no rows.
 Returns one row for each difference:
-- row_key: Key fields of the entity, and their values in this row.
+- row_key: Fields of the entity by which rows are matched (its match keys, else its key fields), and their values in the row of the authoritative copy.
 - source_value: Value in the authoritative copy, as text.
 - relation: Table of the other copy.
 - column_name: Column of the other copy.
@@ -91,7 +99,7 @@ Returns one row for each copy:
 - source: System of which that table is a private copy. NULL: the table is shared.
 - rows_compared: Number of compared rows. NULL: the copy was not compared.
 - rows_differing: Number of rows that differ.
-- problem: Why the copy was not compared. NULL: it was.';
+- problem: Why the copy, or some of its rows, was not compared, or how many values could not be read as values of the type in which they are compared. NULL: none of these.';
 
 /*
  * Without "SET search_path": the tables' own triggers run, and may need the

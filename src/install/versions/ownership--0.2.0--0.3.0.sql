@@ -41,7 +41,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
-COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record. Default: false. Not used yet.';
+COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
 ALTER TABLE ownership.mirrored_table ADD remember interval,
 	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
@@ -599,12 +599,20 @@ Returns nothing.';
 COMMENT ON VIEW ownership.linked_copy IS 'Internal: one row for each copy of a field, with the authoritative copy that it is compared with.';
 COMMENT ON FUNCTION ownership.value_text("any") IS 'Internal: a value as text, in the form that evidence has, whatever the settings of the session are.';
 COMMENT ON FUNCTION ownership.copy_differs("any", "any") IS 'Internal: whether two values differ, as the guard compares them. A value that cannot be cast to the type of the other differs.';
+
+CREATE FUNCTION ownership.copy_misread(source_value "any", copy_value "any")
+RETURNS boolean AS 'MODULE_PATHNAME', 'ownership_copy_misread' LANGUAGE C STABLE COST 10;
+COMMENT ON FUNCTION ownership.copy_misread("any", "any") IS 'Internal: whether two values differ because one of them cannot be cast to the type in which they are compared.';
+
+CREATE FUNCTION ownership.value_as(value "any", type anyelement)
+RETURNS anyelement AS 'MODULE_PATHNAME', 'ownership_value_as' LANGUAGE C STABLE COST 10;
+COMMENT ON FUNCTION ownership.value_as("any", anyelement) IS 'Internal: a value as one of the type of the second argument, as copies are compared; NULL if it cannot be cast.';
 COMMENT ON FUNCTION ownership.drift(text) IS
 'Lists the rows in which a copy of a field differs from the authoritative copy. It reads the tables with the privileges of the caller.
 Arguments:
 - field: The field, as entity.name. If it has one copy, the function returns no rows.
 Returns one row for each difference:
-- row_key: Key fields of the entity, and their values in this row.
+- row_key: Fields of the entity by which rows are matched (its match keys, else its key fields), and their values in the row of the authoritative copy.
 - source_value: Value in the authoritative copy, as text.
 - relation: Table of the other copy.
 - column_name: Column of the other copy.
@@ -623,7 +631,7 @@ Returns one row for each copy:
 - source: System of which that table is a private copy. NULL: the table is shared.
 - rows_compared: Number of compared rows. NULL: the copy was not compared.
 - rows_differing: Number of rows that differ.
-- problem: Why the copy was not compared. NULL: it was.';
+- problem: Why the copy, or some of its rows, was not compared, or how many values could not be read as values of the type in which they are compared. NULL: none of these.';
 COMMENT ON FUNCTION ownership.reconcile(text, boolean, bigint) IS
 'Writes the authoritative value of a field into its shared copies that contain another value. It never writes the private copy of a source. The caller is the system of record, a steward or a superuser, and has the UPDATE privilege; for a field without a system of record the privilege is enough. Of a group (field.column_group) it writes all columns that a copy''s table has, or none.
 Arguments:
