@@ -48,11 +48,11 @@ sub super { return sql($hub, 'postgres', $_[0]) }
 super(q{
 	CREATE ROLE erp LOGIN; CREATE ROLE crm LOGIN; CREATE ROLE monitor LOGIN;
 	CREATE EXTENSION ownership;
-	SELECT ownership.add_system('erp', 'erp', role => 'erp'), ownership.add_system('crm "2"', 'crm', role => 'crm');
+	SELECT ownership.add_system('erp', 'erp', role => 'erp'), ownership.add_system('crm\2', 'crm', role => 'crm');
 	CREATE TABLE product (sku text PRIMARY KEY, price int, title text, memo text);
 	INSERT INTO product VALUES ('A', 1, 't');
 	GRANT ALL ON product TO erp, crm;
-	SELECT ownership.assign('product', '{price}', 'erp'), ownership.assign('product', '{sku,title}', 'erp', policy => 'keep'), ownership.assign('product', '{memo}', 'crm "2"')});
+	SELECT ownership.assign('product', '{price}', 'erp'), ownership.assign('product', '{sku,title}', 'erp', policy => 'keep'), ownership.assign('product', '{memo}', 'crm\2')});
 psql_as($hub, 'postgres', 'erp', 'UPDATE product SET price = 2; SELECT * FROM product');
 $hub->psql('postgres', 'UPDATE product SET price = 3; UPDATE product SET title = NULL', extra_params => [ '-U', 'crm' ], on_error_stop => 0) foreach 1 .. 3;
 psql_as($hub, 'postgres', 'crm', q{INSERT INTO product (sku, memo) VALUES ('B', 'waits')});
@@ -67,7 +67,7 @@ my $expected = sub {
 	  split /\n/, super(q{SELECT concat_ws(E'\t', name, system, detail, value) FROM ownership.metrics});
 };
 cmp_ok(scalar(() = $expected->()), '>', 80, 'metrics');
-is({ $expected->() }->{'conflicts_total|crm "2"|rejected'}, 3, 'one of them');
+is({ $expected->() }->{'conflicts_total|crm\2|rejected'}, 3, 'one of them');
 
 # scraped(TEXT): the metrics of the extension in what an exporter says
 sub scraped
