@@ -88,7 +88,8 @@ my @problems;
 my %anchors;
 
 # The sections that are lists of a column's values: title, column.
-my @lists = ([ 'Policies', 'field', 'policy' ], [ 'Blanks', 'field', 'on_blank' ], [ 'Outcomes', 'conflict', 'outcome' ], [ 'Kinds of risk', 'risks', 'risk' ]);
+my @lists = ([ 'Policies', 'field', 'policy' ], [ 'Blanks', 'field', 'on_blank' ], [ 'Outcomes', 'conflict', 'outcome' ], [ 'Kinds of risk', 'risks', 'risk' ],
+	[ 'Names of metrics', 'metrics', 'name' ]);
 
 sub anchor { return lc($_[0] =~ s/[^\w -]//gr) =~ tr/ /-/r }
 

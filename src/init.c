@@ -23,6 +23,16 @@ static const struct config_enum_entry enforcement_options[] =
 
 PGDLLEXPORT void _PG_init(void);
 
+/* NOTIFY takes names of that length. */
+static bool
+check_channel(char **channel, void **extra, GucSource source)
+{
+	if (strlen(*channel) < NAMEDATALEN)
+		return true;
+	GUC_check_errdetail("The name of a channel has at most %d bytes.", NAMEDATALEN - 1);
+	return false;
+}
+
 void
 _PG_init(void)
 {
@@ -85,10 +95,11 @@ _PG_init(void)
 							 &ownership_guard_arriving, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("ownership.notify",
-							   "Names the channel on which the worker notifies of refused writes.",
-							   "An empty value names none. The server's configuration sets it. "
-							   "Not used yet.",
-							   &ownership_notify, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+							   "Names the channel on which the worker notifies of conflicts.",
+							   "At most once a second it tells how many rows were in conflict, by table, "
+							   "system and outcome, and never their values. "
+							   "An empty value names none. The server's configuration sets it.",
+							   &ownership_notify, "", PGC_SIGHUP, 0, check_channel, NULL, NULL);
 
 	DefineCustomBoolVariable("ownership.track_reads",
 							 "Decides whether reads of mirrored columns are counted.",

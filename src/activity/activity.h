@@ -131,12 +131,16 @@ extern void activity_conflict(const RelationMap *map, const char *system,
 							  const ConflictSet *conflicts, Verdict outcome);
 extern void activity_attempt(const RelationMap *map, const char *system,
 							 const ConflictSet *conflicts, Verdict outcome, Attempt *attempt);
+extern void activity_parked(const RelationMap *map, const char *system);
 
 /*
  * Within this folder
  */
 
-/* What is counted for a column and a writer: columns of ownership.activity. */
+/*
+ * What is counted for a column and a writer: columns of ownership.activity.  Of rows
+ * (WHOLE_ROW), conflicts are counted by outcome: rows of ownership.conflict_count.
+ */
 typedef enum CountKind
 {
 	COUNT_READS,	/* statements */
@@ -145,10 +149,16 @@ typedef enum CountKind
 	COUNT_FILLED,
 	COUNT_KEPT,
 	COUNT_REJECTED,
-	COUNT_OVERRIDDEN
+	COUNT_OVERRIDDEN,
+	COUNT_DISCARDED, /* of rows only, as the following */
+	COUNT_PARKED
 } CountKind;
 
-#define COUNT_KINDS (COUNT_OVERRIDDEN + 1)
+#define COLUMN_COUNT_KINDS (COUNT_OVERRIDDEN + 1)
+#define COUNT_KINDS (COUNT_PARKED + 1)
+
+/* In the place of an attribute number: the rows of the table that were in conflict. */
+#define WHOLE_ROW InvalidAttrNumber
 
 /* What was counted for one column and writer. */
 typedef struct Counts
@@ -163,9 +173,9 @@ typedef struct Counts
 typedef struct CounterKey
 {
 	Oid database;
-	Oid extension; /* the OID of its table activity */
-	Oid relation;  /* the table that stands on the map */
-	AttrNumber attnum;
+	Oid extension;			  /* the OID of its table activity */
+	Oid relation;			  /* the table that stands on the map */
+	AttrNumber attnum;		  /* or WHOLE_ROW */
 	char system[NAMEDATALEN]; /* empty: unidentified */
 } CounterKey;
 
@@ -202,6 +212,16 @@ typedef struct MailboxStatus
 	TimestampTz oldest; /* the first hand-over that is not written; 0: none */
 	char error[256];
 } MailboxStatus;
+
+/* Rows of a table that were in conflict, with one outcome, by one writer. */
+typedef struct ConflictCount
+{
+	char *schema;
+	char *table;
+	char *system; /* NULL: unidentified */
+	char *outcome;
+	int64 rows;
+} ConflictCount;
 
 /* The columns of one table that a statement is known to have written. */
 typedef struct Written
@@ -252,6 +272,7 @@ typedef struct Box
 	int32 head; /* first block of the first; NONE: there is none */
 	int32 tail; /* first block of the last */
 	int64 messages;
+	TimestampTz notified;		/* when its worker last notified */
 	ConditionVariable progress; /* flush() waits on it */
 } Box;
 
@@ -308,6 +329,8 @@ extern uint64 mailbox_due(Oid database, bool *urgent, int64 *attempts);
 extern void mailbox_written(Oid database, uint64 number);
 extern List *mailbox_databases(void);
 extern void mailbox_forget(Oid database);
+extern TimestampTz mailbox_last_notified(Oid database);
+extern void mailbox_notified(Oid database, TimestampTz at);
 extern void mailbox_status(MailboxStatus *status);
 
 /* counts.c */
@@ -348,8 +371,14 @@ extern void store_end_pins(void);
 
 /* store.c */
 extern void store_counters(Relation rel, const Counter *counters, int n);
+extern List *store_conflict_counts(Relation rel, Oid extension, const Counter *counters, int n);
 extern void
 store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *lengths, int n);
+
+/* notify.c */
+extern void notify_add(List *counts);
+extern long notify_wait(Oid database);
+extern void notify_send(Oid database);
 
 /* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);

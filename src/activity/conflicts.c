@@ -2,8 +2,9 @@
  * conflicts.c
  *		Conflicts and rejected attempts, as activity counts and records them.
  *
- * A conflict counts once for each row and column.  A rejected attempt goes to the
- * worker as a message, because the transaction that made it is rolled back.
+ * A conflict counts once for each row and column, and once for each row.  A rejected
+ * attempt goes to the worker as a message, because the transaction that made it is
+ * rolled back.
  */
 #include "postgres.h"
 
@@ -35,6 +36,13 @@ kind_of(Verdict outcome)
 			break;
 	}
 	return COUNT_REJECTED;
+}
+
+/* The same for a row. */
+static CountKind
+row_kind_of(Verdict outcome)
+{
+	return outcome == VERDICT_DISCARD ? COUNT_DISCARDED : kind_of(outcome);
 }
 
 /* A conflict's column, as an attribute of the table on the map; 0: it does not count here. */
@@ -79,6 +87,21 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 		if (written != NULL && !bms_is_member(home, written->attnums))
 			writes_count_column(written, outline->home, number, home);
 	}
+	counts_at_commit(outline->home, number, WHOLE_ROW, row_kind_of(outcome),
+					 GetCurrentStatementStartTimestamp());
+}
+
+/* The values of a row wait for it: counts the row, if the transaction does not fail. */
+void
+activity_parked(const RelationMap *map, const char *system)
+{
+	const Outline *outline;
+
+	if (!activity_counts() || (outline = outline_of(map->relid)) == NULL)
+		return;
+	handover_begin();
+	counts_at_commit(outline->home, counts_system(system), WHOLE_ROW, COUNT_PARKED,
+					 GetCurrentStatementStartTimestamp());
 }
 
 /* Turns an attempt into a message of the queue. */
@@ -141,6 +164,8 @@ activity_attempt(const RelationMap *map, const char *system, const ConflictSet *
 		if (home != 0)
 			counts_rejected(outline->home, outline->natts, number, home, attempt->at);
 	}
+	if (outline != NULL)
+		counts_rejected(outline->home, outline->natts, number, WHOLE_ROW, attempt->at);
 
 	attempt->extension = outline_extension();
 	attempt_write(attempt, &message);

@@ -76,8 +76,8 @@ typedef struct Total
 {
 	TotalKey key;
 	int natts;
-	Counts *counts; /* by attribute number - 1 */
-	uint32 *stamps; /* the statement that read it last */
+	Counts *counts; /* by attribute number; at WHOLE_ROW those of the table's rows */
+	uint32 *stamps; /* by attribute number: the statement that read it last */
 	bool dirty;		/* in the list: it may have something to hand over */
 	struct Total *next_dirty;
 } Total;
@@ -132,7 +132,7 @@ counts_begin(void)
 /* Of the last look-up.  An entry never moves. */
 static Total *last_total = NULL;
 
-/* The Total of a table and a writer; has room for that many columns afterwards. */
+/* The Total of a table and a writer; has room for that many columns (1 or more) afterwards. */
 static Total *
 find_total(Oid home, int system, int natts)
 {
@@ -153,12 +153,12 @@ find_total(Oid home, int system, int natts)
 	}
 	if (total->natts < natts)
 	{
-		Counts *counts = MemoryContextAllocZero(counts_cxt, natts * sizeof(Counts));
-		uint32 *stamps = MemoryContextAllocZero(counts_cxt, natts * sizeof(uint32));
+		Counts *counts = MemoryContextAllocZero(counts_cxt, (natts + 1) * sizeof(Counts));
+		uint32 *stamps = MemoryContextAllocZero(counts_cxt, (natts + 1) * sizeof(uint32));
 
 		if (total->natts > 0)
 		{
-			memcpy(counts, total->counts, total->natts * sizeof(Counts));
+			memcpy(counts, total->counts, (total->natts + 1) * sizeof(Counts));
 			pfree(total->counts);
 			pfree(total->stamps);
 		}
@@ -196,7 +196,7 @@ mark_dirty(Total *total)
 static Counts *
 pending_counts(Oid home, int system, AttrNumber attnum, int level)
 {
-	Total *total = total_of(home, system, attnum);
+	Total *total = total_of(home, system, Max(attnum, 1));
 	Delta *delta = NULL;
 	dlist_iter iter;
 
@@ -220,17 +220,17 @@ pending_counts(Oid home, int system, AttrNumber attnum, int level)
 		delta->total = total;
 		dlist_push_head(&deltas, &delta->node);
 	}
-	if (delta->natts < attnum)
+	if (delta->natts < Max(attnum, 1))
 	{
 		int natts = total->natts;
-		Counts *counts = MemoryContextAllocZero(TopTransactionContext, natts * sizeof(Counts));
+		Counts *counts = MemoryContextAllocZero(TopTransactionContext, (natts + 1) * sizeof(Counts));
 
 		if (delta->natts > 0)
-			memcpy(counts, delta->counts, delta->natts * sizeof(Counts));
+			memcpy(counts, delta->counts, (delta->natts + 1) * sizeof(Counts));
 		delta->counts = counts;
 		delta->natts = natts;
 	}
-	return &delta->counts[attnum - 1];
+	return &delta->counts[attnum];
 }
 
 /* A statement reads a column of a table that has `natts`. */
@@ -239,29 +239,29 @@ counts_read(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 {
 	Total *total = total_of(home, system, Max(attnum, natts));
 
-	if (total->stamps[attnum - 1] == stamp)
+	if (total->stamps[attnum] == stamp)
 		return;
-	total->stamps[attnum - 1] = stamp;
-	count(&total->counts[attnum - 1], COUNT_READS, at, 1);
+	total->stamps[attnum] = stamp;
+	count(&total->counts[attnum], COUNT_READS, at, 1);
 	mark_dirty(total);
 }
 
-/* A write of a column is rejected: it counts even if the transaction rolls back. */
+/* A write of a column, or of a row, is rejected: it counts even if the transaction rolls back. */
 void
 counts_rejected(Oid home, int natts, int system, AttrNumber attnum, TimestampTz at)
 {
-	Total *total = total_of(home, system, Max(attnum, natts));
+	Total *total = total_of(home, system, Max(Max(attnum, natts), 1));
 
-	count(&total->counts[attnum - 1], COUNT_REJECTED, at, 1);
+	count(&total->counts[attnum], COUNT_REJECTED, at, 1);
 	mark_dirty(total);
 }
 
-/* Something else that counts for a column, if the (sub)transaction commits. */
+/* Something else that counts for a column, or for a row, if the (sub)transaction commits. */
 void
 counts_at_commit(Oid home, int system, AttrNumber attnum, CountKind kind, TimestampTz at)
 {
 	if (likely(nsingles < SINGLES && GetCurrentTransactionNestLevel() == 1))
-		singles[nsingles++] = (Single){total_of(home, system, attnum), attnum, kind, at};
+		singles[nsingles++] = (Single){total_of(home, system, Max(attnum, 1)), attnum, kind, at};
 	else
 		count(pending_counts(home, system, attnum, GetCurrentTransactionNestLevel()), kind, at, 1);
 }
@@ -290,13 +290,13 @@ hand_over_total(Total *total, bool wait, bool *sent)
 	key.relation = total->key.home;
 	if (total->key.system > 0)
 		strlcpy(key.system, systems[total->key.system - 1], NAMEDATALEN);
-	for (int i = 0; i < total->natts; i++)
+	for (int i = 0; i <= total->natts && total->natts > 0; i++)
 	{
 		MailResult result;
 
 		if (counts_empty(&total->counts[i]))
 			continue;
-		key.attnum = i + 1;
+		key.attnum = i;
 		result = mailbox_count(&key, &total->counts[i], wait);
 		if (result != MAIL_SENT)
 			return result;
@@ -359,7 +359,7 @@ counts_give_up(void)
 	int64 lost = 0;
 
 	for (Total *total = dirty; total != NULL; total = total->next_dirty)
-		for (int i = 0; i < total->natts; i++)
+		for (int i = 0; i <= total->natts && total->natts > 0; i++)
 			for (int k = 0; k < COUNT_KINDS; k++)
 				lost += total->counts[i].n[k];
 	dirty = NULL;
@@ -376,14 +376,14 @@ settle(void)
 	{
 		const Single *single = &singles[i];
 
-		count(&single->total->counts[single->attnum - 1], single->kind, single->at, 1);
+		count(&single->total->counts[single->attnum], single->kind, single->at, 1);
 		mark_dirty(single->total);
 	}
 	dlist_foreach(iter, &deltas)
 	{
 		Delta *delta = dlist_container(Delta, node, iter.cur);
 
-		for (int i = 0; i < delta->natts; i++)
+		for (int i = 0; i <= delta->natts && delta->natts > 0; i++)
 			if (!counts_empty(&delta->counts[i]))
 				counts_add(&delta->total->counts[i], &delta->counts[i]);
 		mark_dirty(delta->total);
@@ -423,7 +423,7 @@ merge_delta(Delta *delta, int level)
 			delta->counts = counts;
 			delta->natts = natts;
 		}
-		for (int i = 0; i < delta->natts; i++)
+		for (int i = 0; i <= delta->natts; i++)
 			counts_add(&above->counts[i], &delta->counts[i]);
 		return true;
 	}

@@ -385,6 +385,34 @@ mailbox_forget(Oid database)
 	LWLockRelease(mailbox_lock());
 }
 
+/* When the database's worker last notified; 0: never, since the server started. */
+TimestampTz
+mailbox_last_notified(Oid database)
+{
+	TimestampTz at = 0;
+	const Box *box;
+
+	LWLockAcquire(mailbox_lock(), LW_SHARED);
+	box = mailbox_find_box(database, false);
+	if (box != NULL)
+		at = box->notified;
+	LWLockRelease(mailbox_lock());
+	return at;
+}
+
+/* The database's worker notifies. */
+void
+mailbox_notified(Oid database, TimestampTz at)
+{
+	Box *box;
+
+	LWLockAcquire(mailbox_lock(), LW_EXCLUSIVE);
+	box = mailbox_find_box(database, false);
+	if (box != NULL)
+		box->notified = at;
+	LWLockRelease(mailbox_lock());
+}
+
 /* The state of this database's box. */
 void
 mailbox_status(MailboxStatus *status)

@@ -38,9 +38,22 @@ static const char write_counts[] =
 	" last_read = greatest(a.last_read, excluded.last_read),"
 	" last_write = greatest(a.last_write, excluded.last_write)";
 
-/* Until the end of the transaction, none of these systems is renamed or deleted. */
-static const char hold_systems[] =
+static const char lock_systems[] =
 	"SELECT FROM ownership.system WHERE name = ANY ($1) FOR KEY SHARE";
+
+static const char write_conflicts[] =
+	"WITH x AS MATERIALIZED ("
+	" SELECT n.nspname::text AS schema, c.relname::text AS name, x.system, x.outcome, sum(x.rows)::bigint AS rows"
+	" FROM unnest($1, $2, $3, $4) AS x (relation, system, outcome, rows)"
+	" JOIN pg_class c ON c.oid = x.relation"
+	" JOIN pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE x.system IS NULL OR EXISTS (SELECT FROM ownership.system s WHERE s.name = x.system)"
+	" GROUP BY 1, 2, 3, 4"
+	"), written AS ("
+	" INSERT INTO ownership.conflict_count AS t (table_schema, table_name, system, outcome, rows)"
+	" SELECT schema, name, system, outcome, rows FROM x ORDER BY 1, 2, 3, 4"
+	" ON CONFLICT (table_schema, table_name, system, outcome) DO UPDATE SET rows = t.rows + excluded.rows)"
+	" SELECT schema, name, system, outcome, rows FROM x";
 
 static const char write_attempts[] =
 	"INSERT INTO ownership.conflict (recorded_at, table_schema, table_name, row_key, operation,"
@@ -69,10 +82,36 @@ add_column(Batch *batch, Oid type)
 	batch->columns++;
 }
 
-/* Runs a statement with the batch as its arguments, as the owner of the table. */
-static void
-run_batch(Relation rel, const char *sql, const Batch *batch)
+/* The rows that the statement returned, as a list of ConflictCount in this memory context. */
+static List *
+returned_counts(MemoryContext cxt)
 {
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	List *counts = NIL;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		ConflictCount *c = palloc(sizeof(ConflictCount));
+
+		c->schema = sql_result_text(i, 1);
+		c->table = sql_result_text(i, 2);
+		c->system = sql_result_text(i, 3);
+		c->outcome = sql_result_text(i, 4);
+		c->rows = sql_result_int64(i, 5);
+		counts = lappend(counts, c);
+	}
+	MemoryContextSwitchTo(old);
+	return counts;
+}
+
+/*
+ * Runs a statement with the batch as its arguments, as the owner of the table.
+ * counts: takes the counts that it returns; NULL: it returns none.
+ */
+static void
+run_batch(Relation rel, const char *sql, const Batch *batch, List **counts)
+{
+	MemoryContext cxt = CurrentMemoryContext;
 	SavedRole self = role_become_owner(rel);
 	Oid types[16];
 	Datum arrays[16];
@@ -97,8 +136,29 @@ run_batch(Relation rel, const char *sql, const Batch *batch)
 	rc = SPI_execute_with_args(sql, batch->columns, types, arrays, NULL, false, 0);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(rc));
+	if (counts != NULL)
+		*counts = returned_counts(cxt);
 	SPI_finish();
 	role_restore(&self);
+}
+
+/*
+ * Until the end of the transaction, none of the systems in that column of the batch is
+ * renamed or deleted.
+ */
+static void
+hold_systems(const Batch *batch, int column)
+{
+	Batch names = {0};
+	Relation rel = table_open(catalog_table("system", false), RowShareLock);
+
+	names.rows = batch->rows;
+	names.columns = 1;
+	names.types[0] = batch->types[column];
+	names.values[0] = batch->values[column];
+	names.nulls[0] = batch->nulls[column];
+	run_batch(rel, lock_systems, &names, NULL);
+	table_close(rel, NoLock);
 }
 
 static void
@@ -117,25 +177,24 @@ set_text(Batch *batch, int column, int row, const char *text)
 }
 
 /*
- * Writes counters to rel, which is activity.  Leaves out those of an extension
- * that was dropped since then.
+ * Writes the counters of columns to rel, which is activity.  Leaves out those of an
+ * extension that was dropped since then.
  */
 void
 store_counters(Relation rel, const Counter *counters, int n)
 {
 	Batch batch = {0};
-	Batch systems = {0};
-	Relation system;
 	int row = 0;
 
 	for (int i = 0; i < n; i++)
-		batch.rows += counters[i].key.extension == RelationGetRelid(rel);
+		batch.rows += counters[i].key.extension == RelationGetRelid(rel) &&
+					  counters[i].key.attnum != WHOLE_ROW;
 	if (batch.rows == 0)
 		return;
 	add_column(&batch, OIDOID);
 	add_column(&batch, INT2OID);
 	add_column(&batch, TEXTOID);
-	for (int k = 0; k < COUNT_KINDS; k++)
+	for (int k = 0; k < COLUMN_COUNT_KINDS; k++)
 		add_column(&batch, INT8OID);
 	for (int k = 0; k < 3; k++)
 		add_column(&batch, TIMESTAMPTZOID);
@@ -143,27 +202,94 @@ store_counters(Relation rel, const Counter *counters, int n)
 	{
 		const Counter *c = &counters[i];
 
-		if (c->key.extension != RelationGetRelid(rel))
+		if (c->key.extension != RelationGetRelid(rel) || c->key.attnum == WHOLE_ROW)
 			continue;
 		batch.values[0][row] = ObjectIdGetDatum(c->key.relation);
 		batch.values[1][row] = Int16GetDatum(c->key.attnum);
 		set_text(&batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
-		for (int k = 0; k < COUNT_KINDS; k++)
+		for (int k = 0; k < COLUMN_COUNT_KINDS; k++)
 			batch.values[3 + k][row] = Int64GetDatum(c->counts.n[k]);
-		set_time(&batch, 3 + COUNT_KINDS, row, c->counts.first_seen);
-		set_time(&batch, 4 + COUNT_KINDS, row, c->counts.last_read);
-		set_time(&batch, 5 + COUNT_KINDS, row, c->counts.last_write);
+		set_time(&batch, 3 + COLUMN_COUNT_KINDS, row, c->counts.first_seen);
+		set_time(&batch, 4 + COLUMN_COUNT_KINDS, row, c->counts.last_read);
+		set_time(&batch, 5 + COLUMN_COUNT_KINDS, row, c->counts.last_write);
 		row++;
 	}
-	systems.rows = batch.rows;
-	systems.columns = 1;
-	systems.types[0] = batch.types[2];
-	systems.values[0] = batch.values[2];
-	systems.nulls[0] = batch.nulls[2];
-	system = table_open(catalog_table("system", false), RowShareLock);
-	run_batch(system, hold_systems, &systems);
-	table_close(system, NoLock);
-	run_batch(rel, write_counts, &batch);
+	hold_systems(&batch, 2);
+	run_batch(rel, write_counts, &batch, NULL);
+}
+
+/* The outcome that a kind of count stands for; NULL: none. */
+static const char *
+outcome_of(CountKind kind)
+{
+	switch (kind)
+	{
+		case COUNT_OBSERVED:
+			return "observed";
+		case COUNT_FILLED:
+			return "filled";
+		case COUNT_KEPT:
+			return "kept";
+		case COUNT_REJECTED:
+			return "rejected";
+		case COUNT_OVERRIDDEN:
+			return "overridden";
+		case COUNT_DISCARDED:
+			return "discarded";
+		case COUNT_PARKED:
+			return "parked";
+		case COUNT_READS:
+		case COUNT_WRITES:
+			break;
+	}
+	return NULL;
+}
+
+/* Does the counter count rows in conflict, for this extension? */
+static bool
+counts_conflicts(const Counter *counter, Oid extension)
+{
+	return counter->key.extension == extension && counter->key.attnum == WHOLE_ROW;
+}
+
+/*
+ * Writes the counters of rows to rel, which is conflict_count.  extension: the OID of
+ * activity.  Returns what was added, as a list of ConflictCount.
+ */
+List *
+store_conflict_counts(Relation rel, Oid extension, const Counter *counters, int n)
+{
+	Batch batch = {0};
+	List *counts = NIL;
+	int row = 0;
+
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < COUNT_KINDS && counts_conflicts(&counters[i], extension); k++)
+			batch.rows += counters[i].counts.n[k] > 0;
+	if (batch.rows == 0)
+		return NIL;
+	add_column(&batch, OIDOID);
+	add_column(&batch, TEXTOID);
+	add_column(&batch, TEXTOID);
+	add_column(&batch, INT8OID);
+	for (int i = 0; i < n; i++)
+	{
+		const Counter *c = &counters[i];
+
+		for (int k = 0; k < COUNT_KINDS && counts_conflicts(c, extension); k++)
+		{
+			if (c->counts.n[k] <= 0)
+				continue;
+			batch.values[0][row] = ObjectIdGetDatum(c->key.relation);
+			set_text(&batch, 1, row, c->key.system[0] == '\0' ? NULL : c->key.system);
+			set_text(&batch, 2, row, outcome_of(k));
+			batch.values[3][row] = Int64GetDatum(c->counts.n[k]);
+			row++;
+		}
+	}
+	hold_systems(&batch, 1);
+	run_batch(rel, write_conflicts, &batch, &counts);
+	return counts;
 }
 
 /* The same for attempts, to rel, which is conflict.  extension: the OID of activity. */
@@ -193,5 +319,5 @@ store_attempts(Relation rel, Oid extension, const char *messages, const uint32 *
 			set_text(&batch, 1 + k, row, attempt.texts[k]);
 		row++;
 	}
-	run_batch(rel, write_attempts, &batch);
+	run_batch(rel, write_attempts, &batch, NULL);
 }

@@ -108,12 +108,13 @@ write_attempts_once(Oid database)
 	return locked ? -1 : n;
 }
 
-/* Writes all counters.  False: the table is locked. */
+/* Writes all counters.  False: a table is locked. */
 static bool
 write_counters_once(Oid database)
 {
 	int n;
 	Counter *counters = mailbox_counters(database, &n);
+	List *conflicts = NIL;
 	Relation activity;
 	bool locked;
 
@@ -122,10 +123,24 @@ write_counters_once(Oid database)
 	begin_batch();
 	activity = store_open_table("activity", &locked);
 	if (activity != NULL)
-		store_counters(activity, counters, n);
+	{
+		/* an older version does not have it */
+		Relation rel = store_open_table("conflict_count", &locked);
+
+		if (!locked)
+			store_counters(activity, counters, n);
+		if (rel != NULL)
+		{
+			conflicts = store_conflict_counts(rel, RelationGetRelid(activity), counters, n);
+			table_close(rel, NoLock);
+		}
+	}
 	end_batch(activity);
 	if (!locked)
+	{
 		mailbox_counters_written(counters, n);
+		notify_add(conflicts);
+	}
 	RESUME_INTERRUPTS();
 	return !locked;
 }
@@ -338,6 +353,10 @@ work_last(Oid database)
 		if (!last)
 			pg_usleep(10 * 1000);
 	} while (!last);
+	if (notify_wait(database) > 0)
+		pg_usleep(notify_wait(database) * 1000);
+	if (notify_wait(database) == 0)
+		notify_send(database);
 }
 
 /* Writes at most once an interval, unless a session waits.  Returns when there is nothing to do. */
@@ -354,12 +373,22 @@ work(Oid database)
 		int64 attempts;
 		uint64 number = mailbox_due(database, &urgent, &attempts);
 		TimestampTz now = GetCurrentTimestamp();
+		long notify = notify_wait(database);
 		long rest;
 
+		if (notify == 0)
+		{
+			notify_send(database);
+			busy_at = GetCurrentTimestamp();
+			continue;
+		}
 		if (number == 0)
 		{
 			rest =
 				TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(busy_at, IDLE_MS));
+			/* it does not end before it has notified */
+			if (notify > 0)
+				rest = rest > 0 ? Min(rest, notify) : notify;
 			if (rest > 0)
 			{
 				sleep_ms(rest);
@@ -373,7 +402,7 @@ work(Oid database)
 		rest = Min(IDLE_MS, ownership_flush_interval);
 		rest = TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(written_at, rest));
 		if (rest > 0 && !urgent)
-			sleep_ms(rest);
+			sleep_ms(notify > 0 ? Min(rest, notify) : rest);
 		else if (write_all(database, number, attempts))
 		{
 			written_at = busy_at = GetCurrentTimestamp();

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "nodes/parsenodes.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
@@ -18,6 +19,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_loaded);
 PG_FUNCTION_INFO_V1(ownership_remember_time);
+PG_FUNCTION_INFO_V1(ownership_library_version);
 
 /*
  * The system that the session writes as.  An empty string, or NULL before the
@@ -103,6 +105,13 @@ Datum
 ownership_loaded(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(true);
+}
+
+/* library_version(): the version of the extension that the library was built as. */
+Datum
+ownership_library_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(OWNERSHIP_VERSION));
 }
 
 /* remember_time(): the setting ownership.remember as an interval. */

@@ -51,6 +51,7 @@ static const struct
 	 14,
 	 {"table_schema", "table_name", "column_name", "reads", "writes", "observed", "filled", "kept",
 	  "rejected", "overridden"}},
+	{"conflict_count", NULL, 5, {"table_schema", "table_name", "outcome", "rows"}},
 };
 
 void

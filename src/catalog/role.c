@@ -49,7 +49,8 @@ catalog_check_triggers(void)
 										 "map_history",	   "conflict",		  "activity",
 										 "former_table",   "former_column",	  "replaced_column",
 										 "ddl_queue",	   "history",		  "pin",
-										 "handover",	   "feed_column",	  "replaced_table"};
+										 "handover",	   "feed_column",	  "replaced_table",
+										 "conflict_count"};
 	Oid owner = catalog_owner();
 
 	for (size_t i = 0; i < lengthof(tables); i++)

@@ -84,6 +84,12 @@ settle_schema(const Task *task)
 			"AND b.table_name = e.table_name AND b.column_name = e.column_name "
 			"AND b.system IS NOT DISTINCT FROM e.system) AND " HERE_NOT_THERE,
 			&p);
+	if (OidIsValid(catalog_table("conflict_count", true)))
+		sql_run("UPDATE ownership.conflict_count e SET table_schema = $2 WHERE table_schema = $1 "
+				"AND NOT EXISTS (SELECT FROM ownership.conflict_count b WHERE b.table_schema = $2 "
+				"AND b.table_name = e.table_name AND b.outcome = e.outcome "
+				"AND b.system IS NOT DISTINCT FROM e.system) AND " HERE_NOT_THERE,
+				&p);
 #undef MOVE_EVIDENCE
 #undef HERE_NOT_THERE
 	if (OidIsValid(get_namespace_oid(old, true)))

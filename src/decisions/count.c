@@ -23,6 +23,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_count_waiting);
 PG_FUNCTION_INFO_V1(ownership_deleter);
+PG_FUNCTION_INFO_V1(ownership_waiting_rows);
 
 #define MAX_COLUMNS 8
 
@@ -38,9 +39,9 @@ decision_reads_evidence(void)
 	return catalog_try_lock(names, lengthof(names));
 }
 
-/* Returns the rows of a query, which has the columns of the function's result. */
+/* Returns the rows of a query, which has the columns of the function's result.  scans: of whole tables. */
 static void
-return_query(FunctionCallInfo fcinfo, const char *sql)
+return_query(FunctionCallInfo fcinfo, const char *sql, bool scans)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Relation conflict;
@@ -55,6 +56,9 @@ return_query(FunctionCallInfo fcinfo, const char *sql)
 	sql_set_search_path();
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
+	if (!scans)
+		(void) set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_execute(sql, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read: %s", sql);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -89,7 +93,8 @@ ownership_count_waiting(PG_FUNCTION_ARGS)
 				 "AND r.table_name = m.table_name AND r.column_name = m.column_name) "
 				 "WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL "
 				 "AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time())) "
-				 "GROUP BY 1, 2, 3, 4, 5");
+				 "GROUP BY 1, 2, 3, 4, 5",
+				 true);
 	return (Datum) 0;
 }
 
@@ -100,6 +105,25 @@ ownership_deleter(PG_FUNCTION_ARGS)
 	return_query(fcinfo,
 				 "SELECT table_schema, table_name, array_agg(DISTINCT system COLLATE \"C\") "
 				 "FROM ownership.conflict WHERE outcome = 'remembered' AND system IS NOT NULL "
-				 "GROUP BY 1, 2");
+				 "GROUP BY 1, 2",
+				 true);
+	return (Datum) 0;
+}
+
+/*
+ * waiting_rows(): how much evidence waits, by outcome and writer.  It stops at 10,000:
+ * who watches asks often, and an index finds so much at once however much there is.
+ */
+Datum
+ownership_waiting_rows(PG_FUNCTION_ARGS)
+{
+	return_query(fcinfo,
+				 "SELECT c.outcome, c.system, count(*), count(c.problem) FROM ("
+				 "SELECT outcome, system, problem, recorded_at, table_schema, table_name FROM ownership.conflict "
+				 "WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL LIMIT 10000) c "
+				 "LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
+				 "WHERE c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()) "
+				 "GROUP BY 1, 2",
+				 false);
 	return (Datum) 0;
 }

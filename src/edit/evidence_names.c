@@ -3,7 +3,7 @@
  *		Evidence, the history of values, pins and activity follow the new name of a
  *		table, a column or a system.
  *
- * All of them contain names as text.  Activity and pins stay under the old name
+ * All of them contain names as text.  Activity, counts of conflicts and pins stay under the old name
  * where there is one of the same system, or of the same value, under the new name
  * already.  Pins belong to the map: those of a table follow at once, evidence at
  * commit.
@@ -147,6 +147,13 @@ rename_evidence(const TablePlace *from, const TablePlace *to)
 			"AND b.table_name = $4 AND b.column_name = a.column_name "
 			"AND b.system IS NOT DISTINCT FROM a.system)",
 			&p);
+	if (OidIsValid(catalog_table("conflict_count", true)))
+		sql_run("UPDATE ownership.conflict_count a SET table_schema = $3, table_name = $4 "
+				"WHERE table_schema = $1 AND table_name = $2 "
+				"AND NOT EXISTS (SELECT FROM ownership.conflict_count b WHERE b.table_schema = $3 "
+				"AND b.table_name = $4 AND b.outcome = a.outcome "
+				"AND b.system IS NOT DISTINCT FROM a.system)",
+				&p);
 }
 
 #define RENAME_SYSTEM(table) "UPDATE " table " SET system = $2 WHERE system = $1"

@@ -27,6 +27,7 @@
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
+#include "../activity/activity.h"
 #include "../evidence/evidence.h"
 #include "guard.h"
 
@@ -239,6 +240,7 @@ park_row(GuardCall *call, ConflictSet *set, TupleTableSlot *proposed, bool *meet
 		ExecDropSingleTupleTableSlot(p.found);
 		if (*meets)
 			return false;
+		activity_parked(call->map, call->system);
 		if (!call->applied)
 			tally_get(call->map)->parked++;
 	}

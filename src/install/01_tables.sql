@@ -462,6 +462,27 @@ COMMENT ON COLUMN ownership.activity.last_write IS 'Time of the last write. NULL
 COMMENT ON COLUMN ownership.activity.id IS 'Key of the row for publications. It has no other meaning.';
 
 /*
+ * How many rows were in conflict.  Evidence tells more, but is pruned, and a refused
+ * value that is sent again leaves none.
+ */
+CREATE TABLE ownership.conflict_count (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	system			text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	outcome			text NOT NULL,
+	rows			bigint NOT NULL DEFAULT 0,
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, system, outcome)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ownership.conflict_count IS 'The number of rows that were in conflict. One row is one table, one writing system and one outcome. The background worker writes it when the library is preloaded.';
+COMMENT ON COLUMN ownership.conflict_count.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.conflict_count.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.conflict_count.system IS 'System that wrote. NULL: an unidentified writer, or a steward without a system.';
+COMMENT ON COLUMN ownership.conflict_count.outcome IS 'What became of the write, as in ownership.conflict: observed, filled, kept, discarded, rejected, overridden or parked.';
+COMMENT ON COLUMN ownership.conflict_count.rows IS 'Number of rows. A row counts once for each outcome, and again when it is sent again. Rejected attempts count, too.';
+COMMENT ON COLUMN ownership.conflict_count.id IS 'Key of the row for publications. It has no other meaning.';
+
+/*
  * The role that had an identity's name when it was identified.  pg_dump leaves it
  * out: OIDs mean nothing in another database.
  */

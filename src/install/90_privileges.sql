@@ -10,5 +10,5 @@ GRANT SELECT ON ownership.system, ownership.identity, ownership.domain, ownershi
 	ownership.row_owner, ownership.handover, ownership.bound_role,
 	ownership.map, ownership.sheet, ownership.guards, ownership.unmapped, ownership.risks,
 	ownership.guarded_relation, ownership.weakened, ownership.only_copy, ownership.field_access,
-	ownership.activity, ownership.declared, ownership.row_part, ownership.seen, ownership.matrix, ownership.status TO PUBLIC;
+	ownership.activity, ownership.conflict_count, ownership.declared, ownership.row_part, ownership.seen, ownership.matrix, ownership.status TO PUBLIC;
 /* not ownership.readiness: it contains roles and applications of others */

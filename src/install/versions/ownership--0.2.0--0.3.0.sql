@@ -2121,3 +2121,315 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.pin_due() IS
 'Ends the pins whose time until is over: the last values that their systems of record sent go in. flush() and the background worker do this, too, and so does the next write of the system of record. A value that does not fit leaves its pin open.
 Returns the number of rows.';
+
+/* Watching: counts of conflicts, the view metrics, doctor(). */
+
+CREATE TABLE ownership.conflict_count (
+	table_schema	text NOT NULL,
+	table_name		text NOT NULL,
+	system			text REFERENCES ownership.system ON UPDATE CASCADE ON DELETE CASCADE,
+	outcome			text NOT NULL,
+	rows			bigint NOT NULL DEFAULT 0,
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	UNIQUE NULLS NOT DISTINCT (table_schema, table_name, system, outcome)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ownership.conflict_count IS 'The number of rows that were in conflict. One row is one table, one writing system and one outcome. The background worker writes it when the library is preloaded.';
+COMMENT ON COLUMN ownership.conflict_count.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN ownership.conflict_count.table_name IS 'Name of the table.';
+COMMENT ON COLUMN ownership.conflict_count.system IS 'System that wrote. NULL: an unidentified writer, or a steward without a system.';
+COMMENT ON COLUMN ownership.conflict_count.outcome IS 'What became of the write, as in ownership.conflict: observed, filled, kept, discarded, rejected, overridden or parked.';
+COMMENT ON COLUMN ownership.conflict_count.rows IS 'Number of rows. A row counts once for each outcome, and again when it is sent again. Rejected attempts count, too.';
+COMMENT ON COLUMN ownership.conflict_count.id IS 'Key of the row for publications. It has no other meaning.';
+
+CREATE TRIGGER another_hub BEFORE INSERT OR UPDATE OR DELETE ON ownership.conflict_count
+	FOR EACH ROW EXECUTE FUNCTION ownership.another_hub();
+CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.conflict_count
+	FOR EACH STATEMENT EXECUTE FUNCTION ownership.another_hub();
+ALTER TABLE ownership.conflict_count ENABLE ALWAYS TRIGGER another_hub;
+ALTER TABLE ownership.conflict_count ENABLE ALWAYS TRIGGER another_hub_truncate;
+GRANT SELECT ON ownership.conflict_count TO PUBLIC;
+
+CREATE FUNCTION ownership.own_metric(OUT name text, OUT value bigint)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_own_metric' LANGUAGE C VOLATILE ROWS 12;
+COMMENT ON FUNCTION ownership.own_metric() IS 'Internal: the part of the view metrics that is about shared memory and the worker.';
+
+CREATE FUNCTION ownership.waiting_rows(OUT outcome text, OUT system text, OUT waiting bigint, OUT problems bigint)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_waiting_rows' LANGUAGE C STABLE ROWS 10;
+COMMENT ON FUNCTION ownership.waiting_rows() IS 'Internal: how much evidence waits for its row, by outcome and writer, of the first 10,000.';
+
+/* The version of the loaded library; that of the objects is in pg_extension. */
+CREATE FUNCTION ownership.library_version()
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_library_version' LANGUAGE C STABLE;
+COMMENT ON FUNCTION ownership.library_version() IS 'Internal: the version of the extension as which the loaded library was built.';
+
+/* A condition on the name leaves out the other parts before they are computed. */
+CREATE VIEW ownership.metrics WITH (security_barrier) AS
+WITH writer (system) AS (
+	SELECT name FROM ownership.system
+	UNION ALL
+	SELECT '?'
+)
+SELECT 'conflicts_total'::text AS name, w.system, o.outcome AS detail, coalesce(c.rows, 0)::bigint AS value
+FROM writer w
+CROSS JOIN unnest('{observed,filled,kept,discarded,rejected,overridden,parked}'::text[]) AS o(outcome)
+LEFT JOIN (SELECT coalesce(system, '?') AS system, outcome, sum(rows)::bigint AS rows FROM ownership.conflict_count GROUP BY 1, 2) c
+	USING (system, outcome)
+UNION ALL
+SELECT 'reads_total', w.system, '', coalesce(sum(a.reads), 0)::bigint
+FROM writer w
+LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system
+GROUP BY w.system
+UNION ALL
+SELECT 'writes_total', w.system, '', coalesce(sum(a.writes), 0)::bigint
+FROM writer w
+LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system
+GROUP BY w.system
+UNION ALL
+SELECT 'last_write_timestamp_seconds', w.system, '', coalesce(extract(epoch FROM max(a.last_write)), 0)::bigint
+FROM writer w
+LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system
+GROUP BY w.system
+UNION ALL
+SELECT 'waiting_rows', w.system, o.outcome, coalesce(c.waiting, 0)::bigint
+FROM writer w
+CROSS JOIN unnest('{parked,remembered}'::text[]) AS o(outcome)
+LEFT JOIN ownership.waiting_rows() c ON coalesce(c.system, '?') = w.system AND c.outcome = o.outcome
+UNION ALL
+SELECT 'waiting_problems', w.system, o.outcome, coalesce(c.problems, 0)::bigint
+FROM writer w
+CROSS JOIN unnest('{parked,remembered}'::text[]) AS o(outcome)
+LEFT JOIN ownership.waiting_rows() c ON coalesce(c.system, '?') = w.system AND c.outcome = o.outcome
+UNION ALL
+SELECT 'evidence_rows', '', t.name, coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples::bigint, 0))
+FROM unnest('{conflict,history}'::text[]) AS t(name)
+JOIN pg_catalog.pg_class c ON c.oid = ('ownership.' || t.name)::regclass
+UNION ALL
+SELECT 'evidence_bytes', '', t.name, coalesce(pg_total_relation_size(('ownership.' || t.name)::regclass), 0)
+FROM unnest('{conflict,history}'::text[]) AS t(name)
+UNION ALL
+SELECT 'pins_open', '', '', count(*)
+FROM ownership.pin
+WHERE ended_at IS NULL
+UNION ALL
+SELECT 'mapped_fields', '', d.detail, count(f.name)
+FROM unnest('{owned,unowned,local}'::text[]) AS d(detail)
+LEFT JOIN ownership.field f ON d.detail = CASE WHEN f.local THEN 'local' WHEN f.owner IS NULL THEN 'unowned' ELSE 'owned' END
+GROUP BY d.detail
+UNION ALL
+SELECT 'mirrored_tables', '', d.detail, count(g.relation)
+FROM unnest('{guarded,unguarded,missing}'::text[]) AS d(detail)
+LEFT JOIN ownership.guards g ON d.detail = CASE WHEN g.guarded THEN 'guarded' WHEN g.problems = ARRAY['the table is not there'] THEN 'missing' ELSE 'unguarded' END
+GROUP BY d.detail
+UNION ALL
+SELECT 'feed_subscriptions', '', d.detail, count(s.name)
+FROM unnest('{identified,unidentified}'::text[]) AS d(detail)
+LEFT JOIN (SELECT DISTINCT unnest(g.subscriptions) AS name FROM ownership.guards g) s
+	ON d.detail = CASE WHEN EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = s.name) THEN 'identified' ELSE 'unidentified' END
+GROUP BY d.detail
+UNION ALL
+SELECT 'settings_weakened', '', '', count(*)
+FROM ownership.weakened
+UNION ALL
+SELECT 'map_behind', '', '', count(*)
+FROM ownership.map_behind()
+UNION ALL
+SELECT 'version_differs', '', '', count(*)
+FROM pg_catalog.pg_extension
+WHERE extname = 'ownership' AND extversion <> ownership.library_version()
+UNION ALL
+SELECT m.name, '', '', m.value FROM ownership.own_metric() m;
+COMMENT ON VIEW ownership.metrics IS 'Counts for a monitoring system, never values of rows. Every row is always there, with 0 where nothing was counted. The names stay. A name that ends in _total is a counter: it grows until the extension or its data is created anew. All others go up and down. The unit is part of the name.';
+COMMENT ON COLUMN ownership.metrics.name IS
+'Name of the metric.
+- conflicts_total: Rows that were in conflict, by the writing system and the outcome (detail). A refused value that is sent again counts again. Nothing is counted unless the library is preloaded.
+- reads_total: Columns that statements have read, by system.
+- writes_total: Columns that statements or replicated row changes have written, by system.
+- last_write_timestamp_seconds: Time of the last write of a system, in seconds since 1970. 0: never.
+- waiting_rows: Open evidence that waits for its row, by the system that wrote, and the outcome: parked or remembered. Of more than 10,000 in all only 10,000 are counted.
+- waiting_problems: Those of them whose value could not be written into its row.
+- evidence_rows: About how many rows the table conflict, or history, has.
+- evidence_bytes: Its size on disk, with its indexes.
+- pins_open: Pins that have not ended.
+- mapped_fields: Fields on the map: owned, unowned or local.
+- mirrored_tables: Mirrored tables: guarded, unguarded, or missing in the database.
+- feed_subscriptions: Subscriptions that feed mirrored tables: identified or unidentified.
+- settings_weakened: Settings by which sessions are guarded less than the map says.
+- map_behind: Tables and columns that DDL changed and the map did not follow.
+- version_differs: 1: library and SQL objects are of different versions.
+- preloaded: 1: the library is preloaded.
+- worker_running: 1: the background worker runs. It ends when it is idle.
+- worker_failed: 1: the background worker has failed, and has not succeeded since.
+- worker_no_process: 1: the background worker cannot be started, because no process is free.
+- unwritten_seconds: Time for which something has waited to be written to the tables.
+- attempts_unwritten: Rejected attempts that are not in ownership.conflict yet.
+- attempts_dropped_total: Rejected attempts that found no room in shared memory, since the server started.
+- counts_dropped_total: Counts that found no room in shared memory, since the server started.
+- queue_size_bytes: Shared memory for rejected attempts.
+- queue_used_bytes: The part of it that is in use, by all databases.
+- counters_size: Counters for which shared memory has room.
+- counters_used: Those of them that are in use, by all databases.';
+COMMENT ON COLUMN ownership.metrics.system IS 'Name of the system. ?: unidentified writers. Empty: the metric is not about a system.';
+COMMENT ON COLUMN ownership.metrics.detail IS 'Outcome, table or state, as the name says. Empty: none.';
+COMMENT ON COLUMN ownership.metrics.value IS 'The count, the size in bytes, or the time in seconds.';
+GRANT SELECT ON ownership.metrics TO PUBLIC;
+
+/*
+ * The time of the evidence that is followed by so many newer ids: prune() of what is
+ * older leaves at most as much.  It runs with its owner's rights, because most roles
+ * may not read evidence; it returns nothing but a time.
+ */
+CREATE FUNCTION ownership.evidence_time(newer bigint)
+RETURNS timestamptz LANGUAGE SQL STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.recorded_at FROM ownership.conflict c
+	WHERE c.id >= (SELECT max(id) FROM ownership.conflict) - newer AND c.recorded_at <> '-infinity'
+	ORDER BY c.id LIMIT 1;
+END;
+COMMENT ON FUNCTION ownership.evidence_time(bigint) IS 'Internal: the time at which the evidence was recorded that has so many newer ones.';
+
+CREATE FUNCTION ownership.doctor(evidence_rows bigint DEFAULT 1000000, OUT check_name text, OUT ok boolean, OUT problem text, OUT statement text)
+RETURNS SETOF record LANGUAGE SQL VOLATILE ROWS 10
+BEGIN ATOMIC
+	WITH fact AS MATERIALIZED (
+		SELECT s.fact, s.value, s.note FROM ownership.status() s
+	), setting AS MATERIALIZED (
+		/* what the caller may see */
+		SELECT s.name, s.setting, s.source, s.sourcefile, s.pending_restart
+		FROM pg_catalog.pg_settings s
+		WHERE ownership.loaded() AND s.name IN ('shared_preload_libraries', 'max_worker_processes', 'ownership.enforcement',
+			'ownership.activity_size', 'ownership.queue_size')
+	), guard AS MATERIALIZED (
+		SELECT * FROM ownership.guards
+	), ddl AS MATERIALIZED (
+		SELECT d.risk, d.relation, d.detail, d.advice FROM ownership.ddl_risk d
+	), evidence AS MATERIALIZED (
+		SELECT m.value AS rows FROM ownership.metrics m WHERE m.name = 'evidence_rows' AND m.detail = 'conflict'
+	), version AS (
+		SELECT e.extversion AS objects, ownership.library_version() AS library,
+			(SELECT a.default_version FROM pg_catalog.pg_available_extensions a WHERE a.name = 'ownership' LIMIT 1) AS files,
+			string_to_array(substring(e.extversion, '^[0-9.]+'), '.')::integer[] < string_to_array(substring(ownership.library_version(), '^[0-9.]+'), '.')::integer[] AS behind
+		FROM pg_catalog.pg_extension e
+		WHERE e.extname = 'ownership'
+	), known (rank, check_name) AS (
+		VALUES (1, 'versions'), (2, 'preloaded'), (3, 'worker'), (4, 'memory'), (5, 'settings'), (6, 'event_triggers'),
+			(7, 'guards'), (8, 'feeds'), (9, 'map'), (10, 'evidence')
+	), found (check_name, problem, statement) AS (
+		SELECT 'versions', format('The library is of version %s, and the SQL objects in this database are of version %s.%s', v.library, v.objects,
+				CASE WHEN v.behind THEN '' ELSE ' Install the newer library, and restart the server.' END),
+			CASE WHEN v.behind THEN format('ALTER EXTENSION ownership UPDATE TO %L', v.library) END
+		FROM version v
+		WHERE v.library <> v.objects
+		UNION ALL
+		SELECT 'versions', format('Version %s is installed, and the server runs the library of version %s: restart the server.', v.files, v.library), NULL
+		FROM version v
+		WHERE v.files <> v.library AND v.library = v.objects
+		UNION ALL
+		SELECT 'preloaded',
+			CASE WHEN s.pending_restart THEN 'The library will be preloaded when the server is restarted.'
+				ELSE 'The library is not preloaded: everything is enforced, but neither activity nor rejected attempts are recorded. When the setting is changed, restart the server.' END,
+			/* a role that cannot see the other libraries would take them away */
+			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET shared_preload_libraries = %s', (SELECT string_agg(quote_literal(btrim(l, ' "')), ', ' ORDER BY i)
+				FROM unnest(string_to_array(s.setting, ',') || '{ownership}') WITH ORDINALITY AS u(l, i) WHERE btrim(l, ' "') <> '')) END
+		FROM fact f
+		LEFT JOIN setting s ON s.name = 'shared_preload_libraries'
+		WHERE f.fact = 'preloaded' AND f.value = 'no'
+		UNION ALL
+		SELECT 'preloaded', 'ownership.activity_size is 0: neither activity nor rejected attempts are recorded. When the setting is changed, restart the server.',
+			CASE WHEN NOT s.pending_restart THEN 'ALTER SYSTEM SET ownership.activity_size = 16384' END
+		FROM setting s
+		WHERE s.name = 'ownership.activity_size' AND s.setting = '0' AND EXISTS (SELECT FROM fact f WHERE f.fact = 'preloaded' AND f.value = 'yes')
+		UNION ALL
+		SELECT 'worker', format('The worker that writes activity and rejected attempts to the tables fails. %s', f.note), 'SELECT ownership.flush()'
+		FROM fact f
+		WHERE f.fact = 'worker' AND f.value LIKE 'failed%'
+		UNION ALL
+		SELECT 'worker', 'There is no process for the worker that writes activity and rejected attempts to the tables. When the setting is changed, restart the server.',
+			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET max_worker_processes = %s', s.setting::integer + 8) END
+		FROM fact f
+		JOIN setting s ON s.name = 'max_worker_processes'
+		WHERE f.fact = 'worker' AND f.value LIKE 'cannot%'
+		UNION ALL
+		SELECT 'worker', 'Activity and rejected attempts have waited for more than a minute to be written to the tables.'
+				|| CASE WHEN l.pids IS NULL THEN '' ELSE ' A session has locked a table of the extension; see what it does before you end it.' END,
+			coalesce((SELECT string_agg(format('SELECT pg_terminate_backend(%s)', pid), E';\n' ORDER BY pid) FROM unnest(l.pids) pid), 'SELECT ownership.flush()')
+		FROM fact f
+		CROSS JOIN (SELECT array_agg(DISTINCT k.pid) AS pids FROM pg_catalog.pg_locks k
+			WHERE k.granted AND k.locktype = 'relation' AND k.relation IN ('ownership.conflict'::regclass, 'ownership.activity'::regclass, 'ownership.conflict_count'::regclass)
+			  AND k.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+			  AND k.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) l
+		WHERE f.fact = 'worker' AND f.value LIKE 'behind%'
+		UNION ALL
+		SELECT 'memory', format('%s rejected attempts have found no room in shared memory since the server started, and left no evidence. When the setting is changed, restart the server.', f.value),
+			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET ownership.queue_size = %L', s.setting::bigint * 2 || 'kB') END
+		FROM fact f
+		JOIN setting s ON s.name = 'ownership.queue_size'
+		WHERE f.fact = 'dropped' AND f.value <> '0'
+		UNION ALL
+		SELECT 'memory', format('%s counts of reads and writes have found no room in shared memory since the server started. When the setting is changed, restart the server.', f.value),
+			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET ownership.activity_size = %s', s.setting::bigint * 2) END
+		FROM fact f
+		JOIN setting s ON s.name = 'ownership.activity_size'
+		WHERE f.fact = 'dropped_counts' AND f.value <> '0'
+		UNION ALL
+		SELECT 'settings', format('%s is %s %s.', w.setting, w.value, w.place),
+			CASE WHEN w.advice NOT LIKE 'Correct it there%' THEN w.advice
+				ELSE (SELECT CASE WHEN s.sourcefile LIKE '%postgresql.auto.conf' THEN format('ALTER SYSTEM RESET %s', w.setting)
+					ELSE format('ALTER SYSTEM SET %s = %L', w.setting, 'on') END || E';\nSELECT pg_reload_conf()' FROM setting s WHERE s.name = w.setting) END
+		FROM ownership.weakened w
+		UNION ALL
+		SELECT 'settings', format('ownership.enforcement is %s in this session.', s.setting),
+			CASE s.source WHEN 'session' THEN 'RESET ownership.enforcement' ELSE 'SET ownership.enforcement = on' END
+		FROM setting s
+		WHERE s.name = 'ownership.enforcement' AND s.setting <> 'on' AND s.source IN ('session', 'client')
+		UNION ALL
+		SELECT 'event_triggers', d.detail, d.advice
+		FROM ddl d
+		WHERE d.advice LIKE 'ALTER EVENT TRIGGER %'
+		UNION ALL
+		SELECT 'guards', format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')), format('SELECT ownership.guard(%L)', g.relation)
+		FROM guard g
+		WHERE NOT g.guarded AND g.problems <> ARRAY['the table is not there']
+		UNION ALL
+		SELECT 'guards', d.detail, d.advice
+		FROM ddl d
+		WHERE d.advice LIKE 'ALTER TRIGGER %'
+		UNION ALL
+		/* the source of the tables that it feeds tells who sends it; of several sources it is a carrier */
+		SELECT 'feeds', format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.%s', s.name, array_to_string(s.relations, ', '),
+				CASE WHEN s.sources = '{}' THEN format(' Find out which system sends it, and record that: SELECT ownership.identify(''...'', subscription => %L).', s.name) ELSE '' END),
+			CASE cardinality(s.sources) WHEN 0 THEN NULL
+				WHEN 1 THEN format('SELECT ownership.identify(%L, subscription => %L)', s.sources[1], s.name)
+				ELSE format('SELECT ownership.identify(NULL, subscription => %L, carrier => true)', s.name) END
+		FROM (SELECT u.name, array_agg(g.relation ORDER BY g.relation COLLATE "C") AS relations, coalesce(array_agg(DISTINCT g.source) FILTER (WHERE g.source IS NOT NULL), '{}') AS sources
+			FROM guard g
+			CROSS JOIN LATERAL unnest(g.subscriptions) AS u(name)
+			WHERE NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = u.name)
+			GROUP BY u.name) s
+		UNION ALL
+		SELECT DISTINCT 'map', d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		FROM ddl d
+		WHERE d.risk = 'map_behind'
+		UNION ALL
+		SELECT 'evidence', format('ownership.conflict has about %s rows, more than %s. The statement deletes what is older than its newest ones, but not what is open: decide on that, or prune it, too.',
+				e.rows, doctor.evidence_rows),
+			format('SELECT ownership.prune(%L)', date_trunc('second', statement_timestamp() - ownership.evidence_time(doctor.evidence_rows)))
+		FROM evidence e
+		WHERE e.rows > doctor.evidence_rows
+	)
+	SELECT k.check_name, count(f.check_name) = 0, string_agg(f.problem, E'\n' ORDER BY f.problem COLLATE "C"),
+		string_agg(DISTINCT f.statement, E';\n')
+	FROM known k
+	LEFT JOIN found f ON f.check_name = k.check_name
+	GROUP BY k.rank, k.check_name
+	ORDER BY k.rank;
+END;
+COMMENT ON FUNCTION ownership.doctor(bigint) IS
+'Checks the extension in this database, and says what is wrong and how to mend it. It changes nothing, and reads no values. Every role may call it.
+Arguments:
+- evidence_rows: So many rows of ownership.conflict are fine. Default: 1,000,000.
+Returns one row for each check, whether something is wrong or not:
+- check_name: versions, preloaded, worker, memory, settings, event_triggers, guards, feeds, map or evidence.
+- ok: true: nothing is wrong.
+- problem: What is wrong, one line for each problem. NULL: nothing.
+- statement: What mends it: one or more statements of SQL, separated by semicolons. NULL: nothing is wrong, no statement alone mends it, or the caller may not see the setting that it would change.';
