@@ -96,9 +96,9 @@ sub lacks { my ($text, $what, $name) = @_; ok($text !~ $what, $name) or diag(sub
 sub has { my ($text, $what, $name) = @_; ok($text =~ $what, $name) }
 
 my %tags = map { $_ => 1 } $page =~ /<\/?([a-z0-9!]+)/gi;
-is(join(' ', sort keys %tags), 'a b bdi body br caption code dd desc details div dl dt em footer g h1 h2 h3 header html li main nav p path rect section small span summary svg table tbody td text th thead time title tr ul',
+is(join(' ', sort keys %tags), 'a b bdi body caption code dd desc details div dl dt em footer g h1 h2 h3 header html li main nav ol p path q rect section small span summary svg table tbody td text th thead time title tr ul',
 	'nothing of the names is markup');
-my (%attributes, @links, @styles);
+my (%attributes, @links);
 while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 {
 	my $attributes = $1;
@@ -106,12 +106,10 @@ while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 	{
 		$attributes{$1} = 1;
 		push @links, $2 if $1 eq 'href';
-		push @styles, $2 if $1 eq 'style';
 	}
 }
-is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope style tabindex viewBox width x xmlns y', 'nor an attribute');
+is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope tabindex viewBox width x xmlns y', 'nor an attribute');
 is(scalar(grep { !/^#\w+$/ } @links), 0, 'links go within the page');
-is(scalar @styles, 0, 'style is in its head');
 lacks($head, qr/url\s*\(|\@import|<link|<base/i, 'it asks for nothing from elsewhere');
 has($head, qr/default-src 'none'; style-src 'unsafe-inline'/, 'and would not get it');
 is(scalar(() = $page =~ /<$_[\s>]/g), scalar(() = $page =~ /<\/$_>/g), "every <$_> is closed")
@@ -352,14 +350,14 @@ sub plain { return $_[0] =~ s/<[^>]*>//gr =~ s/\s+/ /gr }
 my $decide = section_of($trial, 'decide');
 my %cards = map { /id="decide(\d+)">(.*)$/s ? ($1 => plain($2)) : () } split /(?=<li id="decide)/, $decide;
 is(scalar keys %cards, 10, 'ten cards');
-my @titles = $decide =~ /<h3><span class="badge \w+">\w+<\/span> <b><bdi>(.*?)<\/bdi><\/b>/g;
+my @titles = $decide =~ /<h3>(.*?)<\/h3>/g;
 is(scalar @titles, 10, 'each with a title');
 is(scalar keys %{ { map { $_ => 1 } @titles } }, 10, 'of one field');
 my ($name) = grep { /customer\.name/ } values %cards;
 like($name, qr/^high Name customer\.nameHubSpot and Shopify both write it\. HubSpot owns it\. /, 'a card is in plain words, with the label');
 like($name, qr/WritesHubSpot 1 time, last 3 days ago; Shopify refused 11, last 3 days ago|WritesShopify refused 11, last 3 days ago; HubSpot 1 time, last 3 days ago/, 'who, how often, and when');
 like($name, qr/Since3 days ago \(\d{4}-/, 'since when: by the evidence, not since the system was seen reading');
-like($name, qr/ExampleRow email \(not shown\): Shopify was refused .Shop name.; stored is .Person \d+./, 'an example');
+like($name, qr/ExampleRow email \(not shown\): Shopify was refused Shop name; stored is Person \d+\./, 'an example');
 like($name, qr/GuideBy its name, this is/, 'what the guide says');
 like($name, qr/ReadersLooker, /, 'and who reads it');
 my ($stock) = grep { /product\.stock/ } values %cards;

@@ -96,7 +96,8 @@ page_load_suggestions(Card *cards, List *decisions, const PageData *page)
 	if (!wanted || !html_can_read("activity"))
 		return;
 	(void) html_query("SELECT (SELECT count(*) FROM ownership.mirrored_column), "
-					  "EXISTS (SELECT FROM ownership.bound_table)");
+					  "EXISTS (SELECT FROM ownership.mirrored_table t JOIN pg_namespace n ON n.nspname = t.table_schema::name "
+					  "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))");
 	if (sql_result_int64(0, 1) > MAX_SUGGESTED || !sql_result_bool(0, 2))
 		return;
 	page_add_fields(&p, decisions);

@@ -1630,6 +1630,8 @@ WITH guard AS MATERIALIZED (
 			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
 	FROM spoken
 	GROUP BY entity, field, owner
+	/* what is no quarrel needs no words */
+	HAVING count(DISTINCT system) FILTER (WHERE writes) > 1 OR bool_or(disputed > 0 OR undeclared)
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
@@ -1654,9 +1656,14 @@ WITH guard AS MATERIALIZED (
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
-	FROM ownership.field_access f
+	FROM (SELECT f.entity, f.name AS field, f.domain, coalesce(a.writers, '{}') AS writers
+		FROM ownership.field f
+		LEFT JOIN (SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS writers
+			FROM ownership.declared_access
+			WHERE mode = 'write'
+			GROUP BY entity, field) a ON a.entity = f.entity AND a.field = f.name
+		WHERE f.owner IS NULL AND NOT f.local) f
 	LEFT JOIN guide g ON g.name = f.domain
-	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, declared or seen, with or without the owner */
 	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,
