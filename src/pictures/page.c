@@ -73,8 +73,9 @@ write_title(StringInfo out, const PageData *page)
 						   "<title>Who owns which data: ");
 	html_text(out, database);
 	appendStringInfo(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n", style);
-	appendStringInfoString(out, "<a class=\"skip\" href=\"#decide\">Skip to what must be decided</a>\n<header>\n"
-								"<h1>Who owns which data</h1>\n<p class=\"quiet\">Database <code>");
+	appendStringInfoString(out,
+						   "<a class=\"skip\" href=\"#decide\">Skip to what must be decided</a>\n<header>\n"
+						   "<h1>Who owns which data</h1>\n<p class=\"quiet\">Database <code>");
 	html_name(out, database);
 	appendStringInfo(out, "</code>, as of <time>%s</time> (", sql_result_text(0, 2));
 	html_text(out, sql_result_text(0, 3));
@@ -195,7 +196,8 @@ ownership_page(PG_FUNCTION_ARGS)
 	write_title(&out, &page);
 	write_facts(&out, &page);
 	page_decide_section(&body, &page);
-	appendStringInfoString(&out, "<nav aria-label=\"Contents\"><ul><li><a href=\"#decide\">Decide these first</a>");
+	appendStringInfoString(&out,
+						   "<nav aria-label=\"Contents\"><ul><li><a href=\"#decide\">Decide these first</a>");
 	for (int i = 0; i < (int) lengthof(sections); i++)
 	{
 		int before = body.len;

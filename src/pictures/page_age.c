@@ -20,21 +20,23 @@
  * SQL: one row for each shared table and for each schema and source of landing tables.
  * What only stewards wrote is theirs.
  */
-#define AGES                                                                                                      \
-	"SELECT CASE WHEN t.source IS NULL THEN ownership.relation_name(t.table_schema, min(t.table_name)) "          \
-	"ELSE t.table_schema END, t.source, count(*), count(*) FILTER (WHERE g.guarded), "                            \
-	"(SELECT string_agg(DISTINCT s, ', ') FROM unnest(string_to_array(string_agg(array_to_string(g.subscriptions, ','), ','), ',')) s WHERE s <> ''), " \
-	"(SELECT string_agg(DISTINCT w, ', ') FROM unnest(string_to_array(string_agg(a.writers, ';'), ';')) w), "    \
-	TIME("max(a.last_write)") ", " AGE("max(a.last_write)") ", "                   \
-	AGE("max(a.last_read)") " FROM ownership.mirrored_table t JOIN ownership.guards g USING (table_schema, table_name) " \
-	"LEFT JOIN (SELECT table_schema, table_name, "                                                                \
-	"string_agg(DISTINCT coalesce(system, CASE WHEN overridden > 0 AND observed + filled + kept + rejected = 0 THEN 'a steward' ELSE 'unidentified' END), ';') " \
-	"FILTER (WHERE writes > 0) AS writers, max(last_write) AS last_write, max(last_read) AS last_read "          \
-	"FROM ownership.activity GROUP BY table_schema, table_name) a USING (table_schema, table_name) "             \
-	"WHERE ($1::text IS NULL AND $2::text[] IS NULL) OR t.source = ANY ($2) OR EXISTS (SELECT FROM ownership.mirrored_column m " \
-	"WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name AND " CHOSEN_FIELD("m.entity", "m.field") ") " \
-	"GROUP BY t.table_schema, t.source, CASE WHEN t.source IS NULL THEN t.table_name END "                       \
-	"ORDER BY t.source IS NOT NULL, t.table_schema COLLATE \"C\", min(t.table_name) COLLATE \"C\" LIMIT " MAX_TABLES " + 1"
+#define AGES                                                                                                                                                                                                           \
+	"SELECT CASE WHEN t.source IS NULL THEN ownership.relation_name(t.table_schema, min(t.table_name)) "                                                                                                               \
+	"ELSE t.table_schema END, t.source, count(*), count(*) FILTER (WHERE g.guarded), "                                                                                                                                 \
+	"(SELECT string_agg(DISTINCT s, ', ') FROM unnest(string_to_array(string_agg(array_to_string(g.subscriptions, ','), ','), ',')) s WHERE s <> ''), "                                                                \
+	"(SELECT string_agg(DISTINCT w, ', ') FROM unnest(string_to_array(string_agg(a.writers, ';'), ';')) w), " TIME("max(a.last_write)") ", " AGE(                                                                      \
+		"max(a.last_write)") ", " AGE("max(a.last_read)") " FROM ownership.mirrored_table t JOIN ownership.guards g USING (table_schema, table_name) "                                                                 \
+														  "LEFT JOIN (SELECT table_schema, table_name, "                                                                                                               \
+														  "string_agg(DISTINCT coalesce(system, CASE WHEN overridden > 0 AND observed + filled + kept + rejected = 0 THEN 'a steward' ELSE 'unidentified' END), ';') " \
+														  "FILTER (WHERE writes > 0) AS writers, max(last_write) AS last_write, max(last_read) AS last_read "                                                          \
+														  "FROM ownership.activity GROUP BY table_schema, table_name) a USING (table_schema, table_name) "                                                             \
+														  "WHERE ($1::text IS NULL AND $2::text[] IS NULL) OR t.source = ANY ($2) OR EXISTS (SELECT FROM ownership.mirrored_column m "                                 \
+														  "WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name AND " CHOSEN_FIELD(                                                                   \
+															  "m.entity",                                                                                                                                              \
+															  "m.field") ") "                                                                                                                                          \
+																		 "GROUP BY t.table_schema, t.source, CASE WHEN t.source IS NULL THEN t.table_name END "                                                        \
+																		 "ORDER BY t.source IS NOT NULL, t.table_schema COLLATE \"C\", min(t.table_name) COLLATE \"C\" LIMIT " MAX_TABLES                              \
+																		 " + 1"
 
 void
 page_age_section(StringInfo out, const PageData *page)

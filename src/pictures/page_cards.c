@@ -21,20 +21,20 @@
  * SQL: what each writer of each field wrote and was refused.  A source may write its own
  * copy, so that it quarrels there only if no other table contains the field.
  */
-#define TRAFFIC                                                                                                \
-	CARD_FIELDS                                                                                                     \
-	"JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "                                      \
-	"JOIN ownership.mirrored_column c ON c.entity = g.entity AND c.field = g.field "                           \
-	"JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "      \
-	"JOIN ownership.activity a ON a.table_schema = c.table_schema AND a.table_name = c.table_name "            \
-	"AND a.column_name = c.column_name "                                                                       \
-	"WHERE (a.writes > 0 OR a.kept + a.rejected > 0) AND (t.source IS DISTINCT FROM a.system "                 \
-	"OR a.system = f.owner OR NOT EXISTS (SELECT FROM ownership.mirrored_column o "                            \
-	"JOIN ownership.mirrored_table ot ON ot.table_schema = o.table_schema AND ot.table_name = o.table_name "   \
+#define TRAFFIC                                                                                              \
+	CARD_FIELDS                                                                                              \
+	"JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "                                    \
+	"JOIN ownership.mirrored_column c ON c.entity = g.entity AND c.field = g.field "                         \
+	"JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "    \
+	"JOIN ownership.activity a ON a.table_schema = c.table_schema AND a.table_name = c.table_name "          \
+	"AND a.column_name = c.column_name "                                                                     \
+	"WHERE (a.writes > 0 OR a.kept + a.rejected > 0) AND (t.source IS DISTINCT FROM a.system "               \
+	"OR a.system = f.owner OR NOT EXISTS (SELECT FROM ownership.mirrored_column o "                          \
+	"JOIN ownership.mirrored_table ot ON ot.table_schema = o.table_schema AND ot.table_name = o.table_name " \
 	"WHERE o.entity = g.entity AND o.field = g.field AND ot.source IS DISTINCT FROM a.system)) "
 
 /* SQL: the writer of a row of activity.  What only a steward wrote is not unidentified. */
-#define ACTIVITY_WRITER                                                                  \
+#define ACTIVITY_WRITER                                                                   \
 	"coalesce(a.system, CASE WHEN a.overridden > 0 AND a.observed + a.filled + a.kept + " \
 	"a.rejected = 0 THEN 'a steward' ELSE 'unidentified' END)"
 
@@ -99,13 +99,14 @@ load_traffic(Card *cards, List *decisions)
 	if (!html_can_read("activity"))
 		return;
 	page_add_fields(&p, decisions);
-	n = sql_run("SELECT i, who, writes, refused, " TIME("last_write") ", " AGE("last_write") ", " TIME(
-					"first_seen") ", " AGE("first_seen") " FROM (SELECT g.i, " ACTIVITY_WRITER
-														 " AS who, sum(a.writes) AS writes, sum(a.kept + a.rejected) AS refused, "
-														 "max(a.last_write) AS last_write, min(a.first_seen) AS first_seen FROM " TRAFFIC
-														 "GROUP BY g.i, who) x "
-														 "ORDER BY i, writes + refused DESC, who COLLATE \"C\"",
-				&p);
+	n = sql_run(
+		"SELECT i, who, writes, refused, " TIME("last_write") ", " AGE("last_write") ", " TIME("first_seen") ", " AGE(
+			"first_seen") " FROM (SELECT g.i, " ACTIVITY_WRITER
+						  " AS who, sum(a.writes) AS writes, sum(a.kept + a.rejected) AS refused, "
+						  "max(a.last_write) AS last_write, min(a.first_seen) AS first_seen FROM " TRAFFIC
+						  "GROUP BY g.i, who) x "
+						  "ORDER BY i, writes + refused DESC, who COLLATE \"C\"",
+		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Card *card = page_card_of(cards, i);
@@ -135,20 +136,19 @@ load_evidence(Card *cards, List *decisions)
 		return;
 	page_add_fields(&p, decisions);
 	n = sql_run(
-		"SELECT i, who, " TIME("first") ", " AGE("first") ", " TIME("last") ", " AGE(
-			"last") ", last_id, refused FROM (SELECT g.i, " EVIDENCE_WRITER("c") " AS who, "
-																				 "min(c.recorded_at) AS first, max(c.recorded_at) AS last, max(c.id) AS last_id, "
-																				 "count(*) FILTER (WHERE c.outcome IN ('kept', 'discarded', 'rejected')) AS refused "
-																				 "FROM (SELECT id, recorded_at, table_schema, table_name, columns, system, outcome FROM ownership.conflict "
-																				 "ORDER BY id DESC LIMIT " MAX_EVIDENCE
-																				 ") c CROSS JOIN LATERAL unnest(c.columns) u(name) "
-																				 "JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name "
-																				 "AND m.column_name = u.name::text "
-																				 "JOIN " CARD_FIELDS
-																				 "ON g.entity = m.entity AND g.field = m.field "
-																				 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
-																				 "WHERE c.outcome NOT IN ('parked', 'remembered') AND c.system IS DISTINCT FROM f.owner "
-																				 "GROUP BY g.i, who) x ORDER BY i, last_id DESC",
+		"SELECT i, who, " TIME("first") ", " AGE("first") ", " TIME("last") ", " AGE("last") ", last_id, refused FROM (SELECT g.i, " EVIDENCE_WRITER(
+			"c") " AS who, "
+				 "min(c.recorded_at) AS first, max(c.recorded_at) AS last, max(c.id) AS last_id, "
+				 "count(*) FILTER (WHERE c.outcome IN ('kept', 'discarded', 'rejected')) AS refused "
+				 "FROM (SELECT id, recorded_at, table_schema, table_name, columns, system, outcome FROM ownership.conflict "
+				 "ORDER BY id DESC LIMIT " MAX_EVIDENCE
+				 ") c CROSS JOIN LATERAL unnest(c.columns) u(name) "
+				 "JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name "
+				 "AND m.column_name = u.name::text "
+				 "JOIN " CARD_FIELDS "ON g.entity = m.entity AND g.field = m.field "
+				 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
+				 "WHERE c.outcome NOT IN ('parked', 'remembered') AND c.system IS DISTINCT FROM f.owner "
+				 "GROUP BY g.i, who) x ORDER BY i, last_id DESC",
 		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -194,16 +194,22 @@ load_examples(Card *cards, List *decisions, const PageData *page)
 	if (!html_can_read("conflict"))
 		return;
 	n = sql_run(
-		"SELECT g.i, c.outcome, c.operation, " EVIDENCE_WRITER("c") ", " SHORT("k.row_key") ", v.stored, v.proposed, "
-		KEY_OWNERS("c.table_schema", "c.table_name")
-		" FROM unnest($1, $2, $3) WITH ORDINALITY g(entity, field, id, i) "
-		"JOIN ownership.conflict c ON c.id = g.id::bigint "
-		"JOIN ownership.mirrored_column m ON m.entity = g.entity AND m.field = g.field "
-		"AND m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) "
-		"CROSS JOIN LATERAL (SELECT " ROW_KEY("c.row_key", HIDDEN_COLUMNS("c.table_schema", "c.table_name")) ") k(row_key) "
-		"CROSS JOIN LATERAL (SELECT CASE WHEN c.stored ? m.column_name THEN coalesce(" SHORT("(c.stored ->> m.column_name)") ", 'nothing') END, "
-		"CASE WHEN jsonb_typeof(c.proposed) = 'object' AND c.proposed ? m.column_name "
-		"THEN coalesce(" SHORT("(c.proposed ->> m.column_name)") ", 'nothing') END) v(stored, proposed)",
+		"SELECT g.i, c.outcome, c.operation, " EVIDENCE_WRITER("c") ", " SHORT("k.row_key") ", v.stored, v.proposed, " KEY_OWNERS(
+			"c.table_schema",
+			"c.table_name") " FROM unnest($1, $2, $3) WITH ORDINALITY g(entity, field, id, i) "
+							"JOIN ownership.conflict c ON c.id = g.id::bigint "
+							"JOIN ownership.mirrored_column m ON m.entity = g.entity AND m.field = g.field "
+							"AND m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) "
+							"CROSS JOIN LATERAL (SELECT " ROW_KEY(
+								"c.row_key",
+								HIDDEN_COLUMNS(
+									"c.table_schema",
+									"c.table_name")) ") k(row_key) "
+													 "CROSS JOIN LATERAL (SELECT CASE WHEN c.stored ? m.column_name THEN coalesce(" SHORT(
+														 "(c.stored ->> m.column_name)") ", 'nothing') END, "
+																						 "CASE WHEN jsonb_typeof(c.proposed) = 'object' AND c.proposed ? m.column_name "
+																						 "THEN coalesce(" SHORT(
+																							 "(c.proposed ->> m.column_name)") ", 'nothing') END) v(stored, proposed)",
 		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -238,7 +244,8 @@ load_examples(Card *cards, List *decisions, const PageData *page)
 									: strcmp(outcome, "rejected") == 0 ? " got an error for"
 																	   : " wrote");
 		if (card->sensitive)
-			appendStringInfoString(out, " a value. It is not shown, because the field is sensitive.");
+			appendStringInfoString(out,
+								   " a value. It is not shown, because the field is sensitive.");
 		else if (proposed == NULL)
 			appendStringInfoString(out, " a value.");
 		else
@@ -248,7 +255,8 @@ load_examples(Card *cards, List *decisions, const PageData *page)
 			appendStringInfoString(out, "</q>");
 			if (stored != NULL)
 			{
-				appendStringInfoString(out, strcmp(outcome, "kept") == 0 || strcmp(outcome, "rejected") == 0
+				appendStringInfoString(out, strcmp(outcome, "kept") == 0 ||
+													strcmp(outcome, "rejected") == 0
 												? "; stored is <q>"
 												: " over <q>");
 				html_name(out, stored);

@@ -29,7 +29,7 @@ contact_of(List **contacts, const PageSystem *system)
 	foreach(lc, *contacts)
 	{
 		c = lfirst(lc);
-		if (system == NULL	? c->systems == NIL
+		if (system == NULL		? c->systems == NIL
 			: c->systems == NIL ? false
 			: system->contact == NULL
 				? linitial(c->systems) == system
@@ -210,10 +210,9 @@ page_contact_section(StringInfo out, const PageData *page)
 
 			if (foreach_current_index(cell) >= MAX_LISTED)
 			{
-				appendStringInfo(
-					out,
-					"<li>&hellip; and %d more. The administrator can make a page of one contact&rsquo;s.\n",
-					list_length(c->decisions) - MAX_LISTED);
+				appendStringInfo(out,
+								 "<li>&hellip; and %d more. The administrator can make a page of one contact&rsquo;s.\n",
+								 list_length(c->decisions) - MAX_LISTED);
 				break;
 			}
 			appendStringInfoString(out, "<li>");

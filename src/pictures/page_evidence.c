@@ -19,11 +19,12 @@
 #define MAX_EVIDENCE "100000" /* rows of evidence that the totals count */
 
 /* SQL: is the page about a row of evidence c?  As CHOSEN_FIELD(). */
-#define CHOSEN_EVIDENCE(c)                                                                     \
+#define CHOSEN_EVIDENCE(c)                                                                            \
 	"(($1::text IS NULL AND $2::text[] IS NULL) OR EXISTS (SELECT FROM ownership.mirrored_column cm " \
-	"JOIN ownership.field cf ON cf.entity = cm.entity AND cf.name = cm.field "                  \
-	"WHERE cm.table_schema = " c ".table_schema AND cm.table_name = " c ".table_name "          \
-	"AND ($1 IS NULL OR cm.entity LIKE $1) AND ($2 IS NULL OR " c ".system = ANY ($2) OR cf.owner = ANY ($2))))"
+	"JOIN ownership.field cf ON cf.entity = cm.entity AND cf.name = cm.field "                        \
+	"WHERE cm.table_schema = " c ".table_schema AND cm.table_name = " c ".table_name "                \
+	"AND ($1 IS NULL OR cm.entity LIKE $1) AND ($2 IS NULL OR " c                                     \
+	".system = ANY ($2) OR cf.owner = ANY ($2))))"
 
 /* Reads the disagreements, unless there is too much evidence to search.  Needs SPI. */
 void
@@ -91,7 +92,8 @@ disagreement_groups(StringInfo out, const PageData *page)
 	}
 	html_table_end(out);
 	if (groups > shown)
-		appendStringInfo(out, "<p>%d more columns and systems have refused values.</p>\n", groups - shown);
+		appendStringInfo(out, "<p>%d more columns and systems have refused values.</p>\n",
+						 groups - shown);
 }
 
 static void
@@ -101,7 +103,8 @@ disagreement_list(StringInfo out, const PageData *page)
 	int shown = Min(d->total, atoi(MAX_LATEST));
 
 	appendStringInfo(out, "<details><summary>%s, with their numbers</summary>\n",
-					 d->total > shown ? psprintf("The latest %d of %d", shown, d->total) : "All of them");
+					 d->total > shown ? psprintf("The latest %d of %d", shown, d->total)
+									  : "All of them");
 	TABLE_HEAD(out, "Refused values that still differ", "Number", "Column", "Row", "Stored",
 			   "Refused", "Owner", "System", "Since", "What", "Note");
 	for (uint64 i = 0; i < d->n; i++)
@@ -144,7 +147,8 @@ page_disagreement_section(StringInfo out, const PageData *page)
 								   "<p class=\"none\">No refused value waits for a decision.</p>\n");
 		else
 		{
-			appendStringInfoString(out, "<p>Refused values that still differ from what is stored.</p>\n");
+			appendStringInfoString(out,
+								   "<p>Refused values that still differ from what is stored.</p>\n");
 			disagreement_groups(out, page);
 			disagreement_list(out, page);
 		}

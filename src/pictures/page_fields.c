@@ -93,7 +93,7 @@ part_cells(StringInfo out, const PageData *page, FieldParts *parts, uint64 row, 
 			separate(&owners);
 			page_system_name(&owners, page, shown);
 			/* how often the owner was seen is nothing to look at */
-			write_how(&owners, how == NULL					   ? NULL
+			write_how(&owners, how == NULL						   ? NULL
 							   : strstr(how, "by default") != NULL ? "by default"
 							   : strstr(how, "some rows") != NULL  ? "in some rows"
 																   : NULL);
@@ -127,8 +127,8 @@ part_cells(StringInfo out, const PageData *page, FieldParts *parts, uint64 row, 
 
 /* Writes a line for the field of a row: see the query. */
 static void
-field_line(StringInfo out, const PageData *page, SPITupleTable *fields, uint64 row, FieldParts *parts,
-		   List *decisions)
+field_line(StringInfo out, const PageData *page, SPITupleTable *fields, uint64 row,
+		   FieldParts *parts, List *decisions)
 {
 	const char *field = html_value_of(fields, row, 2);
 	const char *label = html_value_of(fields, row, 3);
@@ -161,7 +161,8 @@ field_line(StringInfo out, const PageData *page, SPITupleTable *fields, uint64 r
 		if (d->field == NULL || strcmp(d->field, field) != 0)
 			continue;
 		if (d->number > 0)
-			appendStringInfo(out, "<a class=\"badge high\" href=\"#decide%d\">decide</a>", d->number);
+			appendStringInfo(out, "<a class=\"badge high\" href=\"#decide%d\">decide</a>",
+							 d->number);
 		else
 			appendStringInfoString(out, "<span class=\"badge medium\">decide</span>");
 	}
@@ -252,17 +253,16 @@ write_entities(StringInfo out, const PageData *page, List *entities)
 	sql_add_texts(&p, names);
 	sql_add_bool(&p, page->filter.entity != NULL);
 	/* an older version has no labels */
-	n = sql_run(
-		"SELECT f.entity, f.name, nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), ''), "
-		"coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject'), f.local::text, f.key::text, c.n "
-		"FROM unnest($3) WITH ORDINALITY e(entity, i) JOIN ownership.field f ON f.entity = e.entity "
-		"LEFT JOIN ownership.domain d ON d.name = f.domain "
-		"CROSS JOIN LATERAL (SELECT count(*) AS n, count(t.source) < count(*) OR count(*) = 0 OR min(t.source) <> max(t.source) AS crossing "
-		"FROM ownership.mirrored_column c JOIN ownership.mirrored_table t USING (table_schema, table_name) "
-		"WHERE c.entity = f.entity AND c.field = f.name) c "
-		"WHERE ($4 OR c.crossing) AND " CHOSEN_FIELD(
-			"f.entity", "f.name") " ORDER BY e.i, NOT f.key, f.local, f.name COLLATE \"C\"",
-		&p);
+	n = sql_run("SELECT f.entity, f.name, nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), ''), "
+				"coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject'), f.local::text, f.key::text, c.n "
+				"FROM unnest($3) WITH ORDINALITY e(entity, i) JOIN ownership.field f ON f.entity = e.entity "
+				"LEFT JOIN ownership.domain d ON d.name = f.domain "
+				"CROSS JOIN LATERAL (SELECT count(*) AS n, count(t.source) < count(*) OR count(*) = 0 OR min(t.source) <> max(t.source) AS crossing "
+				"FROM ownership.mirrored_column c JOIN ownership.mirrored_table t USING (table_schema, table_name) "
+				"WHERE c.entity = f.entity AND c.field = f.name) c "
+				"WHERE ($4 OR c.crossing) AND " CHOSEN_FIELD(
+					"f.entity", "f.name") " ORDER BY e.i, NOT f.key, f.local, f.name COLLATE \"C\"",
+				&p);
 	fields = SPI_tuptable;
 	names = NIL;
 	for (uint64 i = 0; i < n; i++)
@@ -272,12 +272,12 @@ write_entities(StringInfo out, const PageData *page, List *entities)
 	}
 	sql_add_texts(&parameters, names);
 	sql_add_texts(&parameters, field_names);
-	parts.n = sql_run(
-		"SELECT g.i, p.system, p.part, string_agg(p.how, ', ' ORDER BY p.how) "
-		"FROM unnest($1, $2) WITH ORDINALITY g(entity, field, i) "
-		"JOIN (SELECT * FROM ownership.part WHERE entity = ANY ($1)) p ON p.entity = g.entity AND p.field = g.field "
-		"GROUP BY g.i, p.system, p.rank, p.part ORDER BY g.i, p.system = '?', p.system COLLATE \"C\", p.rank",
-		&parameters);
+	parts.n =
+		sql_run("SELECT g.i, p.system, p.part, string_agg(p.how, ', ' ORDER BY p.how) "
+				"FROM unnest($1, $2) WITH ORDINALITY g(entity, field, i) "
+				"JOIN (SELECT * FROM ownership.part WHERE entity = ANY ($1)) p ON p.entity = g.entity AND p.field = g.field "
+				"GROUP BY g.i, p.system, p.rank, p.part ORDER BY g.i, p.system = '?', p.system COLLATE \"C\", p.rank",
+				&parameters);
 	parts.table = SPI_tuptable;
 	foreach(lc, entities)
 	{
@@ -323,7 +323,8 @@ page_field_section(StringInfo out, const PageData *page)
 		appendStringInfoString(out, "<p class=\"none\">No field is on the map yet.</p>\n");
 	else if (shown == NIL)
 		appendStringInfoString(
-			out, "<p class=\"none\">No table is shared, and no field is in tables of several sources.</p>\n");
+			out,
+			"<p class=\"none\">No table is shared, and no field is in tables of several sources.</p>\n");
 	else
 	{
 		appendStringInfoString(

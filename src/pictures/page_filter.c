@@ -60,9 +60,9 @@ page_load_filter(PageFilter *filter, char *entity, char *system, char *contact)
 	if (sql_run("SELECT name FROM ownership.system WHERE ($1 IS NULL OR name = $1) "
 				"AND ($2 IS NULL OR btrim(contact) = btrim($2)) ORDER BY name COLLATE \"C\"",
 				&p) == 0)
-		missing(system == NULL ? psprintf("no system has the contact \"%s\"", contact)
-							   : psprintf("the contact of system \"%s\" is not \"%s\"", system,
-										  contact),
+		missing(system == NULL
+					? psprintf("no system has the contact \"%s\"", contact)
+					: psprintf("the contact of system \"%s\" is not \"%s\"", system, contact),
 				contact,
 				sql_query_names(
 					"SELECT DISTINCT contact FROM ownership.system WHERE contact IS NOT NULL"),

@@ -48,14 +48,15 @@ page_load_domains(Card *cards, List *decisions, const PageData *page)
 	uint64 n;
 
 	page_add_fields(&p, decisions);
-	n = sql_run(
-		"SELECT g.i, (" SENSITIVE("f") " OR " SENSITIVE("d") ")::text, coalesce(d.title, d.name), "
-		"(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY o) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o)), "
-		"(SELECT s.name FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o) JOIN ownership.system s ON s.kind = u.k "
-		"ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note "
-		"FROM " CARD_FIELDS "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
-		"LEFT JOIN ownership.domain d ON d.name = f.domain",
-		&p);
+	n = sql_run("SELECT g.i, (" SENSITIVE("f") " OR " SENSITIVE(
+					"d") ")::text, coalesce(d.title, d.name), "
+						 "(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY o) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o)), "
+						 "(SELECT s.name FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o) JOIN ownership.system s ON s.kind = u.k "
+						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note "
+						 "FROM " CARD_FIELDS
+						 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
+						 "LEFT JOIN ownership.domain d ON d.name = f.domain",
+				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Card *card = page_card_of(cards, i);
@@ -95,22 +96,22 @@ page_load_suggestions(Card *cards, List *decisions, const PageData *page)
 		wanted |= cards[i].guide.len == 0 && cards[i].decision->field != NULL;
 	if (!wanted || !html_can_read("activity"))
 		return;
-	(void) html_query("SELECT (SELECT count(*) FROM ownership.mirrored_column), "
-					  "EXISTS (SELECT FROM ownership.mirrored_table t JOIN pg_namespace n ON n.nspname = t.table_schema::name "
-					  "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))");
+	(void) html_query(
+		"SELECT (SELECT count(*) FROM ownership.mirrored_column), "
+		"EXISTS (SELECT FROM ownership.mirrored_table t JOIN pg_namespace n ON n.nspname = t.table_schema::name "
+		"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))");
 	if (sql_result_int64(0, 1) > MAX_SUGGESTED || !sql_result_bool(0, 2))
 		return;
 	page_add_fields(&p, decisions);
-	n = sql_run(
-		"SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
-		"FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
-		"CROSS JOIN LATERAL ownership.suggest('*') s "
-		"JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
-		"AND c.column_name = s.column_name "
-		"JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
-		"JOIN ownership.domain d ON d.name = s.domain "
-		"ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
-		&p);
+	n = sql_run("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
+				"FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
+				"CROSS JOIN LATERAL ownership.suggest('*') s "
+				"JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
+				"AND c.column_name = s.column_name "
+				"JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
+				"JOIN ownership.domain d ON d.name = s.domain "
+				"ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
+				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Card *card = page_card_of(cards, i);
@@ -140,11 +141,11 @@ page_load_readers(Card *cards, List *decisions, const PageData *page)
 	uint64 n;
 
 	page_add_fields(&p, decisions);
-	n = sql_run(
-		"SELECT g.i, p.system FROM " CARD_FIELDS "JOIN (SELECT DISTINCT entity, field, system FROM ownership.part "
-		"WHERE part = 'reader' AND entity = ANY ($1) AND field = ANY ($2)) p "
-		"ON p.entity = g.entity AND p.field = g.field ORDER BY g.i, p.system = '?', p.system COLLATE \"C\"",
-		&p);
+	n = sql_run("SELECT g.i, p.system FROM " CARD_FIELDS
+				"JOIN (SELECT DISTINCT entity, field, system FROM ownership.part "
+				"WHERE part = 'reader' AND entity = ANY ($1) AND field = ANY ($2)) p "
+				"ON p.entity = g.entity AND p.field = g.field ORDER BY g.i, p.system = '?', p.system COLLATE \"C\"",
+				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Card *card = page_card_of(cards, i);
@@ -157,4 +158,3 @@ page_load_readers(Card *cards, List *decisions, const PageData *page)
 			page_system_name(&card->readers, page, sql_result_text(i, 2));
 	}
 }
-

@@ -140,7 +140,8 @@ write_landing(StringInfo out, const PageData *page, const Landing *landing)
 	}
 	html_table_end(out);
 	if (n > MAX_LISTED)
-		appendStringInfo(out, "<p>These are the first %d of %d; all fields are in <code>ownership.matrix</code>.</p>\n",
+		appendStringInfo(out,
+						 "<p>These are the first %d of %d; all fields are in <code>ownership.matrix</code>.</p>\n",
 						 MAX_LISTED, n);
 	appendStringInfoString(out, "</details>\n");
 }
@@ -156,7 +157,8 @@ page_landing_section(StringInfo out, const PageData *page)
 		return;
 	html_heading(out, "landing", "Landing tables");
 	if (landings == NIL)
-		appendStringInfoString(out, "<p class=\"none\">No table is the private copy of a source.</p>\n");
+		appendStringInfoString(out,
+							   "<p class=\"none\">No table is the private copy of a source.</p>\n");
 	else
 		appendStringInfoString(
 			out,

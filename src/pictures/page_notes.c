@@ -50,7 +50,8 @@ write_note(StringInfo out, const Note *note)
 	}
 	if (more > 0)
 	{
-		appendStringInfo(out, "<li>&hellip; and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
+		appendStringInfo(out,
+						 "<li>&hellip; and %d more: <code>SELECT * FROM ownership.risks WHERE risk = &#39;",
 						 more);
 		html_text(out, note->risk);
 		appendStringInfoString(out, "&#39;</code></li>\n");

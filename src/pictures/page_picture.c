@@ -103,8 +103,7 @@ data_list(StringInfo out, const Picture *picture, bool always)
 void
 page_picture_section(StringInfo out, const PageData *page)
 {
-	const Picture *picture =
-		page_is_filtered(&page->filter) ? chosen_picture(page) : page->picture;
+	const Picture *picture = page_is_filtered(&page->filter) ? chosen_picture(page) : page->picture;
 	bool high;
 
 	if (picture->nentities + picture->nsystems == 0)
@@ -117,7 +116,8 @@ page_picture_section(StringInfo out, const PageData *page)
 		"<li class=\"i\"><b>intrudes</b>, a thick dotted line: writes what another system owns, or tried to; this is not declared<li><b>reads</b>, a thin line</ul>\n");
 	data_list(out, picture, high);
 	if (high)
-		appendStringInfoString(out, "<details class=\"drawn\"><summary>The same as a drawing</summary>\n");
+		appendStringInfoString(out,
+							   "<details class=\"drawn\"><summary>The same as a drawing</summary>\n");
 	appendStringInfoString(
 		out,
 		"<div class=\"wide drawn\" role=\"region\" aria-label=\"Picture of systems and entities\" tabindex=\"0\">\n");

@@ -101,12 +101,11 @@ page_system_section(StringInfo out, const PageData *page)
 
 	html_heading(out, "systems", "Systems");
 	page_add_filter(&p, &page->filter);
-	n = sql_run(
-		"SELECT s.name, s.title, s.kind, s.contact, s.note, "
-		"(SELECT string_agg(kind || ' ' || name || CASE WHEN steward THEN ' (steward)' ELSE '' END || CASE WHEN carrier THEN ' (carrier)' ELSE '' END, ', ' ORDER BY kind, name) FROM ownership.identity i WHERE i.system = s.name) "
-		"FROM ownership.system s "
-		"WHERE $2::text[] IS NULL OR s.name = ANY ($2) ORDER BY s.name COLLATE \"C\"",
-		&p);
+	n = sql_run("SELECT s.name, s.title, s.kind, s.contact, s.note, "
+				"(SELECT string_agg(kind || ' ' || name || CASE WHEN steward THEN ' (steward)' ELSE '' END || CASE WHEN carrier THEN ' (carrier)' ELSE '' END, ', ' ORDER BY kind, name) FROM ownership.identity i WHERE i.system = s.name) "
+				"FROM ownership.system s "
+				"WHERE $2::text[] IS NULL OR s.name = ANY ($2) ORDER BY s.name COLLATE \"C\"",
+				&p);
 	if (n == 0)
 		appendStringInfoString(out, "<p class=\"none\">No system is registered yet.</p>\n");
 	else
@@ -121,8 +120,8 @@ page_system_section(StringInfo out, const PageData *page)
 			for (int column = 2; column <= 6; column++)
 				html_cell(out, sql_result_text(i, column));
 			for (PicturePart part = PART_OWNER; part <= PART_READER; part++)
-				html_number_cell(out,
-								 psprintf("%d", count_fields(page->picture, sql_result_text(i, 1), part)));
+				html_number_cell(out, psprintf("%d", count_fields(page->picture,
+																  sql_result_text(i, 1), part)));
 			appendStringInfoString(out, "</tr>\n");
 		}
 		html_table_end(out);

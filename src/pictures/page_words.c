@@ -20,9 +20,7 @@ list_systems(StringInfo out, const PageData *page, List *systems)
 	{
 		int i = foreach_current_index(lc);
 
-		appendStringInfoString(out, i == 0								? ""
-									: i == list_length(systems) - 1 ? " and "
-																	: ", ");
+		appendStringInfoString(out, i == 0 ? "" : i == list_length(systems) - 1 ? " and " : ", ");
 		page_system_name(out, page, lfirst(lc));
 	}
 }
@@ -63,9 +61,9 @@ quarrel_words(StringInfo out, const PageData *page, const Decision *d)
 	{
 		list_systems(out, page, d->systems);
 		if (d->kinds & (1 << DECISION_CONTESTED) || d->owner == NULL)
-			appendStringInfoString(out, one ? " writes it. " : list_length(d->systems) == 2
-																 ? " both write it. "
-																 : " all write it. ");
+			appendStringInfoString(out, one							   ? " writes it. "
+										: list_length(d->systems) == 2 ? " both write it. "
+																	   : " all write it. ");
 		else if (d->kinds & (1 << DECISION_UNDECLARED))
 			appendStringInfoString(out, one ? " writes it or tries to, and nobody agreed to that. "
 											: " write it or try to, and nobody agreed to that. ");
@@ -88,9 +86,8 @@ page_decision_words(StringInfo out, const PageData *page, const Decision *d)
 	const int quarrels = 1 << DECISION_CONTESTED | 1 << DECISION_UNOWNED | 1 << DECISION_UNDECLARED;
 
 	if (d->field == NULL)
-		appendStringInfoString(
-			out,
-			"No column of the table is its key: every system may create and delete its rows. ");
+		appendStringInfoString(out,
+							   "No column of the table is its key: every system may create and delete its rows. ");
 	else if (d->kinds & quarrels)
 		quarrel_words(out, page, d);
 	else if (d->kinds & (1 << DECISION_SILENT))
@@ -105,8 +102,8 @@ page_decision_words(StringInfo out, const PageData *page, const Decision *d)
 	if (d->kinds & (1 << DECISION_OUT_OF_BOUNDS))
 	{
 		if (d->kinds & ((1 << DECISION_OUT_OF_BOUNDS) - 1))
-			appendStringInfoString(
-				out, "The guide says that a system of this kind should not own such data. ");
+			appendStringInfoString(out,
+								   "The guide says that a system of this kind should not own such data. ");
 		else
 		{
 			html_text(out, d->detail);
@@ -116,8 +113,8 @@ page_decision_words(StringInfo out, const PageData *page, const Decision *d)
 	if (d->kinds & (1 << DECISION_DRIFTING))
 		appendStringInfoString(out, "Its copies hold different values. ");
 	if (d->kinds & (1 << DECISION_PINNED))
-		appendStringInfoString(
-			out, "A correction has been held against its owner for more than 90 days. ");
+		appendStringInfoString(out,
+							   "A correction has been held against its owner for more than 90 days. ");
 	if (d->kinds & (1 << DECISION_BLURRED))
 		appendStringInfoString(
 			out,
@@ -133,11 +130,10 @@ page_load_labels(List *decisions)
 
 	page_add_fields(&p, decisions);
 	/* an older version has no labels */
-	n = sql_run(
-		"SELECT g.i, nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
-		"FROM " CARD_FIELDS
-		"JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field",
-		&p);
+	n = sql_run("SELECT g.i, nullif(btrim(to_jsonb(f) ->> 'label', E' \\t\\r\\n'), '') "
+				"FROM " CARD_FIELDS
+				"JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field",
+				&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Decision *d = list_nth(decisions, atoi(sql_result_text(i, 1)) - 1);

@@ -58,7 +58,7 @@ typedef struct Picture
 #define TIME(column) "to_char(" column ", 'YYYY-MM-DD HH24:MI')"
 
 /* SQL: how long ago a time is.  All ages on a page are seen from the same moment, the one in its head. */
-#define AGE(column)                                                                          \
+#define AGE(column)                                                                           \
 	"(SELECT CASE WHEN a >= 172800 THEN floor(a / 86400) || ' days ago' "                     \
 	"WHEN a >= 7200 THEN floor(a / 3600) || ' hours ago' WHEN a >= 60 THEN floor(a / 60) || " \
 	"' min ago' WHEN a IS NOT NULL THEN 'just now' END "                                      \
@@ -72,37 +72,36 @@ typedef struct Picture
 #define SENSITIVE(row) "coalesce((to_jsonb(" row ") ->> 'sensitive')::boolean, false)"
 
 /* SQL: the columns of a table whose values the page does not show, as text[]. */
-#define HIDDEN_COLUMNS(schema, table)                                                 \
-	"ARRAY(SELECT hm.column_name FROM ownership.mirrored_column hm "                  \
-	"JOIN ownership.field hf ON hf.entity = hm.entity AND hf.name = hm.field "        \
-	"LEFT JOIN ownership.domain hd ON hd.name = hf.domain WHERE hm.table_schema = "   \
-	schema " AND hm.table_name = " table " AND (" SENSITIVE("hf") " OR " SENSITIVE(   \
-		"hd") "))"
+#define HIDDEN_COLUMNS(schema, table)                                                      \
+	"ARRAY(SELECT hm.column_name FROM ownership.mirrored_column hm "                       \
+	"JOIN ownership.field hf ON hf.entity = hm.entity AND hf.name = hm.field "             \
+	"LEFT JOIN ownership.domain hd ON hd.name = hf.domain WHERE hm.table_schema = " schema \
+	" AND hm.table_name = " table " AND (" SENSITIVE("hf") " OR " SENSITIVE("hd") "))"
 
 /* SQL: a row's key as text for people.  hidden: the columns whose values are not shown. */
-#define ROW_KEY(column, hidden)                                                                   \
-	"string_agg(key || ' ' || CASE WHEN key = ANY (" hidden ") THEN '(not shown)' ELSE "           \
-	"coalesce(value, 'null') END, ', ' ORDER BY key) "                                            \
+#define ROW_KEY(column, hidden)                                                          \
+	"string_agg(key || ' ' || CASE WHEN key = ANY (" hidden ") THEN '(not shown)' ELSE " \
+	"coalesce(value, 'null') END, ', ' ORDER BY key) "                                   \
 	"FROM jsonb_each_text(CASE jsonb_typeof(" column ") WHEN 'object' THEN " column " END)"
 
 /* SQL: who wrote, of a row of evidence.  A steward needs no system. */
-#define EVIDENCE_WRITER(c)        \
+#define EVIDENCE_WRITER(c)           \
 	"coalesce(" c ".system, CASE " c \
 	".outcome WHEN 'overridden' THEN 'a steward' ELSE 'unidentified' END)"
 
 /* SQL: the systems of record of a table's key: they create and delete its rows. */
-#define KEY_OWNERS(schema, table)                                                          \
-	"(SELECT string_agg(DISTINCT kf.owner, ', ') FROM ownership.mirrored_column km "       \
-	"JOIN ownership.field kf ON kf.entity = km.entity AND kf.name = km.field AND kf.key "  \
+#define KEY_OWNERS(schema, table)                                                         \
+	"(SELECT string_agg(DISTINCT kf.owner, ', ') FROM ownership.mirrored_column km "      \
+	"JOIN ownership.field kf ON kf.entity = km.entity AND kf.name = km.field AND kf.key " \
 	"WHERE km.table_schema = " schema " AND km.table_name = " table ")"
 
 /*
  * SQL: is the page about this field?  Parameters $1 and $2 are those of
  * page_add_filter().
  */
-#define CHOSEN_FIELD(entity, field)                                                      \
-	"(($1::text IS NULL OR " entity " LIKE $1) AND ($2::text[] IS NULL OR (" entity ", " \
-	field ") IN (SELECT fp.entity, fp.field FROM ownership.part fp WHERE fp.system = "  \
+#define CHOSEN_FIELD(entity, field)                                                            \
+	"(($1::text IS NULL OR " entity " LIKE $1) AND ($2::text[] IS NULL OR (" entity ", " field \
+	") IN (SELECT fp.entity, fp.field FROM ownership.part fp WHERE fp.system = "               \
 	"ANY ($2))))"
 
 /* html_table_head() with the names of the columns as arguments. */
@@ -126,7 +125,7 @@ typedef struct PageFilter
 typedef struct PageSystem
 {
 	const char *name;
-	const char *shown;	 /* its title, else its name */
+	const char *shown; /* its title, else its name */
 	const char *kind;
 	const char *contact; /* NULL: nobody */
 } PageSystem;
@@ -231,8 +230,8 @@ typedef struct Card
 {
 	const Decision *decision;
 	bool sensitive;
-	List *writers;			/* of CardWriter * */
-	const char *since;		/* of the quarrel; NULL: not known */
+	List *writers;	   /* of CardWriter * */
+	const char *since; /* of the quarrel; NULL: not known */
 	const char *since_age;
 	bool has_evidence;
 	const char *example_id; /* number of the latest evidence; NULL: none */

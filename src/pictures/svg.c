@@ -252,8 +252,7 @@ draw_box(StringInfo out, const Box *box, const PictureNode *node, int x, int wid
 
 	appendStringInfo(out, "<g class=\"%s%s\"><title>", kind, node->alarming ? " alarming" : "");
 	html_text(out, node->label);
-	appendStringInfo(out,
-					 "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"%d\"/>",
+	appendStringInfo(out, "</title><rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"%d\"/>",
 					 x, box->y, width, box->height, kind[0] == 'e' ? 10 : 3);
 	draw_lines(out, name, " class=\"name\"", x + width / 2, &y, NAME_LINE);
 	y -= NAME_LINE - DETAIL_LINE;
@@ -318,15 +317,15 @@ draw_side(StringInfo out, const Picture *picture, const Layout *l, bool readers)
 									 "<path class=\"%s\" d=\"M%d %dC%d %d %d %d %d %d\"/>"
 									 "<path class=\"%s tip\" d=\"M%d %dl-8 -4v8z\"/>\n",
 									 classes[edge->part], x2, y2, x2 + l->line_width * 3 / 4, y2,
-									 x1 - l->line_width / 3, y1, x1 - 6, y1, classes[edge->part], x1,
-									 y1);
+									 x1 - l->line_width / 3, y1, x1 - 6, y1, classes[edge->part],
+									 x1, y1);
 				else
 					appendStringInfo(out,
 									 "<path class=\"%s\" d=\"M%d %dC%d %d %d %d %d %d\"/>"
 									 "<path class=\"%s tip\" d=\"M%d %dl-8 -4v8z\"/>\n",
 									 classes[edge->part], x1, y1, x1 + l->line_width / 3, y1,
-									 x2 - l->line_width * 3 / 4, y2, x2 - 6, y2, classes[edge->part],
-									 x2, y2);
+									 x2 - l->line_width * 3 / 4, y2, x2 - 6, y2,
+									 classes[edge->part], x2, y2);
 				/* among many lines, a reader cannot follow one to its other end */
 				if (l->port == HIGH_PORT)
 				{
@@ -369,8 +368,7 @@ layout(const Picture *picture)
 	order_column(&l.entities, &l.left, picture, true, false);
 	order_column(&l.left, &l.entities, picture, false, false);
 	order_column(&l.right, &l.entities, picture, false, true);
-	l.height =
-		Max(column_height(&l.entities), Max(column_height(&l.left), column_height(&l.right)));
+	l.height = Max(column_height(&l.entities), Max(column_height(&l.left), column_height(&l.right)));
 	stack_column(&l.left, l.height);
 	stack_column(&l.entities, l.height);
 	stack_column(&l.right, l.height);
@@ -390,15 +388,14 @@ svg_picture(StringInfo out, const Picture *picture)
 {
 	Layout l = layout(picture);
 
-	appendStringInfo(
-		out,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"svg-title svg-desc\">\n"
-		"<title id=\"svg-title\">Which systems write and read which entities</title>\n"
-		"<desc id=\"svg-desc\">%d systems and %d entities. The list of the same is beside it.</desc>\n"
-		"<text class=\"head\" x=\"%d\" y=\"14\">Writes</text><text class=\"head\" x=\"%d\" y=\"14\">Data</text><text class=\"head\" x=\"%d\" y=\"14\">Reads</text>\n",
-		l.width, l.height + TOP + 4, l.width, l.height + TOP + 4, picture->nsystems,
-		picture->nentities, LEFT_X + SYSTEM_WIDTH / 2, l.entity_x + ENTITY_WIDTH / 2,
-		l.right_x + SYSTEM_WIDTH / 2);
+	appendStringInfo(out,
+					 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"svg-title svg-desc\">\n"
+					 "<title id=\"svg-title\">Which systems write and read which entities</title>\n"
+					 "<desc id=\"svg-desc\">%d systems and %d entities. The list of the same is beside it.</desc>\n"
+					 "<text class=\"head\" x=\"%d\" y=\"14\">Writes</text><text class=\"head\" x=\"%d\" y=\"14\">Data</text><text class=\"head\" x=\"%d\" y=\"14\">Reads</text>\n",
+					 l.width, l.height + TOP + 4, l.width, l.height + TOP + 4, picture->nsystems,
+					 picture->nentities, LEFT_X + SYSTEM_WIDTH / 2, l.entity_x + ENTITY_WIDTH / 2,
+					 l.right_x + SYSTEM_WIDTH / 2);
 	draw_side(out, picture, &l, false);
 	draw_side(out, picture, &l, true);
 	for (int i = 0; i < l.left.n; i++)
