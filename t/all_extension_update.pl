@@ -54,6 +54,7 @@ my %longer = (
 	  'assign(regclass, name[], text, text[], text[], text, text, text, text, text, text, text)',
 	'identify(text, text, text, text, boolean, boolean, boolean)' => 'identify(text, text, text, text, boolean, boolean, boolean, boolean)',
 	'import_sheet(text, boolean)' => 'import_sheet(text, boolean, text)',
+	'page()' => 'page(text, text, text)',
 	'prune(interval)' => 'prune(interval, text[], boolean)',
 );
 sub granted_on

@@ -40,19 +40,19 @@ ok(join('', @old) eq $generated, 'doc/reference.md is up to date')
 # Would it be seen?
 #
 foreach my $change (
-	[ 'a comment on a function', q{COMMENT ON FUNCTION ownership.page() IS 'Else.'} ],
+	[ 'a comment on a function', q{COMMENT ON FUNCTION ownership.page(text, text, text) IS 'Else.'} ],
 	[ 'a comment on a column', q{COMMENT ON COLUMN ownership.map.relation IS 'Else.'} ],
 	[ 'a new column', q{ALTER TABLE ownership.system ADD more text; COMMENT ON COLUMN ownership.system.more IS 'More.'} ],
 	[ 'a default', q{ALTER TABLE ownership.system ALTER kind SET DEFAULT 'erp'} ],
 	[ 'a right to read', q{GRANT SELECT ON ownership.conflict TO PUBLIC} ],
-	[ 'a function without a comment', q{COMMENT ON FUNCTION ownership.page() IS NULL}, qr/^function ownership\.page\(\) has no comment$/m ],
+	[ 'a function without a comment', q{COMMENT ON FUNCTION ownership.page(text, text, text) IS NULL}, qr/^function ownership\.page\([^)]*\) has no comment$/m ],
 	[ 'a view without a comment', q{COMMENT ON VIEW ownership.map IS NULL}, qr/^view map has no comment$/m ],
 	[ 'a column without a comment', q{COMMENT ON COLUMN ownership.map.relation IS NULL}, qr/^column relation of map has no comment$/m ],
 	[ 'an argument that is not described', qq{COMMENT ON FUNCTION ownership.guard(regclass) IS 'Guards.\nArguments:\n- table: It.'},
 		qr/^the comment on function ownership\.guard\(regclass\) describes \(table\) instead of \(relation\)$/m ],
 	[ 'a column of a result that is not described', qq{COMMENT ON FUNCTION ownership.drift(text) IS 'Lists.\nArguments:\n- field: It.\nReturns rows:\n- row_key: It.'},
 		qr/describes \(row_key\) instead of \(row_key, source_value, relation, column_name, copy_value\)$/m ],
-	[ 'a function that not everyone may call', q{REVOKE EXECUTE ON FUNCTION ownership.page() FROM PUBLIC}, qr/^function ownership\.page\(\) may not be called by every role$/m ])
+	[ 'a function that not everyone may call', q{REVOKE EXECUTE ON FUNCTION ownership.page(text, text, text) FROM PUBLIC}, qr/^function ownership\.page\([^)]*\) may not be called by every role$/m ])
 {
 	my ($what, $sql, $message) = @$change;
 	run('postgres', 'DROP DATABASE IF EXISTS changed');

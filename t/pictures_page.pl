@@ -96,9 +96,9 @@ sub lacks { my ($text, $what, $name) = @_; ok($text !~ $what, $name) or diag(sub
 sub has { my ($text, $what, $name) = @_; ok($text =~ $what, $name) }
 
 my %tags = map { $_ => 1 } $page =~ /<\/?([a-z0-9!]+)/gi;
-is(join(' ', sort keys %tags), 'a b bdi body br caption code dd desc details div dl dt em footer g h1 h2 h3 header html li main nav p path rect section small span summary svg table tbody td text th thead time title tr ul',
+is(join(' ', sort keys %tags), 'a b bdi body caption code dd desc details div dl dt em footer g h1 h2 h3 header html li main nav ol p path rect section small span summary svg table tbody td text th thead time title tr ul',
 	'nothing of the names is markup');
-my (%attributes, @links, @styles);
+my (%attributes, @links);
 while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 {
 	my $attributes = $1;
@@ -106,21 +106,19 @@ while ($page =~ /<\w+((?:\s+[\w:-]+(?:="[^"]*"|=\w+)?)+)\s*\/?>/g)
 	{
 		$attributes{$1} = 1;
 		push @links, $2 if $1 eq 'href';
-		push @styles, $2 if $1 eq 'style';
 	}
 }
-is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope style tabindex viewBox width x xmlns y', 'nor an attribute');
+is(join(' ', sort keys %attributes), 'aria-label aria-labelledby class d height href id open role rx scope tabindex viewBox width x xmlns y', 'nor an attribute');
 is(scalar(grep { !/^#\w+$/ } @links), 0, 'links go within the page');
-is(scalar(grep { !/^--systems:\d+$/ } @styles), 0, 'style is a number of columns');
 lacks($head, qr/url\s*\(|\@import|<link|<base/i, 'it asks for nothing from elsewhere');
 has($head, qr/default-src 'none'; style-src 'unsafe-inline'/, 'and would not get it');
 is(scalar(() = $page =~ /<$_[\s>]/g), scalar(() = $page =~ /<\/$_>/g), "every <$_> is closed")
   foreach qw(section table thead tbody div details summary ul bdi svg g h2 p dl nav main);
 is(scalar(() = $page =~ /[\x00-\x08\x0b-\x1f]/g), 0, 'no control characters');
 has($page, qr/\Q&lt;script&gt;document.title=&#39;taken&#39;&lt;\/script&gt;\E/, 'a name is shown as it is');
-has($page, qr/<span class="quiet"><bdi>label 0, &lt;script&gt;/, 'beside the name that people use');
+has($page, qr/<bdi>label 0, &lt;script&gt;[^<]*<\/bdi> <small><bdi>&lt;script&gt;/, 'beside the name that people use');
 # but for times and ages
-sub timeless { return $_[0] =~ s/<time>[^<]*<\/time>|\d+ (?:min|hours)//gr }
+sub timeless { return $_[0] =~ s/<time>[^<]*<\/time>|\d+ (?:min|hours|days) ago|just now//gr }
 ok(timeless(write_out('hub', 'SELECT ownership.page()', 'again.html')) eq timeless($head . $page), 'and twice the same');
 
 # What is looked up to answer a question is no system's reading.
@@ -160,13 +158,13 @@ sql($node, 'landing', q{
 	UPDATE ownership.field SET local = true WHERE name = 'loaded_at'});
 my $undecided = write_out('landing', 'SELECT ownership.page()', 'landing.html');
 has($undecided, qr/<div class="fair"><dt>Fields with a decided owner<\/dt><dd>0 %<small>4 of 4 are owned by default, by the source of their tables</, 'the head tells default owners');
-has($undecided, qr/4 fields; owners: <bdi>erp 4 \(by default\)</, 'an entity does, too');
-has($undecided, qr/<td class=o>owner <small>by default<\/small>/, 'and each cell');
+has($undecided, qr/2 entities, 4 fields; owners: <bdi>erp<\/bdi> 4 \(by default\)</, 'a landing schema does, too');
+has(write_out('landing', q{SELECT ownership.page(entity => 'erp.item')}, 'landing.html'), qr/<td class="o"><bdi>erp<\/bdi> <small>by default<\/small>/, 'and each field');
 sql($node, 'landing', q{UPDATE ownership.field SET decided_by = 'the workshop' WHERE name = 'price';
 	UPDATE ownership.field SET owner = NULL WHERE name = 'title'});
 $undecided = write_out('landing', 'SELECT ownership.page()', 'landing.html');
 has($undecided, qr/<div class="bad"><dt>Fields with a decided owner<\/dt><dd>25 %<small>1 of 4 have no system of record; 2 of 4 are owned by default, by the source of their tables</, 'from decided ones');
-has($undecided, qr/4 fields; owners: <bdi>erp 3 \(2 by default\)</, 'also where an entity has both');
+has($undecided, qr/4 fields; owners: <bdi>erp<\/bdi> 3 \(2 by default\)<\/span> <span class="badge high">1 without owner<\/span> <span class="badge medium">1 to decide</, 'also where a schema has both');
 sql($node, 'landing', q{UPDATE ownership.field SET owner = 'erp', rationale = 'as agreed'});
 has(write_out('landing', 'SELECT ownership.page()', 'landing.html'), qr/<div class="good"><dt>Fields with a decided owner<\/dt><dd>100 %<small>every field has one system of record</, 'where all are decided, so it says');
 
@@ -230,35 +228,46 @@ sub browse
 	return $out;
 }
 
+# a copy of the page with a script that looks for what is wrong; without what forbids it
+sub probed
+{
+	my ($file, $text) = @_;
+	my $probe = slurp_file("$FindBin::RealBin/lib/page_probe.js");
+	$text =~ s/<meta http-equiv="Content-Security-Policy"[^>]*>//;
+	$text =~ s/<\/body>/<script id="probe">$probe<\/script><\/body>/;
+	utf8::encode($text);
+	append_to_file("$dir/$file", $text);
+}
+
+# what it says on a phone: in a frame, for a window is never that small
+sub on_phone
+{
+	my ($file, @options) = @_;
+	append_to_file("$dir/phone_$file", qq{<!DOCTYPE html><iframe src="$file" width="390" height="800" style="border:0"></iframe>}
+		. '<pre id="phone"></pre><script>onload=function(){document.getElementById("phone").textContent=frames[0].document.getElementById("probe-result").textContent}</script>');
+	my ($result) = browse("phone_$file", @options, '--dump-dom') =~ /<pre id="phone">(.*?)<\/pre>/s;
+	return $result;
+}
+
 SKIP:
 {
 	loudly('the page, for there is no browser (Chromium)'), skip('no browser', 1) if !$browser;
 
 	my $dom = browse('page.html', '--dump-dom');
 	has($dom, qr/<title>Who owns which data: hub<\/title>/, 'no name has run as a script');
-	is(scalar(() = $dom =~ /<h2 /g), 10, 'with all its sections');
-	is(scalar(() = $dom =~ /<details/g), $entities, 'and entities');
+	is(scalar(() = $dom =~ /<h2 /g), 13, 'with all its sections');
+	is(scalar(() = $dom =~ /<table class="fields"/g), $entities, 'and entities');
 
-	# a copy with a script that looks for what is wrong; without what forbids it
-	my $probed = $head . $page;
-	my $probe = slurp_file("$FindBin::RealBin/lib/page_probe.js");
-	$probed =~ s/<meta http-equiv="Content-Security-Policy"[^>]*>//;
-	$probed =~ s/<\/body>/<script id="probe">$probe<\/script><\/body>/;
-	utf8::encode($probed);
-	append_to_file("$dir/probed.html", $probed);
+	probed('probed.html', $head . $page);
 	foreach my $how ([ 'light', 1280 ], [ 'dark', 1280, '--blink-settings=preferredColorScheme=0' ], [ 'light', 500 ])
 	{
 		my ($mode, $width, @options) = @$how;
 		$dom = browse('probed.html', "--window-size=$width,900", @options, '--dump-dom');
 		my ($result) = $dom =~ /<pre id="probe-result">(.*?)<\/pre>/s;
-		like($result // 'no result', qr/^probed \d+ elements, \d+ tables, $mode, width $width, wrong: nothing$/, "$mode, $width wide: nothing is wrong");
+		like($result // 'no result', qr/^probed \d+ elements, \d+ tables, $mode, width $width, height \d+, cards at \d+, wrong: nothing$/, "$mode, $width wide: nothing is wrong");
 	}
 
-	# as wide as a phone: a frame, for a window is never that small
-	append_to_file("$dir/phone.html", '<!DOCTYPE html><iframe src="probed.html" width="375" height="800" style="border:0"></iframe>'
-		. '<pre id="phone"></pre><script>onload=function(){document.getElementById("phone").textContent=frames[0].document.getElementById("probe-result").textContent}</script>');
-	$dom = browse('phone.html', '--dump-dom');
-	has($dom, qr/<pre id="phone">probed \d+ elements, \d+ tables, light, width 375, wrong: nothing</, 'on a phone, too');
+	like(on_phone('probed.html'), qr/^probed \d+ elements, \d+ tables, light, width 390, height \d+, cards at \d+, wrong: nothing$/, 'on a phone, too');
 
 	browse('page.html', "--screenshot=$dir/page.png", '--window-size=1280,1600');
 	has(slurp_file("$dir/page.png"), qr/^\x89PNG/, 'it can be looked at');
@@ -315,11 +324,135 @@ sql($node, 'big', q{
 	INSERT INTO ownership.activity (table_schema, table_name, column_name, system, reads, writes, first_seen, last_read, last_write)
 		SELECT table_schema, table_name, column_name, 'system ' || s, 5, 5 * (s % 2), now(), now(), now() FROM ownership.mirrored_column, generate_series(1, 2) s});
 my $big = write_out('big', 'SELECT ownership.page()', 'big.html');
-is(scalar(() = $big =~ /<tr><th scope="row">[^\n]*<small>/g), 5000, 'all of them are in it');
+is(scalar(() = $big =~ /<tr><th scope="row">[^\n]*<td class="[oi]">/g), 1000, 'the first of them are in it');
+has($big, qr/<p>4000 more fields of 160 entities are in /, 'and how many are left out');
 is(scalar(() = $big =~ /<g class="entity/g), 5, 'the picture is of schemas');
-has($big, qr/&hellip; and \d+ more:/, 'the risks are the first of each kind');
-sql($node, 'big', q{INSERT INTO ownership.field (entity, name) SELECT 'later', 'f' || i FROM generate_series(1, 100) i});
-has(write_out('big', 'SELECT ownership.page()', 'bigger.html'), qr/These are the first 5000 of 5100 fields/, 'more are left out, and said so');
+is(scalar(() = $big =~ /<li id="decide\d+">/g), 10, 'ten fields are to be decided first');
+cmp_ok(length $big, '<', 1_000_000, 'it is no huge file');
+sql($node, 'big', q{INSERT INTO ownership.mirrored_table (table_schema, table_name, source) SELECT 'land', 't' || i, 'system 1' FROM generate_series(1, 300) i;
+	INSERT INTO ownership.field (entity, name, owner) SELECT format('land.t%s', i % 300), 'f' || i, 'system 1' FROM generate_series(1, 3000) i;
+	UPDATE ownership.field SET entity = 'land.t300' WHERE entity = 'land.t0';
+	INSERT INTO ownership.mirrored_column SELECT 'land', split_part(entity, '.', 2), name, entity, name FROM ownership.field WHERE entity LIKE 'land.%'});
+has(write_out('big', 'SELECT ownership.page()', 'bigger.html'), qr/<b><bdi>land<\/bdi><\/b><span class="quiet">copy of <bdi>system 1<\/bdi>: 300 entities, 3000 fields; owners: <bdi>system 1<\/bdi> 3000 \(by default\)/,
+	'landing tables are one line');
+
+#
+# A map as a company has it.
+#
+sql($node, 'postgres', 'CREATE DATABASE trial');
+$node->command_ok([ 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d', 'trial', '-f', "$FindBin::RealBin/data/page/trial.sql" ], 'the map of a trial');
+# all of it three days ago
+sql($node, 'trial', q{UPDATE ownership.conflict SET recorded_at = now() - interval '3 days 1 hour';
+	UPDATE ownership.activity SET first_seen = now() - interval '5 days', last_read = last_read - interval '3 days 1 hour', last_write = last_write - interval '3 days 1 hour'});
+my $trial = write_out('trial', 'SELECT ownership.page()', 'trial.html');
+sub section_of { my ($text, $id) = @_; return $text =~ /<section aria-labelledby="$id">(.*?)<\/section>/s ? $1 : '' }
+sub plain { return $_[0] =~ s/<[^>]*>//gr =~ s/\s+/ /gr }
+my $decide = section_of($trial, 'decide');
+my %cards = map { /id="decide(\d+)">(.*)$/s ? ($1 => plain($2)) : () } split /(?=<li id="decide)/, $decide;
+is(scalar keys %cards, 10, 'ten cards');
+my @titles = $decide =~ /<h3>(.*?)<\/h3>/g;
+is(scalar @titles, 10, 'each with a title');
+is(scalar keys %{ { map { $_ => 1 } @titles } }, 10, 'of one field');
+my ($name) = grep { /customer\.name/ } values %cards;
+like($name, qr/^high Name customer\.nameHubSpot and Shopify both write it\. HubSpot owns it\. /, 'a card is in plain words, with the label');
+like($name, qr/WritesHubSpot 1 time, last 3 days ago; Shopify refused 11, last 3 days ago|WritesShopify refused 11, last 3 days ago; HubSpot 1 time, last 3 days ago/, 'who, how often, and when');
+like($name, qr/Since3 days ago \(\d{4}-/, 'since when: by the evidence, not since the system was seen reading');
+like($name, qr/ExampleRow email \(not shown\): Shopify was refused Shop name; stored is Person \d+\./, 'an example');
+like($name, qr/GuideBy its name, this is/, 'what the guide says');
+like($name, qr/ReadersLooker, /, 'and who reads it');
+my ($stock) = grep { /product\.stock/ } values %cards;
+like($stock, qr/NetSuite and ShipStation both write it\. Nobody owns it\./, 'one without owner');
+like($stock, qr/GuideStock belongs in/, 'with its domain');
+my ($phone) = grep { /customer\.phone/ } values %cards;
+like($phone, qr/a value\. It is not shown, because the field is sensitive\./, 'a sensitive field has an example without a value');
+unlike($decide, qr/SELECT|UPDATE|ownership\./, 'there is no SQL in them');
+lacks($trial, qr/9999|8888|0123-|person\d+\@example/, 'no value of a sensitive field is anywhere on the page');
+has($trial, qr/Shop title/, 'others are');
+
+has(section_of($trial, 'contacts'), qr/<summary>For <bdi>Anna<\/bdi>, <bdi>Akeneo PIM<\/bdi>: <b>\d+<\/b>/, 'by contact');
+has(section_of($trial, 'contacts'), qr/<summary>For <bdi>Zendesk<\/bdi> \(no contact is on the map\): <b>\d+/, 'or by system');
+has(section_of($trial, 'contacts'), qr/zendesk\.channel/, 'an unowned field of a landing table is for its source');
+is(scalar(() = section_of($trial, 'landing') =~ /<details>/g), 6, 'one line a landing schema');
+my $fields = section_of($trial, 'fields');
+is(scalar(() = $fields =~ /<details open>/g), 6, 'shared tables and linked fields are open');
+has($fields, qr/<bdi>updated_at<\/bdi> local <\/small><\/th>.*?<td class="quiet"><\/td><\/tr>/, 'a local field has no policy');
+has($fields, qr/<bdi>number<\/bdi> <small>key 2 copies /, 'a linked field tells its copies');
+my $disagreements = section_of($trial, 'disagreements');
+has($disagreements, qr/<bdi>product<\/bdi><\/th><td><bdi>akeneo<\/bdi><\/td><td><bdi>shopify<\/bdi>/, 'a refused creation names the owner of the key');
+has(section_of($trial, 'conflicts'), qr/<bdi>a steward<\/bdi><\/th><td><bdi>overridden<\/bdi>/, 'a steward is not unidentified');
+has(section_of($trial, 'age'), qr/<bdi>a steward, hubspot, shopify, zendesk<\/bdi>/, 'nor in the traffic');
+has(section_of($trial, 'age'), qr/<bdi>product<\/bdi><\/th>.*?<td><bdi>3 days ago<\/bdi>/, 'ages agree');
+is(scalar(() = $trial =~ /(?:min|hours) ago|just now/g), 0, 'all of them');
+unlike($trial =~ s/<section aria-labelledby="administrator">.*?<\/section>//sr, qr/SELECT(?! ownership\.page)|UPDATE ownership|GRANT/, 'statements are for the administrator only');
+has(section_of($trial, 'administrator'), qr/<details><summary>What needs an account in the database: \d+ finding/, 'in a part of their own');
+is(scalar(() = $trial =~ /&hellip;<\/text>/g), 0, 'no label of the picture is cut');
+
+SKIP:
+{
+	loudly('how long the page is, for there is no browser (Chromium)'), skip('no browser', 1) if !$browser;
+
+	probed('trial_probed.html', $trial);
+	foreach my $mode ([ 'light', ], [ 'dark', '--blink-settings=preferredColorScheme=0' ])
+	{
+		my ($result) = browse('trial_probed.html', '--window-size=1280,900', @$mode[ 1 .. $#$mode ], '--dump-dom') =~ /<pre id="probe-result">(.*?)<\/pre>/s;
+		my ($height, $cards) = ($result // '') =~ /$mode->[0], width 1280, height (\d+), cards at (\d+), wrong: nothing$/;
+		cmp_ok($height // 99999, '<=', 8 * 900, "$mode->[0]: eight screens") or diag($result // 'no result');
+		cmp_ok($cards // 99999, '<', 450, "$mode->[0]: what to decide is on the first");
+	}
+	like(on_phone('trial_probed.html'), qr/width 390, height \d+, cards at \d+, wrong: nothing$/, 'on a phone nothing is wrong');
+}
+
+# A page about less.
+my $item = write_out('trial', q{SELECT ownership.page(entity => 'netsuite.item')}, 'item.html');
+is(scalar(() = section_of($item, 'fields') =~ /<tr><th scope="row">/g), 15, 'an entity is shown field by field');
+has($item, qr/<b>This page is only about entity <bdi>netsuite\.item<\/bdi>\.<\/b>/, 'the page says so');
+lacks($item, qr/customer\.name|Shop title/, 'without others');
+is(scalar(() = $item =~ /<h2 id="landing"/g), 0, 'nor links to what is left out');
+is(scalar(() = $item =~ /#landing/g), 0, 'at all');
+my $anna = write_out('trial', q{SELECT ownership.page(contact => 'Anna')}, 'anna.html');
+has($anna, qr/This page is only about the systems of <bdi>Anna<\/bdi>/, 'the page of a contact');
+is(scalar(() = section_of($anna, 'contacts') =~ /<summary>For/g), 1, 'lists what she is asked');
+has(section_of($anna, 'fields'), qr/product\b/, 'with the data of her system');
+lacks(section_of($anna, 'fields'), qr/price_list|orders/, 'and no other');
+is(scalar(() = section_of($anna, 'systems') =~ /<tr>/g), 2, 'and her system');
+is(timeless(write_out('trial', q{SELECT ownership.page(system => 'akeneo')}, 'akeneo.html')) =~ s/system <bdi>akeneo<\/bdi>/the systems of <bdi>Anna<\/bdi>/r, timeless($anna), 'by system it is the same');
+has(write_out('trial', q{SELECT ownership.page('product', 'shopify', 'Ben')}, 'ben.html'), qr/only about entity <bdi>product<\/bdi>, system <bdi>shopify<\/bdi>, the systems of <bdi>Ben<\/bdi>\./, 'all of them at once');
+has(write_out('trial', q{SELECT ownership.page(entity => 'price_*')}, 'price.html'), qr/1 entities, 5 fields/, 'a pattern, in which _ is itself');
+ok(timeless(write_out('trial', q{SELECT ownership.page('*', NULL, NULL)}, 'all.html')) eq timeless($trial), 'NULL and * are everything');
+foreach ([ q{entity => 'produkt'}, qr/42704: no entity on the map matches "produkt"\nHINT:  Perhaps you meant "product"/ ], [ q{system => 'akene'}, qr/42704: system "akene" does not exist\nHINT:  Perhaps you meant "akeneo"/ ],
+	[ q{contact => 'Ana'}, qr/42704: no system has the contact "Ana"\nHINT:  Perhaps you meant "Anna"/ ], [ q{system => 'akeneo', contact => 'Ben'}, qr/42704: the contact of system "akeneo" is not "Ben"/ ])
+{
+	like(error_as($node, 'trial', 'postgres', "SELECT ownership.page($_->[0])"), $_->[1], "an error: $_->[0]");
+}
+
+# What the reader may not read is not on it.
+sql($node, 'trial', 'CREATE ROLE onlooker LOGIN');
+my $public = write_out('trial', 'SELECT ownership.page()', 'public.html', '-U', 'onlooker');
+is(scalar(() = section_of($public, 'decide') =~ /<li id="decide\d+">/g), 10, 'everyone sees what must be decided');
+lacks($public, qr/Shop title|Shop name|>Example<|SKU-1/, 'but no values');
+is(scalar(() = $public =~ /Left out: role <code><bdi>onlooker<\/bdi><\/code> may not read/g), 3, 'and is told so');
+
+# Nothing on the map; nothing wrong with it.
+sql($node, 'postgres', 'CREATE DATABASE nothing');
+sql($node, 'nothing', 'CREATE EXTENSION ownership');
+my $nothing = write_out('nothing', 'SELECT ownership.page()', 'nothing.html');
+has(section_of($nothing, 'decide'), qr/There is nothing to decide: no field is on the map yet\./, 'an empty map has a page');
+has($nothing, qr/<dd>&ndash;<small>/, 'and no percentage');
+sql($node, 'nothing', q{CREATE TABLE item (sku text PRIMARY KEY, price numeric);
+	SELECT ownership.add_system('erp', 'erp'), ownership.assign('item', NULL, 'erp', rationale => 'as agreed')});
+my $right = write_out('nothing', 'SELECT ownership.page()', 'right.html');
+has(section_of($right, 'decide'), qr/There is nothing to decide: every field has one system of record/, 'a map without risks has nothing to decide');
+has(section_of($right, 'contacts'), qr/There is nothing to ask/, 'nor to ask');
+SKIP:
+{
+	skip('no browser', 1) if !$browser;
+	probed('nothing_probed.html', $nothing);
+	probed('right_probed.html', $right);
+	foreach (qw(nothing right))
+	{
+		like(browse("${_}_probed.html", '--window-size=1280,900', '--dump-dom') =~ /<pre id="probe-result">(.*?)<\/pre>/s ? $1 : '', qr/cards at none, wrong: nothing$/, "$_ is wrong with it");
+	}
+}
 
 $node->stop;
 done_testing();

@@ -7,16 +7,24 @@
  * as its reader, too.
  */
 CREATE VIEW ownership.picture AS
-WITH part AS MATERIALIZED (
-	SELECT * FROM ownership.part
+WITH cell AS (
+	/* of each part, by its rank: that it is one (1), and whether it is declared (2), seen (4), refused (8), of some rows (16) */
+	SELECT p.entity, p.field, p.system,
+		bit_or(CASE p.how WHEN 'declared' THEN 3 WHEN 'seen' THEN 5 WHEN 'refused' THEN 9 WHEN 'some rows' THEN 17 ELSE 1 END << 5 * (p.rank - 1)) AS bits
+	FROM ownership.part p
+	GROUP BY p.entity, p.field, p.system
+), cells AS MATERIALIZED (
+	SELECT entity, system, bits, count(*) AS fields
+	FROM cell
+	GROUP BY entity, system, bits
 ), entity AS (
 	SELECT f.entity, count(*) AS fields, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) AS unowned
 	FROM ownership.field f
 	GROUP BY f.entity
 ), party AS (
-	SELECT p.entity, count(DISTINCT p.system) AS systems, bool_or(p.part = 'intruder') AS dangerous
-	FROM part p
-	GROUP BY p.entity
+	SELECT c.entity, count(DISTINCT c.system) AS systems, bool_or(c.bits >> 10 & 1 = 1) AS dangerous
+	FROM cells c
+	GROUP BY c.entity
 ), folded AS (
 	SELECT e.entity, e.fields, e.unowned, coalesce(p.systems, 0) AS systems, coalesce(p.dangerous, false) AS dangerous,
 		CASE WHEN (SELECT count(*) FROM entity) <= 40
@@ -33,29 +41,25 @@ WITH part AS MATERIALIZED (
 	SELECT f.entity, f.fields, f.unowned, CASE WHEN r.nodes <= 40 OR r.position < 40 THEN f.node END AS node
 	FROM folded f
 	JOIN ranked r ON r.node = f.node
-), field_part AS (
-	SELECT p.entity, p.field, p.system, p.rank, p.part, bool_or(p.how = 'seen') AS seen, bool_or(p.how = 'declared') AS declared,
-		bool_or(p.how = 'refused') AS refused, bool_or(p.how = 'some rows') AS some_rows,
-		min(p.rank) OVER (PARTITION BY p.entity, p.field, p.system) AS closest
-	FROM part p
-	GROUP BY p.entity, p.field, p.system, p.rank, p.part
 ), edge AS (
-	SELECT f.system, d.node, f.part, count(*) AS fields,
-		count(*) FILTER (WHERE f.seen) AS seen,
-		count(*) FILTER (WHERE f.declared IS NOT TRUE) AS undeclared,
-		count(*) FILTER (WHERE f.refused) AS refused,
-		count(*) FILTER (WHERE f.some_rows) AS some_rows
-	FROM field_part f
-	JOIN drawn d ON d.entity = f.entity
-	WHERE f.part <> 'reader' OR f.closest > 2
-	GROUP BY f.system, d.node, f.part
+	SELECT c.system, d.node, r.part, sum(c.fields) AS fields,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 4 <> 0), 0) AS seen,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 2 = 0), 0) AS undeclared,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 8 <> 0), 0) AS refused,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 16 <> 0), 0) AS some_rows
+	FROM cells c
+	JOIN drawn d ON d.entity = c.entity
+	CROSS JOIN (VALUES (1, 'owner'), (2, 'writer'), (3, 'intruder'), (4, 'reader')) r(rank, part)
+	CROSS JOIN LATERAL (SELECT c.bits >> 5 * (r.rank - 1) & 31) b(bits)
+	WHERE b.bits & 1 = 1 AND (r.part <> 'reader' OR c.bits & 33 = 0)
+	GROUP BY c.system, d.node, r.part
 )
 SELECT 'system' AS kind, s.name AS system, NULL::text AS node, NULL::text AS part, NULL::bigint AS fields, s.name AS label,
 	nullif(concat_ws(', ', nullif(s.title, s.name), nullif(s.kind, s.name)), '') AS detail, false AS alarming
 FROM ownership.system s
 UNION ALL
 SELECT 'system', '?', NULL, NULL, NULL, 'unidentified', 'no system of the map', true
-WHERE EXISTS (SELECT FROM part p WHERE p.system = '?')
+WHERE EXISTS (SELECT FROM cells c WHERE c.system = '?')
 UNION ALL
 SELECT 'entity', NULL, d.node, NULL, sum(d.fields),
 	CASE WHEN d.node IS NULL THEN format('%s other entities', count(*)) WHEN count(*) > 1 THEN d.node ELSE min(d.entity) END,
@@ -89,12 +93,16 @@ Arguments:
 - reads: false: what systems read is left out, and systems that only read are. Default: true.
 Returns the source text of the diagram.';
 
-CREATE FUNCTION ownership.page()
+CREATE FUNCTION ownership.page(entity text DEFAULT NULL, system text DEFAULT NULL, contact text DEFAULT NULL)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_page' LANGUAGE C STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
-COMMENT ON FUNCTION ownership.page() IS
-'Returns the map, its risks and its evidence as one HTML page. The page contains what the caller may read.
+COMMENT ON FUNCTION ownership.page(text, text, text) IS
+'Returns the map, what must be decided about it, and its evidence as one HTML page. The page contains what the caller may read.
+Arguments:
+- entity: Pattern of entities, such as product or netsuite.*: the page is about their fields, and shows each of them. NULL, the default: all.
+- system: The page is about the fields that this system has to do with. NULL, the default: all.
+- contact: The page is about the fields that the systems of this contact have to do with. NULL, the default: all.
 Returns the HTML text.';
 
 GRANT SELECT ON ownership.picture, ownership.part TO PUBLIC;

@@ -9,6 +9,8 @@ WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
+), declared_writer AS MATERIALIZED (
+	SELECT entity, field, system FROM ownership.declared_access WHERE mode = 'write'
 ), spoken AS (
 	/*
 	 * The known writers of each field, one row for each writer and reason.  Local
@@ -21,10 +23,10 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
-	FROM ownership.declared_access a
+	FROM declared_writer a
 	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
-	WHERE a.mode = 'write' AND NOT f.local
+	WHERE NOT f.local
 	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
 	UNION ALL
@@ -64,6 +66,8 @@ WITH guard AS MATERIALIZED (
 			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
 	FROM spoken
 	GROUP BY entity, field, owner
+	/* what is no quarrel needs no words */
+	HAVING count(DISTINCT system) FILTER (WHERE writes) > 1 OR bool_or(disputed > 0 OR undeclared)
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
@@ -88,9 +92,13 @@ WITH guard AS MATERIALIZED (
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
-	FROM ownership.field_access f
+	FROM (SELECT f.entity, f.name AS field, f.domain, coalesce(a.writers, '{}') AS writers
+		FROM ownership.field f
+		LEFT JOIN (SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS writers
+			FROM declared_writer
+			GROUP BY entity, field) a ON a.entity = f.entity AND a.field = f.name
+		WHERE f.owner IS NULL AND NOT f.local) f
 	LEFT JOIN guide g ON g.name = f.domain
-	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, declared or seen, with or without the owner */
 	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,

@@ -90,6 +90,16 @@ html_time_cell(StringInfo out, const char *text)
 		appendStringInfo(out, "<td><time>%s</time></td>", text);
 }
 
+/* Writes a time as TIME() has it, with its age as AGE() has it; NULL: never. */
+void
+html_time(StringInfo out, const char *text, const char *age)
+{
+	if (text == NULL)
+		appendStringInfoString(out, "never");
+	else
+		appendStringInfo(out, "%s (<time>%s</time>)", age, text);
+}
+
 /* Runs a query without parameters and returns its number of rows.  Needs SPI. */
 uint64
 html_query(const char *sql)
@@ -131,14 +141,18 @@ html_section_end(StringInfo out)
 	appendStringInfoString(out, "</section>\n");
 }
 
-/*
- * May the caller read the relation that a section shows?  If not, writes a
- * sentence that says so in place of the section's contents.
- */
+/* May the caller read this table or view of the extension? */
+bool
+html_can_read(const char *relation)
+{
+	return pg_class_aclcheck(catalog_table(relation, false), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* The same; if not, writes a sentence that says so in place of a section's contents. */
 bool
 html_may_read(StringInfo out, const char *relation)
 {
-	if (pg_class_aclcheck(catalog_table(relation, false), GetUserId(), ACL_SELECT) == ACLCHECK_OK)
+	if (html_can_read(relation))
 		return true;
 	appendStringInfoString(out, "<p class=\"none\">Left out: role <code>");
 	html_name(out, GetUserNameFromId(GetUserId(), false));

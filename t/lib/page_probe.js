@@ -75,8 +75,10 @@
 		say('wider than the window by ' + (document.documentElement.scrollWidth - window.innerWidth));
 	var out = document.createElement('pre');
 	out.id = 'probe-result';
+	var card = document.querySelector('.cards > li');
 	out.textContent = 'probed ' + all.length + ' elements, ' + document.querySelectorAll('table').length + ' tables, '
 		+ (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light') + ', width ' + window.innerWidth
+		+ ', height ' + document.documentElement.scrollHeight + ', cards at ' + (card ? Math.round(card.getBoundingClientRect().top) : 'none')
 		+ ', wrong: ' + (wrong.length ? '\n' + wrong.join('\n') : 'nothing');
 	body.appendChild(out);
 })();

@@ -728,9 +728,6 @@ COMMENT ON FUNCTION ownership.diagram(text) IS
 Arguments:
 - format: mermaid or dot (for Graphviz). Default: mermaid.
 Returns the source text of the diagram.';
-COMMENT ON FUNCTION ownership.page() IS
-'Returns the map, its risks and its evidence as one HTML page. The page contains what the caller may read.
-Returns the HTML text.';
 
 COMMENT ON TABLE ownership.map_history IS 'The changes of the map and of guards. One row is one changed row of a table of the map.';
 COMMENT ON COLUMN ownership.map_history.id IS 'Number of the change.';
@@ -1586,6 +1583,8 @@ WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
+), declared_writer AS MATERIALIZED (
+	SELECT entity, field, system FROM ownership.declared_access WHERE mode = 'write'
 ), spoken AS (
 	/*
 	 * The known writers of each field, one row for each writer and reason.  Local
@@ -1598,10 +1597,10 @@ WITH guard AS MATERIALIZED (
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
-	FROM ownership.declared_access a
+	FROM declared_writer a
 	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
-	WHERE a.mode = 'write' AND NOT f.local
+	WHERE NOT f.local
 	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		AND (a.entity, a.field, a.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r)))
 	UNION ALL
@@ -1641,6 +1640,8 @@ WITH guard AS MATERIALIZED (
 			'; its system of record is ' || owner), ' ' ORDER BY system COLLATE "C") FILTER (WHERE undeclared) AS undeclared_told
 	FROM spoken
 	GROUP BY entity, field, owner
+	/* what is no quarrel needs no words */
+	HAVING count(DISTINCT system) FILTER (WHERE writes) > 1 OR bool_or(disputed > 0 OR undeclared)
 ), copies AS MATERIALIZED (
 	SELECT * FROM ownership.compare_copies('*', false)
 ), guide AS MATERIALIZED (
@@ -1665,9 +1666,13 @@ WITH guard AS MATERIALIZED (
 			CASE WHEN f.writers = '{}' THEN '' ELSE '; declared to write it: ' || array_to_string(f.writers, ', ') END),
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
-	FROM ownership.field_access f
+	FROM (SELECT f.entity, f.name AS field, f.domain, coalesce(a.writers, '{}') AS writers
+		FROM ownership.field f
+		LEFT JOIN (SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS writers
+			FROM declared_writer
+			GROUP BY entity, field) a ON a.entity = f.entity AND a.field = f.name
+		WHERE f.owner IS NULL AND NOT f.local) f
 	LEFT JOIN guide g ON g.name = f.domain
-	WHERE f.owner IS NULL AND NOT f.local
 	UNION ALL
 	/* several writers, declared or seen, with or without the owner */
 	SELECT 2, 'high', 'contested', q.entity, q.field, NULL, NULL, q.writers,
@@ -2018,6 +2023,96 @@ Arguments:
 Returns the source text of the diagram.';
 SELECT ownership.carry_privileges('ownership.diagram(text)', 'ownership.diagram(text, boolean)');
 DROP FUNCTION ownership.diagram(text);
+
+CREATE FUNCTION ownership.page(entity text DEFAULT NULL, system text DEFAULT NULL, contact text DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_page' LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.page(text, text, text) IS
+'Returns the map, what must be decided about it, and its evidence as one HTML page. The page contains what the caller may read.
+Arguments:
+- entity: Pattern of entities, such as product or netsuite.*: the page is about their fields, and shows each of them. NULL, the default: all.
+- system: The page is about the fields that this system has to do with. NULL, the default: all.
+- contact: The page is about the fields that the systems of this contact have to do with. NULL, the default: all.
+Returns the HTML text.';
+
+SELECT ownership.carry_privileges('ownership.page()', 'ownership.page(text, text, text)');
+DROP FUNCTION ownership.page();
+
+/* What a system is to a field is one row, however many reasons there are. */
+CREATE OR REPLACE VIEW ownership.picture AS
+WITH cell AS (
+	/* of each part, by its rank: that it is one (1), and whether it is declared (2), seen (4), refused (8), of some rows (16) */
+	SELECT p.entity, p.field, p.system,
+		bit_or(CASE p.how WHEN 'declared' THEN 3 WHEN 'seen' THEN 5 WHEN 'refused' THEN 9 WHEN 'some rows' THEN 17 ELSE 1 END << 5 * (p.rank - 1)) AS bits
+	FROM ownership.part p
+	GROUP BY p.entity, p.field, p.system
+), cells AS MATERIALIZED (
+	SELECT entity, system, bits, count(*) AS fields
+	FROM cell
+	GROUP BY entity, system, bits
+), entity AS (
+	SELECT f.entity, count(*) AS fields, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) AS unowned
+	FROM ownership.field f
+	GROUP BY f.entity
+), party AS (
+	SELECT c.entity, count(DISTINCT c.system) AS systems, bool_or(c.bits >> 10 & 1 = 1) AS dangerous
+	FROM cells c
+	GROUP BY c.entity
+), folded AS (
+	SELECT e.entity, e.fields, e.unowned, coalesce(p.systems, 0) AS systems, coalesce(p.dangerous, false) AS dangerous,
+		CASE WHEN (SELECT count(*) FROM entity) <= 40
+				OR (p.dangerous AND (SELECT count(*) FROM party WHERE dangerous) <= 20) THEN e.entity
+			ELSE coalesce(substring(e.entity FROM '^(.*)\.') || '.*', e.entity) END AS node
+	FROM entity e
+	LEFT JOIN party p ON p.entity = e.entity
+), ranked AS (
+	SELECT node, row_number() OVER (ORDER BY bool_or(dangerous) DESC, max(systems) DESC, sum(fields) DESC, node COLLATE "C") AS position,
+		count(*) OVER () AS nodes
+	FROM folded
+	GROUP BY node
+), drawn AS MATERIALIZED (
+	SELECT f.entity, f.fields, f.unowned, CASE WHEN r.nodes <= 40 OR r.position < 40 THEN f.node END AS node
+	FROM folded f
+	JOIN ranked r ON r.node = f.node
+), edge AS (
+	SELECT c.system, d.node, r.part, sum(c.fields) AS fields,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 4 <> 0), 0) AS seen,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 2 = 0), 0) AS undeclared,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 8 <> 0), 0) AS refused,
+		coalesce(sum(c.fields) FILTER (WHERE b.bits & 16 <> 0), 0) AS some_rows
+	FROM cells c
+	JOIN drawn d ON d.entity = c.entity
+	CROSS JOIN (VALUES (1, 'owner'), (2, 'writer'), (3, 'intruder'), (4, 'reader')) r(rank, part)
+	CROSS JOIN LATERAL (SELECT c.bits >> 5 * (r.rank - 1) & 31) b(bits)
+	WHERE b.bits & 1 = 1 AND (r.part <> 'reader' OR c.bits & 33 = 0)
+	GROUP BY c.system, d.node, r.part
+)
+SELECT 'system' AS kind, s.name AS system, NULL::text AS node, NULL::text AS part, NULL::bigint AS fields, s.name AS label,
+	nullif(concat_ws(', ', nullif(s.title, s.name), nullif(s.kind, s.name)), '') AS detail, false AS alarming
+FROM ownership.system s
+UNION ALL
+SELECT 'system', '?', NULL, NULL, NULL, 'unidentified', 'no system of the map', true
+WHERE EXISTS (SELECT FROM cells c WHERE c.system = '?')
+UNION ALL
+SELECT 'entity', NULL, d.node, NULL, sum(d.fields),
+	CASE WHEN d.node IS NULL THEN format('%s other entities', count(*)) WHEN count(*) > 1 THEN d.node ELSE min(d.entity) END,
+	concat_ws(', ', CASE WHEN count(*) > 1 AND d.node IS NOT NULL THEN format('%s entities', count(*)) END,
+		format('%s field%s', sum(d.fields), CASE sum(d.fields) WHEN 1 THEN '' ELSE 's' END),
+		CASE WHEN sum(d.unowned) > 0 THEN format('%s without owner', sum(d.unowned)) END),
+	sum(d.unowned) > 0
+FROM drawn d
+GROUP BY d.node
+UNION ALL
+SELECT 'edge', system, node, part, fields,
+	concat(CASE part WHEN 'owner' THEN 'owns ' WHEN 'writer' THEN 'writes ' WHEN 'intruder' THEN 'intrudes on ' ELSE 'reads ' END, fields,
+		' (' || nullif(concat_ws(', ',
+			CASE WHEN some_rows > 0 THEN some_rows || ' in some rows' END,
+			CASE WHEN seen > 0 AND undeclared < fields AND part IN ('reader', 'writer') THEN seen || ' seen' END,
+			CASE WHEN undeclared > 0 AND part IN ('reader', 'writer') THEN concat_ws(' ', nullif(undeclared, fields), 'undeclared') END,
+			CASE WHEN refused > 0 THEN refused || ' refused' END), '') || ')'),
+	NULL, part = 'intruder'
+FROM edge;
 
 CREATE FUNCTION ownership.import_sheet(csv text, dry_run boolean DEFAULT true, entity text DEFAULT NULL, OUT line integer, OUT field text, OUT change text, OUT problem text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_import_sheet' LANGUAGE C VOLATILE ROWS 100

@@ -1,0 +1,160 @@
+/*
+ * page_guide.c
+ *		What a card says of its field besides the quarrel: the guide, and who reads it.
+ *
+ * What else depends on a field is one more function here.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+
+#include "../base/base.h"
+#include "pictures.h"
+
+#define MAX_SUGGESTED 10000 /* columns of a map that are looked at for the guide */
+
+/* Adds the parameters $1 and $2: the fields of decisions. */
+void
+page_add_fields(Parameters *p, List *decisions)
+{
+	List *entities = NIL;
+	List *fields = NIL;
+	ListCell *lc;
+
+	foreach(lc, decisions)
+	{
+		Decision *d = lfirst(lc);
+
+		entities = lappend(entities, unconstify(char *, d->entity));
+		fields = lappend(fields, unconstify(char *, d->field));
+	}
+	sql_add_texts(p, entities);
+	sql_add_texts(p, fields);
+}
+
+/* The card of a row of the last result, whose first column has its number. */
+Card *
+page_card_of(Card *cards, uint64 row)
+{
+	return &cards[atoi(sql_result_text(row, 1)) - 1];
+}
+
+/* Is a field sensitive, and what does the guide say of its domain? */
+void
+page_load_domains(Card *cards, List *decisions, const PageData *page)
+{
+	Parameters p = {0};
+	uint64 n;
+
+	page_add_fields(&p, decisions);
+	n = sql_run("SELECT g.i, (" SENSITIVE("f") " OR " SENSITIVE(
+					"d") ")::text, coalesce(d.title, d.name), "
+						 "(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY o) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o)), "
+						 "(SELECT s.name FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o) JOIN ownership.system s ON s.kind = u.k "
+						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note "
+						 "FROM " CARD_FIELDS
+						 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
+						 "LEFT JOIN ownership.domain d ON d.name = f.domain",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Card *card = page_card_of(cards, i);
+
+		card->sensitive = sql_result_bool(i, 2);
+		if (sql_result_text(i, 3) == NULL)
+			continue;
+		html_name(&card->guide, sql_result_text(i, 3));
+		if (sql_result_text(i, 4) != NULL)
+		{
+			appendStringInfoString(&card->guide, " belongs in ");
+			html_text(&card->guide, sql_result_text(i, 4));
+			if (sql_result_text(i, 5) != NULL)
+			{
+				appendStringInfoString(&card->guide, ": here ");
+				page_system_name(&card->guide, page, sql_result_text(i, 5));
+			}
+		}
+		appendStringInfoString(&card->guide, ". ");
+		if (card->decision->kinds & (1 << DECISION_BLURRED) && sql_result_text(i, 6) != NULL)
+			html_text(&card->guide, sql_result_text(i, 6));
+	}
+}
+
+/*
+ * Of fields without a domain, what the guide concludes from names.  It looks at all columns
+ * of the database, so that it is asked about a database of some size only.
+ */
+void
+page_load_suggestions(Card *cards, List *decisions, const PageData *page)
+{
+	Parameters p = {0};
+	uint64 n;
+	bool wanted = false;
+
+	for (int i = 0; i < list_length(decisions); i++)
+		wanted |= cards[i].guide.len == 0 && cards[i].decision->field != NULL;
+	if (!wanted || !html_can_read("activity"))
+		return;
+	(void) html_query(
+		"SELECT (SELECT count(*) FROM ownership.mirrored_column), "
+		"EXISTS (SELECT FROM ownership.mirrored_table t JOIN pg_namespace n ON n.nspname = t.table_schema::name "
+		"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))");
+	if (sql_result_int64(0, 1) > MAX_SUGGESTED || !sql_result_bool(0, 2))
+		return;
+	page_add_fields(&p, decisions);
+	n = sql_run("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
+				"FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
+				"CROSS JOIN LATERAL ownership.suggest('*') s "
+				"JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
+				"AND c.column_name = s.column_name "
+				"JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
+				"JOIN ownership.domain d ON d.name = s.domain "
+				"ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Card *card = page_card_of(cards, i);
+
+		if (card->guide.len > 0)
+			continue;
+		appendStringInfoString(&card->guide, sql_result_bool(i, 5) ? "By its name, this is "
+																   : "By its name, this may be ");
+		html_name(&card->guide, sql_result_text(i, 2));
+		if (sql_result_text(i, 3) != NULL || sql_result_text(i, 4) != NULL)
+		{
+			appendStringInfoString(&card->guide, ", which belongs in ");
+			if (sql_result_text(i, 3) != NULL)
+				page_system_name(&card->guide, page, sql_result_text(i, 3));
+			else
+				html_text(&card->guide, sql_result_text(i, 4));
+		}
+		appendStringInfoString(&card->guide, ". ");
+	}
+}
+
+/* Who reads the fields: they notice what is decided. */
+void
+page_load_readers(Card *cards, List *decisions, const PageData *page)
+{
+	Parameters p = {0};
+	uint64 n;
+
+	page_add_fields(&p, decisions);
+	n = sql_run("SELECT g.i, p.system FROM " CARD_FIELDS
+				"JOIN (SELECT DISTINCT entity, field, system FROM ownership.part "
+				"WHERE part = 'reader' AND entity = ANY ($1) AND field = ANY ($2)) p "
+				"ON p.entity = g.entity AND p.field = g.field ORDER BY g.i, p.system = '?', p.system COLLATE \"C\"",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Card *card = page_card_of(cards, i);
+
+		if (card->readers.len > 0)
+			appendStringInfoString(&card->readers, ", ");
+		if (strcmp(sql_result_text(i, 2), "?") == 0)
+			appendStringInfoString(&card->readers, "unidentified");
+		else
+			page_system_name(&card->readers, page, sql_result_text(i, 2));
+	}
+}
