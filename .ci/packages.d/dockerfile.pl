@@ -71,7 +71,8 @@ sub copy
 sub command
 {
 	my %all = (HOME => '/root', PATH => $ENV{PATH}, %arg, %env);
-	run('env', '-i', (map { "$_=$all{$_}" } sort keys %all), 'chroot', $root, 'sh', '-c', "cd '$workdir' && $_[0]");
+	local %ENV = %all;
+	run('/usr/sbin/chroot', $root, '/bin/sh', '-c', "cd '$workdir' && $_[0]");
 	return;
 }
 
