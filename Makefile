@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench reference lint format
+FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench reference lint format deb dist packages-test
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -33,6 +33,9 @@ help:
 	@echo 'make reference     write doc/reference.md from the COMMENTs of the extension'
 	@echo 'make lint          warnings as errors, floors of the sources, cppcheck, formatting'
 	@echo 'make format        reformat src/ in place'
+	@echo 'make deb           build Debian packages, for the installed servers, in tmp_deb'
+	@echo 'make dist          make the distribution for PGXN, in tmp_dist'
+	@echo 'make packages-test packages, Dockerfile and distribution, in fresh systems; SUITES="bookworm trixie testing"'
 	@echo 'make deps          install what building and testing need (apt)'
 	@echo 'make clean         remove what was built'
 
@@ -91,6 +94,16 @@ format:
 	@.ci/install-deps lint
 	@clang-format -i $$(find src -name '*.[ch]')
 
+deb:
+	@.ci/install-deps deb
+	@.ci/deb
+
+dist:
+	@.ci/dist
+
+packages-test:
+	@.ci/packages $(SUITES)
+
 # As in "make clean check".
 $(filter-out $(FRONT),$(MAKECMDGOALS)):
 	@$(MAKE) --no-print-directory $@
@@ -130,7 +143,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind
+EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind tmp_deb tmp_dist tmp_packages
 
 include $(PGXS)
 

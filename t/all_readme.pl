@@ -23,7 +23,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $root = abs_path("$FindBin::RealBin/..");
-my @pages = ('README.md');
+my @pages = ('README.md', 'CONTRIBUTING.md', 'SECURITY.md');
 find({ no_chdir => 1, wanted => sub { push @pages, substr($_, length("$root/")) if /\.md$/ } }, "$root/doc");
 @pages = sort @pages;
 
