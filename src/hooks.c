@@ -23,6 +23,7 @@
 #include "activity/activity.h"
 #include "evidence/evidence.h"
 #include "guard/guard.h"
+#include "edit/edit.h"
 #include "ownership.h"
 
 static ExecutorStart_hook_type next_ExecutorStart = NULL;
@@ -92,6 +93,7 @@ hook_ExecutorFinish(QueryDesc *query)
 			next_ExecutorFinish(query);
 		else
 			standard_ExecutorFinish(query);
+		history_end_statement(query);
 		move_forget(outer.statement == NULL);
 		land_statement(query);
 		evidence_end(query, false);
@@ -188,6 +190,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		moment_keep_snapshot(statement_seen_moment());
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
+		history_end_statement(pstmt);
 		lift_copy_ends(&lift);
 		land_statement(pstmt);
 		evidence_end(pstmt, false);
@@ -235,6 +238,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			break; /* a parallel worker counts nothing */
 	}
+	history_end_transaction();
 	guard_end_transaction();
 	land_end_transaction();
 	move_end_transaction();
@@ -265,6 +269,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 	reads_started();
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);
+	history_end_subtransaction(aborted);
 	land_end_subtransaction(aborted);
 	move_end_subtransaction(aborted);
 	tally_end_subtransaction(aborted);
