@@ -248,8 +248,9 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 		rows_may_change(list, known->numtriggers, RelationGetNamespace(td->tg_relation)))
 		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers; i++)
+		/* ON CONFLICT updates, too */
 		if (list[i].tgfoid == F_RI_FKEY_CHECK_INS ||
-			(complete && adds_table(&list[i])))
+			(complete && (list[i].tgfoid == F_RI_FKEY_CHECK_UPD || adds_table(&list[i]))))
 			list[i].tgenabled = TRIGGER_DISABLED;
 	return PointerGetDatum(NULL);
 }

@@ -211,48 +211,77 @@ insert_rows(const char *sql, Parameters *p, bool checked)
 		sql_run_set(sql, p);
 }
 
-static void
-store_fields(const Chunk *chunk, int n)
+/* Fields as a row of the sheet has them, column by column; the first two are their names. */
+typedef struct Fields
 {
-	Parameters p = {0};
-	List *parts[11] = {NIL};
+	List *parts[11];
+} Fields;
 
-	for (int i = 0; i < n; i++)
-	{
-		const SheetRow *row = chunk_row(chunk, i);
-		char *const values[] = {row->entity,
-								row->field,
-								sheet_cell(row, SHEET_DOMAIN),
-								row->owner,
-								sheet_cell(row, SHEET_POLICY),
-								sheet_bool(row, SHEET_KEY) ? "t" : "f",
-								sheet_bool(row, SHEET_LOCAL) ? "t" : "f",
-								row->cells[SHEET_RATIONALE],
-								row->cells[SHEET_DECIDED_BY],
-								sheet_cell(row, SHEET_DECIDED_ON),
-								row->cells[SHEET_LABEL]};
+static void
+add_field(Fields *fields, const SheetRow *row)
+{
+	char *const values[] = {row->entity,
+							row->field,
+							sheet_cell(row, SHEET_DOMAIN),
+							row->owner,
+							sheet_cell(row, SHEET_POLICY),
+							sheet_bool(row, SHEET_KEY) ? "t" : "f",
+							sheet_bool(row, SHEET_LOCAL) ? "t" : "f",
+							row->cells[SHEET_RATIONALE],
+							row->cells[SHEET_DECIDED_BY],
+							sheet_cell(row, SHEET_DECIDED_ON),
+							row->cells[SHEET_LABEL]};
 
-		for (int v = 0; v < (int) lengthof(values); v++)
-			parts[v] = lappend(parts[v], values[v]);
-	}
-	for (int v = 0; v < (int) lengthof(parts); v++)
-		sql_add_texts(&p, parts[v]);
+	for (int v = 0; v < (int) lengthof(values); v++)
+		fields->parts[v] = lappend(fields->parts[v], values[v]);
+}
+
 #define DECISIONS(t)                                                                               \
 	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
 	  "decided_on, " t "label"
-	insert_rows("INSERT INTO ownership.field AS f (entity, name, " DECISIONS(
-					"") ") "
-						"SELECT s.entity, s.name, s.domain, s.owner, s.policy, s.key::boolean, s.local::boolean, "
-						"s.rationale, s.decided_by, s.decided_on::date, s.label "
-						"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-						"s(entity, name, " DECISIONS(
-							"") ") "
-								"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS(
-									"") ") = ROW(" DECISIONS("excluded.") ") "
-																		 "WHERE (" DECISIONS(
-																			 "f.") ") IS DISTINCT FROM (" DECISIONS("excluded.") ")",
-				&p, reference_domains(parts[2]) && reference_systems(parts[3]));
+#define INSERT_FIELDS                                                                          \
+	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS("") ") "                      \
+	"SELECT s.entity, s.name, " DECISIONS("s.") " FROM (SELECT entity, name, domain, owner, "  \
+	"policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label "    \
+	"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS("") \
+	")) s "
+
+/* Stores fields; known: the map has them, and what differs is replaced. */
+static void
+store_some_fields(const Fields *fields, bool known)
+{
+	Parameters p = {0};
+	bool checked;
+
+	if (fields->parts[0] == NIL)
+		return;
+	for (int v = 0; v < (int) lengthof(fields->parts); v++)
+		sql_add_texts(&p, fields->parts[v]);
+	checked = reference_domains(fields->parts[2]) && reference_systems(fields->parts[3]);
+	if (!known)
+		insert_rows(INSERT_FIELDS, &p, checked);
+	else
+		insert_rows(INSERT_FIELDS
+					"WHERE NOT EXISTS (SELECT FROM ownership.field o WHERE o.entity = s.entity AND o.name = s.name "
+					"AND (" DECISIONS("o.") ") IS NOT DISTINCT FROM (" DECISIONS("s.") ")) "
+					"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS("") ") = ROW(" DECISIONS("excluded.") ")",
+					&p, checked);
+}
+
+#undef INSERT_FIELDS
 #undef DECISIONS
+
+/* Stores the fields of the first rows.  One that another session adds meanwhile is an error. */
+static void
+store_fields(const Chunk *chunk, int n)
+{
+	Fields fresh = {{NIL}};
+	Fields known = {{NIL}};
+
+	for (int i = 0; i < n; i++)
+		add_field(chunk->before[i].fresh ? &fresh : &known, chunk_row(chunk, i));
+	store_some_fields(&known, true);
+	store_some_fields(&fresh, false);
 }
 
 /* Declared readers and writers, by entity, field, mode and system. */
@@ -262,18 +291,20 @@ typedef struct Accesses
 	List *unwanted[4];
 } Accesses;
 
-/* Adds the systems that are not among the others. */
+/* Adds the systems that are not among the others, each once. */
 static void
 add_accesses(List **parts, const SheetRow *row, char *mode, List *systems, List *others)
 {
+	List *added = NIL;
 	ListCell *lc;
 
 	foreach(lc, systems)
 	{
 		char *values[] = {row->entity, row->field, mode, lfirst(lc)};
 
-		if (names_contain(others, lfirst(lc)))
+		if (names_contain(others, lfirst(lc)) || names_contain(added, lfirst(lc)))
 			continue;
+		added = lappend(added, lfirst(lc));
 		for (int i = 0; i < 4; i++)
 			parts[i] = lappend(parts[i], values[i]);
 	}
@@ -335,7 +366,7 @@ store_accesses(const Accesses *a, bool fields)
 					&unwanted);
 	if (a->missing[0] != NIL)
 		insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-					"SELECT * FROM unnest($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+					"SELECT * FROM unnest($1, $2, $3, $4)",
 					&missing, fields && reference_systems(a->missing[3]));
 }
 
