@@ -125,6 +125,18 @@ is_changed(int cell, char *const *before, char *const *after)
 													   : strcmp(before[cell], after[cell]) != 0;
 }
 
+/* Adds a change of a field; the name of the field is shared with other changes. */
+static void
+add_change(Import *import, const Record *r, char *field, char *text)
+{
+	Finding *f = finding_new(r->line, NULL, pstrdup(text));
+
+	/* there may be very many: psprintf() takes more memory than the text needs */
+	pfree(text);
+	f->field = field;
+	import->changes = lappend(import->changes, f);
+}
+
 /* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
 add_changes(Import *import, Record *r, const SheetState *was, const SheetState *is)
@@ -135,8 +147,7 @@ add_changes(Import *import, Record *r, const SheetState *was, const SheetState *
 	char *const *after = is->cells;
 
 	if (fresh)
-		import->changes =
-			lappend(import->changes, finding_new(r->line, field, pstrdup("new field")));
+		add_change(import, r, field, pstrdup("new field"));
 	for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
 	{
 		bool flag = i == SHEET_KEY || i == SHEET_LOCAL;
@@ -152,7 +163,7 @@ add_changes(Import *import, Record *r, const SheetState *was, const SheetState *
 			text = psprintf("%s: %s", sheet_headers[i], shown(i, after[i]));
 		else
 			continue;
-		import->changes = lappend(import->changes, finding_new(r->line, field, text));
+		add_change(import, r, field, text);
 	}
 }
 
