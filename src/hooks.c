@@ -10,14 +10,19 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
+#include "jit/jit.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/base.h"
 #include "rules/rules.h"
 #include "statement/statement.h"
 #include "activity/activity.h"
@@ -32,12 +37,31 @@ static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
 static ExecutorCheckPerms_hook_type next_ExecutorCheckPerms = NULL;
 static ProcessUtility_hook_type next_ProcessUtility = NULL;
 
+/* Does the statement read a view of the extension? */
+static bool
+reads_own_view(const PlannedStmt *statement)
+{
+	Oid schema = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+	ListCell *lc;
+
+	foreach(lc, statement->relationOids)
+	{
+		if (get_rel_namespace(lfirst_oid(lc)) == schema &&
+			get_rel_relkind(lfirst_oid(lc)) == RELKIND_VIEW)
+			return true;
+	}
+	return false;
+}
+
 static void
 hook_ExecutorStart(QueryDesc *query, int eflags)
 {
 	StatementFrame outer;
 	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
 
+	/* a view such as risks has thousands of expressions: to compile them takes longer than to run it */
+	if (query->plannedstmt->jitFlags != PGJIT_NONE && reads_own_view(query->plannedstmt))
+		query->plannedstmt->jitFlags = PGJIT_NONE;
 	lift_copy_disturb();
 	lift_apply_disturb();
 	reads_begin(only_explained);
