@@ -86,6 +86,63 @@ EXCEPTION WHEN undefined_object THEN
 END $$;
 SELECT entity, field, owner FROM ownership.sheet WHERE entity IN ('inner', 'outer');
 
+-- what rows refer to is looked up once, not row by row
+CREATE TABLE wide (id int PRIMARY KEY, a1 int, a2 int, a3 int, a4 int, a5 int, a6 int, a7 int, a8 int, a9 int);
+CREATE FUNCTION lookups(OUT systems bigint, OUT fields bigint) LANGUAGE sql AS $$
+	SELECT sum(seq_scan + idx_scan) FILTER (WHERE relname = 'system'), sum(seq_tup_read + idx_scan) FILTER (WHERE relname = 'field')
+	FROM pg_stat_xact_all_tables WHERE schemaname = 'ownership'
+$$;
+CREATE FUNCTION sheet() RETURNS text LANGUAGE sql AS $$
+	SELECT 'entity,field,owner,readers,columns' || string_agg(format(E'\nwide,a%s,erp,"crm; shop",wide.a%s', i, i), '') FROM generate_series(1, 9) i
+$$;
+BEGIN;
+SELECT * FROM lookups() \gset before_
+SELECT count(*) FROM ownership.import_sheet(sheet(), false);
+SELECT systems - :before_systems < 15 AS few FROM lookups();
+COMMIT;
+SELECT map_table, count(*) FROM ownership.map_history WHERE entity = 'wide' GROUP BY 1 ORDER BY 1;
+-- columns of schema public are known again
+BEGIN;
+SELECT * FROM lookups() \gset before_
+SELECT * FROM ownership.import_sheet(sheet(), false);
+SELECT systems - :before_systems < 15 AS few FROM lookups();
+COMMIT;
+-- a trigger that somebody added changes the rows: what they refer to then is checked
+CREATE FUNCTION elsewhere() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	NEW.system = 'nobody';
+	RETURN NEW;
+END $$;
+CREATE TRIGGER elsewhere BEFORE INSERT ON ownership.declared_access FOR EACH ROW EXECUTE FUNCTION elsewhere();
+INSERT INTO ownership.sheet (entity, field, owner, readers) VALUES ('wide', 'b', 'erp', 'crm');
+SELECT line, field, problem FROM ownership.import_sheet(E'entity,field,owner,readers\nwide,b,erp,crm', false) WHERE problem IS NOT NULL;
+DROP TRIGGER elsewhere ON ownership.declared_access;
+-- what a trigger writes beside them is checked row by row
+CREATE FUNCTION beside() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO ownership.declared_access (entity, field, mode, system) VALUES ('wide', 'a1', 'write', 'nobody');
+	RETURN NULL;
+END $$;
+CREATE TRIGGER beside AFTER INSERT ON ownership.field FOR EACH STATEMENT EXECUTE FUNCTION beside();
+INSERT INTO ownership.sheet (entity, field, owner, readers) VALUES ('wide', 'b', 'erp', 'crm');
+DROP TRIGGER beside ON ownership.field;
+
+-- rows that must be stored alone, among others: the same end, and no row is read again for each of them
+CREATE TABLE many (id int PRIMARY KEY);
+DO $$ BEGIN
+	EXECUTE (SELECT 'ALTER TABLE many ' || string_agg(format('ADD c%s int', i), ', ') FROM generate_series(1, 400) i);
+END $$;
+SELECT ownership.assign('many', NULL, 'erp');
+BEGIN;
+SELECT * FROM lookups() \gset before_
+SELECT count(*) FROM ownership.import_sheet((SELECT 'entity,field,owner,columns' ||
+	string_agg(format(E'\nbusiness,c%s,crm,many.c%s\nbusiness,d%s,crm,', i, i, i), '' ORDER BY i) FROM generate_series(1, 400) i), false);
+SELECT (fields - :before_fields) / 800 < 40 AS few FROM lookups();
+COMMIT;
+SELECT entity, count(*), count(columns) FROM ownership.sheet WHERE entity IN ('many', 'business') GROUP BY 1 ORDER BY 1;
+
+DROP TABLE wide, many;
+DROP FUNCTION lookups, sheet, elsewhere, beside;
 DROP TRIGGER more ON ownership.field;
 DROP TABLE product, part, landing.item, rows;
 DROP SCHEMA landing;

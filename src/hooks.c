@@ -10,19 +10,25 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
+#include "jit/jit.h"
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "base/compat.h"
+#include "base/base.h"
 #include "rules/rules.h"
 #include "statement/statement.h"
 #include "activity/activity.h"
 #include "evidence/evidence.h"
 #include "guard/guard.h"
+#include "edit/edit.h"
 #include "ownership.h"
 
 static ExecutorStart_hook_type next_ExecutorStart = NULL;
@@ -31,12 +37,31 @@ static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
 static ExecutorCheckPerms_hook_type next_ExecutorCheckPerms = NULL;
 static ProcessUtility_hook_type next_ProcessUtility = NULL;
 
+/* Does the statement read a view of the extension? */
+static bool
+reads_own_view(const PlannedStmt *statement)
+{
+	Oid schema = get_namespace_oid(OWNERSHIP_SCHEMA, true);
+	ListCell *lc;
+
+	foreach(lc, statement->relationOids)
+	{
+		if (get_rel_namespace(lfirst_oid(lc)) == schema &&
+			get_rel_relkind(lfirst_oid(lc)) == RELKIND_VIEW)
+			return true;
+	}
+	return false;
+}
+
 static void
 hook_ExecutorStart(QueryDesc *query, int eflags)
 {
 	StatementFrame outer;
 	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
 
+	/* a view such as risks has thousands of expressions: to compile them takes longer than to run it */
+	if (query->plannedstmt->jitFlags != PGJIT_NONE && reads_own_view(query->plannedstmt))
+		query->plannedstmt->jitFlags = PGJIT_NONE;
 	lift_copy_disturb();
 	lift_apply_disturb();
 	reads_begin(only_explained);
@@ -92,6 +117,7 @@ hook_ExecutorFinish(QueryDesc *query)
 			next_ExecutorFinish(query);
 		else
 			standard_ExecutorFinish(query);
+		history_end_statement(query);
 		move_forget(outer.statement == NULL);
 		land_statement(query);
 		evidence_end(query, false);
@@ -188,6 +214,7 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 		moment_keep_snapshot(statement_seen_moment());
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
+		history_end_statement(pstmt);
 		lift_copy_ends(&lift);
 		land_statement(pstmt);
 		evidence_end(pstmt, false);
@@ -235,6 +262,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			break; /* a parallel worker counts nothing */
 	}
+	history_end_transaction();
 	guard_end_transaction();
 	land_end_transaction();
 	move_end_transaction();
@@ -265,6 +293,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 	reads_started();
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);
+	history_end_subtransaction(aborted);
 	land_end_subtransaction(aborted);
 	move_end_subtransaction(aborted);
 	tally_end_subtransaction(aborted);

@@ -232,6 +232,7 @@ extern void sql_set_search_path(void);
 extern int sql_pin_search_path(void);
 extern void sql_unpin_search_path(int level);
 extern uint64 sql_run(const char *sql, Parameters *p);
+extern uint64 sql_run_set(const char *sql, Parameters *p);
 extern List *sql_text_list(Datum array);
 extern List *sql_name_list(Datum array);
 extern char *sql_result_text(uint64 row, int column);

@@ -19,7 +19,7 @@ names_relation_label(const char *schema, const char *table)
 {
 	if (strcmp(schema, "public") == 0)
 		return pstrdup(quote_identifier(table));
-	return quote_qualified_identifier(schema, table);
+	return psprintf("%s.%s", quote_identifier(schema), quote_identifier(table));
 }
 
 /* The same without quotes, for a message that quotes the whole. */
@@ -42,7 +42,8 @@ names_message_relation_oid(Oid relid)
 char *
 names_column_label(const char *schema, const char *table, const char *column)
 {
-	return psprintf("%s.%s", quote_qualified_identifier(schema, table), quote_identifier(column));
+	return psprintf("%s.%s.%s", quote_identifier(schema), quote_identifier(table),
+					quote_identifier(column));
 }
 
 /*

@@ -256,6 +256,11 @@ sql_add_texts(Parameters *p, List *values)
 	array =
 		n == 0 ? construct_empty_array(TEXTOID)
 			   : construct_md_array(datums, nulls, 1, &n, &lower, TEXTOID, -1, false, TYPALIGN_INT);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			pfree(DatumGetPointer(datums[i]));
+	pfree(datums);
+	pfree(nulls);
 	sql_add_value(p, TEXTARRAYOID, PointerGetDatum(array), false);
 }
 
@@ -264,7 +269,7 @@ sql_add_texts(Parameters *p, List *values)
  * same few statements for every row.
  */
 static SPIPlanPtr
-kept_plan(const char *sql, Parameters *p)
+kept_plan(const char *sql, Parameters *p, int options)
 {
 	static HTAB *plans = NULL;
 	KeptPlan *entry;
@@ -282,7 +287,7 @@ kept_plan(const char *sql, Parameters *p)
 	entry = hash_search(plans, &sql, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry->plan;
-	plan = SPI_prepare(sql, p->n, p->types);
+	plan = SPI_prepare_cursor(sql, p->n, p->types, options);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_prepare failed: %s: %s", SPI_result_code_string(SPI_result), sql);
 	entry = hash_search(plans, &sql, HASH_ENTER, NULL);
@@ -317,14 +322,10 @@ sql_unpin_search_path(int level)
 	AtEOXact_GUC(true, level);
 }
 
-/*
- * Runs one statement by SPI, to which the caller has connected; returns the number
- * of rows.  `sql` must be a literal, since its address identifies its plan.
- */
-uint64
-sql_run(const char *sql, Parameters *p)
+static uint64
+run(const char *sql, Parameters *p, int options)
 {
-	SPIPlanPtr plan = kept_plan(sql, p);
+	SPIPlanPtr plan = kept_plan(sql, p, options);
 	int rc;
 
 	Assert(SPI_getargcount(plan) == p->n);
@@ -334,11 +335,35 @@ sql_run(const char *sql, Parameters *p)
 	return SPI_processed;
 }
 
+/*
+ * Runs one statement by SPI, to which the caller has connected; returns the number
+ * of rows.  `sql` must be a literal, since its address identifies its plan.
+ */
+uint64
+sql_run(const char *sql, Parameters *p)
+{
+	return run(sql, p, 0);
+}
+
+/* The same for arrays of any length: the statement is planned for how many elements they have. */
+uint64
+sql_run_set(const char *sql, Parameters *p)
+{
+	return run(sql, p, CURSOR_OPT_CUSTOM_PLAN);
+}
+
 /* The text output of a value of the last result; NULL when it is NULL.  Columns count from 1. */
 char *
 sql_result_text(uint64 row, int column)
 {
-	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	bool isnull;
+	Datum value;
+
+	/* most are texts: no output function is looked up for them */
+	if (SPI_gettypeid(SPI_tuptable->tupdesc, column) != TEXTOID)
+		return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+	value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+	return isnull ? NULL : TextDatumGetCString(value);
 }
 
 /* A boolean of the last result, or its text output; false when it is NULL. */

@@ -208,7 +208,7 @@ bind_table(const char *schema, const char *table, Oid relid, bool guarded)
 	b.table = unconstify(char *, table);
 	b.relid = relid;
 	b.columns = place_read_columns(relid, &b.generated);
-	b.types = place_types(relid, list_length(b.columns));
+	b.types = place_types(relid);
 	b.guarded = guarded;
 	if (before != NULL && before->relid == relid)
 		b.away_since = before->away_since;

@@ -438,7 +438,7 @@ extern Oid place_find(const char *schema, const char *table);
 extern Oid place_find_table(const char *schema, const char *table);
 extern List *place_columns(Oid relid);
 extern List *place_generated_columns(Oid relid);
-extern List *place_types(Oid relid, int natts);
+extern List *place_types(Oid relid);
 extern bool place_is_below_mirrored(Oid relid);
 extern bool place_carries_guard(Oid relid);
 extern List *place_ancestors(Oid relid);

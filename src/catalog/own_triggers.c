@@ -114,13 +114,43 @@ serves(const char *table, Relation rel)
 	return is_own_table(rel, strcmp(table, ANY_TABLE) == 0 ? RelationGetRelationName(rel) : table);
 }
 
+/* A call that was checked: the trigger is called again for each row of a statement. */
+typedef struct Checked
+{
+	const char *function;
+	Oid relid;
+	int16 type;
+} Checked;
+
+/* Was such a call of the trigger checked before, in this statement? */
+static bool
+was_checked(const FmgrInfo *flinfo, const char *function, Oid relid, int16 type)
+{
+	const Checked *c = flinfo->fn_extra;
+
+	return c != NULL && c->function == function && c->relid == relid && c->type == type;
+}
+
+/* Remembers that the call was checked.  Trigger functions have no other use for fn_extra. */
+static void
+remember_checked(FmgrInfo *flinfo, const char *function, Oid relid, int16 type)
+{
+	Checked *c = flinfo->fn_extra;
+
+	if (c == NULL)
+		c = flinfo->fn_extra = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(Checked));
+	c->function = function;
+	c->relid = relid;
+	c->type = type;
+}
+
 /*
  * Checks how a trigger function of the extension's own tables is called, and
  * returns the call's data.  A role that may execute the function can attach it to
  * a table of its own, and a superuser to any table.  So the function runs only for
  * the tables, the timing, the level and the events that own_triggers lists for it.
  * The guard's functions, which serve users' tables, make their own check
- * (guard/guard.c).
+ * (guard/guard.c).  `function` is a literal.
  *
  * Errors: the function was called in any other way.
  */
@@ -133,14 +163,20 @@ own_triggers_check(FunctionCallInfo fcinfo, const char *function)
 	if (CALLED_AS_TRIGGER(fcinfo))
 	{
 		int16 type = trigger_type(td->tg_event);
+		Oid relid = RelationGetRelid(td->tg_relation);
 
+		if (was_checked(fcinfo->flinfo, function, relid, type))
+			return td;
 		for (size_t i = 0; i < lengthof(own_triggers); i++)
 		{
 			if (strcmp(own_triggers[i].function, function) == 0 &&
 				(own_triggers[i].type & kind) == (type & kind) &&
 				(own_triggers[i].type & type & ~kind) != 0 &&
 				serves(own_triggers[i].table, td->tg_relation))
+			{
+				remember_checked(fcinfo->flinfo, function, relid, type);
 				return td;
+			}
 		}
 	}
 	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),

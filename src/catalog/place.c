@@ -68,6 +68,19 @@ place_find_table(const char *schema, const char *table)
 	return OidIsValid(relid) && place_of(relid, &place) ? relid : InvalidOid;
 }
 
+/* Begins to read a table's rows of pg_attribute, in the order of their numbers, from 1 on. */
+static SysScanDesc
+scan_attributes(Relation attributes, Oid relid)
+{
+	ScanKeyData key[2];
+
+	ScanKeyInit(&key[0], Anum_pg_attribute_attrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	ScanKeyInit(&key[1], Anum_pg_attribute_attnum, BTGreaterStrategyNumber, F_INT2GT,
+				Int16GetDatum(0));
+	return systable_beginscan(attributes, AttributeRelidNumIndexId, true, NULL, 2, key);
+}
+
 /*
  * The names of a table's columns by attribute number, "" for a dropped column.
  * *generated are the names of the generated columns.  NIL if there is no such table.
@@ -75,34 +88,23 @@ place_find_table(const char *schema, const char *table)
 List *
 place_read_columns(Oid relid, List **generated)
 {
-	HeapTuple class = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	AttrNumber natts = 0;
+	Relation attributes = table_open(AttributeRelationId, AccessShareLock);
+	SysScanDesc scan = scan_attributes(attributes, relid);
+	HeapTuple tuple;
 	List *columns = NIL;
 
 	*generated = NIL;
-	if (HeapTupleIsValid(class))
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		natts = ((Form_pg_class) GETSTRUCT(class))->relnatts;
-		ReleaseSysCache(class);
-	}
+		Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
+		char *name = att->attisdropped ? "" : pstrdup(NameStr(att->attname));
 
-	for (AttrNumber i = 1; i <= natts; i++)
-	{
-		HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(i));
-		char *name = "";
-
-		if (HeapTupleIsValid(tuple))
-		{
-			Form_pg_attribute att = (Form_pg_attribute) GETSTRUCT(tuple);
-
-			if (!att->attisdropped)
-				name = pstrdup(NameStr(att->attname));
-			if (!att->attisdropped && att->attgenerated != '\0')
-				*generated = lappend(*generated, name);
-			ReleaseSysCache(tuple);
-		}
+		if (!att->attisdropped && att->attgenerated != '\0')
+			*generated = lappend(*generated, name);
 		columns = lappend(columns, name);
 	}
+	systable_endscan(scan);
+	table_close(attributes, AccessShareLock);
 	return columns;
 }
 
@@ -125,14 +127,19 @@ place_generated_columns(Oid relid)
 	return generated;
 }
 
-/* The OIDs of the types of a table's first natts columns; InvalidOid for a dropped column. */
+/* The OIDs of the types of a table's columns, by attribute number; InvalidOid for a dropped column. */
 List *
-place_types(Oid relid, int natts)
+place_types(Oid relid)
 {
+	Relation attributes = table_open(AttributeRelationId, AccessShareLock);
+	SysScanDesc scan = scan_attributes(attributes, relid);
+	HeapTuple tuple;
 	List *types = NIL;
 
-	for (AttrNumber i = 1; i <= natts; i++)
-		types = lappend_oid(types, get_atttype(relid, i));
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		types = lappend_oid(types, ((Form_pg_attribute) GETSTRUCT(tuple))->atttypid);
+	systable_endscan(scan);
+	table_close(attributes, AccessShareLock);
 	return types;
 }
 

@@ -194,7 +194,7 @@ follow_columns(const Binding *b, const TablePlace *place)
 			}
 		}
 	}
-	retyped = b->types != NIL && !equal(b->types, place_types(b->relid, list_length(columns)));
+	retyped = b->types != NIL && !equal(b->types, place_types(b->relid));
 	if (changed || retyped)
 		bind_table(b->schema, b->table, b->relid, b->guarded);
 	if (retyped)

@@ -86,8 +86,14 @@ extern void rename_column_evidence(const TablePlace *place, const char *from, co
 extern void rename_evidence(const TablePlace *from, const TablePlace *to);
 extern void rename_pins(const TablePlace *from, const TablePlace *to);
 
+/* recorder.c */
+extern void history_end_statement(const void *statement);
+extern void history_end_subtransaction(bool aborted);
+extern void history_end_transaction(void);
+
 /* table_triggers.c */
 extern void table_triggers_write_filters(const char *sql, Parameters *p);
+extern void table_triggers_insert_checked(const char *sql, Parameters *p);
 
 /*
  * Within this folder
@@ -115,6 +121,10 @@ extern void field_report_overwritable(const char *schema, const char *table, Lis
 extern bool history_is_silent(void);
 extern void
 history_record_guard(const Binding *binding, bool away, TimestampTz since, TimestampTz now);
+
+/* recorder.c */
+extern Inserter *history_inserter(void);
+extern void history_release(Inserter *inserter);
 
 /* evidence_names.c */
 extern void rename_carry_evidence(TriggerData *td, const char *schema, const char *table);

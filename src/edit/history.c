@@ -351,13 +351,15 @@ ownership_map_recorded(PG_FUNCTION_ARGS)
 
 	if (!history_is_silent())
 	{
-		Inserter *history = insert_open("map_history");
+		bool truncate = TRIGGER_FIRED_BY_TRUNCATE(td->tg_event);
+		/* the statement that runs a TRUNCATE, through a function, goes on after it */
+		Inserter *history = truncate ? insert_open("map_history") : history_inserter();
 		const char *table = RelationGetRelationName(td->tg_relation);
 		TupleDesc desc = RelationGetDescr(td->tg_relation);
 		MapRow first = {td->tg_trigtuple, desc};
 		MapRow second = {td->tg_newtuple, desc};
 
-		if (TRIGGER_FIRED_BY_TRUNCATE(td->tg_event))
+		if (truncate)
 			record_truncate(history, td->tg_relation);
 		else if (TRIGGER_FIRED_BY_UPDATE(td->tg_event))
 			record_change(history, table, &first, &second);
@@ -365,7 +367,10 @@ ownership_map_recorded(PG_FUNCTION_ARGS)
 			record_change(history, table, NULL, &first);
 		else
 			record_change(history, table, &first, NULL);
-		insert_close(history);
+		if (truncate)
+			insert_close(history);
+		else
+			history_release(history);
 	}
 	return PointerGetDatum(NULL);
 }

@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -19,12 +20,14 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
+#include "../statement/statement.h"
 #include "../guard/guard.h"
 #include "edit.h"
 
@@ -160,11 +163,71 @@ ownership_mirrored_column_table(PG_FUNCTION_ARGS)
 	return PointerGetDatum(tuple);
 }
 
+/* The statement of table_triggers_insert_checked() that runs; NULL: none. */
+static const char *checked = NULL;
+
+/* Is it the running statement? */
+static bool
+references_are_checked(void)
+{
+	const QueryDesc *query = checked == NULL ? NULL : statement_query();
+
+	return query != NULL && strcmp(query->sourceText, checked) == 0;
+}
+
+/*
+ * Run SQL that inserts rows into one table of the map, all of whose references the
+ * caller has checked and locked: they are not checked again row by row.
+ */
+void
+table_triggers_insert_checked(const char *sql, Parameters *p)
+{
+	const char *outer = checked;
+
+	checked = sql;
+	PG_TRY();
+	{
+		sql_run_set(sql, p);
+	}
+	PG_FINALLY();
+	{
+		checked = outer;
+	}
+	PG_END_TRY();
+}
+
+static bool
+is_before_row(const Trigger *trigger)
+{
+	return TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype);
+}
+
+/* Is it the trigger mirrored_column_table()?  It adds the table that a row refers to. */
+static bool
+adds_table(const Trigger *trigger)
+{
+	return is_before_row(trigger) &&
+		   strcmp(get_func_name(trigger->tgfoid), "mirrored_column_table") == 0;
+}
+
+/* May a trigger that somebody added change the rows before they are stored? */
+static bool
+rows_may_change(const Trigger *list, int n, Oid own_schema)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (is_before_row(&list[i]) && list[i].tgenabled != TRIGGER_DISABLED &&
+			get_func_namespace(list[i].tgfoid) != own_schema)
+			return true;
+	}
+	return false;
+}
+
 /*
  * map_restored(), BEFORE each INSERT statement on a table of the map: while a
- * dump is restored, foreign keys are not checked.  Their triggers are switched
- * off in the statement's own copy of the trigger list; tg_trigger points into
- * it.
+ * dump is restored, foreign keys are not checked; nor where that was done for all
+ * rows of the statement.  Their triggers are switched off in the statement's own
+ * copy of the trigger list; tg_trigger points into it.
  *
  * Errors: the function was not called by such a trigger.
  */
@@ -175,12 +238,19 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 	TriggerDesc *known = td->tg_relation->trigdesc;
 	Trigger *list = td->tg_trigger;
 
-	if (!call_is_restoring())
+	bool complete = references_are_checked();
+
+	if (!complete && !call_is_restoring())
 		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers && known->triggers[i].tgoid != td->tg_trigger->tgoid; i++)
 		list--;
+	if (complete &&
+		rows_may_change(list, known->numtriggers, RelationGetNamespace(td->tg_relation)))
+		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers; i++)
-		if (list[i].tgfoid == F_RI_FKEY_CHECK_INS)
+		/* ON CONFLICT updates, too */
+		if (list[i].tgfoid == F_RI_FKEY_CHECK_INS ||
+			(complete && (list[i].tgfoid == F_RI_FKEY_CHECK_UPD || adds_table(&list[i]))))
 			list[i].tgenabled = TRIGGER_DISABLED;
 	return PointerGetDatum(NULL);
 }

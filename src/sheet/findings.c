@@ -11,6 +11,7 @@
 #include "mb/pg_wchar.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
@@ -20,8 +21,7 @@
 char *
 sheet_fold(const char *string)
 {
-	return TextDatumGetCString(
-		DirectFunctionCall1Coll(lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(string)));
+	return str_tolower(string, strlen(string), DEFAULT_COLLATION_OID);
 }
 
 /* Bytes of a no-break space, which office programs put around names, or 0. */
@@ -157,5 +157,8 @@ finding_return(ReturnSetInfo *rsinfo, List *findings, bool problems)
 			values[1] = CStringGetTextDatum(f->field);
 		values[problems ? 3 : 2] = CStringGetTextDatum(f->text);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		for (int i = 1; i < 4; i++)
+			if (!nulls[i])
+				pfree(DatumGetPointer(values[i]));
 	}
 }

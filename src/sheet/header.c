@@ -250,11 +250,18 @@ header_is_again(const TextRow *row, const TextRow *header)
 	for (int i = 0; i < Min(row->ncells, MAX_CELLS); i++)
 	{
 		const char *cell = row->cells[i];
+		char *name;
+		bool known;
 
-		if (!sheet_is_blank(cell) &&
-			!(i < Min(header->ncells, MAX_CELLS) && header->cells[i] != NULL &&
-			  strcmp(cell, header->cells[i]) == 0) &&
-			!is_known(normal_header(cell)))
+		if (sheet_is_blank(cell) ||
+			(i < Min(header->ncells, MAX_CELLS) && header->cells[i] != NULL &&
+			 strcmp(cell, header->cells[i]) == 0))
+			continue;
+		/* of each row below the headers */
+		name = normal_header(cell);
+		known = is_known(name);
+		pfree(name);
+		if (!known)
 			return false;
 	}
 	return header_score(row) > 1;

@@ -20,6 +20,8 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 #include "../base/base.h"
 #include "../edit/edit.h"
@@ -62,6 +64,7 @@ typedef struct Checked
 {
 	List *records;
 	int at;
+	MemoryContext cxt; /* for one record */
 } Checked;
 
 /* Runs all checks of the records, from the one at which it is. */
@@ -69,17 +72,21 @@ static bool
 run_checks(void *arg)
 {
 	Checked *c = arg;
+	MemoryContext old = CurrentMemoryContext;
 
 	for (; c->at < list_length(c->records); c->at++)
 	{
 		const Record *r = list_nth(c->records, c->at);
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(c->cxt);
 		if (sheet_cell(&r->row, SHEET_ENTITY) == NULL || sheet_cell(&r->row, SHEET_FIELD) == NULL)
 			continue;
 		for (const SheetCheck *check = sheet_checks; check->check != NULL; check++)
 			check->check(&r->row);
+		MemoryContextReset(c->cxt);
 	}
+	MemoryContextSwitchTo(old);
 	return true;
 }
 
@@ -87,10 +94,17 @@ run_checks(void *arg)
 static void
 check_records(Import *import)
 {
-	Checked c = {import->records, 0};
+	Checked c = {import->records, 0,
+				 AllocSetContextCreate(CurrentMemoryContext, "ownership sheet checks",
+									   ALLOCSET_DEFAULT_SIZES)};
+	SheetFound *found = sheet_new_found();
+	ListCell *lc;
 
+	foreach(lc, import->records)
+		((Record *) lfirst(lc))->row.found = found;
 	while (subxact_trial(run_checks, &c) != NULL)
 		check_record(import, list_nth(c.records, c.at++));
+	MemoryContextDelete(c.cxt);
 }
 
 /* The value of a cell, as a change shows it. */
@@ -111,6 +125,18 @@ is_changed(int cell, char *const *before, char *const *after)
 													   : strcmp(before[cell], after[cell]) != 0;
 }
 
+/* Adds a change of a field; the name of the field is shared with other changes. */
+static void
+add_change(Import *import, const Record *r, char *field, char *text)
+{
+	Finding *f = finding_new(r->line, NULL, pstrdup(text));
+
+	/* there may be very many: psprintf() takes more memory than the text needs */
+	pfree(text);
+	f->field = field;
+	import->changes = lappend(import->changes, f);
+}
+
 /* Adds a change for each cell that differs; a new field's blank and false cells are no change. */
 static void
 add_changes(Import *import, Record *r, const SheetState *was, const SheetState *is)
@@ -121,8 +147,7 @@ add_changes(Import *import, Record *r, const SheetState *was, const SheetState *
 	char *const *after = is->cells;
 
 	if (fresh)
-		import->changes =
-			lappend(import->changes, finding_new(r->line, field, pstrdup("new field")));
+		add_change(import, r, field, pstrdup("new field"));
 	for (int i = SHEET_FIELD + 1; i < SHEET_CELLS; i++)
 	{
 		bool flag = i == SHEET_KEY || i == SHEET_LOCAL;
@@ -138,7 +163,7 @@ add_changes(Import *import, Record *r, const SheetState *was, const SheetState *
 			text = psprintf("%s: %s", sheet_headers[i], shown(i, after[i]));
 		else
 			continue;
-		import->changes = lappend(import->changes, finding_new(r->line, field, text));
+		add_change(import, r, field, text);
 	}
 }
 
@@ -197,11 +222,13 @@ store_alone(void *arg, int i)
 
 	storing->rows[i]->entity = storing->rows[i]->cells[SHEET_ENTITY];
 	storing->rows[i]->field = storing->rows[i]->cells[SHEET_FIELD];
-	before = sheet_read(&storing->rows[i], 1);
+	/* what was found may be gone: the error says so */
+	storing->rows[i]->found = NULL;
+	before = sheet_read(&storing->rows[i], 1, true);
 	keep_cells(arg, i, before);
 	error = subxact_trial(store_record, storing->rows[i]);
 	if (error == NULL)
-		was_stored(arg, i, before, sheet_read(&storing->rows[i], 1));
+		was_stored(arg, i, before, sheet_read(&storing->rows[i], 1, true));
 	else if (error->sqlerrcode == ERRCODE_INSUFFICIENT_PRIVILEGE)
 		ReThrowError(error);
 	else
@@ -231,26 +258,65 @@ store_records(Import *import)
 	sheet_store_set(&set);
 }
 
-/* The records whose fields are part of the group. */
-static List *
-records_of(const Import *import, const char *entity, const char *group)
+/* A field of a group: its group, as entity and group. */
+typedef struct Grouped
 {
-	List *records = NIL;
-	ListCell *lc;
+	const char *field; /* key: entity.field */
+	char *group;
+} Grouped;
 
-	foreach(lc, import->records)
+/* The records whose fields are part of a group. */
+typedef struct GroupRecords
+{
+	const char *group; /* key */
+	List *records;
+} GroupRecords;
+
+/* The fields that are part of a group: a hash table of Grouped; NULL: there is none. */
+static HTAB *
+load_groups(void)
+{
+	Parameters none = {0};
+	HTAB *fields;
+	uint64 n = sql_run("SELECT entity || '.' || name, column_group FROM ownership.field "
+					   "WHERE column_group IS NOT NULL",
+					   &none);
+
+	if (n == 0)
+		return NULL;
+	fields = resolve_hash(sizeof(Grouped));
+	for (uint64 i = 0; i < n; i++)
 	{
-		Record *r = lfirst(lc);
-		char *field = sheet_cell(&r->row, SHEET_FIELD);
-		char *other = sheet_cell(&r->row, SHEET_ENTITY);
+		const char *field = sql_result_text(i, 1);
+		Grouped *g = hash_search(fields, &field, HASH_ENTER, NULL);
 
-		if (field == NULL || other == NULL || strcmp(other, entity) != 0)
-			continue;
-		other = field_group(entity, field);
-		if (other != NULL && strcmp(other, group) == 0)
-			records = lappend(records, r);
+		g->group = sql_result_text(i, 2);
 	}
-	return records;
+	SPI_freetuptable(SPI_tuptable);
+	return fields;
+}
+
+/* The group of a record's field; NULL: none. */
+static char *
+group_of(HTAB *fields, const Record *r)
+{
+	const char *field = finding_record_field(r);
+	const Grouped *g = field == NULL ? NULL : hash_search(fields, &field, HASH_FIND, NULL);
+
+	return g == NULL ? NULL : g->group;
+}
+
+/* The records of a group of an entity; there are none yet in a new entry. */
+static GroupRecords *
+records_of(HTAB *groups, const char *entity, const char *group)
+{
+	const char *key = psprintf("%s\001%s", group, entity);
+	bool found;
+	GroupRecords *g = hash_search(groups, &key, HASH_ENTER, &found);
+
+	if (!found)
+		g->records = NIL;
+	return g;
 }
 
 /*
@@ -261,24 +327,38 @@ records_of(const Import *import, const char *entity, const char *group)
 static void
 check_groups(Import *import)
 {
+	HTAB *fields = field_knows_settings() ? load_groups() : NULL;
+	HTAB *groups;
 	ListCell *lc;
 
+	if (fields == NULL)
+		return;
+	groups = resolve_hash(sizeof(GroupRecords));
+	foreach(lc, import->records)
+	{
+		Record *r = lfirst(lc);
+		char *group = group_of(fields, r);
+		GroupRecords *g;
+
+		if (group == NULL)
+			continue;
+		g = records_of(groups, sheet_cell(&r->row, SHEET_ENTITY), group);
+		g->records = lappend(g->records, r);
+	}
 	foreach(lc, import->records)
 	{
 		Record *r = lfirst(lc);
 		char *entity = sheet_cell(&r->row, SHEET_ENTITY);
-		char *group;
+		char *group = r->decides ? group_of(fields, r) : NULL;
 		bool known = true;
 		ErrorData *error;
 		List *records;
 		ListCell *other;
 
-		if (!r->decides)
-			continue;
-		group = field_group(entity, sheet_cell(&r->row, SHEET_FIELD));
+		CHECK_FOR_INTERRUPTS();
 		if (group == NULL)
 			continue;
-		records = records_of(import, entity, group);
+		records = records_of(groups, entity, group)->records;
 		foreach(other, records)
 			known &= !((Record *) lfirst(other))->faulty;
 		error = known ? field_group_error(entity, group) : NULL;

@@ -33,10 +33,18 @@ typedef struct Nameless
 	char *problem;
 } Nameless;
 
+/* What a cell of systems means: sheets contain the same few cells again and again. */
+typedef struct Resolved
+{
+	const char *text; /* key: a mark of the kind of cell, and its text */
+	char *names;
+} Resolved;
+
 struct Names
 {
 	HTAB *texts;	/* of Named */
 	HTAB *nameless; /* of Nameless */
+	HTAB *resolved; /* of Resolved */
 	int longest;	/* bytes of the longest text */
 	List *names;
 	List *titles;  /* in lower case */
@@ -98,6 +106,7 @@ resolve_load_names(const char *sql)
 
 	names->texts = resolve_hash(sizeof(Named));
 	names->nameless = resolve_hash(sizeof(Nameless));
+	names->resolved = resolve_hash(sizeof(Resolved));
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *name = sql_result_text(i, 1);
@@ -338,16 +347,37 @@ resolve_several(Import *import, Record *r, SheetCell cell, StringInfo names, con
 	}
 }
 
+/* Remembers what a text without a problem means. */
+static void
+remember_resolved(Import *import, const char *text, char *names)
+{
+	bool found;
+	Resolved *resolved;
+
+	resolved = hash_search(import->systems->resolved, &text, HASH_ENTER, &found);
+	resolved->names = names;
+}
+
 /* Writes the systems of a cell in the form that sheet.c takes: names with ";" between. */
 static void
 resolve_system_cell(Import *import, Record *r, SheetCell cell)
 {
 	StringInfoData names;
 	char *text = sheet_cell(&r->row, cell);
+	int problems = list_length(import->problems);
+	const char *key;
+	const Resolved *resolved;
 	int width = 1;
 
 	if (text == NULL)
 		return;
+	key = psprintf("%c%s", cell == SHEET_OWNER ? 'o' : 's', text);
+	resolved = hash_search(import->systems->resolved, &key, HASH_FIND, NULL);
+	if (resolved != NULL)
+	{
+		r->row.cells[cell] = resolved->names;
+		return;
+	}
 	initStringInfo(&names);
 	for (const char *start = text; width > 0;)
 	{
@@ -368,6 +398,8 @@ resolve_system_cell(Import *import, Record *r, SheetCell cell)
 		start = end + width;
 	}
 	r->row.cells[cell] = names.data;
+	if (list_length(import->problems) == problems)
+		remember_resolved(import, key, names.data);
 }
 
 /* Commas and line breaks may separate columns, too; sheet.c takes ";". */

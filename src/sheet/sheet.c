@@ -18,7 +18,9 @@
 #include "ctype.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "../base/base.h"
@@ -154,13 +156,41 @@ check_field(const SheetRow *row)
 				 errhint("What comes before the last dot is the entity.")));
 }
 
+/* For the rows of one statement: each name is looked up once.  Lives in the current memory context. */
+SheetFound *
+sheet_new_found(void)
+{
+	SheetFound *found = palloc(sizeof(SheetFound));
+
+	found->systems = resolve_hash(sizeof(char *));
+	found->domains = resolve_hash(sizeof(char *));
+	return found;
+}
+
+/* Requires that there is such a name, unless it was found before; hash NULL: that is not known. */
 static void
-require_all(List *systems)
+require_found(HTAB *hash, void (*require)(const char *), const char *name)
+{
+	bool found;
+	char *copy;
+
+	if (hash != NULL && name != NULL && hash_search(hash, &name, HASH_FIND, NULL) != NULL)
+		return;
+	require(name);
+	if (hash == NULL || name == NULL)
+		return;
+	/* the hash table has a memory context of its own */
+	copy = MemoryContextStrdup(GetMemoryChunkContext(hash), name);
+	(void) hash_search(hash, &copy, HASH_ENTER, &found);
+}
+
+static void
+require_all(const SheetRow *row, List *systems)
 {
 	ListCell *lc;
 
 	foreach(lc, systems)
-		require_system(lfirst(lc));
+		require_found(row->found == NULL ? NULL : row->found->systems, require_system, lfirst(lc));
 }
 
 static void
@@ -168,25 +198,26 @@ check_owner(const SheetRow *row)
 {
 	bool no_system;
 
-	require_all(named_owners(row, &no_system));
+	require_all(row, named_owners(row, &no_system));
 }
 
 static void
 check_readers(const SheetRow *row)
 {
-	require_all(sheet_list(row, SHEET_READERS));
+	require_all(row, sheet_list(row, SHEET_READERS));
 }
 
 static void
 check_writers(const SheetRow *row)
 {
-	require_all(sheet_list(row, SHEET_WRITERS));
+	require_all(row, sheet_list(row, SHEET_WRITERS));
 }
 
 static void
 check_domain(const SheetRow *row)
 {
-	require_domain(sheet_cell(row, SHEET_DOMAIN));
+	require_found(row->found == NULL ? NULL : row->found->domains, require_domain,
+				  sheet_cell(row, SHEET_DOMAIN));
 }
 
 static void

@@ -72,9 +72,17 @@ typedef struct Section
 	bool told; /* the caller was told that rows take the entity from it */
 } Section;
 
+/* Names that the rows of one statement contain, and that were found on the map. */
+typedef struct SheetFound
+{
+	struct HTAB *systems;
+	struct HTAB *domains;
+} SheetFound;
+
 /* One field, as a row of the spreadsheet. */
 typedef struct SheetRow
 {
+	SheetFound *found; /* NULL: nothing is remembered */
 	char *cells[SHEET_CELLS]; /* as in the file; NULL: blank */
 	bool key_is_open;		  /* the file has no column SHEET_KEY */
 	/* sheet_store() takes these from the cells */
@@ -156,7 +164,7 @@ typedef struct SheetState
 	List *readers; /* of char * */
 	List *writers;
 	List *columns; /* as names_column_label() writes them */
-	/* its row of the view ownership.sheet; only sheet_read() sets it */
+	/* its row of the view ownership.sheet, if sheet_read() was asked for it */
 	char *cells[SHEET_CELLS];
 } SheetState;
 
@@ -181,12 +189,18 @@ extern List *sheet_list(const SheetRow *row, SheetCell cell);
 extern bool sheet_bool(const SheetRow *row, SheetCell cell);
 extern void sheet_take_owner(SheetRow *row);
 extern List *sheet_default_columns(const char *entity, const char *field);
+extern SheetFound *sheet_new_found(void);
 extern const SheetCheck sheet_checks[];
 extern void sheet_store(SheetRow *row);
 
 /* state.c */
-extern SheetState *sheet_read(SheetRow **rows, int n);
-extern SheetState *sheet_read_lists(SheetRow **rows, int n);
+extern SheetState *sheet_read(SheetRow **rows, int n, bool cells);
+
+/* references.c */
+extern bool reference_systems(List *names);
+extern bool reference_domains(List *names);
+extern bool reference_fields(List *entities, List *names);
+extern bool reference_tables(List *schemas, List *tables);
 
 /* store.c */
 extern void sheet_store_set(SheetSet *set);

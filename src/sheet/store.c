@@ -14,6 +14,7 @@
 
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "../base/base.h"
@@ -23,6 +24,9 @@
 
 /* So many rows are stored at once: a sheet as a whole. */
 #define ROWS_AT_MOST 1000000
+
+/* So many rows are tried at once, where rows that must be stored alone are among them. */
+#define ROWS_AT_LEAST 64
 
 /* So many rows are stored alone at most, before some are tried at once again. */
 #define ROWS_ALONE 64
@@ -36,6 +40,7 @@ typedef struct Chunk
 	int stored; /* so many of them were stored; the next one is stored alone */
 	SheetState *before;
 	List *columns; /* of Placed *: columns that are put on the map */
+	bool *refers;  /* by row: it adds accesses or columns to its field */
 } Chunk;
 
 /* A column that a row puts on the map. */
@@ -45,6 +50,7 @@ typedef struct Placed
 	char *schema;
 	char *table;
 	char *column;
+	char *label; /* of all three */
 } Placed;
 
 static SheetRow *
@@ -73,180 +79,299 @@ place_columns_of(Chunk *chunk, int i)
 	foreach(lc, columns)
 	{
 		Placed *placed = palloc(sizeof(Placed));
-		char *label;
 
 		placed->row = i;
 		names_split_column(lfirst(lc), &placed->schema, &placed->table, &placed->column);
-		label = names_column_label(placed->schema, placed->table, placed->column);
-		if (names_contain(labels, label))
+		placed->label = names_column_label(placed->schema, placed->table, placed->column);
+		if (names_contain(labels, placed->label))
 			continue;
-		labels = lappend(labels, label);
-		if (!names_contain(before->columns, label))
+		labels = lappend(labels, placed->label);
+		if (!names_contain(before->columns, placed->label))
 			chunk->columns = lappend(chunk->columns, placed);
 	}
 	return names_all_among(before->columns, labels);
+}
+
+/* A text of the chunk, and the first row that contains it. */
+typedef struct FirstRow
+{
+	const char *text; /* key */
+	int row;
+} FirstRow;
+
+/* The first row that contains the text; it is this one if none was entered before. */
+static int
+first_row(HTAB *hash, const char *text, int row)
+{
+	bool found;
+	FirstRow *first = hash_search(hash, &text, HASH_ENTER, &found);
+
+	if (!found)
+		first->row = row;
+	return first->row;
+}
+
+/* The first row of the chunk that is about a field of an earlier row of its first n; n: none. */
+static int
+first_repeated(const Chunk *chunk, int n)
+{
+	HTAB *fields = resolve_hash(sizeof(FirstRow));
+	int first = n;
+
+	for (int i = 0; i < n && first == n; i++)
+	{
+		const SheetRow *row = chunk_row(chunk, i);
+
+		if (first_row(fields, psprintf("%s.%s", row->entity, row->field), i) != i)
+			first = i;
+	}
+	hash_destroy(fields);
+	return first;
+}
+
+/* The first row of the chunk whose column another of its rows puts on the map, too; n: none. */
+static int
+first_shared(const Chunk *chunk, int n)
+{
+	HTAB *columns = resolve_hash(sizeof(FirstRow));
+	int first = n;
+	ListCell *lc;
+
+	foreach(lc, chunk->columns)
+	{
+		const Placed *placed = lfirst(lc);
+		int row = first_row(columns, placed->label, placed->row);
+
+		if (row != placed->row)
+			first = Min(first, row);
+	}
+	hash_destroy(columns);
+	return first;
+}
+
+/* The first row of the chunk whose column is on the map already, in another field; n: none. */
+static int
+first_taking(const Chunk *chunk, int n)
+{
+	Parameters p = {0};
+	List *parts[3] = {NIL};
+	ListCell *lc;
+	int64 column;
+
+	if (chunk->columns == NIL)
+		return n;
+	foreach(lc, chunk->columns)
+	{
+		const Placed *placed = lfirst(lc);
+
+		parts[0] = lappend(parts[0], placed->schema);
+		parts[1] = lappend(parts[1], placed->table);
+		parts[2] = lappend(parts[2], placed->column);
+	}
+	for (int i = 0; i < 3; i++)
+		sql_add_texts(&p, parts[i]);
+	if (sql_run_set("SELECT min(c.n) FROM unnest($1, $2, $3) WITH ORDINALITY c(s, t, c, n) "
+				"JOIN ownership.mirrored_column m "
+				"ON (m.table_schema, m.table_name, m.column_name) = (c.s, c.t, c.c)",
+				&p) != 1)
+		elog(ERROR, "unexpected number of rows");
+	column = sql_result_int64(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return column == 0 ? n : ((Placed *) list_nth(chunk->columns, column - 1))->row;
 }
 
 /* The first row of the chunk that must be stored alone; n: none. */
 static int
 first_alone(Chunk *chunk)
 {
-	Parameters p = {0};
-	List *parts[5] = {NIL, NIL, NIL, NIL, NIL};
 	int first = chunk->n;
-	ListCell *lc;
+	int n;
 
 	for (int i = 0; i < first; i++)
 	{
 		if (!place_columns_of(chunk, i))
 			first = i;
 	}
-	for (int i = 0; i < first; i++)
-	{
-		parts[0] = lappend(parts[0], chunk_row(chunk, i)->entity);
-		parts[1] = lappend(parts[1], chunk_row(chunk, i)->field);
-	}
-	sql_add_texts(&p, parts[0]);
-	sql_add_texts(&p, parts[1]);
-	foreach(lc, chunk->columns)
-	{
-		Placed *placed = lfirst(lc);
-
-		parts[2] = lappend(parts[2], placed->schema);
-		parts[3] = lappend(parts[3], placed->table);
-		parts[4] = lappend(parts[4], placed->column);
-	}
-	for (int i = 2; i < 5; i++)
-		sql_add_texts(&p, parts[i]);
-	/* rows about one field; columns of one row of the chunk only that are not on the map */
-	if (sql_run("SELECT min(s.n), 0 FROM (SELECT n, row_number() OVER (PARTITION BY entity, field ORDER BY n) AS k "
-				"FROM unnest($1, $2) WITH ORDINALITY s(entity, field, n)) s WHERE s.k > 1 "
-				"UNION ALL SELECT 0, min(c.n) FROM (SELECT c.*, count(*) OVER (PARTITION BY c.s, c.t, c.c) AS k "
-				"FROM unnest($3, $4, $5) WITH ORDINALITY c(s, t, c, n)) c WHERE c.k > 1 OR EXISTS "
-				"(SELECT FROM ownership.mirrored_column m WHERE (m.table_schema, m.table_name, m.column_name) = (c.s, c.t, c.c))",
-				&p) != 2)
-		elog(ERROR, "unexpected number of rows");
-	for (int r = 0; r < 2; r++)
-	{
-		int64 row = sql_result_int64(r, 1);
-		int64 column = sql_result_int64(r, 2);
-
-		if (row > 0)
-			first = Min(first, row - 1);
-		if (column > 0)
-			first = Min(first, ((Placed *) list_nth(chunk->columns, column - 1))->row);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return first;
+	n = first;
+	first = Min(first, first_repeated(chunk, n));
+	first = Min(first, first_shared(chunk, n));
+	return Min(first, first_taking(chunk, n));
 }
 
+/*
+ * Runs an INSERT, in the order of the arrays that it unnests; checked: all that the rows
+ * refer to is there, and locked.
+ */
 static void
-store_fields(const Chunk *chunk, int n)
+insert_rows(const char *sql, Parameters *p, bool checked)
 {
-	Parameters p = {0};
-	List *parts[11] = {NIL};
+	if (checked)
+		table_triggers_insert_checked(sql, p);
+	else
+		sql_run_set(sql, p);
+}
 
-	for (int i = 0; i < n; i++)
-	{
-		const SheetRow *row = chunk_row(chunk, i);
-		char *const values[] = {row->entity,
-								row->field,
-								sheet_cell(row, SHEET_DOMAIN),
-								row->owner,
-								sheet_cell(row, SHEET_POLICY),
-								sheet_bool(row, SHEET_KEY) ? "t" : "f",
-								sheet_bool(row, SHEET_LOCAL) ? "t" : "f",
-								row->cells[SHEET_RATIONALE],
-								row->cells[SHEET_DECIDED_BY],
-								sheet_cell(row, SHEET_DECIDED_ON),
-								row->cells[SHEET_LABEL]};
+/* Fields as a row of the sheet has them, column by column; the first two are their names. */
+typedef struct Fields
+{
+	List *parts[11];
+} Fields;
 
-		for (int v = 0; v < (int) lengthof(values); v++)
-			parts[v] = lappend(parts[v], values[v]);
-	}
-	for (int v = 0; v < (int) lengthof(parts); v++)
-		sql_add_texts(&p, parts[v]);
+static void
+add_field(Fields *fields, const SheetRow *row)
+{
+	char *const values[] = {row->entity,
+							row->field,
+							sheet_cell(row, SHEET_DOMAIN),
+							row->owner,
+							sheet_cell(row, SHEET_POLICY),
+							sheet_bool(row, SHEET_KEY) ? "t" : "f",
+							sheet_bool(row, SHEET_LOCAL) ? "t" : "f",
+							row->cells[SHEET_RATIONALE],
+							row->cells[SHEET_DECIDED_BY],
+							sheet_cell(row, SHEET_DECIDED_ON),
+							row->cells[SHEET_LABEL]};
+
+	for (int v = 0; v < (int) lengthof(values); v++)
+		fields->parts[v] = lappend(fields->parts[v], values[v]);
+}
+
 #define DECISIONS(t)                                                                               \
 	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
 	  "decided_on, " t "label"
-	sql_run("INSERT INTO ownership.field AS f (entity, name, " DECISIONS(
-				"") ") "
-					"SELECT s.entity, s.name, s.domain, s.owner, s.policy, s.key::boolean, s.local::boolean, "
-					"s.rationale, s.decided_by, s.decided_on::date, s.label "
-					"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY "
-					"s(entity, name, " DECISIONS(
-						"") ", n) ORDER BY s.n "
-							"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS("") ") = ROW(" DECISIONS(
-								"excluded.") ") "
-											 "WHERE (" DECISIONS("f.") ") IS DISTINCT FROM (" DECISIONS(
-												 "excluded.") ")",
-			&p);
-#undef DECISIONS
+#define INSERT_FIELDS                                                                          \
+	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS("") ") "                      \
+	"SELECT s.entity, s.name, " DECISIONS("s.") " FROM (SELECT entity, name, domain, owner, "  \
+	"policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label "    \
+	"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS("") \
+	")) s "
+
+/* Stores fields; known: the map has them, and what differs is replaced. */
+static void
+store_some_fields(const Fields *fields, bool known)
+{
+	Parameters p = {0};
+	bool checked;
+
+	if (fields->parts[0] == NIL)
+		return;
+	for (int v = 0; v < (int) lengthof(fields->parts); v++)
+		sql_add_texts(&p, fields->parts[v]);
+	checked = reference_domains(fields->parts[2]) && reference_systems(fields->parts[3]);
+	if (!known)
+		insert_rows(INSERT_FIELDS, &p, checked);
+	else
+		insert_rows(INSERT_FIELDS
+					"WHERE NOT EXISTS (SELECT FROM ownership.field o WHERE o.entity = s.entity AND o.name = s.name "
+					"AND (" DECISIONS("o.") ") IS NOT DISTINCT FROM (" DECISIONS("s.") ")) "
+					"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS("") ") = ROW(" DECISIONS("excluded.") ")",
+					&p, checked);
 }
 
-/* Declared readers and writers that differ, and what they shall be. */
+#undef INSERT_FIELDS
+#undef DECISIONS
+
+/* Stores the fields of the first rows.  One that another session adds meanwhile is an error. */
+static void
+store_fields(const Chunk *chunk, int n)
+{
+	Fields fresh = {{NIL}};
+	Fields known = {{NIL}};
+
+	for (int i = 0; i < n; i++)
+		add_field(chunk->before[i].fresh ? &fresh : &known, chunk_row(chunk, i));
+	store_some_fields(&known, true);
+	store_some_fields(&fresh, false);
+}
+
+/* Declared readers and writers, by entity, field, mode and system. */
 typedef struct Accesses
 {
-	List *fields[3]; /* entity, field and mode, of those that have systems too many */
-	List *wanted[4]; /* the same and a system, of all that differ */
-	bool any_more;	 /* systems are missing */
+	List *missing[4];
+	List *unwanted[4];
 } Accesses;
+
+/* Adds the systems that are not among the others, each once. */
+static void
+add_accesses(List **parts, const SheetRow *row, char *mode, List *systems, List *others)
+{
+	List *added = NIL;
+	ListCell *lc;
+
+	foreach(lc, systems)
+	{
+		char *values[] = {row->entity, row->field, mode, lfirst(lc)};
+
+		if (names_contain(others, lfirst(lc)) || names_contain(added, lfirst(lc)))
+			continue;
+		added = lappend(added, lfirst(lc));
+		for (int i = 0; i < 4; i++)
+			parts[i] = lappend(parts[i], values[i]);
+	}
+}
 
 static void
 compare_access(Accesses *a, const SheetRow *row, char *mode, List *has, List *systems)
 {
-	char *parts[] = {row->entity, row->field, mode, NULL};
-	bool more = !names_all_among(systems, has);
-	bool less = !names_all_among(has, systems);
-	ListCell *lc;
-
-	a->any_more |= more;
-	for (int i = 0; i < 3 && less; i++)
-		a->fields[i] = lappend(a->fields[i], parts[i]);
-	foreach(lc, more || less ? systems : NIL)
-	{
-		parts[3] = lfirst(lc);
-		for (int i = 0; i < 4; i++)
-			a->wanted[i] = lappend(a->wanted[i], parts[i]);
-	}
+	add_accesses(a->missing, row, mode, systems, has);
+	add_accesses(a->unwanted, row, mode, has, systems);
 }
 
+/* Compares the declared readers and writers of the first rows with what the map has. */
 static void
-store_accesses(const Chunk *chunk, int n)
+compare_accesses(Chunk *chunk, int n, Accesses *a)
 {
-	Accesses a = {0};
-	Parameters wanted = {0};
-	Parameters all = {0};
-
 	for (int i = 0; i < n; i++)
 	{
 		const SheetRow *row = chunk_row(chunk, i);
+		int missing = list_length(a->missing[0]);
 
-		compare_access(&a, row, "read", chunk->before[i].readers, sheet_list(row, SHEET_READERS));
-		compare_access(&a, row, "write", chunk->before[i].writers, row->writers);
+		compare_access(a, row, "read", chunk->before[i].readers, sheet_list(row, SHEET_READERS));
+		compare_access(a, row, "write", chunk->before[i].writers, row->writers);
+		chunk->refers[i] |= list_length(a->missing[0]) > missing;
 	}
-	for (int i = 0; i < 4; i++)
+}
+
+/* Are the fields there to which accesses and columns of the first rows refer?  Locks them. */
+static bool
+lock_fields(const Chunk *chunk, int n)
+{
+	List *entities = NIL;
+	List *fields = NIL;
+
+	for (int i = 0; i < n; i++)
 	{
-		sql_add_texts(&wanted, a.wanted[i]);
-		sql_add_texts(&all, a.wanted[i]);
+		if (!chunk->refers[i])
+			continue;
+		entities = lappend(entities, chunk_row(chunk, i)->entity);
+		fields = lappend(fields, chunk_row(chunk, i)->field);
 	}
-	for (int i = 0; i < 3; i++)
-		sql_add_texts(&all, a.fields[i]);
-	if (a.fields[0] != NIL)
-		sql_run("DELETE FROM ownership.declared_access d USING unnest($5, $6, $7) r(entity, field, mode) "
-				"WHERE (d.entity, d.field, d.mode) = (r.entity, r.field, r.mode) "
-				"AND NOT EXISTS (SELECT FROM unnest($1, $2, $3, $4) w(entity, field, mode, system) "
-				"WHERE (w.entity, w.field, w.mode, w.system) = (d.entity, d.field, d.mode, d.system))",
-				&all);
-	if (a.any_more)
-		sql_run("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-				"SELECT w.entity, w.field, w.mode, w.system FROM unnest($1, $2, $3, $4) "
-				"WITH ORDINALITY w(entity, field, mode, system, n) ORDER BY w.n ON CONFLICT DO NOTHING",
-				&wanted);
+	return entities == NIL || reference_fields(entities, fields);
 }
 
 static void
-store_columns(const Chunk *chunk, int n)
+store_accesses(const Accesses *a, bool fields)
+{
+	Parameters missing = {0};
+	Parameters unwanted = {0};
+
+	for (int i = 0; i < 4; i++)
+	{
+		sql_add_texts(&missing, a->missing[i]);
+		sql_add_texts(&unwanted, a->unwanted[i]);
+	}
+	if (a->unwanted[0] != NIL)
+		sql_run_set("DELETE FROM ownership.declared_access d USING unnest($1, $2, $3, $4) w(entity, field, mode, system) "
+					"WHERE (d.entity, d.field, d.mode, d.system) = (w.entity, w.field, w.mode, w.system)",
+					&unwanted);
+	if (a->missing[0] != NIL)
+		insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
+					"SELECT * FROM unnest($1, $2, $3, $4)",
+					&missing, fields && reference_systems(a->missing[3]));
+}
+
+static void
+store_columns(const Chunk *chunk, int n, bool fields)
 {
 	Parameters p = {0};
 	List *parts[5] = {NIL};
@@ -287,17 +412,16 @@ store_columns(const Chunk *chunk, int n)
 		/* a trigger would do it, table by table */
 		sql_add_texts(&t, schemas);
 		sql_add_texts(&t, tables);
-		sql_run("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
+		sql_run_set("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
 				"SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING",
 				&t);
 	}
 	for (int i = 0; i < 5; i++)
 		sql_add_texts(&p, parts[i]);
 	if (parts[0] != NIL)
-		sql_run("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
-				"SELECT s.s, s.t, s.c, s.entity, s.field "
-				"FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY s(s, t, c, entity, field, n) ORDER BY s.n",
-				&p);
+		insert_rows("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
+					"SELECT * FROM unnest($1, $2, $3, $4, $5)",
+					&p, fields && reference_tables(parts[0], parts[1]));
 }
 
 /* Stores the first rows of the chunk, up to one that must be stored alone. */
@@ -306,6 +430,7 @@ store_chunk(void *arg)
 {
 	Chunk *chunk = arg;
 	SheetSet *set = chunk->set;
+	ListCell *lc;
 	int n;
 
 	for (int i = 0; i < chunk->n; i++)
@@ -315,8 +440,7 @@ store_chunk(void *arg)
 		row->entity = sheet_cell(row, SHEET_ENTITY);
 		row->field = sheet_cell(row, SHEET_FIELD);
 	}
-	chunk->before = set->prepare == NULL ? sheet_read_lists(&set->rows[chunk->from], chunk->n)
-										 : sheet_read(&set->rows[chunk->from], chunk->n);
+	chunk->before = sheet_read(&set->rows[chunk->from], chunk->n, set->prepare != NULL);
 	for (int i = 0; i < chunk->n; i++)
 	{
 		if (set->prepare != NULL)
@@ -326,9 +450,22 @@ store_chunk(void *arg)
 	n = first_alone(chunk);
 	if (n > 0)
 	{
+		Accesses accesses = {0};
+		bool fields;
+
+		chunk->refers = palloc0(n * sizeof(bool));
+		foreach(lc, chunk->columns)
+		{
+			int row = ((const Placed *) lfirst(lc))->row;
+
+			if (row < n)
+				chunk->refers[row] = true;
+		}
+		compare_accesses(chunk, n, &accesses);
 		store_fields(chunk, n);
-		store_accesses(chunk, n);
-		store_columns(chunk, n);
+		fields = lock_fields(chunk, n);
+		store_accesses(&accesses, fields);
+		store_columns(chunk, n, fields);
 	}
 	chunk->stored = n;
 	return true;
@@ -343,7 +480,7 @@ report(const Chunk *chunk)
 
 	if (set->stored == NULL || chunk->stored == 0)
 		return;
-	after = sheet_read(&set->rows[chunk->from], chunk->stored);
+	after = sheet_read(&set->rows[chunk->from], chunk->stored, true);
 	for (int i = 0; i < chunk->stored; i++)
 		set->stored(set->arg, chunk->from + i, &chunk->before[i], &after[i]);
 }
@@ -363,7 +500,7 @@ sheet_store_set(SheetSet *set)
 
 	for (int next = 0; next < set->n;)
 	{
-		Chunk chunk = {set, next, Min(size, set->n - next), 0, NULL, NIL};
+		Chunk chunk = {set, next, Min(size, set->n - next), 0, NULL, NIL, NULL};
 		ErrorData *error = NULL;
 
 		CHECK_FOR_INTERRUPTS();
@@ -374,14 +511,16 @@ sheet_store_set(SheetSet *set)
 			report(&chunk);
 		MemoryContextSwitchTo(old);
 		next += error == NULL ? chunk.stored : 0;
+		/* what is read of rows that are not stored is read again */
 		if (error != NULL && chunk.n > 1)
 			size = chunk.n / 2;
-		else if (error == NULL && chunk.stored > 0)
-		{
-			size = Min(2 * size, ROWS_AT_MOST);
-			alone = 1;
-		}
-		else
+		else if (chunk.stored == chunk.n)
+			size = Min(4 * size, ROWS_AT_MOST);
+		else if (size > ROWS_AT_LEAST)
+			size = Max(2 * chunk.stored, ROWS_AT_LEAST);
+		if (error == NULL && chunk.stored > 0)
+			alone = chunk.stored < ROWS_AT_LEAST ? alone : 1;
+		else if (error == NULL || chunk.n <= 1)
 		{
 			for (int i = 0; i < alone && next < set->n; i++)
 				set->alone(set->arg, next++);

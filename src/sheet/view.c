@@ -26,6 +26,7 @@ typedef struct Collected
 {
 	struct Collected *outer; /* of the statement around it */
 	MemoryContext cxt;
+	SheetFound *found;
 	List *rows;		/* of SheetRow * */
 	List *contexts; /* of char *: the line of the file, as an error's context; NULL: none */
 } Collected;
@@ -53,7 +54,11 @@ begin(void)
 		AllocSetContextCreate(CurTransactionContext, "ownership sheet", ALLOCSET_DEFAULT_SIZES);
 	Collected *c = MemoryContextAllocZero(cxt, sizeof(Collected));
 	MemoryContextCallback *callback = MemoryContextAllocZero(cxt, sizeof(MemoryContextCallback));
+	MemoryContext old;
 
+	old = MemoryContextSwitchTo(cxt);
+	c->found = sheet_new_found();
+	MemoryContextSwitchTo(old);
 	c->cxt = cxt;
 	c->outer = collecting;
 	callback->func = forget;
@@ -123,6 +128,7 @@ take(TriggerData *td)
 	if (collecting != NULL)
 		MemoryContextSwitchTo(collecting->cxt);
 	row = palloc0(sizeof(SheetRow));
+	row->found = collecting == NULL ? NULL : collecting->found;
 	for (int i = 0; i < SHEET_CELLS; i++)
 		row->cells[i] = call_row_text(td, td->tg_trigtuple, sheet_headers[i]);
 	MemoryContextSwitchTo(old);
@@ -148,8 +154,11 @@ static void
 store_alone(void *arg, int row)
 {
 	const Collected *c = arg;
+	SheetRow *alone = list_nth(c->rows, row);
 
-	try_row(sheet_store, list_nth(c->rows, row), list_nth(c->contexts, row));
+	/* what was found may be gone: the error says so */
+	alone->found = NULL;
+	try_row(sheet_store, alone, list_nth(c->contexts, row));
 }
 
 /* Stores the rows of the statement that ends. */
