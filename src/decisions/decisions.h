@@ -181,10 +181,10 @@ extern void words_end(Words *words);
 #define ROW_MANY_KEYS 16
 
 /* row_probe.c */
+extern Datum row_key_datum(Jsonb *key, const RowColumn *col, ValueInput *input);
 extern bool row_probe(Oid relid, List *keys, List *key_cols, List *columns, StoredRow *rows);
 
 /* rows.c */
-extern Datum row_key_datum(Jsonb *key, const RowColumn *col, ValueInput *input);
 extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
 
 /* refusal.c */

@@ -36,6 +36,24 @@
 #include "../catalog/catalog.h"
 #include "decisions.h"
 
+/*
+ * The value of a column of the key, of the column's base type: the constraints
+ * of a domain are not checked.  input: of that type.
+ *
+ * Errors: the key contains no value of the column.
+ */
+Datum
+row_key_datum(Jsonb *key, const RowColumn *col, ValueInput *input)
+{
+	char *text;
+
+	if (value_object_text(key, col->name, &text) != VALUE_TEXT)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("the row cannot be found: its key contains no value of column \"%s\"",
+							   col->name)));
+	return value_read(input, text);
+}
+
 /* The columns of a key, in the order of an index. */
 typedef struct Probe
 {
