@@ -119,6 +119,37 @@ copy('few', $shared->('few') . q{; SET ownership.enforcement = off; INSERT INTO 
 is(hub('SELECT id, price, title FROM few ORDER BY id'), "1|1|\n2|2|ours\n3|3|\n4|4|\n5|5|", 'rows that are there are met');
 drop();
 
+# a shared table that has rows: only lines whose rows are there come to the guard
+ratio(copy('own', $shared->('own') . q{; SET ownership.enforcement = off; INSERT INTO own VALUES (-1, 0, 'ours'), (5, -5, 'ours'), (15000, -5, 'ours')}), 'shared table with rows');
+is(hub('SELECT count(*), count(title), sum(id) FROM own'), ($rows + ($forgets ? 2 : 1)) . '|3|' . ($rows * ($rows + 1) / 2 - 1 + ($forgets ? 15000 : 0)), 'all rows are there');
+is(hub('SELECT id, price, title FROM own WHERE title IS NOT NULL ORDER BY id'), $forgets ? "-1|0|ours\n5|5|ours\n15000|-5|ours" : "-1|0|ours\n5|5|ours\n15000|0|ours", 'those that were there before are met');
+is(hub(q{SELECT columns FROM ownership.feed_column WHERE relid = 'own'::regclass}), '{id,price}', 'what the feed publishes is remembered');
+is(hub('SELECT count(*) FROM ownership.conflict'), 0, 'no evidence');
+is(counted('own'), $forgets ? 'id|1, price|2' : 'id|1, price|3', 'the copy counts as one write, and each row that is met as an UPDATE');
+drop();
+
+# keys of several columns, of any text, NULL, and twice in the copy
+erp(q{CREATE TABLE code (price int, part numeric, code text);
+	INSERT INTO code VALUES (1, 1.0, E'tab\tend'), (2, 1, E'back\\\\slash'), (3, 1, E'new\nline\rand'), (4, 1, ''), (5, 1, '\N'), (6, 1, 'x'), (7, 1.00, 'x'), (8, NULL, 'x'), (9, 1, NULL), (10, 2, 'x')});
+my $ddl = q{CREATE TABLE code (code text, title text, price int, part numeric, UNIQUE (code, part));
+	SELECT ownership.assign('code', '{code,part,price}', 'erp'), ownership.assign('code', '{title}', 'pim'); UPDATE ownership.field SET key = name IN ('code', 'part') WHERE entity = 'code'; SET ownership.enforcement = off};
+copy('code', "$ddl; INSERT INTO code VALUES ('other', 'ours', 0, 1)");
+my $all = hub(q{SELECT string_agg(concat_ws(',', code, part, price, title), ';' ORDER BY price) FROM code});
+is($all =~ s/[\t\n\r]/_/gr, 'other,1,0,ours;tab_end,1.0,1;back\\slash,1,2;new_line_and,1,3;,1,4;\N,1,5;x,1.00,7;x,8;1,9;x,2,10', 'a key that comes twice is met, NULL is not');
+drop();
+copy('code', $ddl . q{; INSERT INTO code SELECT c, 'ours', 0, 1.000 FROM unnest(ARRAY[E'tab\tend', E'back\\\\slash', E'new\nline\rand', '', '\N', 'x']) c});
+is(hub(q{SELECT count(*), count(title), string_agg(price::text, ',' ORDER BY price) FROM code}), '9|6|1,2,3,4,5,7,8,9,10', 'keys are met whatever is in them');
+drop();
+
+# a row filter, and a table in which all rows are there
+copy('own', $shared->('own') . q{; SET ownership.enforcement = off; INSERT INTO own SELECT i, -1, 'ours' FROM generate_series(50, 150) i}, 'TABLE own (id, price) WHERE (id <= 100)');
+is(hub('SELECT count(*), count(title), count(*) FILTER (WHERE price < 0) FROM own'), '150|101|50', 'a row filter');
+drop();
+copy('few', $shared->('few') . q{; SET ownership.enforcement = off; INSERT INTO few SELECT i, -1, 'ours' FROM generate_series(1, 6) i});
+is(hub('SELECT id, price, title FROM few ORDER BY id'), "1|1|ours\n2|2|ours\n3|3|ours\n4|4|ours\n5|5|ours\n6|-1|ours", 'all rows are there');
+is(counted('few'), 'price|5', 'each counts as an UPDATE');
+drop();
+
 # what is not the feed's own is kept out, as ever
 erp(q{ALTER TABLE few ADD title text; UPDATE few SET title = 'theirs'});
 copy('few', $shared->('few'));
@@ -146,6 +177,22 @@ hub('INSERT INTO gate VALUES (true)');
 $hub->wait_for_subscription_sync($pub, "sub$n", 'integration');
 like(slurp_file($hub->logfile, $offset), qr/duplicate key value/, 'a row that came first stops the copy');
 is(hub('SELECT id, price FROM few ORDER BY id'), "1|1\n2|2\n3|3\n4|4\n5|5", 'which is started again, and meets it');
+drop();
+
+# the same where the table has rows: the copy looks at its lines after the row came
+$offset = -s $hub->logfile;
+$n++;
+erp("CREATE PUBLICATION p$n FOR TABLE few");
+hub("DELETE FROM gate; SELECT ownership.identify('erp', subscription => 'sub$n'); DROP TABLE few; DELETE FROM ownership.field; " . $shared->('few') . ";
+	CREATE TRIGGER waits BEFORE INSERT ON few EXECUTE FUNCTION wait(); ALTER TABLE few ENABLE REPLICA TRIGGER waits;
+	SET ownership.enforcement = off; INSERT INTO gate VALUES (true); INSERT INTO few VALUES (9, 9, 'ours'); DELETE FROM gate; RESET ownership.enforcement;
+	CREATE SUBSCRIPTION sub$n CONNECTION '$conninfo' PUBLICATION p$n");
+wait_for($hub, 'integration', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'});
+hub(q{SET ownership.system = 'erp'; INSERT INTO few (id, price) VALUES (3, 0)});
+hub('INSERT INTO gate VALUES (true)');
+$hub->wait_for_subscription_sync($pub, "sub$n", 'integration');
+unlike(slurp_file($hub->logfile, $offset), qr/duplicate key value/, 'a row that came before its line is met');
+is(hub('SELECT id, price FROM few ORDER BY id'), "1|1\n2|2\n3|3\n4|4\n5|5\n9|9", 'once');
 drop();
 
 # the map is edited by the copy's own trigger

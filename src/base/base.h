@@ -146,6 +146,28 @@ typedef struct ValueInput
 	FmgrInfo function;
 } ValueInput;
 
+/* How values of one type become texts; see value_output(). */
+typedef struct ValueOutput
+{
+	FmgrInfo function;
+	int needs; /* value_text_needs() */
+} ValueOutput;
+
+/* A name and its value in an object that is being made. */
+typedef struct ValuePair
+{
+	const char *name;
+	int len;
+	JsonbValue value;
+} ValuePair;
+
+/* A JSON object that is being made; see object.c. */
+typedef struct ValueObject
+{
+	ValuePair *pairs;
+	int n;
+} ValueObject;
+
 /* The parameters of a statement that sql_run() executes: begin with {0}, then sql_add_*(). */
 typedef struct Parameters
 {
@@ -257,6 +279,8 @@ extern int value_text_needs(Oid type);
 extern OutputSettings value_fix_output(int needs);
 extern void value_restore_output(const OutputSettings *old);
 extern char *value_to_text(Oid type, Datum value);
+extern void value_output(ValueOutput *output, Oid type);
+extern char *value_write(ValueOutput *output, Datum value);
 extern List *value_object_names(Jsonb *object);
 extern void value_input(ValueInput *input, Oid type, int32 typmod);
 extern Datum value_read(ValueInput *input, char *text);
@@ -265,6 +289,11 @@ extern Datum value_from_text_typmod(Oid type, int32 typmod, char *text);
 extern ValueKind value_object_text(Jsonb *object, const char *name, char **text);
 extern bool value_same_text(Oid type, const char *a, const char *b);
 extern JsonbValue *value_in_object(Jsonb *object, const char *key);
+
+/* object.c */
+extern void value_object_begin(ValueObject *object, int n);
+extern JsonbValue *value_object_add(ValueObject *object, const char *name);
+extern Jsonb *value_object_end(ValueObject *object);
 
 /* differ.c */
 extern ColumnRange value_difference(HeapTuple a, HeapTuple b, TupleDesc desc);

@@ -233,6 +233,37 @@ compat_rte_perms(PlannedStmt *statement, RangeTblEntry *rte)
 #endif
 }
 
+/*
+ * 16: what a permission check sees moved out of the range table.  May the current user
+ * read these columns of a table (offset FirstLowInvalidHeapAttributeNumber), as the
+ * executor and the hooks in it see it?
+ */
+static inline bool
+compat_may_select(Relation rel, Bitmapset *columns)
+{
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	List *infos = NIL;
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(rel);
+	rte->relkind = rel->rd_rel->relkind;
+	rte->rellockmode = AccessShareLock;
+#if PG_VERSION_NUM >= 160000
+	{
+		RTEPermissionInfo *info = addRTEPermissionInfo(&infos, rte);
+
+		info->requiredPerms = ACL_SELECT;
+		info->selectedCols = columns;
+		return ExecCheckPermissions(list_make1(rte), infos, false);
+	}
+#else
+	rte->requiredPerms = ACL_SELECT;
+	rte->selectedCols = columns;
+	infos = list_make1(rte);
+	return ExecCheckRTPerms(infos, false);
+#endif
+}
+
 /* 19: a hash table in shared memory has one size */
 static inline HTAB *
 compat_shmem_hash(const char *name, long size, HASHCTL *ctl, int flags)

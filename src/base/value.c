@@ -32,13 +32,6 @@ PG_FUNCTION_INFO_V1(ownership_value_text);
 
 #define SEARCH_PATH "pg_catalog, pg_temp"
 
-/* What value_text() needs for its argument; kept for the calls of one query. */
-typedef struct Output
-{
-	FmgrInfo function; /* the type's output */
-	int needs;		   /* value_text_needs() of the type */
-} Output;
-
 /*
  * The settings that the type's text depends on, besides those that are always
  * fixed: TEXT_LOCALE, TEXT_NAMES, both or 0.  A composite type has both, because
@@ -152,20 +145,28 @@ value_restore_output(const OutputSettings *old)
 		AtEOXact_GUC(true, old->level);
 }
 
-/* The text that evidence has for a value, which is not NULL. */
-char *
-value_to_text(Oid type, Datum value)
+/* Prepares value_write() of many values of one type.  The current memory context outlives them. */
+void
+value_output(ValueOutput *output, Oid type)
 {
-	OutputSettings settings;
-	char *volatile text = NULL;
-	Oid output;
+	Oid function;
 	bool varlena;
 
-	getTypeOutputInfo(type, &output, &varlena);
-	settings = value_fix_output(value_text_needs(type));
+	getTypeOutputInfo(type, &function, &varlena);
+	fmgr_info(function, &output->function);
+	output->needs = value_text_needs(type);
+}
+
+/* The text that evidence has for a value, which is not NULL. */
+char *
+value_write(ValueOutput *output, Datum value)
+{
+	OutputSettings settings = value_fix_output(output->needs);
+	char *volatile text = NULL;
+
 	PG_TRY();
 	{
-		text = OidOutputFunctionCall(output, value);
+		text = OutputFunctionCall(&output->function, value);
 	}
 	PG_FINALLY();
 	{
@@ -173,6 +174,16 @@ value_to_text(Oid type, Datum value)
 	}
 	PG_END_TRY();
 	return text;
+}
+
+/* The same for one value. */
+char *
+value_to_text(Oid type, Datum value)
+{
+	ValueOutput output;
+
+	value_output(&output, type);
+	return value_write(&output, value);
 }
 
 /*
@@ -244,44 +255,25 @@ value_in_object(Jsonb *object, const char *key)
 	return getKeyJsonValueFromContainer(&object->root, key, strlen(key), NULL);
 }
 
-static Output *
+/* How value_text() writes its argument; kept for the calls of one query. */
+static ValueOutput *
 output_for(FmgrInfo *flinfo)
 {
-	Output *output = flinfo->fn_extra;
+	ValueOutput *output = flinfo->fn_extra;
+	MemoryContext old;
 	Oid type;
-	Oid proc;
-	bool varlena;
 
 	if (output != NULL)
 		return output;
 	type = get_fn_expr_argtype(flinfo, 0);
 	if (!OidIsValid(type))
 		elog(ERROR, "could not determine the type of the value");
-	getTypeOutputInfo(type, &proc, &varlena);
-	output = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(Output));
-	fmgr_info_cxt(proc, &output->function, flinfo->fn_mcxt);
-	output->needs = value_text_needs(type);
+	old = MemoryContextSwitchTo(flinfo->fn_mcxt);
+	output = palloc(sizeof(ValueOutput));
+	value_output(output, type);
+	MemoryContextSwitchTo(old);
 	flinfo->fn_extra = output;
 	return output;
-}
-
-/* The text of a value. */
-static char *
-put_out(Output *output, Datum value)
-{
-	OutputSettings settings = value_fix_output(output->needs);
-	char *volatile text = NULL;
-
-	PG_TRY();
-	{
-		text = OutputFunctionCall(&output->function, value);
-	}
-	PG_FINALLY();
-	{
-		value_restore_output(&settings);
-	}
-	PG_END_TRY();
-	return text;
 }
 
 /* value_text(value): the text that evidence has for a value, under any settings; NULL for NULL. */
@@ -290,7 +282,7 @@ ownership_value_text(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(put_out(output_for(fcinfo->flinfo), PG_GETARG_DATUM(0))));
+	PG_RETURN_TEXT_P(cstring_to_text(value_write(output_for(fcinfo->flinfo), PG_GETARG_DATUM(0))));
 }
 
 /* The names of an object's keys. */

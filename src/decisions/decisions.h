@@ -5,11 +5,14 @@
 #ifndef OWNERSHIP_DECISIONS_H
 #define OWNERSHIP_DECISIONS_H
 
+#include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
+#include "utils/portal.h"
 #include "utils/timestamp.h"
 
+#include "../base/base.h"
 #include "../base/compat.h"
 #include "../catalog/catalog.h"
 #include "../rules/rules.h"
@@ -114,12 +117,72 @@ typedef struct Word
 	bool in_conflict;	 /* the column is one of those in conflict */
 } Word;
 
+/* A row of evidence, of which words are made. */
+typedef struct Piece
+{
+	int64 hash;		/* of row_key */
+	Word word;		/* of its first column; that is NULL as long as there is none */
+	char *origin;	/* of the writer */
+	bool open;		/* it was refused, and nothing was decided on it */
+	char **columns; /* that it is about: first those in conflict */
+	int ncolumns;
+	int nconflicts;
+} Piece;
+
 typedef struct Words Words;
+
+/* A row of the view disagreements; a NULL pointer is NULL. */
+typedef struct ListedWord
+{
+	const Word *word;
+	const char *column;
+	const char *entity;
+	const char *field;
+	const char *owner;
+	const char *refused;
+	const char *stored;
+	const char *note;
+} ListedWord;
+
+/* How many columns of that row are texts. */
+#define LISTED_TEXTS 14
+
+/* A text, and what was made of it. */
+typedef struct MadeText
+{
+	const char *text;
+	Datum value;
+} MadeText;
+
+/* Makes rows of the view; see words_row.c. */
+typedef struct RowMaker
+{
+	TupleDesc desc;
+	MadeText made[LISTED_TEXTS]; /* the last ones */
+	const char *schema;			 /* the table that `label` is of, by the pointers of a word */
+	const char *table;
+	const char *label;
+} RowMaker;
+
+/* words_row.c */
+extern void words_row_forget(RowMaker *maker);
+extern HeapTuple words_row_make(RowMaker *maker, const ListedWord *row);
+
+/* words_piece.c */
+extern Portal words_piece_cursor(int64 hash, bool sorted);
+extern Piece *words_piece_take(TupleTableSlot *slot, const Piece *before, bool sorted);
 
 /* words.c */
 extern Words *words_begin(MemoryContext cxt);
 extern List *words_take(Words *words, int n);
 extern void words_end(Words *words);
+
+/* For so many keys it is worth while to look into the table's index without a query. */
+#define ROW_MANY_KEYS 16
+
+/* row_probe.c */
+extern Datum row_key_datum(Jsonb *key, const RowColumn *col, ValueInput *input);
+extern bool row_probe(Oid relid, List *keys, List *key_cols, List *columns, StoredRow *rows);
 
 /* rows.c */
 extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);

@@ -29,13 +29,12 @@ PG_FUNCTION_INFO_V1(ownership_disagreement);
 typedef struct Listing
 {
 	Words *words;
-	TupleDesc desc;
+	RowMaker maker;		 /* of the batch */
 	int n;				 /* how many words are taken at once; it grows */
 	bool ended;			 /* there are no more words */
 	List *rows;			 /* of HeapTuple: the disagreements among the words that were taken */
 	int next;			 /* of them */
 	MemoryContext batch; /* contains them, and all that is needed to find them */
-	ExprContext *econtext;
 } Listing;
 
 /* The field of a column that words are about. */
@@ -56,6 +55,8 @@ typedef struct Batch
 	StoredRow *rows;	 /* one for each word */
 	const char **errors; /* one for each word: why its row could not be read, or NULL */
 	List *fields;		 /* of WordField *: as far as they were looked up */
+	const char *last;	 /* the column that batch_column() was asked for last, and its answer */
+	int last_index;
 } Batch;
 
 static bool
@@ -84,9 +85,11 @@ try_batch(Batch *batch)
 
 	for (int i = 0; i < n && error != NULL; i++)
 	{
-		Batch one = {batch->relid,		list_make1(list_nth(batch->words, i)),
-					 batch->columns,	&batch->rows[i],
-					 &batch->errors[i], NIL};
+		Batch one = {.relid = batch->relid,
+					 .words = list_make1(list_nth(batch->words, i)),
+					 .columns = batch->columns,
+					 .rows = &batch->rows[i],
+					 .errors = &batch->errors[i]};
 
 		if (n > 1 && error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
 			try_batch(&one);
@@ -95,18 +98,26 @@ try_batch(Batch *batch)
 	}
 }
 
-/* The column's index among those of the batch, or -1. */
+/* The column's index among those of the batch, or -1.  name: of a word. */
 static int
-batch_column(const Batch *batch, const char *name)
+batch_column(Batch *batch, const char *name)
 {
 	ListCell *lc;
 
+	/* the texts of words that follow each other are the same ones (words_piece.c) */
+	if (batch->last == name)
+		return batch->last_index;
+	batch->last = name;
+	batch->last_index = -1;
 	foreach(lc, batch->columns)
 	{
 		if (strcmp(((RowColumn *) lfirst(lc))->name, name) == 0)
-			return foreach_current_index(lc);
+		{
+			batch->last_index = foreach_current_index(lc);
+			break;
+		}
 	}
-	return -1;
+	return batch->last_index;
 }
 
 /* The field of a column of the words' table. */
@@ -119,7 +130,7 @@ find_field(Batch *batch, const Word *w, const char *column)
 	foreach(lc, batch->fields)
 	{
 		field = lfirst(lc);
-		if (strcmp(field->column, column) == 0)
+		if (field->column == column || strcmp(field->column, column) == 0)
 			return field;
 	}
 	field = palloc0(sizeof(WordField));
@@ -130,45 +141,21 @@ find_field(Batch *batch, const Word *w, const char *column)
 	return field;
 }
 
-/* The columns that disagreement() of older versions returned. */
-#define OLD_COLUMNS 13
-
 /* Adds one row to what is returned.  column is NULL for the row as a whole. */
 static void
 put_row(Listing *listing, Batch *batch, const Word *w, const char *column, const char *refused,
 		const char *stored, const char *note)
 {
-	static const WordField none = {0};
-	const WordField *f = batch == NULL || column == NULL ? &none : find_field(batch, w, column);
-	bool old = listing->desc->natts == OLD_COLUMNS;
-	const char *texts[] = {names_relation_label(w->schema, w->table),
-						   column,
-						   f->entity,
-						   f->field,
-						   f->owner,
-						   w->system,
-						   w->role,
-						   w->operation,
-						   w->outcome,
-						   refused,
-						   stored,
-						   note,
-						   w->schema,
-						   w->table};
-	const char *old_texts[] = {w->schema,	 w->table,	 column,  w->system, w->role,
-							   w->operation, w->outcome, refused, stored,	 note};
-	int key = old ? 4 : 3;
-	int n = old ? (int) lengthof(old_texts) : (int) lengthof(texts);
-	Datum values[3 + lengthof(texts)];
-	bool nulls[3 + lengthof(texts)];
+	const WordField *f = batch == NULL || column == NULL ? NULL : find_field(batch, w, column);
+	ListedWord row = {w, column, NULL, NULL, NULL, refused, stored, note};
 
-	values[0] = Int64GetDatum(w->id);
-	values[1] = TimestampTzGetDatum(w->at);
-	values[key] = JsonbPGetDatum(w->row_key);
-	nulls[0] = nulls[1] = nulls[key] = false;
-	for (int i = 0; i < n; i++)
-		call_put_text(values, nulls, i + 2 + (i + 2 >= key), old ? old_texts[i] : texts[i]);
-	listing->rows = lappend(listing->rows, heap_form_tuple(listing->desc, values, nulls));
+	if (f != NULL)
+	{
+		row.entity = f->entity;
+		row.field = f->field;
+		row.owner = f->owner;
+	}
+	listing->rows = lappend(listing->rows, words_row_make(&listing->maker, &row));
 }
 
 /* Reports a row that the writer wanted to create. */
@@ -273,7 +260,7 @@ static void
 report_batch(Listing *listing, List *words)
 {
 	const Word *first = linitial(words);
-	Batch batch = {place_evidence_table(first->schema, first->table), words, NIL, NULL, NULL, NIL};
+	Batch batch = {.relid = place_evidence_table(first->schema, first->table), .words = words};
 	int64 reported = 0;
 	ListCell *lc;
 
@@ -288,7 +275,10 @@ report_batch(Listing *listing, List *words)
 			continue;
 		col = place_row_column(batch.relid, w->column);
 		if (col != NULL && holder_can_read(batch.relid, col->attnum))
+		{
 			batch.columns = lappend(batch.columns, col);
+			batch.last = NULL;
+		}
 	}
 	batch.rows = palloc0(list_length(words) * sizeof(StoredRow));
 	batch.errors = palloc0(list_length(words) * sizeof(char *));
@@ -320,7 +310,6 @@ report_batch(Listing *listing, List *words)
 static int
 compare_batches(const Word *a, const Word *b)
 {
-	/* the texts of words that follow each other in the stream are the same ones (words.c) */
 	int order = a->schema == b->schema ? 0 : strcmp(a->schema, b->schema);
 
 	if (order == 0 && a->table != b->table)
@@ -343,6 +332,20 @@ compare_words(const ListCell *one, const ListCell *other)
 	return a->id != b->id ? (a->id < b->id ? -1 : 1) : strcmp(a->column, b->column);
 }
 
+/* Are the words about rows of one table whose keys have the same names? */
+static bool
+are_alike(List *words)
+{
+	ListCell *lc;
+
+	foreach(lc, words)
+	{
+		if (compare_batches(linitial(words), lfirst(lc)) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* Compares some words with the stored values. */
 static void
 report_words(Listing *listing, List *words)
@@ -351,7 +354,8 @@ report_words(Listing *listing, List *words)
 	int64 reported = 0;
 	ListCell *lc;
 
-	list_sort(words, compare_words);
+	if (!are_alike(words))
+		list_sort(words, compare_words);
 	foreach(lc, words)
 	{
 		Word *w = lfirst(lc);
@@ -391,6 +395,7 @@ fill(Listing *listing)
 		CHECK_FOR_INTERRUPTS();
 		SPI_connect();
 		MemoryContextReset(listing->batch);
+		words_row_forget(&listing->maker);
 		MemoryContextSwitchTo(listing->batch);
 		words = words_take(listing->words, listing->n);
 		listing->ended = words == NIL;
@@ -415,9 +420,9 @@ begin(FunctionCallInfo fcinfo, MemoryContext cxt)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	Listing *listing = palloc0(sizeof(Listing));
 
-	if (get_call_result_type(fcinfo, NULL, &listing->desc) != TYPEFUNC_COMPOSITE)
+	if (get_call_result_type(fcinfo, NULL, &listing->maker.desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	listing->desc = BlessTupleDesc(listing->desc);
+	listing->maker.desc = BlessTupleDesc(listing->maker.desc);
 	listing->words = words_begin(cxt);
 	listing->n = WORDS_AT_FIRST;
 	listing->batch = AllocSetContextCreate(cxt, "ownership disagreements", ALLOCSET_DEFAULT_SIZES);

@@ -61,24 +61,6 @@ key_columns(Oid relid, Jsonb *key)
 	return columns;
 }
 
-/*
- * The value of a column of the key, of the column's base type: the constraints
- * of a domain are not checked.
- *
- * Errors: the key contains no value of the column.
- */
-static Datum
-key_datum(Jsonb *key, const RowColumn *col)
-{
-	char *text;
-
-	if (value_object_text(key, col->name, &text) != VALUE_TEXT)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						errmsg("the row cannot be found: its key contains no value of column \"%s\"",
-							   col->name)));
-	return value_from_text(getBaseType(col->type), text);
-}
-
 /* Appends t.column = operand, with the type's default equality operator. */
 static void
 append_match(StringInfo buf, const RowColumn *col, const char *operand)
@@ -106,6 +88,7 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 {
 	Oid type = getBaseType(col->type);
 	Datum *datums = palloc(list_length(keys) * sizeof(Datum));
+	ValueInput input;
 	int16 len;
 	bool byval;
 	char align;
@@ -117,8 +100,9 @@ key_array(List *keys, const RowColumn *col, Oid *array_type)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("type %s of key column \"%s\" has no array type",
 							   format_type_be(type), col->name)));
+	value_input(&input, type, -1);
 	foreach(lc, keys)
-		datums[n++] = key_datum(lfirst(lc), col);
+		datums[n++] = row_key_datum(lfirst(lc), col, &input);
 	get_typlenbyvalalign(type, &len, &byval, &align);
 	return PointerGetDatum(construct_array(datums, n, type, len, byval, align));
 }
@@ -244,7 +228,8 @@ read_rows(Oid relid, List *keys, List *key_cols, List *columns, bool lock, bool 
 /*
  * Reads columns (of RowColumn) of the rows with these keys (of Jsonb), which must
  * name the same columns; rows has one element for each key.  lock: locks the rows
- * FOR UPDATE.  place: also reads where the rows are stored.  Needs SPI.
+ * FOR UPDATE.  place: also reads where the rows are stored.  Many keys are looked for
+ * without a query, if that finds the same (row_probe()).  Needs SPI.
  *
  * Errors: a key that cannot be looked for; the caller may not read the columns.
  */
@@ -252,10 +237,14 @@ void
 row_read(Oid relid, List *keys, List *columns, bool lock, bool place, StoredRow *rows)
 {
 	List *key_cols = key_columns(relid, linitial(keys));
-	bool prune = prunes_many(relid, key_cols);
 	int n = list_length(keys);
-	int at_once = prune ? KEYS_AT_ONCE : n;
+	bool prune;
+	int at_once;
 
+	if (!lock && !place && n >= ROW_MANY_KEYS && row_probe(relid, keys, key_cols, columns, rows))
+		return;
+	prune = prunes_many(relid, key_cols);
+	at_once = prune ? KEYS_AT_ONCE : n;
 	for (int i = 0; i < n; i += at_once)
 	{
 		List *some = NIL;
@@ -323,9 +312,11 @@ row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *value
 	foreach(lc, key_cols)
 	{
 		RowColumn *col = lfirst(lc);
+		ValueInput input;
 		char *text;
 
-		(void) key_datum(key, col);
+		value_input(&input, getBaseType(col->type), -1);
+		(void) row_key_datum(key, col, &input);
 		(void) value_object_text(key, col->name, &text);
 		add_parameter(params, getBaseType(col->type), text);
 		appendStringInfoString(&sql, foreach_current_index(lc) > 0 ? " AND " : " WHERE ");

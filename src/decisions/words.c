@@ -3,220 +3,67 @@
  *		The latest evidence of each system for a column of a row, where it was
  *		refused: a stream, of which disagreements.c takes as much as is asked for.
  *
- * One query with the caller's privileges finds the words.  It follows the index on
- * the hash of the row key, in which all evidence of one row stands together: so
- * the first words come at once, and no more than the evidence of rows with one
- * hash is ever sorted or kept.  Its cursor sees what the statement sees that reads
- * the view.  Where the cursor is gone, since a subtransaction that has opened it
- * was rolled back, another one goes on from there.
+ * A query with the caller's privileges finds the evidence (words_piece.c).  It follows the
+ * index on the hash of the row key, in which all evidence of one row stands together:
+ * so the first words come at once, and only the evidence of rows with one hash is
+ * looked at together.  Where that is much, PostgreSQL sorts it, by another query, so
+ * that it need not fit into memory.
+ *
+ * The cursors see what the statement sees that reads the view.  Where a cursor is
+ * gone, since a subtransaction that has opened it was rolled back, another one goes
+ * on from there.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
-#include "lib/stringinfo.h"
-#include "nodes/parsenodes.h"
+#include "miscadmin.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/timestamp.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "decisions.h"
 
-/* The columns of the query. */
-enum
-{
-	WORD_ID,
-	WORD_AT,
-	WORD_SCHEMA,
-	WORD_TABLE,
-	WORD_ROW_KEY,
-	WORD_COLUMN,
-	WORD_SYSTEM,
-	WORD_ROLE,
-	WORD_OPERATION,
-	WORD_OUTCOME,
-	WORD_PROPOSED,
-	WORD_IDENTIFIES_ROW,
-	WORD_IN_CONFLICT,
-	WORD_PARTS
-};
-
-/*
- * The words of one row and column are in the order of evidence, of which the
- * latest counts.  Where it was let through, or is resolved, earlier evidence is no
- * word either.  Of a row that was not created, all that was proposed counts, since
- * it can be written once the row is there.
- */
-#define IN_ORDER \
-	"e.hash, e.table_schema, e.table_name, e.row_key, e.row, e.column_name, e.system, e.writer"
-#define LATEST_FIRST IN_ORDER ", e.recorded_at DESC, e.id DESC"
-static const char *const query =
-	"SELECT w.id, w.recorded_at, w.table_schema, w.table_name, w.row_key, w.column_name, w.system, "
-	"w.role, w.operation, w.outcome, w.proposed, w.row IS NULL, w.column_name = ANY (w.columns::text[]) "
-	"FROM (SELECT DISTINCT ON (" IN_ORDER ") e.* FROM (SELECT e.* FROM "
-	"(SELECT c.*, CASE WHEN c.system IS NULL THEN coalesce('o' || c.origin, 'r' || c.role) END AS writer, "
-	"CASE WHEN NOT " IDENTIFIES_ROW " THEN coalesce(c.proposed, 'null') END AS row, "
-	"jsonb_hash_extended(c.row_key, 0) AS hash, "
-	"unnest(CASE WHEN c.outcome = 'discarded' AND c.operation = 'INSERT' AND jsonb_typeof(c.proposed) = 'object' "
-	"THEN ARRAY(SELECT DISTINCT p.name::name FROM (SELECT jsonb_object_keys(c.proposed) UNION ALL SELECT unnest(c.columns)::text) p(name)) "
-	"ELSE c.columns END)::text AS column_name FROM ownership.conflict c "
-	"WHERE jsonb_typeof(c.row_key) = 'object' AND c.outcome NOT IN ('parked', 'remembered') AND c.operation <> 'TRUNCATE' "
-	"ORDER BY jsonb_hash_extended(c.row_key, 0)) e WHERE e.column_name IS NOT NULL ORDER BY " LATEST_FIRST
-	") e ORDER BY " LATEST_FIRST ") w "
-	"WHERE w.outcome IN ('kept', 'discarded', 'rejected') AND w.resolved_at IS NULL AND w.resolution IS NULL";
+/* More evidence with one hash is sorted by PostgreSQL. */
+#define MANY_PIECES 32
 
 struct Words
 {
-	char cursor[NAMEDATALEN]; /* "": none was opened yet */
-	int64 taken;			  /* that the cursor returned so far */
-	Word *next;				  /* the first of the following words, in cxt; NULL: not known */
-	MemoryContext cxt;
+	DestReceiver dest;		  /* of what the cursor returns; the first member */
+	char cursor[NAMEDATALEN]; /* "": none is open */
+	int64 from;				  /* the hash with which the cursor begins */
+	bool sorted;			  /* the cursor returns what has this hash, sorted */
+	int64 taken;			  /* that such a cursor returned so far */
+	bool ended;				  /* there are no more pieces */
+	bool many;				  /* there are more than MANY_PIECES in the group */
+	Piece *next;			  /* the first one of the following call; NULL: not known */
+	MemoryContext ahead;	  /* what `next` is in */
+	MemoryContext before;	  /* what the first piece of the current list is in */
+	MemoryContext fill;		  /* for what the cursor returns */
+	Piece *last;			  /* that the cursor returned last; NULL: none in this call */
+	List *group;			  /* of Piece *, with one hash, whose words are not in the list yet */
+	List *list;				  /* of Word * */
 };
 
-/*
- * The query's plan must give its first rows at once.  Compiling it takes longer
- * than many a run.
- */
-static const char *const settings[][2] = {
-	{"enable_seqscan", "off"},	{"enable_bitmapscan", "off"},	   {"enable_sort", "off"},
-	{"enable_indexscan", "on"}, {"enable_incremental_sort", "on"}, {"jit", "off"},
-};
-
-/* The cursor, where the words that were taken are behind it. */
-static Portal
-open_cursor(Words *words)
+/* A column that a piece is about, while the words of a group are found. */
+typedef struct Seen
 {
-	Portal portal = words->cursor[0] == '\0' ? NULL : SPI_cursor_find(words->cursor);
-	int level;
+	uint32 hash; /* of the column and the system */
+	const Piece *piece;
+	const char *column;
+} Seen;
 
-	if (portal != NULL)
-		return portal;
-	level = NewGUCNestLevel();
-	for (int i = 0; i < (int) lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-	portal = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, true,
-									   CURSOR_OPT_NO_SCROLL | CURSOR_OPT_FAST_PLAN);
-	AtEOXact_GUC(true, level);
-	strlcpy(words->cursor, portal->name, NAMEDATALEN);
-	if (words->taken > 0)
-		SPI_cursor_move(portal, true, words->taken);
-	return portal;
-}
-
-/* A stream of words, which is kept in the memory context. */
-Words *
-words_begin(MemoryContext cxt)
-{
-	Words *words = MemoryContextAllocZero(cxt, sizeof(Words));
-
-	words->cxt = cxt;
-	return words;
-}
-
-/* Ends the stream early. */
-void
-words_end(Words *words)
-{
-	Portal portal = words->cursor[0] == '\0' ? NULL : GetPortalByName(words->cursor);
-
-	if (PortalIsValid(portal))
-		PortalDrop(portal, false);
-	words->cursor[0] = '\0';
-}
-
-/* A text of a word; that of the word before, if it is the same. */
-static char *
-take_text(const Datum *values, const bool *nulls, int part, char *before)
-{
-	text *value;
-	int len;
-
-	if (nulls[part])
-		return NULL;
-	value = DatumGetTextPP(values[part]);
-	len = VARSIZE_ANY_EXHDR(value);
-	if (before != NULL && strncmp(before, VARDATA_ANY(value), len) == 0 && before[len] == '\0')
-		return before;
-	return text_to_cstring(value);
-}
-
-/* The names in a row key, in one text; that of the word before, if it is the same. */
-static char *
-take_shape(Jsonb *key, char *before)
-{
-	JsonbIterator *it = JsonbIteratorInit(&key->root);
-	JsonbIteratorToken token;
-	JsonbValue v;
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		if (token == WJB_KEY)
-			appendStringInfo(&buf, "%.*s\n", v.val.string.len, v.val.string.val);
-	}
-	if (before == NULL || strcmp(before, buf.data) != 0)
-		return buf.data;
-	pfree(buf.data);
-	return before;
-}
-
-/* before: the word before in the same list; NULL: none. */
-static Word *
-take_word(HeapTuple tuple, TupleDesc desc, const Word *before)
-{
-	static const Word none = {0};
-	Word *w = palloc(sizeof(Word));
-	Datum values[WORD_PARTS];
-	bool nulls[WORD_PARTS];
-
-	if (before == NULL)
-		before = &none;
-	heap_deform_tuple(tuple, desc, values, nulls);
-	w->id = DatumGetInt64(values[WORD_ID]);
-	w->at = DatumGetTimestampTz(values[WORD_AT]);
-	w->schema = take_text(values, nulls, WORD_SCHEMA, before->schema);
-	w->table = take_text(values, nulls, WORD_TABLE, before->table);
-	w->row_key = DatumGetJsonbPCopy(values[WORD_ROW_KEY]);
-	w->shape = take_shape(w->row_key, before->shape);
-	w->column = take_text(values, nulls, WORD_COLUMN, before->column);
-	w->system = take_text(values, nulls, WORD_SYSTEM, before->system);
-	w->role = take_text(values, nulls, WORD_ROLE, before->role);
-	w->operation = take_text(values, nulls, WORD_OPERATION, before->operation);
-	w->outcome = take_text(values, nulls, WORD_OUTCOME, before->outcome);
-	w->proposed = nulls[WORD_PROPOSED] ? NULL : DatumGetJsonbPCopy(values[WORD_PROPOSED]);
-	w->identifies_row = DatumGetBool(values[WORD_IDENTIFIES_ROW]);
-	w->in_conflict = !nulls[WORD_IN_CONFLICT] && DatumGetBool(values[WORD_IN_CONFLICT]);
-	return w;
-}
-
-/* Appends the next n words to a list, as far as there are so many. */
-static List *
-fetch(Words *words, List *list, int n)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-
-	SPI_cursor_fetch(open_cursor(words), true, n);
-	MemoryContextSwitchTo(cxt); /* SPI has a context of its own */
-	for (uint64 i = 0; i < SPI_processed; i++)
-		list = lappend(list, take_word(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
-									   list == NIL ? NULL : llast(list)));
-	words->taken += SPI_processed;
-	SPI_freetuptable(SPI_tuptable);
-	return list;
-}
-
-/* Are two words about the same row? */
+/* Are two pieces about the same row? */
 static bool
 same_row(const Word *a, const Word *b)
 {
-	if (strcmp(a->schema, b->schema) != 0 || strcmp(a->table, b->table) != 0 ||
+	if ((a->schema != b->schema && strcmp(a->schema, b->schema) != 0) ||
+		(a->table != b->table && strcmp(a->table, b->table) != 0) ||
 		compareJsonbContainers(&a->row_key->root, &b->row_key->root) != 0)
 		return false;
 	if (a->identifies_row || b->identifies_row)
@@ -226,38 +73,311 @@ same_row(const Word *a, const Word *b)
 			   : a->proposed == b->proposed;
 }
 
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool
+same_writer(const Piece *a, const Piece *b)
+{
+	if (a->word.system != NULL || b->word.system != NULL)
+		return same_text(a->word.system, b->word.system);
+	if (a->origin != NULL || b->origin != NULL)
+		return same_text(a->origin, b->origin);
+	return same_text(a->word.role, b->word.role);
+}
+
+/* For list_sort(): the latest first. */
+static int
+compare_pieces(const ListCell *one, const ListCell *other)
+{
+	const Word *a = &((Piece *) lfirst(one))->word;
+	const Word *b = &((Piece *) lfirst(other))->word;
+
+	if (a->at != b->at)
+		return a->at > b->at ? -1 : 1;
+	return a->id == b->id ? 0 : a->id > b->id ? -1 : 1;
+}
+
+/* For list_sort(): the words of one piece together. */
+static int
+compare_ids(const ListCell *one, const ListCell *other)
+{
+	int64 a = ((Word *) lfirst(one))->id;
+	int64 b = ((Word *) lfirst(other))->id;
+
+	return a == b ? 0 : a < b ? -1 : 1;
+}
+
+/* Appends the word of a piece for one of its columns. */
+static void
+add_word(Words *words, Piece *piece, int column)
+{
+	Word *w = &piece->word;
+
+	if (w->column != NULL)
+	{
+		w = palloc(sizeof(Word));
+		*w = piece->word;
+	}
+	w->column = piece->columns[column];
+	w->in_conflict = column < piece->nconflicts;
+	words->list = lappend(words->list, w);
+}
+
+/* Has an earlier piece in the list, which is later evidence, decided on the column? */
+static bool
+is_seen(const Seen *seen, int n, const Seen *now)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (seen[i].hash == now->hash && strcmp(seen[i].column, now->column) == 0 &&
+			same_writer(seen[i].piece, now->piece) &&
+			same_row(&seen[i].piece->word, &now->piece->word))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Appends the words of the group.  The latest evidence counts; where it was let
+ * through, or is resolved, earlier evidence is no word either.
+ */
+static void
+end_group(Words *words)
+{
+	Seen *seen;
+	int n = 0;
+	ListCell *lc;
+
+	if (words->group == NIL)
+		return;
+	list_sort(words->group, compare_pieces);
+	foreach(lc, words->group)
+		n += ((Piece *) lfirst(lc))->ncolumns;
+	seen = palloc(Max(n, 1) * sizeof(Seen));
+	n = 0;
+	foreach(lc, words->group)
+	{
+		Piece *piece = lfirst(lc);
+		const char *system = piece->word.system;
+
+		for (int i = 0; i < piece->ncolumns; i++)
+		{
+			const char *column = piece->columns[i];
+			Seen now = {hash_bytes((const unsigned char *) column, strlen(column)), piece, column};
+
+			if (system != NULL)
+				now.hash ^= hash_bytes((const unsigned char *) system, strlen(system));
+			if (is_seen(seen, n, &now))
+				continue;
+			seen[n++] = now;
+			if (piece->open)
+				add_word(words, piece, i);
+		}
+	}
+	pfree(seen);
+	list_free(words->group);
+	words->group = NIL;
+}
+
+/* Takes a piece into the group of its hash.  False: that has too many. */
+static bool
+add_piece(Words *words, Piece *piece)
+{
+	if (words->sorted)
+	{
+		/* the query has found the latest evidence, for one column */
+		add_word(words, piece, 0);
+		return true;
+	}
+	if (words->group != NIL && ((Piece *) linitial(words->group))->hash != piece->hash)
+		end_group(words);
+	words->many = list_length(words->group) == MANY_PIECES;
+	if (!words->many)
+		words->group = lappend(words->group, piece);
+	return !words->many;
+}
+
+/* Does a piece follow that belongs to the same rows as the one before? */
+static bool
+belongs(const Words *words, const Piece *next)
+{
+	return words->sorted ? same_row(&words->last->word, &next->word)
+						 : words->last->hash == next->hash;
+}
+
+/* The cursor returns a piece.  False: no more are wanted. */
+static bool
+receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	Words *words = (Words *) self;
+	MemoryContext old = MemoryContextSwitchTo(words->fill);
+	/* what is kept for the next call has no text of another piece */
+	const Piece *last = words->fill == words->ahead ? NULL : words->last;
+	Piece *piece = words_piece_take(slot, last, words->sorted);
+	bool more = true;
+
+	words->taken++;
+	if (words->fill == words->ahead && words->last != NULL && !belongs(words, piece))
+		words->next = piece;
+	else
+	{
+		more = add_piece(words, piece);
+		words->last = piece;
+	}
+	MemoryContextSwitchTo(old);
+	return more;
+}
+
+static void
+receive_begins(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void
+receive_ends(DestReceiver *self)
+{
+}
+
+/* A stream of words, which is kept in the memory context. */
+Words *
+words_begin(MemoryContext cxt)
+{
+	Words *words = MemoryContextAllocZero(cxt, sizeof(Words));
+
+	words->dest.receiveSlot = receive;
+	words->dest.rStartup = receive_begins;
+	words->dest.rShutdown = receive_ends;
+	words->dest.rDestroy = receive_ends;
+	words->dest.mydest = DestNone;
+	words->from = PG_INT64_MIN;
+	words->ahead = AllocSetContextCreate(cxt, "ownership word", ALLOCSET_SMALL_SIZES);
+	words->before = AllocSetContextCreate(cxt, "ownership word", ALLOCSET_SMALL_SIZES);
+	return words;
+}
+
+/* Ends the cursor early. */
+static void
+close_cursor(Words *words)
+{
+	Portal portal = words->cursor[0] == '\0' ? NULL : GetPortalByName(words->cursor);
+
+	if (PortalIsValid(portal))
+		PortalDrop(portal, false);
+	words->cursor[0] = '\0';
+}
+
+/* Ends the stream early. */
+void
+words_end(Words *words)
+{
+	close_cursor(words);
+}
+
+/* The cursor, where the pieces that were taken are behind it. */
+static Portal
+open_cursor(Words *words)
+{
+	Portal portal = words->cursor[0] == '\0' ? NULL : GetPortalByName(words->cursor);
+
+	if (PortalIsValid(portal))
+		return portal;
+	portal = words_piece_cursor(words->from, words->sorted);
+	strlcpy(words->cursor, portal->name, NAMEDATALEN);
+	if (words->sorted && words->taken > 0)
+		SPI_cursor_move(portal, true, words->taken);
+	return portal;
+}
+
+/* Goes on with a cursor for these hashes. */
+static void
+go_on(Words *words, int64 from, bool sorted)
+{
+	close_cursor(words);
+	words->from = from;
+	words->sorted = sorted;
+	words->taken = 0;
+	words->next = NULL;
+}
+
+/* Takes about n pieces: as far as the last one's rows, or the end. */
+static void
+take_pieces(Words *words, MemoryContext cxt, int n)
+{
+	/* a cursor that is gone is opened again where the pieces of one hash begin */
+	bool gone = words->cursor[0] != '\0' && !PortalIsValid(GetPortalByName(words->cursor));
+	Portal portal;
+	bool end;
+
+	if (gone && !words->sorted)
+		words->next = NULL;
+	words->last = NULL;
+	words->many = false;
+	if (words->next != NULL)
+	{
+		words->last = words->next;
+		words->next = NULL;
+		(void) add_piece(words, words->last);
+	}
+	portal = open_cursor(words);
+	words->fill = cxt;
+	end = PortalRunFetch(portal, FETCH_FORWARD, n, &words->dest) < (uint64) n;
+	words->fill = words->ahead;
+	while (!end && !words->many && words->next == NULL)
+		end = PortalRunFetch(portal, FETCH_FORWARD, 1, &words->dest) == 0;
+
+	if (words->many)
+	{
+		int64 hash = words->last->hash;
+
+		list_free(words->group);
+		words->group = NIL;
+		go_on(words, hash, true);
+		return;
+	}
+	end_group(words);
+	if (words->sorted)
+		list_sort(words->list, compare_ids);
+	if (words->next != NULL)
+	{
+		if (!words->sorted)
+			words->from = words->next->hash;
+	}
+	else if (words->sorted && words->from < PG_INT64_MAX)
+		go_on(words, words->from + 1, false);
+	else
+		words->ended = true;
+}
+
 /*
  * About n more words (of Word *), in the current memory context: all that are about
- * the last one's row are among them.  NIL: there are no more.  Needs SPI.
+ * the last one's row are among them, and those of one row of evidence follow each
+ * other.  They are valid until the next call.  NIL: there are no more.  Needs SPI.
  */
 List *
 words_take(Words *words, int n)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	int level = sql_pin_search_path();
-	List *list = words->next == NULL ? NIL : list_make1(words->next);
+	List *list;
 
-	words->next = NULL;
-	list = fetch(words, list, n);
-	while (list != NIL)
+	words->list = NIL;
+	while (words->list == NIL && !words->ended)
 	{
-		/* one word a call is taken for the next one, and stays in memory */
-		List *one;
-		Word *next;
+		MemoryContext before = words->before;
 
-		MemoryContextSwitchTo(words->cxt);
-		one = fetch(words, NIL, 1);
-		next = one == NIL ? NULL : linitial(one);
+		CHECK_FOR_INTERRUPTS();
+		words->before = words->ahead;
+		words->ahead = before;
+		MemoryContextReset(words->ahead);
+		take_pieces(words, cxt, n);
 		MemoryContextSwitchTo(cxt);
-		if (next == NULL)
-			break;
-		if (!same_row((Word *) llast(list), next))
-		{
-			words->next = next;
-			break;
-		}
-		list = lappend(list, next);
 	}
+	list = words->list;
+	words->list = NIL;
 	sql_unpin_search_path(level);
 	return list;
 }

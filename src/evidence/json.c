@@ -23,54 +23,49 @@
 #include "../statement/statement.h"
 #include "evidence.h"
 
-/* Pushes {"length": bytes}, in the place of a value. */
+/* {"length": bytes}, in the place of a value. */
 static void
-push_length(JsonbParseState **state, int64 length)
+set_length(JsonbValue *v, int64 length)
 {
-	JsonbValue v;
+	ValueObject object;
+	JsonbValue *number;
+	Jsonb *jsonb;
 
-	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
-	v.type = jbvString;
-	v.val.string.val = pstrdup("length");
-	v.val.string.len = strlen("length");
-	pushJsonbValue(state, WJB_KEY, &v);
-	v.type = jbvNumeric;
-	v.val.numeric = int64_to_numeric(length);
-	pushJsonbValue(state, WJB_VALUE, &v);
-	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	value_object_begin(&object, 1);
+	number = value_object_add(&object, "length");
+	number->type = jbvNumeric;
+	number->val.numeric = int64_to_numeric(length);
+	jsonb = value_object_end(&object);
+	v->type = jbvBinary;
+	v->val.binary.data = &jsonb->root;
+	v->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
 }
 
 /*
- * Pushes one column of a row.  limit: of a value of more bytes only the length
- * is pushed; negative: no limit.  numbers: integers as JSON numbers (row keys).  common
+ * Adds one column of a row.  limit: of a value of more bytes only the length
+ * is added; negative: no limit.  numbers: integers as JSON numbers (row keys).  common
  * (NULL: none) keeps output functions.
  */
 static void
-push_column(JsonbParseState **state, Common *common, TupleDesc desc, TupleTableSlot *slot,
-			AttrNumber attnum, int limit, bool numbers)
+add_column(ValueObject *object, Common *common, TupleDesc desc, TupleTableSlot *slot,
+		   AttrNumber attnum, int limit, bool numbers)
 {
 	Form_pg_attribute att = TupleDescAttr(desc, attnum - 1);
-	JsonbValue v;
+	JsonbValue *v = value_object_add(object, NameStr(att->attname));
 	Datum value;
 	bool isnull;
 	Oid output;
 	bool varlena;
 
-	v.type = jbvString;
-	v.val.string.val = pstrdup(NameStr(att->attname));
-	v.val.string.len = strlen(v.val.string.val);
-	pushJsonbValue(state, WJB_KEY, &v);
-
 	value = slot_getattr(slot, attnum, &isnull);
 	if (isnull)
 	{
-		v.type = jbvNull;
-		pushJsonbValue(state, WJB_VALUE, &v);
+		v->type = jbvNull;
 		return;
 	}
 	if (limit >= 0 && att->attlen == -1 && toast_raw_datum_size(value) - VARHDRSZ > (Size) limit)
 	{
-		push_length(state, toast_raw_datum_size(value) - VARHDRSZ);
+		set_length(v, toast_raw_datum_size(value) - VARHDRSZ);
 		return;
 	}
 	if (numbers && (att->atttypid == INT2OID || att->atttypid == INT4OID || att->atttypid == INT8OID))
@@ -79,42 +74,39 @@ push_column(JsonbParseState **state, Common *common, TupleDesc desc, TupleTableS
 				  : att->atttypid == INT4OID ? DatumGetInt32(value)
 											 : DatumGetInt64(value);
 
-		v.type = jbvNumeric;
-		v.val.numeric = int64_to_numeric(n);
-		pushJsonbValue(state, WJB_VALUE, &v);
+		v->type = jbvNumeric;
+		v->val.numeric = int64_to_numeric(n);
 		return;
 	}
-	v.type = jbvString;
+	v->type = jbvString;
 	if (common != NULL)
-		v.val.string.val =
+		v->val.string.val =
 			OutputFunctionCall(evidence_common_output(common, attnum, att->atttypid), value);
 	else
 	{
 		getTypeOutputInfo(att->atttypid, &output, &varlena);
-		v.val.string.val = OidOutputFunctionCall(output, value);
+		v->val.string.val = OidOutputFunctionCall(output, value);
 	}
-	v.val.string.len = strlen(v.val.string.val);
-	if (limit >= 0 && v.val.string.len > limit)
-		push_length(state, v.val.string.len);
-	else
-		pushJsonbValue(state, WJB_VALUE, &v);
+	v->val.string.len = strlen(v->val.string.val);
+	if (limit >= 0 && v->val.string.len > limit)
+		set_length(v, v->val.string.len);
 }
 
 /* The columns of the conflicts with e's outcome, except those in `but`.  limit: as above. */
 Jsonb *
 evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
-	JsonbParseState *state = NULL;
+	ValueObject object;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value_object_begin(&object, e->conflicts->n);
 	for (int i = 0; i < e->conflicts->n; i++)
 	{
 		AttrNumber attnum = e->conflicts->items[i].col->attnum;
 
 		if (e->conflicts->items[i].verdict == e->outcome && !bms_is_member(attnum, but))
-			push_column(&state, e->common, e->desc, slot, attnum, limit, false);
+			add_column(&object, e->common, e->desc, slot, attnum, limit, false);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return value_object_end(&object);
 }
 
 /* All columns that are not generated, except those in `but`. */
@@ -122,30 +114,30 @@ Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but)
 {
 	TupleDesc desc = e->desc;
-	JsonbParseState *state = NULL;
+	ValueObject object;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value_object_begin(&object, desc->natts);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped && att->attgenerated == '\0' && !bms_is_member(att->attnum, but))
-			push_column(&state, e->common, desc, slot, att->attnum, limit, false);
+			add_column(&object, e->common, desc, slot, att->attnum, limit, false);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return value_object_end(&object);
 }
 
 /* The columns in the set (attribute numbers) of a row. */
 Jsonb *
 evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums)
 {
-	JsonbParseState *state = NULL;
+	ValueObject object;
 	int attnum = -1;
 
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value_object_begin(&object, bms_num_members(attnums));
 	while ((attnum = bms_next_member(attnums, attnum)) >= 0)
-		push_column(&state, NULL, desc, slot, attnum, -1, false);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+		add_column(&object, NULL, desc, slot, attnum, -1, false);
+	return value_object_end(&object);
 }
 
 /* The key of a row, whose whole key is known, as row_key has it. */
@@ -153,20 +145,20 @@ Jsonb *
 evidence_row_key_of(const RelationMap *map, TupleDesc desc, TupleTableSlot *slot)
 {
 	OutputSettings settings = value_fix_output(map->text_needs);
-	JsonbParseState *state = NULL;
+	ValueObject object;
 
+	value_object_begin(&object, map->nkey_attrs);
 	PG_TRY();
 	{
-		pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 		for (int i = 0; i < map->nkey_attrs; i++)
-			push_column(&state, NULL, desc, slot, map->key_attrs[i], -1, true);
+			add_column(&object, NULL, desc, slot, map->key_attrs[i], -1, true);
 	}
 	PG_FINALLY();
 	{
 		value_restore_output(&settings);
 	}
 	PG_END_TRY();
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return value_object_end(&object);
 }
 
 /* The row that the evidence is about: as it will be stored, if it will be. */
@@ -245,7 +237,7 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 {
 	const RelationMap *map = e->map;
 	TupleTableSlot *slot = key_slot(e);
-	JsonbParseState *state = NULL;
+	ValueObject object;
 	Bitmapset *unnamed;
 
 	*whole = true;
@@ -254,15 +246,15 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 		return NULL;
 	unnamed = unnamed_columns(e);
 	*made = made_columns(e, unnamed);
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	value_object_begin(&object, map->nkey_attrs);
 	for (int i = 0; i < map->nkey_attrs; i++)
 	{
 		if (bms_is_member(map->key_attrs[i], unnamed))
 			*whole = false;
 		else if (!is_to_come(e, map->key_attrs[i]))
-			push_column(&state, e->common, e->desc, slot, map->key_attrs[i], -1, true);
+			add_column(&object, e->common, e->desc, slot, map->key_attrs[i], -1, true);
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	return value_object_end(&object);
 }
 
 /* The names (char *) of the columns with e's outcome. */

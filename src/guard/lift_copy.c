@@ -97,13 +97,22 @@ lift_table(CopyLift *copy, Relation rel)
 	CopiedRelation *lifted;
 	MemoryContext old;
 	Need need;
+	bool filled;
 
 	if (!trigger_list_is_guarded(rel))
 		return true;
 	if (!find_known(&known))
 		return false;
-	need = need_of(copy, &known,
-				   rel->rd_rel->relkind == RELKIND_RELATION && RelationGetNumberOfBlocks(rel) > 0);
+	filled = rel->rd_rel->relkind == RELKIND_RELATION && RelationGetNumberOfBlocks(rel) > 0;
+	need = need_of(copy, &known, filled);
+	if (need.amend && filled && copy->key == NULL && RelationGetRelid(rel) == copy->named)
+	{
+		/* rows that are there do not come to it, if nothing else needs BEFORE */
+		need = need_of(copy, &known, false);
+		if (!need.amend &&
+			!lift_first_rows_begin(rel, known.map, copy->statement->attlist, copy->cxt))
+			return false;
+	}
 	if (need.amend)
 		return false;
 	if (copy->key == NULL && known.map != NULL && RelationGetRelid(rel) == copy->named)

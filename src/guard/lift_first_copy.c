@@ -9,10 +9,11 @@
  * text names the columns that the copy brings.  Where any of this is not as expected,
  * the guard is not lifted, and fires.
  *
- * A shared table is to meet its rows, so the guard is lifted only if it is empty
- * when the copy begins.  If another session commits a row with the same key before
- * the copy ends, the copy fails as a duplicate key, and PostgreSQL starts it again:
- * it meets the row then.
+ * A shared table is to meet its rows.  If it is empty when the copy begins, there are
+ * none; else another function of the table sees the lines that arrive, and keeps those
+ * out whose rows are there (lift_first_rows.c).  If another session commits a row with
+ * the same key before the copy ends, the copy fails as a duplicate key, and PostgreSQL
+ * starts it again: it meets the row then.
  *
  * What waits for the rows lands in them at the end of the transaction.
  */
@@ -22,6 +23,7 @@
 #include "access/sysattr.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "nodes/parsenodes.h"
 #include "nodes/value.h"
@@ -43,6 +45,7 @@
 static WalReceiverFunctionsType *inner = NULL; /* NULL: nothing is watched */
 static WalReceiverFunctionsType watched;
 static CopyLift *first = NULL; /* lives as long as its transaction */
+static bool finished;		   /* its rows are inserted */
 
 /*
  * The columns (String) that the publisher is asked for: COPY table (a, b) TO, or
@@ -86,39 +89,10 @@ begin(const char *command)
 	if (names != NIL)
 	{
 		first = palloc(sizeof(CopyLift));
+		finished = false;
 		lift_copy_first(first, relid, names, cxt);
 	}
 	MemoryContextSwitchTo(old);
-}
-
-/* Stands for the function that sends the publisher a command. */
-static WalRcvExecResult *
-send_command(WalReceiverConn *conn, const char *query, const int nRetTypes, const Oid *retTypes)
-{
-	WalRcvExecResult *result;
-
-	lift_show();
-	result = (inner->walrcv_exec)(conn, query, nRetTypes, retTypes);
-	if (result->status == WALRCV_OK_COPY_OUT && first == NULL && strncmp(query, "COPY ", 5) == 0 &&
-		IsTransactionState() && ActiveSnapshotSet())
-		begin(query);
-	return result;
-}
-
-/*
- * A transaction was committed.  A worker that copies a table has committed one before
- * it begins with that: watches what it asks the publisher for.
- */
-void
-lift_first_copy_watch(void)
-{
-	if (likely(MyLogicalRepWorker == NULL) || inner != NULL || WalReceiverFunctions == NULL ||
-		!OidIsValid(MyLogicalRepWorker->relid))
-		return;
-	inner = WalReceiverFunctions;
-	watched = *inner;
-	watched.walrcv_exec = send_command;
-	WalReceiverFunctions = &watched;
 }
 
 /* Has this transaction inserted rows into the relation, as far as statistics tell? */
@@ -152,19 +126,19 @@ copied_columns(void)
 }
 
 /*
- * The worker's transaction is about to commit.
+ * The copy has inserted the rows that it got.
  *
  * Errors: those of lift_copy_ends().
  */
-void
-lift_first_copy_ends(void)
+static void
+finish(void)
 {
 	bool wrote = false;
 	ListCell *lc;
 
-	lift_show();
-	if (likely(first == NULL))
+	if (finished)
 		return;
+	finished = true;
 	lift_copy_ends(first);
 	foreach(lc, first->lifted)
 	{
@@ -179,11 +153,80 @@ lift_first_copy_ends(void)
 		writes_count_first_copy(first->named, copied_columns(), first->moment);
 }
 
+/* Stands for the function that sends the publisher a command. */
+static WalRcvExecResult *
+send_command(WalReceiverConn *conn, const char *query, const int nRetTypes, const Oid *retTypes)
+{
+	WalRcvExecResult *result;
+
+	lift_show();
+	/* the command after the copy ends the publisher's transaction */
+	if (lift_first_rows_are_received())
+	{
+		finish();
+		lift_first_rows_finish();
+	}
+	result = (inner->walrcv_exec)(conn, query, nRetTypes, retTypes);
+	if (result->status == WALRCV_OK_COPY_OUT && first == NULL && strncmp(query, "COPY ", 5) == 0 &&
+		IsTransactionState() && ActiveSnapshotSet())
+		begin(query);
+	return result;
+}
+
+/* Stands for the function that receives what the publisher sends. */
+static int
+receive(WalReceiverConn *conn, char **buffer, pgsocket *wait_fd)
+{
+	for (;;)
+	{
+		int len = (inner->walrcv_receive)(conn, buffer, wait_fd);
+
+		if (len < 0)
+			lift_first_rows_received();
+		if (len <= 0 || lift_first_rows_pass(*buffer, len))
+			return len;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/*
+ * A transaction was committed.  A worker that copies a table has committed one before
+ * it begins with that: watches what it asks the publisher for.
+ */
+void
+lift_first_copy_watch(void)
+{
+	if (likely(MyLogicalRepWorker == NULL) || inner != NULL || WalReceiverFunctions == NULL ||
+		!OidIsValid(MyLogicalRepWorker->relid))
+		return;
+	inner = WalReceiverFunctions;
+	watched = *inner;
+	watched.walrcv_exec = send_command;
+	watched.walrcv_receive = receive;
+	WalReceiverFunctions = &watched;
+}
+
+/*
+ * The worker's transaction is about to commit.
+ *
+ * Errors: those of lift_copy_ends(), lift_first_rows_check().
+ */
+void
+lift_first_copy_ends(void)
+{
+	lift_show();
+	if (likely(first == NULL))
+		return;
+	finish();
+	lift_first_rows_check();
+}
+
 /* The transaction ended, and frees the memory. */
 void
 lift_first_copy_end_transaction(void)
 {
 	lift_show();
+	lift_first_rows_end_transaction();
 	if (first != NULL)
 		lift_copy_leave(first);
 	first = NULL;
