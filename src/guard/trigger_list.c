@@ -12,6 +12,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "executor/execdesc.h"
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
@@ -134,6 +135,16 @@ trigger_list_is_guarded(Relation rel)
 {
 	find_functions(rel->trigdesc);
 	return contains_guard(rel->trigdesc);
+}
+
+/* Makes AFTER fire for all rows that are written from now on. */
+void
+trigger_list_arm(Trigger *triggers, int ntriggers)
+{
+	for (int i = 0; i < ntriggers; i++)
+		if (triggers[i].tgfoid == trigger_list_judge &&
+			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
 }
 
 /* The guard's AFTER trigger in a statement's private list; NULL: there is none. */
@@ -331,6 +342,47 @@ trigger_list_filter(ResultRelInfo *rri, ExprState *condition, bool counts)
 }
 
 /*
+ * Makes the guard fire for the rows that follow, by a private list that was copied while
+ * it was hidden, or that was not copied at all.
+ */
+static void
+uncover(ResultRelInfo *rri, EState *estate)
+{
+	TriggerDesc *desc = rri->ri_TrigDesc;
+	const TriggerDesc *own = rri->ri_RelationDesc->trigdesc;
+
+	lift_undo_bare(rri, estate);
+	for (int i = 0; desc != NULL && own != NULL && i < desc->numtriggers; i++)
+	{
+		Trigger *trigger = &desc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_DISABLED || !is_guards(trigger))
+			continue;
+		for (int k = 0; k < own->numtriggers; k++)
+		{
+			if (own->triggers[k].tgoid != trigger->tgoid ||
+				own->triggers[k].tgenabled == TRIGGER_DISABLED)
+				continue;
+			trigger->tgenabled = own->triggers[k].tgenabled;
+			desc->trig_insert_before_row |= own->trig_insert_before_row;
+			desc->trig_insert_after_row |= own->trig_insert_after_row;
+		}
+		trigger_list_arm(trigger, 1);
+	}
+}
+
+static void
+uncover_query(QueryDesc *query)
+{
+	ListCell *lc;
+
+	foreach(lc, query->estate->es_opened_result_relations)
+		uncover(lfirst(lc), query->estate);
+	foreach(lc, query->estate->es_tuple_routing_result_relations)
+		uncover(lfirst(lc), query->estate);
+}
+
+/*
  * Undoes lifting everywhere, because the reasons for it may no longer be true.
  */
 void
@@ -351,4 +403,6 @@ lift_undo(void)
 		dlist_delete(&lift->node);
 		lift->undone = true;
 	}
+	lift_show();
+	moment_each_query(uncover_query);
 }
