@@ -45,6 +45,8 @@ typedef struct GuardTrigger
 
 /* trigger_list.c */
 extern void trigger_list_forget_functions(void);
+
+/* lift_undo.c */
 extern void lift_undo(void);
 
 /* lift.c */
@@ -276,11 +278,11 @@ typedef struct Writes
 	bool filters; /* AFTER can fire for some rows alone (lift_filter.c) */
 	bool derives; /* unnamed columns may get other values than their defaults */
 	bool changes; /* a trigger may change columns that an UPDATE does not name */
-	Oid named; /* by an INSERT of the statement's only node: the table; else InvalidOid */
+	Oid named;	  /* by an INSERT of the statement's only node: the table; else InvalidOid */
 	const Bitmapset *inserted; /* all columns of that table that it names; NULL: not told */
-	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
-	List *set_columns;		  /* attribute numbers of columns that get one of these values */
-	List *set_values;		  /* TargetEntry, in that order; more may follow */
+	const Bitmapset *updated;  /* the columns that an UPDATE names; NULL: all */
+	List *set_columns;		   /* attribute numbers of columns that get one of these values */
+	List *set_values;		   /* TargetEntry, in that order; more may follow */
 	ParamListInfo params;
 	struct CopyStmt *copy; /* a COPY that has not begun to insert; NULL: the running statement */
 	Oid copied;			   /* the table that it names */
@@ -310,11 +312,14 @@ extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntrig
 extern bool trigger_list_is_guards(const Trigger *trigger);
 extern const Trigger *trigger_list_find_judge(const TriggerDesc *desc);
 extern void trigger_list_compute_flags(TriggerDesc *desc);
+extern void trigger_list_undo(void);
 extern void trigger_list_arm(Trigger *triggers, int ntriggers);
 extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition, bool counts);
 
 /* lift_need.c */
+extern void lift_free(const FreeWrite *write, const RelationMap *map, const Moment *moment,
+					  const Writer *writer, bool inserts);
 extern Need lift_need(RelationMap *map, const Moment *moment, const Writer *writer,
 					  const Writes *writes, bool judge_in_before);
 

@@ -186,9 +186,8 @@ lift_bare_end(const BareStart *start, QueryDesc *query)
 		lift_undo_bare(rri, estate);
 		return false;
 	}
-	if (write->makes_rows)
-		land_expect(start->map, moment, moment_known_writer(moment), query, write->level,
-					query->operation != CMD_INSERT, true);
+	lift_free(write, start->map, moment, moment_known_writer(moment),
+			  query->operation == CMD_INSERT);
 	return true;
 }
 

@@ -34,8 +34,8 @@ typedef struct Hidden
 	Oid relid;
 	Relation rel;
 	TriggerDesc *whole; /* the relation has no list now, but this one; NULL: it has it */
-	bool is_new; /* made in this transaction: a reset of the cache leaves its entry alone */
-	bool before; /* the list's flags as they were */
+	bool is_new;		/* made in this transaction: a reset of the cache leaves its entry alone */
+	bool before;		/* the list's flags as they were */
 	bool after;
 	int ntriggers;
 	char enabled[FLEXIBLE_ARRAY_MEMBER]; /* tgenabled as it was */

@@ -118,6 +118,15 @@ is_free(const FreeWrite *write, const Moment *moment, const Writer *writer, cons
 		   bms_equal(write->columns, named(writes));
 }
 
+/* A statement of which that is known runs without the guard. */
+void
+lift_free(const FreeWrite *write, const RelationMap *map, const Moment *moment,
+		  const Writer *writer, bool inserts)
+{
+	if (write->makes_rows)
+		land_expect(map, moment, writer, statement_key(), write->level, !inserts, true);
+}
+
 static void
 remember_free(FreeWrite *write, MemoryContext cxt, const Moment *moment, const Writer *writer,
 			  const Writes *writes, bool makes_rows, int level)
@@ -216,8 +225,7 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 	}
 	if (likely(is_free(write, moment, writer, writes)))
 	{
-		if (write->makes_rows)
-			land_expect(map, moment, writer, statement_key(), write->level, !writes->inserts, true);
+		lift_free(write, map, moment, writer, writes->inserts);
 		return need;
 	}
 	if (writes->inserts)

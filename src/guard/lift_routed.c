@@ -50,6 +50,7 @@ hide_from(EState *estate, Oid relid, Writes writes, const Moment *moment, const 
 	RelationMap *map = moment_peek_map(moment, relid);
 	Relation rel;
 	Need need;
+	bool alone;
 
 	/* where something waits, AFTER gets a condition in the private list */
 	if (map == NULL || !map->mapped || map->waits)
@@ -57,13 +58,13 @@ hide_from(EState *estate, Oid relid, Writes writes, const Moment *moment, const 
 	rel = RelationIdGetRelation(relid);
 	if (rel == NULL)
 		return;
+	alone = lift_bare_is_alone(rel->trigdesc);
 	if (map->valid && rel->rd_rel->relkind == RELKIND_RELATION &&
-		trigger_list_has_guard(rel->trigdesc) &&
-		!trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT))
+		(alone || (trigger_list_has_guard(rel->trigdesc) &&
+				   !trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT))))
 	{
 		need = lift_need(map, moment, writer, &writes, false);
-		if (!need.amend && !need.judge && OidIsValid(writes.named) &&
-			lift_bare_is_alone(rel->trigdesc))
+		if (alone && !need.amend && !need.judge && OidIsValid(writes.named))
 			lift_hide_list(rel, estate->es_query_cxt);
 		else if (!need.amend && !need.awaits && !need.remembers)
 			lift_hide(rel, need, estate->es_query_cxt);

@@ -12,7 +12,6 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "executor/execdesc.h"
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
@@ -341,52 +340,9 @@ trigger_list_filter(ResultRelInfo *rri, ExprState *condition, bool counts)
 	}
 }
 
-/*
- * Makes the guard fire for the rows that follow, by a private list that was copied while
- * it was hidden, or that was not copied at all.
- */
-static void
-uncover(ResultRelInfo *rri, EState *estate)
-{
-	TriggerDesc *desc = rri->ri_TrigDesc;
-	const TriggerDesc *own = rri->ri_RelationDesc->trigdesc;
-
-	lift_undo_bare(rri, estate);
-	for (int i = 0; desc != NULL && own != NULL && i < desc->numtriggers; i++)
-	{
-		Trigger *trigger = &desc->triggers[i];
-
-		if (trigger->tgenabled != TRIGGER_DISABLED || !is_guards(trigger))
-			continue;
-		for (int k = 0; k < own->numtriggers; k++)
-		{
-			if (own->triggers[k].tgoid != trigger->tgoid ||
-				own->triggers[k].tgenabled == TRIGGER_DISABLED)
-				continue;
-			trigger->tgenabled = own->triggers[k].tgenabled;
-			desc->trig_insert_before_row |= own->trig_insert_before_row;
-			desc->trig_insert_after_row |= own->trig_insert_after_row;
-		}
-		trigger_list_arm(trigger, 1);
-	}
-}
-
-static void
-uncover_query(QueryDesc *query)
-{
-	ListCell *lc;
-
-	foreach(lc, query->estate->es_opened_result_relations)
-		uncover(lfirst(lc), query->estate);
-	foreach(lc, query->estate->es_tuple_routing_result_relations)
-		uncover(lfirst(lc), query->estate);
-}
-
-/*
- * Undoes lifting everywhere, because the reasons for it may no longer be true.
- */
+/* Undoes trigger_list_disable() and trigger_list_filter() everywhere. */
 void
-lift_undo(void)
+trigger_list_undo(void)
 {
 	while (!dlist_is_empty(&lifted))
 	{
@@ -403,6 +359,4 @@ lift_undo(void)
 		dlist_delete(&lift->node);
 		lift->undone = true;
 	}
-	lift_show();
-	moment_each_query(uncover_query);
 }

@@ -225,12 +225,12 @@ typedef struct Moment
 	WriterKey key;
 	Enforcement enforcement;
 	Policy default_policy;
-	bool replica;		/* session_replication_role is replica */
-	bool identified;	/* `writer` is set */
-	Writer writer;		/* see moment_writer() */
-	uint64 edits;		/* the value of map_edits up to which it goes by edits */
-	uint64 serial;		/* changes when such an edit may change the writer and the maps */
-	int looked;			/* number of partitions that the guard was to be hidden in (guard/lift_routed.c) */
+	bool replica;	 /* session_replication_role is replica */
+	bool identified; /* `writer` is set */
+	Writer writer;	 /* see moment_writer() */
+	uint64 edits;	 /* the value of map_edits up to which it goes by edits */
+	uint64 serial;	 /* changes when such an edit may change the writer and the maps */
+	int looked; /* number of partitions that the guard was to be hidden in (guard/lift_routed.c) */
 	MomentState *state; /* NULL: it is of no statement, see moment_now() */
 } Moment;
 
