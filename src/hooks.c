@@ -58,6 +58,7 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 {
 	StatementFrame outer;
 	bool only_explained = (eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0;
+	BareStart bare = {0};
 
 	/* a view such as risks has thousands of expressions: to compile them takes longer than to run it */
 	if (query->plannedstmt->jitFlags != PGJIT_NONE && reads_own_view(query->plannedstmt))
@@ -65,6 +66,8 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 	lift_copy_disturb();
 	lift_apply_disturb();
 	reads_begin(only_explained);
+	if (query->plannedstmt->resultRelations != NIL)
+		lift_bare_begin(&bare, query, eflags);
 	if (next_ExecutorStart)
 		next_ExecutorStart(query, eflags);
 	else
@@ -77,7 +80,8 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 	outer = statement_enter(query);
 	PG_TRY();
 	{
-		lift_statement(query);
+		if (!lift_bare_end(&bare, query))
+			lift_statement(query);
 	}
 	PG_FINALLY();
 	{
@@ -101,6 +105,7 @@ hook_ExecutorRun(EXECUTOR_RUN_ARGS)
 	}
 	PG_FINALLY();
 	{
+		lift_show();
 		statement_leave(&outer);
 	}
 	PG_END_TRY();
@@ -117,6 +122,7 @@ hook_ExecutorFinish(QueryDesc *query)
 			next_ExecutorFinish(query);
 		else
 			standard_ExecutorFinish(query);
+		lift_show();
 		history_end_statement(query);
 		move_forget(outer.statement == NULL);
 		land_statement(query);
@@ -127,6 +133,7 @@ hook_ExecutorFinish(QueryDesc *query)
 	}
 	PG_FINALLY();
 	{
+		lift_show();
 		statement_leave(&outer);
 	}
 	PG_END_TRY();
@@ -250,6 +257,7 @@ end_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
 		case XACT_EVENT_ABORT:
+			lift_show();
 			lift_first_copy_end_transaction();
 			lift_apply_settle(true);
 			applied_forget();

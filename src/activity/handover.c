@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -158,7 +159,7 @@ handover_in_time(void)
 
 	if (!counts_wait() && slist_is_empty(&letters) && !to_announce && announced == 0)
 		return;
-	now = GetCurrentTimestamp();
+	now = GetCurrentTransactionStopTimestamp();
 	if (!exiting && letters_size < ATTEMPTS_EARLY &&
 		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
 	{

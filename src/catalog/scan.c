@@ -18,6 +18,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -128,6 +129,9 @@ catalog_try_lock(const char *const *names, int n)
  * Begins a scan of the rows of `table` whose first nkeys columns of `index` equal
  * `keys`, all of type text; of all rows when index is NULL.  A NULL snapshot is
  * the newest.  End with catalog_end().
+ *
+ * A table that was never filled is told by its size: a session that reads the map for the
+ * first time does not load what PostgreSQL knows of the index.
  */
 CatalogScan *
 catalog_begin(const char *table, const char *index, int nkeys, const char *const *keys,
@@ -139,6 +143,8 @@ catalog_begin(const char *table, const char *index, int nkeys, const char *const
 
 	Assert(nkeys <= MAX_KEYS);
 	scan->rel = table_open(catalog_table(table, false), AccessShareLock);
+	if (RelationGetNumberOfBlocks(scan->rel) == 0)
+		return scan;
 	if (index != NULL)
 	{
 		Relation indexrel;
@@ -178,7 +184,7 @@ catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *k
 bool
 catalog_next(CatalogScan *scan)
 {
-	scan->tuple = systable_getnext(scan->scan);
+	scan->tuple = scan->scan == NULL ? NULL : systable_getnext(scan->scan);
 	return HeapTupleIsValid(scan->tuple);
 }
 
@@ -323,7 +329,8 @@ catalog_is_own(const CatalogScan *scan)
 void
 catalog_end(CatalogScan *scan)
 {
-	systable_endscan(scan->scan);
+	if (scan->scan != NULL)
+		systable_endscan(scan->scan);
 	table_close(scan->rel, AccessShareLock);
 	pfree(scan);
 }

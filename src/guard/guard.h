@@ -45,6 +45,8 @@ typedef struct GuardTrigger
 
 /* trigger_list.c */
 extern void trigger_list_forget_functions(void);
+
+/* lift_undo.c */
 extern void lift_undo(void);
 
 /* lift.c */
@@ -67,6 +69,19 @@ typedef struct CopyLift
 /* lift_hide.c */
 extern void lift_show(void);
 extern void lift_hide_forget(Oid relid);
+
+/* lift_bare.c: a statement that is being started, and what is known of it */
+typedef struct BareStart
+{
+	bool bare; /* its relation has no list while the executor starts it */
+	const RelationMap *map;
+	const FreeWrite *write; /* NULL: nothing is known */
+	uint64 marks;			/* map_marks() and ... */
+	uint64 edits;			/* ... map_edits before */
+} BareStart;
+
+extern void lift_bare_begin(BareStart *start, struct QueryDesc *query, int eflags);
+extern bool lift_bare_end(const BareStart *start, struct QueryDesc *query);
 
 /* lift_copy.c */
 extern void
@@ -263,11 +278,11 @@ typedef struct Writes
 	bool filters; /* AFTER can fire for some rows alone (lift_filter.c) */
 	bool derives; /* unnamed columns may get other values than their defaults */
 	bool changes; /* a trigger may change columns that an UPDATE does not name */
-	/* all columns that the statement's only node inserts into the relation itself; NULL: not told */
-	const Bitmapset *inserted;
-	const Bitmapset *updated; /* the columns that an UPDATE names; NULL: all */
-	List *set_columns;		  /* attribute numbers of columns that get one of these values */
-	List *set_values;		  /* TargetEntry, in that order; more may follow */
+	Oid named;	  /* by an INSERT of the statement's only node: the table; else InvalidOid */
+	const Bitmapset *inserted; /* all columns of that table that it names; NULL: not told */
+	const Bitmapset *updated;  /* the columns that an UPDATE names; NULL: all */
+	List *set_columns;		   /* attribute numbers of columns that get one of these values */
+	List *set_values;		   /* TargetEntry, in that order; more may follow */
 	ParamListInfo params;
 	struct CopyStmt *copy; /* a COPY that has not begun to insert; NULL: the running statement */
 	Oid copied;			   /* the table that it names */
@@ -297,15 +312,20 @@ extern void trigger_list_disable(TriggerDesc *desc, Trigger *triggers, int ntrig
 extern bool trigger_list_is_guards(const Trigger *trigger);
 extern const Trigger *trigger_list_find_judge(const TriggerDesc *desc);
 extern void trigger_list_compute_flags(TriggerDesc *desc);
+extern void trigger_list_undo(void);
+extern void trigger_list_arm(Trigger *triggers, int ntriggers);
 extern bool trigger_list_fires(const TriggerDesc *desc, int timing, int event);
 extern void trigger_list_filter(ResultRelInfo *rri, struct ExprState *condition, bool counts);
 
 /* lift_need.c */
+extern void lift_free(const FreeWrite *write, const RelationMap *map, const Moment *moment,
+					  const Writer *writer, bool inserts);
 extern Need lift_need(RelationMap *map, const Moment *moment, const Writer *writer,
 					  const Writes *writes, bool judge_in_before);
 
 /* lift_hide.c */
 extern void lift_hide(Relation rel, Need need, MemoryContext cxt);
+extern void lift_hide_list(Relation rel, MemoryContext cxt);
 
 /* One relation that the guard is lifted off for a COPY. */
 typedef struct CopiedRelation
@@ -328,6 +348,16 @@ extern void lift_first_rows_end_transaction(void);
 extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
 extern void lift_copy_fires(const TriggerData *td);
 
+/* lift_routed.c */
+extern void lift_routed(ModifyTableState *node, const ResultRelInfo *rri, const RelationMap *map,
+						Writes writes, Moment *moment, const Writer *writer);
+
+/* lift_bare.c */
+extern void lift_bare_show(void);
+extern void lift_bare_forget(Oid relid);
+extern bool lift_bare_is_alone(const TriggerDesc *desc);
+extern void lift_undo_bare(ResultRelInfo *rri, EState *estate);
+
 /* lift_apply.c */
 extern bool lift_apply_is_clear(const TriggerData *td);
 extern void lift_apply(const GuardCall *call, HeapTuple tuple);
@@ -346,7 +376,7 @@ extern bool lift_may_become_blank(const Writes *writes, const MappedColumn *col)
 
 /* lift.c */
 extern bool lift_arm(TriggerData *td, const Trigger **after);
-extern void lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
+extern void lift_rest(TriggerData *td, RelationMap *map, Moment *moment, const Writer *writer,
 					  const GuardState *state, bool applied);
 
 /* move.c */

@@ -48,16 +48,6 @@
 #include "../statement/statement.h"
 #include "guard.h"
 
-/* Makes AFTER fire for all rows that are written from now on. */
-static void
-arm(Trigger *triggers, int ntriggers)
-{
-	for (int i = 0; i < ntriggers; i++)
-		if (triggers[i].tgfoid == trigger_list_judge &&
-			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
-			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
-}
-
 /* Does the statement write through a view?  A view can have its own defaults. */
 static bool
 goes_through_view(EState *estate)
@@ -72,6 +62,23 @@ goes_through_view(EState *estate)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * What the statement names if this node, an INSERT, is the only one that writes anything:
+ * the table, into which or through which the rows go, and its columns.
+ */
+static void
+find_inserted(Writes *writes, const ModifyTableState *node)
+{
+	const ModifyTable *plan = (ModifyTable *) node->ps.plan;
+	const PlannedStmt *statement = node->ps.state->es_plannedstmt;
+
+	if (node->operation != CMD_INSERT || plan->rootRelation > 0 ||
+		statement->planTree != (const Plan *) plan || statement->subplans != NIL)
+		return;
+	writes->named = RelationGetRelid(node->resultRelInfo->ri_RelationDesc);
+	writes->inserted = ExecGetInsertedCols(node->resultRelInfo, node->ps.state);
 }
 
 /* What a node of the plan may do to the rows of its relations. */
@@ -122,23 +129,8 @@ writes_of(ModifyTableState *node)
 	writes.many = node->operation == CMD_INSERT && outerPlan(plan) != NULL &&
 				  outerPlan(plan)->plan_rows > LAND_KEYS;
 	writes.derives = writes.inserts && goes_through_view(node->ps.state);
+	find_inserted(&writes, node);
 	return writes;
-}
-
-/*
- * The columns that the statement inserts, if this node is the only one that inserts
- * anything and the rows are not routed; else NULL.
- */
-static const Bitmapset *
-inserted_by(ModifyTableState *node, ResultRelInfo *rri)
-{
-	const ModifyTable *plan = (ModifyTable *) node->ps.plan;
-	const PlannedStmt *statement = node->ps.state->es_plannedstmt;
-
-	if (node->operation != CMD_INSERT || plan->rootRelation > 0 || rri != node->resultRelInfo ||
-		statement->planTree != (const Plan *) plan || statement->subplans != NIL)
-		return NULL;
-	return ExecGetInsertedCols(rri, node->ps.state);
 }
 
 static bool
@@ -157,10 +149,7 @@ lift_relation(ModifyTableState *node, ResultRelInfo *rri, Writes writes, Relatio
 	bool filters;
 
 	if (writes.inserts)
-	{
 		writes.derives = writes.derives || trigger_list_others_before(desc, TRIGGER_TYPE_INSERT);
-		writes.inserted = inserted_by(node, rri);
-	}
 	if (writes.updates)
 	{
 		writes.updated = ExecGetUpdatedCols(rri, node->ps.state);
@@ -209,7 +198,7 @@ lift_node(EState *estate, ModifyTableState *node, Moment *moment, bool *fresh)
 			moment_keep_snapshot(moment);
 		if (!trigger_list_has_guard(rri->ri_TrigDesc))
 			continue;
-		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+		trigger_list_arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
 		if (map_is_asking())
 			continue; /* the first row will raise an error */
 		if (!*fresh)
@@ -323,7 +312,7 @@ lift_arm(TriggerData *td, const Trigger **after)
 
 		if (rri == NULL)
 			return false;
-		arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
+		trigger_list_arm(rri->ri_TrigDesc->triggers, rri->ri_TrigDesc->numtriggers);
 		own = trigger_list_find_judge(td->tg_relation->trigdesc);
 		if (own != NULL && own->tgenabled != TRIGGER_DISABLED)
 			*after = trigger_list_find_judge(rri->ri_TrigDesc);
@@ -334,7 +323,7 @@ lift_arm(TriggerData *td, const Trigger **after)
 
 		if (judge == NULL)
 			return false;
-		arm(judge, 1);
+		trigger_list_arm(judge, 1);
 	}
 	else
 	{
@@ -342,7 +331,7 @@ lift_arm(TriggerData *td, const Trigger **after)
 
 		if (triggers == NULL)
 			return false;
-		arm(triggers, td->tg_relation->trigdesc->numtriggers);
+		trigger_list_arm(triggers, td->tg_relation->trigdesc->numtriggers);
 	}
 	return true;
 }
@@ -353,7 +342,7 @@ lift_arm(TriggerData *td, const Trigger **after)
  * has a second row: each applied change has its own private list.
  */
 void
-lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer *writer,
+lift_rest(TriggerData *td, RelationMap *map, Moment *moment, const Writer *writer,
 		  const GuardState *state, bool applied)
 {
 	QueryDesc *query = statement_query();
@@ -369,7 +358,12 @@ lift_rest(TriggerData *td, RelationMap *map, const Moment *moment, const Writer 
 		ModifyTableState *node = rri == NULL ? NULL : statement_node_of(query, rri);
 
 		if (node != NULL)
-			lift_relation(node, rri, writes_of(node), map, moment, writer, state->judge);
+		{
+			writes = writes_of(node);
+			lift_relation(node, rri, writes, map, moment, writer, state->judge);
+			if (rri->ri_RootResultRelInfo != NULL && !state->judge)
+				lift_routed(node, rri, map, writes, moment, writer);
+		}
 		return;
 	}
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event) || !(applied || statement_is_copy(map)))

@@ -12,7 +12,7 @@
  * Only the flags for INSERT change.  A statement is planned before it starts, and
  * the planner reads the flags for UPDATE and DELETE.
  *
- * The list is changed in place, so there is nothing to free, and a relation need not
+ * The list is changed in place, or taken away as a whole, and a relation need not
  * stay open: it leaves the cache, or gets a new list, only by an invalidation, of
  * which lift_hide_forget() hears.
  */
@@ -33,8 +33,9 @@ typedef struct Hidden
 	dlist_node node;
 	Oid relid;
 	Relation rel;
-	bool is_new; /* made in this transaction: a reset of the cache leaves its entry alone */
-	bool before; /* the list's flags as they were */
+	TriggerDesc *whole; /* the relation has no list now, but this one; NULL: it has it */
+	bool is_new;		/* made in this transaction: a reset of the cache leaves its entry alone */
+	bool before;		/* the list's flags as they were */
 	bool after;
 	int ntriggers;
 	char enabled[FLEXIBLE_ARRAY_MEMBER]; /* tgenabled as it was */
@@ -56,6 +57,7 @@ lift_hide(Relation rel, Need need, MemoryContext cxt)
 
 	h->relid = RelationGetRelid(rel);
 	h->rel = rel;
+	h->whole = NULL;
 	h->is_new = compat_is_new_in_transaction(rel);
 	h->before = desc->trig_insert_before_row;
 	h->after = desc->trig_insert_after_row;
@@ -80,11 +82,38 @@ lift_hide(Relation rel, Need need, MemoryContext cxt)
 #endif
 }
 
+/*
+ * Hides the whole list, where nothing else is in it (lift_bare_is_alone()), and no other
+ * node of the statement writes the relation (lift_bare.c says why).
+ */
+void
+lift_hide_list(Relation rel, MemoryContext cxt)
+{
+#ifndef RELCACHE_FORCE_RELEASE
+	Hidden *h = MemoryContextAlloc(cxt, offsetof(Hidden, enabled));
+
+	h->relid = RelationGetRelid(rel);
+	h->rel = rel;
+	h->is_new = compat_is_new_in_transaction(rel);
+	h->whole = rel->trigdesc;
+	rel->trigdesc = NULL;
+	dlist_push_tail(&hidden, &h->node);
+#endif
+}
+
 /* Shows the guard's triggers of one relation again. */
 static void
 show(Hidden *h)
 {
 	TriggerDesc *desc = h->rel->trigdesc;
+
+	if (h->whole != NULL)
+	{
+		h->rel->trigdesc = h->whole;
+		dlist_delete(&h->node);
+		pfree(h);
+		return;
+	}
 
 	for (int i = 0; i < h->ntriggers; i++)
 		desc->triggers[i].tgenabled = h->enabled[i];
@@ -98,6 +127,7 @@ show(Hidden *h)
 void
 lift_show(void)
 {
+	lift_bare_show();
 	while (unlikely(!dlist_is_empty(&hidden)))
 		show(dlist_head_element(Hidden, node, &hidden));
 }
@@ -111,6 +141,7 @@ lift_hide_forget(Oid relid)
 {
 	dlist_mutable_iter iter;
 
+	lift_bare_forget(relid);
 	dlist_foreach_modify(iter, &hidden)
 	{
 		Hidden *h = dlist_container(Hidden, node, iter.cur);
@@ -122,6 +153,8 @@ lift_hide_forget(Oid relid)
 			show(h);
 			continue;
 		}
+		if (h->whole != NULL)
+			FreeTriggerDesc(h->whole);
 		dlist_delete(&h->node);
 		pfree(h);
 	}

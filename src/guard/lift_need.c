@@ -114,12 +114,22 @@ static inline bool
 is_free(const FreeWrite *write, const Moment *moment, const Writer *writer, const Writes *writes)
 {
 	return write != NULL && write->serial == writer->serial &&
-		   write->enforcement == moment->enforcement && bms_equal(write->columns, named(writes));
+		   write->enforcement == moment->enforcement && write->named == writes->named &&
+		   bms_equal(write->columns, named(writes));
+}
+
+/* A statement of which that is known runs without the guard. */
+void
+lift_free(const FreeWrite *write, const RelationMap *map, const Moment *moment,
+		  const Writer *writer, bool inserts)
+{
+	if (write->makes_rows)
+		land_expect(map, moment, writer, statement_key(), write->level, !inserts, true);
 }
 
 static void
 remember_free(FreeWrite *write, MemoryContext cxt, const Moment *moment, const Writer *writer,
-			  const Writes *writes, bool makes_rows)
+			  const Writes *writes, bool makes_rows, int level)
 {
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 
@@ -128,7 +138,9 @@ remember_free(FreeWrite *write, MemoryContext cxt, const Moment *moment, const W
 	write->columns = bms_copy(named(writes));
 	MemoryContextSwitchTo(old);
 	write->enforcement = moment->enforcement;
+	write->named = writes->named;
 	write->makes_rows = makes_rows;
+	write->level = level;
 	write->serial = writer->serial;
 }
 
@@ -213,9 +225,7 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 	}
 	if (likely(is_free(write, moment, writer, writes)))
 	{
-		if (write->makes_rows)
-			land_expect(map, moment, writer, statement_key(), writes->inserts ? 0 : -1,
-						!writes->inserts, true);
+		lift_free(write, map, moment, writer, writes->inserts);
 		return need;
 	}
 	if (writes->inserts)
@@ -241,6 +251,6 @@ lift_need(RelationMap *map, const Moment *moment, const Writer *writer, const Wr
 							judge_in_before);
 	}
 	if (write != NULL && !need.judge && !need.amend)
-		remember_free(write, map->cxt, moment, writer, writes, makes_rows);
+		remember_free(write, map->cxt, moment, writer, writes, makes_rows, need.level);
 	return need;
 }

@@ -136,6 +136,16 @@ trigger_list_is_guarded(Relation rel)
 	return contains_guard(rel->trigdesc);
 }
 
+/* Makes AFTER fire for all rows that are written from now on. */
+void
+trigger_list_arm(Trigger *triggers, int ntriggers)
+{
+	for (int i = 0; i < ntriggers; i++)
+		if (triggers[i].tgfoid == trigger_list_judge &&
+			triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+			triggers[i].tgenabled = TRIGGER_FIRES_ALWAYS;
+}
+
 /* The guard's AFTER trigger in a statement's private list; NULL: there is none. */
 const Trigger *
 trigger_list_find_judge(const TriggerDesc *desc)
@@ -330,11 +340,9 @@ trigger_list_filter(ResultRelInfo *rri, ExprState *condition, bool counts)
 	}
 }
 
-/*
- * Undoes lifting everywhere, because the reasons for it may no longer be true.
- */
+/* Undoes trigger_list_disable() and trigger_list_filter() everywhere. */
 void
-lift_undo(void)
+trigger_list_undo(void)
 {
 	while (!dlist_is_empty(&lifted))
 	{

@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
+#include "executor/execdesc.h"
 #include "lib/ilist.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -45,6 +46,7 @@ struct MomentState
 	dlist_node node;
 	MemoryContextCallback gone;
 	const void *statement; /* identifies it for moment_of() */
+	bool query;			   /* that is a QueryDesc */
 	MemoryContext cxt;
 	Snapshot snapshot; /* of the statement; NULL: it may be older than the beginning */
 	char *later;	   /* then a serialized snapshot of the beginning, or NULL */
@@ -109,6 +111,7 @@ moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 	m->edits = map_edits_seen();
 	m->state = state;
 	state->statement = statement;
+	state->query = false;
 	state->cxt = cxt;
 	state->snapshot = IsolationUsesXactSnapshot() ? NULL : snapshot;
 	state->later = NULL;
@@ -123,6 +126,28 @@ moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt)
 	MemoryContextRegisterResetCallback(cxt, &state->gone);
 	dlist_push_head(&moments, &state->node);
 	return m;
+}
+
+/* The same for a query that the executor has started. */
+void
+moment_begin_query(QueryDesc *query, MemoryContext cxt)
+{
+	moment_begin(query, query->snapshot, cxt)->state->query = true;
+}
+
+/* Calls a function for each running query that has a moment. */
+void
+moment_each_query(void (*visit)(QueryDesc *))
+{
+	dlist_iter iter;
+
+	dlist_foreach(iter, &moments)
+	{
+		MomentState *state = dlist_container(MomentState, node, iter.cur);
+
+		if (state->query)
+			visit((QueryDesc *) unconstify(void *, state->statement));
+	}
 }
 
 /* The moment of a running statement, or NULL. */
@@ -276,6 +301,19 @@ moment_known_map(Moment *m, Oid relid)
 			take_map(m->state, map);
 	}
 	return map;
+}
+
+/*
+ * The map of a relation that the statement may write later, if the cache has it as it
+ * was at the statement's beginning; else NULL.  The moment does not take it.
+ */
+RelationMap *
+moment_peek_map(const Moment *m, Oid relid)
+{
+	if (m->state == NULL || m->state->signals != map_signals || m->edits != map_edits ||
+		m->serial != 0)
+		return NULL;
+	return map_known(relid);
 }
 
 /*

@@ -134,8 +134,10 @@ typedef struct FreeWrite
 {
 	uint64 serial; /* of the writer; 0: nothing was found out */
 	Enforcement enforcement;
-	Bitmapset *columns; /* offset FirstLowInvalidHeapAttributeNumber */
+	Oid named;			/* the table that an INSERT names: the relation, or one above it */
+	Bitmapset *columns; /* of that table, offset FirstLowInvalidHeapAttributeNumber */
 	bool makes_rows;	/* for which something may wait */
+	int level;			/* of the defaults of these rows */
 } FreeWrite;
 
 /*
@@ -214,6 +216,7 @@ typedef struct ConflictSet
 	Verdict strictest;
 } ConflictSet;
 
+struct QueryDesc;
 typedef struct MomentState MomentState;
 
 /* What the rows of a statement are judged by; see moment.c. */
@@ -222,11 +225,12 @@ typedef struct Moment
 	WriterKey key;
 	Enforcement enforcement;
 	Policy default_policy;
-	bool replica;		/* session_replication_role is replica */
-	bool identified;	/* `writer` is set */
-	Writer writer;		/* see moment_writer() */
-	uint64 edits;		/* the value of map_edits up to which it goes by edits */
-	uint64 serial;		/* changes when such an edit may change the writer and the maps */
+	bool replica;	 /* session_replication_role is replica */
+	bool identified; /* `writer` is set */
+	Writer writer;	 /* see moment_writer() */
+	uint64 edits;	 /* the value of map_edits up to which it goes by edits */
+	uint64 serial;	 /* changes when such an edit may change the writer and the maps */
+	int looked; /* number of partitions that the guard was to be hidden in (guard/lift_routed.c) */
 	MomentState *state; /* NULL: it is of no statement, see moment_now() */
 } Moment;
 
@@ -347,15 +351,19 @@ extern bool map_end_subtransaction(bool aborted);
 extern void map_enter(void);
 extern void map_leave(void);
 extern RelationMap *map_get(Relation rel);
+extern RelationMap *map_known(Oid relid);
 
 /* moment.c */
 extern Moment moment_now(void);
 extern Moment *moment_begin(const void *statement, Snapshot snapshot, MemoryContext cxt);
+extern void moment_begin_query(struct QueryDesc *query, MemoryContext cxt);
+extern void moment_each_query(void (*visit)(struct QueryDesc *));
 extern Moment *moment_of(const void *statement);
 extern const Writer *moment_writer(Moment *m);
 extern const Writer *moment_known_writer(Moment *m);
 extern void moment_keep_snapshot(Moment *m);
 extern RelationMap *moment_known_map(Moment *m, Oid relid);
+extern RelationMap *moment_peek_map(const Moment *m, Oid relid);
 extern RelationMap *moment_map(Moment *m, Relation rel);
 extern void moment_judge_before(Moment *m, Oid relid);
 extern bool moment_judges_before(const Moment *m, Oid relid);
@@ -411,6 +419,5 @@ extern uint64 map_edits_seen(void);
 extern void map_pin(RelationMap *map);
 extern void map_unpin(RelationMap *map);
 extern RelationMap *map_as_of(Relation rel, Snapshot snapshot);
-extern RelationMap *map_known(Oid relid);
 
 #endif /* OWNERSHIP_RULES_H */

@@ -123,25 +123,32 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 }
 
 /*
- * The role that an identity means by a name: the role that had the name when it was
- * identified.  A new role of the same name is not meant until it is identified
- * again: then the result is InvalidOid, as for a name that no role has.  If no
- * role had the name when it was identified, any role of that name is meant.
+ * Does the identity of a role's name mean that role?  It means the role that had the name
+ * when it was identified; a new role of the same name is not meant until it is identified
+ * again.  If no role had the name then, any role of that name is meant.
  */
-static Oid
-identity_role(const char *name, Snapshot snapshot)
+static bool
+identity_means(const char *name, Oid role, Snapshot snapshot)
 {
 	const char *keys[1] = {name};
-	Oid role = get_role_oid(name, true);
-	CatalogScan *scan;
+	CatalogScan *scan = catalog_begin("bound_role", "bound_role_pkey", 1, keys, snapshot);
+	bool means = !catalog_next(scan) || catalog_oid(scan, Anum_bound_role_role) == role;
 
-	if (!OidIsValid(role))
-		return InvalidOid;
-	scan = catalog_begin("bound_role", "bound_role_pkey", 1, keys, snapshot);
-	if (catalog_next(scan) && catalog_oid(scan, Anum_bound_role_role) != role)
-		role = InvalidOid;
 	catalog_end(scan);
-	return role;
+	return means;
+}
+
+/* Takes what the identity of the role says; false: there is none. */
+static bool
+find_role_identity(Writer *w, Oid role, const char *name, Snapshot snapshot)
+{
+	Writer found = *w;
+
+	/* most roles that are looked for have none: bound_role is not even opened */
+	if (!find_identity(&found, "role", name, snapshot) || !identity_means(name, role, snapshot))
+		return false;
+	*w = found;
+	return true;
 }
 
 static bool
@@ -194,7 +201,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 	if (rolename == NULL)
 		return; /* the role was dropped while the session uses it: unidentified */
 
-	if (identity_role(rolename, snapshot) == role && find_identity(w, "role", rolename, snapshot))
+	if (find_role_identity(w, role, rolename, snapshot))
 		return;
 	if (superuser_arg(role))
 		return;
@@ -206,7 +213,7 @@ resolve_role(Writer *w, Oid role, Snapshot snapshot)
 		Writer one = {0};
 
 		if (name == NULL || mapped == role || !has_privs_of_role(role, mapped) ||
-			!find_identity(&one, "role", name, snapshot) || identity_role(name, snapshot) != mapped)
+			!find_role_identity(&one, mapped, name, snapshot))
 			continue;
 		if (!any)
 			found = one;
@@ -441,17 +448,19 @@ writer_current(void)
 bool
 writer_try(const WriterKey *key, const Writer **writer)
 {
-	static const char *const read[] = {"identity",	  "identity_pkey", "system",
-									   "system_pkey", "bound_role",	   "bound_role_pkey"};
+	static const char *const read[] = {"identity",		  "identity_pkey", "bound_role",
+									   "bound_role_pkey", "system",		   "system_pkey"};
+	bool setting = key->system[0] != '\0';
+	int n = setting ? lengthof(read) : lengthof(read) - 2; /* the last two: of the setting */
 
 	*writer = writer_known(key);
 	if (*writer != NULL)
 		return true;
-	if (!catalog_try_lock(read, lengthof(read)))
+	if (!catalog_try_lock(read, n))
 		return false;
-	if (key->system[0] == '\0' || lookup_system_exists(key->system))
+	if (!setting || lookup_system_exists(key->system))
 		*writer = writer_of(key);
-	catalog_unlock(read, lengthof(read));
+	catalog_unlock(read, n);
 	return true;
 }
 

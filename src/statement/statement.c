@@ -335,7 +335,7 @@ void
 statement_begin(QueryDesc *query, int eflags)
 {
 	if ((eflags & EXEC_FLAG_SKIP_TRIGGERS) == 0)
-		(void) moment_begin(query, query->snapshot, query->estate->es_query_cxt);
+		moment_begin_query(query, query->estate->es_query_cxt);
 }
 
 /* Makes a query the running statement.  Returns what statement_leave() takes. */
