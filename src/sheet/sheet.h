@@ -9,6 +9,8 @@
 #include "nodes/execnodes.h"
 #include "utils/jsonb.h"
 
+#include "../base/base.h"
+
 /*
  * Within this folder
  */
@@ -202,6 +204,13 @@ extern bool reference_domains(List *names);
 extern bool reference_fields(List *entities, List *names);
 extern bool reference_tables(List *schemas, List *tables);
 
+/* fields.c */
+extern void sheet_insert_rows(const char *sql, Parameters *p, bool checked);
+extern void sheet_store_fields(SheetRow **rows, const SheetState *before, int n);
+
+/* groups.c */
+extern void sheet_check_groups(Import *import);
+
 /* store.c */
 extern void sheet_store_set(SheetSet *set);
 
@@ -243,8 +252,10 @@ extern void header_read(Import *import, const TextRow *row);
 /* file.c */
 extern void file_read(Import *import, char *text);
 
-/* resolve.c */
+/* texts.c */
 extern struct HTAB *resolve_hash(Size entry);
+
+/* resolve.c */
 extern Names *resolve_load_names(const char *sql);
 extern bool resolve_is_name(const Names *names, const char *text);
 extern void resolve_record(Import *import, Record *r);

@@ -198,92 +198,6 @@ first_alone(Chunk *chunk)
 	return Min(first, first_taking(chunk, n));
 }
 
-/*
- * Runs an INSERT, in the order of the arrays that it unnests; checked: all that the rows
- * refer to is there, and locked.
- */
-static void
-insert_rows(const char *sql, Parameters *p, bool checked)
-{
-	if (checked)
-		table_triggers_insert_checked(sql, p);
-	else
-		sql_run_set(sql, p);
-}
-
-/* Fields as a row of the sheet has them, column by column; the first two are their names. */
-typedef struct Fields
-{
-	List *parts[11];
-} Fields;
-
-static void
-add_field(Fields *fields, const SheetRow *row)
-{
-	char *const values[] = {row->entity,
-							row->field,
-							sheet_cell(row, SHEET_DOMAIN),
-							row->owner,
-							sheet_cell(row, SHEET_POLICY),
-							sheet_bool(row, SHEET_KEY) ? "t" : "f",
-							sheet_bool(row, SHEET_LOCAL) ? "t" : "f",
-							row->cells[SHEET_RATIONALE],
-							row->cells[SHEET_DECIDED_BY],
-							sheet_cell(row, SHEET_DECIDED_ON),
-							row->cells[SHEET_LABEL]};
-
-	for (int v = 0; v < (int) lengthof(values); v++)
-		fields->parts[v] = lappend(fields->parts[v], values[v]);
-}
-
-#define DECISIONS(t)                                                                               \
-	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
-	  "decided_on, " t "label"
-#define INSERT_FIELDS                                                                          \
-	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS("") ") "                      \
-	"SELECT s.entity, s.name, " DECISIONS("s.") " FROM (SELECT entity, name, domain, owner, "  \
-	"policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label "    \
-	"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS("") \
-	")) s "
-
-/* Stores fields; known: the map has them, and what differs is replaced. */
-static void
-store_some_fields(const Fields *fields, bool known)
-{
-	Parameters p = {0};
-	bool checked;
-
-	if (fields->parts[0] == NIL)
-		return;
-	for (int v = 0; v < (int) lengthof(fields->parts); v++)
-		sql_add_texts(&p, fields->parts[v]);
-	checked = reference_domains(fields->parts[2]) && reference_systems(fields->parts[3]);
-	if (!known)
-		insert_rows(INSERT_FIELDS, &p, checked);
-	else
-		insert_rows(INSERT_FIELDS
-					"WHERE NOT EXISTS (SELECT FROM ownership.field o WHERE o.entity = s.entity AND o.name = s.name "
-					"AND (" DECISIONS("o.") ") IS NOT DISTINCT FROM (" DECISIONS("s.") ")) "
-					"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS("") ") = ROW(" DECISIONS("excluded.") ")",
-					&p, checked);
-}
-
-#undef INSERT_FIELDS
-#undef DECISIONS
-
-/* Stores the fields of the first rows.  One that another session adds meanwhile is an error. */
-static void
-store_fields(const Chunk *chunk, int n)
-{
-	Fields fresh = {{NIL}};
-	Fields known = {{NIL}};
-
-	for (int i = 0; i < n; i++)
-		add_field(chunk->before[i].fresh ? &fresh : &known, chunk_row(chunk, i));
-	store_some_fields(&known, true);
-	store_some_fields(&fresh, false);
-}
-
 /* Declared readers and writers, by entity, field, mode and system. */
 typedef struct Accesses
 {
@@ -365,7 +279,7 @@ store_accesses(const Accesses *a, bool fields)
 					"WHERE (d.entity, d.field, d.mode, d.system) = (w.entity, w.field, w.mode, w.system)",
 					&unwanted);
 	if (a->missing[0] != NIL)
-		insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
+		sheet_insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
 					"SELECT * FROM unnest($1, $2, $3, $4)",
 					&missing, fields && reference_systems(a->missing[3]));
 }
@@ -419,7 +333,7 @@ store_columns(const Chunk *chunk, int n, bool fields)
 	for (int i = 0; i < 5; i++)
 		sql_add_texts(&p, parts[i]);
 	if (parts[0] != NIL)
-		insert_rows("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
+		sheet_insert_rows("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
 					"SELECT * FROM unnest($1, $2, $3, $4, $5)",
 					&p, fields && reference_tables(parts[0], parts[1]));
 }
@@ -462,7 +376,7 @@ store_chunk(void *arg)
 				chunk->refers[row] = true;
 		}
 		compare_accesses(chunk, n, &accesses);
-		store_fields(chunk, n);
+		sheet_store_fields(&set->rows[chunk->from], chunk->before, n);
 		fields = lock_fields(chunk, n);
 		store_accesses(&accesses, fields);
 		store_columns(chunk, n, fields);
