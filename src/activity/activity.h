@@ -285,6 +285,7 @@ extern LWLockPadded *mailbox_locks;
 extern LWLock *mailbox_lock(void);
 extern bool activity_is_worker;
 extern int mailbox_counter_count(void);
+extern AttrNumber mailbox_attnum(const CounterKey *key, int bit);
 extern int mailbox_partition(const CounterKey *key);
 extern bool mailbox_take(LWLock *lock, bool wait);
 extern Box *mailbox_find_box(Oid database, bool create);
@@ -294,7 +295,6 @@ extern void counts_add(Counts *a, const Counts *b);
 extern bool counts_empty(const Counts *counts);
 extern MailResult
 mailbox_count(const CounterKey *key, const Counts *counts, bool wait, uint64 *counted);
-extern AttrNumber counter_attnum(const CounterKey *key, int bit);
 extern Counter *mailbox_counters(Oid database, int *n);
 extern void mailbox_counters_written(const Counter *copy, int n);
 

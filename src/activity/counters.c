@@ -40,13 +40,6 @@ counts_empty(const Counts *counts)
 	return true;
 }
 
-/* The column that a bit of a counter's key means. */
-AttrNumber
-counter_attnum(const CounterKey *key, int bit)
-{
-	return (AttrNumber) (key->block * BLOCK_COLUMNS + bit + 1);
-}
-
 /*
  * Adds counts to the counter of exactly these columns.  room: makes one where there is
  * none, but only in a partition of which less than that is in use; MAIL_FULL else.

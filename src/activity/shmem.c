@@ -113,11 +113,18 @@ mailbox_exists(void)
 	return mailbox_shared != NULL && IsUnderPostmaster && !RecoveryInProgress();
 }
 
+/* The column that a bit of a counter's key means. */
+AttrNumber
+mailbox_attnum(const CounterKey *key, int bit)
+{
+	return (AttrNumber) (key->block * BLOCK_COLUMNS + bit + 1);
+}
+
 /* The partition that a counter belongs to. */
 int
 mailbox_partition(const CounterKey *key)
 {
-	AttrNumber first = counter_attnum(key, pg_rightmost_one_pos64(key->columns));
+	AttrNumber first = mailbox_attnum(key, pg_rightmost_one_pos64(key->columns));
 
 	return hash_combine(murmurhash32(key->relation), first / 8) % PARTITIONS;
 }

@@ -127,7 +127,7 @@ add_counter(Batch *batch, int row, const Counter *c)
 		if ((c->key.columns >> bit & 1) == 0)
 			continue;
 		batch->values[0][row] = ObjectIdGetDatum(c->key.relation);
-		batch->values[1][row] = Int16GetDatum(counter_attnum(&c->key, bit));
+		batch->values[1][row] = Int16GetDatum(mailbox_attnum(&c->key, bit));
 		set_text(batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
 		for (int k = 0; k < COUNT_KINDS; k++)
 			batch->values[3 + k][row] = Int64GetDatum(c->counts.n[k]);
