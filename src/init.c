@@ -117,7 +117,8 @@ _PG_init(void)
 	/* without preloading the sizes have no effect, and the server accepts changes of them */
 	sizes = process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP;
 	DefineCustomIntVariable("ownership.activity_size",
-							"Number of pairs of a column and a writer whose activity fits into shared memory.",
+							"Number of counters of activity in shared memory, each for a column and a writer.",
+							"While more than half of them are in use, columns of a table that a writer uses alike share one. "
 							"What does not fit waits in the sessions. "
 							"With 0 neither activity nor rejected attempts are remembered. "
 							"The server's configuration sets it; the server reads it when it starts.",

@@ -10,6 +10,7 @@
 #include "executor/tuptable.h"
 #include "lib/ilist.h"
 #include "nodes/bitmapset.h"
+#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -169,14 +170,17 @@ typedef struct Counts
 	TimestampTz last_write;
 } Counts;
 
-/* What a counter counts.  It is hashed by its bytes: those that are not used must be zero. */
+#define BLOCK_COLUMNS 64
+
+/* What a counter counts: each of these columns.  It is hashed by its bytes, and has no gaps. */
 typedef struct CounterKey
 {
 	Oid database;
-	Oid extension;			  /* the OID of its table activity */
-	Oid relation;			  /* the table that stands on the map */
-	AttrNumber attnum;		  /* or WHOLE_ROW */
-	char system[NAMEDATALEN]; /* empty: unidentified */
+	Oid extension;	/* the OID of its table activity */
+	Oid relation;	/* the table that stands on the map */
+	int32 block;	/* the columns from attribute number block * BLOCK_COLUMNS on */
+	uint64 columns; /* of the block: bit 0 is its first one; in the first block, WHOLE_ROW */
+	char system[NAMEDATALEN]; /* empty: unidentified; zeros after its end */
 } CounterKey;
 
 typedef struct Counter
@@ -200,6 +204,7 @@ typedef struct MailboxStatus
 	bool exists; /* else the rest is zero */
 	int counters_size;
 	int64 counters_used;
+	int64 folded;
 	int64 queue_size; /* bytes */
 	int64 queue_used;
 	pid_t worker;
@@ -260,7 +265,8 @@ typedef struct Box
 	/* hand-overs are numbered */
 	uint64 handed;		/* the latest */
 	uint64 written;		/* the latest that is in the tables */
-	bool urgent;		/* a session waits, or the queue fills */
+	bool urgent;		/* a session waits, or the queue or the counters fill */
+	uint64 folded;		/* of the mailbox, when something was handed over last */
 	TimestampTz oldest; /* when the first that is not written was handed over */
 	int64 attempts_dropped;
 	int64 counts_dropped;
@@ -279,7 +285,8 @@ typedef struct Box
 /* All boxes, and the blocks of the queue. */
 typedef struct Mailbox
 {
-	int64 boxless_dropped; /* attempts and counts of databases without a box */
+	pg_atomic_uint64 folded; /* columns that were handed over to a counter of several */
+	int64 boxless_dropped;	 /* attempts and counts of databases without a box */
 	int32 nblocks;
 	int32 nfree;
 	int32 free; /* the first free block */
@@ -299,6 +306,7 @@ extern LWLockPadded *mailbox_locks;
 extern LWLock *mailbox_lock(void);
 extern bool activity_is_worker;
 extern int mailbox_counter_count(void);
+extern AttrNumber mailbox_attnum(const CounterKey *key, int bit);
 extern int mailbox_partition(const CounterKey *key);
 extern bool mailbox_take(LWLock *lock, bool wait);
 extern Box *mailbox_find_box(Oid database, bool create);
@@ -306,7 +314,8 @@ extern Box *mailbox_find_box(Oid database, bool create);
 /* counters.c */
 extern void counts_add(Counts *a, const Counts *b);
 extern bool counts_empty(const Counts *counts);
-extern MailResult mailbox_count(const CounterKey *key, const Counts *counts, bool wait);
+extern MailResult
+mailbox_count(const CounterKey *key, const Counts *counts, bool wait, uint64 *counted);
 extern Counter *mailbox_counters(Oid database, int *n);
 extern void mailbox_counters_written(const Counter *copy, int n);
 

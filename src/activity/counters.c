@@ -1,9 +1,18 @@
 /*
  * counters.c
- *		The counters in shared memory: one for a column and a writer.
+ *		The counters in shared memory: one for a column and a writer or, where room is
+ *		scarce, one for columns of a table that were counted alike.
+ *
+ * A column of its own has a counter while less than half of a partition is in use: so
+ * there are never more than pairs of a column and a writer, however sessions
+ * differ in what they read.  Beyond, columns that have no counter and were counted alike
+ * share one: a session that reads each column of a table takes one counter for it.  The
+ * worker adds up for each column what all of its counters say.  Nothing is estimated.
  */
 #include "postgres.h"
 
+#include "port/atomics.h"
+#include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 #include "utils/hsearch.h"
 
@@ -31,17 +40,22 @@ counts_empty(const Counts *counts)
 	return true;
 }
 
-/* Adds counts to a counter.  wait: for the lock; else MAIL_BUSY where it is not free. */
-MailResult
-mailbox_count(const CounterKey *key, const Counts *counts, bool wait)
+/*
+ * Adds counts to the counter of exactly these columns.  room: makes one where there is
+ * none, but only in a partition of which less than that is in use; MAIL_FULL else.
+ */
+static MailResult
+count(const CounterKey *key, const Counts *counts, bool wait, long room)
 {
 	int partition = mailbox_partition(key);
+	HTAB *table = counter_table[partition];
 	Counter *counter;
 	bool found;
 
 	if (!mailbox_take(&mailbox_locks[partition].lock, wait))
 		return MAIL_BUSY;
-	counter = hash_search(counter_table[partition], key, HASH_ENTER_NULL, &found);
+	counter = hash_search(table, key,
+						  hash_get_num_entries(table) < room ? HASH_ENTER_NULL : HASH_FIND, &found);
 	if (counter != NULL)
 	{
 		if (!found)
@@ -50,6 +64,42 @@ mailbox_count(const CounterKey *key, const Counts *counts, bool wait)
 	}
 	LWLockRelease(&mailbox_locks[partition].lock);
 	return counter != NULL ? MAIL_SENT : MAIL_FULL;
+}
+
+/*
+ * Adds counts to each column of the key.  wait: for locks; else MAIL_BUSY where one is not
+ * free.  *counted: the columns for which it was done; all of them with MAIL_SENT.
+ */
+MailResult
+mailbox_count(const CounterKey *key, const Counts *counts, bool wait, uint64 *counted)
+{
+	const long size = mailbox_counter_count();
+	CounterKey rest = *key;
+	MailResult result;
+
+	*counted = 0;
+	for (uint64 columns = key->columns; columns != 0; columns &= columns - 1)
+	{
+		CounterKey one = *key;
+
+		one.columns = columns ^ (columns & (columns - 1));
+		result = count(&one, counts, wait, size / 2);
+		if (result == MAIL_BUSY)
+			return MAIL_BUSY;
+		if (result == MAIL_SENT)
+			*counted |= one.columns;
+	}
+	rest.columns &= ~*counted;
+	if (rest.columns == 0)
+		return MAIL_SENT;
+	result = count(&rest, counts, wait, size);
+	if (result == MAIL_SENT)
+	{
+		*counted = key->columns;
+		if ((rest.columns & (rest.columns - 1)) != 0)
+			pg_atomic_fetch_add_u64(&mailbox_shared->folded, pg_popcount64(rest.columns));
+	}
+	return result;
 }
 
 /* A copy of the database's counters, in the current memory context.  *n: how many. */

@@ -278,10 +278,47 @@ counts_rows(Oid home, int system, AttrNumber attnum, int64 rows, int level)
 			  GetCurrentStatementStartTimestamp(), rows);
 }
 
-/* Hands over the counts of a Total, and sets those that were handed over to zero. */
+/*
+ * Hands over the counts of a Total's columns in a block, and sets those that were handed
+ * over to zero.  Columns that were counted alike go together.
+ */
+static MailResult
+hand_over_block(Total *total, CounterKey *key, bool wait, bool *sent)
+{
+	const int first = key->block * BLOCK_COLUMNS;
+	const int last = Min(total->natts + 1, first + BLOCK_COLUMNS);
+	MailResult worst = MAIL_SENT;
+
+	for (int i = first; i < last; i++)
+	{
+		const Counts counts = total->counts[i];
+		MailResult result;
+		uint64 counted;
+
+		if (counts_empty(&counts))
+			continue;
+		key->columns = 0;
+		for (int j = i; j < last; j++)
+			if (memcmp(&total->counts[j], &counts, sizeof(Counts)) == 0)
+				key->columns |= UINT64CONST(1) << (j - first);
+		result = mailbox_count(key, &counts, wait, &counted);
+		for (int j = i; j < last; j++)
+			if ((counted >> (j - first) & 1) != 0)
+				memset(&total->counts[j], 0, sizeof(Counts));
+		*sent |= counted != 0;
+		if (result == MAIL_BUSY)
+			return MAIL_BUSY;
+		if (result == MAIL_FULL)
+			worst = MAIL_FULL;
+	}
+	return worst;
+}
+
+/* The same for all columns of a Total. */
 static MailResult
 hand_over_total(Total *total, bool wait, bool *sent)
 {
+	MailResult worst = MAIL_SENT;
 	CounterKey key;
 
 	memset(&key, 0, sizeof(key));
@@ -290,19 +327,17 @@ hand_over_total(Total *total, bool wait, bool *sent)
 	key.relation = total->key.home;
 	if (total->key.system > 0)
 		strlcpy(key.system, systems[total->key.system - 1], NAMEDATALEN);
-	for (int i = 0; i <= total->natts && total->natts > 0; i++)
+	for (; key.block * BLOCK_COLUMNS <= total->natts && total->natts > 0; key.block++)
 	{
-		MailResult result;
+		MailResult result = hand_over_block(total, &key, wait, sent);
 
-		if (counts_empty(&total->counts[i]))
-			continue;
-		key.attnum = i;
-		result = mailbox_count(&key, &total->counts[i], wait);
-		if (result != MAIL_SENT)
-			return result;
-		memset(&total->counts[i], 0, sizeof(Counts));
-		*sent = true;
+		if (result == MAIL_BUSY)
+			return MAIL_BUSY;
+		if (result == MAIL_FULL)
+			worst = MAIL_FULL;
 	}
+	if (worst != MAIL_SENT)
+		return worst;
 	/* a session may use very many tables; but what waits for the commit needs the room */
 	if (dlist_is_empty(&deltas) && nsingles == 0 && total->natts > 0)
 	{

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "postmaster/bgworker.h"
 #include "storage/condition_variable.h"
 #include "storage/latch.h"
@@ -109,6 +110,7 @@ needs_worker(Box *box, bool urgent)
 uint64
 mailbox_announce(bool wait)
 {
+	const uint64 folded = pg_atomic_read_u64(&mailbox_shared->folded);
 	uint64 number = 0;
 	bool start = false;
 	Box *box;
@@ -121,9 +123,10 @@ mailbox_announce(bool wait)
 		if (box->handed == box->written)
 			box->oldest = GetCurrentTimestamp();
 		number = ++box->handed;
-		/* do not wait for the interval until the queue is full */
-		if (mailbox_shared->nfree < mailbox_shared->nblocks / 2)
+		/* do not wait for the interval until the queue, or a partition of the counters, is full */
+		if (mailbox_shared->nfree < mailbox_shared->nblocks / 2 || box->folded != folded)
 			box->urgent = true;
+		box->folded = folded;
 		if (box->worker != 0)
 			SetLatch(box->latch);
 		start = needs_worker(box, false);
@@ -425,6 +428,7 @@ mailbox_status(MailboxStatus *status)
 	if (mailbox_shared == NULL)
 		return;
 	status->counters_size = mailbox_counter_count() * PARTITIONS;
+	status->folded = (int64) pg_atomic_read_u64(&mailbox_shared->folded);
 	status->queue_size = (int64) ownership_queue_size * 1024;
 	for (int i = 0; i < PARTITIONS; i++)
 	{

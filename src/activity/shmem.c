@@ -8,6 +8,7 @@
 #include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -81,6 +82,7 @@ start_memory(void)
 	if (!found)
 	{
 		memset(mailbox_shared, 0, sizeof(Mailbox));
+		pg_atomic_init_u64(&mailbox_shared->folded, 0);
 		mailbox_shared->blocks =
 			(QueueBlock *) ((char *) mailbox_shared + MAXALIGN(sizeof(Mailbox)));
 		mailbox_shared->nblocks = mailbox_shared->nfree = block_count();
@@ -111,11 +113,20 @@ mailbox_exists(void)
 	return mailbox_shared != NULL && IsUnderPostmaster && !RecoveryInProgress();
 }
 
+/* The column that a bit of a counter's key means, or WHOLE_ROW. */
+AttrNumber
+mailbox_attnum(const CounterKey *key, int bit)
+{
+	return (AttrNumber) (key->block * BLOCK_COLUMNS + bit);
+}
+
 /* The partition that a counter belongs to. */
 int
 mailbox_partition(const CounterKey *key)
 {
-	return hash_combine(murmurhash32(key->relation), key->attnum / 8) % PARTITIONS;
+	AttrNumber first = mailbox_attnum(key, pg_rightmost_one_pos64(key->columns));
+
+	return hash_combine(murmurhash32(key->relation), first / 8) % PARTITIONS;
 }
 
 /* Takes a lock exclusively.  wait: until it is free; else false where it is not. */

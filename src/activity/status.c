@@ -87,6 +87,9 @@ ownership_status(PG_FUNCTION_ARGS)
 	add_fact(rsinfo, "flush_interval", psprintf("%d ms", ownership_flush_interval), NULL);
 	add_fact(rsinfo, "activity_size", psprintf("%d", status.counters_size),
 			 psprintf("%lld in use, by all databases.", (long long) status.counters_used));
+	add_fact(rsinfo, "folded", psprintf("%lld", (long long) status.folded),
+			 "Counts that shared a counter with other columns of their table, since the server started, "
+			 "because more than half of ownership.activity_size was in use. Nothing of them is lost.");
 	add_fact(rsinfo, "queue_size", psprintf("%lld kB", (long long) status.queue_size / 1024),
 			 psprintf("%lld kB in use, by all databases.", (long long) status.queue_used / 1024));
 	add_fact(rsinfo, "waiting", psprintf("%lld", (long long) status.attempts_waiting),

@@ -7,6 +7,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "port/pg_bitutils.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -21,8 +22,14 @@ static const char write_counts[] =
 	" reads, writes, observed, filled, kept, rejected, overridden, first_seen, last_read, last_write)"
 	" SELECT n.nspname, c.relname, t.attname, x.system,"
 	" x.reads, x.writes, x.observed, x.filled, x.kept, x.rejected, x.overridden, x.first, x.read, x.write"
+	/* a column has a row for each of its counters */
+	" FROM (SELECT relation, attnum, system, sum(reads)::bigint AS reads, sum(writes)::bigint AS writes,"
+	" sum(observed)::bigint AS observed, sum(filled)::bigint AS filled, sum(kept)::bigint AS kept,"
+	" sum(rejected)::bigint AS rejected, sum(overridden)::bigint AS overridden,"
+	" min(first) AS first, max(read) AS read, max(write) AS write"
 	" FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-	" AS x (relation, attnum, system, reads, writes, observed, filled, kept, rejected, overridden, first, read, write)"
+	" AS u (relation, attnum, system, reads, writes, observed, filled, kept, rejected, overridden, first, read, write)"
+	" GROUP BY relation, attnum, system) x"
 	" JOIN pg_class c ON c.oid = x.relation"
 	" JOIN pg_namespace n ON n.oid = c.relnamespace"
 	" JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = x.attnum AND NOT t.attisdropped"
@@ -176,6 +183,34 @@ set_text(Batch *batch, int column, int row, const char *text)
 		batch->values[column][row] = CStringGetTextDatum(text);
 }
 
+/* The bits of a counter's key that are columns, not WHOLE_ROW. */
+static uint64
+columns_of(const Counter *c)
+{
+	return c->key.block == 0 ? c->key.columns & ~UINT64CONST(1) : c->key.columns;
+}
+
+/* Adds a row for each column of a counter, from that row on.  Returns the row after them. */
+static int
+add_counter(Batch *batch, int row, const Counter *c)
+{
+	for (int bit = 0; bit < BLOCK_COLUMNS; bit++)
+	{
+		if ((columns_of(c) >> bit & 1) == 0)
+			continue;
+		batch->values[0][row] = ObjectIdGetDatum(c->key.relation);
+		batch->values[1][row] = Int16GetDatum(mailbox_attnum(&c->key, bit));
+		set_text(batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
+		for (int k = 0; k < COLUMN_COUNT_KINDS; k++)
+			batch->values[3 + k][row] = Int64GetDatum(c->counts.n[k]);
+		set_time(batch, 3 + COLUMN_COUNT_KINDS, row, c->counts.first_seen);
+		set_time(batch, 4 + COLUMN_COUNT_KINDS, row, c->counts.last_read);
+		set_time(batch, 5 + COLUMN_COUNT_KINDS, row, c->counts.last_write);
+		row++;
+	}
+	return row;
+}
+
 /*
  * Writes the counters of columns to rel, which is activity.  Leaves out those of an
  * extension that was dropped since then.
@@ -187,8 +222,8 @@ store_counters(Relation rel, const Counter *counters, int n)
 	int row = 0;
 
 	for (int i = 0; i < n; i++)
-		batch.rows += counters[i].key.extension == RelationGetRelid(rel) &&
-					  counters[i].key.attnum != WHOLE_ROW;
+		if (counters[i].key.extension == RelationGetRelid(rel))
+			batch.rows += pg_popcount64(columns_of(&counters[i]));
 	if (batch.rows == 0)
 		return;
 	add_column(&batch, OIDOID);
@@ -199,21 +234,8 @@ store_counters(Relation rel, const Counter *counters, int n)
 	for (int k = 0; k < 3; k++)
 		add_column(&batch, TIMESTAMPTZOID);
 	for (int i = 0; i < n; i++)
-	{
-		const Counter *c = &counters[i];
-
-		if (c->key.extension != RelationGetRelid(rel) || c->key.attnum == WHOLE_ROW)
-			continue;
-		batch.values[0][row] = ObjectIdGetDatum(c->key.relation);
-		batch.values[1][row] = Int16GetDatum(c->key.attnum);
-		set_text(&batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
-		for (int k = 0; k < COLUMN_COUNT_KINDS; k++)
-			batch.values[3 + k][row] = Int64GetDatum(c->counts.n[k]);
-		set_time(&batch, 3 + COLUMN_COUNT_KINDS, row, c->counts.first_seen);
-		set_time(&batch, 4 + COLUMN_COUNT_KINDS, row, c->counts.last_read);
-		set_time(&batch, 5 + COLUMN_COUNT_KINDS, row, c->counts.last_write);
-		row++;
-	}
+		if (counters[i].key.extension == RelationGetRelid(rel))
+			row = add_counter(&batch, row, &counters[i]);
 	hold_systems(&batch, 2);
 	run_batch(rel, write_counts, &batch, NULL);
 }
@@ -249,7 +271,7 @@ outcome_of(CountKind kind)
 static bool
 counts_conflicts(const Counter *counter, Oid extension)
 {
-	return counter->key.extension == extension && counter->key.attnum == WHOLE_ROW;
+	return counter->key.extension == extension && columns_of(counter) != counter->key.columns;
 }
 
 /*

@@ -528,7 +528,7 @@ COMMENT ON COLUMN ownership.readiness.origins IS 'Replication origins from which
 COMMENT ON COLUMN ownership.readiness.application_names IS 'Settings application_name of the sessions that wrote.';
 COMMENT ON COLUMN ownership.readiness.last_seen IS 'Time of the last such write.';
 COMMENT ON VIEW ownership.status IS 'The state of what the library remembers, one row for each fact: whether it is preloaded, its worker, its shared memory and what it dropped.';
-COMMENT ON COLUMN ownership.status.fact IS 'Name of the fact: preloaded, enforcement, track_reads, standby, worker, flush_interval, activity_size, queue_size, waiting, dropped, dropped_counts, oldest_unflushed. The facts from standby on exist only when the library is preloaded and ownership.activity_size is not 0.';
+COMMENT ON COLUMN ownership.status.fact IS 'Name of the fact: preloaded, enforcement, track_reads, standby, worker, flush_interval, activity_size, folded, queue_size, waiting, dropped, dropped_counts, oldest_unflushed. The facts from standby on exist only when the library is preloaded and ownership.activity_size is not 0.';
 COMMENT ON COLUMN ownership.status.value IS 'Value of the fact. Sizes and intervals contain their unit.';
 COMMENT ON COLUMN ownership.status.note IS 'What the value means, or what to do. NULL: nothing.';
 COMMENT ON VIEW ownership.own_risk IS 'Internal: the part of ownership.risks that is about the work of the extension itself.';
