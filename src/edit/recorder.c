@@ -20,13 +20,12 @@
 
 typedef struct Recorder
 {
-	Nested nested;		   /* the first member */
+	dlist_node node;
+	int level;			   /* of the (sub)transaction */
 	MemoryContext cxt;	   /* contains all of it */
 	const void *statement; /* the statement's statement_key() */
 	Inserter *inserter;
 } Recorder;
-
-StaticAssertDecl(offsetof(Recorder, nested) == 0, "drop() casts");
 
 static dlist_head recorders = DLIST_STATIC_INIT(recorders); /* below TopTransactionContext */
 
@@ -38,9 +37,9 @@ find(void)
 
 	dlist_foreach(iter, &recorders)
 	{
-		Recorder *r = dlist_container(Recorder, nested.node, iter.cur);
+		Recorder *r = dlist_container(Recorder, node, iter.cur);
 
-		if (r->statement == statement_key() && r->nested.level == GetCurrentTransactionNestLevel())
+		if (r->statement == statement_key() && r->level == GetCurrentTransactionNestLevel())
 			return r;
 	}
 	return NULL;
@@ -67,10 +66,10 @@ history_inserter(void)
 	r = palloc0(sizeof(Recorder));
 	r->cxt = cxt;
 	r->statement = statement_key();
-	r->nested.level = GetCurrentTransactionNestLevel();
+	r->level = GetCurrentTransactionNestLevel();
 	r->inserter = insert_open("map_history");
 	MemoryContextSwitchTo(old);
-	dlist_push_tail(&recorders, &r->nested.node);
+	dlist_push_tail(&recorders, &r->node);
 	return r->inserter;
 }
 
@@ -92,7 +91,7 @@ history_end_statement(const void *statement)
 		return;
 	dlist_foreach_modify(iter, &recorders)
 	{
-		Recorder *r = dlist_container(Recorder, nested.node, iter.cur);
+		Recorder *r = dlist_container(Recorder, node, iter.cur);
 
 		if (r->statement != statement)
 			continue;
@@ -102,17 +101,28 @@ history_end_statement(const void *statement)
 	}
 }
 
-/* The resource owner closes what the inserter has opened. */
-static void
-drop(Nested *nested)
-{
-	MemoryContextDelete(((Recorder *) nested)->cxt);
-}
-
+/*
+ * A subtransaction ends.  What the extension itself changes in one, without a statement,
+ * would outlive it: its resource owner closes what it opened if it is rolled back, and
+ * takes it for a leak if it is not.
+ */
 void
 history_end_subtransaction(bool aborted)
 {
-	subxact_end(&recorders, aborted, drop);
+	int level = GetCurrentTransactionNestLevel();
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &recorders)
+	{
+		Recorder *r = dlist_container(Recorder, node, iter.cur);
+
+		if (r->level < level)
+			continue;
+		dlist_delete(iter.cur);
+		if (!aborted)
+			insert_close(r->inserter);
+		MemoryContextDelete(r->cxt);
+	}
 }
 
 /* The transaction frees their memory. */

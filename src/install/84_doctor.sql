@@ -4,11 +4,10 @@
 
 /*
  * The time of the evidence that is followed by so many newer ids: prune() of what is
- * older leaves at most as much.  It runs with its owner's rights, because most roles
- * may not read evidence; it returns nothing but a time.
+ * older leaves at most as much.  Who may not read evidence cannot prune it, either.
  */
 CREATE FUNCTION ownership.evidence_time(newer bigint)
-RETURNS timestamptz LANGUAGE SQL STABLE SECURITY DEFINER
+RETURNS timestamptz LANGUAGE SQL STABLE
 SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT c.recorded_at FROM ownership.conflict c
@@ -142,7 +141,8 @@ BEGIN ATOMIC
 		UNION ALL
 		SELECT 'evidence', format('ownership.conflict has about %s rows, more than %s. The statement deletes what is older than its newest ones, but not what is open: decide on that, or prune it, too.',
 				e.rows, doctor.evidence_rows),
-			format('SELECT ownership.prune(%L)', date_trunc('second', statement_timestamp() - ownership.evidence_time(doctor.evidence_rows)))
+			'SELECT ownership.prune(' || quote_literal(date_trunc('second', statement_timestamp() - CASE
+				WHEN pg_catalog.has_table_privilege('ownership.conflict', 'SELECT') THEN ownership.evidence_time(doctor.evidence_rows) END)) || ')'
 		FROM evidence e
 		WHERE e.rows > doctor.evidence_rows
 	)
