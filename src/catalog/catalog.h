@@ -395,6 +395,7 @@ extern bool finder_next(Finder *f);
 extern void finder_end(Finder *f);
 
 /* stored.c */
+extern void stored_load_triggers(ResultRelInfo *rri);
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
 extern void stored_scan_begin(StoredScan *scan, Relation rel, Oid indexid, TupleTableSlot *found);

@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -35,6 +36,21 @@
 #include "../base/compat.h"
 #include "../base/base.h"
 #include "catalog.h"
+
+/*
+ * Looks up the functions of the triggers of a relation that is written.  PostgreSQL would do
+ * it at a trigger's first call, in the memory of a row, and what a function remembers for
+ * its next call would be gone with that.
+ */
+void
+stored_load_triggers(ResultRelInfo *rri)
+{
+	TriggerDesc *desc = rri->ri_TrigDesc;
+
+	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
+		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED)
+			fmgr_info(desc->triggers[i].tgfoid, &rri->ri_TrigFunctions[i]);
+}
 
 /*
  * Begins to change rows of an ordinary table, which the caller has opened.
@@ -63,6 +79,7 @@ stored_open(Relation rel, Bitmapset *updated)
 	compat_init_range_table(t->estate, rte, bms_copy(updated));
 	t->rri = makeNode(ResultRelInfo);
 	InitResultRelInfo(t->rri, rel, 1, NULL, 0);
+	stored_load_triggers(t->rri);
 	ExecOpenIndices(t->rri, true); /* ready to look for conflicts, too */
 	t->estate->es_opened_result_relations = lappend(t->estate->es_opened_result_relations, t->rri);
 	compat_init_epq(&t->epq, t->estate);

@@ -244,8 +244,7 @@ ownership_map_restored(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers && known->triggers[i].tgoid != td->tg_trigger->tgoid; i++)
 		list--;
-	if (complete &&
-		rows_may_change(list, known->numtriggers, RelationGetNamespace(td->tg_relation)))
+	if (complete && rows_may_change(list, known->numtriggers, RelationGetNamespace(td->tg_relation)))
 		return PointerGetDatum(NULL);
 	for (int i = 0; i < known->numtriggers; i++)
 		/* ON CONFLICT updates, too */

@@ -33,7 +33,7 @@ static const struct
 {
 	const char *id;
 	const char *title;
-	void (*write)(StringInfo out, const PageData *page);
+	void (*write)(StringInfo out, const PageMap *page);
 } sections[] = {{"contacts", "By whom to ask", page_contact_section},
 				{"fields", "Shared data", page_field_section},
 				{"landing", "Landing tables", page_landing_section},
@@ -59,7 +59,7 @@ fact(StringInfo out, const char *mood, const char *what, const char *value, cons
 
 /* Writes all before the head's figures. */
 static void
-write_title(StringInfo out, const PageData *page)
+write_title(StringInfo out, const PageMap *page)
 {
 	const char *database;
 
@@ -128,7 +128,7 @@ guard_fact(StringInfo out)
 }
 
 static void
-write_facts(StringInfo out, const PageData *page)
+write_facts(StringInfo out, const PageMap *page)
 {
 	int fields = page->fields;
 	int owned = page->owned;
@@ -173,7 +173,7 @@ ownership_page(PG_FUNCTION_ARGS)
 {
 	StringInfoData out;
 	StringInfoData body;
-	PageData page = {0};
+	PageMap page = {0};
 	Datum result;
 	int level;
 

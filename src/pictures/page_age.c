@@ -39,7 +39,7 @@
 																		 " + 1"
 
 void
-page_age_section(StringInfo out, const PageData *page)
+page_age_section(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

@@ -181,7 +181,7 @@ load_evidence(Card *cards, List *decisions)
 
 /* An example: the latest evidence.  It has no values of sensitive fields. */
 static void
-load_examples(Card *cards, List *decisions, const PageData *page)
+load_examples(Card *cards, List *decisions, const PageMap *page)
 {
 	Parameters p = {0};
 	List *ids = NIL;
@@ -268,7 +268,7 @@ load_examples(Card *cards, List *decisions, const PageData *page)
 }
 
 static void
-write_writers(StringInfo out, const PageData *page, const Card *card)
+write_writers(StringInfo out, const PageMap *page, const Card *card)
 {
 	ListCell *lc;
 
@@ -299,7 +299,7 @@ card_line(StringInfo out, const char *what, const char *html)
 }
 
 static void
-write_card(StringInfo out, const PageData *page, const Card *card)
+write_card(StringInfo out, const PageMap *page, const Card *card)
 {
 	static const char *const severities[] = {"high", "medium", "low"};
 	const Decision *d = card->decision;
@@ -326,7 +326,7 @@ write_card(StringInfo out, const PageData *page, const Card *card)
 
 /* Writes the cards of decisions that have numbers and labels.  Needs SPI. */
 void
-page_cards(StringInfo out, const PageData *page, List *decisions)
+page_cards(StringInfo out, const PageMap *page, List *decisions)
 {
 	int n = list_length(decisions);
 	Card *cards = palloc0(Max(n, 1) * sizeof(Card));

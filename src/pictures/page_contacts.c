@@ -79,7 +79,7 @@ compare_contacts(const ListCell *x, const ListCell *y)
 }
 
 static List *
-load_contacts(const PageData *page)
+load_contacts(const PageMap *page)
 {
 	List *contacts = NIL;
 	ListCell *lc;
@@ -166,7 +166,7 @@ contact_name(StringInfo out, const Contact *c)
 }
 
 void
-page_contact_section(StringInfo out, const PageData *page)
+page_contact_section(StringInfo out, const PageMap *page)
 {
 	List *contacts;
 	List *shown = NIL;

@@ -12,7 +12,7 @@
 #define MAX_CARDS 10
 
 void
-page_decide_section(StringInfo out, PageData *page)
+page_decide_section(StringInfo out, PageMap *page)
 {
 	List *first = list_length(page->decisions) > MAX_CARDS
 					  ? list_truncate(list_copy(page->decisions), MAX_CARDS)

@@ -28,7 +28,7 @@
 
 /* Reads the disagreements, unless there is too much evidence to search.  Needs SPI. */
 void
-page_load_disagreements(PageData *page)
+page_load_disagreements(PageMap *page)
 {
 	Disagreements *d = &page->disagreements;
 	Parameters p = {0};
@@ -66,7 +66,7 @@ page_load_disagreements(PageData *page)
 }
 
 static void
-disagreement_groups(StringInfo out, const PageData *page)
+disagreement_groups(StringInfo out, const PageMap *page)
 {
 	const Disagreements *d = &page->disagreements;
 	int groups = atoi(html_value_of(d->table, 0, 17));
@@ -97,7 +97,7 @@ disagreement_groups(StringInfo out, const PageData *page)
 }
 
 static void
-disagreement_list(StringInfo out, const PageData *page)
+disagreement_list(StringInfo out, const PageMap *page)
 {
 	const Disagreements *d = &page->disagreements;
 	int shown = Min(d->total, atoi(MAX_LATEST));
@@ -131,7 +131,7 @@ disagreement_list(StringInfo out, const PageData *page)
 }
 
 void
-page_disagreement_section(StringInfo out, const PageData *page)
+page_disagreement_section(StringInfo out, const PageMap *page)
 {
 	const Disagreements *d = &page->disagreements;
 
@@ -157,7 +157,7 @@ page_disagreement_section(StringInfo out, const PageData *page)
 }
 
 static void
-latest_conflicts(StringInfo out, const PageData *page)
+latest_conflicts(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -201,7 +201,7 @@ latest_conflicts(StringInfo out, const PageData *page)
 }
 
 void
-page_conflict_section(StringInfo out, const PageData *page)
+page_conflict_section(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

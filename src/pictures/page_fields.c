@@ -69,7 +69,7 @@ separate(StringInfo out)
  * system that owns or writes a field counts as its reader.
  */
 static void
-part_cells(StringInfo out, const PageData *page, FieldParts *parts, uint64 row, bool local)
+part_cells(StringInfo out, const PageMap *page, FieldParts *parts, uint64 row, bool local)
 {
 	StringInfoData owners;
 	StringInfoData writers;
@@ -127,7 +127,7 @@ part_cells(StringInfo out, const PageData *page, FieldParts *parts, uint64 row, 
 
 /* Writes a line for the field of a row: see the query. */
 static void
-field_line(StringInfo out, const PageData *page, SPITupleTable *fields, uint64 row,
+field_line(StringInfo out, const PageMap *page, SPITupleTable *fields, uint64 row,
 		   FieldParts *parts, List *decisions)
 {
 	const char *field = html_value_of(fields, row, 2);
@@ -177,7 +177,7 @@ field_line(StringInfo out, const PageData *page, SPITupleTable *fields, uint64 r
 
 /* Begins the table of an entity. */
 static void
-entity_head(StringInfo out, const PageData *page, const PageEntity *e, bool open)
+entity_head(StringInfo out, const PageMap *page, const PageEntity *e, bool open)
 {
 	static const char *const columns[] = {"Field", "Owner", "Others who write", "Who reads",
 										  "Writes of others"};
@@ -215,7 +215,7 @@ entity_head(StringInfo out, const PageData *page, const PageEntity *e, bool open
 
 /* The decisions on fields of an entity. */
 static List *
-decisions_of(const PageData *page, const PageEntity *e)
+decisions_of(const PageMap *page, const PageEntity *e)
 {
 	List *found = NIL;
 	ListCell *lc;
@@ -234,7 +234,7 @@ decisions_of(const PageData *page, const PageEntity *e)
 
 /* Writes the tables of these entities. */
 static void
-write_entities(StringInfo out, const PageData *page, List *entities)
+write_entities(StringInfo out, const PageMap *page, List *entities)
 {
 	Parameters p = {0};
 	Parameters parameters = {0};
@@ -294,7 +294,7 @@ write_entities(StringInfo out, const PageData *page, List *entities)
 }
 
 void
-page_field_section(StringInfo out, const PageData *page)
+page_field_section(StringInfo out, const PageMap *page)
 {
 	List *entities = NIL;
 	List *shown = NIL;

@@ -101,7 +101,7 @@ typedef struct Risk
 } Risk;
 
 static void
-add_decision(PageData *page, HTAB *hash, const Risk *r, DecisionKind kind)
+add_decision(PageMap *page, HTAB *hash, const Risk *r, DecisionKind kind)
 {
 	char *key = r->field != NULL ? psprintf("%s\n%s", r->entity, r->field) : r->relation;
 	bool found;
@@ -130,7 +130,7 @@ add_decision(PageData *page, HTAB *hash, const Risk *r, DecisionKind kind)
 }
 
 static void
-add_note(PageData *page, const Risk *r)
+add_note(PageMap *page, const Risk *r)
 {
 	Note *note = NULL;
 	ListCell *lc;
@@ -208,7 +208,7 @@ compare_decisions(const ListCell *x, const ListCell *y)
 
 /* Loads the decisions and the notes.  The map must be loaded. */
 void
-page_load_findings(PageData *page)
+page_load_findings(PageMap *page)
 {
 	HASHCTL ctl = {.keysize = sizeof(char *),
 				   .entrysize = sizeof(DecisionEntry),

@@ -42,7 +42,7 @@ page_card_of(Card *cards, uint64 row)
 
 /* Is a field sensitive, and what does the guide say of its domain? */
 void
-page_load_domains(Card *cards, List *decisions, const PageData *page)
+page_load_domains(Card *cards, List *decisions, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -86,7 +86,7 @@ page_load_domains(Card *cards, List *decisions, const PageData *page)
  * of the database, so that it is asked about a database of some size only.
  */
 void
-page_load_suggestions(Card *cards, List *decisions, const PageData *page)
+page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -135,7 +135,7 @@ page_load_suggestions(Card *cards, List *decisions, const PageData *page)
 
 /* Who reads the fields: they notice what is decided. */
 void
-page_load_readers(Card *cards, List *decisions, const PageData *page)
+page_load_readers(Card *cards, List *decisions, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

@@ -56,7 +56,7 @@ compare_landings(const ListCell *x, const ListCell *y)
 
 /* The schemas with the entities of which nothing is shown field by field. */
 static List *
-load_landings(const PageData *page)
+load_landings(const PageMap *page)
 {
 	List *landings = NIL;
 
@@ -94,7 +94,7 @@ load_landings(const PageData *page)
 }
 
 static void
-write_landing(StringInfo out, const PageData *page, const Landing *landing)
+write_landing(StringInfo out, const PageMap *page, const Landing *landing)
 {
 	ListCell *lc;
 	int n = list_length(landing->entities);
@@ -147,7 +147,7 @@ write_landing(StringInfo out, const PageData *page, const Landing *landing)
 }
 
 void
-page_landing_section(StringInfo out, const PageData *page)
+page_landing_section(StringInfo out, const PageMap *page)
 {
 	List *landings = load_landings(page);
 	ListCell *lc;

@@ -13,7 +13,7 @@
 #include "pictures.h"
 
 static void
-load_systems(PageData *page)
+load_systems(PageMap *page)
 {
 	page->nsystems = html_query("SELECT name, coalesce(nullif(btrim(title), ''), name), kind, "
 								"nullif(btrim(contact), '') FROM ownership.system "
@@ -36,14 +36,14 @@ compare_system(const void *key, const void *system)
 
 /* The system of that name; NULL: none, such as "a steward". */
 const PageSystem *
-page_find_system(const PageData *page, const char *system)
+page_find_system(const PageMap *page, const char *system)
 {
 	return bsearch(system, page->systems, page->nsystems, sizeof(PageSystem), compare_system);
 }
 
 /* Writes the name that people use for a system. */
 void
-page_system_name(StringInfo out, const PageData *page, const char *system)
+page_system_name(StringInfo out, const PageMap *page, const char *system)
 {
 	const PageSystem *found = page_find_system(page, system);
 
@@ -52,7 +52,7 @@ page_system_name(StringInfo out, const PageData *page, const char *system)
 
 /* Writes owners with the numbers of their fields. */
 void
-page_owners(StringInfo out, const PageData *page, List *owners)
+page_owners(StringInfo out, const PageMap *page, List *owners)
 {
 	ListCell *lc;
 
@@ -79,7 +79,7 @@ compare_entity(const void *key, const void *entity)
 
 /* The entity of that name; NULL: the page is not about it. */
 PageEntity *
-page_find_entity(const PageData *page, const char *entity)
+page_find_entity(const PageMap *page, const char *entity)
 {
 	return entity == NULL ? NULL
 						  : bsearch(entity, page->entities, page->nentities, sizeof(PageEntity),
@@ -91,7 +91,7 @@ page_find_entity(const PageData *page, const char *entity)
  * view by_default; to ask the view would read the map a second time.
  */
 void
-page_load_map(PageData *page)
+page_load_map(PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

@@ -60,7 +60,7 @@ write_note(StringInfo out, const Note *note)
 }
 
 void
-page_note_section(StringInfo out, const PageData *page)
+page_note_section(StringInfo out, const PageMap *page)
 {
 	ListCell *lc;
 	int total = 0;

@@ -14,7 +14,7 @@
 
 /* The part of the picture that the page is about. */
 static Picture *
-chosen_picture(const PageData *page)
+chosen_picture(const PageMap *page)
 {
 	const Picture *all = page->picture;
 	Picture *picture = palloc0(sizeof(Picture));
@@ -101,7 +101,7 @@ data_list(StringInfo out, const Picture *picture, bool always)
 }
 
 void
-page_picture_section(StringInfo out, const PageData *page)
+page_picture_section(StringInfo out, const PageMap *page)
 {
 	const Picture *picture = page_is_filtered(&page->filter) ? chosen_picture(page) : page->picture;
 	bool high;

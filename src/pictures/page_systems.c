@@ -15,7 +15,7 @@
 #define MAX_HISTORY "5000" /* the latest rows, in which decisions are looked for */
 
 void
-page_decision_log_section(StringInfo out, const PageData *page)
+page_decision_log_section(StringInfo out, const PageMap *page)
 {
 	uint64 n;
 
@@ -94,7 +94,7 @@ count_fields(const Picture *picture, const char *system, PicturePart part)
 }
 
 void
-page_system_section(StringInfo out, const PageData *page)
+page_system_section(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

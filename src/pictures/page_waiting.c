@@ -15,7 +15,7 @@
 
 /* Everybody may read how much waits, so the page has numbers only. */
 void
-page_waiting_section(StringInfo out, const PageData *page)
+page_waiting_section(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;
@@ -63,7 +63,7 @@ page_waiting_section(StringInfo out, const PageData *page)
 
 /* Everybody may read how many values are pinned, so the page has numbers only. */
 void
-page_pinned_section(StringInfo out, const PageData *page)
+page_pinned_section(StringInfo out, const PageMap *page)
 {
 	Parameters p = {0};
 	uint64 n;

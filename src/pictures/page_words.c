@@ -12,7 +12,7 @@
 
 /* Writes systems as a part of a sentence: A, B and C. */
 static void
-list_systems(StringInfo out, const PageData *page, List *systems)
+list_systems(StringInfo out, const PageMap *page, List *systems)
 {
 	ListCell *lc;
 
@@ -49,7 +49,7 @@ page_decision_title(StringInfo out, const Decision *d)
 
 /* Writes who writes a field, and who owns it. */
 static void
-quarrel_words(StringInfo out, const PageData *page, const Decision *d)
+quarrel_words(StringInfo out, const PageMap *page, const Decision *d)
 {
 	bool one = list_length(d->systems) == 1;
 
@@ -81,7 +81,7 @@ quarrel_words(StringInfo out, const PageData *page, const Decision *d)
 
 /* Writes all that is wrong with a field, in sentences. */
 void
-page_decision_words(StringInfo out, const PageData *page, const Decision *d)
+page_decision_words(StringInfo out, const PageMap *page, const Decision *d)
 {
 	const int quarrels = 1 << DECISION_CONTESTED | 1 << DECISION_UNOWNED | 1 << DECISION_UNDECLARED;
 

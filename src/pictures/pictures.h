@@ -244,7 +244,7 @@ typedef struct Card
 #define CARD_FIELDS "unnest($1, $2) WITH ORDINALITY g(entity, field, i) "
 
 /* What is read once and shown in several parts of the page. */
-typedef struct PageData
+typedef struct PageMap
 {
 	PageFilter filter;
 	int nsystems;
@@ -261,7 +261,7 @@ typedef struct PageData
 	List *notes;	 /* of Note * */
 	Disagreements disagreements;
 	Picture *picture;
-} PageData;
+} PageMap;
 
 /* html.c */
 extern void html_text(StringInfo out, const char *text);
@@ -295,63 +295,63 @@ extern bool page_about_systems(const PageFilter *filter, List *systems);
 extern void page_filter_words(StringInfo out, const PageFilter *filter);
 
 /* page_map.c */
-extern void page_load_map(PageData *page);
-extern PageEntity *page_find_entity(const PageData *page, const char *entity);
-extern const PageSystem *page_find_system(const PageData *page, const char *system);
-extern void page_system_name(StringInfo out, const PageData *page, const char *system);
-extern void page_owners(StringInfo out, const PageData *page, List *owners);
+extern void page_load_map(PageMap *page);
+extern PageEntity *page_find_entity(const PageMap *page, const char *entity);
+extern const PageSystem *page_find_system(const PageMap *page, const char *system);
+extern void page_system_name(StringInfo out, const PageMap *page, const char *system);
+extern void page_owners(StringInfo out, const PageMap *page, List *owners);
 
 /* page_findings.c */
-extern void page_load_findings(PageData *page);
+extern void page_load_findings(PageMap *page);
 
 /* page_words.c */
-extern void page_decision_words(StringInfo out, const PageData *page, const Decision *d);
+extern void page_decision_words(StringInfo out, const PageMap *page, const Decision *d);
 extern void page_decision_title(StringInfo out, const Decision *d);
 extern void page_load_labels(List *decisions);
 
 /* page_decide.c */
-extern void page_decide_section(StringInfo out, PageData *page);
+extern void page_decide_section(StringInfo out, PageMap *page);
 
 /* page_guide.c */
 extern void page_add_fields(Parameters *p, List *decisions);
 extern Card *page_card_of(Card *cards, uint64 row);
-extern void page_load_domains(Card *cards, List *decisions, const PageData *page);
-extern void page_load_suggestions(Card *cards, List *decisions, const PageData *page);
-extern void page_load_readers(Card *cards, List *decisions, const PageData *page);
+extern void page_load_domains(Card *cards, List *decisions, const PageMap *page);
+extern void page_load_suggestions(Card *cards, List *decisions, const PageMap *page);
+extern void page_load_readers(Card *cards, List *decisions, const PageMap *page);
 
 /* page_cards.c */
-extern void page_cards(StringInfo out, const PageData *page, List *decisions);
+extern void page_cards(StringInfo out, const PageMap *page, List *decisions);
 extern void page_count_quarrels(List *decisions);
 
 /* page_contacts.c */
-extern void page_contact_section(StringInfo out, const PageData *page);
+extern void page_contact_section(StringInfo out, const PageMap *page);
 
 /* page_fields.c */
-extern void page_field_section(StringInfo out, const PageData *page);
+extern void page_field_section(StringInfo out, const PageMap *page);
 
 /* page_landing.c */
-extern void page_landing_section(StringInfo out, const PageData *page);
+extern void page_landing_section(StringInfo out, const PageMap *page);
 
 /* page_picture.c */
-extern void page_picture_section(StringInfo out, const PageData *page);
+extern void page_picture_section(StringInfo out, const PageMap *page);
 
 /* page_evidence.c */
-extern void page_load_disagreements(PageData *page);
-extern void page_disagreement_section(StringInfo out, const PageData *page);
-extern void page_conflict_section(StringInfo out, const PageData *page);
+extern void page_load_disagreements(PageMap *page);
+extern void page_disagreement_section(StringInfo out, const PageMap *page);
+extern void page_conflict_section(StringInfo out, const PageMap *page);
 
 /* page_waiting.c */
-extern void page_waiting_section(StringInfo out, const PageData *page);
-extern void page_pinned_section(StringInfo out, const PageData *page);
+extern void page_waiting_section(StringInfo out, const PageMap *page);
+extern void page_pinned_section(StringInfo out, const PageMap *page);
 
 /* page_age.c */
-extern void page_age_section(StringInfo out, const PageData *page);
+extern void page_age_section(StringInfo out, const PageMap *page);
 
 /* page_systems.c */
-extern void page_decision_log_section(StringInfo out, const PageData *page);
-extern void page_system_section(StringInfo out, const PageData *page);
+extern void page_decision_log_section(StringInfo out, const PageMap *page);
+extern void page_system_section(StringInfo out, const PageMap *page);
 
 /* page_notes.c */
-extern void page_note_section(StringInfo out, const PageData *page);
+extern void page_note_section(StringInfo out, const PageMap *page);
 
 #endif /* OWNERSHIP_PICTURES_H */

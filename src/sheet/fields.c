@@ -49,12 +49,14 @@ add_field(Fields *fields, const SheetRow *row)
 #define DECISIONS(t)                                                                               \
 	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
 	  "decided_on, " t "label"
-#define INSERT_FIELDS                                                                          \
-	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS("") ") "                      \
-	"SELECT s.entity, s.name, " DECISIONS("s.") " FROM (SELECT entity, name, domain, owner, "  \
-	"policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label "    \
-	"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS("") \
-	")) s "
+#define INSERT_FIELDS                                                                                         \
+	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS(                                             \
+		"") ") "                                                                                              \
+			"SELECT s.entity, s.name, " DECISIONS(                                                            \
+				"s.") " FROM (SELECT entity, name, domain, owner, "                                           \
+					  "policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label " \
+					  "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS( \
+						  "") ")) s "
 
 /* Stores fields; known: the map has them, and what differs is replaced. */
 static void
@@ -72,10 +74,12 @@ store_some_fields(const Fields *fields, bool known)
 		sheet_insert_rows(INSERT_FIELDS, &p, checked);
 	else
 		sheet_insert_rows(INSERT_FIELDS
-					"WHERE NOT EXISTS (SELECT FROM ownership.field o WHERE o.entity = s.entity AND o.name = s.name "
-					"AND (" DECISIONS("o.") ") IS NOT DISTINCT FROM (" DECISIONS("s.") ")) "
-					"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS("") ") = ROW(" DECISIONS("excluded.") ")",
-					&p, checked);
+						  "WHERE NOT EXISTS (SELECT FROM ownership.field o WHERE o.entity = s.entity AND o.name = s.name "
+						  "AND (" DECISIONS("o.") ") IS NOT DISTINCT FROM (" DECISIONS(
+							  "s.") ")) "
+									"ON CONFLICT (entity, name) DO UPDATE SET (" DECISIONS(
+										"") ") = ROW(" DECISIONS("excluded.") ")",
+						  &p, checked);
 }
 
 #undef INSERT_FIELDS

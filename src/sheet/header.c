@@ -253,9 +253,8 @@ header_is_again(const TextRow *row, const TextRow *header)
 		char *name;
 		bool known;
 
-		if (sheet_is_blank(cell) ||
-			(i < Min(header->ncells, MAX_CELLS) && header->cells[i] != NULL &&
-			 strcmp(cell, header->cells[i]) == 0))
+		if (sheet_is_blank(cell) || (i < Min(header->ncells, MAX_CELLS) && header->cells[i] != NULL &&
+									 strcmp(cell, header->cells[i]) == 0))
 			continue;
 		/* of each row below the headers */
 		name = normal_header(cell);

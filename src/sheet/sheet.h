@@ -84,7 +84,7 @@ typedef struct SheetFound
 /* One field, as a row of the spreadsheet. */
 typedef struct SheetRow
 {
-	SheetFound *found; /* NULL: nothing is remembered */
+	SheetFound *found;		  /* NULL: nothing is remembered */
 	char *cells[SHEET_CELLS]; /* as in the file; NULL: blank */
 	bool key_is_open;		  /* the file has no column SHEET_KEY */
 	/* sheet_store() takes these from the cells */

@@ -51,19 +51,19 @@ new_states(SheetRow **rows, int n, Parameters *p)
 static void
 read_fields(SheetState *states, Parameters *p)
 {
-	static const SheetCell cells[] = {SHEET_ENTITY,	   SHEET_FIELD,		 SHEET_DOMAIN,
-									  SHEET_OWNER,	   SHEET_POLICY,	 SHEET_KEY,
-									  SHEET_LOCAL,	   SHEET_RATIONALE,	 SHEET_DECIDED_BY,
+	static const SheetCell cells[] = {SHEET_ENTITY,		SHEET_FIELD,	 SHEET_DOMAIN,
+									  SHEET_OWNER,		SHEET_POLICY,	 SHEET_KEY,
+									  SHEET_LOCAL,		SHEET_RATIONALE, SHEET_DECIDED_BY,
 									  SHEET_DECIDED_ON, SHEET_LABEL};
 	bool labels = field_knows_settings();
 	int n = lengthof(cells) - (labels ? 0 : 1);
 	MemoryContext cxt = CurrentMemoryContext;
 	uint64 found;
 
-#define READ_CELLS(label)                                                                         \
-	"SELECT s.n, f.entity, f.name, f.domain, f.owner, f.policy, left(f.key::text, 1), "           \
-	"left(f.local::text, 1), f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}'" label " " \
-	FIELDS
+#define READ_CELLS(label)                                                                      \
+	"SELECT s.n, f.entity, f.name, f.domain, f.owner, f.policy, left(f.key::text, 1), "        \
+	"left(f.local::text, 1), f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}'" label \
+	" " FIELDS
 	found = labels ? sql_run_set(READ_CELLS(", f.label"), p) : sql_run_set(READ_CELLS(""), p);
 	MemoryContextSwitchTo(cxt);
 	for (uint64 r = 0; r < found; r++)
@@ -96,9 +96,10 @@ static void
 read_access(SheetState *states, Parameters *p)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	uint64 found = sql_run_set("SELECT s.n, a.mode = 'read', a.system " OF_ROWS
-						   "JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field",
-						   p);
+	uint64 found =
+		sql_run_set("SELECT s.n, a.mode = 'read', a.system " OF_ROWS
+					"JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field",
+					p);
 
 	MemoryContextSwitchTo(cxt);
 	for (uint64 r = 0; r < found; r++)
@@ -138,8 +139,8 @@ read_columns(SheetState *states, Parameters *p)
 	MemoryContext cxt = CurrentMemoryContext;
 	uint64 found =
 		sql_run_set("SELECT s.n, c.table_schema, c.table_name, c.column_name, c.authoritative " OF_ROWS
-				"JOIN ownership.mirrored_column c ON c.entity = s.entity AND c.field = s.field",
-				p);
+					"JOIN ownership.mirrored_column c ON c.entity = s.entity AND c.field = s.field",
+					p);
 
 	MemoryContextSwitchTo(cxt);
 	for (uint64 r = 0; r < found; r++)

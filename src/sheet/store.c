@@ -171,9 +171,9 @@ first_taking(const Chunk *chunk, int n)
 	for (int i = 0; i < 3; i++)
 		sql_add_texts(&p, parts[i]);
 	if (sql_run_set("SELECT min(c.n) FROM unnest($1, $2, $3) WITH ORDINALITY c(s, t, c, n) "
-				"JOIN ownership.mirrored_column m "
-				"ON (m.table_schema, m.table_name, m.column_name) = (c.s, c.t, c.c)",
-				&p) != 1)
+					"JOIN ownership.mirrored_column m "
+					"ON (m.table_schema, m.table_name, m.column_name) = (c.s, c.t, c.c)",
+					&p) != 1)
 		elog(ERROR, "unexpected number of rows");
 	column = sql_result_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
@@ -280,8 +280,8 @@ store_accesses(const Accesses *a, bool fields)
 					&unwanted);
 	if (a->missing[0] != NIL)
 		sheet_insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-					"SELECT * FROM unnest($1, $2, $3, $4)",
-					&missing, fields && reference_systems(a->missing[3]));
+						  "SELECT * FROM unnest($1, $2, $3, $4)",
+						  &missing, fields && reference_systems(a->missing[3]));
 }
 
 static void
@@ -327,15 +327,15 @@ store_columns(const Chunk *chunk, int n, bool fields)
 		sql_add_texts(&t, schemas);
 		sql_add_texts(&t, tables);
 		sql_run_set("INSERT INTO ownership.mirrored_table (table_schema, table_name) "
-				"SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING",
-				&t);
+					"SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING",
+					&t);
 	}
 	for (int i = 0; i < 5; i++)
 		sql_add_texts(&p, parts[i]);
 	if (parts[0] != NIL)
 		sheet_insert_rows("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
-					"SELECT * FROM unnest($1, $2, $3, $4, $5)",
-					&p, fields && reference_tables(parts[0], parts[1]));
+						  "SELECT * FROM unnest($1, $2, $3, $4, $5)",
+						  &p, fields && reference_tables(parts[0], parts[1]));
 }
 
 /* Stores the first rows of the chunk, up to one that must be stored alone. */
