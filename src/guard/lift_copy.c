@@ -109,8 +109,7 @@ lift_table(CopyLift *copy, Relation rel)
 	{
 		/* rows that are there do not come to it, if nothing else needs BEFORE */
 		need = need_of(copy, &known, false);
-		if (!need.amend &&
-			!lift_first_rows_begin(rel, known.map, copy->statement, copy->cxt))
+		if (!need.amend && !lift_first_rows_begin(rel, known.map, copy->statement, copy->cxt))
 			return false;
 	}
 	if (need.amend)

@@ -123,6 +123,22 @@ compare_fields(const void *a, const void *b)
 	return ((const KeyField *) a)->field - ((const KeyField *) b)->field;
 }
 
+/* Does a statement trigger for INSERT fire in a worker?  It is to fire once. */
+static bool
+fires_for_statement(const TriggerDesc *desc)
+{
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		Trigger *trigger = &desc->triggers[i];
+
+		if (!TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			(trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			 trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A first copy is about to begin, of the columns that `copy` names, into a shared table
  * that has rows.  Returns true if its lines will be looked at, so that the guard need not
@@ -139,7 +155,8 @@ lift_first_rows_begin(Relation rel, const RelationMap *map, const CopyStmt *copy
 	bool can = rel->rd_rel->relkind == RELKIND_RELATION && OidIsValid(map->key_index) &&
 			   copy->options == NIL && temp_file_limit < 0 &&
 			   pg_get_client_encoding() == GetDatabaseEncoding() &&
-			   !trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT) && rows == NULL;
+			   !trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT) &&
+			   !fires_for_statement(rel->trigdesc) && rows == NULL;
 
 	if (can)
 	{
