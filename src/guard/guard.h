@@ -336,7 +336,7 @@ typedef struct CopiedRelation
 
 /* lift_first_rows.c */
 extern bool
-lift_first_rows_begin(Relation rel, const RelationMap *map, List *names, MemoryContext cxt);
+lift_first_rows_begin(Relation rel, const RelationMap *map, const CopyStmt *copy, MemoryContext cxt);
 extern bool lift_first_rows_pass(const char *data, int len);
 extern void lift_first_rows_received(void);
 extern bool lift_first_rows_are_received(void);
@@ -345,7 +345,8 @@ extern void lift_first_rows_check(void);
 extern void lift_first_rows_end_transaction(void);
 
 /* lift_copy.c */
-extern void lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt);
+extern void
+lift_copy_first(CopyLift *copy, Oid relid, List *names, List *options, MemoryContext cxt);
 extern void lift_copy_fires(const TriggerData *td);
 
 /* lift_routed.c */

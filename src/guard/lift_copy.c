@@ -109,8 +109,7 @@ lift_table(CopyLift *copy, Relation rel)
 	{
 		/* rows that are there do not come to it, if nothing else needs BEFORE */
 		need = need_of(copy, &known, false);
-		if (!need.amend &&
-			!lift_first_rows_begin(rel, known.map, copy->statement->attlist, copy->cxt))
+		if (!need.amend && !lift_first_rows_begin(rel, known.map, copy->statement, copy->cxt))
 			return false;
 	}
 	if (need.amend)
@@ -230,16 +229,17 @@ lift_copy_begins(Oid relid)
 
 /*
  * A first copy of a subscribed table begins.  names: String, the columns that it
- * brings.  cxt: lives until lift_copy_leave().
+ * brings; options: DefElem, of its COPY.  cxt: lives until lift_copy_leave().
  */
 void
-lift_copy_first(CopyLift *copy, Oid relid, List *names, MemoryContext cxt)
+lift_copy_first(CopyLift *copy, Oid relid, List *names, List *options, MemoryContext cxt)
 {
 	memset(copy, 0, sizeof(CopyLift));
 	copy->outer = copying;
 	copy->statement = makeNode(CopyStmt);
 	copy->statement->is_from = true;
 	copy->statement->attlist = names;
+	copy->statement->options = options;
 	copy->moment = moment_begin(copy, GetActiveSnapshot(), cxt);
 	copy->cxt = cxt;
 	copy->named = relid;

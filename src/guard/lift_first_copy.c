@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "../base/base.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "../activity/activity.h"
@@ -47,33 +48,51 @@ static WalReceiverFunctionsType watched;
 static CopyLift *first = NULL; /* lives as long as its transaction */
 static bool finished;		   /* its rows are inserted */
 
-/*
- * The columns (String) that the publisher is asked for: COPY table (a, b) TO, or
- * COPY (SELECT a, b FROM ...) TO.  NIL: the command is another one.
- */
-static List *
-names_of(const char *command)
+/* The command that asks the publisher for the rows, and what it tells. */
+typedef struct Asked
 {
-	List *parsed = raw_parser(command, RAW_PARSE_DEFAULT);
-	CopyStmt *copy = (CopyStmt *) linitial_node(RawStmt, parsed)->stmt;
+	const char *command;
+	MemoryContext cxt; /* of what follows */
+	List *names;	   /* String */
+	List *options;	   /* DefElem */
+} Asked;
+
+/*
+ * Finds the columns that the publisher is asked for: COPY table (a, b) TO, or
+ * COPY (SELECT a, b FROM ...) TO.  False: the command is another one.
+ */
+static bool
+find_asked(void *arg)
+{
+	Asked *asked = arg;
+	List *parsed;
+	CopyStmt *copy;
 	List *names = NIL;
 	ListCell *lc;
 
+	MemoryContextSwitchTo(asked->cxt); /* the caller leaves it */
+	parsed = raw_parser(asked->command, RAW_PARSE_DEFAULT);
+	copy = (CopyStmt *) linitial_node(RawStmt, parsed)->stmt;
 	if (list_length(parsed) != 1 || !IsA(copy, CopyStmt))
-		return NIL;
+		return false;
+	asked->options = copy->options;
 	if (copy->query == NULL)
-		return copy->attlist;
+	{
+		asked->names = copy->attlist;
+		return true;
+	}
 	if (!IsA(copy->query, SelectStmt))
-		return NIL;
+		return false;
 	foreach(lc, ((SelectStmt *) copy->query)->targetList)
 	{
 		ColumnRef *column = (ColumnRef *) lfirst_node(ResTarget, lc)->val;
 
 		if (!IsA(column, ColumnRef) || !IsA(llast(column->fields), String))
-			return NIL;
+			return false;
 		names = lappend(names, llast(column->fields));
 	}
-	return names;
+	asked->names = names;
+	return true;
 }
 
 /* The publisher is about to send the rows of a table. */
@@ -84,13 +103,14 @@ begin(const char *command)
 		AllocSetContextCreate(TopTransactionContext, "ownership first copy", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	Oid relid = MyLogicalRepWorker->relid;
-	List *names = names_of(command);
+	Asked asked = {command, cxt, NIL, NIL};
 
-	if (names != NIL)
+	/* it is for the publisher, which may read it in another way than this server */
+	if (subxact_trial(find_asked, &asked) == NULL && asked.names != NIL)
 	{
 		first = palloc(sizeof(CopyLift));
 		finished = false;
-		lift_copy_first(first, relid, names, cxt);
+		lift_copy_first(first, relid, asked.names, asked.options, cxt);
 	}
 	MemoryContextSwitchTo(old);
 }

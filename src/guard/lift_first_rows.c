@@ -33,6 +33,7 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "storage/buffile.h"
+#include "storage/fd.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -122,34 +123,54 @@ compare_fields(const void *a, const void *b)
 	return ((const KeyField *) a)->field - ((const KeyField *) b)->field;
 }
 
+/* Does a statement trigger for INSERT fire in a worker?  It is to fire once. */
+static bool
+fires_for_statement(const TriggerDesc *desc)
+{
+	for (int i = 0; i < desc->numtriggers; i++)
+	{
+		Trigger *trigger = &desc->triggers[i];
+
+		if (!TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			(trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			 trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA))
+			return true;
+	}
+	return false;
+}
+
 /*
- * A first copy is about to begin, of lines with these columns (String), into a shared
- * table that has rows.  Returns true if its lines will be looked at, so that the guard
- * need not meet rows.  cxt: lives as long as the transaction.
+ * A first copy is about to begin, of the columns that `copy` names, into a shared table
+ * that has rows.  Returns true if its lines will be looked at, so that the guard need not
+ * meet rows.  With an option the data is not text (PostgreSQL 16 and later: binary).  With
+ * a limit for temporary files, lines that are held back could stop the copy for ever.  cxt:
+ * lives as long as the transaction.
  */
 bool
-lift_first_rows_begin(Relation rel, const RelationMap *map, List *names, MemoryContext cxt)
+lift_first_rows_begin(Relation rel, const RelationMap *map, const CopyStmt *copy, MemoryContext cxt)
 {
 	MemoryContext old = MemoryContextSwitchTo(cxt);
 	FirstRows *r = palloc0(sizeof(FirstRows));
 	Relation index;
 	bool can = rel->rd_rel->relkind == RELKIND_RELATION && OidIsValid(map->key_index) &&
+			   copy->options == NIL && temp_file_limit < 0 &&
 			   pg_get_client_encoding() == GetDatabaseEncoding() &&
-			   !trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT) && rows == NULL;
+			   !trigger_list_others_before(rel->trigdesc, TRIGGER_TYPE_INSERT) &&
+			   !fires_for_statement(rel->trigdesc) && rows == NULL;
 
 	if (can)
 	{
 		index = relation_open(map->key_index, AccessShareLock);
 		r->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
 		for (int k = 0; k < r->nkeys && can; k++)
-			can = prepare_field(&r->keys[k], rel, index, k, names);
+			can = prepare_field(&r->keys[k], rel, index, k, copy->attlist);
 		relation_close(index, NoLock);
 	}
 	if (can)
 	{
 		qsort(r->keys, r->nkeys, sizeof(KeyField), compare_fields);
 		r->relid = RelationGetRelid(rel);
-		r->names = names;
+		r->names = copy->attlist;
 		r->line = AllocSetContextCreate(cxt, "ownership line", ALLOCSET_SMALL_SIZES);
 		r->owner = CurrentResourceOwner;
 		r->rel = relation_open(r->relid, NoLock);
