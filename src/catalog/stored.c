@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -265,6 +266,7 @@ bool
 stored_update(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_UPDATE, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->changed);
@@ -280,6 +282,7 @@ void
 stored_delete(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_DELETE, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->slot);
@@ -293,6 +296,7 @@ void
 stored_insert(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_INSERT, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	ExecSimpleRelationInsert(t->rri, t->estate, t->changed);
