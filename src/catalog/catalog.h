@@ -388,6 +388,9 @@ extern void insert_set_text(Datum *values, bool *nulls, int attnum, const char *
 
 extern void insert_silence(Relation rel, TriggerDesc *triggers);
 
+/* stored_functions.c */
+extern void stored_functions_find(struct ResultRelInfo *rri, int16 event, MemoryContext cxt);
+
 /* finder.c */
 extern Finder *finder_get(Inserter *inserter, const char *index);
 extern void finder_begin(Finder *f);
@@ -395,7 +398,6 @@ extern bool finder_next(Finder *f);
 extern void finder_end(Finder *f);
 
 /* stored.c */
-extern void stored_load_triggers(ResultRelInfo *rri);
 extern StoredTable *stored_open(Relation rel, Bitmapset *updated);
 extern void stored_close(StoredTable *t);
 extern void stored_scan_begin(StoredScan *scan, Relation rel, Oid indexid, TupleTableSlot *found);

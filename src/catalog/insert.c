@@ -272,7 +272,7 @@ insert_open(const char *table)
 	inserter->slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter->rel), &TTSOpsVirtual);
 	InitResultRelInfo(inserter->rri, inserter->rel, 0, NULL, 0);
 	insert_silence(inserter->rel, inserter->rri->ri_TrigDesc);
-	stored_load_triggers(inserter->rri);
+	stored_functions_find(inserter->rri, TRIGGER_TYPE_INSERT, cxt);
 	ExecOpenIndices(inserter->rri, false);
 	inserter->estate->es_opened_result_relations = list_make1(inserter->rri);
 	MemoryContextSwitchTo(old);

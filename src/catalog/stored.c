@@ -38,21 +38,6 @@
 #include "catalog.h"
 
 /*
- * Looks up the functions of the triggers of a relation that is written.  PostgreSQL would do
- * it at a trigger's first call, in the memory of a row, and what a function remembers for
- * its next call would be gone with that.
- */
-void
-stored_load_triggers(ResultRelInfo *rri)
-{
-	TriggerDesc *desc = rri->ri_TrigDesc;
-
-	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
-		if (desc->triggers[i].tgenabled != TRIGGER_DISABLED)
-			fmgr_info(desc->triggers[i].tgfoid, &rri->ri_TrigFunctions[i]);
-}
-
-/*
  * Begins to change rows of an ordinary table, which the caller has opened.
  * updated: the columns that an UPDATE names, with the offset
  * FirstLowInvalidHeapAttributeNumber.  End with stored_close().
@@ -79,7 +64,6 @@ stored_open(Relation rel, Bitmapset *updated)
 	compat_init_range_table(t->estate, rte, bms_copy(updated));
 	t->rri = makeNode(ResultRelInfo);
 	InitResultRelInfo(t->rri, rel, 1, NULL, 0);
-	stored_load_triggers(t->rri);
 	ExecOpenIndices(t->rri, true); /* ready to look for conflicts, too */
 	t->estate->es_opened_result_relations = lappend(t->estate->es_opened_result_relations, t->rri);
 	compat_init_epq(&t->epq, t->estate);
@@ -282,6 +266,7 @@ bool
 stored_update(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_UPDATE, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->changed);
@@ -297,6 +282,7 @@ void
 stored_delete(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_DELETE, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	EvalPlanQualSetSlot(&t->epq, t->slot);
@@ -310,6 +296,7 @@ void
 stored_insert(StoredTable *t)
 {
 	ResetPerTupleExprContext(t->estate);
+	stored_functions_find(t->rri, TRIGGER_TYPE_INSERT, t->cxt);
 	AfterTriggerBeginQuery();
 	t->estate->es_output_cid = GetCurrentCommandId(true);
 	ExecSimpleRelationInsert(t->rri, t->estate, t->changed);
