@@ -52,6 +52,7 @@ my @sqlstates = (
 		'Columns that link() or assign() makes copies of one field have types that cannot be compared.' ],
 	[ '42809', 'wrong_object_type',
 		'The relation is not a table, or is a temporary table, a system catalog or a table of the extension.' ],
+	[ '42846', 'cannot_coerce', 'Values of one type cannot be read as values of the other.' ],
 	[ '42883', 'undefined_function', 'The type of a key column has no equality operator.' ],
 	[ '42P01', 'undefined_table',
 		'A table does not exist, no table matches the pattern, or the extension is not created in this database.' ],

@@ -40,7 +40,7 @@ ok(join('', @old) eq $generated, 'doc/reference.md is up to date')
 # Would it be seen?
 #
 foreach my $change (
-	[ 'a comment on a function', q{COMMENT ON FUNCTION ownership.page(text, text, text) IS 'Else.'} ],
+	[ 'a comment on a function', q{COMMENT ON FUNCTION ownership.flush() IS 'Else.'} ],
 	[ 'a comment on a column', q{COMMENT ON COLUMN ownership.map.relation IS 'Else.'} ],
 	[ 'a new column', q{ALTER TABLE ownership.system ADD more text; COMMENT ON COLUMN ownership.system.more IS 'More.'} ],
 	[ 'a default', q{ALTER TABLE ownership.system ALTER kind SET DEFAULT 'erp'} ],

@@ -226,7 +226,7 @@ reconcile_copy(Run *run)
 								   (unsigned long) run->pinned, (long long) run->pinned, column)));
 		if (run->unfit > 0)
 			ereport(WARNING,
-					(errcode(ERRCODE_DATA_EXCEPTION),
+					(errcode(ERRCODE_WARNING),
 					 errmsg_plural("%lld row of %s is left as it is: a value cannot be read as a value of its type",
 								   "%lld rows of %s are left as they are: a value cannot be read as a value of their type",
 								   (unsigned long) run->unfit, (long long) run->unfit, column),
