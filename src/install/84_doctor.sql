@@ -49,11 +49,11 @@ BEGIN ATOMIC
 		FROM version v
 		WHERE v.library <> v.objects
 		UNION ALL
-		SELECT 'versions', format('Version %s is installed, and the server runs the library of version %s: restart the server.', v.files, v.library), NULL
+		SELECT 'versions' AS check_name, format('Version %s is installed, and the server runs the library of version %s: restart the server.', v.files, v.library), NULL AS statement
 		FROM version v
 		WHERE v.files <> v.library AND v.library = v.objects
 		UNION ALL
-		SELECT 'preloaded',
+		SELECT 'preloaded' AS check_name,
 			CASE WHEN s.pending_restart THEN 'The library will be preloaded when the server is restarted.'
 				ELSE 'The library is not preloaded: everything is enforced, but neither activity nor rejected attempts are recorded. When the setting is changed, restart the server.' END,
 			/* a role that cannot see the other libraries would take them away */
@@ -63,22 +63,22 @@ BEGIN ATOMIC
 		LEFT JOIN setting s ON s.name = 'shared_preload_libraries'
 		WHERE f.fact = 'preloaded' AND f.value = 'no'
 		UNION ALL
-		SELECT 'preloaded', 'ownership.activity_size is 0: neither activity nor rejected attempts are recorded. When the setting is changed, restart the server.',
+		SELECT 'preloaded' AS check_name, 'ownership.activity_size is 0: neither activity nor rejected attempts are recorded. When the setting is changed, restart the server.' AS problem,
 			CASE WHEN NOT s.pending_restart THEN 'ALTER SYSTEM SET ownership.activity_size = 16384' END
 		FROM setting s
 		WHERE s.name = 'ownership.activity_size' AND s.setting = '0' AND EXISTS (SELECT FROM fact f WHERE f.fact = 'preloaded' AND f.value = 'yes')
 		UNION ALL
-		SELECT 'worker', format('The worker that writes activity and rejected attempts to the tables fails. %s', f.note), 'SELECT ownership.flush()'
+		SELECT 'worker' AS check_name, format('The worker that writes activity and rejected attempts to the tables fails. %s', f.note), 'SELECT ownership.flush()' AS statement
 		FROM fact f
 		WHERE f.fact = 'worker' AND f.value LIKE 'failed%'
 		UNION ALL
-		SELECT 'worker', 'There is no process for the worker that writes activity and rejected attempts to the tables. When the setting is changed, restart the server.',
+		SELECT 'worker' AS check_name, 'There is no process for the worker that writes activity and rejected attempts to the tables. When the setting is changed, restart the server.' AS problem,
 			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET max_worker_processes = %s', s.setting::integer + 8) END
 		FROM fact f
 		JOIN setting s ON s.name = 'max_worker_processes'
 		WHERE f.fact = 'worker' AND f.value LIKE 'cannot%'
 		UNION ALL
-		SELECT 'worker', 'Activity and rejected attempts have waited for more than a minute to be written to the tables.'
+		SELECT 'worker' AS check_name, 'Activity and rejected attempts have waited for more than a minute to be written to the tables.'
 				|| CASE WHEN l.pids IS NULL THEN '' ELSE ' A session has locked a table of the extension; see what it does before you end it.' END,
 			coalesce((SELECT string_agg(format('SELECT pg_terminate_backend(%s)', pid), E';\n' ORDER BY pid) FROM unnest(l.pids) pid), 'SELECT ownership.flush()')
 		FROM fact f
@@ -88,43 +88,43 @@ BEGIN ATOMIC
 			  AND k.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) l
 		WHERE f.fact = 'worker' AND f.value LIKE 'behind%'
 		UNION ALL
-		SELECT 'memory', format('%s rejected attempts have found no room in shared memory since the server started, and left no evidence. When the setting is changed, restart the server.', f.value),
+		SELECT 'memory' AS check_name, format('%s rejected attempts have found no room in shared memory since the server started, and left no evidence. When the setting is changed, restart the server.', f.value),
 			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET ownership.queue_size = %L', s.setting::bigint * 2 || 'kB') END
 		FROM fact f
 		JOIN setting s ON s.name = 'ownership.queue_size'
 		WHERE f.fact = 'dropped' AND f.value <> '0'
 		UNION ALL
-		SELECT 'memory', format('%s counts of reads and writes have found no room in shared memory since the server started. When the setting is changed, restart the server.', f.value),
+		SELECT 'memory' AS check_name, format('%s counts of reads and writes have found no room in shared memory since the server started. When the setting is changed, restart the server.', f.value),
 			CASE WHEN NOT s.pending_restart THEN format('ALTER SYSTEM SET ownership.activity_size = %s', s.setting::bigint * 2) END
 		FROM fact f
 		JOIN setting s ON s.name = 'ownership.activity_size'
 		WHERE f.fact = 'dropped_counts' AND f.value <> '0'
 		UNION ALL
-		SELECT 'settings', format('%s is %s %s.', w.setting, w.value, w.place),
+		SELECT 'settings' AS check_name, format('%s is %s %s.', w.setting, w.value, w.place),
 			CASE WHEN w.advice NOT LIKE 'Correct it there%' THEN w.advice
 				ELSE (SELECT CASE WHEN s.sourcefile LIKE '%postgresql.auto.conf' THEN format('ALTER SYSTEM RESET %s', w.setting)
 					ELSE format('ALTER SYSTEM SET %s = %L', w.setting, 'on') END || E';\nSELECT pg_reload_conf()' FROM setting s WHERE s.name = w.setting) END
 		FROM ownership.weakened w
 		UNION ALL
-		SELECT 'settings', format('ownership.enforcement is %s in this session.', s.setting),
+		SELECT 'settings' AS check_name, format('ownership.enforcement is %s in this session.', s.setting),
 			CASE s.source WHEN 'session' THEN 'RESET ownership.enforcement' ELSE 'SET ownership.enforcement = on' END
 		FROM setting s
 		WHERE s.name = 'ownership.enforcement' AND s.setting <> 'on' AND s.source IN ('session', 'client')
 		UNION ALL
-		SELECT 'event_triggers', d.detail, d.advice
+		SELECT 'event_triggers' AS check_name, d.detail, d.advice
 		FROM ddl d
 		WHERE d.advice LIKE 'ALTER EVENT TRIGGER %'
 		UNION ALL
-		SELECT 'guards', format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')), format('SELECT ownership.guard(%L)', g.relation)
+		SELECT 'guards' AS check_name, format('The guard of %s has a gap: %s.', g.relation, array_to_string(g.problems, '; ')), format('SELECT ownership.guard(%L)', g.relation)
 		FROM guard g
 		WHERE NOT g.guarded AND g.problems <> ARRAY['the table is not there']
 		UNION ALL
-		SELECT 'guards', d.detail, d.advice
+		SELECT 'guards' AS check_name, d.detail, d.advice
 		FROM ddl d
 		WHERE d.advice LIKE 'ALTER TRIGGER %'
 		UNION ALL
 		/* the source of the tables that it feeds tells who sends it; of several sources it is a carrier */
-		SELECT 'feeds', format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.%s', s.name, array_to_string(s.relations, ', '),
+		SELECT 'feeds' AS check_name, format('Subscription %s feeds %s, but belongs to no system: what it writes to owned fields is kept out.%s', s.name, array_to_string(s.relations, ', '),
 				CASE WHEN s.sources = '{}' THEN format(' Find out which system sends it, and record that: SELECT ownership.identify(''...'', subscription => %L).', s.name) ELSE '' END),
 			CASE cardinality(s.sources) WHEN 0 THEN NULL
 				WHEN 1 THEN format('SELECT ownership.identify(%L, subscription => %L)', s.sources[1], s.name)
@@ -135,11 +135,11 @@ BEGIN ATOMIC
 			WHERE NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = u.name)
 			GROUP BY u.name) s
 		UNION ALL
-		SELECT DISTINCT 'map', d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
 		FROM ddl d
 		WHERE d.risk = 'map_behind'
 		UNION ALL
-		SELECT 'evidence', format('ownership.conflict has about %s rows, more than %s. The statement deletes what is older than its newest ones, but not what is open: decide on that, or prune it, too.',
+		SELECT 'evidence' AS check_name, format('ownership.conflict has about %s rows, more than %s. The statement deletes what is older than its newest ones, but not what is open: decide on that, or prune it, too.',
 				e.rows, doctor.evidence_rows),
 			'SELECT ownership.prune(' || quote_literal(date_trunc('second', statement_timestamp() - CASE
 				WHEN pg_catalog.has_table_privilege('ownership.conflict', 'SELECT') THEN ownership.evidence_time(doctor.evidence_rows) END)) || ')'
