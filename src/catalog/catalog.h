@@ -463,7 +463,7 @@ extern List *
 lookup_columns_of(const char *schema, const char *table, const char *entity, const char *field);
 extern List *lookup_key_fields(const char *entity);
 extern List *lookup_match_fields(const char *entity);
-extern List *lookup_tables_with(const char *entity, List *fields);
+extern List *place_tables_with(const char *entity, List *fields);
 extern List *lookup_field_columns(const char *entity, const char *field);
 
 /* bind.c */

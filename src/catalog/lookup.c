@@ -123,40 +123,6 @@ lookup_match_fields(const char *entity)
 	return names != NIL ? names : lookup_key_fields(entity);
 }
 
-/*
- * The tables (TablePlace) with a column that is mapped to one of the entity's fields,
- * each once.
- */
-List *
-lookup_tables_with(const char *entity, List *fields)
-{
-	List *places = NIL;
-	ListCell *lc;
-
-	foreach(lc, fields)
-	{
-		const char *keys[2] = {entity, lfirst(lc)};
-		CatalogScan *scan =
-			catalog_begin("mirrored_column", "mirrored_column_field_idx", 2, keys, NULL);
-
-		while (catalog_next(scan))
-		{
-			TablePlace *place = palloc0(sizeof(TablePlace));
-			bool known = false;
-			ListCell *other;
-
-			place->schema = catalog_text(scan, Anum_mirrored_column_schema);
-			place->table = catalog_text(scan, Anum_mirrored_column_table);
-			foreach(other, places)
-				known |= place_is_same(lfirst(other), place);
-			if (!known)
-				places = lappend(places, place);
-		}
-		catalog_end(scan);
-	}
-	return places;
-}
-
 /* The system of record of a field; NULL: it has none, or there is no such field. */
 char *
 lookup_field_owner(const char *entity, const char *field)

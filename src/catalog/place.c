@@ -149,6 +149,40 @@ place_is_same(const TablePlace *a, const TablePlace *b)
 	return strcmp(a->schema, b->schema) == 0 && strcmp(a->table, b->table) == 0;
 }
 
+/*
+ * The tables (TablePlace) with a column that is mapped to one of the entity's fields,
+ * each once.
+ */
+List *
+place_tables_with(const char *entity, List *fields)
+{
+	List *places = NIL;
+	ListCell *lc;
+
+	foreach(lc, fields)
+	{
+		const char *keys[2] = {entity, lfirst(lc)};
+		CatalogScan *scan =
+			catalog_begin("mirrored_column", "mirrored_column_field_idx", 2, keys, NULL);
+
+		while (catalog_next(scan))
+		{
+			TablePlace *place = palloc0(sizeof(TablePlace));
+			bool known = false;
+			ListCell *other;
+
+			place->schema = catalog_text(scan, Anum_mirrored_column_schema);
+			place->table = catalog_text(scan, Anum_mirrored_column_table);
+			foreach(other, places)
+				known |= place_is_same(lfirst(other), place);
+			if (!known)
+				places = lappend(places, place);
+		}
+		catalog_end(scan);
+	}
+	return places;
+}
+
 /* Adds schema and table as two parameters. */
 void
 place_add(Parameters *p, const TablePlace *place)

@@ -179,7 +179,7 @@ find_crosswalk(Match *match, MatchMemo *memo, const char *field, const Holder *a
 	ListCell *lc;
 
 	if (!memo->looked)
-		memo->tables = lookup_tables_with(memo->entity, memo->fields);
+		memo->tables = place_tables_with(memo->entity, memo->fields);
 	memo->looked = true;
 	initStringInfo(&labels);
 	foreach(lc, memo->tables)
