@@ -53,10 +53,10 @@ my $plain = copy('own', "CREATE TABLE own ($columns)");
 drop();
 sub ratio
 {
-	my ($wal, $name, $unguarded) = @_;
+	my ($wal, $name, $unguarded, $more) = @_;
 	SKIP: {
 		skip 'caches are discarded', 1 if $forgets;
-		cmp_ok($wal / ($unguarded // $plain), '<=', 1.02, "$name: WAL");
+		cmp_ok(($wal - ($more // 0)) / ($unguarded // $plain), '<=', 1.02, "$name: WAL");
 	}
 	return;
 }
@@ -119,8 +119,9 @@ copy('few', $shared->('few') . q{; SET ownership.enforcement = off; INSERT INTO 
 is(hub('SELECT id, price, title FROM few ORDER BY id'), "1|1|\n2|2|ours\n3|3|\n4|4|\n5|5|", 'rows that are there are met');
 drop();
 
-# a shared table that has rows: only lines whose rows are there come to the guard
-ratio(copy('own', $shared->('own') . q{; SET ownership.enforcement = off; INSERT INTO own VALUES (-1, 0, 'ours'), (5, -5, 'ours'), (15000, -5, 'ours')}), 'shared table with rows');
+# a shared table that has rows: only lines whose rows are there come to the guard; each of them
+# is an UPDATE, with whole pages of table, index and counters
+ratio(copy('own', $shared->('own') . q{; SET ownership.enforcement = off; INSERT INTO own VALUES (-1, 0, 'ours'), (5, -5, 'ours'), (15000, -5, 'ours')}), 'shared table with rows', undef, 8 * 8192);
 is(hub('SELECT count(*), count(title), sum(id) FROM own'), ($rows + ($forgets ? 2 : 1)) . '|3|' . ($rows * ($rows + 1) / 2 - 1 + ($forgets ? 15000 : 0)), 'all rows are there');
 is(hub('SELECT id, price, title FROM own WHERE title IS NOT NULL ORDER BY id'), $forgets ? "-1|0|ours\n5|5|ours\n15000|-5|ours" : "-1|0|ours\n5|5|ours\n15000|0|ours", 'those that were there before are met');
 is(hub(q{SELECT columns FROM ownership.feed_column WHERE relid = 'own'::regclass}), '{id,price}', 'what the feed publishes is remembered');
