@@ -275,7 +275,25 @@ typedef struct Unwound
 extern void unwind_row(Unwound *run);
 extern bool unwind_changes(const Unwinding *u);
 
+/*
+ * A row whose evidence is erased, under one of its keys, for the time in which the
+ * key was its own: since `since` (-infinity: always) until `until` (infinity: ever).
+ */
+typedef struct ErasedRow
+{
+	char *schema;
+	char *table;
+	Jsonb *key;
+	TimestampTz since;
+	TimestampTz until;
+} ErasedRow;
+
+/* erase_rows.c */
+extern List *erase_find_rows(Oid relid, const TablePlace *place, Jsonb *key);
+
 /* pin.c */
+extern Jsonb *pin_key_of(List *columns, List *texts);
+extern Jsonb *pin_canonical_key(const RelationMap *map, Oid home, Jsonb *given);
 extern bool pin_takes(Oid relid, const char *column);
 extern void pin_accepted(Oid relid, Jsonb *key, const char *column);
 

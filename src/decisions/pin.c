@@ -115,15 +115,11 @@ check_table(const RelationMap *map, Relation rel)
 
 /* Pushes the value of one column of the key, as evidence has it. */
 static void
-push_key_column(JsonbParseState **state, const RowColumn *col, Jsonb *given)
+push_key_value(JsonbParseState **state, const RowColumn *col, char *text)
 {
 	Oid type = getBaseType(col->type);
 	JsonbValue v = {.type = jbvString};
-	char *text;
 
-	if (value_object_text(given, col->name, &text) != VALUE_TEXT)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("row_key contains no value of key column \"%s\"", col->name)));
 	v.val.string.val = col->name;
 	v.val.string.len = strlen(col->name);
 	pushJsonbValue(state, WJB_KEY, &v);
@@ -143,12 +139,35 @@ push_key_column(JsonbParseState **state, const RowColumn *col, Jsonb *given)
 	pushJsonbValue(state, WJB_VALUE, &v);
 }
 
-/* Errors: row_key is no object with a value of each key column of the table, and nothing else. */
-static Jsonb *
-canonical_key(const RelationMap *map, Oid home, Jsonb *given)
+/*
+ * The key of a row, of the values (char *) of its columns (RowColumn).
+ *
+ * Errors: a text is not one of the column's type.
+ */
+Jsonb *
+pin_key_of(List *columns, List *texts)
+{
+	JsonbParseState *state = NULL;
+	ListCell *lc;
+	ListCell *lt;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	forboth(lc, columns, lt, texts)
+		push_key_value(&state, lfirst(lc), lfirst(lt));
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+/*
+ * A key that the caller gives, as row_key of evidence has it.
+ *
+ * Errors: row_key is no object with a value of each key column of the table, and nothing else.
+ */
+Jsonb *
+pin_canonical_key(const RelationMap *map, Oid home, Jsonb *given)
 {
 	JsonbParseState *state = NULL;
 	List *names = NIL;
+	char *text;
 	ListCell *lc;
 
 	if (!JB_ROOT_IS_OBJECT(given))
@@ -164,7 +183,10 @@ canonical_key(const RelationMap *map, Oid home, Jsonb *given)
 			elog(ERROR, "key column %d of relation %u is not in its parent", map->key_attrs[i],
 				 map->relid);
 		names = lappend(names, col->name);
-		push_key_column(&state, col, given);
+		if (value_object_text(given, col->name, &text) != VALUE_TEXT)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("row_key contains no value of key column \"%s\"", col->name)));
+		push_key_value(&state, col, text);
 	}
 	foreach(lc, value_object_names(given))
 	{
@@ -198,7 +220,7 @@ find_target(Oid relid, Jsonb *key, const char *column)
 	target.home = map->home;
 	target.place.schema = pstrdup(map->schema);
 	target.place.table = pstrdup(map->table);
-	target.key = canonical_key(map, map->home, key);
+	target.key = pin_canonical_key(map, map->home, key);
 	target.names = list_make1(pstrdup(col->name));
 	while (col->group != 0 && (each = map_next_in_group(map, col->group, each)) != NULL)
 	{

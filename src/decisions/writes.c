@@ -24,7 +24,7 @@
 	"array_remove(columns::text[], NULL) AS columns, stored, proposed, "
 
 #define BY_THE_SYSTEM \
-	"system IS NOT DISTINCT FROM $1 AND recorded_at <= $3 AND resolution IS DISTINCT FROM 'dismissed'"
+	"system IS NOT DISTINCT FROM $1 AND recorded_at <= $3 AND coalesce(resolution, '') NOT IN ('dismissed', 'erased')"
 
 #define FROM_EVIDENCE                                                 \
 	"SELECT " COLUMNS_OF_WRITE "0 AS source FROM ownership.conflict " \
