@@ -62,12 +62,11 @@ require_eraser(void)
 					 errhint(
 						 "GRANT SELECT, DELETE ON ownership.conflict, ownership.history, ownership.pin gives the needed privileges.")));
 		if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("row security hides rows of ownership.%s from role \"%s\"", stores[i],
-							GetUserNameFromId(GetUserId(), false)),
-					 errdetail("Evidence that the role does not see would not be erased."),
-					 errhint("Erase as a role with BYPASSRLS.")));
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("row security hides rows of ownership.%s from role \"%s\"",
+								   stores[i], GetUserNameFromId(GetUserId(), false)),
+							errdetail("Evidence that the role does not see would not be erased."),
+							errhint("Erase as a role with BYPASSRLS.")));
 	}
 }
 
@@ -108,8 +107,8 @@ add_rows(Parameters *p, List *rows, const char *value, bytea *salt)
 	sql_add_texts(p, schemas);
 	sql_add_texts(p, tables);
 	sql_add_value(p, JSONBARRAYOID,
-				  PointerGetDatum(construct_array(keys, list_length(rows), JSONBOID, -1, false,
-												  TYPALIGN_INT)),
+				  PointerGetDatum(
+					  construct_array(keys, list_length(rows), JSONBOID, -1, false, TYPALIGN_INT)),
 				  false);
 	sql_add_value(p, TIMESTAMPTZARRAYOID, time_array(rows, false), false);
 	sql_add_value(p, TIMESTAMPTZARRAYOID, time_array(rows, true), false);
@@ -118,30 +117,30 @@ add_rows(Parameters *p, List *rows, const char *value, bytea *salt)
 }
 
 /* Condition: the object has a member with exactly the text $6. */
-#define HOLDS(object)                                                                 \
+#define HOLDS(object)                                                                  \
 	"EXISTS (SELECT FROM jsonb_each_text(CASE jsonb_typeof(" object ") WHEN 'object' " \
 	"THEN " object " END) m WHERE m.value = $6)"
 
 /* Condition: the row e of a table of evidence is about one of the rows. */
-#define OF_ROWS(at)                                                                                     \
-	"SELECT e.id FROM unnest($1, $2, $3, $4, $5) k(s, t, key, since, until) JOIN %s e "               \
-	"ON jsonb_hash_extended(e.row_key, 0) = jsonb_hash_extended(k.key, 0) AND e.row_key = k.key "       \
+#define OF_ROWS(at)                                                                               \
+	"SELECT e.id FROM unnest($1, $2, $3, $4, $5) k(s, t, key, since, until) JOIN %s e "           \
+	"ON jsonb_hash_extended(e.row_key, 0) = jsonb_hash_extended(k.key, 0) AND e.row_key = k.key " \
 	"AND e.table_schema = k.s AND e.table_name = k.t AND e." at " BETWEEN k.since AND k.until "
 
-#define OF_PINS                                                                                       \
-	"SELECT e.id FROM unnest($1, $2, $3, $4, $5) k(s, t, key, since, until) JOIN ownership.pin e "  \
-	"ON e.row_key = k.key AND e.table_schema = k.s AND e.table_name = k.t "                           \
+#define OF_PINS                                                                                    \
+	"SELECT e.id FROM unnest($1, $2, $3, $4, $5) k(s, t, key, since, until) JOIN ownership.pin e " \
+	"ON e.row_key = k.key AND e.table_schema = k.s AND e.table_name = k.t "                        \
 	"AND e.pinned_at BETWEEN k.since AND k.until "
 
 /* The digest that takes the place of a key. */
-#define DIGEST                                                                                         \
-	"CASE WHEN row_key IS NOT NULL THEN jsonb_build_object('erased', jsonb_build_object('digest', "    \
-	"encode(sha256($7 || convert_to(table_schema || '.' || table_name || ' ' || row_key::text, "       \
+#define DIGEST                                                                                      \
+	"CASE WHEN row_key IS NOT NULL THEN jsonb_build_object('erased', jsonb_build_object('digest', " \
+	"encode(sha256($7 || convert_to(table_schema || '.' || table_name || ' ' || row_key::text, "    \
 	"getdatabaseencoding())), 'hex'))) END"
 
 /* An object of evidence without its values; a number that only counts rows stays. */
-#define ERASED(object)                                                                              \
-	"CASE jsonb_typeof(" object ") WHEN 'object' THEN coalesce((SELECT jsonb_object_agg(k, "         \
+#define ERASED(object)                                                                       \
+	"CASE jsonb_typeof(" object ") WHEN 'object' THEN coalesce((SELECT jsonb_object_agg(k, " \
 	"'{\"erased\": true}'::jsonb) FROM jsonb_object_keys(" object ") k), '{}') ELSE " object " END"
 
 /* The query that finds the rows of a table of evidence, as their ids. */
@@ -155,10 +154,11 @@ find_sql(const char *store, const char *value)
 							: "UNION SELECT e.id FROM ownership.pin e WHERE e.value = $6 OR e.replaced = $6 OR e.reason = $6 OR " HOLDS(
 								  "e.row_key"));
 	return psprintf(OF_ROWS("recorded_at") "%s", psprintf("ownership.%s", store),
-					value == NULL ? ""
-								  : psprintf("UNION SELECT e.id FROM ownership.%s e WHERE " HOLDS(
-												 "e.stored") " OR " HOLDS("e.proposed") " OR " HOLDS("e.row_key"),
-											 store));
+					value == NULL
+						? ""
+						: psprintf("UNION SELECT e.id FROM ownership.%s e WHERE " HOLDS(
+									   "e.stored") " OR " HOLDS("e.proposed") " OR " HOLDS("e.row_key"),
+								   store));
 }
 
 /* The statement that erases what find_sql() finds; it returns which tables that is about. */
@@ -166,10 +166,11 @@ static char *
 erase_sql(const char *store)
 {
 	if (strcmp(store, "pin") == 0)
-		return "UPDATE ownership.pin c SET row_key = " DIGEST ", value = NULL, replaced = NULL, replaced_known = false, pending = false, "
+		return "UPDATE ownership.pin c SET row_key = " DIGEST
+			   ", value = NULL, replaced = NULL, replaced_known = false, pending = false, "
 			   "reason = NULL, ended_at = coalesce(ended_at, clock_timestamp()), ended_by = coalesce(ended_by, $8) ";
-	return psprintf("UPDATE ownership.%s c SET row_key = " DIGEST ", stored = " ERASED("stored") ", proposed = " ERASED(
-						"proposed") ", resolution = 'erased'%s ",
+	return psprintf("UPDATE ownership.%s c SET row_key = " DIGEST ", stored = " ERASED(
+						"stored") ", proposed = " ERASED("proposed") ", resolution = 'erased'%s ",
 					store,
 					strcmp(store, "conflict") == 0
 						? ", problem = NULL"
@@ -216,11 +217,12 @@ put_found(ReturnSetInfo *rsinfo, const Found *found)
 
 /* Erases, or in a dry run counts, in one table of evidence. */
 static void
-erase_store(const char *store, List *rows, const char *value, bytea *salt, bool dry_run,
-			List **list)
+erase_store(const char *store, List *rows, const char *value, bytea *salt, bool dry_run, List **list)
 {
 	bool waits = strcmp(store, "conflict") == 0;
-	const char *kind = waits ? "outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL" : "false";
+	const char *kind =
+		waits ? "outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL"
+			  : "false";
 	Parameters p = {0};
 	SavedRole caller;
 	uint64 n;
@@ -255,9 +257,10 @@ waiting_maps(void)
 	List *maps = NIL;
 	List *relids = NIL;
 	SavedRole caller = role_become_extension();
-	uint64 n = sql_run("SELECT DISTINCT table_schema, table_name FROM ownership.conflict "
-					   "WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL",
-					   &none);
+	uint64 n =
+		sql_run("SELECT DISTINCT table_schema, table_name FROM ownership.conflict "
+				"WHERE outcome IN ('parked', 'remembered') AND resolved_at IS NULL AND row_key IS NOT NULL",
+				&none);
 	ListCell *lc;
 
 	role_restore(&caller);
@@ -298,11 +301,10 @@ find_reasons(List *rows, const char *value, bytea *salt)
 }
 
 #define HAS_REASON(object) object " ->> 'reason' = ANY ($1)"
-#define ERASED_REASON(object)                                                           \
-	object " = CASE WHEN " HAS_REASON(object) " THEN " object                            \
-	" || '{\"reason\": \"erased\"}' ELSE " object " END"
-#define WITH_REASON \
-	" WHERE map_table = 'pin' AND (" HAS_REASON("old") " OR " HAS_REASON("new") ")"
+#define ERASED_REASON(object)                                 \
+	object " = CASE WHEN " HAS_REASON(object) " THEN " object \
+											  " || '{\"reason\": \"erased\"}' ELSE " object " END"
+#define WITH_REASON " WHERE map_table = 'pin' AND (" HAS_REASON("old") " OR " HAS_REASON("new") ")"
 
 /* Erases these reasons in the history of the map, or in a dry run counts them. */
 static int64
@@ -316,9 +318,9 @@ erase_reasons(List *reasons, bool dry_run)
 		return 0;
 	sql_add_texts(&p, reasons);
 	caller = role_become_extension();
-	n = sql_run(dry_run
-					? "SELECT FROM ownership.map_history" WITH_REASON
-					: "UPDATE ownership.map_history SET " ERASED_REASON("old") ", " ERASED_REASON("new") WITH_REASON,
+	n = sql_run(dry_run ? "SELECT FROM ownership.map_history" WITH_REASON
+						: "UPDATE ownership.map_history SET " ERASED_REASON(
+							  "old") ", " ERASED_REASON("new") WITH_REASON,
 				&p);
 	role_restore(&caller);
 	return n;
@@ -334,8 +336,9 @@ read_key(FunctionCallInfo fcinfo, Oid relid, TablePlace *place)
 
 	map_enter();
 	if (!map->mapped)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("table \"%s\" is not on the map", names_message_relation_oid(relid))));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" is not on the map", names_message_relation_oid(relid))));
 	place->schema = pstrdup(map->schema);
 	place->table = pstrdup(map->table);
 	place->partition = false;
@@ -348,7 +351,7 @@ read_key(FunctionCallInfo fcinfo, Oid relid, TablePlace *place)
 							names_message_relation(map->schema, map->table)),
 					 errhint(
 						 "Give NULL as row_key and a value: all evidence that contains the value is erased.")));
-		key = pin_canonical_key(map, map->home, PG_GETARG_JSONB_P(1));
+		key = row_canonical_key(map, map->home, PG_GETARG_JSONB_P(1));
 	}
 	map_leave();
 	relation_close(rel, NoLock);
@@ -397,10 +400,12 @@ ownership_erase(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("erase() does not work in isolation level REPEATABLE READ or SERIALIZABLE"),
-				 errdetail("Such a transaction does not see the evidence that was recorded since it began."),
+				 errdetail(
+					 "Such a transaction does not see the evidence that was recorded since it began."),
 				 errhint("Call it in a transaction with isolation level READ COMMITTED.")));
 	if (!pg_strong_random(VARDATA(salt), SALT_BYTES))
-		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random salt")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random salt")));
 	SET_VARSIZE(salt, VARHDRSZ + SALT_BYTES);
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -434,7 +439,8 @@ ownership_erase(PG_FUNCTION_ARGS)
 	if (!dry_run)
 		ereport(NOTICE,
 				(errmsg("erased from the extension's tables only"),
-				 errdetail("The server log, WAL, backups, replicas and printed pages keep what they have; dead row versions go with VACUUM.")));
+				 errdetail(
+					 "The server log, WAL, backups, replicas and printed pages keep what they have; dead row versions go with VACUUM.")));
 	SPI_finish();
 	return (Datum) 0;
 }

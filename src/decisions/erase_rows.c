@@ -37,44 +37,19 @@
 #include "../rules/rules.h"
 #include "decisions.h"
 
-/* What a row, stored or not, has in match fields. */
-typedef struct Known
-{
-	const TablePlace *place;
-	Oid relid;
-	List *keys;	  /* KeyColumn: the table's match fields */
-	char **texts; /* their values, in that order; NULL: not known, or NULL */
-} Known;
-
 /* The search in one entity. */
 typedef struct Search
 {
 	MatchMemo *memo;
 	List *reached; /* TablePlace */
-	List *open;	   /* Known: rows from which other tables are looked at */
+	List *open;	   /* KnownRow: rows from which other tables are looked at */
 	List **rows;   /* ErasedRow: the result */
 } Search;
-
-/* The end of time, as a limit of ErasedRow. */
-#define EVER ((TimestampTz) DT_NOEND)
-#define ALWAYS ((TimestampTz) DT_NOBEGIN)
 
 static bool
 same_place(const TablePlace *a, const char *schema, const char *table)
 {
 	return strcmp(a->table, table) == 0 && strcmp(a->schema, schema) == 0;
-}
-
-/* Adds a row, unless it is known under this key for so long. */
-static ErasedRow *
-add_row(List **rows, const char *schema, const char *table, Jsonb *key, TimestampTz since,
-		TimestampTz until)
-{
-	ErasedRow *row = palloc(sizeof(ErasedRow));
-
-	*row = (ErasedRow){unconstify(char *, schema), unconstify(char *, table), key, since, until};
-	*rows = lappend(*rows, row);
-	return row;
 }
 
 /*
@@ -95,27 +70,6 @@ check_readable(Oid relid)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("reading table \"%s\" runs functions of other roles",
 							   names_message_relation_oid(relid))));
-}
-
-/* The columns of the key by which evidence names rows of a table, as RowColumn *. */
-static List *
-evidence_key(Oid relid, Oid *home)
-{
-	Relation rel = relation_open(relid, AccessShareLock);
-	RelationMap *map = map_get(rel);
-	List *columns = NIL;
-
-	*home = map->mapped ? map->home : InvalidOid;
-	for (int i = 0; map->mapped && i < map->nkey_attrs; i++)
-	{
-		RowColumn *col =
-			place_row_column(map->home, get_attname(map->relid, map->key_attrs[i], false));
-
-		if (col != NULL)
-			columns = lappend(columns, col);
-	}
-	relation_close(rel, AccessShareLock);
-	return columns;
 }
 
 /* SQL for the key of a row of the table t as evidence has it. */
@@ -187,10 +141,11 @@ read_rows(Search *s, const TablePlace *place, Oid relid, List *key, List *fields
 	found = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)
 	{
-		Known *known = palloc0(sizeof(Known));
+		KnownRow *known = palloc0(sizeof(KnownRow));
 
 		CHECK_FOR_INTERRUPTS();
-		add_row(s->rows, place->schema, place->table, sql_result_jsonb(i, 1), ALWAYS, EVER);
+		erase_add_row(s->rows, place->schema, place->table, sql_result_jsonb(i, 1), DT_NOBEGIN,
+					  DT_NOEND);
 		known->place = place;
 		known->relid = relid;
 		known->keys = fields;
@@ -203,9 +158,9 @@ read_rows(Search *s, const TablePlace *place, Oid relid, List *key, List *fields
 	return n;
 }
 
-/* The match fields that both a row and a table contain: the indexes in Known.keys. */
+/* The match fields that both a row and a table contain: the indexes in KnownRow.keys. */
 static List *
-common_fields(const Known *known, List *keys)
+common_fields(const KnownRow *known, List *keys)
 {
 	List *common = NIL;
 	ListCell *lc;
@@ -220,7 +175,7 @@ common_fields(const Known *known, List *keys)
 
 /* Do the fields identify a row in one of the two tables? */
 static bool
-fields_identify(const Known *known, List *common, Oid relid, List *keys)
+fields_identify(const KnownRow *known, List *common, Oid relid, List *keys)
 {
 	List *here = NIL;
 	List *there = NIL;
@@ -249,12 +204,12 @@ make_key(void *arg)
 {
 	KeyMaking *making = arg;
 
-	making->key = pin_key_of(making->columns, making->texts);
+	making->key = row_key_of(making->columns, making->texts);
 }
 
 /* The key of a row whose key columns all are match fields of this value; NULL: it is not known. */
 static Jsonb *
-derived_key(const Known *known, List *key, List *fields)
+derived_key(const KnownRow *known, List *key, List *fields)
 {
 	KeyMaking making = {key, NIL, NULL};
 	ListCell *lc;
@@ -291,7 +246,7 @@ derived_key(const Known *known, List *key, List *fields)
  * reached.  *told: the caller was told that it is not known which rows belong together.
  */
 static bool
-reach(Search *s, const TablePlace *place, const Known *known, bool *told)
+reach(Search *s, const TablePlace *place, const KnownRow *known, bool *told)
 {
 	List *keys = match_keys(s->memo, place->schema, place->table);
 	List *common = keys == NIL ? NIL : common_fields(known, keys);
@@ -300,6 +255,7 @@ reach(Search *s, const TablePlace *place, const Known *known, bool *told)
 	Oid home;
 	List *key;
 	Jsonb *derived;
+	ErasedRow *row = NULL;
 	ListCell *lc;
 
 	if (common == NIL)
@@ -334,21 +290,17 @@ reach(Search *s, const TablePlace *place, const Known *known, bool *told)
 									   b->holder.collation)
 							 .sql);
 	}
-	key = evidence_key(relid, &home);
+	key = erase_key_columns(relid, &home);
 	if (key == NIL)
 		return true; /* evidence of a table without a key names no rows */
 	derived = derived_key(known, key, keys);
 	if (derived != NULL)
-		add_row(s->rows, place->schema, place->table, derived, ALWAYS, EVER);
-	if (read_rows(s, place, relid, key, keys, &q) == 0 && derived != NULL)
+		row = erase_add_row(s->rows, place->schema, place->table, derived, DT_NOBEGIN, DT_NOEND);
+	if (read_rows(s, place, relid, key, keys, &q) == 0 && row != NULL)
 	{
 		/* the row is deleted, and is the way to others all the same */
-		Known *gone = palloc0(sizeof(Known));
+		KnownRow *gone = erase_known_row(place, relid, keys, list_make1(row));
 
-		gone->place = place;
-		gone->relid = relid;
-		gone->keys = keys;
-		gone->texts = palloc0((list_length(keys) + 1) * sizeof(char *));
 		foreach(lc, common)
 		{
 			const KeyColumn *a = list_nth(known->keys, lfirst_int(lc));
@@ -364,7 +316,7 @@ reach(Search *s, const TablePlace *place, const Known *known, bool *told)
 
 /* Is the same known of both rows, which are of one entity? */
 static bool
-knows_same(const Known *a, const Known *b)
+knows_same(const KnownRow *a, const KnownRow *b)
 {
 	if (a == NULL || a->place != b->place)
 		return false;
@@ -393,7 +345,7 @@ search(Search *s)
 		foreach(lc, places)
 		{
 			const TablePlace *place = lfirst(lc);
-			const Known *before = NULL;
+			const KnownRow *before = NULL;
 			bool known = false;
 			bool found = false;
 			bool told = false;
@@ -413,171 +365,6 @@ search(Search *s)
 		}
 		s->reached = list_concat(s->reached, reached);
 	}
-}
-
-/* Of a jsonb object of evidence, the text of a column, if it is known. */
-static char *
-text_in(Jsonb *object, const char *column)
-{
-	char *text = NULL;
-
-	if (object != NULL && JB_ROOT_IS_OBJECT(object) &&
-		value_object_text(object, column, &text) == VALUE_TEXT)
-		return text;
-	return NULL;
-}
-
-/* The changes of keys that are recorded: of a row with new_key that had old_key before. */
-#define MOVES(table, outcomes, of)                                                                                                           \
-	"SELECT recorded_at, row_key || o.changed AS old_key, row_key AS new_key FROM " table                                                    \
-	" CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, stored -> k) AS changed FROM jsonb_object_keys(row_key) k "                            \
-	"WHERE stored ? k AND stored -> k <> row_key -> k AND jsonb_typeof(stored -> k) <> 'object') o "                                        \
-	"WHERE table_schema = $1 AND table_name = $2 AND operation = 'UPDATE' AND jsonb_typeof(row_key) = 'object' "                             \
-	"AND jsonb_typeof(stored) = 'object' AND stored ?| ARRAY(SELECT jsonb_object_keys(row_key)) AND o.changed IS NOT NULL " outcomes of
-
-#define OF_EVIDENCE "AND outcome IN ('observed', 'filled', 'overridden') "
-#define OF_NEW_KEY                                                               \
-	"AND jsonb_hash_extended(row_key, 0) = jsonb_hash_extended($3, 0) AND row_key = $3"
-#define OF_OLD_KEY "AND row_key || o.changed = $3"
-
-#define MOVES_OF(of)                                       \
-	MOVES("ownership.conflict", OF_EVIDENCE, of) " UNION ALL " \
-	MOVES("ownership.history", "", of)
-
-/*
- * Adds the keys that the row had before (by index), and, if it is not stored, those
- * that it got later: evidence has the old key only inside, so all of it is read.
- */
-static void
-add_former_keys(const TablePlace *place, bool is_stored, List **rows)
-{
-	for (int i = 0; i < list_length(*rows); i++)
-	{
-		const ErasedRow *row = list_nth(*rows, i);
-
-		for (int later = 0; later <= (is_stored ? 0 : 1); later++)
-		{
-			Parameters p = {0};
-			SavedRole caller = role_become_extension();
-			uint64 n;
-
-			sql_add_text(&p, place->schema);
-			sql_add_text(&p, place->table);
-			sql_add_value(&p, JSONBOID, JsonbPGetDatum(row->key), false);
-			sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->since), false);
-			sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->until), false);
-			n = sql_run(later ? "SELECT recorded_at, new_key FROM (" MOVES_OF(OF_OLD_KEY)
-									") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1"
-							  : "SELECT recorded_at, old_key FROM (" MOVES_OF(OF_NEW_KEY)
-									") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1",
-						&p);
-			role_restore(&caller);
-			for (uint64 m = 0; m < n; m++)
-			{
-				TimestampTz at = sql_result_time(m, 1);
-				Jsonb *key = sql_result_jsonb(m, 2);
-				bool known = false;
-				ListCell *lc;
-
-				foreach(lc, *rows)
-					known |=
-						compareJsonbContainers(&((ErasedRow *) lfirst(lc))->key->root, &key->root) == 0;
-				if (!known)
-					add_row(rows, place->schema, place->table, key, later ? at : ALWAYS,
-							later ? EVER : at);
-			}
-		}
-	}
-}
-
-/* Other texts of the same key: numbers that are equal may have several. */
-static void
-add_equal_keys(const TablePlace *place, List *columns, Jsonb *key, List **rows)
-{
-	Parameters p = {0};
-	SavedRole caller;
-	bool numeric = false;
-	ListCell *lc;
-	uint64 n;
-
-	foreach(lc, columns)
-		numeric |= getBaseType(((RowColumn *) lfirst(lc))->type) == NUMERICOID;
-	if (!numeric)
-		return;
-	caller = role_become_extension();
-	sql_add_text(&p, place->schema);
-	sql_add_text(&p, place->table);
-	n = sql_run("SELECT row_key FROM ownership.conflict WHERE table_schema = $1 AND table_name = $2 AND jsonb_typeof(row_key) = 'object' "
-				"UNION SELECT row_key FROM ownership.history WHERE table_schema = $1 AND table_name = $2 AND jsonb_typeof(row_key) = 'object' "
-				"UNION SELECT row_key FROM ownership.pin WHERE table_schema = $1 AND table_name = $2",
-				&p);
-	role_restore(&caller);
-	for (uint64 i = 0; i < n; i++)
-	{
-		Jsonb *other = sql_result_jsonb(i, 1);
-		bool same = true;
-
-		CHECK_FOR_INTERRUPTS();
-		foreach(lc, columns)
-		{
-			const RowColumn *col = lfirst(lc);
-			char *a = text_in(key, col->name);
-			char *b = text_in(other, col->name);
-
-			same = same && a != NULL && b != NULL && value_same_text(col->type, a, b);
-		}
-		if (same)
-			add_row(rows, place->schema, place->table, other, ALWAYS, EVER);
-	}
-}
-
-/* What is known of the row's match fields: from its key, and where its evidence tells. */
-static Known *
-known_of_key(const TablePlace *place, Oid relid, List *fields, List *rows)
-{
-	Known *known = palloc0(sizeof(Known));
-	int n = list_length(fields);
-	ListCell *lc;
-
-	known->place = place;
-	known->relid = relid;
-	known->keys = fields;
-	known->texts = palloc0((n + 1) * sizeof(char *));
-	foreach(lc, rows)
-	{
-		const ErasedRow *row = lfirst(lc);
-		Parameters p = {0};
-		SavedRole caller = role_become_extension();
-		uint64 found;
-
-		sql_add_text(&p, place->schema);
-		sql_add_text(&p, place->table);
-		sql_add_value(&p, JSONBOID, JsonbPGetDatum(row->key), false);
-		sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->since), false);
-		sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->until), false);
-		/* what was stored, the latest first */
-		found = sql_run("SELECT v FROM (SELECT id, stored AS v, 1 AS n FROM ownership.conflict "
-						"WHERE table_schema = $1 AND table_name = $2 " OF_NEW_KEY
-						" AND recorded_at BETWEEN $4 AND $5 AND jsonb_typeof(stored) = 'object' "
-						"UNION ALL SELECT id, proposed, 0 FROM ownership.conflict "
-						"WHERE table_schema = $1 AND table_name = $2 " OF_NEW_KEY
-						" AND recorded_at BETWEEN $4 AND $5 AND jsonb_typeof(proposed) = 'object' " OF_EVIDENCE
-						"UNION ALL SELECT id, proposed, 0 FROM ownership.history "
-						"WHERE table_schema = $1 AND table_name = $2 " OF_NEW_KEY
-						" AND recorded_at BETWEEN $4 AND $5) e ORDER BY id DESC, n LIMIT 1000",
-						&p);
-		role_restore(&caller);
-		for (int f = 0; f < n; f++)
-		{
-			const char *column = ((KeyColumn *) list_nth(fields, f))->holder.column;
-
-			for (uint64 i = 0; i < found && known->texts[f] == NULL; i++)
-				known->texts[f] = text_in(sql_result_jsonb(i, 1), column);
-			if (known->texts[f] == NULL)
-				known->texts[f] = text_in(row->key, column);
-		}
-	}
-	return known;
 }
 
 /* The names (char *) of the entities of which the table contains a column. */
@@ -613,8 +400,8 @@ is_record_of(const TablePlace *place, Oid relid, const char *entity, List *field
 		char *field;
 
 		own = own &&
-			  lookup_mapped_field(place->schema, place->table, ((RowColumn *) lfirst(lc))->name, &of,
-								  &field) &&
+			  lookup_mapped_field(place->schema, place->table, ((RowColumn *) lfirst(lc))->name,
+								  &of, &field) &&
 			  strcmp(of, entity) == 0;
 	}
 	foreach(lc, fields)
@@ -624,7 +411,7 @@ is_record_of(const TablePlace *place, Oid relid, const char *entity, List *field
 
 /*
  * The rows (ErasedRow) that are to be erased: the row of a table on the map with this
- * key, which pin_canonical_key() has made, and those that are tied to it.  Needs SPI.
+ * key, which row_canonical_key() has made, and those that are tied to it.  Needs SPI.
  *
  * Errors: the caller may not read a table, or row security hides rows of it.
  */
@@ -633,20 +420,20 @@ erase_find_rows(Oid relid, const TablePlace *place, Jsonb *key)
 {
 	List *rows = NIL;
 	Oid home;
-	List *columns = evidence_key(relid, &home);
+	List *columns = erase_key_columns(relid, &home);
 	RowQuery q = {0};
 	Search s = {.rows = &rows};
 	bool is_stored;
 	ListCell *lc;
 
-	add_row(&rows, place->schema, place->table, key, ALWAYS, EVER);
-	add_equal_keys(place, columns, key, &rows);
+	erase_add_row(&rows, place->schema, place->table, key, DT_NOBEGIN, DT_NOEND);
+	erase_add_equal_keys(place, columns, key, &rows);
 	initStringInfo(&q.where);
 	foreach(lc, columns)
 	{
 		const RowColumn *col = lfirst(lc);
 		Oid collation = get_typcollation(col->type);
-		int n = add_value(&q, col->type, text_in(key, col->name));
+		int n = add_value(&q, col->type, erase_text_in(key, col->name));
 
 		appendStringInfo(&q.where, "%s%s", n > 1 ? " AND " : "",
 						 sql_key_match(psprintf("$%d", n), col->type, collation,
@@ -656,7 +443,7 @@ erase_find_rows(Oid relid, const TablePlace *place, Jsonb *key)
 	/* the key as the stored row has it */
 	is_stored = read_rows(&s, place, home, columns, NIL, &q) > 0;
 	s.open = NIL;
-	add_former_keys(place, is_stored, &rows);
+	erase_add_former_keys(place, is_stored, &rows);
 	foreach(lc, entities_of(place))
 	{
 		List *fields;
@@ -685,7 +472,7 @@ erase_find_rows(Oid relid, const TablePlace *place, Jsonb *key)
 				if (same_place(place, ((ErasedRow *) lfirst(l))->schema,
 							   ((ErasedRow *) lfirst(l))->table))
 					own = lappend(own, lfirst(l));
-			s.open = list_make1(known_of_key(place, home, fields, own));
+			s.open = list_make1(erase_known_row(place, home, fields, own));
 		}
 		search(&s);
 	}

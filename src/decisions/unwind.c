@@ -120,7 +120,8 @@ agrees(const Unwinding *u, Jsonb *evidence, Jsonb *history)
 	ValueKind kind = value_object_text(evidence, u->col->name, &a);
 
 	(void) value_object_text(history, u->col->name, &b);
-	return kind == VALUE_LENGTH || kind == VALUE_HIDDEN || (kind != VALUE_ABSENT && value_same_text(u->col->type, a, b));
+	return kind == VALUE_LENGTH || kind == VALUE_HIDDEN ||
+		   (kind != VALUE_ABSENT && value_same_text(u->col->type, a, b));
 }
 
 /*
@@ -281,8 +282,9 @@ unwind_delete(Unwound *run, const Write *e)
 		kind = value_object_text(e->stored, lfirst(lc), &text);
 		if (kind == VALUE_HIDDEN)
 		{
-			run->whole = psprintf("The field of column \"%s\" is sensitive: the evidence contains no value.",
-								  (char *) lfirst(lc));
+			run->whole =
+				psprintf("The field of column \"%s\" is sensitive: the evidence contains no value.",
+						 (char *) lfirst(lc));
 			return false;
 		}
 		if (kind == VALUE_LENGTH)
