@@ -273,4 +273,7 @@ extern void expand_records(Import *import);
 /* whole.c */
 extern void whole_owners(Import *import);
 
+/* export_psql.c */
+extern char *export_psql(const char *entity);
+
 #endif /* OWNERSHIP_SHEET_H */

@@ -2166,6 +2166,18 @@ FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
 
+CREATE FUNCTION ownership.export(format text DEFAULT 'psql', entity text DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_export' LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET jit = off;
+COMMENT ON FUNCTION ownership.export(text, text) IS
+'Returns the map as one text, for a file. It contains no evidence, no pins, and no values of rows.
+Arguments:
+- format: psql, the default: a script for psql with the whole map, one line for each thing in the order of names. Run in a database with the extension, it makes the same map there, and guards the tables; where the map is the same already, it changes nothing. It tells which tables, columns, roles and subscriptions are not there. What the map has besides stays, unless psql is called with -v ownership_remove=1.
+- entity: Only what is about this entity, without patterns. NULL, the default: everything.
+Returns the text.';
+
 CREATE FUNCTION ownership.erase(relation regclass, row_key jsonb, value text DEFAULT NULL, dry_run boolean DEFAULT true, OUT place text, OUT count bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_erase' LANGUAGE C VOLATILE ROWS 10
 SET search_path = pg_catalog, pg_temp;
