@@ -67,7 +67,6 @@ ROLLBACK;
 SET ROLE regress_dpo;
 SELECT * FROM ownership.erase('customer', '{"id": 17}');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION ownership.erase(regclass, jsonb, text, boolean) TO regress_dpo;
 GRANT SELECT, UPDATE ON ownership.conflict, ownership.history, ownership.pin TO regress_dpo;
 SET ROLE regress_dpo;
 SELECT * FROM ownership.erase('customer', '{"id": 17}');

@@ -20,16 +20,16 @@
 #include "../catalog/catalog.h"
 #include "sheet.h"
 
-/* The systems that entity $1 names. */
-#define SYSTEMS                                                                                    \
-	"(SELECT f.owner FROM ownership.field f WHERE f.entity = $1 "                                  \
-	"UNION SELECT d.system FROM ownership.declared_access d WHERE d.entity = $1 "                  \
-	"UNION SELECT t.source FROM ownership.mirrored_table t JOIN ownership.mirrored_column c "      \
-	"USING (table_schema, table_name) WHERE c.entity = $1 "                                        \
-	"UNION SELECT r.owner FROM ownership.row_owner r JOIN ownership.mirrored_column c "            \
-	"USING (table_schema, table_name, column_name) WHERE c.entity = $1 "                           \
-	"UNION SELECT unnest(ARRAY[h.from_system, h.to_system]) FROM ownership.handover h "            \
-	"WHERE h.entity = $1 AND h.done_at IS NULL)"
+/* The systems that the entities $1 name. */
+#define SYSTEMS                                                                               \
+	"(SELECT f.owner FROM ownership.field f WHERE f.entity = ANY ($1) "                       \
+	"UNION SELECT d.system FROM ownership.declared_access d WHERE d.entity = ANY ($1) "       \
+	"UNION SELECT t.source FROM ownership.mirrored_table t JOIN ownership.mirrored_column c " \
+	"USING (table_schema, table_name) WHERE c.entity = ANY ($1) "                             \
+	"UNION SELECT r.owner FROM ownership.row_owner r JOIN ownership.mirrored_column c "       \
+	"USING (table_schema, table_name, column_name) WHERE c.entity = ANY ($1) "                \
+	"UNION SELECT unnest(ARRAY[h.from_system, h.to_system]) FROM ownership.handover h "       \
+	"WHERE h.entity = ANY ($1) AND h.done_at IS NULL)"
 
 /* A table of the map. */
 typedef struct MapTable
@@ -38,7 +38,7 @@ typedef struct MapTable
 	const char *key;	   /* its primary key, as an array */
 	const char *left_out;  /* columns that are no decision, as an array */
 	const char *which;	   /* which rows o are part of the map; NULL: all */
-	const char *of_entity; /* which of them are about entity $1 */
+	const char *of_entity; /* which of them are about the entities $1 */
 	const char *differs;   /* when a row o of the map differs, besides its columns; NULL: never */
 	const char *may_go;	   /* which rows o go where the script does not have them; NULL: all */
 } MapTable;
@@ -47,22 +47,22 @@ static const MapTable tables[] = {
 	{"system", "{name}", "{}", NULL, "o.name IN " SYSTEMS, NULL, NULL},
 	{"identity", "{kind,name}", "{}", NULL, "o.system IN " SYSTEMS, NULL, NULL},
 	{"domain", "{name}", "{shipped}", "NOT o.shipped",
-	 "o.name IN (SELECT f.domain FROM ownership.field f WHERE f.entity = $1)", "o.shipped",
+	 "o.name IN (SELECT f.domain FROM ownership.field f WHERE f.entity = ANY ($1))", "o.shipped",
 	 "NOT o.shipped"},
-	{"field", "{entity,name}", "{}", NULL, "o.entity = $1", NULL, NULL},
-	{"declared_access", "{entity,field,system,mode}", "{}", NULL, "o.entity = $1", NULL, NULL},
+	{"field", "{entity,name}", "{}", NULL, "o.entity = ANY ($1)", NULL, NULL},
+	{"declared_access", "{entity,field,system,mode}", "{}", NULL, "o.entity = ANY ($1)", NULL, NULL},
 	{"mirrored_table", "{table_schema,table_name}", "{}", NULL,
-	 "EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = $1 "
+	 "EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = ANY ($1) "
 	 "AND (c.table_schema, c.table_name) = (o.table_schema, o.table_name))",
 	 NULL, NULL},
-	{"mirrored_column", "{table_schema,table_name,column_name}", "{}", NULL, "o.entity = $1", NULL,
-	 NULL},
+	{"mirrored_column", "{table_schema,table_name,column_name}", "{}", NULL, "o.entity = ANY ($1)",
+	 NULL, NULL},
 	{"row_owner", "{table_schema,table_name,column_name,position}", "{}", NULL,
-	 "EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = $1 "
+	 "EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = ANY ($1) "
 	 "AND (c.table_schema, c.table_name, c.column_name) = (o.table_schema, o.table_name, o.column_name))",
 	 NULL, NULL},
 	{"mirrored_pattern", "{pattern}", "{}", NULL, "false", NULL, NULL},
-	{"handover", "{entity,field,at}", "{done_at}", "o.done_at IS NULL", "o.entity = $1", NULL,
+	{"handover", "{entity,field,at}", "{done_at}", "o.done_at IS NULL", "o.entity = ANY ($1)", NULL,
 	 "o.done_at IS NULL"},
 	{"deleted_domain", "{name}", "{}", NULL, "false", NULL, NULL},
 };
@@ -193,7 +193,7 @@ column_list(List *columns, bool key, const char *a, const char *between, const c
 
 /* Appends a line for each row of the table. */
 static void
-append_rows(StringInfo script, const MapTable *table, List *columns, const char *entity)
+append_rows(StringInfo script, const MapTable *table, List *columns, List *entities)
 {
 	Parameters p = {0};
 	StringInfoData names;
@@ -220,9 +220,9 @@ append_rows(StringInfo script, const MapTable *table, List *columns, const char 
 			appendStringInfo(&order, "%so.%s%s", order.len > 0 ? ", " : "", c->name,
 							 c->is_text ? " COLLATE \"C\"" : "");
 	}
-	sql_add_text(&p, entity);
+	sql_add_texts(&p, entities);
 	n = sql_run(psprintf("SELECT format('INSERT INTO new_%s (%%s) VALUES (%%s);', concat_ws(', '%s), concat_ws(', '%s)) "
-						 "FROM ownership.%s o WHERE (%s) AND ($1 IS NULL OR %s) ORDER BY %s",
+						 "FROM ownership.%s o WHERE (%s) AND (cardinality($1) = 0 OR %s) ORDER BY %s",
 						 table->name, names.data, values.data, table->name,
 						 table->which ? table->which : "true", table->of_entity, order.data),
 				&p);
@@ -241,8 +241,8 @@ append_merge(StringInfo script, const MapTable *table, List *columns)
 	char *rest = column_list(columns, false, "", "", NULL, ", ");
 	char *new_rest = column_list(columns, false, "n.", "", NULL, ", ");
 
-	appendStringInfo(script, "MERGE INTO ownership.%s o USING pg_temp.new_%s n ON %s\n", table->name,
-					 table->name, match);
+	appendStringInfo(script, "MERGE INTO ownership.%s o USING pg_temp.new_%s n ON %s\n",
+					 table->name, table->name, match);
 	if (set[0] != '\0')
 		appendStringInfo(script,
 						 "\tWHEN MATCHED AND (ROW(%s) IS DISTINCT FROM ROW(%s)%s%s) THEN UPDATE SET %s\n",
@@ -274,19 +274,19 @@ append_removal(StringInfo script, List *const *columns)
 
 /* Appends which tables are to be guarded: all but those that are there and are not. */
 static void
-append_guards(StringInfo script, const char *entity)
+append_guards(StringInfo script, List *entities)
 {
 	Parameters p = {0};
 	uint64 n;
 
-	sql_add_text(&p, entity);
+	sql_add_texts(&p, entities);
 	n = sql_run("SELECT format('INSERT INTO new_guard (table_schema, table_name%s) VALUES (%L, %L%s);', "
 				"CASE WHEN g.unguarded THEN ', guarded' END, o.table_schema, o.table_name, CASE WHEN g.unguarded THEN ', ''false''' END) "
 				"FROM ownership.mirrored_table o CROSS JOIN LATERAL (SELECT "
 				"EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
 				"WHERE n.nspname = o.table_schema::name AND c.relname = o.table_name::name) AND NOT coalesce((SELECT g.guarded FROM ownership.guards g "
 				"WHERE (g.table_schema, g.table_name) = (o.table_schema, o.table_name)), false) AS unguarded) g "
-				"WHERE $1 IS NULL OR EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = $1 "
+				"WHERE cardinality($1) = 0 OR EXISTS (SELECT FROM ownership.mirrored_column c WHERE c.entity = ANY ($1) "
 				"AND (c.table_schema, c.table_name) = (o.table_schema, o.table_name)) "
 				"ORDER BY o.table_schema COLLATE \"C\", o.table_name COLLATE \"C\"",
 				&p);
@@ -294,9 +294,9 @@ append_guards(StringInfo script, const char *entity)
 		appendStringInfo(script, "%s\n", sql_result_text(i, 1));
 }
 
-/* The script; entity: only what is about this entity, or NULL.  Needs SPI. */
+/* The script; entities: only what is about these (char *); NIL: the whole map.  Needs SPI. */
 char *
-export_psql(const char *entity)
+export_psql(List *entities)
 {
 	List *columns[lengthof(tables)];
 	StringInfoData script;
@@ -307,16 +307,17 @@ export_psql(const char *entity)
 		appendStringInfo(&script,
 						 "CREATE TEMP TABLE new_%s (LIKE ownership.%s INCLUDING DEFAULTS) ON COMMIT DROP;\n",
 						 tables[i].name, tables[i].name);
-	appendStringInfoString(&script,
-						   "CREATE TEMP TABLE new_guard (table_schema text, table_name text, guarded boolean DEFAULT true) ON COMMIT DROP;\n");
+	appendStringInfoString(
+		&script,
+		"CREATE TEMP TABLE new_guard (table_schema text, table_name text, guarded boolean DEFAULT true) ON COMMIT DROP;\n");
 	for (int i = 0; i < (int) lengthof(tables); i++)
 	{
 		columns[i] = load_columns(&tables[i]);
 		appendStringInfo(&script, "\n-- %s\n", tables[i].name);
-		append_rows(&script, &tables[i], columns[i], entity);
+		append_rows(&script, &tables[i], columns[i], entities);
 	}
 	appendStringInfoString(&script, "\n-- guards\n");
-	append_guards(&script, entity);
+	append_guards(&script, entities);
 	appendStringInfoString(&script, "\n-- what differs is changed\n");
 	for (int i = 0; i < (int) lengthof(tables); i++)
 	{
@@ -324,8 +325,9 @@ export_psql(const char *entity)
 
 		if (strcmp(name, "deleted_domain") == 0)
 		{
-			appendStringInfoString(&script,
-								   "DELETE FROM ownership.domain o USING pg_temp.new_deleted_domain n WHERE o.name = n.name;\n");
+			appendStringInfoString(
+				&script,
+				"DELETE FROM ownership.domain o USING pg_temp.new_deleted_domain n WHERE o.name = n.name;\n");
 			continue;
 		}
 		appendStringInfoString(&script, strcmp(name, "field") == 0			   ? before_field
@@ -336,7 +338,7 @@ export_psql(const char *entity)
 																			   : "");
 		append_merge(&script, &tables[i], columns[i]);
 	}
-	if (entity == NULL)
+	if (entities == NIL)
 		append_removal(&script, columns);
 	appendStringInfoString(&script, "\n-- what is not there is told; tables are guarded\n");
 	appendStringInfoString(&script, tail);

@@ -11,6 +11,9 @@
 
 #include "../base/base.h"
 
+/* export_psql.c */
+extern char *export_psql(List *entities);
+
 /*
  * Within this folder
  */
@@ -272,8 +275,5 @@ extern void expand_records(Import *import);
 
 /* whole.c */
 extern void whole_owners(Import *import);
-
-/* export_psql.c */
-extern char *export_psql(const char *entity);
 
 #endif /* OWNERSHIP_SHEET_H */

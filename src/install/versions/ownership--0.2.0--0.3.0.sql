@@ -2175,14 +2175,14 @@ COMMENT ON FUNCTION ownership.export(text, text) IS
 'Returns the map as one text, for a file. It contains no evidence, no pins, and no values of rows.
 Arguments:
 - format: psql, the default: a script for psql with the whole map, one line for each thing in the order of names. Run in a database with the extension, it makes the same map there, and guards the tables; where the map is the same already, it changes nothing. It tells which tables, columns, roles and subscriptions are not there. What the map has besides stays, unless psql is called with -v ownership_remove=1.
-- entity: Only what is about this entity, without patterns. NULL, the default: everything.
+- entity: Pattern of entities, such as product or netsuite.*: only what is about them, without patterns of tables. NULL, the default: everything.
 Returns the text.';
 
 CREATE FUNCTION ownership.erase(relation regclass, row_key jsonb, value text DEFAULT NULL, dry_run boolean DEFAULT true, OUT place text, OUT count bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_erase' LANGUAGE C VOLATILE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ownership.erase(regclass, jsonb, text, boolean) IS
-'Erases a person from the tables of the extension: the values of a row, and of the rows of other tables that match keys tie to it, go out of evidence, history, pins and what waits. The rows of evidence stay and count, but they have the resolution erased; each value is {"erased": true}, and row_key is a digest that nobody can compute again. What waits is never applied, what was refused is never accepted, and pins end. It does not change the tables on the map: delete the row there first, because a DELETE leaves evidence, too. The row may be deleted. It does not change the server log, WAL, backups, replicas and printed pages. The caller needs SELECT and DELETE on ownership.conflict, ownership.history and ownership.pin, SELECT on the tables that it reads, and EXECUTE, which PUBLIC does not have.
+'Erases a person from the tables of the extension: the values of a row, and of the rows of other tables that match keys tie to it, go out of evidence, history, pins and what waits. The rows of evidence stay and count, but they have the resolution erased; each value is {"erased": true}, and row_key is a digest that nobody can compute again. What waits is never applied, what was refused is never accepted, and pins end. It does not change the tables on the map: delete the row there first, because a DELETE leaves evidence, too. The row may be deleted. It does not change the server log, WAL, backups, replicas and printed pages. The caller needs SELECT and DELETE on ownership.conflict, ownership.history and ownership.pin, and SELECT on the tables on the map that it reads.
 Arguments:
 - relation: Table on the map.
 - row_key: Key of the row, such as {"id": 7}. NULL: the function goes by the value only.
@@ -2191,8 +2191,6 @@ Arguments:
 Returns one row for each place:
 - place: conflict, waiting (what is parked or remembered), history or pin, and the table that the evidence is about; map_history of pins: reasons of pins.
 - count: Number of rows.';
-/* it destroys what is nowhere else */
-REVOKE ALL ON FUNCTION ownership.erase(regclass, jsonb, text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION ownership.apply_waiting(relation regclass DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_apply_waiting' LANGUAGE C;

@@ -3,7 +3,7 @@ CREATE EXTENSION ownership;
 \set VERBOSITY terse
 SET client_min_messages = warning;
 \getenv abs_builddir PG_ABS_BUILDDIR
-\set script :abs_builddir '/results/sheet_export.map.sql'
+\set script :abs_builddir '/results/explain_export_psql.map.sql'
 CREATE ROLE regress_erp;
 CREATE ROLE "regress ""odd' role";
 CREATE SCHEMA "odd schema";
