@@ -54,6 +54,21 @@ SELECT * FROM product ORDER BY sku;
 SELECT * FROM reverted('pim');
 SELECT * FROM product ORDER BY sku;
 
+-- a key that is a number
+CREATE TABLE numbered (id int PRIMARY KEY, price numeric);
+INSERT INTO numbered VALUES (1, 1);
+DO $$ BEGIN
+	PERFORM ownership.assign('numbered', NULL, 'erp');
+	UPDATE ownership.field SET domain = NULL, on_blank = NULL, history = true WHERE entity = 'numbered';
+END $$;
+SET ownership.system = 'erp';
+UPDATE numbered SET price = 2 WHERE id = 1;
+UPDATE numbered SET id = 7 WHERE id = 1;
+RESET ownership.system;
+SELECT * FROM reverted('erp') WHERE row_key ? 'id';
+SELECT * FROM numbered;
+DROP TABLE numbered;
+
 DROP TABLE product;
 DROP FUNCTION reverted;
 DROP EXTENSION ownership;

@@ -99,6 +99,7 @@ extern void counts_end_subtransaction(bool aborted);
 
 /* handover.c */
 extern void handover_in_time(void);
+extern void handover_flush(void);
 
 /* reads.c */
 extern int reads_do_not_count(void);

@@ -198,6 +198,27 @@ hand_over_at_exit(int code, Datum arg)
 }
 
 /*
+ * Returns when everything that other sessions have handed over, and everything of this
+ * session, is in the tables.
+ *
+ * Errors: the worker fails or cannot be started.
+ */
+void
+handover_flush(void)
+{
+	if (!mailbox_exists())
+		return;
+	while (!hand_over(true) || counts_wait() || !slist_is_empty(&letters))
+	{
+		/* there was no room: there will be when the worker has written what is there */
+		mailbox_flush();
+		pg_usleep(1000);
+		CHECK_FOR_INTERRUPTS();
+	}
+	mailbox_flush();
+}
+
+/*
  * flush(): returns when everything that other sessions have handed over, and
  * everything of this session, is in the tables.  Also deletes what was remembered
  * long enough; without a worker, nothing else does.
@@ -222,13 +243,6 @@ ownership_flush(PG_FUNCTION_ARGS)
 				 errhint("Set shared_preload_libraries = 'ownership' and restart the server.")));
 		PG_RETURN_VOID();
 	}
-	while (!hand_over(true) || counts_wait() || !slist_is_empty(&letters))
-	{
-		/* there was no room: there will be when the worker has written what is there */
-		mailbox_flush();
-		pg_usleep(1000);
-		CHECK_FOR_INTERRUPTS();
-	}
-	mailbox_flush();
+	handover_flush();
 	PG_RETURN_VOID();
 }

@@ -183,7 +183,8 @@ typedef enum ValueKind
 	VALUE_ABSENT, /* nothing */
 	VALUE_NULL,	  /* the value is NULL */
 	VALUE_TEXT,	  /* its text output */
-	VALUE_LENGTH  /* only its length */
+	VALUE_LENGTH, /* only its length */
+	VALUE_HIDDEN  /* nothing, because its field is sensitive */
 } ValueKind;
 
 /* settings.c */

@@ -330,6 +330,9 @@ value_object_text(Jsonb *object, const char *name, char **text)
 			JsonbValue *length =
 				getKeyJsonValueFromContainer(v->val.binary.data, "length", strlen("length"), NULL);
 
+			if (getKeyJsonValueFromContainer(v->val.binary.data, "sensitive", strlen("sensitive"),
+											 NULL) != NULL)
+				return VALUE_HIDDEN;
 			if (length == NULL || length->type != jbvNumeric)
 				return VALUE_ABSENT;
 			*text = DatumGetCString(

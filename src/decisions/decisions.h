@@ -75,6 +75,15 @@ extern void row_read(Oid relid, List *keys, List *columns, bool lock, bool place
 	")) l"
 
 /*
+ * The column k of `stored` in the form of row_key, where integers are numbers; the
+ * condition is that its value is known, and another one than in row_key.
+ */
+#define STORED_AS_KEY                                                                            \
+	"CASE jsonb_typeof(row_key -> k) WHEN 'number' THEN to_jsonb((stored ->> k)::numeric) ELSE " \
+	"stored -> k END"
+#define KEY_CHANGED "jsonb_typeof(stored -> k) = 'string' AND stored ->> k <> row_key ->> k"
+
+/*
  * A row of ownership.conflict that a decision is about: its columns, and what
  * follows from later evidence.  A NULL pointer is NULL.
  */
@@ -184,6 +193,10 @@ extern void words_end(Words *words);
 extern Datum row_key_datum(Jsonb *key, const RowColumn *col, ValueInput *input);
 extern bool row_probe(Oid relid, List *keys, List *key_cols, List *columns, StoredRow *rows);
 
+/* row_key.c */
+extern Jsonb *row_key_of(List *columns, List *texts);
+extern Jsonb *row_canonical_key(const RelationMap *map, Oid home, Jsonb *given);
+
 /* rows.c */
 extern void row_write(Oid relid, Operation operation, Jsonb *key, List *columns, List *values);
 
@@ -274,6 +287,40 @@ typedef struct Unwound
 /* unwind.c */
 extern void unwind_row(Unwound *run);
 extern bool unwind_changes(const Unwinding *u);
+
+/*
+ * A row whose evidence is erased, under one of its keys, for the time in which the
+ * key was its own: since `since` (-infinity: always) until `until` (infinity: ever).
+ */
+typedef struct ErasedRow
+{
+	char *schema;
+	char *table;
+	Jsonb *key;
+	TimestampTz since;
+	TimestampTz until;
+} ErasedRow;
+
+/* erase_rows.c */
+extern List *erase_find_rows(Oid relid, const TablePlace *place, Jsonb *key);
+
+/* What a row, stored or not, has in match fields. */
+typedef struct KnownRow
+{
+	const TablePlace *place;
+	Oid relid;
+	List *keys;	  /* KeyColumn: the table's match fields */
+	char **texts; /* their values, in that order; NULL: not known, or NULL */
+} KnownRow;
+
+/* erase_keys.c */
+extern List *erase_key_columns(Oid relid, Oid *home);
+extern ErasedRow *erase_add_row(List **rows, const char *schema, const char *table, Jsonb *key,
+								TimestampTz since, TimestampTz until);
+extern char *erase_text_in(Jsonb *object, const char *column);
+extern KnownRow *erase_known_row(const TablePlace *place, Oid relid, List *fields, List *rows);
+extern void erase_add_former_keys(const TablePlace *place, bool is_stored, List **rows);
+extern void erase_add_equal_keys(const TablePlace *place, List *columns, Jsonb *key, List **rows);
 
 /* pin.c */
 extern bool pin_takes(Oid relid, const char *column);

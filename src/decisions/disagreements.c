@@ -240,12 +240,14 @@ report_word(Listing *listing, Batch *batch, const Word *w, const StoredRow *row,
 		note = psprintf("Of the refused value only the length was recorded: %s bytes.", text);
 		text = NULL;
 	}
+	if (kind == VALUE_HIDDEN)
+		note = "The refused value was not recorded, because its field is sensitive.";
 	if (row == NULL)
 		put_row(listing, batch, w, w->column, text, NULL, note);
 	else if (c >= 0)
 	{
 		col = list_nth(batch->columns, c);
-		if (kind == VALUE_LENGTH ||
+		if (kind == VALUE_LENGTH || kind == VALUE_HIDDEN ||
 			(is_discarded_row(w) ? goes_in(w, batch->relid, col, text, row->values[c])
 								 : !value_same_text(col->type, text, row->values[c])))
 			put_row(listing, batch, w, w->column, text, row->values[c], note);

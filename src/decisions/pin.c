@@ -113,69 +113,6 @@ check_table(const RelationMap *map, Relation rel)
 						errhint("Mark its key columns as key on the map.")));
 }
 
-/* Pushes the value of one column of the key, as evidence has it. */
-static void
-push_key_column(JsonbParseState **state, const RowColumn *col, Jsonb *given)
-{
-	Oid type = getBaseType(col->type);
-	JsonbValue v = {.type = jbvString};
-	char *text;
-
-	if (value_object_text(given, col->name, &text) != VALUE_TEXT)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("row_key contains no value of key column \"%s\"", col->name)));
-	v.val.string.val = col->name;
-	v.val.string.len = strlen(col->name);
-	pushJsonbValue(state, WJB_KEY, &v);
-	text = value_to_text(type, value_from_text(type, text));
-	if (type == INT2OID || type == INT4OID || type == INT8OID)
-	{
-		v.type = jbvNumeric;
-		v.val.numeric =
-			DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	}
-	else
-	{
-		v.val.string.val = text;
-		v.val.string.len = strlen(text);
-	}
-	pushJsonbValue(state, WJB_VALUE, &v);
-}
-
-/* Errors: row_key is no object with a value of each key column of the table, and nothing else. */
-static Jsonb *
-canonical_key(const RelationMap *map, Oid home, Jsonb *given)
-{
-	JsonbParseState *state = NULL;
-	List *names = NIL;
-	ListCell *lc;
-
-	if (!JB_ROOT_IS_OBJECT(given))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("row_key must be a JSON object"),
-				 errhint("It has a member for each key column, such as {\"sku\": \"A1\"}.")));
-	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	for (int i = 0; i < map->nkey_attrs; i++)
-	{
-		RowColumn *col = place_row_column(home, get_attname(map->relid, map->key_attrs[i], false));
-
-		if (col == NULL)
-			elog(ERROR, "key column %d of relation %u is not in its parent", map->key_attrs[i],
-				 map->relid);
-		names = lappend(names, col->name);
-		push_key_column(&state, col, given);
-	}
-	foreach(lc, value_object_names(given))
-	{
-		if (!names_contain(names, lfirst(lc)))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("\"%s\" is no key column of table \"%s\"", (char *) lfirst(lc),
-								   names_message_relation(map->schema, map->table))));
-	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
-}
-
 /*
  * Finds what is to be pinned.
  *
@@ -198,7 +135,7 @@ find_target(Oid relid, Jsonb *key, const char *column)
 	target.home = map->home;
 	target.place.schema = pstrdup(map->schema);
 	target.place.table = pstrdup(map->table);
-	target.key = canonical_key(map, map->home, key);
+	target.key = row_canonical_key(map, map->home, key);
 	target.names = list_make1(pstrdup(col->name));
 	while (col->group != 0 && (each = map_next_in_group(map, col->group, each)) != NULL)
 	{

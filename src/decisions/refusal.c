@@ -309,6 +309,14 @@ refusal_take_values(const Refusal *r, Oid relid, List *names, const char *withou
 						 errhint(
 							 "Ask the sender for it. ownership.value_limit says which values are too large.")));
 				break;
+			case VALUE_HIDDEN:
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("conflict %lld does not contain the value of column \"%s\"",
+								(long long) r->id, name),
+						 errdetail("Its field is sensitive: rejected values are not recorded."),
+						 errhint("Ask the sender for it.")));
+				break;
 			case VALUE_ABSENT:
 				ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 								errmsg("conflict %lld does not contain the value of column \"%s\"",

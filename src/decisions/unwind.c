@@ -111,7 +111,7 @@ stop_at_others(Unwound *run, const Write *e)
 	}
 }
 
-/* Do evidence and history say the same of the column?  Evidence may know only a length. */
+/* Do evidence and history say the same of the column?  Evidence may know only a length, or nothing. */
 static bool
 agrees(const Unwinding *u, Jsonb *evidence, Jsonb *history)
 {
@@ -120,7 +120,8 @@ agrees(const Unwinding *u, Jsonb *evidence, Jsonb *history)
 	ValueKind kind = value_object_text(evidence, u->col->name, &a);
 
 	(void) value_object_text(history, u->col->name, &b);
-	return kind == VALUE_LENGTH || (kind != VALUE_ABSENT && value_same_text(u->col->type, a, b));
+	return kind == VALUE_LENGTH || kind == VALUE_HIDDEN ||
+		   (kind != VALUE_ABSENT && value_same_text(u->col->type, a, b));
 }
 
 /*
@@ -218,6 +219,8 @@ unwind_column(Unwound *run, Unwinding *u, const Write *e, int at)
 		why = "The column is a generated column.";
 	else if (had == VALUE_ABSENT || proposed == VALUE_ABSENT)
 		why = "The evidence contains no value.";
+	else if (had == VALUE_HIDDEN || proposed == VALUE_HIDDEN)
+		why = "Its field is sensitive: the evidence contains no value.";
 	else if (had == VALUE_LENGTH)
 		why = psprintf("Of the value before, only the length was recorded: %s bytes.", before);
 	else if (proposed == VALUE_LENGTH)
@@ -271,11 +274,20 @@ unwind_delete(Unwound *run, const Write *e)
 	{
 		Unwinding *u;
 		char *text;
+		ValueKind kind;
 		RowColumn *col = place_row_column(run->relid, lfirst(lc));
 
 		if (col == NULL || col->generated)
 			continue;
-		if (value_object_text(e->stored, lfirst(lc), &text) == VALUE_LENGTH)
+		kind = value_object_text(e->stored, lfirst(lc), &text);
+		if (kind == VALUE_HIDDEN)
+		{
+			run->whole =
+				psprintf("The field of column \"%s\" is sensitive: the evidence contains no value.",
+						 (char *) lfirst(lc));
+			return false;
+		}
+		if (kind == VALUE_LENGTH)
 		{
 			run->whole =
 				psprintf("Of the value of column \"%s\", only the length was recorded: %s bytes.",

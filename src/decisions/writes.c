@@ -24,7 +24,7 @@
 	"array_remove(columns::text[], NULL) AS columns, stored, proposed, "
 
 #define BY_THE_SYSTEM \
-	"system IS NOT DISTINCT FROM $1 AND recorded_at <= $3 AND resolution IS DISTINCT FROM 'dismissed'"
+	"system IS NOT DISTINCT FROM $1 AND recorded_at <= $3 AND coalesce(resolution, '') NOT IN ('dismissed', 'erased')"
 
 #define FROM_EVIDENCE                                                 \
 	"SELECT " COLUMNS_OF_WRITE "0 AS source FROM ownership.conflict " \
@@ -39,12 +39,13 @@
  * The changes of keys since $2, as far as they are known: the row that had old_key has
  * new_key since.
  */
-#define MOVED(table, which)                                                                                      \
-	"SELECT id, table_schema, table_name, row_key || o.changed AS old_key, row_key AS new_key FROM " table       \
-	" CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, stored -> k) AS changed FROM jsonb_object_keys(row_key) k " \
-	"WHERE stored ? k AND stored -> k <> row_key -> k) o "                                                       \
-	"WHERE recorded_at >= $2 AND operation = 'UPDATE' AND jsonb_typeof(row_key) = 'object' "                     \
-	"AND jsonb_typeof(stored) = 'object' AND stored ?| ARRAY(SELECT jsonb_object_keys(row_key)) "                \
+#define MOVED(table, which)                                                                                \
+	"SELECT id, table_schema, table_name, row_key || o.changed AS old_key, row_key AS new_key FROM " table \
+	" CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, " STORED_AS_KEY                                       \
+	") AS changed FROM jsonb_object_keys(row_key) k "                                                      \
+	"WHERE " KEY_CHANGED ") o "                                                                            \
+	"WHERE recorded_at >= $2 AND operation = 'UPDATE' AND jsonb_typeof(row_key) = 'object' "               \
+	"AND jsonb_typeof(stored) = 'object' AND stored ?| ARRAY(SELECT jsonb_object_keys(row_key)) "          \
 	"AND o.changed IS NOT NULL" which
 
 #define MOVED_IN_EVIDENCE \

@@ -155,6 +155,7 @@ extern Jsonb *
 evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmapset *but);
 extern Jsonb *evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made);
 extern Jsonb *evidence_columns(TupleDesc desc, TupleTableSlot *slot, const Bitmapset *attnums);
+extern Jsonb *evidence_key_for_log(const Evidence *e, Jsonb *key);
 extern List *evidence_names(const Evidence *e);
 extern const char *evidence_jsonb_text(Jsonb *jsonb);
 

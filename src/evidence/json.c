@@ -23,22 +23,46 @@
 #include "../statement/statement.h"
 #include "evidence.h"
 
-/* {"length": bytes}, in the place of a value. */
+/* {name: member}, in the place of a value. */
 static void
-set_length(JsonbValue *v, int64 length)
+set_object(JsonbValue *v, const char *name, const JsonbValue *member)
 {
 	ValueObject object;
-	JsonbValue *number;
 	Jsonb *jsonb;
 
 	value_object_begin(&object, 1);
-	number = value_object_add(&object, "length");
-	number->type = jbvNumeric;
-	number->val.numeric = int64_to_numeric(length);
+	*value_object_add(&object, name) = *member;
 	jsonb = value_object_end(&object);
 	v->type = jbvBinary;
 	v->val.binary.data = &jsonb->root;
 	v->val.binary.len = VARSIZE(jsonb) - VARHDRSZ;
+}
+
+/* {"length": bytes}, in the place of a value. */
+static void
+set_length(JsonbValue *v, int64 length)
+{
+	JsonbValue number = {.type = jbvNumeric};
+
+	number.val.numeric = int64_to_numeric(length);
+	set_object(v, "length", &number);
+}
+
+/* {"sensitive": true}, in the place of a value. */
+static void
+set_sensitive(JsonbValue *v)
+{
+	JsonbValue yes = {.type = jbvBool};
+
+	yes.val.boolean = true;
+	set_object(v, "sensitive", &yes);
+}
+
+/* Does the evidence leave out values of the column?  What was refused without an error is nowhere else. */
+static bool
+hides(const Evidence *e, const MappedColumn *col)
+{
+	return col != NULL && col->sensitive && !evidence_is_refused(e->outcome);
 }
 
 /*
@@ -103,7 +127,11 @@ evidence_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bitmap
 	{
 		AttrNumber attnum = e->conflicts->items[i].col->attnum;
 
-		if (e->conflicts->items[i].verdict == e->outcome && !bms_is_member(attnum, but))
+		if (e->conflicts->items[i].verdict != e->outcome || bms_is_member(attnum, but))
+			continue;
+		if (hides(e, e->conflicts->items[i].col))
+			set_sensitive(value_object_add(&object, e->conflicts->items[i].col->name));
+		else
 			add_column(&object, e->common, e->desc, slot, attnum, limit, false);
 	}
 	return value_object_end(&object);
@@ -121,7 +149,11 @@ evidence_row_values(const Evidence *e, TupleTableSlot *slot, int limit, const Bi
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
-		if (!att->attisdropped && att->attgenerated == '\0' && !bms_is_member(att->attnum, but))
+		if (att->attisdropped || att->attgenerated != '\0' || bms_is_member(att->attnum, but))
+			continue;
+		if (hides(e, map_any_column(e->map, att->attnum)))
+			set_sensitive(value_object_add(&object, NameStr(att->attname)));
+		else
 			add_column(&object, e->common, desc, slot, att->attnum, limit, false);
 	}
 	return value_object_end(&object);
@@ -253,6 +285,33 @@ evidence_row_key(const Evidence *e, bool *whole, Bitmapset **made)
 			*whole = false;
 		else if (!is_to_come(e, map->key_attrs[i]))
 			add_column(&object, e->common, e->desc, slot, map->key_attrs[i], -1, true);
+	}
+	return value_object_end(&object);
+}
+
+/* A key as the server log may have it: without the values of sensitive fields. */
+Jsonb *
+evidence_key_for_log(const Evidence *e, Jsonb *key)
+{
+	ValueObject object;
+
+	if (key == NULL)
+		return NULL;
+	value_object_begin(&object, e->map->nkey_attrs);
+	for (int i = 0; i < e->map->nkey_attrs; i++)
+	{
+		AttrNumber attnum = e->map->key_attrs[i];
+		const char *name = NameStr(TupleDescAttr(e->desc, attnum - 1)->attname);
+		JsonbValue *v = value_in_object(key, name);
+		JsonbValue *to;
+
+		if (v == NULL)
+			continue;
+		to = value_object_add(&object, name);
+		if (hides(e, map_any_column(e->map, attnum)))
+			set_sensitive(to);
+		else
+			*to = *v;
 	}
 	return value_object_end(&object);
 }

@@ -297,10 +297,14 @@ evidence_report_kept(const Tally *tally)
 				 notice_fields(tally, NIL), errdetail("%s", refused)));
 }
 
-/* Describes a write that is about to be rejected, for the worker to record. */
-static void
+/*
+ * Describes a write that is about to be rejected, for the worker to record.  Returns
+ * the key of its row as the server log has it, or NULL.
+ */
+static const char *
 describe_attempt(const Evidence *e, Attempt *attempt)
 {
+	const char *volatile logged = NULL;
 	OutputSettings settings;
 	int limit = ownership_value_limit;
 	Jsonb *key;
@@ -324,7 +328,10 @@ describe_attempt(const Evidence *e, Attempt *attempt)
 	{
 		key = evidence_row_key(e, &whole, &made);
 		if (key != NULL)
+		{
 			attempt->texts[ATTEMPT_KEY] = evidence_jsonb_text(key);
+			logged = evidence_jsonb_text(evidence_key_for_log(e, key));
+		}
 		if (e->stored != NULL)
 			attempt->texts[ATTEMPT_STORED] =
 				evidence_jsonb_text(evidence_values(e, e->stored, limit, NULL));
@@ -337,6 +344,7 @@ describe_attempt(const Evidence *e, Attempt *attempt)
 		value_restore_output(&settings);
 	}
 	PG_END_TRY();
+	return logged;
 }
 
 static const char *
@@ -354,15 +362,15 @@ static void
 record_rejected(const Evidence *e)
 {
 	Attempt attempt;
+	const char *key = describe_attempt(e, &attempt);
 
-	describe_attempt(e, &attempt);
 	if (activity_counts())
 		activity_attempt(e->map, e->system, e->conflicts, e->outcome, &attempt);
 	ereport(LOG_SERVER_ONLY,
 			(errmsg("ownership rejected %s of %s by %s (role \"%s\"): row %s, proposed %s",
 					operation_name(e->operation), names_relation_label(e->map->schema, e->map->table),
 					writer_label(e->writer, e->system), or_dash(attempt.texts[ATTEMPT_ROLE]),
-					or_dash(attempt.texts[ATTEMPT_KEY]), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
+					or_dash(key), or_dash(attempt.texts[ATTEMPT_PROPOSED])),
 			 errhidestmt(true), errhidecontext(true)));
 }
 

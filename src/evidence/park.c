@@ -120,21 +120,27 @@ says_all(Jsonb *was, Jsonb *now)
 	return true;
 }
 
-/* Adds values to what a system has parked for a row already. */
-static void
+/*
+ * Adds values to what a system has parked for a row already.  False: that does not wait
+ * any more, because a decision or erase() has ended it meanwhile.
+ */
+static bool
 add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 {
 	ItemPointerData tid = w->tid;
 	StoredTable *t;
 	TupleTableSlot *row;
 	List *all;
+	bool waits = false;
 	ListCell *lc;
 	Datum merged;
 
 	if (!w->stuck && says_all(w->values, values))
-		return;
+		return true;
 	t = evidence_open();
 	if (stored_lock_at(t, &tid))
+		(void) slot_getattr(t->slot, Anum_conflict_resolved_at, &waits);
+	if (waits)
 	{
 		row = stored_copy(t);
 		all = sql_name_list(w->columns[Anum_conflict_columns - 1]);
@@ -153,6 +159,7 @@ add_parked(const RelationMap *map, const Waiting *w, Jsonb *values, List *names)
 		stored_update(t);
 	}
 	stored_close(t);
+	return waits;
 }
 
 /*
@@ -223,11 +230,9 @@ evidence_park(RelationMap *map, TupleDesc desc, const Writer *writer, const char
 	{
 		const Waiting *w = lfirst(lc);
 
-		if (w->parked && w->system != NULL && strcmp(w->system, system) == 0)
-		{
-			add_parked(map, w, values, names);
+		if (w->parked && w->system != NULL && strcmp(w->system, system) == 0 &&
+			add_parked(map, w, values, names))
 			return InvalidTransactionId;
-		}
 	}
 	inserter = insert_open("conflict");
 	insert_waiting(inserter, map, writer, system, OPERATION_INSERT, "parked", key, NULL, values,

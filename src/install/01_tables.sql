@@ -85,7 +85,7 @@ COMMENT ON COLUMN ownership.domain.note IS 'Text for people. It is part of the a
 COMMENT ON COLUMN ownership.domain.position IS 'Order in which suggest() tries the domains, the lowest number first. Domains without a number come before all others.';
 COMMENT ON COLUMN ownership.domain.shipped IS 'true: the row is as the extension ships it. pg_dump leaves such rows out. A trigger maintains the column.';
 COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a change of a stored value to a blank one, in the fields of this domain that have no value of their own here: allow, observe, keep or reject. NULL: allow.';
-COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive, as with field.sensitive. Default: false.';
 
 CREATE TABLE ownership.field (
 	entity		text NOT NULL,
@@ -141,7 +141,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
-COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence of allowed and rejected writes does not contain the values of the field, and its values in a deleted row are remembered until the transaction ends, and not longer. Values that are kept out, discarded or parked are recorded whole, because they are nowhere else. The key of a row (row_key) is always recorded. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
@@ -291,7 +291,7 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
-COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another; erased: erase() has removed all values. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed.';
 

@@ -16,7 +16,8 @@ BEGIN ATOMIC
 	  AND c.table_schema = waiting_problem.table_schema AND c.table_name = waiting_problem.table_name
 	  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM waiting_problem.system)
 	  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
+		LEFT JOIN ownership.domain d ON d.name = f.domain
+		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND (f.sensitive OR d.sensitive))
 	ORDER BY c.id DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';

@@ -11,6 +11,9 @@
 
 #include "../base/base.h"
 
+/* export_psql.c */
+extern char *export_psql(List *entities);
+
 /*
  * Within this folder
  */

@@ -15,7 +15,7 @@ ALTER TABLE ownership.domain ADD on_blank text,
 	ADD CONSTRAINT domain_policy_check CHECK (policy IN ('observe', 'fill', 'create_only', 'keep', 'reject')),
 	ADD CONSTRAINT domain_on_blank_check CHECK (on_blank IN ('allow', 'observe', 'keep', 'reject'));
 COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a change of a stored value to a blank one, in the fields of this domain that have no value of their own here: allow, observe, keep or reject. NULL: allow.';
-COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive. Default: false.';
+COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive, as with field.sensitive. Default: false.';
 /* data that shops show: a blank is rarely meant */
 UPDATE ownership.domain SET on_blank = 'observe' WHERE shipped AND name IN ('content', 'attribute', 'taxonomy', 'price', 'cost');
 ALTER TABLE ownership.field ADD label text,
@@ -39,7 +39,7 @@ COMMENT ON COLUMN ownership.field.on_blank IS
 - keep: The guard keeps the stored value and records the refused value. The rest of the row is written.
 - reject: The guard fails the statement with SQLSTATE 42501. In a replication worker it acts as keep, unless the identity is strict.';
 COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored value by UPDATE is recorded in ownership.history, whoever makes it. A sensitive field, or one of a sensitive domain, has no history. Default: false.';
-COMMENT ON COLUMN ownership.field.sensitive IS 'true: values of the field in a deleted row are remembered until the transaction ends, and not longer. Evidence of allowed and rejected writes still contains values. Default: false.';
+COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence of allowed and rejected writes does not contain the values of the field, and its values in a deleted row are remembered until the transaction ends, and not longer. Values that are kept out, discarded or parked are recorded whole, because they are nowhere else. The key of a row (row_key) is always recorded. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
 COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
@@ -365,7 +365,7 @@ COMMENT ON COLUMN ownership.conflict.columns IS 'Columns in conflict.';
 COMMENT ON COLUMN ownership.conflict.stored IS 'Values of these columns before the write, as text. Where a row was deleted: the whole row.';
 COMMENT ON COLUMN ownership.conflict.proposed IS 'Values that the writer proposed for these columns, as text. Where a row was discarded: the whole row. A number instead of an object: so many more rows of the statement were observed, and only counted.';
 COMMENT ON COLUMN ownership.conflict.resolved_at IS 'Time of the decision on the conflict. A trigger sets it. NULL: the conflict is open.';
-COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another. NULL: the conflict is open.';
+COMMENT ON COLUMN ownership.conflict.resolution IS 'Decision on the conflict: accepted or dismissed; of a value that waited also applied, or superseded by another; erased: erase() has removed all values. NULL: the conflict is open.';
 COMMENT ON COLUMN ownership.conflict.resolved_by IS 'Role that decided. A trigger sets it.';
 COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could not be written into its row. NULL: no attempt failed.';
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
@@ -1214,7 +1214,8 @@ BEGIN ATOMIC
 	  AND c.table_schema = waiting_problem.table_schema AND c.table_name = waiting_problem.table_name
 	  AND (c.outcome = 'remembered' OR c.system IS NOT DISTINCT FROM waiting_problem.system)
 	  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
-		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND f.sensitive)
+		LEFT JOIN ownership.domain d ON d.name = f.domain
+		WHERE m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = ANY (c.columns::text[]) AND (f.sensitive OR d.sensitive))
 	ORDER BY c.id DESC LIMIT 1;
 END;
 COMMENT ON FUNCTION ownership.waiting_problem(text, text, text) IS 'Internal: why the latest value that waits for rows of a table could not be written. NULL: nothing failed, or the field is sensitive.';
@@ -2164,6 +2165,32 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
+
+CREATE FUNCTION ownership.export(format text DEFAULT 'psql', entity text DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_export' LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET jit = off;
+COMMENT ON FUNCTION ownership.export(text, text) IS
+'Returns the map as one text, for a file. It contains no evidence, no pins, and no values of rows.
+Arguments:
+- format: psql, the default: a script for psql with the whole map, one line for each thing in the order of names. Run in a database with the extension, it makes the same map there, and guards the tables; where the map is the same already, it changes nothing. It tells which tables, columns, roles and subscriptions are not there. What the map has besides stays, unless psql is called with -v ownership_remove=1.
+- entity: Pattern of entities, such as product or netsuite.*: only what is about them, without patterns of tables. NULL, the default: everything.
+Returns the text.';
+
+CREATE FUNCTION ownership.erase(relation regclass, row_key jsonb, value text DEFAULT NULL, dry_run boolean DEFAULT true, OUT place text, OUT count bigint)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_erase' LANGUAGE C VOLATILE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.erase(regclass, jsonb, text, boolean) IS
+'Erases a person from the tables of the extension: the values of a row, and of the rows of other tables that match keys tie to it, go out of evidence, history, pins and what waits. The rows of evidence stay and count, but they have the resolution erased; each value is {"erased": true}, and row_key is a digest that nobody can compute again. What waits is never applied, what was refused is never accepted, and pins end. It does not change the tables on the map: delete the row there first, because a DELETE leaves evidence, too. The row may be deleted. It does not change the server log, WAL, backups, replicas and printed pages. The caller needs SELECT and DELETE on ownership.conflict, ownership.history and ownership.pin, and SELECT on the tables on the map that it reads.
+Arguments:
+- relation: Table on the map.
+- row_key: Key of the row, such as {"id": 7}. NULL: the function goes by the value only.
+- value: The function also erases all evidence, of whatever row, that contains exactly this text as a value, such as an e-mail address. It reads all evidence for that. NULL, the default: none.
+- dry_run: true, the default: the function changes nothing and only counts.
+Returns one row for each place:
+- place: conflict, waiting (what is parked or remembered), history or pin, and the table that the evidence is about; map_history of pins: reasons of pins.
+- count: Number of rows.';
 
 CREATE FUNCTION ownership.apply_waiting(relation regclass DEFAULT NULL)
 RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_apply_waiting' LANGUAGE C;
