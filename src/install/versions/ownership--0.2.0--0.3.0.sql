@@ -458,6 +458,18 @@ Returns one row:
 - owner: System of record. NULL: none, or the column is not on the map.
 - policy: Policy that applies.
 - reason: The rule in one sentence.';
+CREATE FUNCTION ownership.impact(field text, OUT kind text, OUT object text, OUT depth integer, OUT detail text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_impact' LANGUAGE C STABLE STRICT ROWS 20;
+COMMENT ON FUNCTION ownership.impact(text) IS
+'Returns what reads a field by definition, to any depth, and the systems that read it: what breaks if it changes? The function reads definitions, not rows, and stores nothing.
+Arguments:
+- field: The field, as entity.name, or a column, as table.column or schema.table.column; the column need not be on the map.
+Returns one row for each object, in no particular order. Functions whose body PostgreSQL does not parse are known by the words in it only: they "may read it".
+- kind: system, view, materialized view, rule, generated column, default, constraint, index, statistics, policy, trigger, publication, row filter (of the map), partition key, foreign table, function or procedure.
+- object: Name of the object, with its schema unless that is public.
+- depth: 1: it reads the field itself. 2: it reads something of depth 1, and so on.
+- detail: How it reads it, and through what.';
+
 CREATE FUNCTION ownership.explain(relation regclass, row_key jsonb DEFAULT NULL, system text DEFAULT ownership.current_system(), OUT column_name name, OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_explain_columns' LANGUAGE C STABLE ROWS 50;
 COMMENT ON FUNCTION ownership.explain(regclass, jsonb, text) IS
@@ -1135,6 +1147,37 @@ GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
 
+/* What is defined on the columns of a field, counted; cheap, so directly and by pg_depend alone. */
+CREATE VIEW ownership.definition AS
+SELECT m.entity, m.field, concat_ws(', ',
+	CASE c.views WHEN 0 THEN NULL WHEN 1 THEN '1 view' ELSE c.views || ' views' END,
+	CASE c.functions WHEN 0 THEN NULL WHEN 1 THEN '1 function' ELSE c.functions || ' functions' END,
+	CASE c.constraints WHEN 0 THEN NULL WHEN 1 THEN '1 constraint' ELSE c.constraints || ' constraints' END,
+	CASE c.indexes WHEN 0 THEN NULL WHEN 1 THEN '1 index' ELSE c.indexes || ' indexes' END,
+	CASE c.others WHEN 0 THEN NULL WHEN 1 THEN '1 other' ELSE c.others || ' others' END) AS impact
+FROM (SELECT DISTINCT entity, field FROM ownership.mirrored_column) m
+JOIN (
+	SELECT m.entity, m.field,
+		count(DISTINCT r.ev_class) FILTER (WHERE r.ev_type = '1') AS views,
+		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_proc'::regclass) AS functions,
+		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_constraint'::regclass) AS constraints,
+		count(DISTINCT d.objid) FILTER (WHERE x.indexrelid IS NOT NULL) AS indexes,
+		count(DISTINCT (d.classid, d.objid)) FILTER (WHERE r.ev_type <> '1' OR f.adnum <> a.attnum
+			OR d.classid IN ('pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass,
+				'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)) AS others
+	FROM ownership.mirrored_column m
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = m.table_name::name
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = m.column_name::name
+	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = a.attnum
+	LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+	LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND f.oid = d.objid
+	LEFT JOIN pg_catalog.pg_index x ON d.classid = 'pg_catalog.pg_class'::regclass AND x.indexrelid = d.objid
+	GROUP BY m.entity, m.field) c ON c.entity = m.entity AND c.field = m.field
+WHERE c.views + c.functions + c.constraints + c.indexes + c.others > 0;
+COMMENT ON VIEW ownership.definition IS 'Internal: how many objects name the columns of each field in their definitions, directly and by pg_depend. impact() finds all of them.';
+GRANT SELECT ON ownership.definition TO PUBLIC;
+
 CREATE OR REPLACE VIEW ownership.readiness AS
 WITH evidence AS (
 	SELECT m.entity, m.field, c.system,
@@ -1164,7 +1207,7 @@ SELECT f.entity, f.name AS field, f.owner,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
 	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
-	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen, i.impact
 FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
 		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
 		greatest(e.last_seen, t.last_write) AS last_seen
@@ -1172,7 +1215,9 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
 JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN ownership.definition i ON i.entity = f.entity AND i.field = f.name
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
+COMMENT ON COLUMN ownership.readiness.impact IS 'How many views, functions and other objects name the field''s columns in their definitions, by PostgreSQL''s own dependencies. NULL: none. impact() lists them, and what these do not know.';
 
 /* what is parked or remembered, read with the caller's privileges, as disagreements is */
 CREATE VIEW ownership.waiting WITH (security_invoker = true) AS
