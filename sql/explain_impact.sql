@@ -78,6 +78,8 @@ CREATE FUNCTION block_price(text) RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RET
 CREATE FUNCTION block_rows(text) RETURNS text LANGUAGE plpgsql AS 'DECLARE r record; BEGIN SELECT * INTO r FROM product; RETURN r; END';
 CREATE FUNCTION block_other(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT title FROM product WHERE sku = $1); END';
 CREATE FUNCTION block_prices(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT prices FROM product WHERE sku = $1); END';
+CREATE FUNCTION block_calls(text) RETURNS numeric LANGUAGE plpgsql AS 'BEGIN RETURN atomic_price ($1); END';
+CREATE FUNCTION block_no_call() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN 'atomic_price'; END$$;
 CREATE PROCEDURE block_procedure() LANGUAGE plpgsql AS 'BEGIN UPDATE product SET PRICE = 1; END';
 CREATE FUNCTION on_new() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.price := 1; RETURN NEW; END';
 CREATE FUNCTION on_whole() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM to_jsonb(NEW); RETURN NEW; END';
@@ -90,7 +92,7 @@ INSERT INTO ownership.activity (table_schema, table_name, column_name, system, r
 SELECT * FROM ownership.impact('product.price') ORDER BY depth, kind COLLATE "C", object COLLATE "C";
 -- what is not there, does not read it
 SELECT string_agg(object, ', ' ORDER BY object COLLATE "C") FROM ownership.impact('product.price')
-WHERE object ~ 'no_price|offer_title|many|on_other|available|other_column|filtered|qty|string_other|string_hidden|block_other|block_prices|other on|nothing';
+WHERE object ~ 'no_price|offer_title|many|on_other|available|other_column|filtered|qty|string_other|string_hidden|block_other|block_prices|other on|nothing|no_call';
 -- counted, on readiness and on the page
 UPDATE ownership.activity SET writes = 2, last_write = '2026-11-30';
 SELECT entity, field, system, impact FROM ownership.readiness ORDER BY system;
@@ -142,7 +144,7 @@ DROP EXTENSION file_fdw CASCADE;
 DROP EXTENSION ownership CASCADE;
 DROP TABLE item, customer, product, hidden.product CASCADE;
 DROP SCHEMA hidden;
-DROP FUNCTION nothing, expensive, string_price, string_other, string_calls, string_writes, string_view, string_broken, string_hidden, block_price, block_rows, block_other, block_prices, on_new, on_whole;
+DROP FUNCTION block_calls, block_no_call, nothing, expensive, string_price, string_other, string_calls, string_writes, string_view, string_broken, string_hidden, block_price, block_rows, block_other, block_prices, on_new, on_whole;
 DROP PROCEDURE block_procedure;
 DROP PUBLICATION all_columns, its_column, other_column, filtered, whole_schema;
 DROP ROLE regress_im_shop;

@@ -139,7 +139,7 @@ static const char bodies[] =
 									  "FROM words p WHERE (p.table_named AND (p.lanname = 'sql' OR p.column_named OR p.rows_named)) "
 									  "OR (p.of_trigger AND ((p.attname IS NOT NULL AND p.column_named) OR p.record_named))";
 
-/* $1: a function, $2: not used.  What calls it is recorded, but for the bodies of SQL functions. */
+/* $1: a function, $2: not used.  What calls it is recorded, but for bodies that are strings. */
 static const char on_function[] =
 	"SELECT 'pg_rewrite'::regclass::oid::bigint, r.oid::bigint, 0, "
 	"CASE v.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'rule' END, "
@@ -166,10 +166,11 @@ static const char on_function[] =
 					  "AND d.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass, 'pg_policy'::regclass, 'pg_trigger'::regclass) "
 					  "UNION ALL SELECT 'pg_proc'::regclass::oid, p.oid, 0, " FUNCTION_KIND
 					  ", " FUNCTION_NAME
-					  ", 0, false, 'its body names it', NULL, NULL, 's', p.oid, 0 "
-					  "FROM pg_proc p JOIN pg_proc t ON t.oid = $1 WHERE p.prosqlbody IS NULL AND p.prolang = (SELECT l.oid FROM pg_language l WHERE l.lanname = 'sql') "
+					  ", 0, true, 'its body names it', NULL, NULL, CASE l.lanname WHEN 'sql' THEN 's' ELSE 'w' END, p.oid, 0 "
+					  "FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_proc t ON t.oid = $1 "
+					  "WHERE p.prosqlbody IS NULL AND l.lanname NOT IN ('internal', 'c') "
 					  "AND p.oid <> $1 AND $2 = 0 AND p.prosrc ~* (" WORD(
-						  "t.proname") ") AND " OF_USERS;
+						  "t.proname") " || '\"?\\s*\\(') AND " OF_USERS;
 
 static List *
 candidates(const char *sql, Oid object, AttrNumber attnum)

@@ -1160,7 +1160,7 @@ JOIN (
 	SELECT m.entity, m.field,
 		count(DISTINCT r.ev_class) FILTER (WHERE r.ev_type = '1') AS views,
 		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_proc'::regclass) AS functions,
-		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_constraint'::regclass) AS constraints,
+		count(DISTINCT d.objid) FILTER (WHERE k.contype <> 'n') AS constraints,
 		count(DISTINCT d.objid) FILTER (WHERE x.indexrelid IS NOT NULL) AS indexes,
 		count(DISTINCT (d.classid, d.objid)) FILTER (WHERE r.ev_type <> '1' OR f.adnum <> a.attnum
 			OR d.classid IN ('pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass,
@@ -1173,6 +1173,8 @@ JOIN (
 	LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
 	LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND f.oid = d.objid
 	LEFT JOIN pg_catalog.pg_index x ON d.classid = 'pg_catalog.pg_class'::regclass AND x.indexrelid = d.objid
+	/* from PostgreSQL 18 on NOT NULL is a constraint */
+	LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
 	GROUP BY m.entity, m.field) c ON c.entity = m.entity AND c.field = m.field
 WHERE c.views + c.functions + c.constraints + c.indexes + c.others > 0;
 COMMENT ON VIEW ownership.definition IS 'Internal: how many objects name the columns of each field in their definitions, directly and by pg_depend. impact() finds all of them.';
