@@ -302,4 +302,18 @@ compat_is_new_in_transaction(Relation rel)
 /* 16: foreign tables can have TRUNCATE triggers */
 #define COMPAT_FOREIGN_TRUNCATE_TRIGGERS (PG_VERSION_NUM >= 160000)
 
+/* 18: what a query is grouped by has a range table entry of its own */
+#if PG_VERSION_NUM >= 180000
+#define compat_group_exprs(rte) ((rte)->rtekind == RTE_GROUP ? (rte)->groupexprs : NIL)
+#else
+#define compat_group_exprs(rte) NIL
+#endif
+
+/* 17: the condition of MERGE is not in the join tree */
+#if PG_VERSION_NUM >= 170000
+#define compat_merge_condition(query) ((query)->mergeJoinCondition)
+#else
+#define compat_merge_condition(query) NULL
+#endif
+
 #endif /* OWNERSHIP_COMPAT_H */

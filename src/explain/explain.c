@@ -1,7 +1,7 @@
 /*
  * explain.c
- *		What the rules say, without a write: current_system(), explain(), and the
- *		error of a row filter.
+ *		What the rules say, without a write: current_system(), explain() of a column and of
+ *		all columns, and the error of a row filter.
  */
 #include "postgres.h"
 
@@ -26,6 +26,7 @@
 
 PG_FUNCTION_INFO_V1(ownership_current_system);
 PG_FUNCTION_INFO_V1(ownership_explain);
+PG_FUNCTION_INFO_V1(ownership_explain_columns);
 PG_FUNCTION_INFO_V1(ownership_row_filter_problem);
 
 /* current_system(): the system that the session writes as; NULL: none. */
@@ -132,93 +133,6 @@ explain_column(RelationMap *map, MappedColumn *col, const char *system, bool ste
 	return a;
 }
 
-/*
- * The columns (RowColumn) of which fill asks whether they are blank: the column, with
- * all of its group.  *kinds: how blank values of each are recognised, as integers.
- */
-static List *
-columns_to_read(Relation rel, RelationMap *map, const MappedColumn *col, List **kinds)
-{
-	MappedColumn *each = NULL;
-	List *columns = list_make1(place_row_column(RelationGetRelid(rel), col->name));
-
-	*kinds = list_make1_int(col->blank);
-	while (col->group != 0 && (each = map_next_in_group(map, col->group, each)) != NULL)
-	{
-		if (each == col)
-			continue;
-		columns = lappend(columns, place_row_column(RelationGetRelid(rel), each->name));
-		*kinds = lappend_int(*kinds, each->blank);
-	}
-	return columns;
-}
-
-/*
- * The column with the owner that it has in one stored row, and no row rules.  Sets
- * *stored_blank, also of its group, and *pin, if the value is pinned.  Reads the row with the caller's privileges.
- *
- * Errors: no such row, or several; a key that cannot be looked for; the caller
- * may not read the row.
- */
-static MappedColumn
-column_in_row(Relation rel, RelationMap *map, const MappedColumn *col, Jsonb *row_key,
-			  bool *stored_blank, Pin **pin)
-{
-	MappedColumn in_row = *col;
-	bool by_row = col->nrules > 0;
-	List *kinds;
-	List *columns = columns_to_read(rel, map, col, &kinds);
-	MemoryContext cxt = CurrentMemoryContext;
-	StoredRow row;
-
-	/* reading the row runs SQL, which may load the map again and free col */
-	in_row.name = pstrdup(col->name);
-	in_row.field = pstrdup(col->field);
-	in_row.column_group = col->column_group == NULL ? NULL : pstrdup(col->column_group);
-	in_row.owner = col->owner == NULL ? NULL : pstrdup(col->owner);
-	in_row.nrules = 0;
-
-	SPI_connect();
-	row_read(RelationGetRelid(rel), list_make1(row_key), columns, false, true, &row);
-	if (row.n != 1)
-	{
-		char *note = row.n == 0 ? explain_waiting_note(RelationGetRelid(rel), row_key) : NULL;
-
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
-						errmsg(row.n == 0 ? "table \"%s\" has no row with key %s"
-										  : "table \"%s\" has several rows with key %s",
-							   RelationGetRelationName(rel),
-							   JsonbToCString(NULL, &row_key->root, VARSIZE(row_key))),
-						note ? errdetail("%s", note) : 0));
-	}
-	/* of a domain the base type: its CHECKs may be code of another role */
-	*stored_blank = true;
-	for (int i = 0; i < list_length(columns) && *stored_blank; i++)
-	{
-		const RowColumn *column = list_nth(columns, i);
-
-		if (row.values[i] != NULL)
-			*stored_blank =
-				value_is_blank(list_nth_int(kinds, i),
-							   value_from_text(getBaseType(column->type), row.values[i]), false);
-	}
-	if (by_row)
-	{
-		char *owner = map_owner_at(row.relid, &row.tid, in_row.name);
-
-		in_row.owner = owner == NULL ? NULL : MemoryContextStrdup(cxt, owner);
-	}
-	if (map->pinned != NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(cxt);
-
-		*pin = pin_at(row.relid, &row.tid, in_row.name);
-		MemoryContextSwitchTo(old);
-	}
-	SPI_finish();
-	return in_row;
-}
-
 /* The system of record changes a value that is pinned. */
 static void
 explain_pin(Answer *a, const Pin *pin)
@@ -231,6 +145,91 @@ explain_pin(Answer *a, const Pin *pin)
 					 ? "until the system of record sends a new value"
 					 : psprintf("until %s",
 								value_to_text(TIMESTAMPTZOID, TimestampTzGetDatum(pin->until))));
+}
+
+/* A call of explain(): whose write it is about. */
+typedef struct Asked
+{
+	char *system; /* NULL: an unidentified writer */
+	bool steward; /* the session is that system, and a steward */
+	bool current; /* the session is that system */
+	Writer writer;
+} Asked;
+
+/* Errors: no such system. */
+static Asked
+asked_for(FunctionCallInfo fcinfo, int i)
+{
+	Asked asked = {0};
+
+	asked.system = call_text(fcinfo, i);
+	require_system(asked.system);
+	asked.writer = *writer_current();
+	asked.current = asked.system == NULL ? asked.writer.system == NULL
+										 : asked.writer.system != NULL &&
+											   strcmp(asked.system, asked.writer.system) == 0;
+	asked.steward = asked.current && asked.writer.steward;
+	return asked;
+}
+
+/* What happens when the writer changes the column: of the row, or, if that is NULL, of any. */
+static Answer
+explain_write(const Asked *asked, RelationMap *map, MappedColumn *col, ExplainedRow *row)
+{
+	/* a carrier writes as the source of the table */
+	const char *system = asked->current
+							 ? writer_system(&asked->writer, map->mapped ? map->source : NULL)
+							 : asked->system;
+	MappedColumn in_row;
+	bool stored_blank = false;
+	Pin *pin = NULL;
+	Answer a;
+
+	if (row != NULL && col != NULL)
+	{
+		in_row = explain_in_row(row, col, &stored_blank, &pin);
+		col = &in_row;
+	}
+	a = explain_column(map, col, system, asked->steward, stored_blank);
+	if (pin != NULL && !asked->steward && system != NULL && col->owner != NULL &&
+		strcmp(col->owner, system) == 0)
+		explain_pin(&a, pin);
+	return a;
+}
+
+/* Puts the answer into five columns of a row. */
+static void
+put_answer(const Answer *a, Datum *values, bool *nulls)
+{
+	nulls[0] = a->allowed < 0;
+	values[0] = BoolGetDatum(a->allowed > 0);
+	call_put_text(values, nulls, 1, a->outcome);
+	call_put_text(values, nulls, 2, a->owner);
+	call_put_text(values, nulls, 3, a->policy);
+	call_put_text(values, nulls, 4, a->reason);
+}
+
+/*
+ * The number of a column.
+ *
+ * Errors: there is none of that name.
+ */
+static AttrNumber
+require_named_column(Relation rel, const char *name)
+{
+	AttrNumber attnum = get_attnum(RelationGetRelid(rel), name);
+
+	if (attnum != InvalidAttrNumber)
+		return attnum;
+	/* the key of a row, as a literal without a type: SQL takes it for the name */
+	if (name[0] == '{')
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist", name,
+						names_message_relation_oid(RelationGetRelid(rel))),
+				 errhint("To explain all columns of a row, name the argument: row_key => ...")));
+	require_undefined_column(rel, name);
+	return InvalidAttrNumber;
 }
 
 /*
@@ -247,73 +246,86 @@ ownership_explain(PG_FUNCTION_ARGS)
 	Datum values[5];
 	bool nulls[5];
 	Relation rel;
-	RelationMap *map;
 	MappedColumn *col;
-	MappedColumn in_row;
+	ExplainedRow row;
 	AttrNumber attnum;
-	char *system = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
-	const Writer *writer;
-	bool stored_blank = false;
-	bool steward;
-	Pin *pin = NULL;
+	Asked asked;
 	Answer a;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	require_system(system);
+	asked = asked_for(fcinfo, 2);
 	require_relation(PG_GETARG_OID(0));
 	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
-	attnum = get_attnum(RelationGetRelid(rel), NameStr(*PG_GETARG_NAME(1)));
-	if (attnum == InvalidAttrNumber)
-		require_undefined_column(rel, NameStr(*PG_GETARG_NAME(1)));
-	map = map_get(rel);
-	col = map_column(map, attnum);
-	if (col != NULL && !PG_ARGISNULL(3))
+	attnum = require_named_column(rel, NameStr(*PG_GETARG_NAME(1)));
+	if (PG_ARGISNULL(3) || map_column(map_get(rel), attnum) == NULL)
 	{
-		Jsonb *key = PG_GETARG_JSONB_P(3);
+		RelationMap *map = map_get(rel);
 
-		if (!JB_ROOT_IS_OBJECT(key) || JB_ROOT_COUNT(key) == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg(
-						 "row_key must be an object: the columns that identify the row, and their values")));
-		in_row = column_in_row(rel, map, col, key, &stored_blank, &pin);
-		col = &in_row;
+		a = explain_write(&asked, map, map_column(map, attnum), NULL);
+		put_answer(&a, values, nulls);
+	}
+	else
+	{
+		RelationMap *map;
+
+		explain_open_row(&row, rel, PG_GETARG_JSONB_P(3));
 		map = map_get(rel);
+		col = map_column(map, attnum);
+		a = explain_write(&asked, map, col, &row);
+		put_answer(&a, values, nulls);
+		explain_close_row(&row);
 	}
-	writer = writer_current();
-	steward = writer->steward &&
-			  (system == NULL ? writer->system == NULL
-							  : writer->system != NULL && strcmp(system, writer->system) == 0);
-	a = explain_column(map, col, system, steward, stored_blank);
-	if (pin != NULL && !steward && system != NULL && col->owner != NULL &&
-		strcmp(col->owner, system) == 0)
-		explain_pin(&a, pin);
 	relation_close(rel, AccessShareLock);
-
-	memset(nulls, true, sizeof(nulls));
-	if ((nulls[0] = a.allowed < 0) == false)
-		values[0] = BoolGetDatum(a.allowed > 0);
-	if (a.outcome != NULL)
-	{
-		values[1] = CStringGetTextDatum(a.outcome);
-		nulls[1] = false;
-	}
-	if (a.owner != NULL)
-	{
-		values[2] = CStringGetTextDatum(a.owner);
-		nulls[2] = false;
-	}
-	if (a.policy != NULL)
-	{
-		values[3] = CStringGetTextDatum(a.policy);
-		nulls[3] = false;
-	}
-	values[4] = CStringGetTextDatum(a.reason);
-	nulls[4] = false;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+/*
+ * explain(relation, row_key, system): the same for each column of the table, in
+ * their order.
+ *
+ * Errors: no such table, system or row.
+ */
+Datum
+ownership_explain_columns(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool in_row = !PG_ARGISNULL(1);
+	ExplainedRow row;
+	RelationMap *map;
+	Relation rel;
+	Asked asked;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	asked = asked_for(fcinfo, 2);
+	require_relation(PG_GETARG_OID(0));
+	rel = relation_open(PG_GETARG_OID(0), AccessShareLock);
+	if (in_row)
+		explain_open_row(&row, rel, PG_GETARG_JSONB_P(1));
+	map = map_get(rel);
+	for (int i = 0; i < RelationGetDescr(rel)->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+		Datum values[6];
+		bool nulls[6];
+		Answer a;
+
+		if (att->attisdropped)
+			continue;
+		a = explain_write(&asked, map, map_column(map, att->attnum), in_row ? &row : NULL);
+		values[0] = NameGetDatum(&att->attname);
+		nulls[0] = false;
+		put_answer(&a, values + 1, nulls + 1);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	if (in_row)
+		explain_close_row(&row);
+	relation_close(rel, AccessShareLock);
+	PG_RETURN_NULL();
 }
 
 /* A row filter, and the table that it is for. */

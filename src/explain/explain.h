@@ -109,6 +109,21 @@ typedef enum KeyFit
 	KEY_INCOMPLETE
 } KeyFit;
 
+/* A stored row that is explained. */
+typedef struct ExplainedRow
+{
+	Relation rel;		  /* the table or partition that stores it */
+	RelationMap *map;	  /* of that one */
+	TupleTableSlot *slot; /* the row */
+	Jsonb *pin_key;		  /* see pin_in_row() */
+} ExplainedRow;
+
+/* explain_row.c */
+extern void explain_open_row(ExplainedRow *row, Relation rel, Jsonb *key);
+extern void explain_close_row(ExplainedRow *row);
+extern MappedColumn
+explain_in_row(ExplainedRow *row, const MappedColumn *col, bool *stored_blank, Pin **pin);
+
 /* explain.c */
 extern Answer explain_column(RelationMap *map, MappedColumn *col, const char *system, bool steward,
 							 bool stored_null);

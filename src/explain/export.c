@@ -12,18 +12,22 @@
 #include "../activity/activity.h"
 #include "../edit/edit.h"
 #include "../sheet/sheet.h"
+#include "export.h"
 
 PG_FUNCTION_INFO_V1(ownership_export);
 
-/* A format, and what makes its text of the fields of some entities (char *); NIL: of the whole map.  Needs SPI. */
+/* A format, and what makes its text of the fields of some entities (char *).  Needs SPI. */
 typedef struct ExportFormat
 {
 	const char *name;
 	char *(*write)(List *entities);
+	bool whole; /* NIL stands for the whole map, which is more than all entities */
 } ExportFormat;
 
 static const ExportFormat formats[] = {
-	{"psql", export_psql},
+	{"psql", export_psql, true},
+	{"odcs", export_odcs, false},
+	{"dbt", export_dbt, false},
 };
 
 /* Errors: there is no such format. */
@@ -45,21 +49,23 @@ find_format(const char *name)
 }
 
 /*
- * The entities (char *) that match the pattern; NIL: there is no pattern.
+ * The entities (char *) that match the pattern.
  *
  * Errors: none matches.
  */
 static List *
-matching(const char *pattern)
+matching(const ExportFormat *format, const char *pattern)
 {
 	List *all;
 	List *some = NIL;
 	ListCell *lc;
 
-	if (pattern == NULL)
+	if (pattern == NULL && format->whole)
 		return NIL;
 	all = sql_query_names(
 		"SELECT entity FROM (SELECT DISTINCT entity FROM ownership.field) e ORDER BY entity COLLATE \"C\"");
+	if (pattern == NULL)
+		return all;
 	foreach(lc, all)
 	{
 		if (names_match(pattern, lfirst(lc)))
@@ -86,7 +92,7 @@ ownership_export(PG_FUNCTION_ARGS)
 	char *text;
 
 	SPI_connect();
-	text = MemoryContextStrdup(caller, format->write(matching(call_text(fcinfo, 1))));
+	text = MemoryContextStrdup(caller, format->write(matching(format, call_text(fcinfo, 1))));
 	SPI_finish();
 	reads_count_again(looking);
 	PG_RETURN_TEXT_P(cstring_to_text(text));

@@ -129,6 +129,8 @@ extern void feed_edited(void);
 extern int64 pin_end_due(void);
 
 /* pin_see.c */
+extern Pin *pin_in_row(RelationMap *map, const MappedColumn *col, TupleDesc desc,
+					   TupleTableSlot *row, Jsonb **key);
 extern Pin *pin_at(Oid relid, ItemPointer tid, const char *column);
 extern List *pin_key(Oid relid, const char *column);
 extern bool

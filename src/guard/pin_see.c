@@ -31,6 +31,21 @@ pinned_column(RelationMap *map, const char *column)
 	return col;
 }
 
+/*
+ * The pin of a column of the map in a row; NULL: it has none, or the guard is not on.
+ * *key: NULL, or what an earlier call for the same row has set it to.
+ */
+Pin *
+pin_in_row(RelationMap *map, const MappedColumn *col, TupleDesc desc, TupleTableSlot *row,
+		   Jsonb **key)
+{
+	if (map->pinned == NULL || ownership_enforcement != ENFORCEMENT_ON || !pin_is_column(map, col))
+		return NULL;
+	if (*key == NULL)
+		*key = evidence_row_key_of(map, desc, row);
+	return map_see_pin(map, col, *key);
+}
+
 /* The pin of a column in the row that is stored there; NULL: it has none, or the guard is not on. */
 Pin *
 pin_at(Oid relid, ItemPointer tid, const char *column)

@@ -150,6 +150,22 @@ Returns one row:
 - policy: Policy that applies.
 - reason: The rule in one sentence.';
 
+CREATE FUNCTION ownership.explain(relation regclass, row_key jsonb DEFAULT NULL, system text DEFAULT ownership.current_system(), OUT column_name name, OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_explain_columns' LANGUAGE C STABLE ROWS 50;
+COMMENT ON FUNCTION ownership.explain(regclass, jsonb, text) IS
+'Explains the rules for an UPDATE of each column of a table, for all rows or for one row: what may the writer change here? It answers for each column as explain(relation, column_name, system, row_key) does, and writes nothing.
+Arguments:
+- relation: The table.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. The caller must be able to read the row. NULL, the default: the answer is about rows whose stored values are not NULL. A key that is a literal needs its type or its name: row_key => ''{"sku": "A1"}''.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+Returns one row for each column, in their order:
+- column_name: Name of the column.
+- allowed: Whether a new value would be stored, as far as the map is concerned: it says nothing of GRANTs, and of generated columns. NULL: it depends on the row.
+- outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
+
 /* For the views. */
 CREATE FUNCTION ownership.row_filter_problem(relation regclass, row_filter text)
 RETURNS text AS 'MODULE_PATHNAME', 'ownership_row_filter_problem' LANGUAGE C STABLE STRICT;

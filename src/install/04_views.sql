@@ -445,6 +445,39 @@ COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field tha
  * Evidence contains rows, roles and applications; where it was deleted, or where
  * the owner was decided on later, activity still contains the writer.
  */
+/* What is defined on the columns of a field, counted; cheap, so directly and by pg_depend alone. */
+CREATE VIEW ownership.definition AS
+SELECT m.entity, m.field, concat_ws(', ',
+	CASE c.views WHEN 0 THEN NULL WHEN 1 THEN '1 view' ELSE c.views || ' views' END,
+	CASE c.functions WHEN 0 THEN NULL WHEN 1 THEN '1 function' ELSE c.functions || ' functions' END,
+	CASE c.constraints WHEN 0 THEN NULL WHEN 1 THEN '1 constraint' ELSE c.constraints || ' constraints' END,
+	CASE c.indexes WHEN 0 THEN NULL WHEN 1 THEN '1 index' ELSE c.indexes || ' indexes' END,
+	CASE c.others WHEN 0 THEN NULL WHEN 1 THEN '1 other' ELSE c.others || ' others' END) AS impact
+FROM (SELECT DISTINCT entity, field FROM ownership.mirrored_column) m
+JOIN (
+	SELECT m.entity, m.field,
+		count(DISTINCT r.ev_class) FILTER (WHERE r.ev_type = '1') AS views,
+		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_proc'::regclass) AS functions,
+		count(DISTINCT d.objid) FILTER (WHERE k.contype <> 'n') AS constraints,
+		count(DISTINCT d.objid) FILTER (WHERE x.indexrelid IS NOT NULL) AS indexes,
+		count(DISTINCT (d.classid, d.objid)) FILTER (WHERE r.ev_type <> '1' OR f.adnum <> a.attnum
+			OR d.classid IN ('pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass,
+				'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)) AS others
+	FROM ownership.mirrored_column m
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = m.table_name::name
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = m.column_name::name
+	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = a.attnum
+	LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+	LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND f.oid = d.objid
+	LEFT JOIN pg_catalog.pg_index x ON d.classid = 'pg_catalog.pg_class'::regclass AND x.indexrelid = d.objid
+	/* from PostgreSQL 18 on NOT NULL is a constraint */
+	LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
+	GROUP BY m.entity, m.field) c ON c.entity = m.entity AND c.field = m.field
+WHERE c.views + c.functions + c.constraints + c.indexes + c.others > 0;
+COMMENT ON VIEW ownership.definition IS 'Internal: how many objects name the columns of each field in their definitions, directly and by pg_depend. impact() finds all of them.';
+GRANT SELECT ON ownership.definition TO PUBLIC;
+
 CREATE VIEW ownership.readiness AS
 WITH evidence AS (
 	SELECT m.entity, m.field, c.system,
@@ -474,7 +507,7 @@ SELECT f.entity, f.name AS field, f.owner,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
 	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
-	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen, i.impact
 FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
 		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
 		greatest(e.last_seen, t.last_write) AS last_seen
@@ -482,6 +515,7 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
 JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN ownership.definition i ON i.entity = f.entity AND i.field = f.name
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
 COMMENT ON VIEW ownership.readiness IS 'The writes that the guard would refuse if the policy of the field were reject. One row is one field and one writer.';
 COMMENT ON COLUMN ownership.readiness.entity IS 'Entity of the field.';
@@ -495,6 +529,7 @@ COMMENT ON COLUMN ownership.readiness.roles IS 'Roles that wrote.';
 COMMENT ON COLUMN ownership.readiness.origins IS 'Replication origins from which the writes came.';
 COMMENT ON COLUMN ownership.readiness.application_names IS 'Settings application_name of the sessions that wrote.';
 COMMENT ON COLUMN ownership.readiness.last_seen IS 'Time of the last such write.';
+COMMENT ON COLUMN ownership.readiness.impact IS 'How many views, functions and other objects name the field''s columns in their definitions, by PostgreSQL''s own dependencies. NULL: none. impact() lists them, and what these do not know.';
 
 CREATE VIEW ownership.status AS
 SELECT fact, value, note FROM ownership.status();

@@ -16,3 +16,15 @@ Returns one row for each fact, the short answer first:
 - system: System that the fact is about. NULL: none, or unidentified.
 - value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
 - detail: The fact in words.';
+
+CREATE FUNCTION ownership.impact(field text, OUT kind text, OUT object text, OUT depth integer, OUT detail text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_impact' LANGUAGE C STABLE STRICT ROWS 20;
+COMMENT ON FUNCTION ownership.impact(text) IS
+'Returns what reads a field by definition, to any depth, and the systems that read it: what breaks if it changes? The function reads definitions, not rows, and stores nothing.
+Arguments:
+- field: The field, as entity.name, or a column, as table.column or schema.table.column; the column need not be on the map.
+Returns one row for each object, in no particular order. Functions whose body PostgreSQL does not parse are known by the words in it only: they "may read it".
+- kind: system, view, materialized view, rule, generated column, default, constraint, index, statistics, policy, trigger, publication, row filter (of the map), partition key, foreign table, function or procedure.
+- object: Name of the object, with its schema unless that is public.
+- depth: 1: it reads the field itself. 2: it reads something of depth 1, and so on.
+- detail: How it reads it, and through what.';

@@ -321,6 +321,7 @@ write_card(StringInfo out, const PageMap *page, const Card *card)
 	card_line(out, "Example", card->example.data);
 	card_line(out, "Guide", card->guide.data);
 	card_line(out, "Readers", card->readers.data);
+	card_line(out, "Built on it", card->definitions.data);
 	appendStringInfoString(out, "</dl></li>\n");
 }
 
@@ -340,6 +341,7 @@ page_cards(StringInfo out, const PageMap *page, List *decisions)
 		initStringInfo(&card->example);
 		initStringInfo(&card->guide);
 		initStringInfo(&card->readers);
+		initStringInfo(&card->definitions);
 	}
 	page_load_domains(cards, decisions, page);
 	page_load_suggestions(cards, decisions, page);
@@ -347,6 +349,7 @@ page_cards(StringInfo out, const PageMap *page, List *decisions)
 	load_evidence(cards, decisions);
 	load_examples(cards, decisions, page);
 	page_load_readers(cards, decisions, page);
+	page_load_definitions(cards, decisions);
 	appendStringInfoString(out, "<ol class=\"cards\">\n");
 	for (int i = 0; i < n; i++)
 		write_card(out, page, &cards[i]);

@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "pictures.h"
 
 #define MAX_SUGGESTED 10000 /* columns of a map that are looked at for the guide */
@@ -156,5 +157,30 @@ page_load_readers(Card *cards, List *decisions, const PageMap *page)
 			appendStringInfoString(&card->readers, "unidentified");
 		else
 			page_system_name(&card->readers, page, sql_result_text(i, 2));
+	}
+}
+
+/* What in this database is defined on the field, where the SQL objects know it. */
+void
+page_load_definitions(Card *cards, List *decisions)
+{
+	Parameters p = {0};
+	uint64 n;
+
+	if (!OidIsValid(catalog_table("definition", true)) || !html_can_read("definition"))
+		return;
+	page_add_fields(&p, decisions);
+	n = sql_run("SELECT g.i, d.impact, format('SELECT * FROM ownership.impact(%L)', g.entity || '.' || g.field) "
+				"FROM " CARD_FIELDS
+				"JOIN ownership.definition d ON d.entity = g.entity AND d.field = g.field",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		StringInfo out = &page_card_of(cards, i)->definitions;
+
+		appendStringInfo(out, "%s in this database, which a change of the field may break: <code>",
+						 sql_result_text(i, 2));
+		html_text(out, sql_result_text(i, 3));
+		appendStringInfoString(out, "</code>");
 	}
 }

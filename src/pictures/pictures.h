@@ -238,6 +238,7 @@ typedef struct Card
 	StringInfoData example;
 	StringInfoData guide;
 	StringInfoData readers;
+	StringInfoData definitions;
 } Card;
 
 /* SQL: the fields of cards, numbered from 1; parameters of page_add_fields(). */
@@ -318,6 +319,7 @@ extern Card *page_card_of(Card *cards, uint64 row);
 extern void page_load_domains(Card *cards, List *decisions, const PageMap *page);
 extern void page_load_suggestions(Card *cards, List *decisions, const PageMap *page);
 extern void page_load_readers(Card *cards, List *decisions, const PageMap *page);
+extern void page_load_definitions(Card *cards, List *decisions);
 
 /* page_cards.c */
 extern void page_cards(StringInfo out, const PageMap *page, List *decisions);

@@ -8,6 +8,7 @@
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/tableam.h"
+#include "catalog/pg_class.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -204,6 +205,9 @@ map_owner(RelationMap *map, MappedColumn *col, TupleTableSlot *stored)
 /*
  * The owner of the column in a stored row of an ordinary table; NULL: no system.
  * If the row at `tid` no longer exists, it is the field's owner.
+ *
+ * Errors: the owner depends on the row, and the table is a foreign one: its rows have no
+ * place.
  */
 char *
 map_owner_at(Oid relid, ItemPointer tid, const char *column)
@@ -218,8 +222,15 @@ map_owner_at(Oid relid, ItemPointer tid, const char *column)
 
 	if (col != NULL && col->nrules > 0)
 	{
-		TupleTableSlot *slot = table_slot_create(rel, NULL);
+		TupleTableSlot *slot;
 
+		if (rel->rd_rel->relkind != RELKIND_RELATION)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the owner of single rows of foreign table \"%s\" cannot be found here",
+							RelationGetRelationName(rel)),
+					 errhint("ownership.explain() with a row_key says it.")));
+		slot = table_slot_create(rel, NULL);
 		if (table_tuple_fetch_row_version(rel, tid, GetActiveSnapshot(), slot))
 			owner = map_owner(map, col, slot);
 		ExecDropSingleTupleTableSlot(slot);

@@ -458,6 +458,33 @@ Returns one row:
 - owner: System of record. NULL: none, or the column is not on the map.
 - policy: Policy that applies.
 - reason: The rule in one sentence.';
+CREATE FUNCTION ownership.impact(field text, OUT kind text, OUT object text, OUT depth integer, OUT detail text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_impact' LANGUAGE C STABLE STRICT ROWS 20;
+COMMENT ON FUNCTION ownership.impact(text) IS
+'Returns what reads a field by definition, to any depth, and the systems that read it: what breaks if it changes? The function reads definitions, not rows, and stores nothing.
+Arguments:
+- field: The field, as entity.name, or a column, as table.column or schema.table.column; the column need not be on the map.
+Returns one row for each object, in no particular order. Functions whose body PostgreSQL does not parse are known by the words in it only: they "may read it".
+- kind: system, view, materialized view, rule, generated column, default, constraint, index, statistics, policy, trigger, publication, row filter (of the map), partition key, foreign table, function or procedure.
+- object: Name of the object, with its schema unless that is public.
+- depth: 1: it reads the field itself. 2: it reads something of depth 1, and so on.
+- detail: How it reads it, and through what.';
+
+CREATE FUNCTION ownership.explain(relation regclass, row_key jsonb DEFAULT NULL, system text DEFAULT ownership.current_system(), OUT column_name name, OUT allowed boolean, OUT outcome text, OUT owner text, OUT policy text, OUT reason text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_explain_columns' LANGUAGE C STABLE ROWS 50;
+COMMENT ON FUNCTION ownership.explain(regclass, jsonb, text) IS
+'Explains the rules for an UPDATE of each column of a table, for all rows or for one row: what may the writer change here? It answers for each column as explain(relation, column_name, system, row_key) does, and writes nothing.
+Arguments:
+- relation: The table.
+- row_key: Key of one row, as an object with the names and values of the columns that identify it. The caller must be able to read the row. NULL, the default: the answer is about rows whose stored values are not NULL. A key that is a literal needs its type or its name: row_key => ''{"sku": "A1"}''.
+- system: The system that would write. NULL: an unidentified writer. Default: the system that this session writes as.
+Returns one row for each column, in their order:
+- column_name: Name of the column.
+- allowed: Whether a new value would be stored, as far as the map is concerned: it says nothing of GRANTs, and of generated columns. NULL: it depends on the row.
+- outcome: allowed, or the outcome of the conflict: observed, filled, kept, rejected or overridden. NULL: it depends on the row.
+- owner: System of record. NULL: none, or the column is not on the map.
+- policy: Policy that applies.
+- reason: The rule in one sentence.';
 COMMENT ON FUNCTION ownership.row_filter_problem(regclass, text) IS 'Internal: the error that a row filter raises on a table. NULL: it raises none.';
 COMMENT ON FUNCTION ownership.flush() IS
 'Waits until everything that sessions have handed over, and everything that this session has counted, is in ownership.activity and ownership.conflict. It also deletes remembered values whose time is over; it does nothing else when the library is not preloaded, and a NOTICE says so. It fails on a standby, and when the background worker fails.
@@ -1120,6 +1147,39 @@ GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.matrix.waiting IS 'Number of values of the field that wait for their rows; see ownership.waiting.';
 
+/* What is defined on the columns of a field, counted; cheap, so directly and by pg_depend alone. */
+CREATE VIEW ownership.definition AS
+SELECT m.entity, m.field, concat_ws(', ',
+	CASE c.views WHEN 0 THEN NULL WHEN 1 THEN '1 view' ELSE c.views || ' views' END,
+	CASE c.functions WHEN 0 THEN NULL WHEN 1 THEN '1 function' ELSE c.functions || ' functions' END,
+	CASE c.constraints WHEN 0 THEN NULL WHEN 1 THEN '1 constraint' ELSE c.constraints || ' constraints' END,
+	CASE c.indexes WHEN 0 THEN NULL WHEN 1 THEN '1 index' ELSE c.indexes || ' indexes' END,
+	CASE c.others WHEN 0 THEN NULL WHEN 1 THEN '1 other' ELSE c.others || ' others' END) AS impact
+FROM (SELECT DISTINCT entity, field FROM ownership.mirrored_column) m
+JOIN (
+	SELECT m.entity, m.field,
+		count(DISTINCT r.ev_class) FILTER (WHERE r.ev_type = '1') AS views,
+		count(DISTINCT d.objid) FILTER (WHERE d.classid = 'pg_catalog.pg_proc'::regclass) AS functions,
+		count(DISTINCT d.objid) FILTER (WHERE k.contype <> 'n') AS constraints,
+		count(DISTINCT d.objid) FILTER (WHERE x.indexrelid IS NOT NULL) AS indexes,
+		count(DISTINCT (d.classid, d.objid)) FILTER (WHERE r.ev_type <> '1' OR f.adnum <> a.attnum
+			OR d.classid IN ('pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass,
+				'pg_catalog.pg_publication_rel'::regclass, 'pg_catalog.pg_statistic_ext'::regclass)) AS others
+	FROM ownership.mirrored_column m
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = m.table_name::name
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attname = m.column_name::name
+	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = t.oid AND d.refobjsubid = a.attnum
+	LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+	LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND f.oid = d.objid
+	LEFT JOIN pg_catalog.pg_index x ON d.classid = 'pg_catalog.pg_class'::regclass AND x.indexrelid = d.objid
+	/* from PostgreSQL 18 on NOT NULL is a constraint */
+	LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
+	GROUP BY m.entity, m.field) c ON c.entity = m.entity AND c.field = m.field
+WHERE c.views + c.functions + c.constraints + c.indexes + c.others > 0;
+COMMENT ON VIEW ownership.definition IS 'Internal: how many objects name the columns of each field in their definitions, directly and by pg_depend. impact() finds all of them.';
+GRANT SELECT ON ownership.definition TO PUBLIC;
+
 CREATE OR REPLACE VIEW ownership.readiness AS
 WITH evidence AS (
 	SELECT m.entity, m.field, c.system,
@@ -1149,7 +1209,7 @@ SELECT f.entity, f.name AS field, f.owner,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	w.system, coalesce(w.rows, 0) AS rows, coalesce(w.writes, 0) AS writes,
 	coalesce(w.roles, '{}') AS roles, coalesce(w.origins, '{}') AS origins,
-	coalesce(w.application_names, '{}') AS application_names, w.last_seen
+	coalesce(w.application_names, '{}') AS application_names, w.last_seen, i.impact
 FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) AS field,
 		coalesce(e.system, t.system) AS system, e.rows, t.writes, e.roles, e.origins, e.application_names,
 		greatest(e.last_seen, t.last_write) AS last_seen
@@ -1157,7 +1217,9 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
 JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN ownership.definition i ON i.entity = f.entity AND i.field = f.name
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
+COMMENT ON COLUMN ownership.readiness.impact IS 'How many views, functions and other objects name the field''s columns in their definitions, by PostgreSQL''s own dependencies. NULL: none. impact() lists them, and what these do not know.';
 
 /* what is parked or remembered, read with the caller's privileges, as disagreements is */
 CREATE VIEW ownership.waiting WITH (security_invoker = true) AS
@@ -2166,17 +2228,6 @@ FROM ownership.field f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
 
-CREATE FUNCTION ownership.export(format text DEFAULT 'psql', entity text DEFAULT NULL)
-RETURNS text AS 'MODULE_PATHNAME', 'ownership_export' LANGUAGE C STABLE
-SET search_path = pg_catalog, pg_temp
-SET quote_all_identifiers = off
-SET jit = off;
-COMMENT ON FUNCTION ownership.export(text, text) IS
-'Returns the map as one text, for a file. It contains no evidence, no pins, and no values of rows.
-Arguments:
-- format: psql, the default: a script for psql with the whole map, one line for each thing in the order of names. Run in a database with the extension, it makes the same map there, and guards the tables; where the map is the same already, it changes nothing. It tells which tables, columns, roles and subscriptions are not there. What the map has besides stays, unless psql is called with -v ownership_remove=1.
-- entity: Pattern of entities, such as product or netsuite.*: only what is about them, without patterns of tables. NULL, the default: everything.
-Returns the text.';
 
 CREATE FUNCTION ownership.erase(relation regclass, row_key jsonb, value text DEFAULT NULL, dry_run boolean DEFAULT true, OUT place text, OUT count bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_erase' LANGUAGE C VOLATILE ROWS 10
@@ -2555,3 +2606,170 @@ Returns one row for each check, whether something is wrong or not:
 - ok: true: nothing is wrong.
 - problem: What is wrong, one line for each problem. NULL: nothing.
 - statement: What mends it: one or more statements of SQL, separated by semicolons. NULL: nothing is wrong, no statement alone mends it, or the caller may not see the setting that it would change.';
+
+/*
+ * export(): the map in the formats of other tools.  One row of this view is one mirrored
+ * column with what they show of it; a column that the database does not have has no type.
+ */
+CREATE VIEW ownership.export_column AS
+SELECT m.table_schema, m.table_name, m.column_name, m.entity, m.field, c.oid AS relid, a.attnum,
+	c.relkind, obj_description(c.oid, 'pg_class') AS table_comment, col_description(c.oid, a.attnum) AS column_comment,
+	format_type(a.atttypid, a.atttypmod) AS type, coalesce(a.attnotnull, false) AS not_null,
+	CASE
+		WHEN y.oid IS NULL THEN NULL
+		WHEN coalesce(nullif(y.typbasetype, 0), y.oid) IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'
+		WHEN y.typcategory = 'N' THEN 'number'
+		WHEN y.typcategory = 'B' THEN 'boolean'
+		WHEN y.typcategory = 'A' THEN 'array'
+		WHEN coalesce(nullif(y.typbasetype, 0), y.oid) = 'date'::regtype THEN 'date'
+		WHEN coalesce(nullif(y.typbasetype, 0), y.oid) IN ('time'::regtype, 'timetz'::regtype) THEN 'time'
+		WHEN y.typcategory = 'D' THEN 'timestamp'
+		WHEN y.typcategory = 'C' OR coalesce(nullif(y.typbasetype, 0), y.oid) IN ('json'::regtype, 'jsonb'::regtype) THEN 'object'
+		ELSE 'string'
+	END AS logical_type,
+	(SELECT k.ord FROM pg_catalog.pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, ord)
+		WHERE i.indrelid = c.oid AND i.indisprimary AND k.attnum = a.attnum) AS key_position,
+	EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+		AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) AS is_unique,
+	t.source, f.domain, f.owner, s.title AS owner_title, s.contact AS owner_contact, f.label, f.key, f.local, f.rationale, f.decided_by,
+	f.decided_on::text AS decided_on, coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	coalesce(f.on_blank, d.on_blank, 'allow') AS on_blank, f.sensitive OR coalesce(d.sensitive, false) AS sensitive, f.column_group, f.history,
+	f.fresh_within, extract(epoch FROM f.fresh_within) AS fresh_seconds, m.authoritative, fa.readers, fa.writers,
+	(SELECT jsonb_agg(jsonb_build_object('owner', o.owner, 'where', o.row_filter) ORDER BY o.position) FROM ownership.row_owner o
+		WHERE (o.table_schema, o.table_name, o.column_name) = (m.table_schema, m.table_name, m.column_name)) AS row_owners,
+	(SELECT count(*) FROM ownership.mirrored_column o WHERE (o.entity, o.field) = (m.entity, m.field)) AS copies
+FROM ownership.mirrored_column m
+JOIN ownership.mirrored_table t ON t.table_schema = m.table_schema AND t.table_name = m.table_name
+JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+JOIN ownership.field_access fa ON fa.entity = m.entity AND fa.field = m.field
+LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN ownership.system s ON s.name = f.owner
+LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
+LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_type y ON y.oid = a.atttypid;
+COMMENT ON VIEW ownership.export_column IS 'Internal: what export() says of each mirrored column.';
+GRANT SELECT ON ownership.export_column TO PUBLIC;
+
+/* An array of custom properties: those that have a value. */
+CREATE FUNCTION ownership.export_properties(properties jsonb)
+RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT
+BEGIN ATOMIC
+	SELECT jsonb_agg(jsonb_build_object('property', p.key, 'value', p.value) ORDER BY p.key COLLATE "C")
+	FROM jsonb_each(properties) p
+	WHERE p.value NOT IN ('null', '[]', '""');
+END;
+COMMENT ON FUNCTION ownership.export_properties(jsonb) IS 'Internal: the members of an object as customProperties of a data contract.';
+
+/* A CHECK that is about this column alone, or, for attnum 0, about several or none. */
+CREATE FUNCTION ownership.export_quality(relid oid, attnum integer)
+RETURNS jsonb LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT jsonb_agg(jsonb_build_object('name', c.conname, 'type', 'custom', 'engine', 'postgresql', 'dimension', 'conformity',
+		'implementation', pg_get_constraintdef(c.oid)) ORDER BY c.conname COLLATE "C")
+	FROM pg_catalog.pg_constraint c
+	WHERE c.conrelid = export_quality.relid AND c.contype = 'c'
+	  AND export_quality.attnum = CASE cardinality(c.conkey) WHEN 1 THEN c.conkey[1] ELSE 0 END;
+END;
+COMMENT ON FUNCTION ownership.export_quality(oid, integer) IS 'Internal: the CHECK constraints of a column, or, for 0, the others of the table, as quality of a data contract.';
+
+CREATE FUNCTION ownership.export_odcs(entities text[])
+RETURNS jsonb LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH property AS (
+		SELECT e.table_schema, e.table_name, e.relid, e.relkind, e.table_comment, e.source, e.entity, e.attnum, e.column_name,
+			jsonb_strip_nulls(jsonb_build_object('name', e.column_name, 'physicalName', e.column_name, 'businessName', e.label,
+				'description', coalesce(e.column_comment, e.rationale), 'logicalType', e.logical_type, 'physicalType', e.type, 'required', nullif(e.not_null, false), 'unique', nullif(e.is_unique, false),
+				'primaryKey', nullif(e.key_position IS NOT NULL, false), 'primaryKeyPosition', e.key_position,
+				'classification', CASE WHEN e.sensitive THEN 'sensitive' END,
+				'tags', CASE WHEN e.domain IS NOT NULL THEN jsonb_build_array(e.domain) END,
+				'customProperties', ownership.export_properties(jsonb_build_object('systemOfRecord', e.owner, 'owner', coalesce(e.owner_contact, e.owner),
+					'systemOfRecordTitle', e.owner_title, 'field', e.entity || '.' || e.field, 'policy', e.policy, 'onBlank', nullif(e.on_blank, 'allow'), 'readers', e.readers, 'writers', e.writers,
+					'key', nullif(e.key, false), 'local', nullif(e.local, false), 'columnGroup', e.column_group, 'history', nullif(e.history, false), 'authoritativeCopy', nullif(e.authoritative, false),
+					'rowOwners', e.row_owners, 'freshWithin', e.fresh_within::text, 'rationale', e.rationale, 'decidedBy', e.decided_by, 'decidedOn', e.decided_on)),
+				'quality', nullif(coalesce(ownership.export_quality(e.relid, e.attnum), '[]')
+					|| CASE WHEN e.on_blank IN ('keep', 'reject') THEN jsonb_build_array(jsonb_build_object('type', 'text', 'dimension', 'completeness',
+						'description', 'A stored value does not become blank.')) ELSE '[]' END
+					|| CASE WHEN e.copies > 1 THEN jsonb_build_array(jsonb_build_object('type', 'custom', 'engine', 'ownership', 'dimension', 'consistency',
+						'implementation', format('SELECT * FROM ownership.drift(%L)', e.entity || '.' || e.field))) ELSE '[]' END, '[]'))) AS property
+		FROM ownership.export_column e
+		WHERE e.entity = ANY (entities)
+	), object AS (
+		SELECT jsonb_agg(o.object ORDER BY o.table_schema COLLATE "C", o.table_name COLLATE "C") AS objects
+		FROM (SELECT p.table_schema, p.table_name,
+				jsonb_strip_nulls(jsonb_build_object('name', ownership.relation_name(p.table_schema, p.table_name), 'physicalName', format('%I.%I', p.table_schema, p.table_name),
+					'logicalType', 'object', 'physicalType', CASE min(p.relkind::text) WHEN 'f' THEN 'foreign table' ELSE 'table' END, 'description', min(p.table_comment),
+					'tags', jsonb_agg(DISTINCT p.entity), 'quality', ownership.export_quality(p.relid, 0),
+					'customProperties', ownership.export_properties(jsonb_build_object('privateCopyOf', min(p.source))),
+					'properties', jsonb_agg(p.property ORDER BY p.attnum, p.column_name COLLATE "C"))) AS object
+			FROM property p
+			GROUP BY p.table_schema, p.table_name, p.relid) o
+	), sla AS (
+		SELECT jsonb_agg(jsonb_build_object('property', 'latency', 'value', trim_scale(round(e.fresh_seconds / 3600, 4)), 'unit', 'h', 'driver', 'operational',
+			'element', ownership.relation_name(e.table_schema, e.table_name) || '.' || e.column_name)
+			ORDER BY e.table_schema COLLATE "C", e.table_name COLLATE "C", e.column_name COLLATE "C") AS properties
+		FROM ownership.export_column e
+		WHERE e.entity = ANY (entities) AND e.fresh_within IS NOT NULL
+	), team AS (
+		SELECT jsonb_build_object('name', 'Systems of record', 'members', jsonb_agg(jsonb_strip_nulls(jsonb_build_object('username', s.contact,
+			'name', s.contact, 'role', format('contact of %s', coalesce(s.title, s.name)))) ORDER BY s.name COLLATE "C")) AS team
+		FROM ownership.system s
+		WHERE s.contact <> '' AND s.name IN (SELECT e.owner FROM ownership.export_column e WHERE e.entity = ANY (entities))
+		HAVING count(*) > 0
+	), missing AS (
+		SELECT jsonb_agg(jsonb_build_object('field', f.entity || '.' || f.name, 'systemOfRecord', f.owner) ORDER BY f.entity COLLATE "C", f.name COLLATE "C") AS fields
+		FROM ownership.field f
+		WHERE f.entity = ANY (entities)
+		  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m WHERE (m.entity, m.field) = (f.entity, f.name))
+	)
+	SELECT jsonb_strip_nulls(jsonb_build_object('kind', 'DataContract', 'apiVersion', 'v3.1.0', 'status', 'active', 'name', current_database(),
+		'id', md5(current_database() || '/' || array_to_string(entities, '/'))::uuid,
+		'version', '1.0.0+' || left(md5(concat(o.objects, s.properties, t.team, m.fields)), 12),
+		'description', jsonb_build_object('purpose', 'Which system is the system of record of each column, as the ownership map of the database has it.'),
+		'schema', coalesce(o.objects, '[]'), 'slaProperties', s.properties, 'team', t.team,
+		'customProperties', ownership.export_properties(jsonb_build_object('database', current_database(), 'fieldsWithoutColumn', m.fields))))
+	FROM object o CROSS JOIN sla s CROSS JOIN missing m LEFT JOIN team t ON true;
+END;
+COMMENT ON FUNCTION ownership.export_odcs(text[]) IS 'Internal: the fields of some entities as a data contract of the Open Data Contract Standard 3.1.';
+
+CREATE FUNCTION ownership.export_dbt(entities text[])
+RETURNS jsonb LANGUAGE sql STABLE
+BEGIN ATOMIC
+	WITH relation AS (
+		SELECT e.table_schema, e.table_name,
+			jsonb_strip_nulls(jsonb_build_object('name', e.table_name, 'description', min(e.table_comment),
+				'meta', jsonb_build_object('private_copy_of', min(e.source)),
+				'columns', jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', e.column_name, 'data_type', e.type,
+					'description', coalesce(e.column_comment, e.label, e.rationale), 'tags', CASE WHEN e.domain IS NOT NULL THEN jsonb_build_array(e.domain) END,
+					'meta', jsonb_build_object('owner', coalesce(e.owner_contact, e.owner), 'system_of_record', e.owner, 'field', e.entity || '.' || e.field, 'label', e.label,
+						'policy', e.policy, 'on_blank', nullif(e.on_blank, 'allow'), 'readers', nullif(e.readers, '{}'), 'writers', nullif(e.writers, '{}'), 'row_owners', e.row_owners,
+						'fresh_within', e.fresh_within::text, 'sensitive', nullif(e.sensitive, false), 'rationale', e.rationale, 'decided_by', e.decided_by, 'decided_on', e.decided_on)))
+					ORDER BY e.attnum, e.column_name COLLATE "C"))) AS relation
+		FROM ownership.export_column e
+		WHERE e.entity = ANY (entities)
+		GROUP BY e.table_schema, e.table_name
+	), source AS (
+		SELECT r.table_schema, jsonb_build_object('name', r.table_schema, 'schema', r.table_schema, 'database', current_database(),
+			'tables', jsonb_agg(r.relation ORDER BY r.table_name COLLATE "C")) AS source
+		FROM relation r
+		GROUP BY r.table_schema
+	)
+	SELECT jsonb_build_object('version', 2, 'sources', coalesce(jsonb_agg(s.source ORDER BY s.table_schema COLLATE "C"), '[]'))
+	FROM source s;
+END;
+COMMENT ON FUNCTION ownership.export_dbt(text[]) IS 'Internal: the fields of some entities as sources of dbt.';
+
+CREATE FUNCTION ownership.export(format text DEFAULT 'psql', entity text DEFAULT NULL)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_export' LANGUAGE C STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET jit = off
+SET "DateStyle" = ISO
+SET "IntervalStyle" = iso_8601;
+COMMENT ON FUNCTION ownership.export(text, text) IS
+'Returns the map as one text, for a file. It contains no evidence, no pins, and no values of rows. It reads the map with the privileges of its caller.
+Arguments:
+- format: psql, the default: a script for psql with the whole map, one line for each thing in the order of names. Run in a database with the extension, it makes the same map there, and guards the tables; where the map is the same already, it changes nothing. It tells which tables, columns, roles and subscriptions are not there. What the map has besides stays, unless psql is called with -v ownership_remove=1. odcs: a data contract of the Open Data Contract Standard 3.1. dbt: sources with the meta data of columns. Both are JSON, which is YAML, too.
+- entity: Pattern of entities, such as product or netsuite.*: only what is about them, without patterns of tables. NULL, the default: everything.
+Returns the text.';
+
