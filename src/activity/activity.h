@@ -377,6 +377,7 @@ extern Attempt activity_read_attempt(const char *message);
 
 /* store_pins.c */
 extern void store_end_pins(void);
+extern void store_pass(void);
 
 /* store.c */
 extern void store_counters(Relation rel, const Counter *counters, int n);

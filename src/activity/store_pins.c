@@ -1,11 +1,13 @@
 /*
  * store_pins.c
- *		The worker and flush() end the pins whose time is over.
+ *		The worker and flush() end the pins whose time is over, and write the owners of
+ *		fields that have passed to another system.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "utils/timestamp.h"
 
 #include "../catalog/catalog.h"
 #include "activity.h"
@@ -21,6 +23,18 @@ store_end_pins(void)
 		return;
 	SPI_connect();
 	if (SPI_execute("SELECT ownership.pin_due()", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute failed");
+	SPI_finish();
+}
+
+/* The same of fields that have passed. */
+void
+store_pass(void)
+{
+	if (XactReadOnly || !succession_is_due(GetCurrentStatementStartTimestamp()))
+		return;
+	SPI_connect();
+	if (SPI_execute("SELECT ownership.handover_due()", false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	SPI_finish();
 }
