@@ -207,17 +207,19 @@ ownership_handover_cancel(PG_FUNCTION_ARGS)
 	bool delete = TRIGGER_FIRED_BY_DELETE(td->tg_event);
 	char *entity = call_row_text(td, td->tg_trigtuple, "entity");
 	char *field = call_row_text(td, td->tg_trigtuple, "name");
+	char *owner = call_row_text(td, td->tg_trigtuple, "owner");
 
-	if (passing > 0 || call_is_restoring() || (InNoForceRLSOperation() && !delete) ||
-		!succession_exists(NULL))
+	if (passing > 0 || call_is_restoring() || !succession_exists(NULL))
+		return PointerGetDatum(NULL);
+	/* a foreign key keeps the owner of a field: if it is not there, it has a new name */
+	if (!delete && owner != NULL && !lookup_system_exists(owner))
 		return PointerGetDatum(NULL);
 	SPI_connect();
 	if (is_planned(entity, field))
 	{
 		/* what passed when another field of the statement was edited may be done by now */
 		char *before = succession_owner_since(succession_of(entity, field, NULL),
-											  call_row_text(td, td->tg_trigtuple, "owner"),
-											  map_time(), map_time());
+											  owner, map_time(), map_time());
 
 		/* what has passed already stays so */
 		(void) pass_due();

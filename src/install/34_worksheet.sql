@@ -21,7 +21,7 @@ WITH place AS (
 	GROUP BY entity, field
 ), system AS (
 	SELECT entity, field, system, bool_or(writes) AS writes
-	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field
+	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field_now
 		UNION ALL
 		SELECT a.entity, a.field, a.system, a.mode = 'write'
 			AND coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
