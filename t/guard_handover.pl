@@ -84,7 +84,7 @@ foreach my $lifting ('on', 'off')
 	}
 	is(prices(), '3,3,3', "$what: before, the old owner writes");
 	$sap->query_safe('BEGIN; UPDATE item SET price = 1000 WHERE id = 1');
-	is(plan('product.price', 'erp', 'sap', 1500), 1, 'planned');
+	is(plan('product.price', 'erp', 'sap', 4000), 1, 'planned');
 	$erp->query_safe('EXECUTE upd(1, 4); EXECUTE ins(2, 4)');
 	is(prices(), '4,4,3', "$what: planned, the old owner still writes");
 	$erp->query_safe('BEGIN; EXECUTE upd(3, 4)');
@@ -92,7 +92,7 @@ foreach my $lifting ('on', 'off')
 	# a statement that begins before the moment, and writes after it
 	my $long = session('erp', sub { });
 	$long->query_safe('EXECUTE upd(2, 4)');
-	$long->query_until(qr/go/, qq{\\echo go\nWITH w AS MATERIALIZED (SELECT pg_sleep(2.5)) UPDATE part SET price = 5 FROM w;\n});
+	$long->query_until(qr/go/, qq{\\echo go\nWITH w AS MATERIALIZED (SELECT pg_sleep(5)) UPDATE part SET price = 5 FROM w;\n});
 	cross();
 	$erp->query_safe('EXECUTE upd(2, 6)');
 	$erp->query_safe('COMMIT; EXECUTE upd(1, 6); EXECUTE ins(2, 6); UPDATE product SET price = 6 WHERE id = 3');
@@ -110,8 +110,8 @@ foreach my $lifting ('on', 'off')
 	$long->query_safe('SELECT 1');
 
 	# a long statement, also in a partition that it opens when the owner is written
-	plan('part.price', 'erp', 'sap', 1000);
-	$long->query_until(qr/go/, qq{\\echo go\nWITH w AS MATERIALIZED (SELECT pg_sleep(2.5)) INSERT INTO part SELECT i, 5 FROM w, unnest('{2,12}'::int[]) i;\n});
+	plan('part.price', 'erp', 'sap', 2500);
+	$long->query_until(qr/go/, qq{\\echo go\nWITH w AS MATERIALIZED (SELECT pg_sleep(4)) INSERT INTO part SELECT i, 5 FROM w, unnest('{2,12}'::int[]) i;\n});
 	cross();
 	is(hub('SELECT ownership.handover_due()'), 1, 'written while a statement runs');
 	$long->query_safe('SELECT 1');
@@ -121,7 +121,7 @@ foreach my $lifting ('on', 'off')
 
 	# COPY
 	hub('DELETE FROM part WHERE id IN (2, 12)');
-	plan('part.price', 'sap', 'erp', 700);
+	plan('part.price', 'sap', 'erp', 3000);
 	as('sap', "COPY part FROM stdin;\n3\t1\n13\t1\n\\.\n");
 	cross();
 	as('sap', "COPY part FROM stdin;\n4\t2\n14\t2\n\\.\n");
@@ -134,10 +134,10 @@ foreach my $lifting ('on', 'off')
 	hub(q{SELECT ownership.hand_over('product.price', 'sap', 'erp', dry_run => false)});
 	hub(q{UPDATE product SET price = 0});
 	hub(q{CREATE OR REPLACE PROCEDURE slow() LANGUAGE plpgsql AS $$ BEGIN
-			UPDATE product SET price = 1; COMMIT; PERFORM pg_sleep(1.5);
+			UPDATE product SET price = 1; COMMIT; PERFORM pg_sleep(3);
 			UPDATE product SET price = 2 WHERE id = 1; COMMIT;
 			UPDATE product SET price = 3 WHERE id = 2; END $$});
-	plan('product.price', 'erp', 'sap', 700);
+	plan('product.price', 'erp', 'sap', 2500);
 	as('erp', 'CALL slow()');
 	is(prices(), '2,1,1', "$what: a procedure begins anew with its next transaction");
 	hub(q{SELECT ownership.hand_over('product.price', 'sap', 'erp', dry_run => false)});
@@ -151,7 +151,7 @@ foreach my $lifting ('on', 'off')
 my $conninfo = connstr($pub, 'postgres');
 hub(q{
 	CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		IF NEW.price = 103 THEN PERFORM pg_sleep(3); END IF; RETURN NEW; END $$;
+		IF NEW.price = 103 THEN PERFORM pg_sleep(4); END IF; RETURN NEW; END $$;
 	CREATE TRIGGER wait AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION wait();
 	ALTER TABLE item ENABLE ALWAYS TRIGGER wait});
 hub(qq{CREATE SUBSCRIPTION feed CONNECTION '$conninfo' PUBLICATION items WITH (copy_data = false)});
@@ -162,7 +162,7 @@ foreach my $lifting ('off', 'on')
 	sql($pub, 'postgres', 'UPDATE item SET price = 1');
 	wait_for_feed($pub, $hub, 'feed', $log);
 	is(hub('SELECT string_agg(price::text, \',\' ORDER BY id) FROM item'), '1,1,1,1,1', "stream, lifting $lifting: the owner's feed writes");
-	plan('item.price', 'erp', 'sap', 1500);
+	plan('item.price', 'erp', 'sap', 3000);
 	sql($pub, 'postgres', 'UPDATE item SET price = 100 + id');
 	cross();
 	wait_for_feed($pub, $hub, 'feed', $log);
@@ -209,7 +209,7 @@ $hub->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($hub, 'base', has_streaming => 1);
 $standby->start;
-plan('product.price', 'erp', 'sap', 2000);
+plan('product.price', 'erp', 'sap', 4000);
 $hub->wait_for_catchup($standby);
 my $reader = $standby->background_psql('postgres');
 my $shown = q{SELECT (SELECT owner FROM ownership.explain('product', 'price', 'sap')), (SELECT owner FROM ownership.map WHERE field = 'price' AND entity = 'product'),

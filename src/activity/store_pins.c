@@ -9,8 +9,11 @@
 #include "executor/spi.h"
 #include "utils/timestamp.h"
 
+#include "../base/base.h"
 #include "../catalog/catalog.h"
 #include "activity.h"
+
+#define WARN_MS (60 * 1000) /* between two warnings of the worker */
 
 /*
  * Pins whose time is over end.  The function belongs to a folder above, so SQL calls it.
@@ -37,4 +40,33 @@ store_pass(void)
 	if (SPI_execute("SELECT ownership.handover_due()", false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute failed");
 	SPI_finish();
+}
+
+static void
+pass(void *arg)
+{
+	store_pass();
+}
+
+/*
+ * The same for the worker.  The owners are in force anyway, so what prevents it delays
+ * nothing else: a session may have locked the rows, as one that waits for the worker in
+ * flush() has.
+ */
+void
+store_try_pass(void)
+{
+	static TimestampTz warned_at = 0;
+	ErrorData *error = subxact_try_locking(pass, NULL);
+
+	if (error == NULL || error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		!TimestampDifferenceExceeds(warned_at, GetCurrentTimestamp(), WARN_MS))
+		return;
+	warned_at = GetCurrentTimestamp();
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not write the owners of fields that have passed: %s", error->message),
+			 errhint(
+				 "They are in force all the same. SELECT ownership.handover_due() tries again.")));
 }

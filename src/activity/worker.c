@@ -145,39 +145,6 @@ write_counters_once(Oid database)
 	return !locked;
 }
 
-static void
-try_pass(void *arg)
-{
-	store_pass();
-}
-
-/*
- * Writes the owners of fields that have passed to another system.  They are in force
- * anyway, so what prevents it delays nothing else: a session may have locked the rows,
- * as one that waits for this worker in flush() has.
- */
-static void
-pass_fields(void)
-{
-	static TimestampTz warned_at = 0;
-	ErrorData *error;
-
-	begin_batch();
-	error = subxact_try_locking(try_pass, NULL);
-	if (error != NULL && error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
-		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED &&
-		TimestampDifferenceExceeds(warned_at, GetCurrentTimestamp(), EXPIRE_MS))
-	{
-		warned_at = GetCurrentTimestamp();
-		ereport(WARNING,
-				(errcode(error->sqlerrcode),
-				 errmsg("could not write the owners of fields that have passed: %s", error->message),
-				 errhint("They are in force all the same. SELECT ownership.handover_due() tries again.")));
-	}
-	end_batch(NULL);
-	RESUME_INTERRUPTS();
-}
-
 /*
  * Deletes what was remembered long enough, batch by batch, and ends pins whose time is
  * over.  Gives up where the table is locked.
@@ -230,7 +197,10 @@ write_batches(Oid database, int64 attempts)
 	done = write_counters_once(database) && n >= 0;
 	if (done)
 	{
-		pass_fields();
+		begin_batch();
+		store_try_pass();
+		end_batch(NULL);
+		RESUME_INTERRUPTS();
 		expire();
 	}
 	return done;

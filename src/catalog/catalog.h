@@ -484,12 +484,10 @@ extern bool succession_exists(Snapshot snapshot);
 extern List *succession_of(const char *entity, const char *field, Snapshot snapshot);
 extern char *
 succession_part(const char *schema, const char *table, const char *column, int position);
-extern char *
-succession_owner(List *succession, const char *part, char *owner, TimestampTz at);
+extern char *succession_owner(List *succession, const char *part, char *owner, TimestampTz at);
 extern char *
 succession_owner_since(List *succession, char *owner, TimestampTz since, TimestampTz at);
-extern void
-succession_span(List *succession, TimestampTz at, TimestampTz *from, TimestampTz *until);
+extern void succession_span(List *succession, TimestampTz at, TimestampTz *from, TimestampTz *until);
 extern bool succession_is_same(List *a, List *b, char *owner, TimestampTz *differs);
 extern bool succession_is_due(TimestampTz now);
 

@@ -111,18 +111,18 @@ extern void table_triggers_insert_checked(const char *sql, Parameters *p);
  */
 #define HANDOVER_PART \
 	"format('%s.%s.%s.%s', r.table_schema, r.table_name, r.column_name, r.position)"
-#define HANDOVER_PASSED(h)                                                                            \
-	"ARRAY(SELECT ''::text FROM ownership.field f WHERE (f.entity, f.name) = (" h ".entity, " h       \
-	".field) AND f.owner = " h ".from_system "                                                        \
-	"UNION ALL SELECT " HANDOVER_PART " FROM ownership.row_owner r "                                  \
-	"JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name) "                 \
-	"WHERE (c.entity, c.field) = (" h ".entity, " h ".field) AND r.owner = " h ".from_system "        \
-	"UNION ALL SELECT '' FROM ownership.mirrored_pattern m WHERE " h ".field = '*' AND m.pattern = " h \
-	".entity AND coalesce(m.owner, m.source) = " h ".from_system)"
+#define HANDOVER_PASSED(h)                                                                      \
+	"ARRAY(SELECT ''::text FROM ownership.field f WHERE (f.entity, f.name) = (" h ".entity, " h \
+	".field) AND f.owner = " h ".from_system "                                                  \
+	"UNION ALL SELECT " HANDOVER_PART " FROM ownership.row_owner r "                            \
+	"JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name) "           \
+	"WHERE (c.entity, c.field) = (" h ".entity, " h ".field) AND r.owner = " h ".from_system "  \
+	"UNION ALL SELECT '' FROM ownership.mirrored_pattern m WHERE " h                            \
+	".field = '*' AND m.pattern = " h ".entity AND coalesce(m.owner, m.source) = " h            \
+	".from_system)"
 
 /* pass.c */
-extern void
-pass_write(TimestampTz at, TimestampTz done_at, bool fields, bool rows, bool patterns);
+extern void pass_write(TimestampTz at, TimestampTz done_at, bool fields, bool rows, bool patterns);
 extern void pass_cancel(const char *entity, const char *field, const char *why);
 
 /* require.c */

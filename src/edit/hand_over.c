@@ -85,22 +85,23 @@ find_fields(Passage *h)
 
 	add_time_and_systems(&p, h);
 	/* a copy of its own that the system may go on writing */
-	n = sql_run("SELECT x.entity, x.field, x.part, x.passes, x.label, "
-				"CASE WHEN x.part IS NULL AND x.passes THEN (SELECT format('\"%s\" may still write its own copy, %s; drift() compares it.', "
-				"$2, string_agg(ownership.relation_name(t.table_schema, t.table_name) || '.' || quote_ident(c.column_name), ', ' "
-				"ORDER BY t.table_schema COLLATE \"C\", t.table_name COLLATE \"C\", c.column_name COLLATE \"C\")) "
-				"FROM ownership.mirrored_column c JOIN ownership.mirrored_table t USING (table_schema, table_name) "
-				"WHERE (c.entity, c.field) = (x.entity, x.field) AND t.source = $2 HAVING count(*) > 0) END "
-				"FROM (SELECT f.entity, f.name AS field, NULL AS part, NULL AS label, "
-				"coalesce(ownership.owner_at(f.entity, f.name, '', f.owner, $1) = $2, false) AS passes "
-				"FROM ownership.field f UNION ALL SELECT c.entity, c.field, r.part, r.label, true "
-				"FROM (SELECT r.*, " HANDOVER_PART " AS part, format('%s.%s where %s', "
-				"ownership.relation_name(r.table_schema, r.table_name), quote_ident(r.column_name), r.row_filter) AS label "
-				"FROM ownership.row_owner r) r JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name) "
-				"WHERE ownership.owner_at(c.entity, c.field, r.part, r.owner, $1) = $2) x "
-				"WHERE $3 IS NOT NULL "
-				"ORDER BY x.entity COLLATE \"C\", x.field COLLATE \"C\", x.part COLLATE \"C\" NULLS FIRST",
-				&p);
+	n = sql_run(
+		"SELECT x.entity, x.field, x.part, x.passes, x.label, "
+		"CASE WHEN x.part IS NULL AND x.passes THEN (SELECT format('\"%s\" may still write its own copy, %s; drift() compares it.', "
+		"$2, string_agg(ownership.relation_name(t.table_schema, t.table_name) || '.' || quote_ident(c.column_name), ', ' "
+		"ORDER BY t.table_schema COLLATE \"C\", t.table_name COLLATE \"C\", c.column_name COLLATE \"C\")) "
+		"FROM ownership.mirrored_column c JOIN ownership.mirrored_table t USING (table_schema, table_name) "
+		"WHERE (c.entity, c.field) = (x.entity, x.field) AND t.source = $2 HAVING count(*) > 0) END "
+		"FROM (SELECT f.entity, f.name AS field, NULL AS part, NULL AS label, "
+		"coalesce(ownership.owner_at(f.entity, f.name, '', f.owner, $1) = $2, false) AS passes "
+		"FROM ownership.field f UNION ALL SELECT c.entity, c.field, r.part, r.label, true "
+		"FROM (SELECT r.*, " HANDOVER_PART " AS part, format('%s.%s where %s', "
+		"ownership.relation_name(r.table_schema, r.table_name), quote_ident(r.column_name), r.row_filter) AS label "
+		"FROM ownership.row_owner r) r JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name) "
+		"WHERE ownership.owner_at(c.entity, c.field, r.part, r.owner, $1) = $2) x "
+		"WHERE $3 IS NOT NULL "
+		"ORDER BY x.entity COLLATE \"C\", x.field COLLATE \"C\", x.part COLLATE \"C\" NULLS FIRST",
+		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *entity = sql_result_text(i, 1);
@@ -178,20 +179,21 @@ list_thoughts(const Passage *h)
 			put(h, "reader", psprintf("%s.%s", sql_result_text(i, 1), sql_result_text(i, 2)),
 				sql_result_text(i, 3));
 
-	n = sql_run("SELECT s.subname, format('It writes as \"%s\". ', i.system) || CASE "
-				"WHEN NOT s.subenabled THEN 'It is disabled: what it still brings is judged when that is applied.' "
-				"WHEN w.pid IS NULL THEN 'Its worker does not run: what it still brings is judged when that is applied.' "
-				"WHEN c.copying > 0 THEN format('%s of its tables are copied first; a first copy counts from the start of its worker.', c.copying) "
-				"WHEN w.last_msg_receipt_time IS NULL THEN 'It has received nothing yet.' "
-				"ELSE format('What it sent until %s has come, up to %s. What it has not sent yet, only the sender knows; that is judged when it is applied.', "
-				"date_trunc('second', w.last_msg_send_time), w.received_lsn) END "
-				"FROM ownership.identity i JOIN pg_subscription s ON s.subname = i.name "
-				"AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-				"LEFT JOIN LATERAL (SELECT * FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL "
-				"ORDER BY t.received_lsn NULLS LAST LIMIT 1) w ON true "
-				"CROSS JOIN LATERAL (SELECT count(*) AS copying FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r') c "
-				"WHERE i.kind = 'subscription' AND i.system IN ($1, $2) ORDER BY s.subname COLLATE \"C\"",
-				&p);
+	n = sql_run(
+		"SELECT s.subname, format('It writes as \"%s\". ', i.system) || CASE "
+		"WHEN NOT s.subenabled THEN 'It is disabled: what it still brings is judged when that is applied.' "
+		"WHEN w.pid IS NULL THEN 'Its worker does not run: what it still brings is judged when that is applied.' "
+		"WHEN c.copying > 0 THEN format('%s of its tables are copied first; a first copy counts from the start of its worker.', c.copying) "
+		"WHEN w.last_msg_receipt_time IS NULL THEN 'It has received nothing yet.' "
+		"ELSE format('What it sent until %s has come, up to %s. What it has not sent yet, only the sender knows; that is judged when it is applied.', "
+		"date_trunc('second', w.last_msg_send_time), w.received_lsn) END "
+		"FROM ownership.identity i JOIN pg_subscription s ON s.subname = i.name "
+		"AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+		"LEFT JOIN LATERAL (SELECT * FROM pg_stat_subscription t WHERE t.subid = s.oid AND t.relid IS NULL "
+		"ORDER BY t.received_lsn NULLS LAST LIMIT 1) w ON true "
+		"CROSS JOIN LATERAL (SELECT count(*) AS copying FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srsubstate <> 'r') c "
+		"WHERE i.kind = 'subscription' AND i.system IN ($1, $2) ORDER BY s.subname COLLATE \"C\"",
+		&p);
 	for (uint64 i = 0; i < n; i++)
 		put(h, "feed", sql_result_text(i, 1), sql_result_text(i, 2));
 }
@@ -261,8 +263,7 @@ settle_planned(const Passage *h, bool dry_run)
 							sql_result_text(0, 1), sql_result_text(0, 2), sql_result_text(0, 3),
 							sql_result_text(0, 4), sql_result_text(0, 5)),
 					 errdetail("Several handovers are planned in the order of their moments."),
-					 errhint(
-						 "To plan anew, delete what is planned from ownership.handover first.")));
+					 errhint("To plan anew, delete what is planned from ownership.handover first.")));
 		if (dry_run)
 			return;
 		pass_cancel(sql_result_text(0, 1), sql_result_text(0, 2), "It passes now.");
@@ -325,8 +326,9 @@ write_down(const Passage *h)
 	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(now), !h->at_once);
 	sql_run_set("INSERT INTO ownership.handover (entity, field, from_system, to_system, at, decided_by, note, done_at, passed) "
 				"SELECT h.entity, h.field, h.from_system, $5, $3, $6, $7, $8, "
-				"CASE WHEN $8 IS NOT NULL THEN " HANDOVER_PASSED("h") " END "
-				"FROM (SELECT g.entity, g.field, $4 AS from_system FROM unnest($1, $2) g(entity, field)) h",
+				"CASE WHEN $8 IS NOT NULL THEN " HANDOVER_PASSED(
+					"h") " END "
+						 "FROM (SELECT g.entity, g.field, $4 AS from_system FROM unnest($1, $2) g(entity, field)) h",
 				&p);
 	if (h->at_once)
 		pass_write(at, now, h->fields_pass, h->rows_pass, h->pattern_pass);
@@ -353,9 +355,8 @@ read_arguments(FunctionCallInfo fcinfo, Passage *h)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"at\" must be a moment, not infinity")));
 	if (strcmp(h->from, h->to) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("system \"%s\" cannot hand over to itself", h->from)));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("system \"%s\" cannot hand over to itself", h->from)));
 	h->at_once = h->at <= GetCurrentTimestamp();
 	/* it passes with this statement, whatever moment in the past was named */
 	if (h->at_once)
@@ -408,8 +409,8 @@ ownership_hand_over(PG_FUNCTION_ARGS)
 	if (!h.any_field && !h.pattern_pass)
 		require_no_field_matches(&h);
 	if (h.entities == NIL)
-		ereport(NOTICE, (errmsg("system \"%s\" owns nothing of \"%s\" at that time", h.from,
-								h.pattern)));
+		ereport(NOTICE,
+				(errmsg("system \"%s\" owns nothing of \"%s\" at that time", h.from, h.pattern)));
 	else
 	{
 		require_whole_groups(&h);

@@ -46,22 +46,23 @@ write_owners(TimestampTz at, TimestampTz done_at, bool fields, bool rows, bool p
 #define DONE "h.at = $1 AND h.done_at = $2 "
 	if (fields)
 		sql_run("UPDATE ownership.field f SET owner = h.to_system, decided_by = coalesce(h.decided_by, f.decided_by), "
-			"decided_on = CASE WHEN h.decided_by IS NULL THEN f.decided_on ELSE h.at::date END "
-			"FROM ownership.handover h WHERE " DONE "AND '' = ANY (h.passed) "
-			"AND (f.entity, f.name) = (h.entity, h.field) AND f.owner = h.from_system",
-			&p);
+				"decided_on = CASE WHEN h.decided_by IS NULL THEN f.decided_on ELSE h.at::date END "
+				"FROM ownership.handover h WHERE " DONE "AND '' = ANY (h.passed) "
+				"AND (f.entity, f.name) = (h.entity, h.field) AND f.owner = h.from_system",
+				&p);
 	if (rows)
 		table_triggers_write_filters("UPDATE ownership.row_owner r SET owner = h.to_system "
-								 "FROM ownership.mirrored_column c, ownership.handover h WHERE " DONE
-								 "AND (c.entity, c.field) = (h.entity, h.field) "
-								 "AND (c.table_schema, c.table_name, c.column_name) = (r.table_schema, r.table_name, r.column_name) "
-								 "AND " HANDOVER_PART " = ANY (h.passed) AND r.owner = h.from_system",
-								 &p);
+									 "FROM ownership.mirrored_column c, ownership.handover h WHERE " DONE
+									 "AND (c.entity, c.field) = (h.entity, h.field) "
+									 "AND (c.table_schema, c.table_name, c.column_name) = (r.table_schema, r.table_name, r.column_name) "
+									 "AND " HANDOVER_PART
+									 " = ANY (h.passed) AND r.owner = h.from_system",
+									 &p);
 	if (patterns)
 		sql_run("UPDATE ownership.mirrored_pattern m SET owner = h.to_system "
-			"FROM ownership.handover h WHERE " DONE "AND h.field = '*' AND '' = ANY (h.passed) "
-			"AND m.pattern = h.entity AND coalesce(m.owner, m.source) = h.from_system",
-			&p);
+				"FROM ownership.handover h WHERE " DONE "AND h.field = '*' AND '' = ANY (h.passed) "
+				"AND m.pattern = h.entity AND coalesce(m.owner, m.source) = h.from_system",
+				&p);
 #undef DONE
 }
 
@@ -212,14 +213,14 @@ ownership_handover_cancel(PG_FUNCTION_ARGS)
 	if (passing > 0 || call_is_restoring() || !succession_exists(NULL))
 		return PointerGetDatum(NULL);
 	/* a foreign key keeps the owner of a field: if it is not there, it has a new name */
-	if (!delete && owner != NULL && !lookup_system_exists(owner))
+	if (!delete &&owner != NULL && !lookup_system_exists(owner))
 		return PointerGetDatum(NULL);
 	SPI_connect();
 	if (is_planned(entity, field))
 	{
 		/* what passed when another field of the statement was edited may be done by now */
-		char *before = succession_owner_since(succession_of(entity, field, NULL),
-											  owner, map_time(), map_time());
+		char *before = succession_owner_since(succession_of(entity, field, NULL), owner, map_time(),
+											  map_time());
 
 		/* what has passed already stays so */
 		(void) pass_due();

@@ -23,7 +23,7 @@
  */
 #define TRAFFIC                                                                                              \
 	CARD_FIELDS                                                                                              \
-	"JOIN ownership.field_now f ON f.entity = g.entity AND f.name = g.field "                                    \
+	"JOIN ownership.field_now f ON f.entity = g.entity AND f.name = g.field "                                \
 	"JOIN ownership.mirrored_column c ON c.entity = g.entity AND c.field = g.field "                         \
 	"JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "    \
 	"JOIN ownership.activity a ON a.table_schema = c.table_schema AND a.table_name = c.table_name "          \

@@ -21,7 +21,7 @@
 /* SQL: is the page about a row of evidence c?  As CHOSEN_FIELD(). */
 #define CHOSEN_EVIDENCE(c)                                                                            \
 	"(($1::text IS NULL AND $2::text[] IS NULL) OR EXISTS (SELECT FROM ownership.mirrored_column cm " \
-	"JOIN ownership.field_now cf ON cf.entity = cm.entity AND cf.name = cm.field "                        \
+	"JOIN ownership.field_now cf ON cf.entity = cm.entity AND cf.name = cm.field "                    \
 	"WHERE cm.table_schema = " c ".table_schema AND cm.table_name = " c ".table_name "                \
 	"AND ($1 IS NULL OR cm.entity LIKE $1) AND ($2 IS NULL OR " c                                     \
 	".system = ANY ($2) OR cf.owner = ANY ($2))))"

@@ -51,8 +51,7 @@ map_load_succession(RelationMap *map, TimestampTz began, Snapshot snapshot)
 	{
 		MappedColumn *col = &map->cols[i];
 		const char *dot = strrchr(col->field, '.');
-		List *succession =
-			succession_of(pnstrdup(col->field, dot - col->field), dot + 1, snapshot);
+		List *succession = succession_of(pnstrdup(col->field, dot - col->field), dot + 1, snapshot);
 
 		if (succession == NIL)
 			continue;
@@ -80,7 +79,6 @@ ownership_owner_at(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			PG_RETURN_NULL();
 	owner = succession_owner(succession_of(call_text(fcinfo, 0), call_text(fcinfo, 1), NULL),
-							 call_text(fcinfo, 2), call_text(fcinfo, 3),
-							 PG_GETARG_TIMESTAMPTZ(4));
+							 call_text(fcinfo, 2), call_text(fcinfo, 3), PG_GETARG_TIMESTAMPTZ(4));
 	PG_RETURN_TEXT_P(cstring_to_text(owner));
 }

@@ -343,8 +343,9 @@ moment_map(Moment *m, Relation rel)
 	if (m->state != NULL && (m->state->snapshot != NULL || m->state->later != NULL) &&
 		m->state->signals != map_signals && m->serial == 0)
 	{
-		map = map_as_of(rel, m->state->snapshot != NULL ? m->state->snapshot
-														: RestoreSnapshot(m->state->later),
+		map = map_as_of(rel,
+						m->state->snapshot != NULL ? m->state->snapshot
+												   : RestoreSnapshot(m->state->later),
 						m->began);
 		take_map(m->state, map);
 		if (map->mapped)
