@@ -378,6 +378,8 @@ extern Attempt activity_read_attempt(const char *message);
 
 /* store_pins.c */
 extern void store_end_pins(void);
+extern void store_pass(void);
+extern void store_try_pass(void);
 
 /* store.c */
 extern void store_counters(Relation rel, const Counter *counters, int n);

@@ -234,6 +234,7 @@ ownership_flush(PG_FUNCTION_ARGS)
 						errdetail("On a standby no activity is counted, and nothing is written.")));
 	activity_expire();
 	store_end_pins();
+	store_pass();
 	if (!mailbox_exists())
 	{
 		ereport(NOTICE,

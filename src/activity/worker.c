@@ -178,8 +178,8 @@ expire(void)
 }
 
 /*
- * Writes attempts, batch by batch, then counters, and deletes what was remembered
- * long enough.  False: a table is locked.
+ * Writes attempts, batch by batch, then counters, then the owners of what has passed,
+ * and deletes what was remembered long enough.  False: a table is locked.
  */
 static bool
 write_batches(Oid database, int64 attempts)
@@ -196,7 +196,13 @@ write_batches(Oid database, int64 attempts)
 	} while (n > 0 && attempts > 0);
 	done = write_counters_once(database) && n >= 0;
 	if (done)
+	{
+		begin_batch();
+		store_try_pass();
+		end_batch(NULL);
+		RESUME_INTERRUPTS();
 		expire();
+	}
 	return done;
 }
 

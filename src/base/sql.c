@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -265,6 +266,39 @@ sql_add_texts(Parameters *p, List *values)
 }
 
 /*
+ * The statement, for the tables of an older version: it has no views of the owners that
+ * are in force, because there no field passes at a moment.
+ */
+static const char *
+for_tables(const char *sql)
+{
+	static const char *const views[] = {"ownership.field_now ", "ownership.row_owner_now "};
+	static const char *const tables[] = {"ownership.field ", "ownership.row_owner "};
+	StringInfoData text;
+
+	if (strstr(sql, "_now ") == NULL ||
+		OidIsValid(get_relname_relid("field_now", get_namespace_oid(OWNERSHIP_SCHEMA, true))))
+		return sql;
+	initStringInfo(&text);
+	while (*sql != '\0')
+	{
+		int length = 1;
+
+		for (int i = 0; i < (int) lengthof(views); i++)
+		{
+			if (strncmp(sql, views[i], strlen(views[i])) != 0)
+				continue;
+			appendStringInfoString(&text, tables[i]);
+			length = 0;
+			sql += strlen(views[i]);
+		}
+		appendBinaryStringInfo(&text, sql, length);
+		sql += length;
+	}
+	return text.data;
+}
+
+/*
  * The plan of a statement.  It is kept for the session, because an import runs the
  * same few statements for every row.
  */
@@ -287,7 +321,7 @@ kept_plan(const char *sql, Parameters *p, int options)
 	entry = hash_search(plans, &sql, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry->plan;
-	plan = SPI_prepare_cursor(sql, p->n, p->types, options);
+	plan = SPI_prepare_cursor(for_tables(sql), p->n, p->types, options);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_prepare failed: %s: %s", SPI_result_code_string(SPI_result), sql);
 	entry = hash_search(plans, &sql, HASH_ENTER, NULL);

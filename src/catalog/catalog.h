@@ -192,6 +192,19 @@ enum
 	Anum_pin_gone_at
 };
 
+enum
+{
+	Anum_handover_entity = 1,
+	Anum_handover_field,
+	Anum_handover_from,
+	Anum_handover_to,
+	Anum_handover_at,
+	Anum_handover_decided_by,
+	Anum_handover_note,
+	Anum_handover_done_at,
+	Anum_handover_passed
+};
+
 /* A row of ownership.pin that has not ended; see pin.c.  Texts may be NULL as the columns may. */
 typedef struct Pin
 {
@@ -457,7 +470,7 @@ extern bool lookup_mapped_field(const char *schema, const char *table, const cha
 								char **entity, char **field);
 extern List *lookup_declared_systems(const char *entity, const char *field, const char *mode);
 extern bool lookup_field_exists(const char *entity, const char *field);
-extern char *lookup_field_owner(const char *entity, const char *field);
+extern char *lookup_field_owner(const char *entity, const char *field, TimestampTz at);
 extern bool lookup_field_is_key(const char *entity, const char *field);
 extern List *
 lookup_columns_of(const char *schema, const char *table, const char *entity, const char *field);
@@ -465,6 +478,18 @@ extern List *lookup_key_fields(const char *entity);
 extern List *lookup_match_fields(const char *entity);
 extern List *place_tables_with(const char *entity, List *fields);
 extern List *lookup_field_columns(const char *entity, const char *field);
+
+/* succession.c */
+extern bool succession_exists(Snapshot snapshot);
+extern List *succession_of(const char *entity, const char *field, Snapshot snapshot);
+extern char *
+succession_part(const char *schema, const char *table, const char *column, int position);
+extern char *succession_owner(List *succession, const char *part, char *owner, TimestampTz at);
+extern char *
+succession_owner_since(List *succession, char *owner, TimestampTz since, TimestampTz at);
+extern void succession_span(List *succession, TimestampTz at, TimestampTz *from, TimestampTz *until);
+extern bool succession_is_same(List *a, List *b, char *owner, TimestampTz *differs);
+extern bool succession_is_due(TimestampTz now);
 
 /* bind.c */
 extern Binding *binding_of(Oid relid);

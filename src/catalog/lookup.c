@@ -123,16 +123,18 @@ lookup_match_fields(const char *entity)
 	return names != NIL ? names : lookup_key_fields(entity);
 }
 
-/* The system of record of a field; NULL: it has none, or there is no such field. */
+/* The system of record of a field at a time; NULL: it has none, or there is no such field. */
 char *
-lookup_field_owner(const char *entity, const char *field)
+lookup_field_owner(const char *entity, const char *field, TimestampTz at)
 {
 	const char *keys[2] = {entity, field};
 	CatalogScan *scan = catalog_begin("field", "field_pkey", 2, keys, NULL);
 	char *owner = catalog_next(scan) ? catalog_text(scan, Anum_field_owner) : NULL;
 
 	catalog_end(scan);
-	return owner;
+	if (owner == NULL || !succession_exists(NULL))
+		return owner;
+	return succession_owner(succession_of(entity, field, NULL), "", owner, at);
 }
 
 /* The names of a table's columns that are mapped to the field. */

@@ -115,6 +115,12 @@ settle_schema(const Task *task)
 			"SELECT FROM ownership.mirrored_pattern o "
 			"WHERE o.pattern = $2 || substr(p.pattern, length($1) + 1))",
 			&p);
+	if (!OidIsValid(catalog_table("handover_due_idx", true)))
+		return;
+	sql_run("UPDATE ownership.handover SET entity = $2 || substr(entity, length($1) + 1) "
+			"WHERE field = '*' AND starts_with(entity, $1 || '.') AND NOT EXISTS ("
+			"SELECT FROM ownership.mirrored_pattern WHERE pattern = entity)",
+			&p);
 }
 
 /*

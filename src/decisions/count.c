@@ -88,7 +88,7 @@ ownership_count_waiting(PG_FUNCTION_ARGS)
 				 "LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
 				 "LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name "
 				 "AND m.column_name = u.column_name::text "
-				 "LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
+				 "LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field "
 				 "AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema "
 				 "AND r.table_name = m.table_name AND r.column_name = m.column_name) "
 				 "WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL "

@@ -136,7 +136,7 @@ find_field(Batch *batch, const Word *w, const char *column)
 	field = palloc0(sizeof(WordField));
 	field->column = column;
 	if (lookup_mapped_field(w->schema, w->table, column, &field->entity, &field->field))
-		field->owner = lookup_field_owner(field->entity, field->field);
+		field->owner = lookup_field_owner(field->entity, field->field, map_time());
 	batch->fields = lappend(batch->fields, field);
 	return field;
 }

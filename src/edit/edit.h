@@ -74,6 +74,9 @@ extern bool
 table_pattern_excludes(List *patterns, const char *schema, const char *table, const char *column);
 extern bool table_pattern_map(Oid relid, const TablePattern *pattern, List *only);
 
+/* pass.c */
+extern int64 pass_due(void);
+
 /* away.c */
 extern void away_note(const List *relids);
 
@@ -101,6 +104,26 @@ extern void table_triggers_insert_checked(const char *sql, Parameters *p);
 
 #define SYSTEM_KINDS \
 	"Kinds are erp, crm, pim, storefront, oms, wms, mdm, pos, marketing, helpdesk, tax, bi, other, and any kind that you add."
+
+/*
+ * SQL: the name in handover.passed of a row of row_owner r; and all that a row of
+ * handover finds to pass.
+ */
+#define HANDOVER_PART \
+	"format('%s.%s.%s.%s', r.table_schema, r.table_name, r.column_name, r.position)"
+#define HANDOVER_PASSED(h)                                                                      \
+	"ARRAY(SELECT ''::text FROM ownership.field f WHERE (f.entity, f.name) = (" h ".entity, " h \
+	".field) AND f.owner = " h ".from_system "                                                  \
+	"UNION ALL SELECT " HANDOVER_PART " FROM ownership.row_owner r "                            \
+	"JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name) "           \
+	"WHERE (c.entity, c.field) = (" h ".entity, " h ".field) AND r.owner = " h ".from_system "  \
+	"UNION ALL SELECT '' FROM ownership.mirrored_pattern m WHERE " h                            \
+	".field = '*' AND m.pattern = " h ".entity AND coalesce(m.owner, m.source) = " h            \
+	".from_system)"
+
+/* pass.c */
+extern void pass_write(TimestampTz at, TimestampTz done_at, bool fields, bool rows, bool patterns);
+extern void pass_cancel(const char *entity, const char *field, const char *why);
 
 /* require.c */
 extern Oid require_argument_relation(FunctionCallInfo fcinfo, int i);

@@ -302,9 +302,9 @@ field_report_overwritable(const char *schema, const char *table, List *columns)
 	sql_add_texts(&p, columns);
 	if (sql_run("SELECT t.source, string_agg(format('\"%s\"', c.column_name), ', ' ORDER BY array_position($3, c.column_name)) "
 				"FROM ownership.mirrored_table t JOIN ownership.mirrored_column c USING (table_schema, table_name) "
-				"JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field "
+				"JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field "
 				"WHERE (t.table_schema, t.table_name) = ($1, $2) AND c.column_name = ANY ($3) "
-				"AND (f.owner <> t.source OR EXISTS (SELECT FROM ownership.row_owner r WHERE r.owner <> t.source "
+				"AND (f.owner <> t.source OR EXISTS (SELECT FROM ownership.row_owner_now r WHERE r.owner <> t.source "
 				"AND (r.table_schema, r.table_name, r.column_name) = (c.table_schema, c.table_name, c.column_name))) "
 				"AND NOT EXISTS (SELECT FROM ownership.mirrored_column o "
 				"JOIN ownership.mirrored_table ot USING (table_schema, table_name) "

@@ -14,6 +14,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -102,6 +104,25 @@ policy_sentence(const GroupField *field)
 						  field->policy);
 }
 
+/* Errors: the two fields of one group, of one owner, are planned to pass apart. */
+static void
+require_same_plan(const GroupField *a, const GroupField *b)
+{
+	TimestampTz at;
+
+	if (succession_is_same(succession_of(a->entity, a->name, NULL),
+						   succession_of(b->entity, b->name, NULL), a->owner, &at))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("the fields of group \"%s\" of entity \"%s\" must pass together",
+					a->column_group, a->entity),
+			 errdetail("Fields \"%s.%s\" and \"%s.%s\" would have different systems of record from %s on.",
+					   a->entity, a->name, b->entity, b->name, timestamptz_to_str(at)),
+			 errhint(
+				 "Hand over all fields of the group in one call of ownership.hand_over(), or delete what is planned for one of them from ownership.handover.")));
+}
+
 /* Errors: the two fields of one group differ. */
 static void
 require_one_value(const GroupField *a, const GroupField *b)
@@ -109,7 +130,11 @@ require_one_value(const GroupField *a, const GroupField *b)
 	bool owners = !same_text(a->owner, b->owner);
 
 	if (!owners && same_text(a->policy, b->policy))
+	{
+		if (succession_exists(NULL))
+			require_same_plan(a, b);
 		return;
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
 			 owners
@@ -192,8 +217,8 @@ field_group_error(char *entity, char *group)
 }
 
 /*
- * group_check(), at the end of a transaction that changed a field of a group, or the
- * policy of a domain.  Such transactions check one after the other: each sees what
+ * group_check(), at the end of a transaction that changed a field of a group, what is
+ * planned for one, or the policy of a domain.  Such transactions check one after the other: each sees what
  * the others have committed.  It checks nothing while a dump is restored.
  *
  * Errors: check_violation; the function was not called by such a trigger.
@@ -202,11 +227,20 @@ Datum
 ownership_group_check(PG_FUNCTION_ARGS)
 {
 	TriggerData *td = own_triggers_check(fcinfo, "group_check");
-	HeapTuple tuple = call_written_tuple(td);
+	HeapTuple tuple =
+		TRIGGER_FIRED_BY_DELETE(td->tg_event) ? td->tg_trigtuple : call_written_tuple(td);
+	bool planned = strcmp(RelationGetRelationName(td->tg_relation), "handover") == 0;
+	char *group = NULL;
 	LOCKTAG lock;
 
 	if (call_is_restoring())
 		return PointerGetDatum(NULL);
+	if (planned)
+	{
+		group = field_group(call_row_text(td, tuple, "entity"), call_row_text(td, tuple, "field"));
+		if (group == NULL)
+			return PointerGetDatum(NULL);
+	}
 	SET_LOCKTAG_ADVISORY(lock, MyDatabaseId, 0, 0, LOCK_CLASS);
 	(void) LockAcquire(&lock, ExclusiveLock, false, false);
 	/* the commit follows the last statement at once */
@@ -224,6 +258,7 @@ ownership_group_check(PG_FUNCTION_ARGS)
 		}
 	}
 	else
-		check_group(call_row_text(td, tuple, "entity"), call_row_text(td, tuple, "column_group"));
+		check_group(call_row_text(td, tuple, "entity"),
+					planned ? group : call_row_text(td, tuple, "column_group"));
 	return PointerGetDatum(NULL);
 }

@@ -80,6 +80,11 @@ identifies_row(const char *table, const char *column)
 {
 	if (strcmp(table, "declared_access") == 0)
 		return strcmp(column, "system") == 0 || strcmp(column, "mode") == 0;
+	/* who decided, and why, is told again when it is done */
+	if (strcmp(table, "handover") == 0)
+		return strcmp(column, "from_system") == 0 || strcmp(column, "to_system") == 0 ||
+			   strcmp(column, "at") == 0 || strcmp(column, "decided_by") == 0 ||
+			   strcmp(column, "note") == 0;
 	return strcmp(table, "row_owner") == 0 && strcmp(column, "position") == 0;
 }
 

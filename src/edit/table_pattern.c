@@ -11,9 +11,11 @@
 #include "executor/spi.h"
 #include "nodes/bitmapset.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
+#include "../rules/rules.h"
 #include "edit.h"
 
 PG_FUNCTION_INFO_V1(ownership_add_tables);
@@ -74,6 +76,38 @@ map_fresh(List *specs, const char *owner, List *readers)
 	sql_run("INSERT INTO ownership.declared_access (entity, field, system, mode) "
 			"SELECT DISTINCT g.entity, g.name, r, 'read' FROM unnest($1, $2) g(entity, name), unnest($4) r "
 			"WHERE r IS DISTINCT FROM $3 ON CONFLICT DO NOTHING",
+			&p);
+}
+
+/* What is planned for the pattern is planned for the fields of its new columns, too. */
+static void
+plan_fresh(List *specs, const TablePattern *pattern)
+{
+	List *entities = NIL;
+	List *fields = NIL;
+	Parameters p = {0};
+	ListCell *lc;
+
+	if (!succession_exists(NULL))
+		return;
+	foreach(lc, specs)
+	{
+		ColumnSpec *s = lfirst(lc);
+
+		entities = lappend(entities, unconstify(char *, s->entity));
+		fields = lappend(fields, unconstify(char *, s->field));
+	}
+	sql_add_texts(&p, entities);
+	sql_add_texts(&p, fields);
+	sql_add_text(&p, pattern->pattern);
+	sql_add_text(&p, pattern->owner);
+	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(map_time()), false);
+	sql_run("INSERT INTO ownership.handover (entity, field, from_system, to_system, at, decided_by, note) "
+			"SELECT f.entity, f.name, h.from_system, h.to_system, h.at, h.decided_by, h.note "
+			"FROM ownership.handover h, unnest($1, $2) g(entity, field) "
+			"JOIN ownership.field f ON (f.entity, f.name) = (g.entity, g.field) AND f.owner = $4 "
+			"WHERE h.entity = $3 AND h.field = '*' AND h.done_at IS NULL AND h.at > $5 "
+			"ON CONFLICT DO NOTHING",
 			&p);
 }
 
@@ -148,6 +182,7 @@ table_pattern_map(Oid relid, const TablePattern *pattern, List *only)
 		if (lookup_system_exists(lfirst(lc)))
 			readers = lappend(readers, lfirst(lc));
 	map_fresh(specs, pattern->owner, readers);
+	plan_fresh(specs, pattern);
 	if (only == NIL)
 	{
 		Parameters p = {0};
@@ -307,6 +342,9 @@ table_pattern_load(void)
 		pattern->owner = catalog_text(scan, Anum_mirrored_pattern_owner);
 		if (pattern->owner == NULL)
 			pattern->owner = pattern->source;
+		if (pattern->owner != NULL && succession_exists(NULL))
+			pattern->owner = succession_owner(succession_of(pattern->pattern, "*", NULL), "",
+											  pattern->owner, map_time());
 		pattern->readers = catalog_texts(scan, Anum_mirrored_pattern_readers);
 		pattern->exclude = catalog_texts(scan, Anum_mirrored_pattern_exclude);
 		patterns = lappend(patterns, pattern);

@@ -311,7 +311,7 @@ ownership_field_renamed(PG_FUNCTION_ARGS)
 	sql_add_text(&p, call_row_text(td, td->tg_newtuple, "name"));
 	sql_run("UPDATE ownership.handover h SET entity = $3, field = $4 "
 			"WHERE entity = $1 AND field = $2 AND ($1, $2) <> ($3, $4) "
-			"AND NOT EXISTS (SELECT FROM ownership.handover o WHERE o.entity = $3 AND o.field = $4 AND o.at = h.at)",
+			"AND NOT EXISTS (SELECT FROM ownership.handover o WHERE o.entity = $3 AND o.field = $4 AND (o.at, o.from_system) = (h.at, h.from_system))",
 			&p);
 	SPI_finish();
 	role_restore(&caller);

@@ -40,7 +40,7 @@ why_load_places(Why *why)
 	n = sql_run("SELECT m.table_schema, m.table_name, m.column_name, f.owner, "
 				"coalesce(l.authoritative_schema IS NOT NULL, count(*) OVER () = 1) AS best "
 				"FROM ownership.mirrored_column m "
-				"JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
+				"JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field "
 				"LEFT JOIN (SELECT DISTINCT authoritative_schema, authoritative_table, authoritative_column "
 				"FROM ownership.linked_copy WHERE entity = $1 AND field = $2) l "
 				"ON (l.authoritative_schema, l.authoritative_table, l.authoritative_column) "

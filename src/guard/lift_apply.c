@@ -294,7 +294,7 @@ lift_apply_is_clear(const TriggerData *td)
 	if (c == NULL || !ownership_lift || c->trigger != td->tg_trigger->tgoid ||
 		c->changes != map_relation_changes() || c->marks != map_marks() || c->edits != map_edits ||
 		c->enforcement != ownership_enforcement || !writer_is_still(c->writer) ||
-		!bms_equal(c->updated, td->tg_updatedcols) ||
+		!map_is_of(c->map, map_time()) || !bms_equal(c->updated, td->tg_updatedcols) ||
 		map_gives_key(c->map, td->tg_trigslot, td->tg_newslot))
 		return false;
 	applied_further(applied, OPERATION_UPDATE, 1, GetCurrentTransactionNestLevel());

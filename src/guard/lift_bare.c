@@ -137,7 +137,7 @@ lift_bare_begin(BareStart *start, QueryDesc *query, int eflags)
 	rte = rt_fetch(linitial_int(statement->resultRelations), statement->rtable);
 	/* PostgreSQL accepted none if the session had the lock already */
 	AcceptInvalidationMessages();
-	start->map = map_known(rte->relid);
+	start->map = map_known(rte->relid, map_time());
 	start->write = find_free(plan, statement, rte, start->map);
 	if (start->write == NULL)
 		return;
@@ -181,7 +181,7 @@ lift_bare_end(const BareStart *start, QueryDesc *query)
 		return false;
 	moment = statement_seen_moment();
 	if (moment == NULL || start->marks != map_marks() || start->edits != map_edits ||
-		write->enforcement != moment->enforcement)
+		!map_is_of(start->map, moment->began) || write->enforcement != moment->enforcement)
 	{
 		lift_undo_bare(rri, estate);
 		return false;

@@ -114,7 +114,7 @@ gather_read_columns(const char *pattern, Words *words, HTAB *names)
 				"w.systems, w.only, m.entity, m.field, t.source, f.key::text, CASE WHEN f.key THEN f.owner END "
 				"FROM " MAPPABLE_COLUMNS "LEFT JOIN ownership.mirrored_column m "
 				"ON (m.table_schema, m.table_name, m.column_name) = (n.nspname::text, c.relname::text, a.attname::text) "
-				"LEFT JOIN ownership.field f ON (f.entity, f.name) = (m.entity, m.field) "
+				"LEFT JOIN ownership.field_now f ON (f.entity, f.name) = (m.entity, m.field) "
 				"LEFT JOIN ownership.mirrored_table t "
 				"ON (t.table_schema, t.table_name) = (n.nspname::text, c.relname::text) "
 				"LEFT JOIN (SELECT table_schema, table_name, column_name, "

@@ -196,7 +196,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 				"WHEN d.field IS NOT NULL AND NOT f.local THEN 'by default' "
 				"WHEN f.owner IS NOT NULL OR f.local THEN 'decided before' ELSE 'no owner' END "
 				"FROM unnest($1, $2) WITH ORDINALITY g(entity, name, i) "
-				"JOIN ownership.field f ON (f.entity, f.name) = (g.entity, g.name) "
+				"JOIN ownership.field_now f ON (f.entity, f.name) = (g.entity, g.name) "
 				"LEFT JOIN adopted a ON (a.entity, a.name) = (g.entity, g.name) "
 				"LEFT JOIN by_default d ON (d.entity, d.field) = (g.entity, g.name) ORDER BY g.i",
 				&p);

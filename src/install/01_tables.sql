@@ -384,23 +384,29 @@ COMMENT ON COLUMN ownership.pin.gone_at IS 'Time at which the row was deleted. N
 CREATE TABLE ownership.handover (
 	entity		text NOT NULL,
 	field		text NOT NULL,
-	from_system	text,
-	to_system	text,
+	from_system	text NOT NULL,
+	to_system	text NOT NULL,
 	at			timestamptz NOT NULL,
 	decided_by	text,
 	note		text,
 	done_at		timestamptz,
-	PRIMARY KEY (entity, field, at)
+	passed		text[],
+	PRIMARY KEY (entity, field, at, from_system),
+	CONSTRAINT handover_systems_check CHECK (from_system <> to_system),
+	CONSTRAINT handover_at_check CHECK (isfinite(at))
 );
-COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
-COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';
-COMMENT ON COLUMN ownership.handover.field IS 'Name of the field.';
-COMMENT ON COLUMN ownership.handover.from_system IS 'System of record until the moment.';
+/* what is planned, the next first */
+CREATE INDEX handover_due_idx ON ownership.handover (at) WHERE done_at IS NULL;
+COMMENT ON TABLE ownership.handover IS 'The fields that pass from one system of record to another at a moment, with their row owners. One row is one field, one moment and one system that hands over. hand_over() plans them. A row that is deleted before its moment is not planned any more.';
+COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field. Where field is *: pattern of ownership.mirrored_pattern.';
+COMMENT ON COLUMN ownership.handover.field IS 'Name of the field. *: a pattern of add_tables() passes.';
+COMMENT ON COLUMN ownership.handover.from_system IS 'System that owns the field, or rows of it, until the moment. What another system owns does not pass.';
 COMMENT ON COLUMN ownership.handover.to_system IS 'System of record from the moment on.';
-COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database.';
+COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database. Statements that begin then or later are judged by the new owner.';
 COMMENT ON COLUMN ownership.handover.decided_by IS 'Person or group that decided. Text for people.';
 COMMENT ON COLUMN ownership.handover.note IS 'Free text.';
-COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field. NULL: it was not yet.';
+COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field, ownership.row_owner and ownership.mirrored_pattern. NULL: it was not yet.';
+COMMENT ON COLUMN ownership.handover.passed IS 'Internal: what passed when it was written. NULL: it was not yet.';
 
 /*
  * The columns that the stream of a subscription was seen to publish.  Each transaction

@@ -9,6 +9,32 @@ RETURN CASE table_schema WHEN 'public' THEN pg_catalog.quote_ident(table_name)
 	ELSE pg_catalog.quote_ident(table_schema) || '.' || pg_catalog.quote_ident(table_name) END;
 COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'Internal: the name of a table as the views show it.';
 
+/*
+ * Who owns what at a time, where fields pass from one system to another at a moment.
+ * Nothing is asked row by row while no moment has come that is not written yet.
+ */
+CREATE FUNCTION ownership.owner_at(entity text, field text, part text, owner text, at timestamptz)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_owner_at' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.owner_at(text, text, text, text, timestamptz) IS 'Internal: the owner that a field, or a row owner''s part of it, has for statements which begin at a time; owner is what the tables of the map say.';
+CREATE VIEW ownership.field_now AS
+SELECT f.entity, f.name, f.domain,
+	CASE WHEN (SELECT EXISTS (SELECT FROM ownership.handover h WHERE h.done_at IS NULL AND h.at <= greatest(statement_timestamp(), now())))
+		THEN ownership.owner_at(f.entity, f.name, '', f.owner, greatest(statement_timestamp(), now())) ELSE f.owner END AS owner,
+	f.policy, f.key, f.local, f.rationale, f.decided_by, f.decided_on, f.label, f.on_blank, f.history, f.sensitive,
+	f.column_group, f.match_key, f.fresh_within
+FROM ownership.field f;
+COMMENT ON VIEW ownership.field_now IS 'Internal: ownership.field with the owners that are in force now.';
+CREATE VIEW ownership.row_owner_now AS
+SELECT r.table_schema, r.table_name, r.column_name, r.position, r.row_filter,
+	CASE WHEN (SELECT EXISTS (SELECT FROM ownership.handover h WHERE h.done_at IS NULL AND h.at <= greatest(statement_timestamp(), now())))
+		THEN (SELECT ownership.owner_at(c.entity, c.field, format('%s.%s.%s.%s', r.table_schema, r.table_name, r.column_name, r.position), r.owner,
+				greatest(statement_timestamp(), now()))
+			FROM ownership.mirrored_column c
+			WHERE c.table_schema = r.table_schema AND c.table_name = r.table_name AND c.column_name = r.column_name) ELSE r.owner END AS owner
+FROM ownership.row_owner r;
+COMMENT ON VIEW ownership.row_owner_now IS 'Internal: ownership.row_owner with the owners that are in force now.';
+GRANT SELECT ON ownership.field_now, ownership.row_owner_now TO PUBLIC;
+
 CREATE FUNCTION ownership.status(OUT fact text, OUT value text, OUT note text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_status' LANGUAGE C VOLATILE ROWS 12;
 COMMENT ON FUNCTION ownership.status() IS 'Internal: the rows of the view status.';
@@ -232,7 +258,7 @@ COMMENT ON VIEW ownership.declared IS 'Internal: the declared readers and writer
 CREATE VIEW ownership.field_access AS
 SELECT f.entity, f.name AS field, f.domain, f.owner, f.policy, f.local,
 	coalesce(a.readers, '{}') AS readers, coalesce(a.writers, '{}') AS writers
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN (
 	SELECT entity, field,
 		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'read') AS readers,
@@ -245,9 +271,9 @@ COMMENT ON VIEW ownership.field_access IS 'Internal: one row for each field, wit
 /* The systems that own a field in some rows only. */
 CREATE VIEW ownership.row_part AS
 SELECT DISTINCT c.entity, c.field, o.owner AS system
-FROM ownership.row_owner o
+FROM ownership.row_owner_now o
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
 WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
 COMMENT ON VIEW ownership.row_part IS 'Internal: the systems that own a field in some of its rows only.';
 
@@ -281,7 +307,7 @@ SELECT c.entity, c.field, a.system,
 FROM ownership.activity a
 JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
-LEFT JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+LEFT JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
 CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false) AS own_copy,
 	a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0 AS steward,
 	a.filled > 0 AND a.filled >= a.writes AND a.observed = 0 AS filled) h
@@ -302,7 +328,7 @@ SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
 	coalesce(s.readers, '{}') AS seen_readers, coalesce(s.writers, '{}') AS seen_writers,
 	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	g.guarded,
-	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner o
+	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner_now o
 		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name
 		ORDER BY o.position) AS row_owners,
 	c.authoritative, c.table_schema, c.table_name
@@ -343,7 +369,7 @@ COMMENT ON COLUMN ownership.map.table_name IS 'Name of the table.';
  */
 CREATE VIEW ownership.by_default AS
 SELECT f.entity, f.name AS field
-FROM ownership.field f
+FROM ownership.field_now f
 JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
 WHERE f.owner IS NOT NULL AND concat(f.rationale, f.decided_by, f.decided_on) = ''
@@ -359,7 +385,7 @@ GRANT SELECT ON ownership.by_default TO PUBLIC;
  */
 CREATE VIEW ownership.part AS
 SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
 WHERE f.owner IS NOT NULL
 UNION ALL
@@ -369,7 +395,7 @@ UNION ALL
 SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
 	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
 FROM ownership.declared d
-JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
+JOIN ownership.field_now f ON f.entity = d.entity AND f.name = d.field
 LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
 WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
 UNION ALL
@@ -377,7 +403,7 @@ UNION ALL
 SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
 	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 LEFT JOIN ownership.row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
 LEFT JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write'
 CROSS JOIN LATERAL (
@@ -430,7 +456,7 @@ WITH role AS (
 SELECT f.entity, f.name AS field, f.owner,
 	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems,
 	coalesce((SELECT sum(w.waiting)::bigint FROM waits w WHERE w.entity = f.entity AND w.field = f.name), 0) AS waiting
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
 GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
@@ -491,7 +517,7 @@ WITH evidence AS (
 	CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
 	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 		AND m.column_name = u.column_name::text
-	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
 	/* what waits was written by its owner, or was taken along by the owner of the key */
 	WHERE c.outcome NOT IN ('overridden', 'parked', 'remembered') AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
@@ -499,7 +525,7 @@ WITH evidence AS (
 ), traffic AS (
 	SELECT s.entity, s.field, s.system, s.writes, s.last_write
 	FROM ownership.seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
 	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
 )
@@ -513,7 +539,7 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 		greatest(e.last_seen, t.last_write) AS last_seen
 	FROM evidence e
 	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
-JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
+JOIN ownership.field_now f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
 LEFT JOIN ownership.definition i ON i.entity = f.entity AND i.field = f.name
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
@@ -587,7 +613,7 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
 	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
 	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on, f.label
-FROM ownership.field f
+FROM ownership.field_now f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON VIEW ownership.sheet IS 'The map as a spreadsheet, one row for each field. All cells are text. A row that a role inserts or copies into the view replaces the field of that name on the map.';
 COMMENT ON COLUMN ownership.sheet.entity IS 'Entity of the field.';

@@ -32,7 +32,7 @@ FROM (
 				count(*) FILTER (WHERE t.source IS NULL AND f.owner IS NOT NULL) OVER (PARTITION BY m.entity, m.field) AS shared
 			FROM ownership.mirrored_column m
 			JOIN ownership.mirrored_table t USING (table_schema, table_name)
-			JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+			JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 			WHERE (m.entity, m.field) IN (SELECT entity, field FROM ownership.mirrored_column
 				GROUP BY entity, field HAVING count(*) > 1)
 		) c

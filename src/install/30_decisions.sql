@@ -147,7 +147,7 @@ LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.ta
 LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 	AND m.column_name = u.column_name::text
 /* where rows have owners of their own, the map alone does not say whose value it is */
-LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
 WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
   AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))

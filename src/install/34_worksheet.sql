@@ -21,12 +21,12 @@ WITH place AS (
 	GROUP BY entity, field
 ), system AS (
 	SELECT entity, field, system, bool_or(writes) AS writes
-	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field
+	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field_now
 		UNION ALL
 		SELECT a.entity, a.field, a.system, a.mode = 'write'
 			AND coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		FROM ownership.declared_access a
-		JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+		JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
 		LEFT JOIN ownership.domain d ON d.name = f.domain
 		UNION ALL
 		SELECT entity, field, system, disputed > 0 FROM ownership.seen
@@ -45,7 +45,7 @@ SELECT f.entity, f.name AS field, coalesce(p.shared, false) AS shared, coalesce(
 	b.field IS NOT NULL AS by_default, coalesce(s.systems, 0) AS systems,
 	NOT f.local AND coalesce(s.writers > 1, false) AS contested,
 	t.readers AS seen_readers, t.writers AS seen_writers, coalesce(t.times, 0) AS times
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN place p ON p.entity = f.entity AND p.field = f.name
 LEFT JOIN ownership.by_default b ON b.entity = f.entity AND b.field = f.name
 LEFT JOIN traffic t ON t.entity = f.entity AND t.field = f.name
@@ -98,6 +98,6 @@ CREATE VIEW ownership.no_column_risk (rank, severity, risk, entity, field, relat
 			THEN format('If a table of this database contains it, link its column: SELECT ownership.link(%L, ''{schema.table.column}''). If none does, correct the name, or list the field as local.', n.entity || '.' || n.field)
 			ELSE format('If it is that column: SELECT ownership.link(%L, %L)', n.entity || '.' || n.field, n.columns[1:1]::text) END
 	FROM ownership.near_columns() n
-	JOIN ownership.field f ON f.entity = n.entity AND f.name = n.field;
+	JOIN ownership.field_now f ON f.entity = n.entity AND f.name = n.field;
 COMMENT ON VIEW ownership.no_column_risk IS 'Internal: the part of ownership.risks that is about fields without a column.';
 GRANT SELECT ON ownership.no_column_risk TO PUBLIC;

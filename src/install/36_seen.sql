@@ -2,14 +2,14 @@
 CREATE VIEW ownership.undeclared AS
 SELECT s.entity, s.field, s.system, 'read' AS mode, s.reads AS times
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
   AND NOT EXISTS (SELECT FROM ownership.declared d
 	WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
 UNION ALL
 SELECT s.entity, s.field, s.system, 'write', s.disputed + s.refused
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 WHERE (s.disputed > 0 OR s.refused > 0) AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system AND NOT f.local
   AND NOT EXISTS (SELECT FROM ownership.declared_access a
 	WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')

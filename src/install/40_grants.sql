@@ -15,12 +15,12 @@ WITH holder AS (
 		CASE WHEN w.owners <> '{}' THEN w.owners ELSE f.writers END AS writers
 	FROM ownership.mirrored_column m
 	JOIN ownership.field_access f ON f.entity = m.entity AND f.field = m.field
-	JOIN ownership.field k ON k.entity = m.entity AND k.name = m.field
+	JOIN ownership.field_now k ON k.entity = m.entity AND k.name = m.field
 	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
 	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND a.attnum > 0 AND NOT a.attisdropped
 	/* also the systems that own the column in some rows: the guard checks in which ones */
-	CROSS JOIN LATERAL (SELECT ARRAY(SELECT o.owner FROM ownership.row_owner o
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT o.owner FROM ownership.row_owner_now o
 		WHERE o.table_schema = m.table_schema AND o.table_name = m.table_name AND o.column_name = m.column_name AND o.owner IS NOT NULL
 		UNION SELECT f.owner WHERE f.owner IS NOT NULL) AS owners) w
 	UNION ALL

@@ -19,7 +19,7 @@ WITH cell AS (
 	GROUP BY entity, system, bits
 ), entity AS (
 	SELECT f.entity, count(*) AS fields, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) AS unowned
-	FROM ownership.field f
+	FROM ownership.field_now f
 	GROUP BY f.entity
 ), party AS (
 	SELECT c.entity, count(DISTINCT c.system) AS systems, bool_or(c.bits >> 10 & 1 = 1) AS dangerous

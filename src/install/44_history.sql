@@ -110,12 +110,14 @@ WITH told AS (
 		SELECT CASE
 				WHEN h.map_table = 'declared_access' THEN CASE coalesce(h.new, h.old) ->> 'mode' WHEN 'read' THEN 'reader' ELSE 'writer' END
 				WHEN h.map_table = 'row_owner' THEN 'row owner' || coalesce(' where ' || (coalesce(h.new, h.old) ->> 'row_filter'), '')
+				WHEN h.map_table = 'handover' THEN 'handover ' || CASE WHEN h.new IS NULL THEN 'cancelled, ' ELSE '' END || 'at ' || (coalesce(h.new, h.old) ->> 'at')
 				WHEN h.map_table = 'system' AND k = 'kind' THEN 'system'
 				WHEN h.map_table = 'identity' AND k = 'system' THEN 'writes as'
 				WHEN k = 'owner' THEN 'owner'
 				ELSE replace(h.map_table, '_', ' ') || ' ' || k END AS decided,
 			/* the owner of a new or deleted row of row_owner may be NULL */
-			h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END AS old,
+			CASE WHEN h.map_table = 'handover' AND h.old IS NULL THEN h.new ->> 'from_system'
+				ELSE h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END END AS old,
 			h.new ->> CASE WHEN h.map_table = 'row_owner' AND h.old IS NULL THEN 'owner' ELSE k END AS new
 		/* an array, because the planner expects few rows from one */
 		FROM unnest(ARRAY(SELECT jsonb_object_keys(coalesce(h.new, h.old)))) k
@@ -124,6 +126,8 @@ WITH told AS (
 			WHEN 'row_owner' THEN k = 'owner' OR (k = 'row_filter' AND NOT coalesce(h.new, h.old) ? 'owner')
 			WHEN 'mirrored_column' THEN k = 'authoritative'
 			WHEN 'guard' THEN k = 'state'
+			/* when it passes, the owner is a decision of its own */
+			WHEN 'handover' THEN k = 'to_system' AND (h.old IS NULL OR h.new IS NULL) AND NOT coalesce(h.new, h.old) ? 'done_at'
 			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
 			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
 		  /* empty lists of a new or deleted row are no decision */

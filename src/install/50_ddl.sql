@@ -310,6 +310,7 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 		UNION ALL SELECT system, 'declared_access' FROM ownership.declared_access
 		UNION ALL SELECT source, 'mirrored_table' FROM ownership.mirrored_table
 		UNION ALL SELECT owner, 'row_owner' FROM ownership.row_owner
+		UNION ALL SELECT unnest(ARRAY[from_system, to_system]), 'handover' FROM ownership.handover WHERE done_at IS NULL
 		UNION ALL SELECT unnest(ARRAY[source, owner]), 'mirrored_pattern' FROM ownership.mirrored_pattern) AS n(name, place)
 	WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.system s WHERE s.name = n.name)
 	GROUP BY n.name

@@ -16,7 +16,7 @@ CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation
 		WHERE ended_at IS NULL AND pinned_at < now() - interval '90 days'
 		GROUP BY table_schema, table_name, column_name) p
 	LEFT JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
-	LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field;
+	LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field;
 COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
 GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 

@@ -23,12 +23,12 @@ WITH member AS (
 		ownership.relation_name(c.table_schema, c.table_name) AS relation, c.column_name, r.owners,
 		coalesce(r.rules, '') AS rules,
 		ownership.is_partition_key(c.table_schema, c.table_name, c.column_name) AS partition_key
-	FROM ownership.field f
+	FROM ownership.field_now f
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
 	LEFT JOIN LATERAL (SELECT string_agg(format('%L by %L', o.row_filter, o.owner), ', ' ORDER BY o.position) AS rules,
 			array_agg(o.owner) AS owners
-		FROM ownership.row_owner o
+		FROM ownership.row_owner_now o
 		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name) r ON true
 	WHERE f.column_group IS NOT NULL AND NOT f.key
 ), part AS (

@@ -12,10 +12,10 @@ WITH owned AS (
 	SELECT c.table_schema, c.table_name, c.column_name, c.entity, c.field, o.owner
 	FROM ownership.mirrored_column c
 	JOIN (SELECT f.entity, f.name AS field, f.owner, NULL::text AS table_schema, NULL::text AS table_name, NULL::text AS column_name
-		FROM ownership.field f WHERE f.owner IS NOT NULL
+		FROM ownership.field_now f WHERE f.owner IS NOT NULL
 		UNION
 		SELECT m.entity, m.field, r.owner, r.table_schema, r.table_name, r.column_name
-		FROM ownership.row_owner r
+		FROM ownership.row_owner_now r
 		JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 		WHERE r.owner IS NOT NULL) o
 		ON o.entity = c.entity AND o.field = c.field

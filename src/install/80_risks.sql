@@ -18,13 +18,13 @@ WITH guard AS MATERIALIZED (
 	 */
 	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
 		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
-	FROM ownership.field f
+	FROM ownership.field_now f
 	WHERE NOT f.local
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
 	FROM declared_writer a
-	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+	JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	WHERE NOT f.local
 	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
@@ -35,7 +35,7 @@ WITH guard AS MATERIALIZED (
 			OR (s.entity, s.field, s.system) IN (SELECT u.entity, u.field, u.system FROM ownership.undeclared u WHERE u.mode = 'write')),
 		s.as_owner > 0
 	FROM seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 	WHERE (s.disputed > 0 OR s.refused > 0 OR s.as_owner > 0) AND NOT f.local
 	  AND (s.system IS NULL OR (s.entity, s.field, s.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r))
 ), quarrel AS (
@@ -93,7 +93,7 @@ WITH guard AS MATERIALIZED (
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
 	FROM (SELECT f.entity, f.name AS field, f.domain, coalesce(a.writers, '{}') AS writers
-		FROM ownership.field f
+		FROM ownership.field_now f
 		LEFT JOIN (SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS writers
 			FROM declared_writer
 			GROUP BY entity, field) a ON a.entity = f.entity AND a.field = f.name
@@ -139,7 +139,7 @@ WITH guard AS MATERIALIZED (
 		'Decide which system creates and deletes these records, and make it the owner of the key.'
 	FROM ownership.mirrored_table t
 	LEFT JOIN LATERAL (SELECT c.entity, c.field, c.column_name, f.owner FROM ownership.mirrored_column c
-		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+		JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
 		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
 	WHERE k.owner IS NULL AND t.source IS NULL
 	UNION ALL
@@ -150,12 +150,12 @@ WITH guard AS MATERIALIZED (
 		format('Ask whether %s should own it instead, and %s only read it. If this is meant, take %s out of the domain''s excluded_owner.',
 			coalesce(g.kinds, 'another system'), s.name, s.kind)
 	FROM (SELECT f.entity, f.name AS field, f.domain, f.owner, NULL::text AS relation, NULL::text AS column_name, NULL::text AS row_filter
-		FROM ownership.field f
+		FROM ownership.field_now f
 		UNION ALL
 		SELECT c.entity, c.field, f.domain, r.owner, ownership.relation_name(r.table_schema, r.table_name), r.column_name, r.row_filter
-		FROM ownership.row_owner r
+		FROM ownership.row_owner_now r
 		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field) o
+		JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field) o
 	JOIN guide g ON g.name = o.domain
 	JOIN ownership.system s ON s.name = o.owner
 	WHERE s.kind = ANY (g.excluded_owner)
@@ -237,7 +237,7 @@ WITH guard AS MATERIALIZED (
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
 		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
 		'Ask the person who changed the table, and correct the filter in ownership.row_owner.'
-	FROM ownership.row_owner o
+	FROM ownership.row_owner_now o
 	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
@@ -247,7 +247,7 @@ WITH guard AS MATERIALIZED (
 	SELECT 13, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
 		format('%s.%s is of the domain %s, by which people mean different things, and no rationale says what it means here.', f.entity, f.name, d.name),
 		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
-	FROM ownership.field f
+	FROM ownership.field_now f
 	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
 	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
 	UNION ALL

@@ -69,7 +69,7 @@ WHERE ended_at IS NULL
 UNION ALL
 SELECT 'mapped_fields', '', d.detail, count(f.name)
 FROM unnest('{owned,unowned,local}'::text[]) AS d(detail)
-LEFT JOIN ownership.field f ON d.detail = CASE WHEN f.local THEN 'local' WHEN f.owner IS NULL THEN 'unowned' ELSE 'owned' END
+LEFT JOIN ownership.field_now f ON d.detail = CASE WHEN f.local THEN 'local' WHEN f.owner IS NULL THEN 'unowned' ELSE 'owned' END
 GROUP BY d.detail
 UNION ALL
 SELECT 'mirrored_tables', '', d.detail, count(g.relation)

@@ -23,7 +23,7 @@
  */
 #define TRAFFIC                                                                                              \
 	CARD_FIELDS                                                                                              \
-	"JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "                                    \
+	"JOIN ownership.field_now f ON f.entity = g.entity AND f.name = g.field "                                \
 	"JOIN ownership.mirrored_column c ON c.entity = g.entity AND c.field = g.field "                         \
 	"JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "    \
 	"JOIN ownership.activity a ON a.table_schema = c.table_schema AND a.table_name = c.table_name "          \
@@ -146,7 +146,7 @@ load_evidence(Card *cards, List *decisions)
 				 "JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name "
 				 "AND m.column_name = u.name::text "
 				 "JOIN " CARD_FIELDS "ON g.entity = m.entity AND g.field = m.field "
-				 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
+				 "JOIN ownership.field_now f ON f.entity = g.entity AND f.name = g.field "
 				 "WHERE c.outcome NOT IN ('parked', 'remembered') AND c.system IS DISTINCT FROM f.owner "
 				 "GROUP BY g.i, who) x ORDER BY i, last_id DESC",
 		&p);

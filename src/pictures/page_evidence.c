@@ -21,7 +21,7 @@
 /* SQL: is the page about a row of evidence c?  As CHOSEN_FIELD(). */
 #define CHOSEN_EVIDENCE(c)                                                                            \
 	"(($1::text IS NULL AND $2::text[] IS NULL) OR EXISTS (SELECT FROM ownership.mirrored_column cm " \
-	"JOIN ownership.field cf ON cf.entity = cm.entity AND cf.name = cm.field "                        \
+	"JOIN ownership.field_now cf ON cf.entity = cm.entity AND cf.name = cm.field "                    \
 	"WHERE cm.table_schema = " c ".table_schema AND cm.table_name = " c ".table_name "                \
 	"AND ($1 IS NULL OR cm.entity LIKE $1) AND ($2 IS NULL OR " c                                     \
 	".system = ANY ($2) OR cf.owner = ANY ($2))))"
@@ -172,7 +172,7 @@ latest_conflicts(StringInfo out, const PageMap *page)
 			  CHOSEN_EVIDENCE("c") " ORDER BY id DESC LIMIT " MAX_LATEST ") c "
 			  "LEFT JOIN LATERAL unnest(c.columns) u(name) ON true "
 			  "LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name AND m.column_name = u.name::text "
-			  "LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
+			  "LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field "
 			  "CROSS JOIN LATERAL (SELECT " HIDDEN_COLUMNS("c.table_schema", "c.table_name") ") h(hidden) "
 			  "CROSS JOIN LATERAL (SELECT " ROW_KEY("c.row_key", "h.hidden") ") k(row_key) "
 			  "CROSS JOIN LATERAL (SELECT CASE WHEN u.name IS NOT NULL AND c.stored ? u.name::text THEN "

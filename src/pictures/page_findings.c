@@ -220,7 +220,7 @@ page_load_findings(PageMap *page)
 	uint64 n = html_query(
 		"SELECT r.severity, r.risk, r.entity, r.field, r.relation, r.column_name, r.systems, r.detail, "
 		"r.advice, f.owner FROM (SELECT *, row_number() OVER () AS n FROM ownership.risks) r "
-		"LEFT JOIN ownership.field f ON f.entity = r.entity AND f.name = r.field ORDER BY r.n");
+		"LEFT JOIN ownership.field_now f ON f.entity = r.entity AND f.name = r.field ORDER BY r.n");
 	List *rest = NIL;
 
 	for (uint64 i = 0; i < n; i++)

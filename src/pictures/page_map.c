@@ -108,10 +108,10 @@ page_load_map(PageMap *page)
 		"f.owner IS NOT NULL AND count(c.column_name) > 0 "
 		"AND count(*) FILTER (WHERE t.source IS DISTINCT FROM f.owner) = 0 "
 		"AND concat(f.rationale, f.decided_by, f.decided_on) = '' AS by_default "
-		"FROM ownership.field f LEFT JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name "
+		"FROM ownership.field_now f LEFT JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name "
 		"LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
 		"WHERE " CHOSEN_FIELD("f.entity",
-							  "f.name") " GROUP BY f.entity, f.name) f "
+							  "f.name") " GROUP BY f.entity, f.name, f.owner, f.local, f.rationale, f.decided_by, f.decided_on) f "
 										"GROUP BY entity, owner ORDER BY entity COLLATE \"C\", owner COLLATE \"C\"",
 		&p);
 	page->entities = palloc0(Max(n, 1) * sizeof(PageEntity));

@@ -77,7 +77,7 @@ page_pinned_section(StringInfo out, const PageMap *page)
 	n = sql_run("SELECT ownership.relation_name(p.table_schema, p.table_name), p.column_name, coalesce(f.owner, '-'), "
 			  "p.pinned, p.timed, p.waiting, " TIME("p.since") " FROM ownership.pinned_count p "
 			  "LEFT JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name) "
-			  "LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field "
+			  "LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field "
 			  "WHERE $1 IS NULL AND $2 IS NULL OR " CHOSEN_FIELD("m.entity", "m.field") " "
 			  "ORDER BY table_schema COLLATE \"C\", table_name COLLATE \"C\", column_name COLLATE \"C\" LIMIT " MAX_TABLES " + 1", &p);
 	/* clang-format on */

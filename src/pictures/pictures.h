@@ -90,9 +90,9 @@ typedef struct Picture
 	".outcome WHEN 'overridden' THEN 'a steward' ELSE 'unidentified' END)"
 
 /* SQL: the systems of record of a table's key: they create and delete its rows. */
-#define KEY_OWNERS(schema, table)                                                         \
-	"(SELECT string_agg(DISTINCT kf.owner, ', ') FROM ownership.mirrored_column km "      \
-	"JOIN ownership.field kf ON kf.entity = km.entity AND kf.name = km.field AND kf.key " \
+#define KEY_OWNERS(schema, table)                                                             \
+	"(SELECT string_agg(DISTINCT kf.owner, ', ') FROM ownership.mirrored_column km "          \
+	"JOIN ownership.field_now kf ON kf.entity = km.entity AND kf.name = km.field AND kf.key " \
 	"WHERE km.table_schema = " schema " AND km.table_name = " table ")"
 
 /*

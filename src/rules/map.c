@@ -16,6 +16,10 @@
  * mark comes during each of LOADS loads, the last one answers this call, which
  * began before that mark, and the next call loads again.
  *
+ * Fields that pass to another system at a moment (catalog/succession.c): a map contains
+ * the owners of statements that began within a span of time.  For a statement that began
+ * outside of it, after the moment or before, the map is loaded again.
+ *
  * An entry is never freed.  The map that it had before a reload is freed at once,
  * unless code may still read it: a statement that is judged by a map has pinned it
  * (moment.c), and a caller that runs code of users while it reads a map calls
@@ -311,6 +315,8 @@ new_map(Relation rel)
 	ListCell *lc;
 
 	map->relid = RelationGetRelid(rel);
+	map->from = PG_INT64_MIN;
+	map->lasts = PG_UINT64_MAX;
 	map->cxt = cxt;
 	map->ancestors = place_ancestors(map->relid);
 	foreach(lc, map->ancestors)
@@ -320,11 +326,11 @@ new_map(Relation rel)
 }
 
 static void
-load(RelationMap *map, Relation rel, Snapshot at)
+load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
 {
 	MemoryContext old = MemoryContextSwitchTo(map->cxt);
 
-	map_load(map, rel, at);
+	map_load(map, rel, at, began);
 	MemoryContextSwitchTo(old);
 }
 
@@ -337,45 +343,48 @@ keep(RelationMap *map)
 }
 
 /*
- * The map of an open relation as a snapshot sees it.  It is not in the cache, and
- * is freed when the last pin ends.
+ * The map of an open relation as a snapshot sees it, for a statement that began then.
+ * It is not in the cache, and is freed when the last pin ends.
  *
  * Errors: as map_get().
  */
 RelationMap *
-map_as_of(Relation rel, Snapshot snapshot)
+map_as_of(Relation rel, Snapshot snapshot, TimestampTz began)
 {
 	RelationMap *map = new_map(rel);
 
-	load(map, rel, snapshot);
+	load(map, rel, snapshot, began);
 	keep(map);
 	map->retired = true;
 	return map;
 }
 
 static inline bool
-is_stale(const MapEntry *entry)
+is_stale(const MapEntry *entry, TimestampTz began)
 {
-	return entry->map == NULL || !entry->map->valid;
+	return entry->map == NULL || !entry->map->valid || !map_is_of(entry->map, began);
 }
 
 /*
- * The map of an open relation.  Never NULL; `mapped` is false for a relation that
- * is not on the map.
+ * The map of an open relation for a statement that began then.  Never NULL; `mapped`
+ * is false for a relation that is not on the map.
  *
  * Errors: a row filter that cannot be compiled (the guard fails closed).
  */
 RelationMap *
-map_get(Relation rel)
+map_at(Relation rel, TimestampTz began)
 {
 	MapEntry *entry = map_entry(RelationGetRelid(rel));
 
-	for (int n = 1; unlikely(is_stale(entry)) && n <= LOADS; n++)
+	/* a mark: fields have other owners then */
+	if (entry->map != NULL && entry->map->valid && unlikely(!map_is_of(entry->map, began)))
+		generation++;
+	for (int n = 1; unlikely(is_stale(entry, began)) && n <= LOADS; n++)
 	{
 		uint64 seen = generation;
 		RelationMap *loaded = new_map(rel);
 
-		load(loaded, rel, NULL);
+		load(loaded, rel, NULL, began);
 		if (seen != generation && n < LOADS)
 		{
 			MemoryContextDelete(loaded->cxt);
@@ -392,9 +401,19 @@ map_get(Relation rel)
 	return entry->map;
 }
 
-/* The map of a relation if it is in the cache and valid, else NULL. */
+/* The same for the statement that runs now. */
 RelationMap *
-map_known(Oid relid)
+map_get(Relation rel)
+{
+	return map_at(rel, map_time());
+}
+
+/*
+ * The map of a relation, for a statement that began then, if it is in the cache and
+ * valid; else NULL.
+ */
+RelationMap *
+map_known(Oid relid, TimestampTz began)
 {
 	/* entries do not move in memory, and most look-ups are for the same one */
 	static MapEntry *last = NULL;
@@ -407,5 +426,5 @@ map_known(Oid relid)
 			return NULL;
 		last = entry;
 	}
-	return last->map != NULL && last->map->valid ? last->map : NULL;
+	return is_stale(last, began) ? NULL : last->map;
 }

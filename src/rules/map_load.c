@@ -276,6 +276,7 @@ load_rules(RelationMap *map, Relation rel, Oid home, const char *schema, const c
 		loaded->position = catalog_int(scan, Anum_row_owner_position);
 		loaded->rule.text = catalog_text(scan, Anum_row_owner_filter);
 		loaded->rule.owner = catalog_text(scan, Anum_row_owner_owner);
+		loaded->rule.part = succession_part(schema, table, loaded->column, loaded->position);
 		rules = lappend(rules, loaded);
 	}
 	catalog_end(scan);
@@ -388,15 +389,15 @@ load_others(RelationMap *map, Relation rel)
 
 /*
  * Fills `map`, whose relation and ancestors are set, in the current memory context,
- * as the snapshot `at` sees the extension's tables; NULL is the newest.  The caller
- * has marked the entries of the ancestors.  The constant parts of filters and
+ * as the snapshot `at` sees the extension's tables; NULL is the newest; for a statement
+ * that began then.  The caller has marked the entries of the ancestors.  The constant parts of filters and
  * defaults are computed here, as the table's owner: explain() and guard() must not
  * run the owner's code as their caller.
  *
  * Errors: a row filter that cannot be compiled.
  */
 void
-map_load(RelationMap *map, Relation rel, Snapshot at)
+map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
 {
 	Snapshot snapshot = at;
 	SavedRole caller = role_become_owner(rel);
@@ -441,6 +442,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at)
 		foreach(lc, map->ancestors)
 			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
+		map_load_succession(map, began, snapshot);
 		map_find_groups(map);
 		map_load_key(map, rel);
 		map_load_pins(map, snapshot);

@@ -67,6 +67,7 @@ moment_now(void)
 	Moment m = {0};
 
 	m.key = writer_key();
+	m.began = map_time();
 	m.enforcement = (Enforcement) ownership_enforcement;
 	m.default_policy = (Policy) ownership_default_policy;
 	m.replica = SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
@@ -296,7 +297,7 @@ moment_known_map(Moment *m, Oid relid)
 	map = taken_map(m->state, relid)->map;
 	if (map == NULL)
 	{
-		map = map_known(relid);
+		map = map_known(relid, m->began);
 		if (map != NULL)
 			take_map(m->state, map);
 	}
@@ -313,7 +314,7 @@ moment_peek_map(const Moment *m, Oid relid)
 	if (m->state == NULL || m->state->signals != map_signals || m->edits != map_edits ||
 		m->serial != 0)
 		return NULL;
-	return map_known(relid);
+	return map_known(relid, m->began);
 }
 
 /*
@@ -342,8 +343,10 @@ moment_map(Moment *m, Relation rel)
 	if (m->state != NULL && (m->state->snapshot != NULL || m->state->later != NULL) &&
 		m->state->signals != map_signals && m->serial == 0)
 	{
-		map = map_as_of(rel, m->state->snapshot != NULL ? m->state->snapshot
-														: RestoreSnapshot(m->state->later));
+		map = map_as_of(rel,
+						m->state->snapshot != NULL ? m->state->snapshot
+												   : RestoreSnapshot(m->state->later),
+						m->began);
 		take_map(m->state, map);
 		if (map->mapped)
 			(void) moment_writer(m);
@@ -357,7 +360,7 @@ moment_map(Moment *m, Relation rel)
 	identified = m->identified;
 	for (int i = 0; i < 3; i++)
 	{
-		map = map_get(rel);
+		map = map_at(rel, m->began);
 		if (!map->mapped)
 			break;
 		m->identified = identified;

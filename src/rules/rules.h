@@ -75,6 +75,7 @@ typedef struct RowRule
 	Expr *expr;
 	struct ExprState *filter; /* compiled; see compile_filters() */
 	char *owner;			  /* NULL: no system */
+	char *part;				  /* its name in handover.passed */
 } RowRule;
 
 /* The value that a column gets when a statement gives it none. */
@@ -158,6 +159,8 @@ typedef struct RelationMap
 	bool retired;				/* it is not in the cache, or no longer */
 	int pins;					/* number of statements that go by it */
 	uint64 loaded;				/* number of the load; no other map has it */
+	TimestampTz from;			/* the owners are those of statements that began then, ... */
+	uint64 lasts;				/* ... or less than so many microseconds later */
 	MemoryContext cxt;			/* contains the map and all that it points to */
 	Oid home;					/* the table that is named on the map: relid or an ancestor */
 	Oid root;					/* topmost ancestor, or relid */
@@ -223,6 +226,7 @@ typedef struct MomentState MomentState;
 typedef struct Moment
 {
 	WriterKey key;
+	TimestampTz began; /* map_time() */
 	Enforcement enforcement;
 	Policy default_policy;
 	bool replica;	 /* session_replication_role is replica */
@@ -351,7 +355,17 @@ extern bool map_end_subtransaction(bool aborted);
 extern void map_enter(void);
 extern void map_leave(void);
 extern RelationMap *map_get(Relation rel);
-extern RelationMap *map_known(Oid relid);
+extern RelationMap *map_known(Oid relid, TimestampTz began);
+
+/* map_time.c */
+extern TimestampTz map_time(void);
+
+/* Are the owners in the map those of a statement that began then? */
+static inline bool
+map_is_of(const RelationMap *map, TimestampTz began)
+{
+	return (uint64) began - (uint64) map->from < map->lasts;
+}
 
 /* moment.c */
 extern Moment moment_now(void);
@@ -391,7 +405,10 @@ extern void map_load_pins(RelationMap *map, Snapshot snapshot);
 /* map_load.c */
 extern bool map_any_functions;
 extern bool map_any_domains;
-extern void map_load(RelationMap *map, Relation rel, Snapshot at);
+extern void map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began);
+
+/* map_time.c */
+extern void map_load_succession(RelationMap *map, TimestampTz began, Snapshot snapshot);
 
 /* map_wait_set.c */
 #define MAP_WAIT_SLOT_BITS 6
@@ -418,6 +435,7 @@ extern uint64 map_aborts;
 extern uint64 map_edits_seen(void);
 extern void map_pin(RelationMap *map);
 extern void map_unpin(RelationMap *map);
-extern RelationMap *map_as_of(Relation rel, Snapshot snapshot);
+extern RelationMap *map_at(Relation rel, TimestampTz began);
+extern RelationMap *map_as_of(Relation rel, Snapshot snapshot, TimestampTz began);
 
 #endif /* OWNERSHIP_RULES_H */

@@ -45,7 +45,7 @@ new_states(SheetRow **rows, int n, Parameters *p)
 }
 
 #define OF_ROWS "FROM unnest($1, $2) WITH ORDINALITY s(entity, field, n) "
-#define FIELDS OF_ROWS "JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field"
+#define FIELDS OF_ROWS "JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field"
 
 /* Reads the cells that are columns of ownership.field. */
 static void

@@ -89,7 +89,7 @@ typedef struct SampledTable
 	"x.seen_readers, x.seen_writers, p.schemas, p.tables, "                                                     \
 	"CASE WHEN f.sensitive OR d.sensitive THEN NULL ELSE p.relid END, p.column_name "                           \
 	"FROM ownership.crossing x JOIN ownership.sheet s USING (entity, field) "                                   \
-	"JOIN ownership.field f ON f.entity = x.entity AND f.name = x.field "                                       \
+	"JOIN ownership.field_now f ON f.entity = x.entity AND f.name = x.field "                                   \
 	"LEFT JOIN ownership.domain d ON d.name = f.domain "                                                        \
 	"LEFT JOIN guide g ON g.entity = x.entity AND g.field = x.field "                                           \
 	"LEFT JOIN place p ON p.entity = x.entity AND p.field = x.field "                                           \

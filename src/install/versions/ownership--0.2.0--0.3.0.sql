@@ -157,23 +157,29 @@ COMMENT ON COLUMN ownership.pin.gone_at IS 'Time at which the row was deleted. N
 CREATE TABLE ownership.handover (
 	entity		text NOT NULL,
 	field		text NOT NULL,
-	from_system	text,
-	to_system	text,
+	from_system	text NOT NULL,
+	to_system	text NOT NULL,
 	at			timestamptz NOT NULL,
 	decided_by	text,
 	note		text,
 	done_at		timestamptz,
-	PRIMARY KEY (entity, field, at)
+	passed		text[],
+	PRIMARY KEY (entity, field, at, from_system),
+	CONSTRAINT handover_systems_check CHECK (from_system <> to_system),
+	CONSTRAINT handover_at_check CHECK (isfinite(at))
 );
-COMMENT ON TABLE ownership.handover IS 'Fields that pass from one system of record to another at a moment. One row is one field and one moment. Not used yet.';
-COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field.';
-COMMENT ON COLUMN ownership.handover.field IS 'Name of the field.';
-COMMENT ON COLUMN ownership.handover.from_system IS 'System of record until the moment.';
+/* what is planned, the next first */
+CREATE INDEX handover_due_idx ON ownership.handover (at) WHERE done_at IS NULL;
+COMMENT ON TABLE ownership.handover IS 'The fields that pass from one system of record to another at a moment, with their row owners. One row is one field, one moment and one system that hands over. hand_over() plans them. A row that is deleted before its moment is not planned any more.';
+COMMENT ON COLUMN ownership.handover.entity IS 'Entity of the field. Where field is *: pattern of ownership.mirrored_pattern.';
+COMMENT ON COLUMN ownership.handover.field IS 'Name of the field. *: a pattern of add_tables() passes.';
+COMMENT ON COLUMN ownership.handover.from_system IS 'System that owns the field, or rows of it, until the moment. What another system owns does not pass.';
 COMMENT ON COLUMN ownership.handover.to_system IS 'System of record from the moment on.';
-COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database.';
+COMMENT ON COLUMN ownership.handover.at IS 'The moment, by the clock of this database. Statements that begin then or later are judged by the new owner.';
 COMMENT ON COLUMN ownership.handover.decided_by IS 'Person or group that decided. Text for people.';
 COMMENT ON COLUMN ownership.handover.note IS 'Free text.';
-COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field. NULL: it was not yet.';
+COMMENT ON COLUMN ownership.handover.done_at IS 'Time at which the owner was written into ownership.field, ownership.row_owner and ownership.mirrored_pattern. NULL: it was not yet.';
+COMMENT ON COLUMN ownership.handover.passed IS 'Internal: what passed when it was written. NULL: it was not yet.';
 
 /*
  * The columns that the stream of a subscription was seen to publish.  Each transaction
@@ -248,6 +254,32 @@ CREATE TRIGGER another_hub_truncate BEFORE TRUNCATE ON ownership.feed_column
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub;
 ALTER TABLE ownership.feed_column ENABLE ALWAYS TRIGGER another_hub_truncate;
 GRANT SELECT ON ownership.handover TO PUBLIC;
+
+/*
+ * Who owns what at a time, where fields pass from one system to another at a moment.
+ * Nothing is asked row by row while no moment has come that is not written yet.
+ */
+CREATE FUNCTION ownership.owner_at(entity text, field text, part text, owner text, at timestamptz)
+RETURNS text AS 'MODULE_PATHNAME', 'ownership_owner_at' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ownership.owner_at(text, text, text, text, timestamptz) IS 'Internal: the owner that a field, or a row owner''s part of it, has for statements which begin at a time; owner is what the tables of the map say.';
+CREATE VIEW ownership.field_now AS
+SELECT f.entity, f.name, f.domain,
+	CASE WHEN (SELECT EXISTS (SELECT FROM ownership.handover h WHERE h.done_at IS NULL AND h.at <= greatest(statement_timestamp(), now())))
+		THEN ownership.owner_at(f.entity, f.name, '', f.owner, greatest(statement_timestamp(), now())) ELSE f.owner END AS owner,
+	f.policy, f.key, f.local, f.rationale, f.decided_by, f.decided_on, f.label, f.on_blank, f.history, f.sensitive,
+	f.column_group, f.match_key, f.fresh_within
+FROM ownership.field f;
+COMMENT ON VIEW ownership.field_now IS 'Internal: ownership.field with the owners that are in force now.';
+CREATE VIEW ownership.row_owner_now AS
+SELECT r.table_schema, r.table_name, r.column_name, r.position, r.row_filter,
+	CASE WHEN (SELECT EXISTS (SELECT FROM ownership.handover h WHERE h.done_at IS NULL AND h.at <= greatest(statement_timestamp(), now())))
+		THEN (SELECT ownership.owner_at(c.entity, c.field, format('%s.%s.%s.%s', r.table_schema, r.table_name, r.column_name, r.position), r.owner,
+				greatest(statement_timestamp(), now()))
+			FROM ownership.mirrored_column c
+			WHERE c.table_schema = r.table_schema AND c.table_name = r.table_name AND c.column_name = r.column_name) ELSE r.owner END AS owner
+FROM ownership.row_owner r;
+COMMENT ON VIEW ownership.row_owner_now IS 'Internal: ownership.row_owner with the owners that are in force now.';
+GRANT SELECT ON ownership.field_now, ownership.row_owner_now TO PUBLIC;
 
 /* Groups. */
 
@@ -1008,6 +1040,7 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 		UNION ALL SELECT system, 'declared_access' FROM ownership.declared_access
 		UNION ALL SELECT source, 'mirrored_table' FROM ownership.mirrored_table
 		UNION ALL SELECT owner, 'row_owner' FROM ownership.row_owner
+		UNION ALL SELECT unnest(ARRAY[from_system, to_system]), 'handover' FROM ownership.handover WHERE done_at IS NULL
 		UNION ALL SELECT unnest(ARRAY[source, owner]), 'mirrored_pattern' FROM ownership.mirrored_pattern) AS n(name, place)
 	WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM ownership.system s WHERE s.name = n.name)
 	GROUP BY n.name
@@ -1074,7 +1107,7 @@ GRANT SELECT ON ownership.waiting_count TO PUBLIC;
  */
 CREATE VIEW ownership.by_default AS
 SELECT f.entity, f.name AS field
-FROM ownership.field f
+FROM ownership.field_now f
 JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
 JOIN ownership.mirrored_table t USING (table_schema, table_name)
 WHERE f.owner IS NOT NULL AND concat(f.rationale, f.decided_by, f.decided_on) = ''
@@ -1090,7 +1123,7 @@ GRANT SELECT ON ownership.by_default TO PUBLIC;
  */
 CREATE OR REPLACE VIEW ownership.part AS
 SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
 WHERE f.owner IS NOT NULL
 UNION ALL
@@ -1100,7 +1133,7 @@ UNION ALL
 SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
 	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
 FROM ownership.declared d
-JOIN ownership.field f ON f.entity = d.entity AND f.name = d.field
+JOIN ownership.field_now f ON f.entity = d.entity AND f.name = d.field
 LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
 WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
 UNION ALL
@@ -1108,7 +1141,7 @@ UNION ALL
 SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
 	CASE WHEN s.writes > 0 AND NOT w.refused THEN 'seen' ELSE 'refused' END
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 LEFT JOIN ownership.row_part r ON r.entity = s.entity AND r.field = s.field AND r.system = s.system
 LEFT JOIN ownership.declared_access a ON a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write'
 CROSS JOIN LATERAL (
@@ -1141,7 +1174,7 @@ WITH role AS (
 SELECT f.entity, f.name AS field, f.owner,
 	coalesce(jsonb_object_agg(c.system, c.roles ORDER BY c.system) FILTER (WHERE c.system IS NOT NULL), '{}') AS systems,
 	coalesce((SELECT sum(w.waiting)::bigint FROM waits w WHERE w.entity = f.entity AND w.field = f.name), 0) AS waiting
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN cell c ON c.entity = f.entity AND c.field = f.name
 GROUP BY f.entity, f.name, f.owner
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
@@ -1193,7 +1226,7 @@ WITH evidence AS (
 	CROSS JOIN LATERAL unnest(c.columns) AS u(column_name)
 	JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 		AND m.column_name = u.column_name::text
-	JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+	JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 	/* reject does not refuse a steward's writes, nor those of the system that owns the field by now */
 	/* what waits was written by its owner, or was taken along by the owner of the key */
 	WHERE c.outcome NOT IN ('overridden', 'parked', 'remembered') AND f.owner IS DISTINCT FROM c.system AND f.owner IS NOT NULL
@@ -1201,7 +1234,7 @@ WITH evidence AS (
 ), traffic AS (
 	SELECT s.entity, s.field, s.system, s.writes, s.last_write
 	FROM ownership.seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 	WHERE s.writes > 0 AND f.owner IS DISTINCT FROM s.system AND f.owner IS NOT NULL
 	  AND NOT EXISTS (SELECT FROM ownership.row_part r WHERE r.entity = s.entity AND r.field = s.field AND r.system = s.system)
 )
@@ -1215,7 +1248,7 @@ FROM (SELECT coalesce(e.entity, t.entity) AS entity, coalesce(e.field, t.field) 
 		greatest(e.last_seen, t.last_write) AS last_seen
 	FROM evidence e
 	FULL JOIN traffic t ON t.entity = e.entity AND t.field = e.field AND coalesce(t.system, '?') = coalesce(e.system, '?')) w
-JOIN ownership.field f ON f.entity = w.entity AND f.name = w.field
+JOIN ownership.field_now f ON f.entity = w.entity AND f.name = w.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
 LEFT JOIN ownership.definition i ON i.entity = f.entity AND i.field = f.name
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C", w.system COLLATE "C";
@@ -1238,7 +1271,7 @@ LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.ta
 LEFT JOIN ownership.mirrored_column m ON m.table_schema = c.table_schema AND m.table_name = c.table_name
 	AND m.column_name = u.column_name::text
 /* where rows have owners of their own, the map alone does not say whose value it is */
-LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 	AND NOT EXISTS (SELECT FROM ownership.row_owner r WHERE r.table_schema = m.table_schema AND r.table_name = m.table_name AND r.column_name = m.column_name)
 WHERE c.outcome IN ('parked', 'remembered') AND c.resolved_at IS NULL AND c.row_key IS NOT NULL
   AND (c.outcome = 'parked' OR c.recorded_at > statement_timestamp() - coalesce(t.remember, ownership.remember_time()))
@@ -1373,7 +1406,7 @@ CREATE VIEW ownership.pinned_risk (rank, severity, risk, entity, field, relation
 		WHERE ended_at IS NULL AND pinned_at < now() - interval '90 days'
 		GROUP BY table_schema, table_name, column_name) p
 	LEFT JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
-	LEFT JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field;
+	LEFT JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field;
 COMMENT ON VIEW ownership.pinned_risk IS 'Internal: the part of ownership.risks that is about values which have been pinned for a long time.';
 GRANT SELECT ON ownership.pinned_risk TO PUBLIC;
 
@@ -1467,12 +1500,12 @@ WITH member AS (
 		ownership.relation_name(c.table_schema, c.table_name) AS relation, c.column_name, r.owners,
 		coalesce(r.rules, '') AS rules,
 		ownership.is_partition_key(c.table_schema, c.table_name, c.column_name) AS partition_key
-	FROM ownership.field f
+	FROM ownership.field_now f
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name
 	LEFT JOIN LATERAL (SELECT string_agg(format('%L by %L', o.row_filter, o.owner), ', ' ORDER BY o.position) AS rules,
 			array_agg(o.owner) AS owners
-		FROM ownership.row_owner o
+		FROM ownership.row_owner_now o
 		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name) r ON true
 	WHERE f.column_group IS NOT NULL AND NOT f.key
 ), part AS (
@@ -1530,12 +1563,12 @@ WITH place AS (
 	GROUP BY entity, field
 ), system AS (
 	SELECT entity, field, system, bool_or(writes) AS writes
-	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field
+	FROM (SELECT entity, name AS field, owner AS system, true AS writes FROM ownership.field_now
 		UNION ALL
 		SELECT a.entity, a.field, a.system, a.mode = 'write'
 			AND coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
 		FROM ownership.declared_access a
-		JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+		JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
 		LEFT JOIN ownership.domain d ON d.name = f.domain
 		UNION ALL
 		SELECT entity, field, system, disputed > 0 FROM ownership.seen
@@ -1554,7 +1587,7 @@ SELECT f.entity, f.name AS field, coalesce(p.shared, false) AS shared, coalesce(
 	b.field IS NOT NULL AS by_default, coalesce(s.systems, 0) AS systems,
 	NOT f.local AND coalesce(s.writers > 1, false) AS contested,
 	t.readers AS seen_readers, t.writers AS seen_writers, coalesce(t.times, 0) AS times
-FROM ownership.field f
+FROM ownership.field_now f
 LEFT JOIN place p ON p.entity = f.entity AND p.field = f.name
 LEFT JOIN ownership.by_default b ON b.entity = f.entity AND b.field = f.name
 LEFT JOIN traffic t ON t.entity = f.entity AND t.field = f.name
@@ -1607,7 +1640,7 @@ CREATE VIEW ownership.no_column_risk (rank, severity, risk, entity, field, relat
 			THEN format('If a table of this database contains it, link its column: SELECT ownership.link(%L, ''{schema.table.column}''). If none does, correct the name, or list the field as local.', n.entity || '.' || n.field)
 			ELSE format('If it is that column: SELECT ownership.link(%L, %L)', n.entity || '.' || n.field, n.columns[1:1]::text) END
 	FROM ownership.near_columns() n
-	JOIN ownership.field f ON f.entity = n.entity AND f.name = n.field;
+	JOIN ownership.field_now f ON f.entity = n.entity AND f.name = n.field;
 COMMENT ON VIEW ownership.no_column_risk IS 'Internal: the part of ownership.risks that is about fields without a column.';
 GRANT SELECT ON ownership.no_column_risk TO PUBLIC;
 
@@ -1615,14 +1648,14 @@ GRANT SELECT ON ownership.no_column_risk TO PUBLIC;
 CREATE VIEW ownership.undeclared AS
 SELECT s.entity, s.field, s.system, 'read' AS mode, s.reads AS times
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 WHERE s.reads > 0 AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system
   AND NOT EXISTS (SELECT FROM ownership.declared d
 	WHERE d.entity = s.entity AND d.field = s.field AND d.system = s.system)
 UNION ALL
 SELECT s.entity, s.field, s.system, 'write', s.disputed + s.refused
 FROM ownership.seen s
-JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 WHERE (s.disputed > 0 OR s.refused > 0) AND s.system IS NOT NULL AND f.owner IS DISTINCT FROM s.system AND NOT f.local
   AND NOT EXISTS (SELECT FROM ownership.declared_access a
 	WHERE a.entity = s.entity AND a.field = s.field AND a.system = s.system AND a.mode = 'write')
@@ -1655,13 +1688,13 @@ WITH guard AS MATERIALIZED (
 	 */
 	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
 		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
-	FROM ownership.field f
+	FROM ownership.field_now f
 	WHERE NOT f.local
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
 	FROM declared_writer a
-	JOIN ownership.field f ON f.entity = a.entity AND f.name = a.field
+	JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
 	LEFT JOIN ownership.domain d ON d.name = f.domain
 	WHERE NOT f.local
 	  AND (f.owner IS NULL OR (coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') NOT IN ('fill', 'create_only')
@@ -1672,7 +1705,7 @@ WITH guard AS MATERIALIZED (
 			OR (s.entity, s.field, s.system) IN (SELECT u.entity, u.field, u.system FROM ownership.undeclared u WHERE u.mode = 'write')),
 		s.as_owner > 0
 	FROM seen s
-	JOIN ownership.field f ON f.entity = s.entity AND f.name = s.field
+	JOIN ownership.field_now f ON f.entity = s.entity AND f.name = s.field
 	WHERE (s.disputed > 0 OR s.refused > 0 OR s.as_owner > 0) AND NOT f.local
 	  AND (s.system IS NULL OR (s.entity, s.field, s.system) NOT IN (SELECT r.entity, r.field, r.system FROM ownership.row_part r))
 ), quarrel AS (
@@ -1730,7 +1763,7 @@ WITH guard AS MATERIALIZED (
 		concat_ws(' ', 'Decide with the people who work with it which system has the right value, and make that one the owner. Until then any system may overwrite it.',
 			'By the guide, ' || g.subject || ' belongs in ' || g.kinds || '.')
 	FROM (SELECT f.entity, f.name AS field, f.domain, coalesce(a.writers, '{}') AS writers
-		FROM ownership.field f
+		FROM ownership.field_now f
 		LEFT JOIN (SELECT entity, field, array_agg(system ORDER BY system COLLATE "C") AS writers
 			FROM declared_writer
 			GROUP BY entity, field) a ON a.entity = f.entity AND a.field = f.name
@@ -1776,7 +1809,7 @@ WITH guard AS MATERIALIZED (
 		'Decide which system creates and deletes these records, and make it the owner of the key.'
 	FROM ownership.mirrored_table t
 	LEFT JOIN LATERAL (SELECT c.entity, c.field, c.column_name, f.owner FROM ownership.mirrored_column c
-		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field
+		JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
 		WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name AND f.key) k ON true
 	WHERE k.owner IS NULL AND t.source IS NULL
 	UNION ALL
@@ -1787,12 +1820,12 @@ WITH guard AS MATERIALIZED (
 		format('Ask whether %s should own it instead, and %s only read it. If this is meant, take %s out of the domain''s excluded_owner.',
 			coalesce(g.kinds, 'another system'), s.name, s.kind)
 	FROM (SELECT f.entity, f.name AS field, f.domain, f.owner, NULL::text AS relation, NULL::text AS column_name, NULL::text AS row_filter
-		FROM ownership.field f
+		FROM ownership.field_now f
 		UNION ALL
 		SELECT c.entity, c.field, f.domain, r.owner, ownership.relation_name(r.table_schema, r.table_name), r.column_name, r.row_filter
-		FROM ownership.row_owner r
+		FROM ownership.row_owner_now r
 		JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
-		JOIN ownership.field f ON f.entity = c.entity AND f.name = c.field) o
+		JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field) o
 	JOIN guide g ON g.name = o.domain
 	JOIN ownership.system s ON s.name = o.owner
 	WHERE s.kind = ANY (g.excluded_owner)
@@ -1874,7 +1907,7 @@ WITH guard AS MATERIALIZED (
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
 		format('Row filter "%s" does not work: %s. Writes to the table fail.', o.row_filter, ownership.row_filter_problem(c.oid, o.row_filter)),
 		'Ask the person who changed the table, and correct the filter in ownership.row_owner.'
-	FROM ownership.row_owner o
+	FROM ownership.row_owner_now o
 	JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
 	JOIN pg_catalog.pg_namespace n ON n.nspname = o.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = o.table_name::name AND c.relkind IN ('r', 'p', 'f')
@@ -1884,7 +1917,7 @@ WITH guard AS MATERIALIZED (
 	SELECT 13, 'low', 'blurred', f.entity, f.name, NULL, NULL, CASE WHEN f.owner IS NULL THEN '{}' ELSE ARRAY[f.owner] END,
 		format('%s.%s is of the domain %s, by which people mean different things, and no rationale says what it means here.', f.entity, f.name, d.name),
 		concat_ws(' ', 'Write down, as the field''s rationale, what exactly it holds and why its owner owns it.', d.note)
-	FROM ownership.field f
+	FROM ownership.field_now f
 	JOIN ownership.domain d ON d.name = f.domain AND d.blurred
 	WHERE NOT f.local AND coalesce(btrim(f.rationale), '') = ''
 	UNION ALL
@@ -2116,7 +2149,7 @@ WITH cell AS (
 	GROUP BY entity, system, bits
 ), entity AS (
 	SELECT f.entity, count(*) AS fields, count(*) FILTER (WHERE f.owner IS NULL AND NOT f.local) AS unowned
-	FROM ownership.field f
+	FROM ownership.field_now f
 	GROUP BY f.entity
 ), party AS (
 	SELECT c.entity, count(DISTINCT c.system) AS systems, bool_or(c.bits >> 10 & 1 = 1) AS dangerous
@@ -2224,7 +2257,7 @@ SELECT f.entity, f.name AS field, f.domain, f.owner,
 		FROM ownership.mirrored_column c WHERE c.entity = f.entity AND c.field = f.name) AS columns,
 	f.policy, left(f.key::text, 1) AS key, left(f.local::text, 1) AS local,
 	f.rationale, f.decided_by, to_jsonb(f.decided_on) #>> '{}' AS decided_on, f.label
-FROM ownership.field f
+FROM ownership.field_now f
 ORDER BY f.entity COLLATE "C", f.name COLLATE "C";
 COMMENT ON COLUMN ownership.sheet.label IS 'Name that people use for the field.';
 
@@ -2386,7 +2419,7 @@ WHERE ended_at IS NULL
 UNION ALL
 SELECT 'mapped_fields', '', d.detail, count(f.name)
 FROM unnest('{owned,unowned,local}'::text[]) AS d(detail)
-LEFT JOIN ownership.field f ON d.detail = CASE WHEN f.local THEN 'local' WHEN f.owner IS NULL THEN 'unowned' ELSE 'owned' END
+LEFT JOIN ownership.field_now f ON d.detail = CASE WHEN f.local THEN 'local' WHEN f.owner IS NULL THEN 'unowned' ELSE 'owned' END
 GROUP BY d.detail
 UNION ALL
 SELECT 'mirrored_tables', '', d.detail, count(g.relation)
@@ -2773,3 +2806,306 @@ Arguments:
 - entity: Pattern of entities, such as product or netsuite.*: only what is about them, without patterns of tables. NULL, the default: everything.
 Returns the text.';
 
+/* Handing over: views that show the owners in force. */
+
+CREATE OR REPLACE VIEW ownership.field_access AS
+SELECT f.entity, f.name AS field, f.domain, f.owner, f.policy, f.local,
+	coalesce(a.readers, '{}') AS readers, coalesce(a.writers, '{}') AS writers
+FROM ownership.field_now f
+LEFT JOIN (
+	SELECT entity, field,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'read') AS readers,
+		array_agg(system ORDER BY system COLLATE "C") FILTER (WHERE mode = 'write') AS writers
+	FROM ownership.declared
+	GROUP BY entity, field
+) a ON a.entity = f.entity AND a.field = f.name;
+CREATE OR REPLACE VIEW ownership.row_part AS
+SELECT DISTINCT c.entity, c.field, o.owner AS system
+FROM ownership.row_owner_now o
+JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
+WHERE o.owner IS NOT NULL AND f.owner IS DISTINCT FROM o.owner;
+CREATE OR REPLACE VIEW ownership.seen AS
+SELECT c.entity, c.field, a.system,
+	sum(a.reads)::bigint AS reads,
+	coalesce(sum(a.writes) FILTER (WHERE NOT w.excused), 0)::bigint AS writes,
+	coalesce(sum(a.kept + a.rejected) FILTER (WHERE NOT w.excused), 0)::bigint AS refused,
+	coalesce(sum(a.observed + a.filled) FILTER (WHERE NOT w.excused), 0)::bigint AS tolerated,
+	max(a.last_read) AS last_read,
+	max(a.last_write) FILTER (WHERE NOT w.excused) AS last_write,
+	coalesce(sum(a.writes) FILTER (WHERE w.disputed), 0)::bigint AS disputed,
+	max(a.last_write) FILTER (WHERE w.disputed) AS last_disputed,
+	coalesce(sum(a.writes) FILTER (WHERE a.system = f.owner), 0)::bigint AS as_owner
+FROM ownership.activity a
+JOIN ownership.mirrored_column c USING (table_schema, table_name, column_name)
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+LEFT JOIN ownership.field_now f ON f.entity = c.entity AND f.name = c.field
+CROSS JOIN LATERAL (SELECT coalesce(t.source = a.system, false) AS own_copy,
+	a.overridden > 0 AND a.observed + a.filled + a.kept + a.rejected = 0 AS steward,
+	a.filled > 0 AND a.filled >= a.writes AND a.observed = 0 AS filled) h
+CROSS JOIN LATERAL (SELECT h.own_copy OR h.steward AS excused,
+	CASE WHEN h.own_copy THEN f.owner <> a.system
+		AND (c.entity, c.field, a.system) IN (SELECT o.entity, o.field, o.source FROM ownership.only_copy o)
+	ELSE NOT h.steward AND NOT h.filled END AS disputed) w
+GROUP BY c.entity, c.field, a.system;
+CREATE OR REPLACE VIEW ownership.map AS
+SELECT ownership.relation_name(c.table_schema, c.table_name) AS relation,
+	c.column_name, c.entity, c.field, f.domain, f.owner, t.source,
+	f.readers, f.writers,
+	coalesce(s.readers, '{}') AS seen_readers, coalesce(s.writers, '{}') AS seen_writers,
+	coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
+	g.guarded,
+	ARRAY(SELECT format('%s where %s', coalesce(o.owner, 'nobody'), o.row_filter) FROM ownership.row_owner_now o
+		WHERE o.table_schema = c.table_schema AND o.table_name = c.table_name AND o.column_name = c.column_name
+		ORDER BY o.position) AS row_owners,
+	c.authoritative, c.table_schema, c.table_name
+FROM ownership.mirrored_column c
+JOIN ownership.mirrored_table t USING (table_schema, table_name)
+JOIN ownership.field_access f ON f.entity = c.entity AND f.field = c.field
+JOIN ownership.guards g ON g.table_schema = c.table_schema AND g.table_name = c.table_name
+LEFT JOIN ownership.domain d ON d.name = f.domain
+LEFT JOIN (SELECT table_schema, table_name, column_name,
+		array_agg(coalesce(system, '?') ORDER BY system COLLATE "C") FILTER (WHERE reads > 0) AS readers,
+		array_agg(coalesce(system, '?') ORDER BY system COLLATE "C") FILTER (WHERE writes > 0) AS writers
+	FROM ownership.activity
+	GROUP BY table_schema, table_name, column_name) s
+	ON s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = c.column_name
+ORDER BY c.table_schema COLLATE "C", c.table_name COLLATE "C", c.column_name COLLATE "C";
+CREATE OR REPLACE VIEW ownership.linked_copy AS
+SELECT entity, field, key, owner,
+	CASE WHEN decided THEN first_schema END AS authoritative_schema,
+	CASE WHEN decided THEN first_table END AS authoritative_table,
+	CASE WHEN decided THEN first_column END AS authoritative_column,
+	table_schema, table_name, column_name, source
+FROM (
+	SELECT k.*, bool_or(best) OVER (PARTITION BY entity, field) AS decided,
+		first_value(table_schema) OVER first AS first_schema,
+		first_value(table_name) OVER first AS first_table,
+		first_value(column_name) OVER first AS first_column
+	FROM (
+		SELECT c.*, CASE WHEN marked THEN authoritative
+			WHEN own > 0 THEN own = 1 AND source IS NOT DISTINCT FROM owner
+			ELSE shared = 1 AND source IS NULL END AS best
+		FROM (
+			SELECT m.entity, m.field, f.key, f.owner, m.table_schema, m.table_name, m.column_name,
+				m.authoritative, t.source,
+				bool_or(m.authoritative) OVER (PARTITION BY m.entity, m.field) AS marked,
+				count(*) FILTER (WHERE t.source = f.owner) OVER (PARTITION BY m.entity, m.field) AS own,
+				count(*) FILTER (WHERE t.source IS NULL AND f.owner IS NOT NULL) OVER (PARTITION BY m.entity, m.field) AS shared
+			FROM ownership.mirrored_column m
+			JOIN ownership.mirrored_table t USING (table_schema, table_name)
+			JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
+			WHERE (m.entity, m.field) IN (SELECT entity, field FROM ownership.mirrored_column
+				GROUP BY entity, field HAVING count(*) > 1)
+		) c
+	) k
+	WINDOW first AS (PARTITION BY entity, field ORDER BY best DESC)
+) l
+WHERE NOT (decided AND best);
+CREATE OR REPLACE VIEW ownership.grant_statements AS
+WITH holder AS (
+	SELECT i.system, i.name AS role, i.steward, i.carrier,
+		EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = i.name::name) AS there
+	FROM ownership.identity i
+	WHERE i.kind = 'role'
+), col AS MATERIALIZED (
+	SELECT m.table_schema, m.table_name, m.column_name, c.oid AS relid, a.attnum, f.readers, k.key,
+		k.key OR EXISTS (SELECT FROM pg_catalog.pg_index x
+			WHERE x.indrelid = c.oid AND x.indisprimary AND a.attnum = ANY (x.indkey)) AS tells_row,
+		CASE WHEN w.owners <> '{}' THEN w.owners ELSE f.writers END AS writers
+	FROM ownership.mirrored_column m
+	JOIN ownership.field_access f ON f.entity = m.entity AND f.field = m.field
+	JOIN ownership.field_now k ON k.entity = m.entity AND k.name = m.field
+	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND a.attnum > 0 AND NOT a.attisdropped
+	/* also the systems that own the column in some rows: the guard checks in which ones */
+	CROSS JOIN LATERAL (SELECT ARRAY(SELECT o.owner FROM ownership.row_owner_now o
+		WHERE o.table_schema = m.table_schema AND o.table_name = m.table_name AND o.column_name = m.column_name AND o.owner IS NOT NULL
+		UNION SELECT f.owner WHERE f.owner IS NOT NULL) AS owners) w
+	UNION ALL
+	/* no role can name a row without its primary key, so key columns that are not on the map count, too */
+	SELECT t.table_schema, t.table_name, a.attname::text, c.oid, a.attnum, '{}', false, true, '{}'
+	FROM ownership.mirrored_table t
+	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	JOIN pg_catalog.pg_index x ON x.indrelid = c.oid AND x.indisprimary
+	JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (x.indkey)
+	WHERE NOT EXISTS (SELECT FROM ownership.mirrored_column m WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name
+		AND m.column_name = a.attname::text COLLATE "default")
+), rel AS (
+	SELECT t.table_schema, t.table_name, t.source, c.relid,
+		array_agg(c.attnum) FILTER (WHERE c.tells_row) AS row_key
+	FROM ownership.mirrored_table t
+	JOIN col c USING (table_schema, table_name)
+	GROUP BY t.table_schema, t.table_name, t.source, c.relid
+), share AS (
+	SELECT h.system, h.role, r.table_schema, r.table_name, r.relid,
+		coalesce(h.steward OR r.source = h.system OR (h.carrier AND r.source IS NOT NULL), false) AS whole,
+		s.reads, s.updates, s.creates
+	FROM holder h
+	CROSS JOIN rel r
+	CROSS JOIN LATERAL (
+		SELECT string_agg(quote_ident(c.column_name), ', ' ORDER BY c.attnum)
+				FILTER (WHERE h.system = ANY (c.readers || c.writers) OR c.attnum = ANY (r.row_key)) AS reads,
+			string_agg(quote_ident(c.column_name), ', ' ORDER BY c.attnum) FILTER (WHERE h.system = ANY (c.writers)) AS updates,
+			bool_and(h.system = ANY (c.writers)) FILTER (WHERE c.key AND c.writers <> '{}') AS creates,
+			bool_or(h.system = ANY (c.readers || c.writers)) AS any
+		FROM col c
+		WHERE c.relid = r.relid
+	) s
+	WHERE h.there AND (s.any OR h.steward OR r.source = h.system OR (h.carrier AND r.source IS NOT NULL))
+)
+SELECT system, role, rank, statement
+FROM (
+	SELECT s.system, s.role, 1 AS rank, format('GRANT USAGE ON SCHEMA %I TO %I;', s.table_schema, s.role) AS statement
+	FROM share s
+	GROUP BY s.system, s.role, s.table_schema
+	UNION ALL
+	SELECT s.system, s.role, 2, format('GRANT %s ON TABLE %I.%I TO %I;',
+		CASE WHEN s.whole THEN 'SELECT, INSERT, UPDATE, DELETE'
+			ELSE concat_ws(', ', 'SELECT (' || s.reads || ')', CASE WHEN s.creates THEN 'INSERT' END,
+				'UPDATE (' || s.updates || ')', CASE WHEN s.creates THEN 'DELETE' END) END,
+		s.table_schema, s.table_name, s.role)
+	FROM share s
+	UNION ALL
+	/* the sequences of the defaults of new rows */
+	SELECT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
+	FROM share s
+	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
+		AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
+	JOIN pg_catalog.pg_class q ON q.oid = d.objid AND q.relkind = 'S'
+	JOIN pg_catalog.pg_namespace n ON n.oid = q.relnamespace
+	WHERE s.whole OR s.creates
+	UNION ALL
+	/* a name can contain the end of a line; a JSON string does not, so the comment stays one line */
+	SELECT h.system, h.role, 0, format('-- role %s is not there', to_json(h.role))
+	FROM holder h
+	WHERE NOT h.there
+	UNION ALL
+	SELECT s.name, NULL, 0, format('-- system %s has no role', to_json(s.name))
+	FROM ownership.system s
+	WHERE NOT EXISTS (SELECT FROM holder h WHERE h.system = s.name)
+) g
+ORDER BY system COLLATE "C", role COLLATE "C", rank, statement COLLATE "C";
+CREATE OR REPLACE VIEW ownership.decisions WITH (security_invoker = true) AS
+WITH told AS (
+	SELECT h.id, h.changed_at, h.role, h.login, h.application_name, h.map_table,
+		CASE WHEN h.entity IS NULL THEN h.item ELSE h.entity || '.' || h.field END AS item, t.decided, t.old, t.new
+	FROM ownership.map_history h
+	CROSS JOIN LATERAL (
+		SELECT CASE
+				WHEN h.map_table = 'declared_access' THEN CASE coalesce(h.new, h.old) ->> 'mode' WHEN 'read' THEN 'reader' ELSE 'writer' END
+				WHEN h.map_table = 'row_owner' THEN 'row owner' || coalesce(' where ' || (coalesce(h.new, h.old) ->> 'row_filter'), '')
+				WHEN h.map_table = 'handover' THEN 'handover ' || CASE WHEN h.new IS NULL THEN 'cancelled, ' ELSE '' END || 'at ' || (coalesce(h.new, h.old) ->> 'at')
+				WHEN h.map_table = 'system' AND k = 'kind' THEN 'system'
+				WHEN h.map_table = 'identity' AND k = 'system' THEN 'writes as'
+				WHEN k = 'owner' THEN 'owner'
+				ELSE replace(h.map_table, '_', ' ') || ' ' || k END AS decided,
+			/* the owner of a new or deleted row of row_owner may be NULL */
+			CASE WHEN h.map_table = 'handover' AND h.old IS NULL THEN h.new ->> 'from_system'
+				ELSE h.old ->> CASE WHEN h.map_table = 'row_owner' AND h.new IS NULL THEN 'owner' ELSE k END END AS old,
+			h.new ->> CASE WHEN h.map_table = 'row_owner' AND h.old IS NULL THEN 'owner' ELSE k END AS new
+		/* an array, because the planner expects few rows from one */
+		FROM unnest(ARRAY(SELECT jsonb_object_keys(coalesce(h.new, h.old)))) k
+		WHERE CASE h.map_table
+			WHEN 'declared_access' THEN k = 'system'
+			WHEN 'row_owner' THEN k = 'owner' OR (k = 'row_filter' AND NOT coalesce(h.new, h.old) ? 'owner')
+			WHEN 'mirrored_column' THEN k = 'authoritative'
+			WHEN 'guard' THEN k = 'state'
+			/* when it passes, the owner is a decision of its own */
+			WHEN 'handover' THEN k = 'to_system' AND (h.old IS NULL OR h.new IS NULL) AND NOT coalesce(h.new, h.old) ? 'done_at'
+			WHEN 'system' THEN k = 'kind' OR (h.old IS NOT NULL AND h.new IS NOT NULL)
+			ELSE k NOT IN ('decided_by', 'decided_on', 'key', 'shipped') END
+		  /* empty lists of a new or deleted row are no decision */
+		  AND NOT ((h.old IS NULL OR h.new IS NULL) AND coalesce(h.new, h.old) ->> k = '{}')
+		UNION ALL
+		SELECT 'off the map', h.item, NULL
+		WHERE h.map_table IN ('field', 'system', 'domain') AND h.new IS NULL AND h.old - '{key,decided_by,decided_on}'::text[] = '{}'
+	) t
+)
+SELECT changed_at, role, login, application_name, decided, old, new,
+	count(*) AS items,
+	(array_agg(item ORDER BY item COLLATE "C"))[:5] AS sample,
+	min(id) AS first_id
+FROM told
+GROUP BY changed_at, role, login, application_name, map_table, decided, old, new
+ORDER BY changed_at, min(id);
+CREATE OR REPLACE VIEW ownership.foreign_in AS
+WITH owned AS (
+	SELECT c.table_schema, c.table_name, c.column_name, c.entity, c.field, o.owner
+	FROM ownership.mirrored_column c
+	JOIN (SELECT f.entity, f.name AS field, f.owner, NULL::text AS table_schema, NULL::text AS table_name, NULL::text AS column_name
+		FROM ownership.field_now f WHERE f.owner IS NOT NULL
+		UNION
+		SELECT m.entity, m.field, r.owner, r.table_schema, r.table_name, r.column_name
+		FROM ownership.row_owner_now r
+		JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+		WHERE r.owner IS NOT NULL) o
+		ON o.entity = c.entity AND o.field = c.field
+		AND (o.column_name IS NULL OR (o.table_schema, o.table_name, o.column_name) = (c.table_schema, c.table_name, c.column_name))
+)
+SELECT o.table_schema, o.table_name, o.column_name, o.owner, t.source,
+	t.source IS NOT NULL AND (o.entity, o.field, t.source) IN (SELECT s.entity, s.field, s.source FROM ownership.only_copy s) AS only_here
+FROM owned o
+JOIN ownership.mirrored_table t USING (table_schema, table_name);
+
+/*
+ * Fields pass from one system to another at a moment.  What follows from ownership.handover
+ * for a time is in ownership.owner_at(), ownership.field_now and ownership.row_owner_now.
+ */
+CREATE FUNCTION ownership.hand_over(fields text, from_system text, to_system text, at timestamptz DEFAULT now(), decided_by text DEFAULT NULL, note text DEFAULT NULL, dry_run boolean DEFAULT true,
+	OUT what text, OUT name text, OUT from_system text, OUT to_system text, OUT note text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_hand_over' LANGUAGE C VOLATILE ROWS 100
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.hand_over(text, text, text, timestamptz, text, text, boolean) IS
+'Hands over what a system owns to another system, at a moment: fields, row owners, and patterns of add_tables(). Statements that begin at that moment or later, in every session and in the workers of replication, are judged by the new system of record, without a further edit. Of a first copy, the start of its worker counts; changes of a feed are judged when they are applied. Only what from_system owns at the moment passes. The caller needs the privileges to edit the map, and INSERT on ownership.handover. An edit of a field''s owner cancels what is planned for it.
+Arguments:
+- fields: A field, as entity.name, or a pattern of such names: * stands for any characters, ? for one. "*" is all that from_system owns.
+- from_system: System that hands over.
+- to_system: System of record from the moment on.
+- at: The moment, by the clock of this database. Default: now. A moment that has come means at once.
+- decided_by: Person or group that decided. It becomes decided_by of the fields, and the day of the moment decided_on. NULL, the default: these stay.
+- note: Free text.
+- dry_run: true, the default: the function writes nothing and only reports.
+Returns one row for each thing that passes, and for each that is to be thought of:
+- what: field, row owner, pattern: passes. identity, reader, feed: does not change; it is to be thought of.
+- name: Name of it. NULL: to_system has no identity.
+- from_system: System that hands over.
+- to_system: System of record from the moment on.
+- note: What to think of. NULL: nothing.';
+
+CREATE FUNCTION ownership.handover_due()
+RETURNS bigint AS 'MODULE_PATHNAME', 'ownership_handover_due' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.handover_due() IS
+'Writes the owners of fields whose planned moment has come into the map. flush() and the background worker do this, too. It changes no verdict: the new owners count from the moment on.
+Returns the number of rows of ownership.handover that are done.';
+
+CREATE FUNCTION ownership.handover_check() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_handover_check' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.handover_check() IS 'Trigger on ownership.handover: refuses systems that do not exist.';
+CREATE FUNCTION ownership.handover_cancel() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_handover_cancel' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.handover_cancel() IS 'Trigger on ownership.field: cancels what is planned for a field whose owner is edited.';
+CREATE FUNCTION ownership.handover_system() RETURNS trigger
+AS 'MODULE_PATHNAME', 'ownership_handover_system' LANGUAGE C
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ownership.handover_system() IS 'Trigger on ownership.system: a system that is named in a planned handover cannot be deleted.';
+
+CREATE TRIGGER systems BEFORE INSERT OR UPDATE ON ownership.handover
+	FOR EACH ROW EXECUTE FUNCTION ownership.handover_check();
+/* deferred, as on ownership.field: the fields of a group are planned together */
+CREATE CONSTRAINT TRIGGER group_check AFTER INSERT OR UPDATE OR DELETE ON ownership.handover DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION ownership.group_check();
+CREATE TRIGGER handover AFTER UPDATE OF owner ON ownership.field
+	FOR EACH ROW WHEN (NEW.owner IS DISTINCT FROM OLD.owner) EXECUTE FUNCTION ownership.handover_cancel();
+CREATE TRIGGER handover_deleted AFTER DELETE ON ownership.field
+	FOR EACH ROW EXECUTE FUNCTION ownership.handover_cancel();
+CREATE TRIGGER handover AFTER DELETE ON ownership.system
+	FOR EACH ROW EXECUTE FUNCTION ownership.handover_system();
+
+/* they write a table that not every role may write: triggers on other tables must not use them */
+REVOKE ALL ON FUNCTION ownership.handover_check(), ownership.handover_cancel(), ownership.handover_system() FROM PUBLIC;
