@@ -105,7 +105,7 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 	page_add_fields(&p, decisions);
 	n = sql_run("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
 				"FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
-				"CROSS JOIN LATERAL ownership.suggest('*') s "
+				"CROSS JOIN LATERAL ownership.suggest_by_names('*') s "
 				"JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
 				"AND c.column_name = s.column_name "
 				"JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
