@@ -78,6 +78,8 @@ my $item = "item|-|erp_feed|origin|4|dated\nitem|-|-|unknown: its replication or
 is(discover('item'), $item, 'changed rows are of their feed');
 is(discover('product'), "product|-|crm_feed|origin|2|dated\nproduct|-|erp_feed|origin|8|dated", 'two feeds of one table');
 
+is(discover('*t*'), "$item\nproduct|-|crm_feed|origin|2|dated\nproduct|-|erp_feed|origin|8|dated", 'the tables of one run have the same origins');
+
 #
 # Sessions, savepoints, an origin of a session; rows of the running transaction.
 #

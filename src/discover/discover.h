@@ -61,6 +61,7 @@ typedef struct DiscoverOrigin
 
 struct DiscoverRun
 {
+	MemoryContext cxt;	 /* contains all of it */
 	bool tracking;		 /* commit timestamps are kept */
 	HTAB *origins;		 /* of DiscoverOrigin */
 	List *systems;		 /* names of systems */

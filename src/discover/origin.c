@@ -41,6 +41,7 @@ discover_origin(DiscoverRun *run, RepOriginId id)
 	bool frozen;
 	bool known;
 	Snapshot snapshot;
+	MemoryContext old;
 	Writer writer = {0};
 	char *subscription;
 
@@ -61,6 +62,7 @@ discover_origin(DiscoverRun *run, RepOriginId id)
 		origin->created_at = 0;
 	origin->compared = TransactionIdIsNormal(origin->created) && (known || !frozen);
 
+	old = MemoryContextSwitchTo(run->cxt);
 	snapshot = catalog_snapshot();
 	writer_resolve_origin(&writer, id, snapshot);
 	catalog_release(snapshot);
@@ -68,6 +70,7 @@ discover_origin(DiscoverRun *run, RepOriginId id)
 	origin->name = subscription != NULL ? subscription : writer.origin;
 	origin->system = writer.system;
 	origin->carrier = writer.carrier;
+	MemoryContextSwitchTo(old);
 	return origin;
 }
 

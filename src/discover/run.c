@@ -18,6 +18,7 @@ discover_begin(void)
 	Parameters p = {0};
 	uint64 n;
 
+	run->cxt = CurrentMemoryContext;
 	run->tracking = discover_tracking();
 	run->origins = hash_create("ownership origins", 32, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	run->systems = sql_query_names("SELECT name FROM ownership.system ORDER BY name COLLATE \"C\"");
