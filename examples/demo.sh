@@ -82,6 +82,9 @@ start_server() {
 		max_worker_processes = 20
 		max_logical_replication_workers = 12
 		max_sync_workers_per_subscription = 4
+		max_replication_slots = 20
+		max_wal_senders = 20
+		track_commit_timestamp = on
 		wal_retrieve_retry_interval = 200ms
 		timezone = 'UTC'
 		log_line_prefix = ''
@@ -229,6 +232,76 @@ as_server "$BINDIR/createdb" -h "$sockets" -p $HUB_PORT -U postgres integration
 
 quietly integration examples/hub.sql
 
+# copied DATABASE SUBSCRIPTION   waits for the first copies
+copied() {
+	await "the first copies of $2" "$1" "(SELECT bool_and(srsubstate = 'r')
+		FROM pg_subscription_rel JOIN pg_subscription s ON s.oid = srsubid WHERE subname = '$2')"
+}
+
+# caught_up SYSTEM SUBSCRIPTION   waits until the hub has applied what the source has written
+caught_up() {
+	await "what $1 has written" "$1" "(SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication WHERE application_name = '$2')"
+}
+
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+
+# statement SENTENCE STATEMENT   the next one of the first act: asks the found hub, and adds up the time
+statement() {
+	statements=$((statements + 1))
+	say "$statements. $1"
+	began=$(milliseconds)
+	ask found postgres "$2"
+	took=$((took + $(milliseconds) - began))
+}
+
+# The first act: a hub that nobody knows
+statements=0 took=0
+step 'A hub that nobody knows'
+say 'Three feeds write it. It has no map, and who set it up has left (examples/found.sql).'
+as_server "$BINDIR/createdb" -h "$sockets" -p $HUB_PORT -U postgres found
+quietly found examples/found.sql -v sources="host=$sockets port=$SOURCES_PORT user=postgres"
+copied found from_erp
+copied found from_crm
+# a day of traffic: the sources send what they have once more, and the ERP some of it last
+value pim "UPDATE shop.product SET name = name" && caught_up pim from_pim
+value crm "UPDATE shop.product SET sales_note = sales_note; UPDATE shop.customer SET name = name" && caught_up crm from_crm
+value erp "UPDATE erp.item SET on_hand = on_hand WHERE item_no > 'SKU-00400'" && caught_up erp from_erp
+# running feeds take a setting of the server at once, one of the database when they start again
+value found "CREATE EXTENSION ownership; ALTER SYSTEM SET ownership.enforcement = observe; SELECT pg_reload_conf()" > /dev/null
+
+statement 'Who wrote the rows that are there?' "SELECT relation, origin, told_by, rows FROM ownership.discover();"
+holds 'each row that a feed has changed is that feed'\''s, and the others are unknown' found \
+	"(SELECT sum(rows) FILTER (WHERE origin = 'from_erp') = 2 * 800 AND sum(rows) FILTER (WHERE origin = 'from_crm') = 500 + 80
+		AND sum(rows) FILTER (WHERE origin = 'from_pim') = 320 AND sum(rows) FILTER (WHERE origin IS NULL) = 400 FROM ownership.discover())"
+statement 'So these are the feeds. Which systems they are is all that a person has to say:' \
+	"SELECT ownership.add_system('erp', 'erp', subscription => 'from_erp'),
+  ownership.add_system('pim', 'pim', subscription => 'from_pim'),
+  ownership.add_system('crm', 'crm', subscription => 'from_crm');"
+statement 'Which system should own what?' "SELECT column_name, system, sure, reason FROM ownership.suggest('shop.product');"
+statement 'What is sure goes onto the map. The guard watches, and refuses nothing yet:' \
+	"SELECT relation, outcome, owner, count(*) AS columns, string_agg(column_name, ' ') AS names
+FROM ownership.adopt('*') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;"
+# the feeds go on, and the guard sees what they change
+value pim "UPDATE shop.product SET brand = brand" && caught_up pim from_pim
+value crm "UPDATE shop.product SET price = price - 1 WHERE sku = 'SKU-00002'; UPDATE shop.product SET price = price + 1 WHERE sku = 'SKU-00002'" &&
+	caught_up crm from_crm
+await "the CRM's writes" found "(SELECT true FROM (SELECT ownership.flush()) f, ownership.activity
+	WHERE column_name = 'price' AND system = 'crm' AND writes > 0)"
+statement 'And what people need to see who have no account here:' "SELECT length(ownership.page()) AS bytes_of_html;"
+holds 'no field has a wrong owner, and none of those that have one is missing' found \
+	"(SELECT string_agg(entity || '.' || name || ' ' || owner, ', ' ORDER BY entity COLLATE \"C\", name COLLATE \"C\") =
+		'erp.item.list_price erp, erp.item.on_hand erp, erp.item.supplier erp, erp.item.unit_cost erp, '
+		'shop.customer.email crm, shop.customer.name crm, shop.customer.newsletter crm, shop.customer.phone crm, shop.customer.segment crm, '
+		'shop.product.brand pim, shop.product.description pim, shop.product.name pim, shop.product.price erp, shop.product.stock erp'
+		FROM ownership.field WHERE owner IS NOT NULL)"
+holds 'the page asks who owns the others, and says that the CRM writes the ERP'\''s price' found \
+	"(SELECT page LIKE '%sales_note%' AND page ~ '<b>crm</b>|<bdi>crm</bdi>' AND page LIKE '%intrudes%' FROM ownership.page())"
+ok "that took $statements statements, and the hub $took ms to answer them"
+value found "ALTER SYSTEM RESET ownership.enforcement; SELECT pg_reload_conf()" > /dev/null
+for system in erp pim crm; do value found "DROP SUBSCRIPTION from_$system" > /dev/null 2>&1; done
+paragraph
+echo '  From here on the hub gets its map first.'
+
 # feed SYSTEM   subscribes the hub to it, and waits for the first copy
 feed() {
 	case $1 in
@@ -239,8 +312,7 @@ feed() {
 	esac
 	quietly integration examples/feeds.sql -v feed="$1_feed" -v publications="$publications" \
 		-v source="host=$sockets port=$SOURCES_PORT user=postgres dbname=$1"
-	await "the first copy of $1_feed" integration "(SELECT bool_and(srsubstate = 'r')
-		FROM pg_subscription_rel JOIN pg_subscription s ON s.oid = srsubid WHERE subname = '$1_feed')"
+	copied integration "$1_feed"
 }
 
 # refusals   the evidence of values that were kept out since the feeds are there

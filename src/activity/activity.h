@@ -70,6 +70,7 @@ typedef struct AppliedRows
 	uint64 serial; /* of the transaction; another one: nothing else here is right */
 	int rows[OPERATION_DELETE + 1]; /* that wrote something, and were looked at, by Operation */
 	bool disturbed;					/* statements were run meanwhile */
+	bool arrived;					/* a row that wrote nothing was counted */
 	struct Clearance *clearance;	/* the guard's, see lift_apply.c; NULL: none */
 	/* what the rows that were looked at wrote: columns of the table on the map */
 	Oid home;
@@ -159,7 +160,10 @@ typedef enum CountKind
 #define COLUMN_COUNT_KINDS (COUNT_OVERRIDDEN + 1)
 #define COUNT_KINDS (COUNT_PARKED + 1)
 
-/* In the place of an attribute number: the rows of the table that were in conflict. */
+/*
+ * In the place of an attribute number: the rows of the table that were in conflict.  Their
+ * COUNT_WRITES are of rows that came and wrote no column: they say when the last one did.
+ */
 #define WHOLE_ROW InvalidAttrNumber
 
 /* What was counted for one column and writer. */
@@ -236,6 +240,7 @@ typedef struct Written
 	const void *statement;
 	Oid home;			/* the table that stands on the map */
 	int rows;			/* whose values were looked at */
+	bool arrived;		/* a row that wrote nothing was counted */
 	Bitmapset *attnums; /* of home */
 } Written;
 
@@ -369,6 +374,7 @@ extern bool activity_system(const Outline *outline, Moment *moment, int *system)
 /* writes.c */
 extern Written *writes_find(const void *statement, Oid home);
 extern void writes_count_column(Written *written, Oid home, int system, AttrNumber attnum);
+extern void writes_count_arrival(Oid home, int system);
 extern void writes_count_named(const void *statement, const Outline *outline, int system,
 							   const CompatPerms *perms, bool only);
 extern void writes_forget(const void *statement);

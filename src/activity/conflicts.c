@@ -89,6 +89,9 @@ activity_conflict(const RelationMap *map, const char *system, const ConflictSet 
 	}
 	counts_at_commit(outline->home, number, WHOLE_ROW, row_kind_of(outcome),
 					 GetCurrentStatementStartTimestamp());
+	/* it came, though perhaps nothing of it is left */
+	if (kind == COUNT_KEPT)
+		writes_count_arrival(outline->home, number);
 }
 
 /* The values of a row wait for it: counts the row, if the transaction does not fail. */
@@ -102,6 +105,7 @@ activity_parked(const RelationMap *map, const char *system)
 	handover_begin();
 	counts_at_commit(outline->home, counts_system(system), WHOLE_ROW, COUNT_PARKED,
 					 GetCurrentStatementStartTimestamp());
+	writes_count_arrival(outline->home, counts_system(system));
 }
 
 /* Turns an attempt into a message of the queue. */

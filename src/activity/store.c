@@ -20,7 +20,8 @@
 static const char write_counts[] =
 	"INSERT INTO ownership.activity AS a (table_schema, table_name, column_name, system,"
 	" reads, writes, observed, filled, kept, rejected, overridden, first_seen, last_read, last_write)"
-	" SELECT n.nspname, c.relname, t.attname, x.system,"
+	/* column 0: rows that came and wrote no column */
+	" SELECT n.nspname, c.relname, coalesce(t.attname, ''), x.system,"
 	" x.reads, x.writes, x.observed, x.filled, x.kept, x.rejected, x.overridden, x.first, x.read, x.write"
 	/* a column has a row for each of its counters */
 	" FROM (SELECT relation, attnum, system, sum(reads)::bigint AS reads, sum(writes)::bigint AS writes,"
@@ -32,9 +33,9 @@ static const char write_counts[] =
 	" GROUP BY relation, attnum, system) x"
 	" JOIN pg_class c ON c.oid = x.relation"
 	" JOIN pg_namespace n ON n.oid = c.relnamespace"
-	" JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = x.attnum AND NOT t.attisdropped"
+	" LEFT JOIN pg_attribute t ON t.attrelid = c.oid AND t.attnum = x.attnum AND x.attnum > 0 AND NOT t.attisdropped"
 	/* a system that was renamed or deleted since then is no writer any more */
-	" WHERE x.system IS NULL OR EXISTS (SELECT FROM ownership.system s WHERE s.name = x.system)"
+	" WHERE (x.attnum = 0 OR t.attnum IS NOT NULL) AND (x.system IS NULL OR EXISTS (SELECT FROM ownership.system s WHERE s.name = x.system))"
 	" ORDER BY 1, 2, 3, 4"
 	" ON CONFLICT (table_schema, table_name, column_name, system) DO UPDATE SET"
 	" reads = a.reads + excluded.reads, writes = a.writes + excluded.writes,"
@@ -190,6 +191,27 @@ columns_of(const Counter *c)
 	return c->key.block == 0 ? c->key.columns & ~UINT64CONST(1) : c->key.columns;
 }
 
+/* Does the counter say when a row came that wrote no column? */
+static bool
+counts_arrivals(const Counter *c)
+{
+	return columns_of(c) != c->key.columns && c->counts.last_write != 0;
+}
+
+/* Adds a row of which only the time of the last write counts. */
+static void
+add_arrival(Batch *batch, int row, const Counter *c)
+{
+	batch->values[0][row] = ObjectIdGetDatum(c->key.relation);
+	batch->values[1][row] = Int16GetDatum(WHOLE_ROW);
+	set_text(batch, 2, row, c->key.system[0] == '\0' ? NULL : c->key.system);
+	for (int k = 0; k < COLUMN_COUNT_KINDS; k++)
+		batch->values[3 + k][row] = Int64GetDatum(0);
+	set_time(batch, 3 + COLUMN_COUNT_KINDS, row, c->counts.first_seen);
+	set_time(batch, 4 + COLUMN_COUNT_KINDS, row, 0);
+	set_time(batch, 5 + COLUMN_COUNT_KINDS, row, c->counts.last_write);
+}
+
 /* Adds a row for each column of a counter, from that row on.  Returns the row after them. */
 static int
 add_counter(Batch *batch, int row, const Counter *c)
@@ -208,6 +230,8 @@ add_counter(Batch *batch, int row, const Counter *c)
 		set_time(batch, 5 + COLUMN_COUNT_KINDS, row, c->counts.last_write);
 		row++;
 	}
+	if (counts_arrivals(c))
+		add_arrival(batch, row++, c);
 	return row;
 }
 
@@ -223,7 +247,7 @@ store_counters(Relation rel, const Counter *counters, int n)
 
 	for (int i = 0; i < n; i++)
 		if (counters[i].key.extension == RelationGetRelid(rel))
-			batch.rows += pg_popcount64(columns_of(&counters[i]));
+			batch.rows += pg_popcount64(columns_of(&counters[i])) + counts_arrivals(&counters[i]);
 	if (batch.rows == 0)
 		return;
 	add_column(&batch, OIDOID);
@@ -287,7 +311,7 @@ store_conflict_counts(Relation rel, Oid extension, const Counter *counters, int 
 
 	for (int i = 0; i < n; i++)
 		for (int k = 0; k < COUNT_KINDS && counts_conflicts(&counters[i], extension); k++)
-			batch.rows += counters[i].counts.n[k] > 0;
+			batch.rows += outcome_of(k) != NULL && counters[i].counts.n[k] > 0;
 	if (batch.rows == 0)
 		return NIL;
 	add_column(&batch, OIDOID);
@@ -300,7 +324,7 @@ store_conflict_counts(Relation rel, Oid extension, const Counter *counters, int 
 
 		for (int k = 0; k < COUNT_KINDS && counts_conflicts(c, extension); k++)
 		{
-			if (c->counts.n[k] <= 0)
+			if (outcome_of(k) == NULL || c->counts.n[k] <= 0)
 				continue;
 			batch.values[0][row] = ObjectIdGetDatum(c->key.relation);
 			set_text(&batch, 1, row, c->key.system[0] == '\0' ? NULL : c->key.system);

@@ -115,6 +115,13 @@ writes_count_column(Written *written, Oid home, int system, AttrNumber attnum)
 	counts_at_commit(home, system, attnum, COUNT_WRITES, GetCurrentStatementStartTimestamp());
 }
 
+/* A row came that wrote no column: its values are stored already, or were kept out. */
+void
+writes_count_arrival(Oid home, int system)
+{
+	counts_at_commit(home, system, WHOLE_ROW, COUNT_WRITES, GetCurrentStatementStartTimestamp());
+}
+
 /* Did the row write the column?  By the rules of the guard, but for every writer. */
 static bool
 wrote(const RelationMap *map, const MappedColumn *col, Operation operation, const Bitmapset *named,
@@ -193,6 +200,15 @@ activity_row(const RelationMap *map, const char *system, Operation operation, co
 	}
 	if (applied != NULL && any)
 		applied->rows[operation]++;
+	/* once is enough: a column that was written says that rows come, too */
+	if (any || (written != NULL && (written->arrived || written->attnums != NULL)) ||
+		(applied != NULL && applied->arrived))
+		return;
+	if (written != NULL)
+		written->arrived = true;
+	if (applied != NULL)
+		applied->arrived = true;
+	writes_count_arrival(outline->home, counts_system(system));
 }
 
 /* A value that waited landed in a row: counts a write of its system. */

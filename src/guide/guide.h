@@ -69,6 +69,8 @@ typedef struct GuidedTable
 	Bitmapset *expects; /* domains that a column's name may say in such a table */
 	int whole;			/* the domain of all columns, or -1 */
 	char *key_owner;	/* the system that owns all of the key; NULL: none, or several */
+	char *written_by;	/* who wrote its rows, by a sample, as words; NULL: nothing is known */
+	bool sampled;		/* written_by is set */
 } GuidedTable;
 
 /*

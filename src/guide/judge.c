@@ -208,21 +208,13 @@ find_system(List *systems, const char *name)
 	return NULL;
 }
 
-/*
- * Fills in the proposal and its reason.  The evidence of all columns must be
- * there: a raw value is judged with the column that it belongs to.
- */
-void
-judge_suggestion(Suggestion *s, List *domains, List *systems)
+static void
+judge(Suggestion *s, List *domains, List *systems)
 {
 	Domain *key = find_domain(domains, KEY);
 	System *named = named_system(s, systems);
 	System *creator;
 
-	if (s->judged)
-		return;
-	s->judged = true;
-	initStringInfo(&s->reason);
 	if (key != NULL && (s->references != NULL || s->primary))
 	{
 		s->domain = key;
@@ -306,4 +298,21 @@ judge_suggestion(Suggestion *s, List *domains, List *systems)
 			s->sure = false;
 		because(s, "seen writing: %s", s->writers);
 	}
+}
+
+/*
+ * Fills in the proposal and its reason.  The evidence of all columns must be
+ * there: a raw value is judged with the column that it belongs to.  Who wrote the
+ * table's rows is told, and decides nothing: a row has many columns.
+ */
+void
+judge_suggestion(Suggestion *s, List *domains, List *systems)
+{
+	if (s->judged)
+		return;
+	s->judged = true;
+	initStringInfo(&s->reason);
+	judge(s, domains, systems);
+	if (s->table_name->written_by != NULL)
+		because(s, "written by %s", s->table_name->written_by);
 }

@@ -3,7 +3,8 @@
  *		suggest() and adopt(): the guide proposes the domain of a column and the
  *		system that should own it.
  *
- * Evidence comes from names, comments, keys and traffic.  A proposal is sure
+ * Evidence comes from names, comments, keys and traffic.  The reason also says who
+ * wrote the table's rows.  A proposal is sure
  * only where two pieces of evidence agree and none speaks against it; where
  * only a guess would be possible, the domain is unknown.  Proposals do not
  * depend on earlier decisions about a field, which are on the map, with one
@@ -19,19 +20,40 @@
 #include "utils/hsearch.h"
 
 #include "../base/base.h"
+#include "../discover/discover.h"
 #include "../edit/edit.h"
 #include "guide.h"
 
 PG_FUNCTION_INFO_V1(ownership_suggest);
+PG_FUNCTION_INFO_V1(ownership_suggest_by_names);
 PG_FUNCTION_INFO_V1(ownership_adopt);
 
+/* Looks at who wrote the rows of the columns' tables, by a sample of each. */
+static void
+sample_tables(List *columns)
+{
+	DiscoverRun *run = discover_begin();
+	ListCell *lc;
+
+	foreach(lc, columns)
+	{
+		Suggestion *s = lfirst(lc);
+
+		if (s->table_name->sampled)
+			continue;
+		s->table_name->written_by = discover_share(run, s->relid);
+		s->table_name->sampled = true;
+	}
+}
+
 /*
- * The proposals for all columns of the tables that match, as Suggestion *.
+ * The proposals for all columns of the tables that match, as Suggestion *; with
+ * `sample` their reasons say who wrote the tables' rows.
  *
  * Errors: no table matches.
  */
 static List *
-suggestions(const char *pattern)
+suggestions(const char *pattern, bool sample)
 {
 	Words *words = words_create();
 	HASHCTL ctl = {.keysize = MAX_SPELLED,
@@ -53,6 +75,8 @@ suggestions(const char *pattern)
 	sign_gather_names(domains, names);
 	sign_gather_columns(domains, columns);
 	sign_find_raw(columns);
+	if (sample)
+		sample_tables(columns);
 	foreach(lc, columns)
 		judge_suggestion(lfirst(lc), domains, systems);
 	return columns;
@@ -67,13 +91,9 @@ argument_pattern(FunctionCallInfo fcinfo)
 	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
 
-/*
- * suggest(pattern): (relation, column_name, domain, kind, system, sure, reason)
- *
- * Errors: the pattern is NULL; no table matches.
- */
-Datum
-ownership_suggest(PG_FUNCTION_ARGS)
+/* Puts the proposals out: (relation, column_name, domain, kind, system, sure, reason). */
+static void
+suggest(FunctionCallInfo fcinfo, bool sample)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	char *pattern = argument_pattern(fcinfo);
@@ -81,7 +101,7 @@ ownership_suggest(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	foreach(lc, suggestions(pattern))
+	foreach(lc, suggestions(pattern, sample))
 	{
 		Suggestion *s = lfirst(lc);
 		Datum values[7];
@@ -97,6 +117,25 @@ ownership_suggest(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	SPI_finish();
+}
+
+/*
+ * suggest(pattern): the proposals.
+ *
+ * Errors: the pattern is NULL; no table matches.
+ */
+Datum
+ownership_suggest(PG_FUNCTION_ARGS)
+{
+	suggest(fcinfo, true);
+	return (Datum) 0;
+}
+
+/* suggest_by_names(pattern): the same without a look at the rows.  Errors: as suggest(). */
+Datum
+ownership_suggest_by_names(PG_FUNCTION_ARGS)
+{
+	suggest(fcinfo, false);
 	return (Datum) 0;
 }
 
@@ -139,7 +178,7 @@ ownership_adopt(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
-	foreach(lc, suggestions(pattern))
+	foreach(lc, suggestions(pattern, true))
 	{
 		Suggestion *s = lfirst(lc);
 

@@ -144,7 +144,7 @@ COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored val
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence of allowed and rejected writes does not contain the values of the field, and its values in a deleted row are remembered until the transaction ends, and not longer. Values that are kept out, discarded or parked are recorded whole, because they are nowhere else. The key of a row (row_key) is always recorded. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
-COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
+COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time in which no row of the field''s tables comes from the system of record, changed or not. After that the field is the risk stale. NULL: it is never stale.';
 
 CREATE TABLE ownership.declared_access (
 	entity	text NOT NULL,
@@ -453,7 +453,7 @@ CREATE TABLE ownership.activity (
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
 COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
-COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column. Empty: rows of the table that came and wrote no column, because their values were stored already or were kept out; only first_seen and last_write are set.';
 COMMENT ON COLUMN ownership.activity.system IS 'System that reads or writes. NULL: an unidentified writer, or a steward without a system.';
 COMMENT ON COLUMN ownership.activity.reads IS 'Number of statements that read the column.';
 COMMENT ON COLUMN ownership.activity.writes IS 'Number of committed statements, or of replicated row changes, that wrote the column.';

@@ -4,7 +4,7 @@ RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_suggest' LANGUAGE C
 SET search_path = pg_catalog, pg_temp
 SET jit = off;
 COMMENT ON FUNCTION ownership.suggest(text) IS
-'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
+'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing. The reason says who wrote the rows, too, by a sample of up to 10,000 rows of each table that the caller may read.
 Arguments:
 - pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
 Returns one row for each column:
@@ -15,6 +15,12 @@ Returns one row for each column:
 - system: The system of that kind. NULL: no system, or several systems, are of that kind.
 - sure: true: at least two pieces of evidence agree, and none contradicts them.
 - reason: The evidence, in words.';
+
+CREATE FUNCTION ownership.suggest_by_names(pattern text DEFAULT '*', OUT relation text, OUT column_name text, OUT domain text, OUT kind text, OUT system text, OUT sure boolean, OUT reason text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_suggest_by_names' LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.suggest_by_names(text) IS 'Internal: as suggest(), without a look at the rows of the tables.';
 
 CREATE FUNCTION ownership.adopt(pattern text, OUT relation text, OUT column_name text, OUT field text, OUT domain text, OUT owner text, OUT outcome text, OUT reason text)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_adopt' LANGUAGE C

@@ -167,6 +167,14 @@ WITH guard AS MATERIALIZED (
 	FROM quarrel q
 	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
 	UNION ALL
+	SELECT 11, 'medium', 'stale', s.entity, s.field, NULL, NULL, ARRAY[s.owner],
+		format('%s is the system of record of %s.%s, and no row of its tables came from there %s; it must be fresh within %s.', s.owner, s.entity, s.field,
+			coalesce('since ' || to_char(s.last_row, 'YYYY-MM-DD HH24:MI'), 'so far'), s.fresh_within),
+		format('See whether the feed or job of %s runs: ownership.guards has the subscriptions of each table. If it may be silent for so long, set a longer time: UPDATE ownership.field SET fresh_within = ''...'' WHERE (entity, name) = (%L, %L)',
+			s.owner, s.entity, s.field)
+	FROM ownership.freshness s
+	WHERE s.stale
+	UNION ALL
 	SELECT 12, CASE WHEN q.undeclared IS NULL AND NOT q.silent THEN 'low' ELSE 'medium' END, 'undeclared_writer', q.entity, q.field, NULL, NULL,
 		coalesce(q.undeclared, '{}'),
 		concat_ws(' ', q.undeclared_told, CASE WHEN q.silent THEN q.owner || ' was never seen writing it.' END),
@@ -323,6 +331,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
 - split_group (medium): Fields of one group are judged apart, because row owners, a partition key or several systems of record split it, or because no table has all of them.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
+- stale (medium): No row of the field''s tables came from its system of record within field.fresh_within, changed or not.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.

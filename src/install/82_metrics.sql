@@ -5,10 +5,6 @@
  * sizes and numbers of rows from what PostgreSQL knows of its tables.
  */
 
-CREATE FUNCTION ownership.own_metric(OUT name text, OUT value bigint)
-RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_own_metric' LANGUAGE C VOLATILE ROWS 12;
-COMMENT ON FUNCTION ownership.own_metric() IS 'Internal: the part of the view metrics that is about shared memory and the worker.';
-
 CREATE FUNCTION ownership.waiting_rows(OUT outcome text, OUT system text, OUT waiting bigint, OUT problems bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_waiting_rows' LANGUAGE C STABLE ROWS 10;
 COMMENT ON FUNCTION ownership.waiting_rows() IS 'Internal: how much evidence waits for its row, by outcome and writer, of the first 10,000.';
@@ -43,7 +39,13 @@ GROUP BY w.system
 UNION ALL
 SELECT 'last_write_timestamp_seconds', w.system, '', coalesce(extract(epoch FROM max(a.last_write)), 0)::bigint
 FROM writer w
-LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system
+LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system AND a.column_name <> ''
+GROUP BY w.system
+UNION ALL
+SELECT 'stale_fields', w.system, '', count(s.field)
+FROM writer w
+LEFT JOIN ownership.freshness s ON s.owner = w.system AND s.stale
+WHERE w.system <> '?'
 GROUP BY w.system
 UNION ALL
 SELECT 'waiting_rows', w.system, o.outcome, coalesce(c.waiting, 0)::bigint
@@ -101,6 +103,7 @@ COMMENT ON COLUMN ownership.metrics.name IS
 - reads_total: Columns that statements have read, by system.
 - writes_total: Columns that statements or replicated row changes have written, by system.
 - last_write_timestamp_seconds: Time of the last write of a system, in seconds since 1970. 0: never.
+- stale_fields: Fields of which no row came from their system of record within field.fresh_within, by that system.
 - waiting_rows: Open evidence that waits for its row, by the system that wrote, and the outcome: parked or remembered. Of more than 10,000 in all only 10,000 are counted.
 - waiting_problems: Those of them whose value could not be written into its row.
 - evidence_rows: About how many rows the table conflict, or history, has.

@@ -1,9 +1,7 @@
 /*
  * page_age.c
  *		The age of the data: when each shared table, and each schema of landing tables,
- *		was last written and read.
- *
- * How fresh the data must be is one more column here.
+ *		was last written and read; and which fields have to be fresh, and are or are not.
  */
 #include "postgres.h"
 
@@ -12,6 +10,7 @@
 
 #include "../activity/activity.h"
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "pictures.h"
 
 #define MAX_TABLES "60"
@@ -29,7 +28,7 @@
 														  "LEFT JOIN (SELECT table_schema, table_name, "                                                                                                               \
 														  "string_agg(DISTINCT coalesce(system, CASE WHEN overridden > 0 AND observed + filled + kept + rejected = 0 THEN 'a steward' ELSE 'unidentified' END), ';') " \
 														  "FILTER (WHERE writes > 0) AS writers, max(last_write) AS last_write, max(last_read) AS last_read "                                                          \
-														  "FROM ownership.activity GROUP BY table_schema, table_name) a USING (table_schema, table_name) "                                                             \
+														  "FROM ownership.activity WHERE column_name <> '' GROUP BY table_schema, table_name) a USING (table_schema, table_name) "                                     \
 														  "WHERE ($1::text IS NULL AND $2::text[] IS NULL) OR t.source = ANY ($2) OR EXISTS (SELECT FROM ownership.mirrored_column m "                                 \
 														  "WHERE m.table_schema = t.table_schema AND m.table_name = t.table_name AND " CHOSEN_FIELD(                                                                   \
 															  "m.entity",                                                                                                                                              \
@@ -37,6 +36,54 @@
 																		 "GROUP BY t.table_schema, t.source, CASE WHEN t.source IS NULL THEN t.table_name END "                                                        \
 																		 "ORDER BY t.source IS NOT NULL, t.table_schema COLLATE \"C\", min(t.table_name) COLLATE \"C\" LIMIT " MAX_TABLES                              \
 																		 " + 1"
+
+/* SQL: the fields that have to be fresh, those that are not first. */
+#define FRESH                                                                                                       \
+	"SELECT entity || '.' || field, owner, fresh_within::text, stale::text, " TIME("last_row") ", " AGE(            \
+		"last_row") " "                                                                                             \
+					"FROM ownership.freshness WHERE " CHOSEN_FIELD(                                                 \
+						"entity",                                                                                   \
+						"field") " "                                                                                \
+								 "ORDER BY stale DESC, entity COLLATE \"C\", field COLLATE \"C\" LIMIT " MAX_TABLES \
+								 " + 1"
+
+/* Writes the fields that have to be fresh, if there are any. */
+static void
+write_fresh(StringInfo out, const PageMap *page)
+{
+	Parameters p = {0};
+	uint64 n;
+
+	/* an older version has none */
+	if (!OidIsValid(catalog_table("freshness", true)))
+		return;
+	page_add_filter(&p, &page->filter);
+	n = sql_run(FRESH, &p);
+	if (n == 0)
+		return;
+	appendStringInfoString(
+		out,
+		"<p>These fields have to be fresh: in that time a row must have come from the owner, changed or not.</p>\n");
+	TABLE_HEAD(out, "Fields that have to be fresh", "Field", "Owner", "Within", "Last row", "Age",
+			   "");
+	for (uint64 i = 0; i < Min(n, (uint64) atoi(MAX_TABLES)); i++)
+	{
+		appendStringInfoString(out, "<tr><th scope=\"row\">");
+		html_name(out, sql_result_text(i, 1));
+		appendStringInfoString(out, "</th><td>");
+		page_system_name(out, page, sql_result_text(i, 2));
+		appendStringInfoString(out, "</td>");
+		html_cell(out, sql_result_text(i, 3));
+		html_time_cell(out, sql_result_text(i, 5));
+		html_cell(out, sql_result_text(i, 6));
+		appendStringInfo(out, "<td>%s</td></tr>\n",
+						 sql_result_bool(i, 4) ? "<span class=\"badge medium\">stale</span>" : "");
+	}
+	html_table_end(out);
+	if (n > (uint64) atoi(MAX_TABLES))
+		appendStringInfoString(out, "<p>These are the first " MAX_TABLES
+									"; all are in <code>ownership.freshness</code>.</p>\n");
+}
 
 void
 page_age_section(StringInfo out, const PageMap *page)
@@ -101,5 +148,6 @@ page_age_section(StringInfo out, const PageMap *page)
 				"<p>These are the first " MAX_TABLES
 				"; all are in <code>ownership.guards</code> and <code>ownership.activity</code>.</p>\n");
 	}
+	write_fresh(out, page);
 	html_section_end(out);
 }

@@ -3,8 +3,7 @@
  *		The fields that several systems have to do with, one line each: its owner, who
  *		else writes it, who reads it, and what happens to the writes of others.
  *
- * Whatever else is to be told of a field, such as how fresh it must be, is one more
- * column here.
+ * Whatever else is to be told of a field is one more column here.
  */
 #include "postgres.h"
 

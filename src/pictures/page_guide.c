@@ -92,6 +92,7 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 	Parameters p = {0};
 	uint64 n;
 	bool wanted = false;
+	const char *suggest;
 
 	for (int i = 0; i < list_length(decisions); i++)
 		wanted |= cards[i].guide.len == 0 && cards[i].decision->field != NULL;
@@ -100,18 +101,22 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 	(void) html_query(
 		"SELECT (SELECT count(*) FROM ownership.mirrored_column), "
 		"EXISTS (SELECT FROM ownership.mirrored_table t JOIN pg_namespace n ON n.nspname = t.table_schema::name "
-		"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))");
+		"JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')), "
+		"to_regprocedure('ownership.suggest_by_names(text)') IS NOT NULL");
 	if (sql_result_int64(0, 1) > MAX_SUGGESTED || !sql_result_bool(0, 2))
 		return;
+	/* an older version has one that looks at no rows */
+	suggest = sql_result_bool(0, 3) ? "suggest_by_names" : "suggest";
 	page_add_fields(&p, decisions);
-	n = sql_run("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
-				"FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
-				"CROSS JOIN LATERAL ownership.suggest('*') s "
-				"JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
-				"AND c.column_name = s.column_name "
-				"JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
-				"JOIN ownership.domain d ON d.name = s.domain "
-				"ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
+	n = sql_run(psprintf("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
+						 "FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
+						 "CROSS JOIN LATERAL ownership.%s('*') s "
+						 "JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
+						 "AND c.column_name = s.column_name "
+						 "JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
+						 "JOIN ownership.domain d ON d.name = s.domain "
+						 "ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
+						 suggest),
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -276,6 +276,8 @@ extern const Writer *writer_current(void);
 extern bool writer_try(const WriterKey *key, const Writer **writer);
 extern const char *writer_system(const Writer *writer, const char *source);
 extern char *writer_label(const Writer *writer, const char *system);
+extern char *writer_origin_subscription(const char *origin);
+extern void writer_resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot);
 
 /* filter.c */
 extern Expr *filter_parse(Relation rel, Oid home, const char *text);

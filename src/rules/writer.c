@@ -81,8 +81,8 @@ find_identity(Writer *w, const char *kind, const char *name, Snapshot snapshot)
  * named: apply workers use pg_<subid>, table-sync workers pg_<subid>_<relid>.  NULL
  * for any other name, and for a subscription that does not exist.
  */
-static char *
-origin_subscription(const char *origin)
+char *
+writer_origin_subscription(const char *origin)
 {
 	Oid subid;
 	char *end;
@@ -101,8 +101,9 @@ origin_subscription(const char *origin)
 	return get_subscription_name(subid, true);
 }
 
-static void
-resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
+/* Sets what an origin means: w->origin is its name, or its number if it is not there. */
+void
+writer_resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 {
 	char *subscription;
 
@@ -111,7 +112,7 @@ resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 		w->origin = psprintf("%u", (unsigned) origin);
 		return;
 	}
-	subscription = origin_subscription(w->origin);
+	subscription = writer_origin_subscription(w->origin);
 	if (subscription != NULL)
 	{
 		/* the first copy of a table and the changes after it are of one writer: pg_<subid> */
@@ -333,7 +334,7 @@ resolve(const WriterKey *key)
 		w.worker = in_replication_worker(key->origin);
 		if (key->origin != InvalidRepOriginId)
 		{
-			resolve_origin(&w, key->origin, snapshot);
+			writer_resolve_origin(&w, key->origin, snapshot);
 			if (w.carrier && setting)
 			{
 				check_setting(key->system);

@@ -42,7 +42,7 @@ COMMENT ON COLUMN ownership.field.history IS 'true: every change of a stored val
 COMMENT ON COLUMN ownership.field.sensitive IS 'true: evidence of allowed and rejected writes does not contain the values of the field, and its values in a deleted row are remembered until the transaction ends, and not longer. Values that are kept out, discarded or parked are recorded whole, because they are nowhere else. The key of a row (row_key) is always recorded. Default: false.';
 COMMENT ON COLUMN ownership.field.column_group IS 'Fields of one entity with the same group are one value, such as an address: where the guard keeps one of them in a row, it keeps all that the statement changes. They have one system of record and one policy, and no key is among them. NULL: the field is a value of its own.';
 COMMENT ON COLUMN ownership.field.match_key IS 'true: the field says which rows of different tables are the same record, when copies are compared. Where no field of the entity is true, its key fields do. Default: false.';
-COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time without a write of the system of record, after which the field is the risk stale. NULL: it is never stale. Not used yet.';
+COMMENT ON COLUMN ownership.field.fresh_within IS 'Longest time in which no row of the field''s tables comes from the system of record, changed or not. After that the field is the risk stale. NULL: it is never stale.';
 ALTER TABLE ownership.mirrored_table ADD remember interval,
 	ADD CONSTRAINT mirrored_table_remember_check CHECK (remember >= '0');
 COMMENT ON COLUMN ownership.mirrored_table.remember IS 'How long the values of other systems that a DELETE or TRUNCATE took along are remembered. 0: until the transaction ends. NULL: the setting ownership.remember.';
@@ -403,7 +403,7 @@ COMMENT ON COLUMN ownership.conflict.problem IS 'Why a value that waits could no
 COMMENT ON TABLE ownership.activity IS 'The reads and writes of each mirrored column by each system. One row is one column and one system. The background worker writes it when the library is preloaded.';
 COMMENT ON COLUMN ownership.activity.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN ownership.activity.table_name IS 'Name of the table.';
-COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column.';
+COMMENT ON COLUMN ownership.activity.column_name IS 'Name of the column. Empty: rows of the table that came and wrote no column, because their values were stored already or were kept out; only first_seen and last_write are set.';
 COMMENT ON COLUMN ownership.activity.system IS 'System that reads or writes. NULL: an unidentified writer, or a steward without a system.';
 COMMENT ON COLUMN ownership.activity.reads IS 'Number of statements that read the column.';
 COMMENT ON COLUMN ownership.activity.writes IS 'Number of committed statements, or of replicated row changes, that wrote the column.';
@@ -625,7 +625,7 @@ COMMENT ON FUNCTION ownership.kind_label(text) IS 'Internal: a kind of system in
 COMMENT ON FUNCTION ownership.system_label(text, text) IS 'Internal: a system in words, at the beginning of a sentence.';
 
 COMMENT ON FUNCTION ownership.suggest(text) IS
-'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing.
+'Proposes a domain and a system of record for each column of the matching tables, from names, comments, keys and traffic. It writes nothing. The reason says who wrote the rows, too, by a sample of up to 10,000 rows of each table that the caller may read.
 Arguments:
 - pattern: Pattern of table names, as in add_tables(). The tables need not be on the map. Default: * (every table).
 Returns one row for each column:
@@ -917,6 +917,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - drifting (medium, low): medium: copies of the field contain different values. low: the map does not say how to compare the copies.
 - split_group (medium): Fields of one group are judged apart, because row owners, a partition key or several systems of record split it, or because no table has all of them.
 - silent_owner (medium): Other systems write the field, and its system of record was never seen writing it.
+- stale (medium): No row of the field''s tables came from its system of record within field.fresh_within, changed or not.
 - undeclared_writer (medium, low): medium: a system that is not declared as a writer writes the field, or tries to. low: the writer is unidentified.
 - foreign_loader (medium): The role of a system owns a table, is a superuser or may set ownership.enforcement or ownership.default_policy, and other systems own fields there. The guard does not stop this role.
 - blurred (low): The domain of the field is blurred, and the field has no rationale.
@@ -1674,6 +1675,37 @@ Arguments:
 - mode: read, the default. write: the function declares the systems that were seen writing fields of others, or trying to, as their writers.
 Returns the number of declarations that it made, one for each field and system.';
 
+CREATE FUNCTION ownership.own_metric(OUT name text, OUT value bigint)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_own_metric' LANGUAGE C VOLATILE ROWS 12;
+COMMENT ON FUNCTION ownership.own_metric() IS 'Internal: the part of the view metrics that is about shared memory and the worker.';
+
+/*
+ * Fields that have to be fresh, and whether they are.  Rows that come are counted only
+ * where the library is preloaded: elsewhere no field is stale.  A field whose owner was
+ * never seen is stale if it could have been seen for long enough: since the server
+ * started and since the map last said something else of the field.
+ */
+CREATE VIEW ownership.freshness AS
+SELECT f.entity, f.name AS field, f.owner, f.fresh_within, r.last_row,
+	coalesce(m.value > 0 AND statement_timestamp() - f.fresh_within > coalesce(r.last_row,
+		(SELECT greatest(pg_postmaster_start_time(), max(h.changed_at)) FROM ownership.map_history h
+			WHERE r.last_row IS NULL AND (h.entity, h.field) = (f.entity, f.name))), false) AS stale
+FROM ownership.field f
+CROSS JOIN (SELECT value FROM ownership.own_metric() WHERE name = 'counters_size') m
+CROSS JOIN LATERAL (SELECT max(a.last_write) AS last_row
+	FROM ownership.mirrored_column c
+	JOIN ownership.activity a ON (a.table_schema, a.table_name) = (c.table_schema, c.table_name)
+	WHERE (c.entity, c.field) = (f.entity, f.name) AND a.system = f.owner) r
+WHERE f.fresh_within IS NOT NULL AND f.owner IS NOT NULL AND NOT f.local;
+COMMENT ON VIEW ownership.freshness IS 'The fields that have to be fresh (field.fresh_within), and when the last row of their tables came from their system of record. Local fields and fields without a system of record are left out.';
+COMMENT ON COLUMN ownership.freshness.entity IS 'Entity of the field.';
+COMMENT ON COLUMN ownership.freshness.field IS 'Name of the field.';
+COMMENT ON COLUMN ownership.freshness.owner IS 'System of record of the field.';
+COMMENT ON COLUMN ownership.freshness.fresh_within IS 'Longest time without a row of the system of record.';
+COMMENT ON COLUMN ownership.freshness.last_row IS 'Time at which the last row came from the system of record, in any of the tables that contain the field, changed or not. NULL: none was seen.';
+COMMENT ON COLUMN ownership.freshness.stale IS 'true: no row came for longer than that. false also where the library is not preloaded, because nothing is counted there.';
+GRANT SELECT ON ownership.freshness TO PUBLIC;
+
 CREATE OR REPLACE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
 	SELECT * FROM ownership.guards
@@ -1836,6 +1868,14 @@ WITH guard AS MATERIALIZED (
 		format('Ask the team of %s whether it still maintains this. If not, make the system that maintains it the owner: %s', q.owner, q.make_owner)
 	FROM quarrel q
 	WHERE q.silent AND NOT q.contested AND q.undeclared_told IS NULL
+	UNION ALL
+	SELECT 11, 'medium', 'stale', s.entity, s.field, NULL, NULL, ARRAY[s.owner],
+		format('%s is the system of record of %s.%s, and no row of its tables came from there %s; it must be fresh within %s.', s.owner, s.entity, s.field,
+			coalesce('since ' || to_char(s.last_row, 'YYYY-MM-DD HH24:MI'), 'so far'), s.fresh_within),
+		format('See whether the feed or job of %s runs: ownership.guards has the subscriptions of each table. If it may be silent for so long, set a longer time: UPDATE ownership.field SET fresh_within = ''...'' WHERE (entity, name) = (%L, %L)',
+			s.owner, s.entity, s.field)
+	FROM ownership.freshness s
+	WHERE s.stale
 	UNION ALL
 	SELECT 12, CASE WHEN q.undeclared IS NULL AND NOT q.silent THEN 'low' ELSE 'medium' END, 'undeclared_writer', q.entity, q.field, NULL, NULL,
 		coalesce(q.undeclared, '{}'),
@@ -2355,10 +2395,6 @@ ALTER TABLE ownership.conflict_count ENABLE ALWAYS TRIGGER another_hub;
 ALTER TABLE ownership.conflict_count ENABLE ALWAYS TRIGGER another_hub_truncate;
 GRANT SELECT ON ownership.conflict_count TO PUBLIC;
 
-CREATE FUNCTION ownership.own_metric(OUT name text, OUT value bigint)
-RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_own_metric' LANGUAGE C VOLATILE ROWS 12;
-COMMENT ON FUNCTION ownership.own_metric() IS 'Internal: the part of the view metrics that is about shared memory and the worker.';
-
 CREATE FUNCTION ownership.waiting_rows(OUT outcome text, OUT system text, OUT waiting bigint, OUT problems bigint)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_waiting_rows' LANGUAGE C STABLE ROWS 10;
 COMMENT ON FUNCTION ownership.waiting_rows() IS 'Internal: how much evidence waits for its row, by outcome and writer, of the first 10,000.';
@@ -2393,7 +2429,13 @@ GROUP BY w.system
 UNION ALL
 SELECT 'last_write_timestamp_seconds', w.system, '', coalesce(extract(epoch FROM max(a.last_write)), 0)::bigint
 FROM writer w
-LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system
+LEFT JOIN ownership.activity a ON coalesce(a.system, '?') = w.system AND a.column_name <> ''
+GROUP BY w.system
+UNION ALL
+SELECT 'stale_fields', w.system, '', count(s.field)
+FROM writer w
+LEFT JOIN ownership.freshness s ON s.owner = w.system AND s.stale
+WHERE w.system <> '?'
 GROUP BY w.system
 UNION ALL
 SELECT 'waiting_rows', w.system, o.outcome, coalesce(c.waiting, 0)::bigint
@@ -2451,6 +2493,7 @@ COMMENT ON COLUMN ownership.metrics.name IS
 - reads_total: Columns that statements have read, by system.
 - writes_total: Columns that statements or replicated row changes have written, by system.
 - last_write_timestamp_seconds: Time of the last write of a system, in seconds since 1970. 0: never.
+- stale_fields: Fields of which no row came from their system of record within field.fresh_within, by that system.
 - waiting_rows: Open evidence that waits for its row, by the system that wrote, and the outcome: parked or remembered. Of more than 10,000 in all only 10,000 are counted.
 - waiting_problems: Those of them whose value could not be written into its row.
 - evidence_rows: About how many rows the table conflict, or history, has.
@@ -3109,3 +3152,26 @@ CREATE TRIGGER handover AFTER DELETE ON ownership.system
 
 /* they write a table that not every role may write: triggers on other tables must not use them */
 REVOKE ALL ON FUNCTION ownership.handover_check(), ownership.handover_cancel(), ownership.handover_system() FROM PUBLIC;
+/* Who wrote the rows that are there, before the extension came. */
+CREATE FUNCTION ownership.discover(pattern text DEFAULT '*', OUT relation text, OUT system text, OUT origin text, OUT told_by text, OUT rows bigint, OUT since timestamptz, OUT until timestamptz)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_discover' LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.discover(text) IS
+'Finds out who wrote the rows that are there, from the commit timestamps and replication origins that PostgreSQL keeps (track_commit_timestamp), and from columns that tell it. Only the last writer of each row is known. It needs no map, and writes nothing. Foreign tables, tables that the caller may not read, and tables with row security that holds for the caller are left out, with a NOTICE.
+Arguments:
+- pattern: Pattern of table names, as in add_tables(). A partition has the names of the tables above it, too. Default: * (every table).
+Returns one row for each table or partition, and each writer or reason why the writer is unknown. A table without rows has none.
+- relation: Name of the table or partition.
+- system: The system, if an identity or a name says it. NULL: unknown.
+- origin: Name of the subscription or replication origin, or the value of the column that tells it. NULL: unknown.
+- told_by: What tells it. origin: the replication origin of the commit. column and its name. no origin: a session of this server, of a role that is recorded nowhere. unknown: and why. An estimate says so.
+- rows: Number of such rows. It is exact in a table of up to 100,000 rows, else an estimate.
+- since: Time of the first commit, which for a replicated row is that of its source. NULL: unknown.
+- until: Time of the last commit. NULL: unknown.';
+
+CREATE FUNCTION ownership.suggest_by_names(pattern text DEFAULT '*', OUT relation text, OUT column_name text, OUT domain text, OUT kind text, OUT system text, OUT sure boolean, OUT reason text)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_suggest_by_names' LANGUAGE C
+SET search_path = pg_catalog, pg_temp
+SET jit = off;
+COMMENT ON FUNCTION ownership.suggest_by_names(text) IS 'Internal: as suggest(), without a look at the rows of the tables.';
