@@ -20,6 +20,9 @@
 /* Rows that are looked at before all of them are. */
 #define FIRST_ROWS 32
 
+/* Up to this period, repetition of a column's values is found. */
+#define MOST_PERIOD 400
+
 /* What makes a column that agrees speak for a key. */
 #define SUPPORT_KAPPA 0.5
 #define SUPPORT_BITS 30
@@ -209,9 +212,58 @@ support_weight(const LinkColumn *a, const LinkColumn *b, const Agreement *by)
 		return 0;
 	if (a->digester.kind == LINK_TEXT || a->digester.kind == LINK_UUID)
 		return 2;
-	if (a->digester.kind == LINK_TIME && (a->type != DATEOID || b->type != DATEOID))
-		return 0; /* rows are often made in the order of their numbers */
 	return 1;
+}
+
+/* The number in which the key of a row ends; negative: it ends in none. */
+static int64
+key_number(const char *key)
+{
+	const char *digits = key + strlen(key);
+	int64 number = 0;
+
+	while (digits > key && digits[-1] >= '0' && digits[-1] <= '9')
+		digits--;
+	if (*digits == '\0' || strlen(digits) > 18)
+		return -1;
+	for (; *digits != '\0'; digits++)
+		number = number * 10 + (*digits - '0');
+	return number;
+}
+
+/*
+ * Does the column repeat its values with the numbers of the key, as what is made up does
+ * (n % 20)?  Then it is made of the number, and agrees with what is made of it likewise.
+ */
+static bool
+repeats(const KeyPair *key, const LinkColumn *c)
+{
+	uint32 last[MOST_PERIOD];
+
+	for (int period = 2; period <= MOST_PERIOD; period++)
+	{
+		int pairs = 0;
+		int same = 0;
+
+		memset(last, 0, sizeof(last));
+		for (int i = 0; i < key->nrows && same >= pairs * 0.9 - 1; i++)
+		{
+			int64 number = key_number(key->arows[i]->key);
+			uint32 value = key->arows[i]->cells[c->cell];
+
+			if (number < 0 || value == CELL_NULL)
+				continue;
+			if (last[number % period] != 0)
+			{
+				pairs++;
+				same += last[number % period] == value;
+			}
+			last[number % period] = value;
+		}
+		if (pairs >= 20 && same >= pairs * 0.97)
+			return true;
+	}
+	return false;
 }
 
 /* Sets which other columns agree by a key, and how much they speak for it. */
@@ -232,14 +284,16 @@ links_support(KeyPair *key)
 		int weight;
 
 		CHECK_FOR_INTERRUPTS();
-		if (x == key->a->column || x->technical)
+		/* times are often in the order of the numbers */
+		if (x == key->a->column || x->technical || x->digester.kind == LINK_TIME)
 			continue;
 		foreach(lb, key->b->column->table->columns)
 		{
 			LinkColumn *y = lfirst(lb);
 			Agreement by;
 
-			if (y == key->b->column || y->technical || list_member_ptr(taken, y))
+			if (y == key->b->column || y->technical || list_member_ptr(taken, y) ||
+				y->digester.kind == LINK_TIME || links_is_reference(x, y))
 				continue;
 			by = links_agreement(key, x, y);
 			if (by.bits <= most.bits)
@@ -252,6 +306,8 @@ links_support(KeyPair *key)
 		weight = support_weight(x, best, &most);
 		if (weight == 0 && !(most.kappa >= 0.8 && most.bits >= SUPPORT_BITS &&
 							 !(links_is_sequence(x) && links_is_sequence(best))))
+			continue;
+		if ((key->a->serial || key->a->numbered) && repeats(key, x))
 			continue;
 		taken = lappend(taken, best);
 		key->strong += weight;

@@ -22,6 +22,9 @@
 #define SURE_BITS 30
 #define LISTED_BITS 20
 
+/* Distinct values per value from which on a column without a unique index is as good as unique. */
+#define STRICTLY 0.999
+
 /* Two pairs with scores nearer than this are not told apart by the values. */
 #define NEAR 0.02
 
@@ -43,12 +46,22 @@ may_align(const KeyPair *key)
 	return key->nrows >= FEWEST_ROWS && key->contained >= 0.1 && !is_unsupported(key);
 }
 
+/* How well the values of a key identify rows: 1 fully. */
+static double
+quality(const LinkKey *key)
+{
+	const LinkColumn *c = key->column;
+	double filled = (double) c->sketch.values / (c->sketch.values + c->nulls);
+
+	if (c->unique || c->digester.kind == LINK_UUID)
+		return filled;
+	return filled * (key->sketch->unique >= STRICTLY ? 0.9 : 0.3);
+}
+
 static double
 rank(const KeyPair *key)
 {
-	double unique = (key->a->column->unique ? 10 : 0) + (key->b->column->unique ? 10 : 0);
-
-	return key->evidence + unique + (key->a->serial ? 0 : 5) + key->nrows / 100.0;
+	return (key->evidence + key->nrows / 100.0) * quality(key->a) * quality(key->b);
 }
 
 /* The key that aligns the rows best; NULL: none does.  `but`: not this one, nor its columns. */
@@ -90,6 +103,8 @@ decide_key(LinkPair *pair)
 
 	if (links_names_opposed(pair->a, pair->b))
 		pair->doubt = "their names exclude each other";
+	else if (key->contained < 0.5 && links_same_system(pair->a->table, pair->b->table))
+		pair->doubt = "too few values are in both";
 	else if (key->agreeing >= 1 && !is_unsupported(key))
 		pair->sure = key->nrows >= FEWEST_ROWS;
 	else if (links_same_system(pair->a->table, pair->b->table))
@@ -198,7 +213,7 @@ agreeing_pairs(KeyPair *key)
 			LinkPair *pair;
 			Agreement by;
 
-			if (b == key->b->column || b->technical)
+			if (b == key->b->column || b->technical || links_is_reference(a, b))
 				continue;
 			by = links_agreement(key, a, b);
 			if (by.kappa < 0.4 || by.bits < LISTED_BITS || by.same * 2 < by.both)

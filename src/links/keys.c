@@ -16,6 +16,9 @@
 /* Distinct values per value from which on a column identifies rows. */
 #define UNIQUE 0.9
 
+/* Distinct values per value below which a column does not. */
+#define REPEATED 0.6
+
 /* Fewer distinct values are no key. */
 #define FEWEST 8
 
@@ -50,11 +53,16 @@ is_numbered(const LinkColumn *c)
 		   c->numbers >= MOST * c->sketch.values && density(c) >= DENSE && density(c) <= 1.5;
 }
 
-/* Are the values of the column nothing but consecutive numbers, with few letters at most? */
+/*
+ * Are the values of the column numbers, with few letters at most, that are consecutive, or
+ * rise from row to row, as the table has been filled?
+ */
 bool
 links_is_sequence(const LinkColumn *c)
 {
-	return is_numbered(c) && c->lettered < MOST * c->numbers;
+	if (c->numbers < MOST * c->sketch.values || c->lettered >= MOST * c->numbers)
+		return false;
+	return is_numbered(c) || (c->sketch.distinct >= FEWEST && c->rising >= MOST * c->numbers);
 }
 
 /* Are the values of a text all digits? */
@@ -75,7 +83,7 @@ add_key(LinkTable *t, LinkColumn *c, bool read)
 	key->read = read;
 	key->sketch = read ? &c->read : &c->sketch;
 	key->serial = number && is_numbered(c);
-	key->numbered = !number && links_is_sequence(c);
+	key->numbered = !number && is_numbered(c) && c->lettered < MOST * c->numbers;
 	t->keys = lappend(t->keys, key);
 }
 
@@ -208,6 +216,23 @@ refers(List *references, const LinkColumn *a, const LinkColumn *b)
 			return true;
 	}
 	return false;
+}
+
+/* Is the first column of values that differ, and the second one of them, again and again? */
+static bool
+is_referred_to(const Sketch *a, const Sketch *b)
+{
+	return a->unique >= UNIQUE && b->unique < REPEATED && b->distinct <= 1.1 * a->distinct;
+}
+
+/*
+ * Does one of the columns only refer to the other, which identifies rows?  A copy of that
+ * identifies rows as well.
+ */
+bool
+links_is_reference(const LinkColumn *a, const LinkColumn *b)
+{
+	return is_referred_to(&a->sketch, &b->sketch) || is_referred_to(&b->sketch, &a->sketch);
 }
 
 /* Can the keys have the same values, by their types? */

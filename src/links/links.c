@@ -137,18 +137,6 @@ want_rows(const KeyPair *key)
 	links_rows_want(&key->b->rows, small, ROWS);
 }
 
-static int
-by_size(const ListCell *a, const ListCell *b)
-{
-	const LinkTable *x = lfirst(a);
-	const LinkTable *y = lfirst(b);
-
-	/* rows of sampled tables are looked up by those of the others */
-	if ((x->fraction < 1) != (y->fraction < 1))
-		return x->fraction < 1 ? 1 : -1;
-	return x->rows == y->rows ? 0 : x->rows < y->rows ? -1 : 1;
-}
-
 /* Reads the rows that a batch of TablePair * needs. */
 static void
 scan_batch(List *batch)
@@ -166,16 +154,24 @@ scan_batch(List *batch)
 		foreach(lp, pair->keys)
 			want_rows(lfirst(lp));
 	}
-	list_sort(tables, by_size);
 	foreach(lc, tables)
 	{
 		LinkTable *t = lfirst(lc);
 		List *keys = NIL;
-		List *pairs = NIL;
 
 		foreach(lp, t->keys)
 			if (((LinkKey *) lfirst(lp))->rows.n > 0)
 				keys = lappend(keys, lfirst(lp));
+		tell_progress(t, "comparing", foreach_current_index(lc) + 1, list_length(tables));
+		links_scan_rows(t, keys);
+	}
+	foreach(lc, tables)
+	{
+		LinkTable *t = lfirst(lc);
+		List *pairs = NIL;
+
+		if (t->fraction == 1)
+			continue;
 		foreach(lp, batch)
 		{
 			TablePair *pair = lfirst(lp);
@@ -183,8 +179,7 @@ scan_batch(List *batch)
 			if (pair->a == t || pair->b == t)
 				pairs = list_concat(pairs, pair->keys);
 		}
-		tell_progress(t, "comparing", foreach_current_index(lc) + 1, list_length(tables));
-		links_scan_rows(t, keys, pairs);
+		links_look_up(t, pairs);
 	}
 }
 
@@ -208,8 +203,6 @@ compare_batch(List *batch, MemoryContext rows)
 			links_align(lfirst(lp), ROWS);
 		MemoryContextSwitchTo(old);
 		found = links_judge(pair->keys);
-		MemoryContextSwitchTo(rows);
-		MemoryContextSwitchTo(old);
 		pairs = list_concat(pairs, found);
 		MemoryContextSwitchTo(rows);
 	}

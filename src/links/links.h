@@ -91,6 +91,8 @@ typedef struct LinkColumn
 	int64 nulls;
 	int64 numbers;	/* values that end in a number */
 	int64 lettered; /* of these, texts with three letters or more before the number */
+	int64 rising;	/* of these, those that are not less than the one before */
+	int64 last;
 	int64 lowest;
 	int64 highest;
 } LinkColumn;
@@ -237,11 +239,13 @@ extern List *links_tables(const char *pattern, List **references);
 
 /* scan.c */
 extern bool links_scan(LinkTable *t, int k);
-extern void links_scan_rows(LinkTable *t, List *keys, List *pairs);
+extern void links_scan_rows(LinkTable *t, List *keys);
+extern void links_look_up(LinkTable *t, List *pairs);
 
 /* keys.c */
 extern bool links_comparable(const LinkColumn *a, const LinkColumn *b, bool *read_a, bool *read_b);
 extern double links_contained(const LinkColumn *a, const LinkColumn *b);
+extern bool links_is_reference(const LinkColumn *a, const LinkColumn *b);
 extern bool links_is_sequence(const LinkColumn *c);
 extern bool links_same_system(const LinkTable *a, const LinkTable *b);
 extern void links_find_keys(LinkTable *t);

@@ -18,11 +18,14 @@ static const char *const synonyms[][2] =
 	 {"currency", "curr"},	 {"active", "enabled"},	 {"birth", "dob"},		  {"birth", "birthday"},
 	 {"birth", "birthdate"}, {"street", "address"},	 {"city", "town"},		  {"weight", "wgt"}};
 
-/* Words that say nothing of what a column contains. */
-static const char *const general[] = {"id",		  "ref",  "number", "code", "key",	 "value",
-									  "external", "the",  "of",		"is",	"has",	 "fk",
-									  "pk",		  "uid",  "uuid",	"guid", "field", "data",
-									  "info",	  "type", "status", "date", "flag"};
+/* Words that only say that a column identifies something. */
+static const char *const identifiers[] = {"id",		  "ref", "number", "code", "key",
+										  "external", "fk",	 "pk",	   "uid",  "uuid",
+										  "guid",	  "the", "of",	   "index"};
+
+/* Words that say little of what a column contains. */
+static const char *const general[] = {"value", "is",   "has",	 "field", "data",
+									  "info",  "type", "status", "date",  "flag"};
 
 /* Words of one line exclude each other, unless both names have the same. */
 typedef struct Opposed
@@ -166,18 +169,24 @@ links_names_alike(const LinkColumn *a, const LinkColumn *b)
 	List *awords = own_words(a);
 	List *bwords = own_words(b);
 	int shared = 0;
+	bool telling = false;
 	bool meaning = false;
 	ListCell *lc;
 
 	foreach(lc, awords)
 	{
-		if (!names_contain(bwords, lfirst(lc)))
+		const char *word = lfirst(lc);
+
+		if (!names_contain(bwords, word))
 			continue;
 		shared++;
-		meaning |= !is_among(lfirst(lc), general, lengthof(general)) && strlen(lfirst(lc)) >= 3;
+		if (is_among(word, identifiers, lengthof(identifiers)))
+			continue;
+		telling = true;
+		meaning |= !is_among(word, general, lengthof(general)) && strlen(word) >= 3;
 	}
-	if (shared == list_length(awords) && shared == list_length(bwords))
-		return meaning || strlen(linitial(awords)) > 2 ? 2 : 0;
+	if (telling && shared == list_length(awords) && shared == list_length(bwords))
+		return 2;
 	return meaning ? 1 : 0;
 }
 

@@ -124,6 +124,8 @@ sketch_value(LinkColumn *c, const Digest *d)
 		c->lowest = d->number;
 	if (c->numbers == 0 || d->number > c->highest)
 		c->highest = d->number;
+	c->rising += c->numbers > 0 && d->number >= c->last;
+	c->last = d->number;
 	c->numbers++;
 	c->lettered += d->letters >= 3;
 }
@@ -394,19 +396,24 @@ look_up(LinkTable *t, LinkKey *key, const LinkKey *other)
 	(void) run(&r);
 }
 
-/*
- * Reads a table again for the rows that are looked for by the keys (LinkKey *).  In a
- * sampled table, those of the pairs (KeyPair *) are looked up by index, too; the other
- * table of each has been read.
- */
+/* Reads a table again for the rows that are looked for by the keys (LinkKey *). */
 void
-links_scan_rows(LinkTable *t, List *keys, List *pairs)
+links_scan_rows(LinkTable *t, List *keys)
 {
 	Reading r = {.table = t, .keys = keys};
+
+	(void) run(&r);
+}
+
+/*
+ * Looks up by index, in a table that is sampled, the rows that the other tables of the
+ * pairs (KeyPair *) have.  All tables have been read.
+ */
+void
+links_look_up(LinkTable *t, List *pairs)
+{
 	ListCell *lc;
 
-	if (!run(&r) || t->fraction == 1)
-		return;
 	foreach(lc, pairs)
 	{
 		KeyPair *pair = lfirst(lc);
