@@ -1709,7 +1709,7 @@ SELECT f.entity, f.name AS field, f.owner, f.fresh_within, r.last_row,
 	coalesce(m.value > 0 AND statement_timestamp() - f.fresh_within > coalesce(r.last_row,
 		(SELECT greatest(pg_postmaster_start_time(), max(h.changed_at)) FROM ownership.map_history h
 			WHERE r.last_row IS NULL AND (h.entity, h.field) = (f.entity, f.name))), false) AS stale
-FROM ownership.field f
+FROM ownership.field_now f
 CROSS JOIN (SELECT value FROM ownership.own_metric() WHERE name = 'counters_size') m
 CROSS JOIN LATERAL (SELECT max(a.last_write) AS last_row
 	FROM ownership.mirrored_column c
@@ -2730,12 +2730,12 @@ SELECT m.table_schema, m.table_name, m.column_name, m.entity, m.field, c.oid AS 
 	f.decided_on::text AS decided_on, coalesce(f.policy, d.policy, current_setting('ownership.default_policy', true), 'reject') AS policy,
 	coalesce(f.on_blank, d.on_blank, 'allow') AS on_blank, f.sensitive OR coalesce(d.sensitive, false) AS sensitive, f.column_group, f.history,
 	f.fresh_within, extract(epoch FROM f.fresh_within) AS fresh_seconds, m.authoritative, fa.readers, fa.writers,
-	(SELECT jsonb_agg(jsonb_build_object('owner', o.owner, 'where', o.row_filter) ORDER BY o.position) FROM ownership.row_owner o
+	(SELECT jsonb_agg(jsonb_build_object('owner', o.owner, 'where', o.row_filter) ORDER BY o.position) FROM ownership.row_owner_now o
 		WHERE (o.table_schema, o.table_name, o.column_name) = (m.table_schema, m.table_name, m.column_name)) AS row_owners,
 	(SELECT count(*) FROM ownership.mirrored_column o WHERE (o.entity, o.field) = (m.entity, m.field)) AS copies
 FROM ownership.mirrored_column m
 JOIN ownership.mirrored_table t ON t.table_schema = m.table_schema AND t.table_name = m.table_name
-JOIN ownership.field f ON f.entity = m.entity AND f.name = m.field
+JOIN ownership.field_now f ON f.entity = m.entity AND f.name = m.field
 JOIN ownership.field_access fa ON fa.entity = m.entity AND fa.field = m.field
 LEFT JOIN ownership.domain d ON d.name = f.domain
 LEFT JOIN ownership.system s ON s.name = f.owner
@@ -2813,7 +2813,7 @@ BEGIN ATOMIC
 		HAVING count(*) > 0
 	), missing AS (
 		SELECT jsonb_agg(jsonb_build_object('field', f.entity || '.' || f.name, 'systemOfRecord', f.owner) ORDER BY f.entity COLLATE "C", f.name COLLATE "C") AS fields
-		FROM ownership.field f
+		FROM ownership.field_now f
 		WHERE f.entity = ANY (entities)
 		  AND NOT EXISTS (SELECT FROM ownership.mirrored_column m WHERE (m.entity, m.field) = (f.entity, f.name))
 	)
