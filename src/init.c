@@ -91,7 +91,7 @@ _PG_init(void)
 
 	DefineCustomBoolVariable("ownership.guard_arriving",
 							 "Decides whether the worker guards tables that come on the map by replication.",
-							 "The server's configuration sets it. Not used yet.",
+							 "A subscription that brings the map of another hub brings no guards.",
 							 &ownership_guard_arriving, false, PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("ownership.notify",

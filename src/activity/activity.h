@@ -366,6 +366,7 @@ applied_wrote(AppliedRows *applied, Operation operation, Oid home, int system, A
 
 /* handover.c */
 extern void handover_begin(void);
+extern void handover_wake(void);
 extern void handover_attempt(const char *text, uint32 length);
 
 /* reads.c */
@@ -400,6 +401,10 @@ extern void notify_send(Oid database);
 
 /* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);
+
+/* arrive.c */
+extern List *arrive_tables(void);
+extern bool arrive_guard(Oid relid);
 
 /* expire.c */
 extern uint64 store_expire(Relation rel);

@@ -95,6 +95,17 @@ handover_attempt(const char *text, uint32 length)
 	letters_size += letter->length;
 }
 
+/* Has the worker look at the end of this transaction what there is to do. */
+void
+handover_wake(void)
+{
+	if (!mailbox_exists())
+		return;
+	handover_begin();
+	to_announce = true;
+	handed_over = 0;
+}
+
 /*
  * Leaves everything in shared memory, and reports that to the worker.  Raises no
  * error.  wait: for locks.  False: a lock was not free, and the session tries

@@ -44,6 +44,7 @@
 #define LOCKED_MS 100			 /* a table is locked: it tries again after that */
 #define MAX_DELAY_MS (60 * 1000) /* of the next start, after many failures */
 #define LAST_MS 1000			 /* at the server's shutdown it waits so long for other sessions */
+#define ARRIVE_MS 500			 /* a table that is to be guarded is locked: it tries again after that */
 #define EXPIRE_MS (60 * 1000)	 /* between two looks for remembered values whose time is over */
 
 PGDLLEXPORT void ownership_worker(Datum database);
@@ -242,6 +243,37 @@ write_all(Oid database, uint64 number, int64 attempts)
 	return done;
 }
 
+/* Guards what another hub's map brought; true: some of it is locked. */
+static bool
+guard_arrived(void)
+{
+	MemoryContext cxt;
+	MemoryContext old;
+	bool locked = false;
+	List *relids;
+	ListCell *lc;
+
+	if (!ownership_guard_arriving)
+		return false;
+	cxt = AllocSetContextCreate(TopMemoryContext, "ownership arrivals", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(cxt);
+	begin_batch();
+	relids = arrive_tables();
+	end_batch(NULL);
+	RESUME_INTERRUPTS();
+	foreach(lc, relids)
+	{
+		CHECK_FOR_INTERRUPTS();
+		begin_batch();
+		locked |= !arrive_guard(lfirst_oid(lc));
+		end_batch(NULL);
+		RESUME_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+	return locked;
+}
+
 /* Removes what shared memory still has of dropped databases. */
 static void
 forget_databases(void)
@@ -372,6 +404,7 @@ work(Oid database)
 	TimestampTz written_at = 0;
 	TimestampTz busy_at = GetCurrentTimestamp();
 	TimestampTz woken_at = busy_at;
+	bool arriving = false;
 
 	while (!ShutdownRequestPending)
 	{
@@ -385,6 +418,13 @@ work(Oid database)
 		if (notify == 0)
 		{
 			notify_send(database);
+			busy_at = GetCurrentTimestamp();
+			continue;
+		}
+		if (number == 0 && arriving)
+		{
+			sleep_ms(ARRIVE_MS);
+			arriving = guard_arrived();
 			busy_at = GetCurrentTimestamp();
 			continue;
 		}
@@ -411,6 +451,7 @@ work(Oid database)
 			sleep_ms(notify > 0 ? Min(rest, notify) : rest);
 		else if (write_all(database, number, attempts))
 		{
+			arriving = guard_arrived();
 			written_at = busy_at = GetCurrentTimestamp();
 			if (TimestampDifferenceExceeds(woken_at, written_at, IDLE_MS + ownership_flush_interval))
 			{

@@ -23,6 +23,8 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "replication/logicalworker.h"
+#include "replication/worker_internal.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -310,6 +312,17 @@ unbind(const char *schema, const char *table)
 }
 
 /*
+ * Does the row come from another hub's map, in a replication worker, where
+ * ownership.guard_arriving is on?  Then the guard belongs on the table, and the
+ * background worker creates it.
+ */
+static bool
+arrives(void)
+{
+	return ownership_guard_arriving && MyLogicalRepWorker != NULL;
+}
+
+/*
  * Trigger AFTER INSERT OR UPDATE OR DELETE on mirrored_table: binds the name of a
  * new row and of a row whose name changed, and unbinds the old name.
  */
@@ -343,7 +356,7 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 	relid = place_find_table(schema, table);
 	bind_schema(schema);
 	if (b == NULL)
-		bind_table(schema, table, relid, OidIsValid(relid) && place_carries_guard(relid));
+		bind_table(schema, table, relid, arrives() || (OidIsValid(relid) && place_carries_guard(relid)));
 	else if (OidIsValid(relid) && b->relid != relid)
 		bind_table(schema, table, relid, b->guarded);
 	else

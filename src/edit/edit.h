@@ -153,4 +153,7 @@ extern void history_release(Inserter *inserter);
 extern void rename_carry_evidence(TriggerData *td, const char *schema, const char *table);
 extern void rename_system_evidence(const char *from, const char *to);
 
+/* publish.c */
+extern void publish_follow(TriggerData *td);
+
 #endif /* OWNERSHIP_EDIT_H */

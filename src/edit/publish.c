@@ -9,33 +9,73 @@
  * row change that a replication worker applies or copies.  SQL that runs in
  * such a worker, for example in a user's trigger, is this hub's.
  *
+ * The map is another matter: several hubs may have one.  A subscription that
+ * contains tables of the map, and none of those that are about one hub, brings the
+ * map on purpose: its rows go in.  What foreign keys do for a system that was renamed
+ * or deleted, they do not do in a replication worker: the trigger does it for the
+ * tables that are not replicated.
+ *
  * A trigger cannot leave out a replicated TRUNCATE, it can only raise an error.
  * So the error comes at the source, too: a table that is published with its
  * TRUNCATE refuses TRUNCATE.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_publication.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
+#include "replication/logicalworker.h"
+#include "replication/worker_internal.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
+#include "../activity/activity.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "edit.h"
 
 PG_FUNCTION_INFO_V1(ownership_another_hub);
 
+/* The tables that several hubs may have in common. */
+static const char *const map_tables[] = {
+	"system",		 "identity",		 "domain",		   "deleted_domain",  "field",	   "declared_access",
+	"mirrored_pattern", "mirrored_table", "mirrored_column", "row_owner",	   "handover", "pin"};
+
+/* Of the others, those that tell a subscription of all tables: one of them is enough. */
+static const char *const hub_tables[] = {"conflict", "history", "activity", "map_history",
+										 "bound_table"};
+
 /*
- * May a subscription write this table?  No table may be written so.  A setting
- * by which a hub lets the map, and only the map, be replicated belongs here.
+ * May the worker's subscription write this table?  Only a table of the map, and only
+ * if the subscription contains none of the tables that are about one hub.
  */
 static bool
 is_wanted(Relation rel)
 {
-	return false;
+	Oid subscription = MyLogicalRepWorker != NULL ? MyLogicalRepWorker->subid : InvalidOid;
+	bool map = false;
+
+	for (size_t i = 0; i < lengthof(map_tables); i++)
+		map |= strcmp(RelationGetRelationName(rel), map_tables[i]) == 0;
+	if (!map || !OidIsValid(subscription))
+		return false;
+	for (size_t i = 0; i < lengthof(hub_tables); i++)
+	{
+		Oid relid = catalog_table(hub_tables[i], true);
+
+		if (OidIsValid(relid) &&
+			SearchSysCacheExists2(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(relid),
+								  ObjectIdGetDatum(subscription)))
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -81,6 +121,75 @@ check_truncate(Relation rel)
 }
 
 /*
+ * Makes room for a row of the map that a stream inserts: a hub may have a row with its
+ * key, when it subscribes again, or because it decided the same.  False: it has the row
+ * as it is.
+ */
+static bool
+make_room(TriggerData *td)
+{
+	Oid relid = RelationGetRelid(td->tg_relation);
+	const char *table = RelationGetRelationName(td->tg_relation);
+	Relation pkey = index_open(RelationGetPrimaryKeyIndex(td->tg_relation), AccessShareLock);
+	Oid types[1] = {td->tg_relation->rd_rel->reltype};
+	Datum values[1] = {
+		heap_copy_tuple_as_datum(td->tg_trigtuple, RelationGetDescr(td->tg_relation))};
+	StringInfoData same;
+	SavedRole caller;
+	bool differs;
+
+	initStringInfo(&same);
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(pkey); i++)
+	{
+		const char *column =
+			quote_identifier(get_attname(relid, pkey->rd_index->indkey.values[i], false));
+
+		appendStringInfo(&same, "%so.%s OPERATOR(pg_catalog.=) n.%s", i > 0 ? " AND " : "", column,
+						 column);
+	}
+	index_close(pkey, AccessShareLock);
+
+	caller = role_become_extension();
+	SPI_connect();
+	if (SPI_execute_with_args(psprintf("SELECT FROM ownership.%s o, (SELECT ($1).*) n "
+									   "WHERE %s AND o.* OPERATOR(pg_catalog.*=) n.*",
+									   table, same.data),
+							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "cannot compare rows of table %s", table);
+	differs = SPI_processed == 0;
+	if (differs && SPI_execute_with_args(
+					   psprintf("DELETE FROM ownership.%s o USING (SELECT ($1).*) n WHERE %s", table,
+								same.data),
+					   1, types, values, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "cannot delete rows of table %s", table);
+	SPI_finish();
+	role_restore(&caller);
+	return differs;
+}
+
+/* Does the row change of a stream go into this table of the map? */
+static bool
+goes_in(TriggerData *td)
+{
+	const char *table = RelationGetRelationName(td->tg_relation);
+	HeapTuple new = TRIGGER_FIRED_BY_INSERT(td->tg_event)	 ? td->tg_trigtuple
+					: TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
+															: NULL;
+
+	/* what the extension ships, each hub has in its own version */
+	if (new != NULL && strcmp(table, "domain") == 0 &&
+		strcmp(call_row_text(td, new, "shipped"), "t") == 0)
+		return false;
+	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
+		return true;
+	if (!make_room(td))
+		return false;
+	if (ownership_guard_arriving && strcmp(table, "mirrored_table") == 0)
+		handover_wake();
+	return true;
+}
+
+/*
  * another_hub(), BEFORE each row change and BEFORE TRUNCATE on every table of
  * the extension that is not unlogged.
  *
@@ -98,8 +207,47 @@ ownership_another_hub(PG_FUNCTION_ARGS)
 		check_truncate(rel);
 		return PointerGetDatum(NULL);
 	}
-	if (is_applied() && !is_wanted(rel))
+	if (is_applied() && (!is_wanted(rel) || !goes_in(td)))
 		return PointerGetDatum(NULL);
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
 																 : td->tg_trigtuple);
+}
+
+/*
+ * AFTER a row change on a table of the map: if a stream renamed or deleted a system, does
+ * that in the tables that are about this hub.
+ */
+void
+publish_follow(TriggerData *td)
+{
+	char *old;
+	char *new;
+	Parameters p = {0};
+	SavedRole caller;
+
+	if (strcmp(RelationGetRelationName(td->tg_relation), "system") != 0 ||
+		!TRIGGER_FIRED_FOR_ROW(td->tg_event) || TRIGGER_FIRED_BY_INSERT(td->tg_event) ||
+		!is_applied())
+		return;
+	old = call_row_text(td, td->tg_trigtuple, "name");
+	new = TRIGGER_FIRED_BY_DELETE(td->tg_event) ? NULL : call_row_text(td, td->tg_newtuple, "name");
+	if (new != NULL && strcmp(old, new) == 0)
+		return;
+	caller = role_become_extension();
+	SPI_connect();
+	sql_add_text(&p, old);
+	if (new != NULL)
+	{
+		sql_add_text(&p, new);
+		sql_run("UPDATE ownership.activity SET system = $2 WHERE system = $1", &p);
+		sql_run("UPDATE ownership.conflict_count SET system = $2 WHERE system = $1", &p);
+		rename_system_evidence(old, new);
+	}
+	else
+	{
+		sql_run("DELETE FROM ownership.activity WHERE system = $1", &p);
+		sql_run("DELETE FROM ownership.conflict_count WHERE system = $1", &p);
+	}
+	SPI_finish();
+	role_restore(&caller);
 }

@@ -53,9 +53,10 @@ static int carrying;
 Datum
 ownership_map_changed(PG_FUNCTION_ARGS)
 {
+	TriggerData *td = own_triggers_check(fcinfo, "map_changed");
 	Oid relid;
 
-	(void) own_triggers_check(fcinfo, "map_changed");
+	publish_follow(td);
 	relid = catalog_table(CATALOG_SIGNAL, true);
 	if (OidIsValid(relid))
 		CacheInvalidateRelcacheByRelid(relid);

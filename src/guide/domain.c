@@ -20,6 +20,7 @@
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
+#include "../rules/rules.h"
 #include "guide.h"
 
 PG_FUNCTION_INFO_V1(ownership_domain_edit);
@@ -148,13 +149,14 @@ ownership_domain_edit(PG_FUNCTION_ARGS)
 	name = SPI_getvalue(td->tg_trigtuple, desc, DOMAIN_NAME);
 	if (TRIGGER_FIRED_AFTER(td->tg_event))
 	{
-		if (call_is_restoring() && !in_use(name))
+		if ((call_is_restoring() || writer_is_worker()) && !in_use(name))
 			remove_shipped(name);
 		return PointerGetDatum(NULL);
 	}
 	if (TRIGGER_FIRED_BY_DELETE(td->tg_event))
 	{
-		if (!creating_extension)
+		/* another hub's map brings what that hub remembers */
+		if (!creating_extension && !writer_is_worker())
 			remember_deleted(name, true);
 		return PointerGetDatum(td->tg_trigtuple);
 	}
