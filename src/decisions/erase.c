@@ -404,8 +404,7 @@ ownership_erase(PG_FUNCTION_ARGS)
 					 "Such a transaction does not see the evidence that was recorded since it began."),
 				 errhint("Call it in a transaction with isolation level READ COMMITTED.")));
 	if (!pg_strong_random(VARDATA(salt), SALT_BYTES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random salt")));
+		elog(ERROR, "could not generate a random salt");
 	SET_VARSIZE(salt, VARHDRSZ + SALT_BYTES);
 
 	InitMaterializedSRF(fcinfo, 0);

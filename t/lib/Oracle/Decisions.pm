@@ -320,7 +320,7 @@ sub decision_sql
 	  . join('', map { " AND $_ IS NOT DISTINCT FROM " . Oracle::quote($of->{$_}) } qw(operation outcome system role))
 	  . ' AND row_key = ' . Oracle::quote($row_key)
 	  . ' AND ARRAY(SELECT c::text COLLATE "C" FROM unnest(columns) c ORDER BY 1) = ARRAY[' . join(', ', map { Oracle::quote($_) } @{ $of->{columns} }) . ']::text[]'
-	  . ' AND coalesce(proposed, stored) @> ' . ($of->{operation} eq 'DELETE' && $of->{outcome} eq 'discarded' ? "'{}'" : Oracle::quote(Oracle::encode({ map { $_ => defined $of->{values}{$_} ? "$of->{values}{$_}" : undef } keys %{ $of->{values} } })))
+	  . ' AND coalesce(proposed, stored) @> ' . ($of->{operation} eq 'DELETE' && $of->{outcome} eq 'discarded' ? "'{}'" : Oracle::quote(Oracle::encode({ map { $_ => ref $of->{values}{$_} ? $of->{values}{$_} : defined $of->{values}{$_} ? "$of->{values}{$_}" : undef } keys %{ $of->{values} } })))
 	  . " AND recorded_at > '-infinity' ORDER BY id DESC LIMIT 1";
 
 	return "SELECT ownership.$s->{action}(($id)" . ($s->{pin} && $s->{action} eq 'accept' ? ', pin => true' : '') . ") \\g /dev/null\n";

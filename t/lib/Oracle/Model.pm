@@ -169,10 +169,21 @@ sub foreign
 	return 1;
 }
 
+# Values as evidence of writes that went through has them: those of sensitive fields are left out.
+sub hidden
+{
+	my ($self, $values) = @_;
+	my %secret = map { $_->{name} => 1 } grep { $_->{sensitive} } @{ $self->{round}{columns} };
+
+	return $values && { map { $_ => $secret{$_} ? { sensitive => JSON::PP::true } : $values->{$_} } keys %$values };
+}
+
 sub evidence
 {
 	my ($self, $s, $operation, $outcome, $columns, $key, $stored, $proposed) = @_;
 	my $writer = $self->writer($s);
+
+	($stored, $proposed) = ($self->hidden($stored), $self->hidden($proposed)) if $outcome =~ /^(observed|filled|overridden)$/;
 	my $row_key = $key && { map { $_->{name} => $key->{ $_->{name} } } $outcome eq 'discarded' ? $self->said_keys($s) : @{ $self->{round}{keys} } };
 
 	$self->overrides($row_key, $columns, $stored, $proposed) if $operation eq 'UPDATE' && $outcome eq 'overridden' && $self->{round}{with}{pins};
