@@ -82,9 +82,9 @@ CREATE TABLE two.loose AS TABLE two.big;
 CREATE TABLE few.rows AS SELECT code AS number, price AS amount FROM one.big WHERE hashtext(code) & 255 = 0;
 ANALYZE;
 END
-is(sql($node, 'postgres', 'SELECT array_to_string(columns, $$ $$), contained, agree > 0.8 FROM ownership.suggest_links() WHERE sure'), <<'END' =~ s/\n\z//r, 'of large tables the rows are found by index');
-few.rows.number one.big.code two.big.item|1.000|
+is(sql($node, 'postgres', 'SELECT array_to_string(columns, $$ $$), contained, agree > 0.8 FROM ownership.suggest_links() WHERE sure ORDER BY columns::text COLLATE "C"'), <<'END' =~ s/\n\z//r, 'of large tables the rows are found by index');
 few.rows.amount one.big.price||t
+few.rows.number one.big.code two.big.item|1.000|
 one.big.name two.big.title||t
 END
 

@@ -13,7 +13,6 @@
 #include "common/hashfn.h"
 #include "common/shortest_dec.h"
 #include "utils/builtins.h"
-#include "utils/cash.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
