@@ -10,7 +10,7 @@
 #include "../base/base.h"
 #include "../activity/activity.h"
 #include "../edit/edit.h"
-#include "export.h"
+#include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_export);
 
