@@ -105,7 +105,7 @@ foreach my $object (@{ $contract->{schema} })
 		$owner{"$object->{name}|$property->{name}"} = $value // '-';
 	}
 }
-is(join("\n", map { "$_|$owner{$_}" } sort keys %owner),
+is(join("\n", sort map { "$_|$owner{$_}" } keys %owner),
 	join("\n", sort split /\n/, super(q{SELECT concat_ws('|', relation, column_name, coalesce(owner, '-')) FROM ownership.map})),
 	'each mirrored column, with its system of record');
 

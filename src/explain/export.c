@@ -12,7 +12,7 @@
 #include "../activity/activity.h"
 #include "../edit/edit.h"
 #include "../sheet/sheet.h"
-#include "export.h"
+#include "explain.h"
 
 PG_FUNCTION_INFO_V1(ownership_export);
 

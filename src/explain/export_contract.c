@@ -11,7 +11,7 @@
 #include "utils/jsonb.h"
 
 #include "../base/base.h"
-#include "export.h"
+#include "explain.h"
 
 static char *
 contract(const char *sql, List *entities)

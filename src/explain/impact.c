@@ -28,7 +28,6 @@
 #include "../activity/activity.h"
 #include "../edit/edit.h"
 #include "explain.h"
-#include "impact.h"
 
 PG_FUNCTION_INFO_V1(ownership_impact);
 

@@ -19,7 +19,7 @@
 #include "utils/syscache.h"
 
 #include "../base/base.h"
-#include "impact.h"
+#include "explain.h"
 
 typedef struct Body
 {

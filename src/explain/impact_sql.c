@@ -10,7 +10,7 @@
 #include "catalog/pg_type.h"
 
 #include "../base/base.h"
-#include "impact.h"
+#include "explain.h"
 
 #define ON_TABLE(name, relation)                                                              \
 	"format('%I on %s', " name                                                                \

@@ -18,7 +18,7 @@
 #include "parser/parsetree.h"
 
 #include "../base/compat.h"
-#include "impact.h"
+#include "explain.h"
 
 /* One query of those that are inside each other. */
 typedef struct Level
