@@ -97,11 +97,11 @@ typedef struct Why
  * What the names of a key are.  They are columns only of the table that the
  * caller means; of all others they are key fields.
  */
-typedef enum Names
+typedef enum KeyNames
 {
 	NAMES_FIELDS,
 	NAMES_COLUMNS /* columns; a name that is no column is a field */
-} Names;
+} KeyNames;
 
 /* Do names and values find one row of a copy? */
 typedef enum KeyFit
@@ -175,10 +175,10 @@ extern Answer explain_column(RelationMap *map, MappedColumn *col, const char *sy
 extern List *key_read(Jsonb *key);
 extern List *key_of_evidence(const Holder *h);
 extern char *key_sql_evidence(List *keys, const char *alias, List *columns, List *literals);
-extern KeyFit key_fit(const Why *why, FieldPlace *place, List *values, Names names);
+extern KeyFit key_fit(const Why *why, FieldPlace *place, List *values, KeyNames names);
 extern const KeyValue *key_value(List *values, const char *name);
 extern char *key_sql_is(const char *alias, const KeyColumn *k, const KeyValue *v);
-extern void key_report_wrong(Why *why, const FieldPlace *place, Names names);
+extern void key_report_wrong(Why *why, const FieldPlace *place, KeyNames names);
 
 /* why_crosswalk.c */
 extern void why_cross(const Why *why, FieldPlace *place, const FieldPlace *base, List *values);

@@ -101,7 +101,7 @@ key_of_evidence(const Holder *h)
 
 /* The column that a name of row_key means in this place, or NULL. */
 static const KeyColumn *
-key_by_name(const FieldPlace *place, const char *name, Names names)
+key_by_name(const FieldPlace *place, const char *name, KeyNames names)
 {
 	KeyColumn *k;
 
@@ -248,7 +248,7 @@ covers(List *columns, List *keys)
  * index; by_cast, those that mean the same key.
  */
 KeyFit
-key_fit(const Why *why, FieldPlace *place, List *values, Names names)
+key_fit(const Why *why, FieldPlace *place, List *values, KeyNames names)
 {
 	StringInfoData condition;
 	StringInfoData by_cast;
@@ -311,7 +311,7 @@ key_names(const FieldPlace *place)
 
 /* Raises the error for a row_key that does not fit the place. */
 void
-key_report_wrong(Why *why, const FieldPlace *place, Names names)
+key_report_wrong(Why *why, const FieldPlace *place, KeyNames names)
 {
 	char *table = names_relation_label(place->holder.schema, place->holder.table);
 	ListCell *lc;
