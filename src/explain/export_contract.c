@@ -2,7 +2,7 @@
  * export_contract.c
  *		The map as a data contract (Open Data Contract Standard) and as sources of dbt.
  *
- * The texts are made by functions of SQL (46_export.sql); both are JSON.
+ * The texts are made by functions of SQL (45_contract.sql); both are JSON.
  */
 #include "postgres.h"
 
