@@ -76,6 +76,7 @@ UPDATE person SET phone = '1', iban = '2' WHERE id = 7;
 RESET ROLE;
 SELECT * FROM told();
 
+DROP FUNCTION told;
 DROP TABLE person;
 DROP EXTENSION ownership;
 DROP ROLE regress_erp, regress_crm, regress_steward;

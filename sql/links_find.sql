@@ -137,3 +137,6 @@ CREATE TABLE b.receipt_line AS SELECT n AS id, 1 + n / 2 AS receipt_id, 1 + n % 
 SELECT columns, sure, reason FROM ownership.suggest_links('?.*');
 SET client_min_messages = warning;
 DROP SCHEMA a, b CASCADE;
+DROP SCHEMA erp, shop CASCADE;
+DROP FUNCTION r(int, int);
+DROP EXTENSION ownership;
