@@ -41,7 +41,8 @@ arrive_tables(void)
 			catalog_time(scan, Anum_bound_table_away_since) == 0 &&
 			lookup_is_mirrored(catalog_text(scan, Anum_bound_table_schema),
 							   catalog_text(scan, Anum_bound_table_table)) &&
-			!list_member_oid(failed, relid) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid))
+			!list_member_oid(failed, relid) &&
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid))
 			relids = lappend_oid(relids, relid);
 	}
 	catalog_end(scan);

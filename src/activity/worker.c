@@ -44,8 +44,8 @@
 #define LOCKED_MS 100			 /* a table is locked: it tries again after that */
 #define MAX_DELAY_MS (60 * 1000) /* of the next start, after many failures */
 #define LAST_MS 1000			 /* at the server's shutdown it waits so long for other sessions */
-#define ARRIVE_MS 500			 /* a table that is to be guarded is locked: it tries again after that */
-#define EXPIRE_MS (60 * 1000)	 /* between two looks for remembered values whose time is over */
+#define ARRIVE_MS 500 /* a table that is to be guarded is locked: it tries again after that */
+#define EXPIRE_MS (60 * 1000) /* between two looks for remembered values whose time is over */
 
 PGDLLEXPORT void ownership_worker(Datum database);
 

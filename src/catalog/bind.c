@@ -356,7 +356,8 @@ ownership_mirrored_table_bind(PG_FUNCTION_ARGS)
 	relid = place_find_table(schema, table);
 	bind_schema(schema);
 	if (b == NULL)
-		bind_table(schema, table, relid, arrives() || (OidIsValid(relid) && place_carries_guard(relid)));
+		bind_table(schema, table, relid,
+				   arrives() || (OidIsValid(relid) && place_carries_guard(relid)));
 	else if (OidIsValid(relid) && b->relid != relid)
 		bind_table(schema, table, relid, b->guarded);
 	else

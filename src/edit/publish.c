@@ -44,9 +44,10 @@
 PG_FUNCTION_INFO_V1(ownership_another_hub);
 
 /* The tables that several hubs may have in common. */
-static const char *const map_tables[] = {
-	"system",		 "identity",		 "domain",		   "deleted_domain",  "field",	   "declared_access",
-	"mirrored_pattern", "mirrored_table", "mirrored_column", "row_owner",	   "handover", "pin"};
+static const char *const map_tables[] = {"system",			 "identity",	   "domain",
+										 "deleted_domain",	 "field",		   "declared_access",
+										 "mirrored_pattern", "mirrored_table", "mirrored_column",
+										 "row_owner",		 "handover",	   "pin"};
 
 /* Of the others, those that tell a subscription of all tables: one of them is enough. */
 static const char *const hub_tables[] = {"conflict", "history", "activity", "map_history",
@@ -70,9 +71,8 @@ is_wanted(Relation rel)
 	{
 		Oid relid = catalog_table(hub_tables[i], true);
 
-		if (OidIsValid(relid) &&
-			SearchSysCacheExists2(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(relid),
-								  ObjectIdGetDatum(subscription)))
+		if (OidIsValid(relid) && SearchSysCacheExists2(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(relid),
+													   ObjectIdGetDatum(subscription)))
 			return false;
 	}
 	return true;
@@ -132,8 +132,7 @@ make_room(TriggerData *td)
 	const char *table = RelationGetRelationName(td->tg_relation);
 	Relation pkey = index_open(RelationGetPrimaryKeyIndex(td->tg_relation), AccessShareLock);
 	Oid types[1] = {td->tg_relation->rd_rel->reltype};
-	Datum values[1] = {
-		heap_copy_tuple_as_datum(td->tg_trigtuple, RelationGetDescr(td->tg_relation))};
+	Datum values[1] = {heap_copy_tuple_as_datum(td->tg_trigtuple, RelationGetDescr(td->tg_relation))};
 	StringInfoData same;
 	SavedRole caller;
 	bool differs;
@@ -157,10 +156,10 @@ make_room(TriggerData *td)
 							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "cannot compare rows of table %s", table);
 	differs = SPI_processed == 0;
-	if (differs && SPI_execute_with_args(
-					   psprintf("DELETE FROM ownership.%s o USING (SELECT ($1).*) n WHERE %s", table,
-								same.data),
-					   1, types, values, NULL, false, 0) != SPI_OK_DELETE)
+	if (differs &&
+		SPI_execute_with_args(psprintf("DELETE FROM ownership.%s o USING (SELECT ($1).*) n WHERE %s",
+									   table, same.data),
+							  1, types, values, NULL, false, 0) != SPI_OK_DELETE)
 		elog(ERROR, "cannot delete rows of table %s", table);
 	SPI_finish();
 	role_restore(&caller);
@@ -172,7 +171,7 @@ static bool
 goes_in(TriggerData *td)
 {
 	const char *table = RelationGetRelationName(td->tg_relation);
-	HeapTuple new = TRIGGER_FIRED_BY_INSERT(td->tg_event)	 ? td->tg_trigtuple
+	HeapTuple new = TRIGGER_FIRED_BY_INSERT(td->tg_event)	? td->tg_trigtuple
 					: TRIGGER_FIRED_BY_UPDATE(td->tg_event) ? td->tg_newtuple
 															: NULL;
 
