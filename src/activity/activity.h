@@ -136,6 +136,9 @@ extern void activity_attempt(const RelationMap *map, const char *system,
 							 const ConflictSet *conflicts, Verdict outcome, Attempt *attempt);
 extern void activity_parked(const RelationMap *map, const char *system);
 
+/* handover.c */
+extern void handover_wake(void);
+
 /*
  * Within this folder
  */
@@ -366,7 +369,6 @@ applied_wrote(AppliedRows *applied, Operation operation, Oid home, int system, A
 
 /* handover.c */
 extern void handover_begin(void);
-extern void handover_wake(void);
 extern void handover_attempt(const char *text, uint32 length);
 
 /* reads.c */
@@ -401,6 +403,9 @@ extern void notify_send(Oid database);
 
 /* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);
+
+/* worker_settings.c */
+extern void activity_fix_settings(void);
 
 /* arrive.c */
 extern List *arrive_tables(void);

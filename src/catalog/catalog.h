@@ -380,6 +380,7 @@ extern CatalogScan *catalog_begin(const char *table, const char *index, int nkey
 extern CatalogScan *
 catalog_begin_oids(const char *table, const char *index, int nkeys, const Oid *keys);
 extern bool catalog_next(CatalogScan *scan);
+extern TimestampTz catalog_time(CatalogScan *scan, int attnum);
 extern bool catalog_has(CatalogScan *scan, int attnum);
 extern char *catalog_text(CatalogScan *scan, int attnum);
 extern Interval *catalog_interval(CatalogScan *scan, int attnum);
@@ -566,7 +567,6 @@ enum
 extern void finder_close(Inserter *inserter);
 
 /* scan.c */
-extern TimestampTz catalog_time(CatalogScan *scan, int attnum);
 extern List *catalog_oids(CatalogScan *scan, int attnum);
 
 /* place.c */
