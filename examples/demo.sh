@@ -278,6 +278,8 @@ statement 'So these are the feeds. Which systems they are is all that a person h
   ownership.add_system('pim', 'pim', subscription => 'from_pim'),
   ownership.add_system('crm', 'crm', subscription => 'from_crm');"
 statement 'Which system should own what?' "SELECT column_name, system, sure, reason FROM ownership.suggest('shop.product');"
+statement 'Which columns are copies of one field?' "SELECT columns, agree, sure FROM ownership.suggest_links();"
+holds 'the copies are found by their values' found "(SELECT bool_or(sure AND columns @> '{erp.item.item_no,shop.product.sku}') FROM ownership.suggest_links())"
 statement 'What is sure goes onto the map. The guard watches, and refuses nothing yet:' \
 	"SELECT relation, outcome, owner, count(*) AS columns, string_agg(column_name, ' ') AS names
 FROM ownership.adopt('*') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;"
