@@ -130,13 +130,15 @@ make_room(TriggerData *td)
 {
 	Oid relid = RelationGetRelid(td->tg_relation);
 	const char *table = RelationGetRelationName(td->tg_relation);
-	Relation pkey = index_open(RelationGetPrimaryKeyIndex(td->tg_relation), AccessShareLock);
+	Relation pkey;
 	Oid types[1] = {td->tg_relation->rd_rel->reltype};
 	Datum values[1] = {heap_copy_tuple_as_datum(td->tg_trigtuple, RelationGetDescr(td->tg_relation))};
 	StringInfoData same;
 	SavedRole caller;
 	bool differs;
 
+	list_free(RelationGetIndexList(td->tg_relation)); /* finds rd_pkindex */
+	pkey = index_open(td->tg_relation->rd_pkindex, AccessShareLock);
 	initStringInfo(&same);
 	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(pkey); i++)
 	{
