@@ -46,7 +46,7 @@ hub(q{
 	UPDATE ownership.field SET policy = 'keep'});
 
 # plans that all that $from owns of $fields passes so many milliseconds from now
-sub plan
+sub planned
 {
 	my ($fields, $from, $to, $ms) = @_;
 	return hub(qq{SELECT count(*) FILTER (WHERE what = 'field') FROM ownership.hand_over('$fields', '$from', '$to', clock_timestamp() + '$ms ms', dry_run => false)});
@@ -84,7 +84,7 @@ foreach my $lifting ('on', 'off')
 	}
 	is(prices(), '3,3,3', "$what: before, the old owner writes");
 	$sap->query_safe('BEGIN; UPDATE item SET price = 1000 WHERE id = 1');
-	is(plan('product.price', 'erp', 'sap', 4000), 1, 'planned');
+	is(planned('product.price', 'erp', 'sap', 4000), 1, 'planned');
 	$erp->query_safe('EXECUTE upd(1, 4); EXECUTE ins(2, 4)');
 	is(prices(), '4,4,3', "$what: planned, the old owner still writes");
 	$erp->query_safe('BEGIN; EXECUTE upd(3, 4)');
@@ -110,7 +110,7 @@ foreach my $lifting ('on', 'off')
 	$long->query_safe('SELECT 1');
 
 	# a long statement, also in a partition that it opens when the owner is written
-	plan('part.price', 'erp', 'sap', 2500);
+	planned('part.price', 'erp', 'sap', 2500);
 	$long->query_until(qr/go/, qq{\\echo go\nWITH w AS MATERIALIZED (SELECT pg_sleep(4)) INSERT INTO part SELECT i, 5 FROM w, unnest('{2,12}'::int[]) i;\n});
 	cross();
 	is(hub('SELECT ownership.handover_due()'), 1, 'written while a statement runs');
@@ -121,7 +121,7 @@ foreach my $lifting ('on', 'off')
 
 	# COPY
 	hub('DELETE FROM part WHERE id IN (2, 12)');
-	plan('part.price', 'sap', 'erp', 3000);
+	planned('part.price', 'sap', 'erp', 3000);
 	as('sap', "COPY part FROM stdin;\n3\t1\n13\t1\n\\.\n");
 	cross();
 	as('sap', "COPY part FROM stdin;\n4\t2\n14\t2\n\\.\n");
@@ -137,7 +137,7 @@ foreach my $lifting ('on', 'off')
 			UPDATE product SET price = 1; COMMIT; PERFORM pg_sleep(3);
 			UPDATE product SET price = 2 WHERE id = 1; COMMIT;
 			UPDATE product SET price = 3 WHERE id = 2; END $$});
-	plan('product.price', 'erp', 'sap', 2500);
+	planned('product.price', 'erp', 'sap', 2500);
 	as('erp', 'CALL slow()');
 	is(prices(), '2,1,1', "$what: a procedure begins anew with its next transaction");
 	hub(q{SELECT ownership.hand_over('product.price', 'sap', 'erp', dry_run => false)});
@@ -162,7 +162,7 @@ foreach my $lifting ('off', 'on')
 	sql($pub, 'postgres', 'UPDATE item SET price = 1');
 	wait_for_feed($pub, $hub, 'feed', $log);
 	is(hub('SELECT string_agg(price::text, \',\' ORDER BY id) FROM item'), '1,1,1,1,1', "stream, lifting $lifting: the owner's feed writes");
-	plan('item.price', 'erp', 'sap', 3000);
+	planned('item.price', 'erp', 'sap', 3000);
 	sql($pub, 'postgres', 'UPDATE item SET price = 100 + id');
 	cross();
 	wait_for_feed($pub, $hub, 'feed', $log);
@@ -186,7 +186,7 @@ sql($pub, 'postgres', 'ALTER PUBLICATION items ADD TABLE late');
 $open->query_safe('BEGIN; SELECT pg_current_xact_id()');
 hub('ALTER SUBSCRIPTION feed REFRESH PUBLICATION');
 wait_for($hub, 'postgres', q{SELECT count(*) = 1 FROM pg_stat_subscription WHERE relid = 'late'::regclass});
-plan('late*.price', 'erp', 'sap', 500);
+planned('late*.price', 'erp', 'sap', 500);
 like(hub(q{SELECT note FROM ownership.hand_over('late.price', 'erp', 'sap') WHERE what = 'feed'}), qr/1 of its tables are copied first/, 'it tells of a first copy');
 cross();
 is(hub('SELECT ownership.handover_due()'), 2, 'written before the copy begins');
@@ -209,7 +209,7 @@ $hub->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($hub, 'base', has_streaming => 1);
 $standby->start;
-plan('product.price', 'erp', 'sap', 4000);
+planned('product.price', 'erp', 'sap', 4000);
 $hub->wait_for_catchup($standby);
 my $reader = $standby->background_psql('postgres');
 my $shown = q{SELECT (SELECT owner FROM ownership.explain('product', 'price', 'sap')), (SELECT owner FROM ownership.map WHERE field = 'price' AND entity = 'product'),
@@ -235,12 +235,12 @@ $hub->append_conf('postgresql.conf', "ownership.activity_size = '1MB'\nownership
 $standby->stop;
 $hub->restart;
 hub('SELECT ownership.handover_due()');
-plan('product.price', 'sap', 'erp', 300);
+planned('product.price', 'sap', 'erp', 300);
 cross();
 as('erp', 'UPDATE product SET price = 99');
 wait_for($hub, 'postgres', q{SELECT owner = 'erp' FROM ownership.field WHERE entity = 'product' AND name = 'price'});
 is(hub(q{SELECT count(*) FROM ownership.handover WHERE done_at IS NULL}), 0, 'the worker writes it');
-plan('product.price', 'erp', 'sap', 300);
+planned('product.price', 'erp', 'sap', 300);
 cross();
 hub('BEGIN; UPDATE product SET price = 0; SELECT ownership.flush(); COMMIT');
 is(hub(q{SELECT owner FROM ownership.field WHERE entity = 'product' AND name = 'price'}), 'sap', 'flush() writes it, and waits for a worker that cannot');
