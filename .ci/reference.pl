@@ -27,6 +27,8 @@ my @sqlstates = (
 	[ '22023', 'invalid_parameter_value',
 		'An argument has a value that the function does not accept: a policy, a severity, a format, an empty list, a row_key.' ],
 	[ '22P02', 'invalid_text_representation', 'A cell of the spreadsheet cannot be read as yes or no.' ],
+	[ '23503', 'foreign_key_violation',
+		'A system is deleted that a planned handover names.' ],
 	[ '23514', 'check_violation',
 		'An edit of the map leaves the fields of a group with several systems of record or policies, or puts a key into a group.' ],
 	[ '2D000', 'invalid_transaction_termination',

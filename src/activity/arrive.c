@@ -67,7 +67,7 @@ guard_one(void *arg)
 bool
 arrive_guard(Oid relid)
 {
-	ErrorData *error = subxact_try(guard_one, &relid);
+	ErrorData *error = subxact_try_locking(guard_one, &relid);
 	MemoryContext old;
 
 	if (error == NULL)

@@ -983,7 +983,8 @@ sub tidy
 	for my $i (5 .. 7)
 	{
 		my $values = $e->[$i];
-		$e->[$i] = { map { $_ => defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
+		# what stands for a value that is left out is an object
+		$e->[$i] = { map { $_ => ref $values->{$_} eq 'HASH' ? $values->{$_} : defined $values->{$_} ? "$values->{$_}" : undef } keys %$values } if ref $values;
 	}
 	# values that the database would have made for a discarded row are no part of
 	# the proposal; evidence may or may not contain them
