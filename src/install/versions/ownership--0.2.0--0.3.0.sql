@@ -1707,9 +1707,10 @@ COMMENT ON FUNCTION ownership.own_metric() IS 'Internal: the part of the view me
 CREATE VIEW ownership.freshness AS
 SELECT f.entity, f.name AS field, f.owner, f.fresh_within, r.last_row,
 	coalesce((SELECT m.value > 0 FROM ownership.own_metric() m WHERE m.name = 'counters_size') AND statement_timestamp() - f.fresh_within > coalesce(r.last_row,
-		(SELECT greatest(pg_postmaster_start_time(), max(h.changed_at)) FROM ownership.map_history h
-			WHERE r.last_row IS NULL AND (h.entity, h.field) = (f.entity, f.name))), false) AS stale
+		greatest(pg_postmaster_start_time(), h.changed_at)), false) AS stale
 FROM ownership.field_now f
+LEFT JOIN (SELECT entity, field, max(changed_at) AS changed_at FROM ownership.map_history GROUP BY entity, field) h
+	ON h.entity = f.entity AND h.field = f.name
 CROSS JOIN LATERAL (SELECT max(a.last_write) AS last_row
 	FROM ownership.mirrored_column c
 	JOIN ownership.activity a ON (a.table_schema, a.table_name) = (c.table_schema, c.table_name)
