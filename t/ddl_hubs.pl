@@ -103,6 +103,16 @@ first(q{UPDATE ownership.field SET policy = 'observe' WHERE entity = 'product'; 
 $second->start;
 same('after a stop');
 
+# a hub that subscribes again takes the values, and keeps what refers to the rows
+my $columns = second('SELECT count(*) FROM ownership.mirrored_column');
+second('DROP SUBSCRIPTION ownership_map');
+second(q{UPDATE ownership.field SET label = 'ours' WHERE name = 'price'; UPDATE ownership.system SET title = 'ours'; UPDATE ownership.domain SET note = 'ours' WHERE name = 'tax'});
+second("CREATE SUBSCRIPTION ownership_map CONNECTION '$conninfo' PUBLICATION ownership_map");
+wait_for($second, 'postgres', "SELECT bool_and(srsubstate IN ('s', 'r')) FROM pg_subscription_rel");
+same('subscribed again');
+cmp_ok($columns, '>', 0, 'there are columns');
+is(second('SELECT count(*) FROM ownership.mirrored_column'), $columns, 'and none is lost');
+
 # not without the setting
 second('ALTER SYSTEM SET ownership.guard_arriving = off');
 $second->reload;

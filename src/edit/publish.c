@@ -23,6 +23,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/xlog.h"
 #include "catalog/pg_publication.h"
 #include "commands/trigger.h"
@@ -30,6 +31,7 @@
 #include "replication/logicalworker.h"
 #include "replication/worker_internal.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -121,51 +123,60 @@ check_truncate(Relation rel)
 }
 
 /*
- * Makes room for a row of the map that a stream inserts: a hub may have a row with its
- * key, when it subscribes again, or because it decided the same.  False: it has the row
- * as it is.
+ * A stream inserts a row of the map, and the hub has a row with its key, because it
+ * subscribes again, or because it decided the same: gives that row the values that
+ * arrive.  It is not deleted and made anew: rows of other tables refer to it.  False: there
+ * is no such row.
  */
 static bool
-make_room(TriggerData *td)
+meets_row(TriggerData *td)
 {
-	Oid relid = RelationGetRelid(td->tg_relation);
-	const char *table = RelationGetRelationName(td->tg_relation);
-	Relation pkey;
-	Oid types[1] = {td->tg_relation->rd_rel->reltype};
-	Datum values[1] = {heap_copy_tuple_as_datum(td->tg_trigtuple, RelationGetDescr(td->tg_relation))};
+	Relation rel = td->tg_relation;
+	TupleDesc desc = RelationGetDescr(rel);
+	const char *table = RelationGetRelationName(rel);
+	Oid types[1] = {rel->rd_rel->reltype};
+	Datum values[1] = {heap_copy_tuple_as_datum(td->tg_trigtuple, desc)};
+	Bitmapset *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 	StringInfoData same;
+	StringInfoData set;
 	SavedRole caller;
-	bool differs;
+	bool found;
 
-	list_free(RelationGetIndexList(td->tg_relation)); /* finds rd_pkindex */
-	pkey = index_open(td->tg_relation->rd_pkindex, AccessShareLock);
 	initStringInfo(&same);
-	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(pkey); i++)
+	initStringInfo(&set);
+	for (int i = 0; i < desc->natts; i++)
 	{
-		const char *column =
-			quote_identifier(get_attname(relid, pkey->rd_index->indkey.values[i], false));
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		const char *column = quote_identifier(NameStr(att->attname));
 
-		appendStringInfo(&same, "%so.%s OPERATOR(pg_catalog.=) n.%s", i > 0 ? " AND " : "", column,
-						 column);
+		if (att->attisdropped)
+			continue;
+		if (bms_is_member(att->attnum - FirstLowInvalidHeapAttributeNumber, key))
+			appendStringInfo(&same, "%so.%s OPERATOR(pg_catalog.=) n.%s",
+							 same.len > 0 ? " AND " : "", column, column);
+		else
+			appendStringInfo(&set, "%s%s = n.%s", set.len > 0 ? ", " : "", column, column);
 	}
-	index_close(pkey, AccessShareLock);
 
 	caller = role_become_extension();
+	/* what the row refers to may arrive later, as in the stream itself */
+	(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	SPI_connect();
-	if (SPI_execute_with_args(psprintf("SELECT FROM ownership.%s o, (SELECT ($1).*) n "
-									   "WHERE %s AND o.* OPERATOR(pg_catalog.*=) n.*",
+	if (SPI_execute_with_args(psprintf("SELECT FROM ownership.%s o, (SELECT ($1).*) n WHERE %s",
 									   table, same.data),
 							  1, types, values, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "cannot compare rows of table %s", table);
-	differs = SPI_processed == 0;
-	if (differs &&
-		SPI_execute_with_args(psprintf("DELETE FROM ownership.%s o USING (SELECT ($1).*) n WHERE %s",
-									   table, same.data),
-							  1, types, values, NULL, false, 0) != SPI_OK_DELETE)
-		elog(ERROR, "cannot delete rows of table %s", table);
+	found = SPI_processed > 0;
+	if (found && set.len > 0 &&
+		SPI_execute_with_args(psprintf("UPDATE ownership.%s o SET %s FROM (SELECT ($1).*) n "
+									   "WHERE %s AND NOT (o.* OPERATOR(pg_catalog.*=) n.*)",
+									   table, set.data, same.data),
+							  1, types, values, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "cannot update rows of table %s", table);
 	SPI_finish();
 	role_restore(&caller);
-	return differs;
+	return found;
 }
 
 /* Does the row change of a stream go into this table of the map? */
@@ -183,7 +194,7 @@ goes_in(TriggerData *td)
 		return false;
 	if (!TRIGGER_FIRED_BY_INSERT(td->tg_event))
 		return true;
-	if (!make_room(td))
+	if (meets_row(td))
 		return false;
 	if (ownership_guard_arriving && strcmp(table, "mirrored_table") == 0)
 		handover_wake();
