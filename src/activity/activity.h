@@ -91,6 +91,7 @@ extern void applied_forget(void);
 
 /* shmem.c */
 extern bool mailbox_exists(void);
+extern bool mailbox_remembers(void);
 extern void mailbox_init(void);
 
 /* counts.c */
