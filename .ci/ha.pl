@@ -613,13 +613,15 @@ my $map = 'SELECT md5(string_agg(m::text, chr(10) ORDER BY m::text)) FROM owners
 is(ask($port{standbys}, $map), hub($map), 'the map on it');
 
 my @gaps;
+# for how long no writer commits: the largest gap about a kill
+my @commits = sort { $a <=> $b } map { @{ $_->{commits} } } @result{@sql};
 foreach my $at (@killed)
 {
-	my @after = grep { $_ > $at + 0.1 } map { @{ $_->{commits} } } @result{@sql};
-	push @gaps, min(@after) - $at if @after;
+	my @about = grep { $_ > $at - 1 && $_ < $at + 60 } @commits;
+	push @gaps, max(map { $about[$_] - $about[ $_ - 1 ] } 1 .. $#about) if @about > 1;
 }
 sub span { my @s = sort { $a <=> $b } @_; return sprintf('%.1f to %.1f s, median %.1f', $s[0], $s[-1], $s[ @s / 2 ]) }
-diag("$kills kills. Another node leads after " . span(@promoted) . '; the first SQL write through the pooler is committed after ' . span(@gaps)
+diag("$kills kills. Another node leads after " . span(@promoted) . '; SQL through the pooler is interrupted for ' . span(@gaps)
 	. '; both feeds apply after ' . span(@fed) . '; three nodes run after ' . span(@whole) . '.') if @gaps && @fed;
 diag("$all SQL writes, " . @kept . ' kept values of SQL and ' . @sent . " of feeds, " . keys(%rejected) . ' rejected; not in evidence: ' . @lacking
 	. " rejected; not counted: $short writes of $at_most in the last interval before a kill; in doubt: " . sum0(map { $_->{lost} } @result{@sql}) . '.');
