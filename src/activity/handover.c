@@ -2,7 +2,7 @@
  * handover.c
  *		When a session leaves what it counted, and its rejected attempts, in shared
  *		memory for the worker: at the end of a transaction, once in
- *		ownership.flush_interval.
+ *		half of ownership.flush_interval.
  */
 #include "postgres.h"
 
@@ -172,11 +172,11 @@ handover_in_time(void)
 		return;
 	now = GetCurrentTransactionStopTimestamp();
 	if (!exiting && letters_size < ATTEMPTS_EARLY &&
-		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
+		!TimestampDifferenceExceeds(handed_over, now, HANDOVER_MS))
 	{
 		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
 			enable_timeout_at(idle_timeout,
-							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
+							  TimestampTzPlusMilliseconds(handed_over, HANDOVER_MS));
 		return;
 	}
 	/* if the worker ended before it wrote that, this starts another one */

@@ -373,7 +373,7 @@ work_last(Oid database)
 		notify_send(database);
 }
 
-/* Writes at most once an interval, unless a session waits.  Returns when there is nothing to do. */
+/* Writes at most twice an interval, unless a session waits.  Returns when there is nothing to do. */
 static void
 work(Oid database)
 {
@@ -427,7 +427,7 @@ work(Oid database)
 				return;
 			continue;
 		}
-		rest = Min(IDLE_MS, ownership_flush_interval);
+		rest = Min(IDLE_MS, HANDOVER_MS);
 		rest = TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(written_at, rest));
 		if (rest > 0 && !urgent)
 			sleep_ms(notify > 0 ? Min(rest, notify) : rest);

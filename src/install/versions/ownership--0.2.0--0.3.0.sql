@@ -733,7 +733,7 @@ Returns one row for each fact, the short answer first:
 - place: The field, the column or the table that the fact is about.
 - event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history. For a value that waited also applied, superseded, accepted or dismissed; not applied: it waits, although the row is there.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription; standby: the server is one, and its primary has the worker.
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
@@ -2673,6 +2673,14 @@ BEGIN ATOMIC
 			CROSS JOIN LATERAL unnest(g.subscriptions) AS u(name)
 			WHERE NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = u.name)
 			GROUP BY u.name) s
+		UNION ALL
+		/* such a feed tells its source that it has a change before a standby has it */
+		SELECT 'feeds' AS check_name, format('Subscription %s does not wait for the synchronous standby (synchronous_commit = %s): when the standby takes over, it lacks what the subscription has just brought, and the source does not send that again.', s.subname, s.subsynccommit),
+			format('ALTER SUBSCRIPTION %I SET (synchronous_commit = on)', s.subname)
+		FROM pg_catalog.pg_subscription s
+		WHERE s.subsynccommit IN ('off', 'local') AND current_setting('synchronous_standby_names') <> ''
+		  AND EXISTS (SELECT FROM guard g WHERE s.subname::text = ANY (g.subscriptions))
+		  AND s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
 		UNION ALL
 		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
 		FROM ddl d
