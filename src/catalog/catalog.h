@@ -480,6 +480,14 @@ extern List *lookup_match_fields(const char *entity);
 extern List *place_tables_with(const char *entity, List *fields);
 extern List *lookup_field_columns(const char *entity, const char *field);
 
+/* shard.c */
+extern bool shard_is_citus(void);
+extern Oid shard_table(Oid relid);
+extern bool shard_is_sharded(Oid relid);
+extern bool shard_spreads_ddl(void);
+extern bool shard_is_transfer(const char *subscription);
+extern bool shard_is_trigger(const char *tgname, const char *name);
+
 /* succession.c */
 extern bool succession_exists(Snapshot snapshot);
 extern List *succession_of(const char *entity, const char *field, Snapshot snapshot);

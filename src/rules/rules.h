@@ -258,6 +258,8 @@ typedef struct Outline
 	bool valid;
 	bool ancestor;			 /* another entry depends on it */
 	bool mapped;			 /* the relation is on the map */
+	bool shard;				 /* of a Citus table: what reads it was counted at that table */
+	bool sharded;			 /* a Citus table: what writes its shards is counted there */
 	uint64 loaded;			 /* number of the load; no other outline has it */
 	void *memory;			 /* of what the following point to, in one piece; NULL: none */
 	Oid home;				 /* the table on the map: the relation itself, or one above it */
