@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -243,6 +244,29 @@ place_ancestors(Oid relid)
 	}
 	table_close(inherits, AccessShareLock);
 	return ancestors;
+}
+
+/*
+ * The OIDs of a relation and of all below it, which it locks: partitions, inheritance
+ * children, and those shards that are on this node.
+ */
+List *
+place_with_below(Oid relid, LOCKMODE lockmode)
+{
+	List *tables = find_all_inheritors(relid, lockmode, NULL);
+	List *all = list_copy(tables);
+	ListCell *lc;
+	ListCell *lc2;
+
+	foreach(lc, tables)
+	{
+		foreach(lc2, shard_local(lfirst_oid(lc)))
+		{
+			LockRelationOid(lfirst_oid(lc2), lockmode);
+			all = lappend_oid(all, lfirst_oid(lc2));
+		}
+	}
+	return all;
 }
 
 /* Is a table above it on the map? */

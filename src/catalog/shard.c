@@ -122,6 +122,41 @@ shard_table(Oid relid)
 	return DatumGetObjectId(value);
 }
 
+/* The shards of a table that are on this node. */
+List *
+shard_local(Oid table)
+{
+	Oid relid = get_relname_relid("pg_dist_shard", PG_CATALOG_NAMESPACE);
+	AttrNumber key = OidIsValid(relid) ? get_attnum(relid, "logicalrelid") : InvalidAttrNumber;
+	AttrNumber attnum = OidIsValid(relid) ? get_attnum(relid, "shardid") : InvalidAttrNumber;
+	List *shards = NIL;
+	Relation rel;
+	SysScanDesc scan;
+	ScanKeyData scankey;
+	HeapTuple tuple;
+
+	if (key == InvalidAttrNumber || attnum == InvalidAttrNumber || !shard_is_citus())
+		return NIL;
+	rel = table_open(relid, AccessShareLock);
+	ScanKeyInit(&scankey, key, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
+	scan = systable_beginscan(
+		rel, get_relname_relid("pg_dist_shard_logical_relid_index", PG_CATALOG_NAMESPACE), true,
+		NULL, 1, &scankey);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool isnull;
+		Datum number = heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
+		Oid shard = get_relname_relid(shard_name(get_rel_name(table), DatumGetInt64(number)),
+									  get_rel_namespace(table));
+
+		if (OidIsValid(shard))
+			shards = lappend_oid(shards, shard);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return shards;
+}
+
 /* Is a table distributed, a reference table, or managed by Citus in another way: are its rows in shards? */
 bool
 shard_is_sharded(Oid relid)

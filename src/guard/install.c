@@ -173,16 +173,14 @@ guard_one(Oid relid, GuardMode mode)
 		}
 		if (missing || mode == GUARD_ARM)
 			set_dependency(relid, t, table, missing, sharded);
-		/* ALTER TABLE would refuse a table that has deferred events; but only that reaches shards */
-		if (must_arm(enabled, t->enabled, mode))
-		{
-			if (sharded)
-				guard_run_ddl(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table,
-									   t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "", t->name));
-			else
-				compat_enable_trigger(rel, t->name, t->enabled);
-		}
+		/* ALTER TABLE would refuse a table that has deferred events */
+		if (!sharded && must_arm(enabled, t->enabled, mode))
+			compat_enable_trigger(rel, t->name, t->enabled);
 		table_close(rel, NoLock);
+		/* but only ALTER TABLE reaches shards */
+		if (sharded && must_arm(enabled, t->enabled, mode))
+			guard_run_ddl(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table,
+								   t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "", t->name));
 		CommandCounterIncrement();
 	}
 }

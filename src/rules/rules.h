@@ -168,6 +168,8 @@ typedef struct RelationMap
 	List *ancestors;			/* OIDs of all relations above, the nearest first */
 	bool routed;				/* a partition: rows may be routed to it from an ancestor */
 	bool defaults_differ;		/* an ancestor has another default for a column */
+	bool shard;					/* of a table of Citus, which is an ancestor */
+	bool sharded;				/* a table of Citus: its rows are in shards */
 	Bitmapset *partition_attrs; /* columns by which ancestors are partitioned, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
 	char *table;
