@@ -6,7 +6,8 @@
  * ownership.guard_arriving is on, the trigger on mirrored_table records that the guard
  * belongs on the table (bind.c), and the worker creates it, a table at a time.  A table
  * that is locked has its turn later: nobody waits for the worker long.  A table whose
- * guard somebody took away is not among them.
+ * guard somebody took away is not among them, nor is a table of Citus: its guard comes
+ * from the node where guard() was called.
  */
 #include "postgres.h"
 
@@ -42,7 +43,8 @@ arrive_tables(void)
 			lookup_is_mirrored(catalog_text(scan, Anum_bound_table_schema),
 							   catalog_text(scan, Anum_bound_table_table)) &&
 			!list_member_oid(failed, relid) &&
-			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid))
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid) &&
+			!shard_is_sharded(relid))
 			relids = lappend_oid(relids, relid);
 	}
 	catalog_end(scan);
