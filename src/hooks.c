@@ -259,6 +259,7 @@ end_transaction(XactEvent event, void *arg)
 			land_all();
 			evidence_end(NULL, true);
 			evidence_forget_brief();
+			arrive_look();
 			return;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:

@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "replication/worker_internal.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -21,6 +22,21 @@
 
 /* Tables that this worker could not guard, and leaves alone from then on. */
 static List *failed = NIL;
+
+/*
+ * A transaction is about to commit: the first one of a replication worker wakes the
+ * background worker.  After a restart tables may wait that arrived before.
+ */
+void
+arrive_look(void)
+{
+	static bool looked = false;
+
+	if (likely(looked || MyLogicalRepWorker == NULL) || !ownership_guard_arriving)
+		return;
+	looked = true;
+	handover_wake();
+}
 
 /* The OIDs of the tables that are to be guarded and are not; the caller's memory. */
 List *

@@ -321,7 +321,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - contested (high): Several systems write the field, as declared or as seen.
 - unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
 - unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
-- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow. Or what another hub decides does not arrive: its map comes by a subscription that is not current.
 - renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
 - unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
 - unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.

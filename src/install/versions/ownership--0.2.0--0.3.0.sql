@@ -926,7 +926,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - contested (high): Several systems write the field, as declared or as seen.
 - unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
 - unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
-- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow. Or what another hub decides does not arrive: its map comes by a subscription that is not current.
 - renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
 - unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
 - unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.
@@ -987,6 +987,49 @@ CREATE OR REPLACE VIEW ownership.own_risk (rank, severity, risk, entity, field, 
 	FROM ownership.guarded_relation g
 	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
 	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
+
+/*
+ * The subscriptions that bring the map of another hub, and whether what is decided there
+ * holds here: as far as this database can know it.
+ */
+CREATE FUNCTION ownership.applied_position(subscription oid)
+RETURNS pg_lsn AS 'MODULE_PATHNAME', 'ownership_applied_position' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION ownership.applied_position(oid) IS 'Internal: up to where a subscription has applied what its publisher has written, for the view map_feed.';
+
+CREATE VIEW ownership.map_feed AS
+SELECT s.subname::text AS subscription,
+	CASE WHEN NOT s.subenabled THEN 'disabled'
+		WHEN w.pid IS NULL THEN 'stopped'
+		WHEN t.copying IS NOT NULL THEN 'copying'
+		WHEN w.heard_at IS NULL THEN 'starting'
+		/* after half of that time a worker asks for an answer; after all of it, it ends, if it does not wait for something else */
+		WHEN statement_timestamp() - w.heard_at > coalesce(nullif(current_setting('wal_receiver_timeout')::interval, '0'), '2 minutes') THEN 'silent'
+		ELSE 'current' END AS state,
+	w.heard_at, ownership.applied_position(s.oid) AS applied, coalesce(e.apply_error_count, 0) AS errors, t.copying
+FROM (SELECT r.srsubid, array_agg(c.relname::text ORDER BY c.relname COLLATE "C") FILTER (WHERE r.srsubstate NOT IN ('s', 'r')) AS copying
+	FROM pg_catalog.pg_subscription_rel r
+	JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
+	WHERE c.relnamespace = 'ownership'::regnamespace
+	GROUP BY r.srsubid
+	/* as the trigger another_hub() decides */
+	HAVING bool_or(c.relname IN ('system', 'identity', 'domain', 'deleted_domain', 'field', 'declared_access', 'mirrored_pattern', 'mirrored_table', 'mirrored_column', 'row_owner', 'handover', 'pin'))
+	   AND NOT bool_or(c.relname IN ('conflict', 'history', 'activity', 'map_history', 'bound_table'))) t
+JOIN pg_catalog.pg_subscription s ON s.oid = t.srsubid
+LEFT JOIN (SELECT subid, max(pid) AS pid, nullif(max(last_msg_receipt_time), '-infinity') AS heard_at
+	FROM pg_catalog.pg_stat_subscription
+	WHERE relid IS NULL
+	GROUP BY subid) w ON w.subid = s.oid
+LEFT JOIN pg_catalog.pg_stat_subscription_stats e ON e.subid = s.oid
+/* no subscription of a standby runs */
+WHERE NOT pg_catalog.pg_is_in_recovery();
+COMMENT ON VIEW ownership.map_feed IS 'The subscriptions that bring the map of another hub. One row is one subscription. A standby has none.';
+COMMENT ON COLUMN ownership.map_feed.subscription IS 'Name of the subscription.';
+COMMENT ON COLUMN ownership.map_feed.state IS 'current: what is decided on the other hub arrives. disabled: the subscription is disabled. stopped: it has no worker, as after an error. copying: the first copy of some tables has not ended. starting: its worker has not heard from the other hub yet. silent: its worker has heard nothing for wal_receiver_timeout (two minutes, if that is 0), as when it waits for a lock. All but current are the risk map_behind.';
+COMMENT ON COLUMN ownership.map_feed.heard_at IS 'When the worker last heard from the other hub. NULL: no worker runs, or it has not heard anything yet.';
+COMMENT ON COLUMN ownership.map_feed.applied IS 'Position in the WAL of the other hub up to which this one has applied it. NULL: nothing was applied yet.';
+COMMENT ON COLUMN ownership.map_feed.errors IS 'How often the worker was stopped by an error, since the statistics were reset.';
+COMMENT ON COLUMN ownership.map_feed.copying IS 'Tables of the map whose first copy has not ended. NULL: none.';
+GRANT SELECT ON ownership.map_feed TO PUBLIC;
 
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs on the table, and it has none of the triggers */
@@ -1076,7 +1119,24 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	FROM ownership.own_risk
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
-	FROM ownership.map_behind() b;
+	FROM ownership.map_behind() b
+	UNION ALL
+	/* what another hub decides does not arrive */
+	SELECT 3, 'high', 'map_behind', NULL, NULL, NULL, NULL, '{}',
+		concat_ws(' ', format('Subscription %s brings the map of another hub, and %s.', f.subscription, CASE f.state
+				WHEN 'disabled' THEN 'is disabled'
+				WHEN 'stopped' THEN 'has no worker' || CASE WHEN f.errors > 0 THEN format(': an error has stopped it %s time%s', f.errors, CASE f.errors WHEN 1 THEN '' ELSE 's' END) ELSE '' END
+				WHEN 'copying' THEN 'has not copied all of it: ' || array_to_string(f.copying, ', ')
+				WHEN 'starting' THEN 'has not heard from that hub since its worker started'
+				ELSE 'has heard nothing since ' || to_char(f.heard_at, 'YYYY-MM-DD HH24:MI:SS') END),
+			'What is decided there does not hold here yet.', 'Applied is what that hub had written up to ' || f.applied || '.'),
+		concat_ws(' ', CASE f.state
+				WHEN 'disabled' THEN format('ALTER SUBSCRIPTION %I ENABLE;', f.subscription)
+				WHEN 'silent' THEN 'See in pg_stat_activity what its worker waits for, and whether the other hub can be reached.'
+				ELSE 'The server log says why, unless it has just begun.' END,
+			'SELECT pg_size_pretty(pg_current_wal_lsn() - ' || quote_literal(f.applied) || ') on the other hub says how far it is behind.')
+	FROM ownership.map_feed f
+	WHERE f.state <> 'current';
 
 /* Values that wait. */
 
@@ -2497,8 +2557,7 @@ UNION ALL
 SELECT 'settings_weakened', '', '', count(*)
 FROM ownership.weakened
 UNION ALL
-SELECT 'map_behind', '', '', count(*)
-FROM ownership.map_behind()
+SELECT 'map_behind', '', '', (SELECT count(*) FROM ownership.map_behind()) + (SELECT count(*) FROM ownership.map_feed WHERE state <> 'current')
 UNION ALL
 SELECT 'version_differs', '', '', count(*)
 FROM pg_catalog.pg_extension
@@ -2522,7 +2581,7 @@ COMMENT ON COLUMN ownership.metrics.name IS
 - mirrored_tables: Mirrored tables: guarded, unguarded, or missing in the database.
 - feed_subscriptions: Subscriptions that feed mirrored tables: identified or unidentified.
 - settings_weakened: Settings by which sessions are guarded less than the map says.
-- map_behind: Tables and columns that DDL changed and the map did not follow.
+- map_behind: Tables and columns that DDL changed and the map did not follow, and subscriptions that bring the map of another hub and are not current.
 - version_differs: 1: library and SQL objects are of different versions.
 - preloaded: 1: the library is preloaded.
 - worker_running: 1: the background worker runs. It ends when it is idle.
@@ -2682,7 +2741,7 @@ BEGIN ATOMIC
 		  AND EXISTS (SELECT FROM guard g WHERE s.subname::text = ANY (g.subscriptions))
 		  AND s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
 		UNION ALL
-		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		SELECT DISTINCT 'map' AS check_name, d.detail, coalesce(substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)'), substring(d.advice, '^(ALTER SUBSCRIPTION .+ ENABLE);'))
 		FROM ddl d
 		WHERE d.risk = 'map_behind'
 		UNION ALL
