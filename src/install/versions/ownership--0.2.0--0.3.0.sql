@@ -18,6 +18,8 @@ COMMENT ON COLUMN ownership.domain.on_blank IS 'What the guard does with a chang
 COMMENT ON COLUMN ownership.domain.sensitive IS 'true: the fields of this domain are sensitive, as with field.sensitive. Default: false.';
 /* data that shops show: a blank is rarely meant */
 UPDATE ownership.domain SET on_blank = 'observe' WHERE shipped AND name IN ('content', 'attribute', 'taxonomy', 'price', 'cost');
+UPDATE ownership.domain SET column_pattern = '^(?:_(?!(?:id|uuid|sku|key|token)$).*|(?:(?:.*_)?last_(?:update|change|sync)|(?:(?:.*_)?last_)?(?:created|updated|modified|changed|synced)|(?:create|creation)(?=_(?:at|on|by|date|time|datetime|timestamp|ts|uid|user)$))(?:_(?:at|on|by(?:_.*)?|date|time|datetime|timestamp|ts|utc|gmt|user(?:_.*)?|from|via))*|(?:.*_)?date_(?:added|created|modified|updated)(?:_(?:utc|gmt))?|(?:.*_)?(?:created|updated|modified|added|uploaded|attached|inserted)_(?:at|on|by)|write_(?:date|uid)|sync.*|raw_(?:data|json|xml|html|payload|response|request|body|message|event|record|row|input|output|text|headers?)|metadata|sort_order|lft|rgt|lock_version|(?:.*_)?ip(?:_address)?|user_agent|accept_language)$|(?:{product}|{order}|categor(?:y|ies)|collections?|taxons?|attributes?|options?|media){part}\.position'
+WHERE shipped AND name = 'technical';
 ALTER TABLE ownership.field ADD label text,
 	ADD on_blank text,
 	ADD history boolean NOT NULL DEFAULT false,
@@ -1816,7 +1818,7 @@ Returns one row for each field; the columns as far as label are those of ownersh
 - reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree. Where nobody decided on the owner, it ends with that.
 - seen_readers: Systems that were seen reading the field, each with the number of statements. ? stands for an unidentified reader.
 - seen_writers: Systems that were seen writing the field, each with the number of statements or replicated row changes. ? stands for an unidentified writer.
-- samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, or the table has row security.';
+- samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, the column''s name says that it gives access (such as password or token), or the table has row security.';
 
 CREATE FUNCTION ownership.near_columns(OUT entity text, OUT field text, OUT columns text[])
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_near_columns' LANGUAGE C STABLE ROWS 10
@@ -3222,11 +3224,19 @@ FROM (
 	FROM share s
 	UNION ALL
 	/* the sequences of the defaults of new rows */
-	SELECT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
+	SELECT DISTINCT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
 	FROM share s
-	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
-		AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
-	JOIN pg_catalog.pg_class q ON q.oid = d.objid AND q.relkind = 'S'
+	CROSS JOIN LATERAL (SELECT d.objid AS sequence
+		FROM pg_catalog.pg_depend d
+		WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
+		  AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
+		UNION ALL
+		/* that belongs to no column, as in dumps of older versions */
+		SELECT d.refobjid
+		FROM pg_catalog.pg_attrdef a
+		JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = a.oid
+		WHERE a.adrelid = s.relid AND d.refclassid = 'pg_catalog.pg_class'::regclass) d
+	JOIN pg_catalog.pg_class q ON q.oid = d.sequence AND q.relkind = 'S'
 	JOIN pg_catalog.pg_namespace n ON n.oid = q.relnamespace
 	WHERE s.whole OR s.creates
 	UNION ALL
