@@ -14,7 +14,7 @@
 #include "pictures.h"
 
 #define PERSONAL "'identity'" /* the domain of what is about persons */
-#define MAX_SUGGESTED 10000 /* columns of a map that are looked at for the guide */
+#define MAX_SUGGESTED 10000	  /* columns of a map that are looked at for the guide */
 
 /* Adds the parameters $1 and $2: the fields of decisions. */
 void
@@ -54,7 +54,8 @@ page_load_domains(Card *cards, List *decisions, const PageMap *page)
 					"d") ")::text, coalesce(d.title, d.name), "
 						 "(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY o) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o)), "
 						 "(SELECT s.name FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o) JOIN ownership.system s ON s.kind = u.k "
-						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note, (f.domain = " PERSONAL ")::text "
+						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note, (f.domain = " PERSONAL
+						 ")::text "
 						 "FROM " CARD_FIELDS
 						 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
 						 "LEFT JOIN ownership.domain d ON d.name = f.domain",
@@ -110,7 +111,8 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 	/* an older version has one that looks at no rows */
 	suggest = sql_result_bool(0, 3) ? "suggest_by_names" : "suggest";
 	page_add_fields(&p, decisions);
-	n = sql_run(psprintf("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text, (s.domain = " PERSONAL ")::text "
+	n = sql_run(psprintf("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text, (s.domain = " PERSONAL
+						 ")::text "
 						 "FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
 						 "CROSS JOIN LATERAL ownership.%s('*') s "
 						 "JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
