@@ -35,6 +35,7 @@ foreach my $preload (0, 1)
 	$node->append_conf('postgresql.conf', 'ownership.enforcement = off');
 	$reload->('off');
 	is(psql_as($node, 'postgres', 'viewer', $risks), $configured, "$how: in postgresql.conf");
+	like(sql($node, 'postgres', q{SELECT advice FROM ownership.risks WHERE risk = 'enforcement_off'}), qr/meant to stay: correct it there, or ALTER SYSTEM RESET ownership\.enforcement, and reload/, "$how: and what to do");
 	is(sql($node, 'postgres', q{SELECT problems FROM ownership.guards}),
 		q({"ownership.enforcement is off in the server's configuration"}), "$how: guards say so");
 	like(sql($node, 'postgres', 'SELECT ownership.page()'), qr/1 of 1<small>but the map is not enforced: <bdi>ownership\.enforcement is off in the server&#39;s configuration/,

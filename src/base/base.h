@@ -304,7 +304,6 @@ extern JsonbValue *value_object_add(ValueObject *object, const char *name);
 extern Jsonb *value_object_end(ValueObject *object);
 
 /* sample.c */
-extern bool value_name_is_secret(const char *column);
 extern List *value_samples(Oid relid, List *columns);
 
 /* differ.c */

@@ -28,11 +28,12 @@ typedef struct SampledTable
  * Does a name say that the column contains what gives access, such as a password?
  * Nobody needs to see such values to decide who owns the column.
  */
-bool
-value_name_is_secret(const char *column)
+static bool
+name_is_secret(const char *column)
 {
-	static const char *const words[] = {"password", "passwd", "passphrase", "secret", "credential",
-										"token", "apikey", "privatekey", "pwd", "salt", "cvv", "cvc"};
+	static const char *const words[] = {"password",	  "passwd", "passphrase", "secret",
+										"credential", "token",	"apikey",	  "privatekey",
+										"pwd",		  "salt",	"cvv",		  "cvc"};
 	StringInfoData name;
 
 	initStringInfo(&name);
@@ -68,7 +69,7 @@ read_samples(void *arg)
 		int i = foreach_current_index(lc);
 		const char *separator = i > 0 ? ", " : "";
 
-		if (value_name_is_secret(lfirst(lc)))
+		if (name_is_secret(lfirst(lc)))
 		{
 			appendStringInfo(&columns, "%sNULL AS c%d", separator, i);
 			appendStringInfo(&samples, "%sNULL::text", separator);
@@ -104,7 +105,8 @@ value_samples(Oid relid, List *columns)
 {
 	SampledTable t = {.relid = relid, .columns = columns};
 
-	if (columns == NIL || trust_unfit_to_read(relid) != NULL || subxact_try(read_samples, &t) != NULL)
+	if (columns == NIL || trust_unfit_to_read(relid) != NULL ||
+		subxact_try(read_samples, &t) != NULL)
 		return NIL;
 	return t.samples;
 }

@@ -100,11 +100,11 @@ row_canonical_key(const RelationMap *map, Oid home, Jsonb *given)
 				 map->relid);
 		names = lappend(names, col->name);
 		if (value_object_text(given, col->name, &text) != VALUE_TEXT)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("row_key contains no value of key column \"%s\"", col->name),
-							errhint("The key of table \"%s\" is: %s.",
-									names_message_relation(map->schema, map->table),
-									key_columns(map))));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("row_key contains no value of key column \"%s\"", col->name),
+					 errhint("The key of table \"%s\" is: %s.",
+							 names_message_relation(map->schema, map->table), key_columns(map))));
 		push_key_value(&state, col, text);
 	}
 	foreach(lc, value_object_names(given))

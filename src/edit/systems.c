@@ -56,9 +56,10 @@ report_unknown_kind(const char *name, const char *kind)
 	nearest = names_nearest(kind, sql_query_names("SELECT DISTINCT k FROM ownership.domain, "
 												  "unnest(natural_owner || excluded_owner) k"));
 	if (nearest != NULL)
-		ereport(NOTICE, (errmsg("the guide knows no kind of system \"%s\"", kind),
-						 errhint("Perhaps you meant \"%s\": UPDATE ownership.system SET kind = %s WHERE name = %s",
-								 nearest, quote_literal_cstr(nearest), quote_literal_cstr(name))));
+		ereport(NOTICE,
+				(errmsg("the guide knows no kind of system \"%s\"", kind),
+				 errhint("Perhaps you meant \"%s\": UPDATE ownership.system SET kind = %s WHERE name = %s",
+						 nearest, quote_literal_cstr(nearest), quote_literal_cstr(name))));
 }
 
 /* What an identity is besides its system. */

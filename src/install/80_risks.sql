@@ -93,7 +93,7 @@ WITH guard AS MATERIALIZED (
 			WHEN w.setting = 'ownership.default_policy' THEN 'what the map says of fields without a policy does not hold there'
 			WHEN w.value = 'observe' THEN 'every write goes through, and is only recorded'
 			ELSE 'every write goes through, and nothing is recorded' END),
-		format('Ask who set it and why. If it is not meant to stay: %s', w.advice)
+		format('Ask who set it and why. If it is not meant to stay: %s', regexp_replace(w.advice, '^Correct it', 'correct it'))
 	FROM ownership.weakened w
 	WHERE EXISTS (SELECT FROM ownership.mirrored_table)
 	UNION ALL

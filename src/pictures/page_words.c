@@ -69,9 +69,9 @@ quarrel_words(StringInfo out, const PageMap *page, const Decision *d)
 	{
 		list_systems(out, page, writers);
 		if (d->kinds & (1 << DECISION_CONTESTED) || d->owner == NULL)
-			appendStringInfoString(out, one							   ? " writes it. "
+			appendStringInfoString(out, one							? " writes it. "
 										: list_length(writers) == 2 ? " both write it. "
-																	   : " all write it. ");
+																	: " all write it. ");
 		else if (d->kinds & (1 << DECISION_UNDECLARED))
 			appendStringInfoString(out, one ? " writes it or tries to, and nobody agreed to that. "
 											: " write it or try to, and nobody agreed to that. ");

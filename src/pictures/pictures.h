@@ -182,7 +182,7 @@ typedef struct Decision
 	const char *owner;
 	const char *source; /* of all its tables; NULL: it is in none, or in one that is shared */
 	int copies;			/* columns that contain it */
-	bool crossing; /* more than one source has to do with the field's entity */
+	bool crossing;		/* more than one source has to do with the field's entity */
 	/* of those that are shown */
 	const char *label;
 	/* of the first */
