@@ -175,8 +175,7 @@ handover_in_time(void)
 		!TimestampDifferenceExceeds(handed_over, now, HANDOVER_MS))
 	{
 		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
-			enable_timeout_at(idle_timeout,
-							  TimestampTzPlusMilliseconds(handed_over, HANDOVER_MS));
+			enable_timeout_at(idle_timeout, TimestampTzPlusMilliseconds(handed_over, HANDOVER_MS));
 		return;
 	}
 	/* if the worker ended before it wrote that, this starts another one */

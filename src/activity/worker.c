@@ -17,10 +17,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/pg_subscription.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -28,9 +26,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
-#include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -298,37 +294,6 @@ forget_databases(void)
 	list_free(databases);
 }
 
-/*
- * The apply worker of a subscription that receives nothing more has no
- * transaction at whose end it would hand over what it counted last.  An
- * invalidation of the subscription makes it read that again, in a transaction.
- * False: there is no subscription.
- */
-static bool
-wake_feeds(Oid database)
-{
-	bool found = false;
-	Relation rel;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-
-	StartTransactionCommand();
-	rel = table_open(SubscriptionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_subscription_subdbid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(database));
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		CacheInvalidateHeapTuple(rel, tuple, NULL);
-		found = true;
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-	return found;
-}
-
 /* Sleeps, at most so long, until something is handed over or a signal comes. */
 static void
 sleep_ms(long ms)
@@ -421,7 +386,7 @@ work(Oid database)
 				TimestampDifferenceMilliseconds(now,
 												TimestampTzPlusMilliseconds(busy_at,
 																			ownership_flush_interval));
-			if (wake_feeds(database) && rest > 0)
+			if (feeds_wake(database) && rest > 0)
 				sleep_ms(rest);
 			else if (mailbox_release(database, true))
 				return;
@@ -437,7 +402,7 @@ work(Oid database)
 			written_at = busy_at = GetCurrentTimestamp();
 			if (TimestampDifferenceExceeds(woken_at, written_at, IDLE_MS + ownership_flush_interval))
 			{
-				(void) wake_feeds(database);
+				(void) feeds_wake(database);
 				woken_at = written_at;
 			}
 		}
