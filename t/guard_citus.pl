@@ -47,6 +47,13 @@ sub evidence
 
 sub forget { sql($_, 'postgres', 'DELETE FROM ownership.conflict') for $coordinator, @workers; return }
 
+# newer minor versions ask which libraries may be output plugins; Citus splits shards by one
+for my $node ($coordinator, @workers)
+{
+	my $plugins = sql($node, 'postgres', q{SELECT setting FROM pg_settings WHERE name = 'output_plugin_libraries'});
+	sql($node, 'postgres', "ALTER SYSTEM SET output_plugin_libraries = '" . join("', '", grep { $_ } split(/, */, $plugins), 'citus') . "'") if sql($node, 'postgres', q{SELECT count(*) FROM pg_settings WHERE name = 'output_plugin_libraries'});
+	$node->reload;
+}
 sql($_, 'postgres', 'CREATE EXTENSION citus') for $coordinator, @workers;
 run("SELECT citus_set_coordinator_host('127.0.0.1', " . $coordinator->port . ')');
 run("SELECT citus_add_node('127.0.0.1', " . $_->port . ')') for @workers;
