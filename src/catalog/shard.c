@@ -168,6 +168,18 @@ shard_is_sharded(Oid relid)
 					  "logicalrelid", F_OIDEQ, ObjectIdGetDatum(relid), "partmethod", &value);
 }
 
+/* May Citus let another node run a call of a function or procedure? */
+bool
+shard_is_delegated(Oid function)
+{
+	Datum argument;
+
+	/* a number belongs to one object of those that Citus has on all nodes, in all likelihood */
+	return shard_is_citus() &&
+		   read_citus("pg_dist_object", "pg_dist_object_pkey", "objid", F_OIDEQ,
+					  ObjectIdGetDatum(function), "distribution_argument_index", &argument);
+}
+
 /*
  * Does Citus run DDL of this session on the shards, too?  Not while it brings a command to
  * another node: there each table and each shard has a command of its own.

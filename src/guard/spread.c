@@ -176,19 +176,24 @@ guard_spread_statement(PlannedStmt *statement)
 	prepare_plan(statement);
 }
 
-/* The same for COPY and TRUNCATE. */
+/* The same for COPY, TRUNCATE and CALL. */
 void
 guard_spread_utility(const Node *command)
 {
 	List *relations = NIL;
 	ListCell *lc;
 
+	if (!IsA(command, CopyStmt) && !IsA(command, TruncateStmt) && !IsA(command, CallStmt))
+		return;
 	if (likely(!must_tell() && GetUserId() == GetOuterUserId()))
 		return;
 	if (IsA(command, CopyStmt) && ((const CopyStmt *) command)->is_from)
 		relations = list_make1(((const CopyStmt *) command)->relation);
 	else if (IsA(command, TruncateStmt))
 		relations = ((const TruncateStmt *) command)->relations;
+	else if (IsA(command, CallStmt) && ((const CallStmt *) command)->funcexpr != NULL &&
+			 shard_is_delegated(((const CallStmt *) command)->funcexpr->funcid))
+		prepare(InvalidOid);
 	foreach(lc, relations)
 	{
 		Oid relid = RangeVarGetRelid(lfirst_node(RangeVar, lc), NoLock, true);
