@@ -204,11 +204,9 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	lift_apply_disturb();
 	if (!IsA(pstmt->utilityStmt, CopyStmt))
 	{
+		guard_spread_utility(pstmt->utilityStmt);
 		if (IsA(pstmt->utilityStmt, TruncateStmt))
-		{
-			guard_spread_utility(pstmt->utilityStmt);
 			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
-		}
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
 		return;

@@ -487,6 +487,7 @@ extern bool shard_is_citus(void);
 extern Oid shard_table(Oid relid);
 extern List *shard_local(Oid table);
 extern bool shard_is_sharded(Oid relid);
+extern bool shard_is_delegated(Oid function);
 extern bool shard_spreads_ddl(void);
 extern bool shard_is_transfer(const char *subscription);
 extern bool shard_is_trigger(const char *tgname, const char *name);

@@ -115,8 +115,7 @@ shard_table(Oid relid)
 					Int64GetDatum(number), "logicalrelid", &value))
 		return InvalidOid;
 	table = get_rel_name(DatumGetObjectId(value));
-	if (table == NULL ||
-		get_rel_namespace(DatumGetObjectId(value)) != get_rel_namespace(relid) ||
+	if (table == NULL || get_rel_namespace(DatumGetObjectId(value)) != get_rel_namespace(relid) ||
 		strcmp(shard_name(table, number), name) != 0)
 		return InvalidOid;
 	return DatumGetObjectId(value);
@@ -139,9 +138,10 @@ shard_local(Oid table)
 		return NIL;
 	rel = table_open(relid, AccessShareLock);
 	ScanKeyInit(&scankey, key, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
-	scan = systable_beginscan(
-		rel, get_relname_relid("pg_dist_shard_logical_relid_index", PG_CATALOG_NAMESPACE), true,
-		NULL, 1, &scankey);
+	scan = systable_beginscan(rel,
+							  get_relname_relid("pg_dist_shard_logical_relid_index",
+												PG_CATALOG_NAMESPACE),
+							  true, NULL, 1, &scankey);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		bool isnull;
@@ -164,8 +164,20 @@ shard_is_sharded(Oid relid)
 	Datum value;
 
 	return shard_is_citus() &&
-		   read_citus("pg_dist_partition", "pg_dist_partition_logical_relid_index",
-					  "logicalrelid", F_OIDEQ, ObjectIdGetDatum(relid), "partmethod", &value);
+		   read_citus("pg_dist_partition", "pg_dist_partition_logical_relid_index", "logicalrelid",
+					  F_OIDEQ, ObjectIdGetDatum(relid), "partmethod", &value);
+}
+
+/* May Citus let another node run a call of a function or procedure? */
+bool
+shard_is_delegated(Oid function)
+{
+	Datum argument;
+
+	/* a number belongs to one object of those that Citus has on all nodes, in all likelihood */
+	return shard_is_citus() &&
+		   read_citus("pg_dist_object", "pg_dist_object_pkey", "objid", F_OIDEQ,
+					  ObjectIdGetDatum(function), "distribution_argument_index", &argument);
 }
 
 /*

@@ -41,7 +41,7 @@
 
 /* What the nodes were told last in this transaction; NULL: nothing. */
 static char *told = NULL;
-static int told_level = 0;		/* nesting level of the transaction that told it */
+static int told_level = 0;		 /* nesting level of the transaction that told it */
 static bool told_undone = false; /* that was rolled back: it is not known what they know */
 
 static inline bool
@@ -118,7 +118,8 @@ prepare(Oid relid)
 				 errdetail("Citus writes its shards as role \"%s\", and the writer is role \"%s\".",
 						   GetUserNameFromId(GetUserId(), false),
 						   GetUserNameFromId(GetOuterUserId(), false)),
-				 errhint("Write it in a function that is SECURITY INVOKER, or set \"ownership.system\" in a transaction block.")));
+				 errhint(
+					 "Write it in a function that is SECURITY INVOKER, or set \"ownership.system\" in a transaction block.")));
 	if (!setting)
 		return;
 	if (!IsTransactionBlock())
@@ -130,7 +131,8 @@ prepare(Oid relid)
 					 : errmsg(
 						   "the setting \"ownership.system\" does not reach the node that runs the function"),
 				 errdetail("Outside of a transaction block, Citus tells other nodes no settings."),
-				 errhint("Begin a transaction block, or connect with a role that ownership.identify() maps to the system.")));
+				 errhint(
+					 "Begin a transaction block, or connect with a role that ownership.identify() maps to the system.")));
 	tell();
 }
 
@@ -176,19 +178,24 @@ guard_spread_statement(PlannedStmt *statement)
 	prepare_plan(statement);
 }
 
-/* The same for COPY and TRUNCATE. */
+/* The same for COPY, TRUNCATE and CALL. */
 void
 guard_spread_utility(const Node *command)
 {
 	List *relations = NIL;
 	ListCell *lc;
 
+	if (!IsA(command, CopyStmt) && !IsA(command, TruncateStmt) && !IsA(command, CallStmt))
+		return;
 	if (likely(!must_tell() && GetUserId() == GetOuterUserId()))
 		return;
 	if (IsA(command, CopyStmt) && ((const CopyStmt *) command)->is_from)
 		relations = list_make1(((const CopyStmt *) command)->relation);
 	else if (IsA(command, TruncateStmt))
 		relations = ((const TruncateStmt *) command)->relations;
+	else if (IsA(command, CallStmt) && ((const CallStmt *) command)->funcexpr != NULL &&
+			 shard_is_delegated(((const CallStmt *) command)->funcexpr->funcid))
+		prepare(InvalidOid);
 	foreach(lc, relations)
 	{
 		Oid relid = RangeVarGetRelid(lfirst_node(RangeVar, lc), NoLock, true);

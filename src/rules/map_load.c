@@ -393,39 +393,13 @@ load_others(RelationMap *map, Relation rel)
 }
 
 /*
- * A shard whose table is not on the map of this node: the node that guarded the table has
- * a map of it, which has not come here.
- *
- * Errors: the guard is on the shard (it fails closed).
- */
-static void
-require_map_of_shard(Relation rel, const List *ancestors)
-{
-	Oid table;
-
-	if (ancestors == NIL || rel->trigdesc == NULL ||
-		!OidIsValid(table = shard_table(RelationGetRelid(rel))))
-		return;
-	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
-	{
-		if (shard_is_trigger(rel->trigdesc->triggers[i].tgname, TRIGGER_AMEND))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("the ownership map of table \"%s\" is not on this node",
-							names_message_relation_oid(table)),
-					 errdetail("The guard is on its shard \"%s\".", RelationGetRelationName(rel)),
-					 errhint("Wait for the subscription that brings the map, or create it. A table that is off the map needs no guard: take it away with ownership.unguard().")));
-	}
-}
-
-/*
  * Fills `map`, whose relation and ancestors are set, in the current memory context,
  * as the snapshot `at` sees the extension's tables; NULL is the newest; for a statement
  * that began then.  The caller has marked the entries of the ancestors.  The constant parts of filters and
  * defaults are computed here, as the table's owner: explain() and guard() must not
  * run the owner's code as their caller.
  *
- * Errors: a row filter that cannot be compiled; those of require_map_of_shard().
+ * Errors: a row filter that cannot be compiled; those of map_require_of_shard().
  */
 void
 map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
@@ -492,7 +466,7 @@ map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
 		}
 	}
 	else
-		require_map_of_shard(rel, map->ancestors);
+		map_require_of_shard(rel, map->ancestors);
 	if (at == NULL)
 		catalog_release(snapshot);
 	role_restore(&caller);

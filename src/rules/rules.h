@@ -413,6 +413,9 @@ extern bool map_any_functions;
 extern bool map_any_domains;
 extern void map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began);
 
+/* map_shard.c */
+extern void map_require_of_shard(Relation rel, const List *ancestors);
+
 /* map_time.c */
 extern void map_load_succession(RelationMap *map, TimestampTz began, Snapshot snapshot);
 
