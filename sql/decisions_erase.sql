@@ -238,6 +238,10 @@ SELECT * FROM ownership.erase('heap', '{"v": "a"}');
 SELECT * FROM ownership.erase('heap', NULL, 'eva', false) WHERE count > 0;
 SELECT * FROM told_of WHERE tab = 'heap';
 
+-- who names the wrong columns learns which ones are the key
+\set VERBOSITY default
+SELECT * FROM ownership.erase('customer', '{"email": "eva@example.com"}');
+
 DROP VIEW told_of, told;
 DROP TABLE customer, account, orders, bridge, card, product, counted, amount, visit, lead, part, heap;
 DROP EXTENSION ownership;

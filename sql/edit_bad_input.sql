@@ -265,6 +265,12 @@ ROLLBACK;
 SELECT state() = :'before';
 TABLE product;
 
+-- any kind of system may be: one that is like a kind of the guide is noted
+\set VERBOSITY default
+SELECT ownership.add_system('akeneo''s', 'pimm'), ownership.add_system('plm', 'product lifecycle'), ownership.add_system('other pim', 'pim');
+SELECT ownership.add_system('second', 'pimm');
+\set VERBOSITY terse
+
 DROP EXTENSION ownership CASCADE;
 DROP TABLE product, item, "Odd ""Name" CASCADE;
 DROP SEQUENCE numbers;

@@ -82,6 +82,12 @@ SET ROLE regress_etl;
 SELECT * FROM try($$INSERT INTO land.item VALUES (5)$$, $$SELECT sku FROM "Shop".product$$);
 RESET ROLE;
 
+-- a sequence that gives the default of a column, and belongs to none
+CREATE SEQUENCE land."Film no";
+CREATE TABLE land.film (film_id int PRIMARY KEY DEFAULT nextval('land."Film no"'), title text DEFAULT 'no ' || nextval('land."Film no"'));
+SELECT ownership.assign('land.film', NULL, 'erp');
+SELECT g FROM ownership.grants('erp') g WHERE g ~ 'SEQUENCE';
+
 DROP EXTENSION ownership CASCADE;
 DROP SCHEMA "Shop", land CASCADE;
 DROP FUNCTION try;

@@ -119,6 +119,10 @@ SELECT relation, column_name, domain, sure, reason FROM ownership.suggest('price
 SELECT column_name, domain, sure, reason FROM ownership.suggest('shop.parted');
 ROLLBACK;
 
+-- When a row was made and changed, as more schemas call it; a date of business is not one of these.
+CREATE TABLE shop.film (last_update timestamptz, film_last_change date, create_date date, creation_time time, create_reason text, last_updater_note text, update_policy text);
+SELECT column_name, domain, sure FROM ownership.suggest('shop.film');
+
 DROP EXTENSION ownership CASCADE;
 DROP SCHEMA shop CASCADE;
 DROP TABLE price_list, price_scratch;

@@ -108,6 +108,8 @@ SET ROLE regress_anna;
 SELECT * FROM ownership.import_sheet(E'field,owner\nproduct.price,pim\n', false);
 RESET ROLE;
 SELECT ownership.import_sheet(NULL);
+-- a name of which somebody is not sure
+SELECT * FROM ownership.import_sheet(E'field,owner\nproduct.price,PIM?\nproduct.title,erp / pim ?\nproduct.x,pmi?\nproduct.y,?');
 
 DROP EXTENSION ownership CASCADE;
 DROP TABLE product;

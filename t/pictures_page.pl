@@ -425,6 +425,46 @@ foreach ([ q{entity => 'produkt'}, qr/42704: no entity on the map matches "produ
 	like(error_as($node, 'trial', 'postgres', "SELECT ownership.page($_->[0])"), $_->[1], "an error: $_->[0]");
 }
 
+# Who writes a field, and who only has to do with it; what is asked of whom; what nobody owns.
+sql($node, 'postgres', 'CREATE DATABASE films');
+sql($node, 'films', q{
+	CREATE EXTENSION ownership;
+	CREATE SCHEMA shopify;
+	CREATE TABLE actor (actor_id int PRIMARY KEY, nick text, "first_name" text);
+	CREATE TABLE film (film_id int PRIMARY KEY, title text, rate numeric, color text, mood text, secret_code text, pin text, lost text);
+	CREATE TABLE shopify.film (id int PRIMARY KEY, title text, price numeric);
+	INSERT INTO actor VALUES (1, 'Ad', 'Ada');
+	INSERT INTO film VALUES (1, 'AFRICAN EGG', 2.99, 'red', NULL, 'sesame', '4711', ' ');
+	INSERT INTO shopify.film VALUES (1, 'AFRICAN EGG', 3.99);
+	SELECT ownership.add_system('erp', 'erp'), ownership.add_system('crm', 'crm'), ownership.add_system('pim', 'pim'), ownership.add_system('shop', 'storefront');
+	SELECT ownership.assign('film', NULL, NULL), ownership.assign('actor', NULL, NULL), ownership.add_tables('shopify.*', source => 'shop');
+	SELECT ownership.link('film.film_id', '{film.film_id,shopify.film.id}'), ownership.link('film.rate', '{film.rate,shopify.film.price}'), ownership.link('film.title', '{film.title,shopify.film.title}');
+	UPDATE ownership.field SET sensitive = true WHERE name = 'pin'});
+my $films = write_out('films', 'SELECT ownership.page()', 'films.html');
+%cards = map { /id="decide(\d+)">(.*)$/s ? ($1 => plain($2)) : () } split /(?=<li id="decide)/, section_of($films, 'decide');
+like($cards{3}, qr/^high film\.title/, 'what several tables contain comes first');
+like($cards{3}, qr/ExampleIt contains AFRICAN EGG/, 'an example is what a field without owner contains') or diag(join "\n", %cards);
+is(join(' ', sort map { /^high film\.(\w+?)Nobody.*It contains/ ? $1 : () } values %cards), 'color film_id rate title', 'but not of one that is sensitive, secret or blank');
+lacks($films, qr/sesame|4711|\bAda\b/, 'nor about a person');
+like(plain(section_of($films, 'fields')), qr/mood decidenobodygo through/, 'what nobody owns everyone may write');
+like(section_of($films, 'contacts'), qr/<summary>For nobody yet: <b>11</, 'a source is not asked about what a shared table contains');
+sql($node, 'films', q{
+	UPDATE ownership.field SET owner = 'pim' WHERE entity = 'film' AND name IN ('title', 'film_id');
+	UPDATE ownership.field SET owner = 'erp' WHERE name = 'rate';
+	UPDATE ownership.field SET policy = 'observe';
+	SET ownership.system = 'crm';
+	UPDATE film SET rate = 1.99;
+	SELECT ownership.flush();
+	RESET ownership.system;
+	CREATE ROLE watcher LOGIN;
+	GRANT SELECT ON ALL TABLES IN SCHEMA public TO watcher});
+$films = write_out('films', 'SELECT ownership.page()', 'films.html');
+%cards = map { /id="decide(\d+)">(.*)$/s ? ($1 => plain($2)) : () } split /(?=<li id="decide)/, section_of($films, 'decide');
+like($cards{1}, qr/^high film\.ratecrm writes it\. erp owns it, and was never seen writing it\. Its copies hold different values\./, 'neither an owner that was never seen writes a field, nor whose copy differs');
+like(section_of($films, 'contacts'), qr/<summary>For <bdi>pim<\/bdi> \(no contact is on the map\): <b>5</, 'the owner of most of an entity is asked about the rest');
+like(plain(section_of($films, 'contacts')), qr/For shop \(no contact is on the map\): 1/, 'whose copy differs is asked about that');
+is(scalar(() = write_out('films', 'SELECT ownership.page()', 'watched.html', '-U', 'watcher') =~ /It contains/g), 0, 'who may not see values of conflicts puts none of tables on the page');
+
 # What the reader may not read is not on it.
 sql($node, 'trial', 'CREATE ROLE onlooker LOGIN');
 my $public = write_out('trial', 'SELECT ownership.page()', 'public.html', '-U', 'onlooker');

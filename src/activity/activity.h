@@ -146,6 +146,9 @@ extern void activity_parked(const RelationMap *map, const char *system);
 /* handover.c */
 extern void handover_wake(void);
 
+/* arrive.c */
+extern void arrive_look(void);
+
 /*
  * Within this folder
  */

@@ -182,10 +182,14 @@ handover_in_time(void)
 	/* if the worker ended before it wrote that, this starts another one */
 	if (announced != 0 && mailbox_is_written(announced))
 		announced = 0;
-	if (!counts_wait() && slist_is_empty(&letters) && !to_announce)
+	if (counts_wait() || !slist_is_empty(&letters) || to_announce)
+	{
+		if (hand_over(exiting))
+			handed_over = now;
+	}
+	else if (announced != 0)
 		handed_over = now;
-	else if (hand_over(exiting))
-		handed_over = now;
+	/* else no worker may be left to ask for what is kept within an interval from now on */
 }
 
 /* The session ends: hands over.  What finds no room now is lost. */

@@ -60,6 +60,19 @@ row_key_of(List *columns, List *texts)
 	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }
 
+/* The names of a table's key columns, for a message. */
+static char *
+key_columns(const RelationMap *map)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < map->nkey_attrs; i++)
+		appendStringInfo(&buf, "%s%s", i > 0 ? ", " : "",
+						 get_attname(map->relid, map->key_attrs[i], false));
+	return buf.data;
+}
+
 /*
  * A key that the caller gives, as row_key of evidence has it.
  *
@@ -88,7 +101,10 @@ row_canonical_key(const RelationMap *map, Oid home, Jsonb *given)
 		names = lappend(names, col->name);
 		if (value_object_text(given, col->name, &text) != VALUE_TEXT)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("row_key contains no value of key column \"%s\"", col->name)));
+							errmsg("row_key contains no value of key column \"%s\"", col->name),
+							errhint("The key of table \"%s\" is: %s.",
+									names_message_relation(map->schema, map->table),
+									key_columns(map))));
 		push_key_value(&state, col, text);
 	}
 	foreach(lc, value_object_names(given))

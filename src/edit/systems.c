@@ -7,6 +7,7 @@
 
 #include "executor/spi.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 
 #include "../base/base.h"
 #include "../catalog/catalog.h"
@@ -38,6 +39,26 @@ require_new_system(const char *name, const char *kind)
 				(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("system \"%s\" already exists", name),
 				 errhint(
 					 "Update its row in ownership.system; ownership.identify() adds roles and subscriptions.")));
+}
+
+/* A kind that is like one of the guide's is probably meant to be that one: no kind is refused. */
+static void
+report_unknown_kind(const char *name, const char *kind)
+{
+	Parameters p = {0};
+	const char *nearest;
+
+	sql_add_text(&p, kind);
+	if (sql_run("SELECT FROM ownership.domain WHERE $1 = ANY (natural_owner || excluded_owner) "
+				"UNION ALL SELECT FROM ownership.system WHERE kind = $1",
+				&p) > 0)
+		return;
+	nearest = names_nearest(kind, sql_query_names("SELECT DISTINCT k FROM ownership.domain, "
+												  "unnest(natural_owner || excluded_owner) k"));
+	if (nearest != NULL)
+		ereport(NOTICE, (errmsg("the guide knows no kind of system \"%s\"", kind),
+						 errhint("Perhaps you meant \"%s\": UPDATE ownership.system SET kind = %s WHERE name = %s",
+								 nearest, quote_literal_cstr(nearest), quote_literal_cstr(name))));
 }
 
 /* What an identity is besides its system. */
@@ -158,6 +179,7 @@ ownership_add_system(PG_FUNCTION_ARGS)
 	sql_add_text(&p, name);
 	sql_add_text(&p, kind);
 	sql_add_text(&p, call_text(fcinfo, 4));
+	report_unknown_kind(name, kind);
 	sql_run("INSERT INTO ownership.system (name, kind, title) VALUES ($1, $2, $3)", &p);
 	if (role != NULL)
 		identify(name, "role", role, &none);

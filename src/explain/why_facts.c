@@ -107,24 +107,24 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 	sql_add_text(&p, place->holder.table);
 	sql_add_text(&p, place->holder.column);
 	sql_add_text(&p, key);
-	n = sql_run(psprintf("SELECT recorded_at, outcome, system, "
-						 "CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
-						 "concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
-						 "WHEN 'discarded' THEN ' of the whole row' "
-						 "WHEN 'rejected' THEN ' failed with an error' "
-						 "WHEN 'overridden' THEN ' went through as an override' "
-						 "WHEN 'written' THEN ' changed the value' "
-						 "ELSE ' went through' END, "
-						 "'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
-						 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
-						 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
-						 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW
-						 ")%s) e "
-						 "ORDER BY id DESC LIMIT 20",
-						 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
-										   "FROM ownership.history " OF_THE_ROW ")"
-										 : ""),
-				&p);
+	n = sql_run_composed(
+		psprintf("SELECT recorded_at, outcome, system, "
+				 "CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
+				 "concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
+				 "WHEN 'discarded' THEN ' of the whole row' "
+				 "WHEN 'rejected' THEN ' failed with an error' "
+				 "WHEN 'overridden' THEN ' went through as an override' "
+				 "WHEN 'written' THEN ' changed the value' "
+				 "ELSE ' went through' END, "
+				 "'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
+				 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
+				 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
+				 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW ")%s) e "
+				 "ORDER BY id DESC LIMIT 20",
+				 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
+								   "FROM ownership.history " OF_THE_ROW ")"
+								 : ""),
+		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *system = sql_result_text(i, 3);

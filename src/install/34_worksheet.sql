@@ -83,7 +83,7 @@ Returns one row for each field; the columns as far as label are those of ownersh
 - reason: Why the guide suggests it. It begins with "sure" if at least two pieces of evidence agree. Where nobody decided on the owner, it ends with that.
 - seen_readers: Systems that were seen reading the field, each with the number of statements. ? stands for an unidentified reader.
 - seen_writers: Systems that were seen writing the field, each with the number of statements or replicated row changes. ? stands for an unidentified writer.
-- samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, or the table has row security.';
+- samples: Up to three values from the first rows of a table. NULL: there are none, the caller may not read them, the field is sensitive, the column''s name says that it gives access (such as password or token), or the table has row security.';
 
 CREATE FUNCTION ownership.near_columns(OUT entity text, OUT field text, OUT columns text[])
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'ownership_near_columns' LANGUAGE C STABLE ROWS 10

@@ -70,11 +70,19 @@ FROM (
 	FROM share s
 	UNION ALL
 	/* the sequences of the defaults of new rows */
-	SELECT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
+	SELECT DISTINCT s.system, s.role, 3, format('GRANT USAGE ON SEQUENCE %I.%I TO %I;', n.nspname, q.relname, s.role)
 	FROM share s
-	JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
-		AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
-	JOIN pg_catalog.pg_class q ON q.oid = d.objid AND q.relkind = 'S'
+	CROSS JOIN LATERAL (SELECT d.objid AS sequence
+		FROM pg_catalog.pg_depend d
+		WHERE d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = s.relid
+		  AND d.classid = 'pg_catalog.pg_class'::regclass AND d.deptype = 'a'
+		UNION ALL
+		/* that belongs to no column, as in dumps of older versions */
+		SELECT d.refobjid
+		FROM pg_catalog.pg_attrdef a
+		JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = a.oid
+		WHERE a.adrelid = s.relid AND d.refclassid = 'pg_catalog.pg_class'::regclass) d
+	JOIN pg_catalog.pg_class q ON q.oid = d.sequence AND q.relkind = 'S'
 	JOIN pg_catalog.pg_namespace n ON n.oid = q.relnamespace
 	WHERE s.whole OR s.creates
 	UNION ALL

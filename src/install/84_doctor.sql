@@ -143,7 +143,7 @@ BEGIN ATOMIC
 		  AND EXISTS (SELECT FROM guard g WHERE s.subname::text = ANY (g.subscriptions))
 		  AND s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
 		UNION ALL
-		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		SELECT DISTINCT 'map' AS check_name, d.detail, coalesce(substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)'), substring(d.advice, '^(ALTER SUBSCRIPTION .+ ENABLE);'))
 		FROM ddl d
 		WHERE d.risk = 'map_behind'
 		UNION ALL

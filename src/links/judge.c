@@ -160,8 +160,10 @@ links_decide(LinkPair *pair)
 		pair->sure = true;
 	else if (by->distinct <= 2)
 		pair->doubt = "with two values only, columns of different meaning often agree";
+	else if (pair->names == 0)
+		pair->doubt = "too few rows agree for columns whose names are not alike";
 	else
-		pair->doubt = "other columns of different meaning agree as much";
+		pair->doubt = "too few rows agree";
 }
 
 static LinkPair *

@@ -348,6 +348,7 @@ page_cards(StringInfo out, const PageMap *page, List *decisions)
 	load_traffic(cards, decisions);
 	load_evidence(cards, decisions);
 	load_examples(cards, decisions, page);
+	page_load_values(cards, decisions);
 	page_load_readers(cards, decisions, page);
 	page_load_definitions(cards, decisions);
 	appendStringInfoString(out, "<ol class=\"cards\">\n");

@@ -78,6 +78,30 @@ compare_contacts(const ListCell *x, const ListCell *y)
 	return strcmp(a_name, b_name);
 }
 
+/* The system that was given the most fields of an entity; NULL: none was. */
+static const char *
+main_owner(const PageMap *page, const char *entity)
+{
+	const PageEntity *e = page_find_entity(page, entity);
+	const char *owner = NULL;
+	int most = 0;
+	ListCell *lc;
+
+	if (e == NULL)
+		return NULL;
+	foreach(lc, e->owners)
+	{
+		const PageOwner *o = lfirst(lc);
+
+		if (o->fields - o->by_default > most)
+		{
+			most = o->fields - o->by_default;
+			owner = o->system;
+		}
+	}
+	return owner;
+}
+
 static List *
 load_contacts(const PageMap *page)
 {
@@ -106,14 +130,10 @@ load_contacts(const PageMap *page)
 		}
 		if (!found)
 		{
-			const PageEntity *entity = page_find_entity(page, d->entity);
-
 			/* of a landing table, the source */
-			add_decision(&contacts,
-						 entity != NULL && entity->source != NULL
-							 ? page_find_system(page, entity->source)
-							 : NULL,
-						 d);
+			const char *system = d->source != NULL ? d->source : main_owner(page, d->entity);
+
+			add_decision(&contacts, system == NULL ? NULL : page_find_system(page, system), d);
 		}
 	}
 	/* a page about one contact is not about what others have to do with it */

@@ -65,9 +65,10 @@ separate(StringInfo out)
 
 /*
  * Writes the cells of what systems are to a field: owners, other writers, readers.  A
- * system that owns or writes a field counts as its reader.
+ * system that owns or writes a field counts as its reader.  Returns whether it has an
+ * owner, be it of some rows.
  */
-static void
+static bool
 part_cells(StringInfo out, const PageMap *page, FieldParts *parts, uint64 row, bool local)
 {
 	StringInfoData owners;
@@ -122,6 +123,7 @@ part_cells(StringInfo out, const PageMap *page, FieldParts *parts, uint64 row, b
 	else
 		appendStringInfoString(out, local ? "<td></td>" : "<td class=\"i\">nobody</td>");
 	appendStringInfo(out, "<td>%s</td><td>%s</td>", writers.data, readers.data);
+	return owners.len > 0;
 }
 
 /* Writes a line for the field of a row: see the query. */
@@ -134,6 +136,7 @@ field_line(StringInfo out, const PageMap *page, SPITupleTable *fields, uint64 ro
 	const char *policy = html_value_of(fields, row, 4);
 	const char *copies = html_value_of(fields, row, 7);
 	bool local = html_value_of(fields, row, 5)[0] == 't';
+	bool owned;
 	ListCell *lc;
 
 	appendStringInfoString(out, "<tr><th scope=\"row\">");
@@ -166,9 +169,12 @@ field_line(StringInfo out, const PageMap *page, SPITupleTable *fields, uint64 ro
 			appendStringInfoString(out, "<span class=\"badge medium\">decide</span>");
 	}
 	appendStringInfoString(out, "</th>");
-	part_cells(out, page, parts, row, local);
+	owned = part_cells(out, page, parts, row, local);
 	appendStringInfoString(out, "<td class=\"quiet\">");
-	for (int i = 0; !local && i < (int) lengthof(policies); i++)
+	/* what nobody owns everyone may write, whatever its policy */
+	if (!local && !owned)
+		appendStringInfoString(out, "go through");
+	for (int i = 0; !local && owned && i < (int) lengthof(policies); i++)
 		if (strcmp(policies[i].policy, policy) == 0)
 			appendStringInfoString(out, policies[i].words);
 	appendStringInfoString(out, "</td></tr>\n");
@@ -274,7 +280,7 @@ write_entities(StringInfo out, const PageMap *page, List *entities)
 	parts.n =
 		sql_run("SELECT g.i, p.system, p.part, string_agg(p.how, ', ' ORDER BY p.how) "
 				"FROM unnest($1, $2) WITH ORDINALITY g(entity, field, i) "
-				"JOIN (SELECT * FROM ownership.part WHERE entity = ANY ($1)) p ON p.entity = g.entity AND p.field = g.field "
+				"CROSS JOIN LATERAL (SELECT * FROM ownership.part WHERE entity = g.entity AND field = g.field OFFSET 0) p "
 				"GROUP BY g.i, p.system, p.rank, p.part ORDER BY g.i, p.system = '?', p.system COLLATE \"C\", p.rank",
 				&parameters);
 	parts.table = SPI_tuptable;

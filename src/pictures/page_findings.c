@@ -98,6 +98,8 @@ typedef struct Risk
 	char *detail;
 	char *advice;
 	char *owner; /* of the field */
+	char *source;
+	int copies;
 } Risk;
 
 static void
@@ -119,6 +121,8 @@ add_decision(PageMap *page, HTAB *hash, const Risk *r, DecisionKind kind)
 		d->severity = severity_rank(r->severity);
 		d->detail = r->detail;
 		d->owner = r->owner;
+		d->source = r->source;
+		d->copies = r->copies;
 		d->crossing = entity == NULL || entity->crossing > 0;
 		if (entity != NULL)
 			entity->decisions++;
@@ -127,6 +131,11 @@ add_decision(PageMap *page, HTAB *hash, const Risk *r, DecisionKind kind)
 	d = entry->decision;
 	d->kinds |= 1 << kind;
 	d->systems = add_systems(d->systems, r->systems);
+	if (kind == DECISION_CONTESTED || kind == DECISION_UNOWNED || kind == DECISION_UNDECLARED)
+		d->writers = add_systems(d->writers, r->systems);
+	/* of a quarrel that has another name, the view says so in words only */
+	if (strstr(r->detail, " was never seen writing it.") != NULL)
+		d->kinds |= 1 << DECISION_SILENT;
 }
 
 static void
@@ -179,7 +188,7 @@ is_about(const PageFilter *filter, const Risk *r)
 		   page_about_systems(filter, systems);
 }
 
-/* What matters most first: shared data; severity; seen quarrels; many systems; then names. */
+/* What matters most first: shared data; severity; seen quarrels; many systems; many copies; then names. */
 static int
 compare_decisions(const ListCell *x, const ListCell *y)
 {
@@ -199,6 +208,8 @@ compare_decisions(const ListCell *x, const ListCell *y)
 		return a->times > b->times ? -1 : 1;
 	if (list_length(a->systems) != list_length(b->systems))
 		return list_length(b->systems) - list_length(a->systems);
+	if (a->copies != b->copies)
+		return b->copies - a->copies;
 	names = strcmp(a->entity != NULL ? a->entity : a->relation,
 				   b->entity != NULL ? b->entity : b->relation);
 	if (names != 0 || a->field == NULL || b->field == NULL)
@@ -219,8 +230,13 @@ page_load_findings(PageMap *page)
 							 HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 	uint64 n = html_query(
 		"SELECT r.severity, r.risk, r.entity, r.field, r.relation, r.column_name, r.systems, r.detail, "
-		"r.advice, f.owner FROM (SELECT *, row_number() OVER () AS n FROM ownership.risks) r "
-		"LEFT JOIN ownership.field_now f ON f.entity = r.entity AND f.name = r.field ORDER BY r.n");
+		"r.advice, f.owner, c.source, c.n FROM (SELECT *, row_number() OVER () AS n FROM ownership.risks) r "
+		"LEFT JOIN ownership.field_now f ON f.entity = r.entity AND f.name = r.field "
+		"LEFT JOIN (SELECT c.entity, c.field, count(*) AS n, "
+		"CASE WHEN count(t.source) = count(*) THEN min(t.source) END AS source "
+		"FROM ownership.mirrored_column c LEFT JOIN ownership.mirrored_table t "
+		"ON t.table_schema = c.table_schema AND t.table_name = c.table_name GROUP BY c.entity, c.field) c "
+		"ON c.entity = r.entity AND c.field = r.field ORDER BY r.n");
 	List *rest = NIL;
 
 	for (uint64 i = 0; i < n; i++)
@@ -234,7 +250,9 @@ page_load_findings(PageMap *page)
 				  .systems = sql_result_texts(i, 7),
 				  .detail = sql_result_text(i, 8),
 				  .advice = sql_result_text(i, 9),
-				  .owner = sql_result_text(i, 10)};
+				  .owner = sql_result_text(i, 10),
+				  .source = sql_result_text(i, 11),
+				  .copies = (int) sql_result_int64(i, 12)};
 		int kind = decision_kind(r.risk, r.severity);
 
 		CHECK_FOR_INTERRUPTS();

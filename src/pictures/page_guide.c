@@ -13,7 +13,8 @@
 #include "../catalog/catalog.h"
 #include "pictures.h"
 
-#define MAX_SUGGESTED 10000 /* columns of a map that are looked at for the guide */
+#define PERSONAL "'identity'" /* the domain of what is about persons */
+#define MAX_SUGGESTED 10000	  /* columns of a map that are looked at for the guide */
 
 /* Adds the parameters $1 and $2: the fields of decisions. */
 void
@@ -53,7 +54,8 @@ page_load_domains(Card *cards, List *decisions, const PageMap *page)
 					"d") ")::text, coalesce(d.title, d.name), "
 						 "(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY o) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o)), "
 						 "(SELECT s.name FROM unnest(d.natural_owner) WITH ORDINALITY u(k, o) JOIN ownership.system s ON s.kind = u.k "
-						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note "
+						 "ORDER BY u.o, s.name COLLATE \"C\" LIMIT 1), d.note, (f.domain = " PERSONAL
+						 ")::text "
 						 "FROM " CARD_FIELDS
 						 "JOIN ownership.field f ON f.entity = g.entity AND f.name = g.field "
 						 "LEFT JOIN ownership.domain d ON d.name = f.domain",
@@ -63,6 +65,7 @@ page_load_domains(Card *cards, List *decisions, const PageMap *page)
 		Card *card = page_card_of(cards, i);
 
 		card->sensitive = sql_result_bool(i, 2);
+		card->personal = sql_result_bool(i, 7);
 		if (sql_result_text(i, 3) == NULL)
 			continue;
 		html_name(&card->guide, sql_result_text(i, 3));
@@ -108,22 +111,25 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 	/* an older version has one that looks at no rows */
 	suggest = sql_result_bool(0, 3) ? "suggest_by_names" : "suggest";
 	page_add_fields(&p, decisions);
-	n = sql_run(psprintf("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text "
-						 "FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
-						 "CROSS JOIN LATERAL ownership.%s('*') s "
-						 "JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
-						 "AND c.column_name = s.column_name "
-						 "JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
-						 "JOIN ownership.domain d ON d.name = s.domain "
-						 "ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
-						 suggest),
-				&p);
+	n = sql_run_composed(
+		psprintf("SELECT DISTINCT ON (g.i) g.i, coalesce(d.title, d.name), s.system, ownership.kind_label(s.kind), s.sure::text, (s.domain = " PERSONAL
+				 ")::text "
+				 "FROM (SELECT FROM ownership.mirrored_table LIMIT 1) any_table "
+				 "CROSS JOIN LATERAL ownership.%s('*') s "
+				 "JOIN ownership.mirrored_column c ON ownership.relation_name(c.table_schema, c.table_name) = s.relation "
+				 "AND c.column_name = s.column_name "
+				 "JOIN " CARD_FIELDS "ON g.entity = c.entity AND g.field = c.field "
+				 "JOIN ownership.domain d ON d.name = s.domain "
+				 "ORDER BY g.i, s.sure DESC, s.system IS NULL, s.relation COLLATE \"C\", s.column_name COLLATE \"C\"",
+				 suggest),
+		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Card *card = page_card_of(cards, i);
 
 		if (card->guide.len > 0)
 			continue;
+		card->personal = sql_result_bool(i, 6);
 		appendStringInfoString(&card->guide, sql_result_bool(i, 5) ? "By its name, this is "
 																   : "By its name, this may be ");
 		html_name(&card->guide, sql_result_text(i, 2));
@@ -136,6 +142,54 @@ page_load_suggestions(Card *cards, List *decisions, const PageMap *page)
 				html_text(&card->guide, sql_result_text(i, 4));
 		}
 		appendStringInfoString(&card->guide, ". ");
+	}
+}
+
+/*
+ * What fields without an owner contain, where no conflict is an example.  Whoever may not
+ * see values of conflicts on the page sees none of tables either, and nobody sees those
+ * of persons.
+ */
+void
+page_load_values(Card *cards, List *decisions)
+{
+	Parameters p = {0};
+	List *found = NIL;
+	ListCell *lc;
+	uint64 n;
+
+	if (!html_can_read("conflict"))
+		return;
+	page_add_fields(&p, decisions);
+	n = sql_run("SELECT DISTINCT ON (g.i) g.i, a.attrelid::oid, a.attname::text "
+				"FROM " CARD_FIELDS
+				"JOIN ownership.mirrored_column c ON c.entity = g.entity AND c.field = g.field "
+				"JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
+				"JOIN pg_namespace n ON n.nspname = c.table_schema::name "
+				"JOIN pg_class r ON r.relnamespace = n.oid AND r.relname = c.table_name::name AND r.relkind IN ('r', 'p') "
+				"JOIN pg_attribute a ON a.attrelid = r.oid AND a.attname = c.column_name::name AND a.attnum > 0 "
+				"WHERE has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(r.oid, a.attnum, 'SELECT') "
+				"AND NOT row_security_active(r.oid) "
+				"ORDER BY g.i, c.authoritative DESC, t.source IS NOT NULL, c.table_schema COLLATE \"C\", "
+				"c.table_name COLLATE \"C\", c.column_name COLLATE \"C\"",
+				&p);
+	for (uint64 i = 0; i < n; i++)
+	{
+		Card *card = page_card_of(cards, i);
+
+		if (card->example.len == 0 && !card->sensitive && !card->personal &&
+			card->decision->kinds & (1 << DECISION_UNOWNED))
+			found = lappend(found, list_make3(card, sql_result_text(i, 2), sql_result_text(i, 3)));
+	}
+	foreach(lc, found)
+	{
+		List *place = lfirst(lc);
+		List *samples = value_samples(atooid(lsecond(place)), list_make1(lthird(place)));
+
+		if (samples == NIL || linitial(samples) == NULL)
+			continue;
+		appendStringInfoString(&((Card *) linitial(place))->example, "It contains ");
+		html_name(&((Card *) linitial(place))->example, linitial(samples));
 	}
 }
 
@@ -177,7 +231,9 @@ page_load_definitions(Card *cards, List *decisions)
 	page_add_fields(&p, decisions);
 	n = sql_run("SELECT g.i, d.impact, format('SELECT * FROM ownership.impact(%L)', g.entity || '.' || g.field) "
 				"FROM " CARD_FIELDS
-				"JOIN ownership.definition d ON d.entity = g.entity AND d.field = g.field",
+				/* field by field (OFFSET 0): cards are few, and the view counts all fields otherwise */
+				"CROSS JOIN LATERAL (SELECT impact FROM ownership.definition "
+				"WHERE entity = g.entity AND field = g.field OFFSET 0) d",
 				&p);
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -51,18 +51,26 @@ page_decision_title(StringInfo out, const Decision *d)
 static void
 quarrel_words(StringInfo out, const PageMap *page, const Decision *d)
 {
-	bool one = list_length(d->systems) == 1;
+	List *writers = NIL;
+	bool one;
+	ListCell *lc;
 
-	if (d->systems == NIL)
+	/* the map says that the owner writes it, but nobody saw that */
+	foreach(lc, d->writers)
+		if (!(d->kinds & (1 << DECISION_SILENT)) || d->owner == NULL ||
+			strcmp(lfirst(lc), d->owner) != 0)
+			writers = lappend(writers, lfirst(lc));
+	one = list_length(writers) == 1;
+	if (writers == NIL)
 		appendStringInfoString(out, d->kinds & (1 << DECISION_UNDECLARED)
 										? "A writer that nobody knows writes it. "
 										: "");
 	else
 	{
-		list_systems(out, page, d->systems);
+		list_systems(out, page, writers);
 		if (d->kinds & (1 << DECISION_CONTESTED) || d->owner == NULL)
 			appendStringInfoString(out, one							   ? " writes it. "
-										: list_length(d->systems) == 2 ? " both write it. "
+										: list_length(writers) == 2 ? " both write it. "
 																	   : " all write it. ");
 		else if (d->kinds & (1 << DECISION_UNDECLARED))
 			appendStringInfoString(out, one ? " writes it or tries to, and nobody agreed to that. "

@@ -178,7 +178,10 @@ typedef struct Decision
 	int kinds;			  /* a bit for each DecisionKind */
 	const char *detail;	  /* of the first of them, as the view risks has it */
 	List *systems;		  /* that the risks name, as char * */
+	List *writers;		  /* of them: those that write the field, or are declared to */
 	const char *owner;
+	const char *source; /* of all its tables; NULL: it is in none, or in one that is shared */
+	int copies;			/* columns that contain it */
 	bool crossing; /* more than one source has to do with the field's entity */
 	/* of those that are shown */
 	const char *label;
@@ -230,6 +233,7 @@ typedef struct Card
 {
 	const Decision *decision;
 	bool sensitive;
+	bool personal;	   /* the guide takes it for data of persons */
 	List *writers;	   /* of CardWriter * */
 	const char *since; /* of the quarrel; NULL: not known */
 	const char *since_age;
@@ -319,6 +323,7 @@ extern Card *page_card_of(Card *cards, uint64 row);
 extern void page_load_domains(Card *cards, List *decisions, const PageMap *page);
 extern void page_load_suggestions(Card *cards, List *decisions, const PageMap *page);
 extern void page_load_readers(Card *cards, List *decisions, const PageMap *page);
+extern void page_load_values(Card *cards, List *decisions);
 extern void page_load_definitions(Card *cards, List *decisions);
 
 /* page_cards.c */

@@ -70,7 +70,7 @@ Names *
 resolve_load_names(const char *sql)
 {
 	Parameters none = {0};
-	uint64 n = sql_run(sql, &none);
+	uint64 n = sql_run_composed(sql, &none);
 	Names *names = palloc0(sizeof(Names));
 
 	names->texts = resolve_hash(sizeof(Named));
@@ -212,12 +212,21 @@ nameless_problem(const Names *names, const Named *several, void (*require)(const
 {
 	Question q = {require, text};
 	char *title = near_title(names, text);
+	Named *unused;
+	int length = strlen(text);
+	char *doubted = NULL;
 
+	/* a name that somebody is not sure of */
+	if (length > 1 && text[length - 1] == '?')
+		doubted = find_named(names, sheet_trim(text, text + length - 1), &unused);
 	if (several != NULL && several->named == NIL && several->titled == NIL)
 		return psprintf("\"%s\" is the kind of several systems: %s; write one of them", text,
 						joined(several->of_kind));
 	if (several != NULL)
 		return psprintf("\"%s\" means more than one name; write one of them exactly", text);
+	if (doubted != NULL)
+		return psprintf("\"%s\" leaves it open whether it is \"%s\"; write the name alone, or ? where nobody has decided",
+						text, doubted);
 	if (title != NULL && names_nearest(text, names->names) == NULL)
 		return psprintf("\"%s\" is no name or title. Perhaps you meant \"%s\".", text, title);
 	return finding_error_text(subxact_trial(ask, &q));

@@ -3,8 +3,7 @@
  *		worksheet(): the rows of the spreadsheet that people must decide on, with what
  *		the database knows of them.
  *
- * Samples come from the first rows of a table, as the caller may read them.  They are
- * looked at only where reading waits for no lock and runs no code of others.
+ * Samples are values of the first rows of a table (base/sample.c).
  */
 #include "postgres.h"
 
@@ -13,15 +12,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 
 #include "../activity/activity.h"
 #include "../base/base.h"
 #include "sheet.h"
 
 PG_FUNCTION_INFO_V1(ownership_worksheet);
-
-#define SAMPLED_ROWS "100" /* of a table */
 
 /* The columns of the result: those of the sheet, and these. */
 enum
@@ -65,7 +61,9 @@ typedef struct SampledTable
 	"(array_agg(concat(CASE WHEN g.sure THEN 'sure: ' END, g.domain || ': ', g.reason) "                        \
 	"ORDER BY g.sure DESC, g.system IS NULL, g.kind IS NULL, g.relation COLLATE \"C\", "                        \
 	"g.column_name COLLATE \"C\"))[1] AS reason "                                                               \
-	"FROM (SELECT WHERE EXISTS (SELECT FROM ownership.bound_table)) any_table "                                 \
+	"FROM (SELECT WHERE EXISTS (SELECT FROM ownership.mirrored_table t "                                        \
+	"JOIN pg_namespace n ON n.nspname = t.table_schema::name JOIN pg_class c ON c.relnamespace = n.oid "        \
+	"AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f'))) any_table "                          \
 	"CROSS JOIN LATERAL ownership.suggest('*') g "                                                              \
 	"JOIN ownership.mirrored_column m ON ownership.relation_name(m.table_schema, m.table_name) = "              \
 	"g.relation AND m.column_name = g.column_name GROUP BY m.entity, m.field), "                                \
@@ -138,45 +136,6 @@ load_rows(const char *pattern, const char *only, HTAB *tables)
 	return rows;
 }
 
-/* Reads the samples of the rows of a table; for subxact_try(). */
-static void
-read_samples(void *arg)
-{
-	SampledTable *t = arg;
-	StringInfoData columns;
-	StringInfoData samples;
-	ListCell *lc;
-	int i = 0;
-
-	initStringInfo(&columns);
-	initStringInfo(&samples);
-	foreach(lc, t->rows)
-	{
-		const char *separator = i > 0 ? ", " : "";
-
-		appendStringInfo(&columns, "%s%s AS c%d", separator,
-						 sql_column("t", ((WorkRow *) lfirst(lc))->column), i);
-		appendStringInfo(&samples,
-						 "%s(SELECT string_agg(v, ' | ') FROM (SELECT DISTINCT v COLLATE \"C\" AS v FROM "
-						 "(SELECT left(ownership.value_text(c%d), 40) AS v FROM s) x "
-						 "WHERE btrim(v) <> '' ORDER BY 1 LIMIT 3) y)",
-						 separator, i);
-		i++;
-	}
-	if (SPI_execute(psprintf("WITH s AS MATERIALIZED (SELECT %s FROM %s t LIMIT " SAMPLED_ROWS
-							 ") SELECT %s",
-							 columns.data,
-							 quote_qualified_identifier(get_namespace_name(
-															get_rel_namespace(t->relid)),
-														get_rel_name(t->relid)),
-							 samples.data),
-					true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read samples of %s", get_rel_name(t->relid));
-	i = 0;
-	foreach(lc, t->rows)
-		((WorkRow *) lfirst(lc))->cells[WORKSHEET_SAMPLES] = sql_result_text(0, ++i);
-}
-
 /* Reads the samples of all tables that may be read now.  A table that cannot be read has none. */
 static void
 load_samples(HTAB *tables)
@@ -191,9 +150,17 @@ load_samples(HTAB *tables)
 		all = lappend(all, t);
 	foreach(lc, all)
 	{
+		List *columns = NIL;
+		List *samples;
+		ListCell *row;
+		ListCell *sample;
+
 		t = lfirst(lc);
-		if (trust_unfit_to_read(t->relid) == NULL)
-			(void) subxact_try(read_samples, t);
+		foreach(row, t->rows)
+			columns = lappend(columns, ((WorkRow *) lfirst(row))->column);
+		samples = value_samples(t->relid, columns);
+		forboth(row, t->rows, sample, samples)
+			((WorkRow *) lfirst(row))->cells[WORKSHEET_SAMPLES] = lfirst(sample);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
