@@ -155,7 +155,7 @@ changed_tables(void)
 		get_attnum(catalog_table("bound_table", false), "generated") != InvalidAttrNumber;
 	Parameters none = {0};
 	List *places = NIL;
-	uint64 n = sql_run(
+	uint64 n = sql_run_composed(
 		psprintf("SELECT m.table_schema, m.table_name FROM ownership.mirrored_table m "
 				 "LEFT JOIN ownership.bound_table b USING (table_schema, table_name) "
 				 "LEFT JOIN (SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, c.oid "
