@@ -2682,7 +2682,10 @@ UNION ALL
 SELECT 'settings_weakened', '', '', count(*)
 FROM ownership.weakened
 UNION ALL
-SELECT 'map_behind', '', '', (SELECT count(*) FROM ownership.map_behind()) + (SELECT count(*) FROM ownership.map_feed WHERE state <> 'current')
+SELECT 'map_behind', '', '', count(*)
+FROM (SELECT FROM ownership.map_behind()
+	UNION ALL
+	SELECT FROM ownership.map_feed WHERE state <> 'current') b
 UNION ALL
 SELECT 'version_differs', '', '', count(*)
 FROM pg_catalog.pg_extension
