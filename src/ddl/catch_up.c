@@ -101,8 +101,7 @@ put_columns(ReturnSetInfo *rsinfo, const Binding *b, const TablePlace *place,
 				psprintf("Column %s of %s was called %s when the extension last looked, and its map did not follow.",
 						 quote_identifier(now), label, quote_identifier(was)),
 				psprintf("Bring the map up to date: %s", guard_statement(place)));
-		else if (pattern != NULL &&
-				 (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
+		else if (pattern != NULL && (strcmp(now, was) != 0 || names_contain(b->generated, now)) &&
 				 takes_column(pattern, place, generated, now) &&
 				 !lookup_column_is_mirrored(place, now))
 			put(rsinfo, place, now,
@@ -155,18 +154,18 @@ changed_tables(void)
 		get_attnum(catalog_table("bound_table", false), "generated") != InvalidAttrNumber;
 	Parameters none = {0};
 	List *places = NIL;
-	uint64 n = sql_run(
-		psprintf("SELECT m.table_schema, m.table_name FROM ownership.mirrored_table m "
-				 "LEFT JOIN ownership.bound_table b USING (table_schema, table_name) "
-				 "LEFT JOIN (SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, c.oid "
-				 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-				 "WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't') c USING (table_schema, table_name) "
-				 "WHERE b.relid IS DISTINCT FROM c.oid OR b.columns <> ARRAY("
-				 "SELECT CASE WHEN a.attisdropped THEN '' ELSE a.attname::text END FROM pg_attribute a "
-				 "WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum)%s "
-				 "ORDER BY m.table_schema, m.table_name",
-				 knows_generated ? " OR b.generated <> '{}'" : ""),
-		&none);
+	uint64 n =
+		sql_run(psprintf("SELECT m.table_schema, m.table_name FROM ownership.mirrored_table m "
+						 "LEFT JOIN ownership.bound_table b USING (table_schema, table_name) "
+						 "LEFT JOIN (SELECT n.nspname::text AS table_schema, c.relname::text AS table_name, c.oid "
+						 "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+						 "WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't') c USING (table_schema, table_name) "
+						 "WHERE b.relid IS DISTINCT FROM c.oid OR b.columns <> ARRAY("
+						 "SELECT CASE WHEN a.attisdropped THEN '' ELSE a.attname::text END FROM pg_attribute a "
+						 "WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum)%s "
+						 "ORDER BY m.table_schema, m.table_name",
+						 knows_generated ? " OR b.generated <> '{}'" : ""),
+				&none);
 
 	for (uint64 i = 0; i < n; i++)
 	{
