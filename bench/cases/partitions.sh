@@ -1,6 +1,7 @@
 begin_case partitions 'INSERT of a row into each of 1,000 partitions' \
 	"By the owner of all columns. The session has written the partitions before."
-must ratio seconds ownership unguarded '<=' 1.15 '≤ 1.15 ×'
+# by CPU: the statement takes 10 ms, and what else the machine does decides on its seconds
+must ratio cpu ownership unguarded '<=' 1.15 'CPU ≤ 1.15 ×'
 
 rows=1000
 prepare="CREATE TABLE t (id int, price numeric(10,2), stock int, title text) PARTITION BY RANGE (id);

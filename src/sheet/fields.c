@@ -9,8 +9,9 @@
 #include "sheet.h"
 
 /*
- * Runs an INSERT, a literal, in the order of the arrays that it unnests; checked: all that the rows
- * refer to is there, and locked.
+ * Runs an INSERT, a literal, in the order of the arrays that it unnests; checked: all that
+ * the rows refer to is there, and locked.  It unnests them in its target list: in FROM,
+ * PostgreSQL would store all of their elements once more before it inserts the first row.
  */
 void
 sheet_insert_rows(const char *sql, Parameters *p, bool checked)
@@ -49,14 +50,15 @@ add_field(Fields *fields, const SheetRow *row)
 #define DECISIONS(t)                                                                               \
 	t "domain, " t "owner, " t "policy, " t "key, " t "local, " t "rationale, " t "decided_by, " t \
 	  "decided_on, " t "label"
-#define INSERT_FIELDS                                                                                         \
-	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS(                                             \
-		"") ") "                                                                                              \
-			"SELECT s.entity, s.name, " DECISIONS(                                                            \
-				"s.") " FROM (SELECT entity, name, domain, owner, "                                           \
-					  "policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label " \
-					  "FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) s(entity, name, " DECISIONS( \
-						  "") ")) s "
+#define INSERT_FIELDS                                                                                                      \
+	"INSERT INTO ownership.field AS f (entity, name, " DECISIONS(                                                          \
+		"") ") "                                                                                                           \
+			"SELECT s.entity, s.name, " DECISIONS(                                                                         \
+				"s.") " FROM (SELECT entity, name, domain, owner, "                                                        \
+					  "policy, key::boolean, local::boolean, rationale, decided_by, decided_on::date, label "              \
+					  "FROM (SELECT unnest($1) AS entity, unnest($2) AS name, unnest($3) AS domain, unnest($4) AS owner, " \
+					  "unnest($5) AS policy, unnest($6) AS key, unnest($7) AS local, unnest($8) AS rationale, "            \
+					  "unnest($9) AS decided_by, unnest($10) AS decided_on, unnest($11) AS label) s) s "
 
 /* Stores fields; known: the map has them, and what differs is replaced. */
 static void

@@ -280,7 +280,7 @@ store_accesses(const Accesses *a, bool fields)
 					&unwanted);
 	if (a->missing[0] != NIL)
 		sheet_insert_rows("INSERT INTO ownership.declared_access (entity, field, mode, system) "
-						  "SELECT * FROM unnest($1, $2, $3, $4)",
+						  "SELECT unnest($1), unnest($2), unnest($3), unnest($4)",
 						  &missing, fields && reference_systems(a->missing[3]));
 }
 
@@ -334,7 +334,7 @@ store_columns(const Chunk *chunk, int n, bool fields)
 		sql_add_texts(&p, parts[i]);
 	if (parts[0] != NIL)
 		sheet_insert_rows("INSERT INTO ownership.mirrored_column (table_schema, table_name, column_name, entity, field) "
-						  "SELECT * FROM unnest($1, $2, $3, $4, $5)",
+						  "SELECT unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)",
 						  &p, fields && reference_tables(parts[0], parts[1]));
 }
 
