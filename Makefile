@@ -8,7 +8,7 @@ EXTENSION = ownership
 PG_CONFIG ?= pg_config
 export PG_CONFIG
 
-FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers demo bench reference lint format deb dist packages-test
+FRONT = help deps check coverage sanitize valgrind fuzz soak mutate strangers ha demo bench reference lint format deb dist packages-test
 
 ifneq ($(filter $(FRONT),$(MAKECMDGOALS)),)
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make mutate        does "make fuzz" find mistakes that are put into the sources?'
 	@echo 'make soak          writers, feeds, DDL, restarts and kills at once; SECONDS=600'
 	@echo 'make strangers     the suites of PostgreSQL itself, beside the extension'
+	@echo 'make ha            a hub of three Patroni nodes, whose leader is killed amid writers and feeds; KILLS=10'
 	@echo 'make bench         measure it'
 	@echo 'make reference     write doc/reference.md from the COMMENTs of the extension'
 	@echo 'make lint          warnings as errors, floors of the sources, cppcheck, formatting'
@@ -85,6 +86,10 @@ soak:
 strangers:
 	@.ci/install-deps
 	@MAKE='$(MAKE)' .ci/strangers
+
+ha:
+	@.ci/install-deps ha
+	@MAKE='$(MAKE)' KILLS='$(KILLS)' SEED='$(SEED)' FEED_COMMIT='$(FEED_COMMIT)' .ci/ha
 
 lint:
 	@.ci/install-deps lint
@@ -143,7 +148,7 @@ ISOLATION = $(patsubst specs/%.spec,%,$(sort $(wildcard specs/*.spec)))
 ISOLATION_OPTS = --load-extension=ownership
 TAP_TESTS = 1
 
-EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind tmp_deb tmp_dist tmp_packages
+EXTRA_CLEAN = $(wildcard ownership--*.sql) $(STYLE_STRINGS) exports.txt .built-for tmp_check tmp_bench tmp_coverage tmp_reference tmp_tools tmp_valgrind tmp_deb tmp_dist tmp_packages tmp_ha
 
 include $(PGXS)
 

@@ -37,7 +37,7 @@ private_setup() {
 	sharedir=$("$PG_CONFIG" --sharedir)
 
 	# Bitcode would only be needed for JIT to inline our functions.
-	$MAKE --no-print-directory all with_llvm=no &&
+	$MAKE --no-print-directory -j "$(nproc)" all with_llvm=no &&
 		$MAKE --no-print-directory -s install with_llvm=no DESTDIR="$RUN/install" || return 1
 
 	if [ "$(id -u)" = 0 ]; then

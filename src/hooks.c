@@ -65,6 +65,8 @@ hook_ExecutorStart(QueryDesc *query, int eflags)
 		query->plannedstmt->jitFlags = PGJIT_NONE;
 	lift_copy_disturb();
 	lift_apply_disturb();
+	if (!only_explained)
+		guard_spread_statement(query->plannedstmt);
 	reads_begin(only_explained);
 	if (query->plannedstmt->resultRelations != NIL)
 		lift_bare_begin(&bare, query, eflags);
@@ -203,12 +205,16 @@ hook_ProcessUtility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTr
 	if (!IsA(pstmt->utilityStmt, CopyStmt))
 	{
 		if (IsA(pstmt->utilityStmt, TruncateStmt))
+		{
+			guard_spread_utility(pstmt->utilityStmt);
 			foreign_truncate((TruncateStmt *) pstmt->utilityStmt);
+		}
 		call_next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest,
 								 qc);
 		return;
 	}
 
+	guard_spread_utility(pstmt->utilityStmt);
 	/* COPY writes rows outside the executor's hooks */
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership COPY", ALLOCSET_SMALL_SIZES);
 	counts = ((CopyStmt *) pstmt->utilityStmt)->is_from && activity_traffic_counts();
@@ -253,6 +259,7 @@ end_transaction(XactEvent event, void *arg)
 			land_all();
 			evidence_end(NULL, true);
 			evidence_forget_brief();
+			arrive_look();
 			return;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
@@ -272,6 +279,7 @@ end_transaction(XactEvent event, void *arg)
 	}
 	history_end_transaction();
 	guard_end_transaction();
+	guard_spread_end_transaction();
 	land_end_transaction();
 	move_end_transaction();
 	evidence_end_transaction();
@@ -299,6 +307,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId mySubid, SubTransactionI
 		applied_forget();
 	}
 	reads_started();
+	guard_spread_end_subtransaction(aborted);
 	writes_end_subtransaction(aborted);
 	counts_end_subtransaction(aborted);
 	history_end_subtransaction(aborted);

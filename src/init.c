@@ -108,8 +108,8 @@ _PG_init(void)
 							 &ownership_track_reads, true, PGC_SUSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("ownership.flush_interval",
-							"Shortest time in milliseconds between two hand-overs of what a session has counted.",
-							"The background worker waits as long between two writes to the tables. "
+							"Time in milliseconds within which what a session has counted comes to the tables.",
+							"A session hands over at most once in half of that time, and the background worker writes at most once in half of it. "
 							"The server's configuration sets it.",
 							&ownership_flush_interval, 1000, 10, 60 * 60 * 1000, PGC_SIGHUP,
 							GUC_UNIT_MS, NULL, NULL, NULL);

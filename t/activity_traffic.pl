@@ -261,6 +261,12 @@ applied(q{DELETE FROM item WHERE id > 15}, 'id:w5 k0', 'replicated deletes');
 # two transactions within the interval, and silence after them
 applied(q{INSERT INTO item VALUES (30, 1); INSERT INTO item VALUES (31, 1); INSERT INTO item VALUES (32, 1)}, 'id:w3 k0 price:w3 k0',
 	'a feed that falls silent tells all it has counted');
+# within a longer interval, whether a worker was busy just before or has ended
+super(q{ALTER SYSTEM SET ownership.flush_interval = '4s'; SELECT pg_reload_conf()});
+applied(q{INSERT INTO item VALUES (33, 1); INSERT INTO item VALUES (34, 1)}, 'id:w2 k0 price:w2 k0', 'within a longer interval, too');
+wait_for($node, 'postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'ownership worker'});
+applied(q{INSERT INTO item VALUES (35, 1)}, 'id:w1 k0 price:w1 k0', 'and after the worker has asked it, and ended');
+super(q{ALTER SYSTEM RESET ownership.flush_interval; SELECT pg_reload_conf()});
 super('DROP SUBSCRIPTION feed');
 
 #

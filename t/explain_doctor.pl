@@ -153,6 +153,30 @@ is(super('SHOW ownership.queue_size'), '32kB', 'twice as much');
 is(wrong(), '', 'mended');
 
 #
+# Feeds: where a synchronous standby is waited for, by all but them
+#
+super(q{SET client_min_messages = error; CREATE SUBSCRIPTION "a feed" CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE, enabled = false)});
+super(q{SELECT ownership.identify('erp', subscription => 'a feed');
+	SET allow_system_table_mods = on; INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) SELECT oid, 'product'::regclass, 'r' FROM pg_subscription});
+is(wrong(), '', 'nobody waits for a standby');
+super(q{ALTER SYSTEM SET synchronous_standby_names = 'standby'; SELECT pg_reload_conf()});
+{
+	# there is none here
+	local $ENV{PGOPTIONS} = '-c synchronous_commit=local';
+	wait_for($node, 'postgres', 'SHOW synchronous_standby_names', 'standby');
+	like(wrong(), qr/^feeds\|Subscription a feed does not wait for the synchronous standby \(synchronous_commit = off\)/, 'a feed does not');
+	is(mend('feeds'), 'ALTER SUBSCRIPTION "a feed" SET (synchronous_commit = on)', 'it has to');
+	is(wrong(), '', 'mended');
+	super('ALTER SUBSCRIPTION "a feed" SET (synchronous_commit = local)');
+	like(wrong(), qr/synchronous_commit = local/, 'its own disk is not enough');
+	super('ALTER SUBSCRIPTION "a feed" SET (synchronous_commit = remote_apply)');
+	is(wrong(), '', 'more than that is');
+	super('DROP SUBSCRIPTION "a feed"');
+	super('ALTER SYSTEM RESET synchronous_standby_names; SELECT pg_reload_conf()');
+	wait_for($node, 'postgres', 'SHOW synchronous_standby_names', '');
+}
+
+#
 # Versions: objects of an older version, and an update script that leads to this one
 #
 my $version = super('SELECT ownership.library_version()');

@@ -89,8 +89,15 @@ extern void applied_further(AppliedRows *applied, Operation operation, int64 row
 extern void applied_settle(bool aborted);
 extern void applied_forget(void);
 
+/*
+ * In milliseconds: what was counted waits so long in its session, and then so long
+ * in shared memory.  A server that crashes loses what waits.
+ */
+#define HANDOVER_MS (ownership_flush_interval / 2)
+
 /* shmem.c */
 extern bool mailbox_exists(void);
+extern bool mailbox_remembers(void);
 extern void mailbox_init(void);
 
 /* counts.c */
@@ -138,6 +145,9 @@ extern void activity_parked(const RelationMap *map, const char *system);
 
 /* handover.c */
 extern void handover_wake(void);
+
+/* arrive.c */
+extern void arrive_look(void);
 
 /*
  * Within this folder

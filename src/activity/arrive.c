@@ -6,11 +6,13 @@
  * ownership.guard_arriving is on, the trigger on mirrored_table records that the guard
  * belongs on the table (bind.c), and the worker creates it, a table at a time.  A table
  * that is locked has its turn later: nobody waits for the worker long.  A table whose
- * guard somebody took away is not among them.
+ * guard somebody took away is not among them, nor is a table of Citus: its guard comes
+ * from the node where guard() was called.
  */
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "replication/worker_internal.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -20,6 +22,21 @@
 
 /* Tables that this worker could not guard, and leaves alone from then on. */
 static List *failed = NIL;
+
+/*
+ * A transaction is about to commit: the first one of a replication worker wakes the
+ * background worker.  After a restart tables may wait that arrived before.
+ */
+void
+arrive_look(void)
+{
+	static bool looked = false;
+
+	if (likely(looked || MyLogicalRepWorker == NULL) || !ownership_guard_arriving)
+		return;
+	looked = true;
+	handover_wake();
+}
 
 /* The OIDs of the tables that are to be guarded and are not; the caller's memory. */
 List *
@@ -42,7 +59,8 @@ arrive_tables(void)
 			lookup_is_mirrored(catalog_text(scan, Anum_bound_table_schema),
 							   catalog_text(scan, Anum_bound_table_table)) &&
 			!list_member_oid(failed, relid) &&
-			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid))
+			SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && !place_carries_guard(relid) &&
+			!shard_is_sharded(relid))
 			relids = lappend_oid(relids, relid);
 	}
 	catalog_end(scan);

@@ -2,7 +2,7 @@
  * handover.c
  *		When a session leaves what it counted, and its rejected attempts, in shared
  *		memory for the worker: at the end of a transaction, once in
- *		ownership.flush_interval.
+ *		half of ownership.flush_interval.
  */
 #include "postgres.h"
 
@@ -172,20 +172,24 @@ handover_in_time(void)
 		return;
 	now = GetCurrentTransactionStopTimestamp();
 	if (!exiting && letters_size < ATTEMPTS_EARLY &&
-		!TimestampDifferenceExceeds(handed_over, now, ownership_flush_interval))
+		!TimestampDifferenceExceeds(handed_over, now, HANDOVER_MS))
 	{
 		if (idle_timeout != MAX_TIMEOUTS && !get_timeout_active(idle_timeout))
 			enable_timeout_at(idle_timeout,
-							  TimestampTzPlusMilliseconds(handed_over, ownership_flush_interval));
+							  TimestampTzPlusMilliseconds(handed_over, HANDOVER_MS));
 		return;
 	}
 	/* if the worker ended before it wrote that, this starts another one */
 	if (announced != 0 && mailbox_is_written(announced))
 		announced = 0;
-	if (!counts_wait() && slist_is_empty(&letters) && !to_announce)
+	if (counts_wait() || !slist_is_empty(&letters) || to_announce)
+	{
+		if (hand_over(exiting))
+			handed_over = now;
+	}
+	else if (announced != 0)
 		handed_over = now;
-	else if (hand_over(exiting))
-		handed_over = now;
+	/* else no worker may be left to ask for what is kept within an interval from now on */
 }
 
 /* The session ends: hands over.  What finds no room now is lost. */

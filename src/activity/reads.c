@@ -115,7 +115,7 @@ count_reads(const CompatPerms *perms)
 	int system;
 	int i = -1;
 
-	if (outline == NULL)
+	if (outline == NULL || outline->shard)
 		return;
 	handover_begin();
 	if (!activity_system(outline, NULL, &system))

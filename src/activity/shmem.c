@@ -113,6 +113,16 @@ mailbox_exists(void)
 	return mailbox_shared != NULL && IsUnderPostmaster && !RecoveryInProgress();
 }
 
+/*
+ * Is what sessions count, and what was rejected, in the tables?  On a standby, too: they
+ * are its primary's, which preloads what the standby does, as a standby that may take over.
+ */
+bool
+mailbox_remembers(void)
+{
+	return mailbox_shared != NULL && IsUnderPostmaster;
+}
+
 /* The column that a bit of a counter's key means, or WHOLE_ROW. */
 AttrNumber
 mailbox_attnum(const CounterKey *key, int bit)

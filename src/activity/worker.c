@@ -302,10 +302,12 @@ forget_databases(void)
  * The apply worker of a subscription that receives nothing more has no
  * transaction at whose end it would hand over what it counted last.  An
  * invalidation of the subscription makes it read that again, in a transaction.
+ * False: there is no subscription.
  */
-static void
+static bool
 wake_feeds(Oid database)
 {
+	bool found = false;
 	Relation rel;
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -317,10 +319,14 @@ wake_feeds(Oid database)
 				ObjectIdGetDatum(database));
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
 		CacheInvalidateHeapTuple(rel, tuple, NULL);
+		found = true;
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
+	return found;
 }
 
 /* Sleeps, at most so long, until something is handed over or a signal comes. */
@@ -367,7 +373,7 @@ work_last(Oid database)
 		notify_send(database);
 }
 
-/* Writes at most once an interval, unless a session waits.  Returns when there is nothing to do. */
+/* Writes at most twice an interval, unless a session waits.  Returns when there is nothing to do. */
 static void
 work(Oid database)
 {
@@ -410,12 +416,18 @@ work(Oid database)
 				sleep_ms(rest);
 				continue;
 			}
-			wake_feeds(database);
-			if (mailbox_release(database, true))
+			/* what a feed counts within an interval after a hand-over, it keeps until that is over */
+			rest =
+				TimestampDifferenceMilliseconds(now,
+												TimestampTzPlusMilliseconds(busy_at,
+																			ownership_flush_interval));
+			if (wake_feeds(database) && rest > 0)
+				sleep_ms(rest);
+			else if (mailbox_release(database, true))
 				return;
 			continue;
 		}
-		rest = Min(IDLE_MS, ownership_flush_interval);
+		rest = Min(IDLE_MS, HANDOVER_MS);
 		rest = TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(written_at, rest));
 		if (rest > 0 && !urgent)
 			sleep_ms(notify > 0 ? Min(rest, notify) : rest);
@@ -425,7 +437,7 @@ work(Oid database)
 			written_at = busy_at = GetCurrentTimestamp();
 			if (TimestampDifferenceExceeds(woken_at, written_at, IDLE_MS + ownership_flush_interval))
 			{
-				wake_feeds(database);
+				(void) wake_feeds(database);
 				woken_at = written_at;
 			}
 		}

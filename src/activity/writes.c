@@ -31,6 +31,7 @@
 
 #include "../base/compat.h"
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "activity.h"
@@ -253,7 +254,7 @@ writes_count_named(const void *statement, const Outline *outline, int system,
 	TimestampTz now = GetCurrentStatementStartTimestamp();
 
 	outline = outline_of(perms->relid);
-	if (outline == NULL)
+	if (outline == NULL || outline->sharded)
 		return;
 	if (written == NULL && !only)
 		written = remember_statement(statement, outline->home);
@@ -289,9 +290,9 @@ sees_nothing(const TriggerDesc *desc)
 	for (int i = 0; desc != NULL && i < desc->numtriggers; i++)
 	{
 		const Trigger *trigger = &desc->triggers[i];
-		bool judge = strcmp(trigger->tgname, TRIGGER_JUDGE) == 0;
+		bool judge = shard_is_trigger(trigger->tgname, TRIGGER_JUDGE);
 
-		if (!judge && strcmp(trigger->tgname, TRIGGER_AMEND) != 0)
+		if (!judge && !shard_is_trigger(trigger->tgname, TRIGGER_AMEND))
 			continue;
 		if (trigger->tgenabled != TRIGGER_DISABLED &&
 			(trigger->tgqual == NULL || strcmp(trigger->tgqual, TRIGGER_COUNTED) == 0))

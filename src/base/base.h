@@ -254,8 +254,8 @@ extern void sql_add_texts(Parameters *p, List *values);
 extern void sql_set_search_path(void);
 extern int sql_pin_search_path(void);
 extern void sql_unpin_search_path(int level);
-extern uint64 sql_run(const char *sql, Parameters *p);
-extern uint64 sql_run_set(const char *sql, Parameters *p);
+extern uint64 sql_run_kept(const char *sql, Parameters *p, int options);
+extern uint64 sql_run_composed(const char *sql, Parameters *p);
 extern List *sql_text_list(Datum array);
 extern List *sql_name_list(Datum array);
 extern char *sql_result_text(uint64 row, int column);
@@ -267,6 +267,13 @@ extern int64 sql_result_int64(uint64 row, int column);
 extern char *sql_text(const char *expr);
 extern char *sql_key_value(const char *expr, Oid type);
 extern List *sql_query_names(const char *sql);
+
+/*
+ * Runs a statement, which must be a literal: the compiler takes nothing else here.  With
+ * sql_run_set() it is planned for how many elements its arrays have, which may be many.
+ */
+#define sql_run(sql, p) sql_run_kept("" sql "", p, 0)
+#define sql_run_set(sql, p) sql_run_kept("" sql "", p, CURSOR_OPT_CUSTOM_PLAN)
 extern char *sql_operator(Oid operator);
 extern char *sql_type(Oid type);
 extern bool sql_knows_value_as(void);

@@ -356,8 +356,13 @@ sql_unpin_search_path(int level)
 	AtEOXact_GUC(true, level);
 }
 
-static uint64
-run(const char *sql, Parameters *p, int options)
+/*
+ * Runs one statement by SPI, to which the caller has connected; returns the number
+ * of rows.  Its plan is kept for the session, under the address of the text, which
+ * therefore is a literal: sql_run() and sql_run_set() see to that.
+ */
+uint64
+sql_run_kept(const char *sql, Parameters *p, int options)
 {
 	SPIPlanPtr plan = kept_plan(sql, p, options);
 	int rc;
@@ -369,21 +374,15 @@ run(const char *sql, Parameters *p, int options)
 	return SPI_processed;
 }
 
-/*
- * Runs one statement by SPI, to which the caller has connected; returns the number
- * of rows.  `sql` must be a literal, since its address identifies its plan.
- */
+/* The same for a statement that is composed: its plan is not kept. */
 uint64
-sql_run(const char *sql, Parameters *p)
+sql_run_composed(const char *sql, Parameters *p)
 {
-	return run(sql, p, 0);
-}
+	int rc = SPI_execute_with_args(for_tables(sql), p->n, p->types, p->values, p->nulls, false, 0);
 
-/* The same for arrays of any length: the statement is planned for how many elements they have. */
-uint64
-sql_run_set(const char *sql, Parameters *p)
-{
-	return run(sql, p, CURSOR_OPT_CUSTOM_PLAN);
+	if (rc < 0)
+		elog(ERROR, "SPI_execute_with_args failed: %s: %s", SPI_result_code_string(rc), sql);
+	return SPI_processed;
 }
 
 /* The text output of a value of the last result; NULL when it is NULL.  Columns count from 1. */
@@ -439,13 +438,13 @@ sql_result_int64(uint64 row, int column)
 		SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull));
 }
 
-/* The first column of a query without parameters, a literal, as texts. */
+/* The first column of a query without parameters as texts. */
 List *
 sql_query_names(const char *sql)
 {
 	Parameters p = {0};
 	List *names = NIL;
-	uint64 n = sql_run(sql, &p);
+	uint64 n = sql_run_composed(sql, &p);
 
 	for (uint64 i = 0; i < n; i++)
 		names = lappend(names, sql_result_text(i, 1));

@@ -10,6 +10,7 @@
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
+#include "storage/lockdefs.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
@@ -459,6 +460,7 @@ extern List *place_types(Oid relid);
 extern bool place_is_below_mirrored(Oid relid);
 extern bool place_carries_guard(Oid relid);
 extern List *place_ancestors(Oid relid);
+extern List *place_with_below(Oid relid, LOCKMODE lockmode);
 
 /* lookup.c */
 extern bool lookup_column_is_mirrored(const TablePlace *place, const char *column);
@@ -479,6 +481,15 @@ extern List *lookup_key_fields(const char *entity);
 extern List *lookup_match_fields(const char *entity);
 extern List *place_tables_with(const char *entity, List *fields);
 extern List *lookup_field_columns(const char *entity, const char *field);
+
+/* shard.c */
+extern bool shard_is_citus(void);
+extern Oid shard_table(Oid relid);
+extern List *shard_local(Oid table);
+extern bool shard_is_sharded(Oid relid);
+extern bool shard_spreads_ddl(void);
+extern bool shard_is_transfer(const char *subscription);
+extern bool shard_is_trigger(const char *tgname, const char *name);
 
 /* succession.c */
 extern bool succession_exists(Snapshot snapshot);

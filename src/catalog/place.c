@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -23,7 +24,7 @@
 
 /*
  * The place of a relation now.  False for a relation that cannot be on the map: it
- * is no table, it is temporary, or it belongs to the extension.
+ * is no table, it is temporary, it belongs to the extension, or it is a shard.
  */
 bool
 place_of(Oid relid, TablePlace *place)
@@ -43,7 +44,8 @@ place_of(Oid relid, TablePlace *place)
 		place->schema = get_namespace_name(class->relnamespace);
 		place->table = pstrdup(NameStr(class->relname));
 		place->partition = class->relispartition;
-		table = place->schema != NULL && strcmp(place->schema, OWNERSHIP_SCHEMA) != 0;
+		table = place->schema != NULL && strcmp(place->schema, OWNERSHIP_SCHEMA) != 0 &&
+				!OidIsValid(shard_table(relid));
 	}
 	ReleaseSysCache(tuple);
 	return table;
@@ -201,8 +203,8 @@ place_carries_guard(Oid relid)
 }
 
 /*
- * The OIDs of all relations above a relation, the nearest first: partitioned tables
- * and inheritance parents.
+ * The OIDs of all relations above a relation, the nearest first: the table whose shard it
+ * is, partitioned tables, and inheritance parents.
  */
 List *
 place_ancestors(Oid relid)
@@ -214,11 +216,17 @@ place_ancestors(Oid relid)
 	while (todo != NIL)
 	{
 		Oid child = linitial_oid(todo);
+		Oid table = shard_table(child);
 		SysScanDesc scan;
 		ScanKeyData key;
 		HeapTuple tuple;
 
 		todo = list_delete_first(todo);
+		if (OidIsValid(table) && !list_member_oid(ancestors, table))
+		{
+			ancestors = lappend_oid(ancestors, table);
+			todo = lappend_oid(todo, table);
+		}
 		ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
 					ObjectIdGetDatum(child));
 		scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
@@ -236,6 +244,29 @@ place_ancestors(Oid relid)
 	}
 	table_close(inherits, AccessShareLock);
 	return ancestors;
+}
+
+/*
+ * The OIDs of a relation and of all below it, which it locks: partitions, inheritance
+ * children, and those shards that are on this node.
+ */
+List *
+place_with_below(Oid relid, LOCKMODE lockmode)
+{
+	List *tables = find_all_inheritors(relid, lockmode, NULL);
+	List *all = list_copy(tables);
+	ListCell *lc;
+	ListCell *lc2;
+
+	foreach(lc, tables)
+	{
+		foreach(lc2, shard_local(lfirst_oid(lc)))
+		{
+			LockRelationOid(lfirst_oid(lc2), lockmode);
+			all = lappend_oid(all, lfirst_oid(lc2));
+		}
+	}
+	return all;
 }
 
 /* Is a table above it on the map? */

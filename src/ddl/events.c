@@ -86,7 +86,7 @@ event_relations(const char *sql)
 	uint64 n;
 
 	SPI_connect();
-	n = sql_run(sql, &p);
+	n = sql_run_composed(sql, &p);
 	old = MemoryContextSwitchTo(cxt);
 	for (uint64 i = 0; i < n; i++)
 		relids = lappend_oid(relids, atooid(sql_result_text(i, 1)));

@@ -442,7 +442,7 @@ follow_dropped(Oid relid)
 static void
 follow_oids(const char *sql, Parameters *p, int flags)
 {
-	uint64 n = sql_run(sql, p);
+	uint64 n = sql_run_composed(sql, p);
 	SPITupleTable *oids = SPI_tuptable;
 
 	for (uint64 i = 0; i < n; i++)

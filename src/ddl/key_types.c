@@ -61,7 +61,10 @@ rekey(void *arg)
 	return true;
 }
 
-/* Gives the rows of a table that a query finds by a place (id, row_key) their new keys. */
+/*
+ * Gives the rows of a table that a query finds by a place (id, row_key) their new keys.
+ * The statements are literals.
+ */
 static void
 rekey_all(Oid relid, const TablePlace *place, const char *query, const char *update,
 		  const char *unfit)
@@ -72,7 +75,7 @@ rekey_all(Oid relid, const TablePlace *place, const char *query, const char *upd
 	uint64 n;
 
 	place_add(&p, place);
-	n = sql_run(query, &p);
+	n = sql_run_kept(query, &p, 0);
 	rows = SPI_tuptable;
 	/* very much may wait */
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "ownership keys", ALLOCSET_SMALL_SIZES);
@@ -90,12 +93,12 @@ rekey_all(Oid relid, const TablePlace *place, const char *query, const char *upd
 		if (error == NULL && k.is != NULL)
 		{
 			sql_add_value(&q, JSONBOID, JsonbPGetDatum(k.is), false);
-			sql_run(update, &q);
+			sql_run_kept(update, &q, 0);
 		}
 		else if (error != NULL && unfit != NULL)
 		{
 			sql_add_text(&q, psprintf(EVIDENCE_KEY_UNFIT "%s", error->message));
-			sql_run(unfit, &q);
+			sql_run_kept(unfit, &q, 0);
 		}
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(cxt);

@@ -41,7 +41,7 @@ typedef struct Dropping
 static void
 add_tables(Dropping *d, const char *sql, Parameters *p)
 {
-	uint64 n = sql_run(sql, p);
+	uint64 n = sql_run_composed(sql, p);
 
 	for (uint64 i = 0; i < n; i++)
 		d->relids = lappend_oid(d->relids, atooid(sql_result_text(i, 1)));

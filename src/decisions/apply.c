@@ -91,6 +91,8 @@ ownership_apply_waiting(PG_FUNCTION_ARGS)
 	ListCell *lc;
 
 	check_caller();
+	/* what cannot be written goes on waiting, and none would be an error */
+	PreventCommandIfReadOnly("ownership.apply_waiting()");
 	SPI_connect();
 	places = tables_awaiting(PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0));
 	foreach(lc, places)

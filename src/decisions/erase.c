@@ -231,17 +231,18 @@ erase_store(const char *store, List *rows, const char *value, bytea *salt, bool 
 	sql_add_text(&p, GetUserNameFromId(GetUserId(), false));
 	caller = role_become_extension();
 	if (dry_run)
-		n = sql_run(psprintf("SELECT table_schema, table_name, %s, count(*) FROM ownership.%s "
-							 "WHERE id IN (%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-							 kind, store, find_sql(store, value)),
-					&p);
+		n = sql_run_composed(psprintf("SELECT table_schema, table_name, %s, count(*) FROM ownership.%s "
+									  "WHERE id IN (%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+									  kind, store, find_sql(store, value)),
+							 &p);
 	else
 		/* what waited is known before the UPDATE only */
-		n = sql_run(psprintf("WITH found AS MATERIALIZED (SELECT id AS place, %s AS waits FROM ownership.%s WHERE id IN (%s)), "
-							 "erased AS (%sFROM found f WHERE c.id = f.place RETURNING c.table_schema, c.table_name, f.waits) "
-							 "SELECT table_schema, table_name, waits, count(*) FROM erased GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-							 kind, store, find_sql(store, value), erase_sql(store)),
-					&p);
+		n = sql_run_composed(
+			psprintf("WITH found AS MATERIALIZED (SELECT id AS place, %s AS waits FROM ownership.%s WHERE id IN (%s)), "
+					 "erased AS (%sFROM found f WHERE c.id = f.place RETURNING c.table_schema, c.table_name, f.waits) "
+					 "SELECT table_schema, table_name, waits, count(*) FROM erased GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+					 kind, store, find_sql(store, value), erase_sql(store)),
+			&p);
 	role_restore(&caller);
 	for (uint64 i = 0; i < n; i++)
 		add_found(list, sql_result_bool(i, 3) ? "waiting" : store,
@@ -291,10 +292,10 @@ find_reasons(List *rows, const char *value, bytea *salt)
 
 	add_rows(&p, rows, value, salt);
 	caller = role_become_extension();
-	sql_run(psprintf("SELECT array_agg(DISTINCT reason) FROM ownership.pin "
-					 "WHERE reason IS NOT NULL AND id IN (%s)",
-					 find_sql("pin", value)),
-			&p);
+	sql_run_composed(psprintf("SELECT array_agg(DISTINCT reason) FROM ownership.pin "
+							  "WHERE reason IS NOT NULL AND id IN (%s)",
+							  find_sql("pin", value)),
+					 &p);
 	reasons = sql_result_texts(0, 1);
 	role_restore(&caller);
 	return reasons;
@@ -318,10 +319,10 @@ erase_reasons(List *reasons, bool dry_run)
 		return 0;
 	sql_add_texts(&p, reasons);
 	caller = role_become_extension();
-	n = sql_run(dry_run ? "SELECT FROM ownership.map_history" WITH_REASON
-						: "UPDATE ownership.map_history SET " ERASED_REASON(
-							  "old") ", " ERASED_REASON("new") WITH_REASON,
-				&p);
+	n = sql_run_composed(dry_run ? "SELECT FROM ownership.map_history" WITH_REASON
+								 : "UPDATE ownership.map_history SET " ERASED_REASON(
+									   "old") ", " ERASED_REASON("new") WITH_REASON,
+						 &p);
 	role_restore(&caller);
 	return n;
 }

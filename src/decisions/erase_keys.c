@@ -154,11 +154,12 @@ erase_add_former_keys(const TablePlace *place, bool is_stored, List **rows)
 			sql_add_value(&p, JSONBOID, JsonbPGetDatum(row->key), false);
 			sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->since), false);
 			sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(row->until), false);
-			n = sql_run(later ? "SELECT recorded_at, new_key FROM (" MOVES_OF(
-									OF_OLD_KEY) ") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1"
-							  : "SELECT recorded_at, old_key FROM (" MOVES_OF(
-									OF_NEW_KEY) ") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1",
-						&p);
+			n = sql_run_composed(later
+									 ? "SELECT recorded_at, new_key FROM (" MOVES_OF(
+										   OF_OLD_KEY) ") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1"
+									 : "SELECT recorded_at, old_key FROM (" MOVES_OF(
+										   OF_NEW_KEY) ") m WHERE recorded_at BETWEEN $4 AND $5 ORDER BY 1",
+								 &p);
 			role_restore(&caller);
 			for (uint64 m = 0; m < n; m++)
 			{

@@ -208,7 +208,10 @@ ownership_revert(PG_FUNCTION_ARGS)
 	SPI_connect();
 	level = sql_pin_search_path();
 	if (!run.row.dry_run)
+	{
+		PreventCommandIfReadOnly("ownership.revert()");
 		decision_require_decider();
+	}
 	run.row.since = PG_GETARG_TIMESTAMPTZ(1);
 	rows = decision_load_writes(system, PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_TIMESTAMPTZ(2));
 	if (rows == NIL)

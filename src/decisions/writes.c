@@ -104,15 +104,17 @@ decision_load_writes(const char *system, TimestampTz since, TimestampTz until)
 	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(since), false);
 	sql_add_value(&p, TIMESTAMPTZOID, TimestampTzGetDatum(until), false);
 	history = may_read_history();
-	n = sql_run(psprintf("WITH moved AS MATERIALIZED (" MOVED_IN_EVIDENCE "%s) "
-						 "SELECT w.*, EXISTS (SELECT FROM moved m WHERE m.old_key = w.row_key AND m.id > w.id "
-						 "AND (m.table_schema, m.table_name) = (w.table_schema, w.table_name)) "
-						 "FROM (SELECT *, CASE WHEN jsonb_typeof(row_key) = 'object' "
-						 "THEN max(id) FILTER (WHERE source <> 2) OVER (PARTITION BY table_schema, table_name, row_key) "
-						 "WHEN source <> 2 THEN id END AS latest FROM (" FROM_EVIDENCE "%s) w) w "
-						 "WHERE latest IS NOT NULL ORDER BY latest DESC, id DESC",
-						 history ? MOVED_IN_HISTORY : "", history ? " UNION ALL " FROM_HISTORY : ""),
-				&p);
+	n = sql_run_composed(psprintf("WITH moved AS MATERIALIZED (" MOVED_IN_EVIDENCE "%s) "
+								  "SELECT w.*, EXISTS (SELECT FROM moved m WHERE m.old_key = w.row_key AND m.id > w.id "
+								  "AND (m.table_schema, m.table_name) = (w.table_schema, w.table_name)) "
+								  "FROM (SELECT *, CASE WHEN jsonb_typeof(row_key) = 'object' "
+								  "THEN max(id) FILTER (WHERE source <> 2) OVER (PARTITION BY table_schema, table_name, row_key) "
+								  "WHEN source <> 2 THEN id END AS latest FROM (" FROM_EVIDENCE
+								  "%s) w) w "
+								  "WHERE latest IS NOT NULL ORDER BY latest DESC, id DESC",
+								  history ? MOVED_IN_HISTORY : "",
+								  history ? " UNION ALL " FROM_HISTORY : ""),
+						 &p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		RowWrites *row;
@@ -157,11 +159,11 @@ decision_key_now(const RowWrites *row, const Write *e, TimestampTz since)
 		sql_add_text(&p, row->table);
 		sql_add_value(&p, JSONBOID, JsonbPGetDatum(key), false);
 		sql_add_value(&p, INT8OID, Int64GetDatum(id), false);
-		if (sql_run(psprintf("SELECT id, new_key FROM (" MOVED_IN_EVIDENCE "%s) m "
-							 "WHERE (table_schema, table_name) = ($1, $3) AND old_key = $4 AND id > $5 "
-							 "ORDER BY id LIMIT 1",
-							 history ? MOVED_IN_HISTORY : ""),
-					&p) == 0)
+		if (sql_run_composed(psprintf("SELECT id, new_key FROM (" MOVED_IN_EVIDENCE "%s) m "
+									  "WHERE (table_schema, table_name) = ($1, $3) AND old_key = $4 AND id > $5 "
+									  "ORDER BY id LIMIT 1",
+									  history ? MOVED_IN_HISTORY : ""),
+							 &p) == 0)
 			break;
 		id = sql_result_int64(0, 1);
 		key = sql_result_jsonb(0, 2);

@@ -317,6 +317,9 @@ ownership_reconcile(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(2) && run.limit <= 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("max_rows must be greater than zero")));
+	/* each row would be a warning, and none an error */
+	if (!run.dry_run)
+		PreventCommandIfReadOnly("ownership.reconcile()");
 	SPI_connect();
 	copies = drift_field_copies(run.name);
 	foreach(lc, copies)
@@ -375,6 +378,7 @@ ownership_reconcile_all(PG_FUNCTION_ARGS)
 				 errmsg("reconcile_all cannot run inside a transaction block"),
 				 errhint(
 					 "It commits after each batch. In a transaction block, use ownership.reconcile().")));
+	PreventCommandIfReadOnly("ownership.reconcile_all()");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	/* SPI's procedure context, which is current now, outlives the transactions */

@@ -155,5 +155,6 @@ extern void rename_system_evidence(const char *from, const char *to);
 
 /* publish.c */
 extern void publish_follow(TriggerData *td);
+extern bool publish_is_received(const char *table);
 
 #endif /* OWNERSHIP_EDIT_H */

@@ -73,6 +73,7 @@ guard_relation(Oid relid, bool quiet)
 	Relation rel;
 	RelationMap *map;
 
+	PreventCommandIfReadOnly("ownership.guard()");
 	require_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
@@ -110,6 +111,7 @@ ownership_unguard(PG_FUNCTION_ARGS)
 	Oid relid = PG_GETARG_OID(0);
 	ListCell *lc;
 
+	PreventCommandIfReadOnly("ownership.unguard()");
 	require_relation(relid);
 	if (!compat_table_ownercheck(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
@@ -223,6 +225,8 @@ ownership_guard_all(PG_FUNCTION_ARGS)
 				 errhint(
 					 "It commits after each table. In a transaction block, use ownership.guard() for one table.")));
 
+	/* each table would be a warning, and none an error */
+	PreventCommandIfReadOnly("ownership.guard_all()");
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	/* SPI's procedure context outlives the transactions */

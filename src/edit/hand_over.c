@@ -182,6 +182,7 @@ list_thoughts(const Passage *h)
 	n = sql_run(
 		"SELECT s.subname, format('It writes as \"%s\". ', i.system) || CASE "
 		"WHEN NOT s.subenabled THEN 'It is disabled: what it still brings is judged when that is applied.' "
+		"WHEN pg_is_in_recovery() THEN 'This server is a standby: what the feed has sent, its primary knows.' "
 		"WHEN w.pid IS NULL THEN 'Its worker does not run: what it still brings is judged when that is applied.' "
 		"WHEN c.copying > 0 THEN format('%s of its tables are copied first; a first copy counts from the start of its worker.', c.copying) "
 		"WHEN w.last_msg_receipt_time IS NULL THEN 'It has received nothing yet.' "

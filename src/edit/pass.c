@@ -105,6 +105,9 @@ pass_moment(TimestampTz at)
  * Writes what has passed by now, moment by moment, as the extension itself: ordinary
  * triggers do not fire, as with all that the worker writes.  Groups and systems were
  * checked when it was planned.  Returns the number of rows of handover.
+ *
+ * Where a subscription brings the map, the hub that publishes it writes the owners: it may
+ * have cancelled what this hub has not heard of yet.
  */
 int64
 pass_due(void)
@@ -118,7 +121,7 @@ pass_due(void)
 	ListCell *lc;
 
 	if (RecoveryInProgress() || XactReadOnly || IsolationUsesXactSnapshot() ||
-		!succession_is_due(now))
+		!succession_is_due(now) || publish_is_received("handover"))
 		return 0;
 	caller = role_become_extension();
 	(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,

@@ -23,16 +23,22 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "access/sysattr.h"
+#include "access/table.h"
 #include "access/xlog.h"
 #include "catalog/pg_publication.h"
+#include "catalog/pg_subscription_rel.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "replication/logicalworker.h"
+#include "replication/origin.h"
 #include "replication/worker_internal.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/pg_lsn.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -44,6 +50,7 @@
 #include "edit.h"
 
 PG_FUNCTION_INFO_V1(ownership_another_hub);
+PG_FUNCTION_INFO_V1(ownership_applied_position);
 
 /* The tables that several hubs may have in common. */
 static const char *const map_tables[] = {"system",			 "identity",	   "domain",
@@ -55,20 +62,10 @@ static const char *const map_tables[] = {"system",			 "identity",	   "domain",
 static const char *const hub_tables[] = {"conflict", "history", "activity", "map_history",
 										 "bound_table"};
 
-/*
- * May the worker's subscription write this table?  Only a table of the map, and only
- * if the subscription contains none of the tables that are about one hub.
- */
+/* Does the subscription contain none of the tables that are about one hub? */
 static bool
-is_wanted(Relation rel)
+brings_map(Oid subscription)
 {
-	Oid subscription = MyLogicalRepWorker != NULL ? MyLogicalRepWorker->subid : InvalidOid;
-	bool map = false;
-
-	for (size_t i = 0; i < lengthof(map_tables); i++)
-		map |= strcmp(RelationGetRelationName(rel), map_tables[i]) == 0;
-	if (!map || !OidIsValid(subscription))
-		return false;
 	for (size_t i = 0; i < lengthof(hub_tables); i++)
 	{
 		Oid relid = catalog_table(hub_tables[i], true);
@@ -78,6 +75,41 @@ is_wanted(Relation rel)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * May the worker's subscription write this table?  Only a table of the map, and only
+ * if the subscription brings a map.
+ */
+static bool
+is_wanted(Relation rel)
+{
+	Oid subscription = MyLogicalRepWorker != NULL ? MyLogicalRepWorker->subid : InvalidOid;
+	bool map = false;
+
+	for (size_t i = 0; i < lengthof(map_tables); i++)
+		map |= strcmp(RelationGetRelationName(rel), map_tables[i]) == 0;
+	return map && OidIsValid(subscription) && brings_map(subscription);
+}
+
+/* Does a subscription, which may be disabled, bring this table of the map from another hub? */
+bool
+publish_is_received(const char *table)
+{
+	Relation rel = table_open(SubscriptionRelRelationId, AccessShareLock);
+	bool received = false;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+
+	ScanKeyInit(&key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(catalog_table(table, false)));
+	scan = systable_beginscan(rel, SubscriptionRelSrrelidSrsubidIndexId, true, NULL, 1, &key);
+	while (!received && HeapTupleIsValid(tuple = systable_getnext(scan)))
+		received = brings_map(((Form_pg_subscription_rel) GETSTRUCT(tuple))->srsubid);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return received;
 }
 
 /*
@@ -262,4 +294,24 @@ publish_follow(TriggerData *td)
 	}
 	SPI_finish();
 	role_restore(&caller);
+}
+
+/*
+ * applied_position(): up to where a subscription of this database has applied what its
+ * publisher has written; NULL: it has applied nothing, or is not there.
+ */
+Datum
+ownership_applied_position(PG_FUNCTION_ARGS)
+{
+	char name[NAMEDATALEN];
+	RepOriginId origin;
+	XLogRecPtr position = InvalidXLogRecPtr;
+
+	snprintf(name, sizeof(name), "pg_%u", PG_GETARG_OID(0));
+	origin = replorigin_by_name(name, true);
+	if (origin != InvalidRepOriginId)
+		position = replorigin_get_progress(origin, false);
+	if (XLogRecPtrIsInvalid(position))
+		PG_RETURN_NULL();
+	PG_RETURN_LSN(position);
 }

@@ -178,7 +178,7 @@ references_are_checked(void)
 
 /*
  * Run SQL that inserts rows into one table of the map, all of whose references the
- * caller has checked and locked: they are not checked again row by row.
+ * caller has checked and locked: they are not checked again row by row.  It is a literal.
  */
 void
 table_triggers_insert_checked(const char *sql, Parameters *p)
@@ -188,7 +188,7 @@ table_triggers_insert_checked(const char *sql, Parameters *p)
 	checked = sql;
 	PG_TRY();
 	{
-		sql_run_set(sql, p);
+		sql_run_kept(sql, p, CURSOR_OPT_CUSTOM_PLAN);
 	}
 	PG_FINALLY();
 	{
@@ -361,7 +361,7 @@ ownership_row_owner_check(PG_FUNCTION_ARGS)
 
 /*
  * Run SQL that writes row filters for a table or columns with other names, and
- * check no filter.  A filter that does not work any more is carried along, too:
+ * check no filter.  The SQL is a literal.  A filter that does not work any more is carried along, too:
  * it is a risk already, and writes fail.  With an error here, the map of the
  * whole table would not follow.
  */
@@ -371,7 +371,7 @@ table_triggers_write_filters(const char *sql, Parameters *p)
 	carrying++;
 	PG_TRY();
 	{
-		sql_run(sql, p);
+		sql_run_kept(sql, p, 0);
 	}
 	PG_FINALLY();
 	{

@@ -19,7 +19,7 @@ contract(const char *sql, List *entities)
 	Parameters p = {0};
 
 	sql_add_texts(&p, entities);
-	(void) sql_run(sql, &p);
+	(void) sql_run_composed(sql, &p);
 	return sql_result_text(0, 1);
 }
 

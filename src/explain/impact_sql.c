@@ -172,6 +172,7 @@ static const char on_function[] =
 					  "AND p.oid <> $1 AND $2 = 0 AND p.prosrc ~* (" WORD(
 						  "t.proname") " || '\"?\\s*\\(') AND " OF_USERS;
 
+/* sql: a literal */
 static List *
 candidates(const char *sql, Oid object, AttrNumber attnum)
 {
@@ -181,7 +182,7 @@ candidates(const char *sql, Oid object, AttrNumber attnum)
 
 	sql_add_oid(&p, object);
 	sql_add_value(&p, INT4OID, Int32GetDatum(attnum), false);
-	n = sql_run(sql, &p);
+	n = sql_run_kept(sql, &p, 0);
 	for (uint64 i = 0; i < n; i++)
 	{
 		ImpactCandidate *c = palloc0(sizeof(ImpactCandidate));

@@ -107,24 +107,24 @@ report_evidence_of(Why *why, FieldPlace *place, const char *key)
 	sql_add_text(&p, place->holder.table);
 	sql_add_text(&p, place->holder.column);
 	sql_add_text(&p, key);
-	n = sql_run(psprintf("SELECT recorded_at, outcome, system, "
-						 "CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
-						 "concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
-						 "WHEN 'discarded' THEN ' of the whole row' "
-						 "WHEN 'rejected' THEN ' failed with an error' "
-						 "WHEN 'overridden' THEN ' went through as an override' "
-						 "WHEN 'written' THEN ' changed the value' "
-						 "ELSE ' went through' END, "
-						 "'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
-						 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
-						 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
-						 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW
-						 ")%s) e "
-						 "ORDER BY id DESC LIMIT 20",
-						 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
-										   "FROM ownership.history " OF_THE_ROW ")"
-										 : ""),
-				&p);
+	n = sql_run_composed(
+		psprintf("SELECT recorded_at, outcome, system, "
+				 "CASE jsonb_typeof(proposed) WHEN 'object' THEN proposed ->> $3 END, "
+				 "concat_ws(', ', operation || CASE outcome WHEN 'kept' THEN ': the stored value stayed' "
+				 "WHEN 'discarded' THEN ' of the whole row' "
+				 "WHEN 'rejected' THEN ' failed with an error' "
+				 "WHEN 'overridden' THEN ' went through as an override' "
+				 "WHEN 'written' THEN ' changed the value' "
+				 "ELSE ' went through' END, "
+				 "'stored: ' || CASE jsonb_typeof(stored) WHEN 'object' THEN stored ->> $3 END, "
+				 "'role ' || role, 'origin ' || origin, 'application ' || application_name, resolution), "
+				 "CASE WHEN outcome IN ('kept', 'discarded', 'rejected') THEN resolved_at IS NULL END "
+				 "FROM ((SELECT " EVIDENCE_COLUMNS "FROM ownership.conflict " OF_THE_ROW ")%s) e "
+				 "ORDER BY id DESC LIMIT 20",
+				 reads_history() ? " UNION ALL (SELECT " EVIDENCE_COLUMNS
+								   "FROM ownership.history " OF_THE_ROW ")"
+								 : ""),
+		&p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		char *system = sql_result_text(i, 3);
@@ -293,7 +293,7 @@ why_report_last_writes(Why *why)
 						 sql_result_text(0, 2));
 		else
 			why_add_fact(why, 0, place->label, "last write", system, NULL,
-						 mailbox_exists()
+						 mailbox_remembers()
 							 ? "None was seen, in any row."
 							 : "Not known: writes are remembered only when the library is preloaded.");
 	}
@@ -327,12 +327,14 @@ why_report_feeds(Why *why)
 			"work AS (SELECT subid, bool_or(pid IS NOT NULL) AS runs, max(last_msg_receipt_time) AS at "
 			"FROM pg_stat_subscription WHERE relid IS NULL GROUP BY subid) "
 			"SELECT f.subname, i.system, w.at, "
-			"CASE WHEN NOT f.subenabled THEN 'disabled' WHEN w.runs IS NOT TRUE THEN 'not running' "
-			"WHEN NOT f.ready THEN 'copying' ELSE 'running' END, "
+			"CASE WHEN NOT f.subenabled THEN 'disabled' "
+			"WHEN w.runs IS NOT TRUE AND NOT pg_is_in_recovery() THEN 'not running' "
+			"WHEN NOT f.ready THEN 'copying' WHEN pg_is_in_recovery() THEN 'standby' ELSE 'running' END, "
 			"concat_ws(', ', CASE WHEN f.subenabled THEN 'enabled' ELSE 'disabled' END, "
-			"CASE WHEN w.runs THEN 'its worker runs' ELSE 'no worker runs' END, "
+			"CASE WHEN pg_is_in_recovery() THEN 'this server is a standby, and only its primary knows whether the worker runs' "
+			"WHEN w.runs THEN 'its worker runs' ELSE 'no worker runs' END, "
 			"CASE WHEN f.ready THEN 'the table is in sync' ELSE format('the initial copy is not done (state %s)', f.state) END, "
-			"format('%s errors applying, %s copying', coalesce(e.apply_error_count, 0), coalesce(e.sync_error_count, 0)), "
+			"CASE WHEN NOT pg_is_in_recovery() THEN format('%s errors applying, %s copying', coalesce(e.apply_error_count, 0), coalesce(e.sync_error_count, 0)) END, "
 			"CASE WHEN i.name IS NULL THEN 'it belongs to no system: identify it' END) "
 			"FROM feed f LEFT JOIN work w ON w.subid = f.oid "
 			"LEFT JOIN pg_stat_subscription_stats e ON e.subid = f.oid "
@@ -350,7 +352,7 @@ why_report_feeds(Why *why)
 						 state,
 						 psprintf("Subscription %s: %s.", quote_identifier(sql_result_text(i, 1)),
 								  sql_result_text(i, 5)));
-			if (strcmp(state, "running") != 0)
+			if (strcmp(state, "running") != 0 && strcmp(state, "standby") != 0)
 				appendStringInfo(&wrong, " Subscription %s, which feeds %s, is %s.",
 								 quote_identifier(sql_result_text(i, 1)), table, state);
 		}
@@ -434,7 +436,7 @@ why_report_answer(Why *why)
 		appendStringInfoString(&text, " What was refused is resolved.");
 	else if (why->waiting > 0)
 		appendStringInfoString(&text, " Nothing was refused.");
-	else if (mailbox_exists())
+	else if (mailbox_remembers())
 		appendStringInfoString(&text, " Nothing was refused: what is missing here never arrived.");
 	else
 		appendStringInfoString(

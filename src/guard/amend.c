@@ -106,7 +106,13 @@ amend_update(GuardCall *call)
 	feed_see_update(call);
 	move_remember_update(state, td);
 	if (set.n == 0 && held.n == 0)
+	{
+		/* of two hubs that feed each other, each sends back what it received: that ends here */
+		if (call->applied && call->circumstances.relay &&
+			!anything_left(call->map, td->tg_relation, td->tg_updatedcols, td->tg_trigtuple, tuple))
+			return NULL;
 		return tuple;
+	}
 
 	outcome_reject_early(call, &set, td->tg_trigslot, td->tg_newslot);
 	keeps = conflicts_have(&set, VERDICT_KEEP);

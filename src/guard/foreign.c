@@ -1,8 +1,9 @@
 /*
  * foreign.c
- *		TRUNCATE of foreign tables, where PostgreSQL has no triggers for that.
+ *		TRUNCATE of foreign tables and of shards, where there are no triggers for that.
  *
- * Before 16 a foreign table can have no trigger for TRUNCATE.  So the guard
+ * Before 16 a foreign table can have no trigger for TRUNCATE, and Citus creates none on
+ * the shards of a table that has shards already.  So the guard
  * looks at the command before it runs: it finds the foreign tables that the
  * command would empty, in the way and under the locks of PostgreSQL itself,
  * and judges those whose rows are guarded, as the trigger would.  It cannot do
@@ -27,6 +28,7 @@
 
 #include "../base/compat.h"
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "guard.h"
 
 /* A role that may not truncate a table must not wait for its lock either. */
@@ -42,13 +44,23 @@ check_privilege(const RangeVar *name, Oid relid, Oid old_relid, void *arg)
 		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)), name->relname);
 }
 
-/* Is the guard on the table, and does it fire? */
+/* The trigger of the guard in the relation's list, under the name that it has there; or NULL. */
+static Trigger *
+find_trigger(Relation rel, const char *name)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+		if (shard_is_trigger(rel->trigdesc->triggers[i].tgname, name))
+			return &rel->trigdesc->triggers[i];
+	return NULL;
+}
+
+/* Is the guard on the table, does it fire, and is none of its triggers for TRUNCATE? */
 static bool
 is_armed(Relation rel)
 {
-	Trigger *trigger = call_find_trigger(rel, TRIGGER_AMEND);
+	Trigger *trigger = find_trigger(rel, TRIGGER_AMEND);
 
-	if (trigger == NULL)
+	if (trigger == NULL || find_trigger(rel, TRIGGER_TRUNCATE) != NULL)
 		return false;
 	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
 		   (trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN &&
@@ -77,8 +89,16 @@ judge(Relation rel)
 	(void) FunctionCallInvoke(fcinfo);
 }
 
+/* May a relation have rows that TRUNCATE takes, and no trigger for that? */
+static bool
+may_lack_trigger(Oid relid)
+{
+	return (!COMPAT_FOREIGN_TRUNCATE_TRIGGERS && get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE) ||
+		   OidIsValid(shard_table(relid));
+}
+
 /*
- * Judges a TRUNCATE before it runs.  From 16 on, triggers do this.
+ * Judges a TRUNCATE before it runs.  From 16 on, triggers do this, but for shards.
  *
  * Errors: those of guard_truncate(); the caller may not truncate a table.
  */
@@ -87,8 +107,8 @@ foreign_truncate(const TruncateStmt *statement)
 {
 	ListCell *lc;
 
-	/* 16 and later have the trigger; in the other cases PostgreSQL will refuse the command */
-	if (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || XactReadOnly || RecoveryInProgress())
+	/* PostgreSQL will refuse the command */
+	if (XactReadOnly || RecoveryInProgress())
 		return;
 	foreach(lc, statement->relations)
 	{
@@ -98,9 +118,11 @@ foreign_truncate(const TruncateStmt *statement)
 		List *relids;
 		ListCell *member;
 
-		if (relkind != RELKIND_FOREIGN_TABLE &&
-			(!name->inh || !(relkind == RELKIND_PARTITIONED_TABLE ||
-							 (relkind == RELKIND_RELATION && has_subclass(relid)))))
+		if (!OidIsValid(relid) ||
+			(!may_lack_trigger(relid) &&
+			 (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || !name->inh ||
+			  !(relkind == RELKIND_PARTITIONED_TABLE ||
+				(relkind == RELKIND_RELATION && has_subclass(relid))))))
 			continue;
 		relid = RangeVarGetRelidExtended(name, AccessExclusiveLock, RVR_MISSING_OK, check_privilege,
 										 NULL);
@@ -112,7 +134,7 @@ foreign_truncate(const TruncateStmt *statement)
 		{
 			Relation rel;
 
-			if (get_rel_relkind(lfirst_oid(member)) != RELKIND_FOREIGN_TABLE)
+			if (!may_lack_trigger(lfirst_oid(member)))
 				continue;
 			rel = table_open(lfirst_oid(member), NoLock);
 			if (is_armed(rel))

@@ -30,6 +30,7 @@
 
 #include "../base/compat.h"
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "../rules/rules.h"
 #include "../statement/statement.h"
 #include "../activity/activity.h"
@@ -374,6 +375,9 @@ guard_truncate(FunctionCallInfo fcinfo)
 	lift_apply_settle(false);
 	if (!begin_call(fcinfo, TRIGGER_TRUNCATE, TRIGGER_EVENT_BEFORE, false, &call))
 		return PointerGetDatum(NULL);
+	/* Citus empties no shard then, only what the table itself has had since before it had shards */
+	if (call.map->sharded && !shard_spreads_ddl())
+		return PointerGetDatum(NULL);
 
 	call.circumstances.operation = OPERATION_TRUNCATE;
 	(void) map_foreign(call.map, call.writer);
@@ -394,8 +398,10 @@ guard_truncate(FunctionCallInfo fcinfo)
 										call.circumstances.default_policy) == POLICY_REJECT
 						   ? NULL
 						   : "TRUNCATE leaves no rows to keep.");
-	is_new = is_new_truncate(call.map);
-	remember_table(&call);
+	/* what goes from the shards of a table is remembered there, but it is one TRUNCATE of the table */
+	is_new = !call.map->shard && is_new_truncate(call.map);
+	if (!call.map->sharded)
+		remember_table(&call);
 	pin_table_gone(&call);
 	/* what was written here has begun another command */
 	truncated_command = GetCurrentCommandId(false);

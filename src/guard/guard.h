@@ -46,6 +46,12 @@ typedef struct GuardTrigger
 /* trigger_list.c */
 extern void trigger_list_forget_functions(void);
 
+/* spread.c */
+extern void guard_spread_statement(struct PlannedStmt *statement);
+extern void guard_spread_utility(const Node *command);
+extern void guard_spread_end_transaction(void);
+extern void guard_spread_end_subtransaction(bool aborted);
+
 /* lift_undo.c */
 extern void lift_undo(void);
 

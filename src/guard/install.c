@@ -8,16 +8,21 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "../base/compat.h"
 #include "../base/base.h"
+#include "../catalog/catalog.h"
 #include "guard.h"
 
 const GuardTrigger guard_triggers[GUARD_TRIGGERS] = {
@@ -49,12 +54,20 @@ guard_is_changing(void)
 	return changing > 0;
 }
 
-/* Runs DDL on the guard's own triggers.  Needs SPI. */
+/*
+ * Runs DDL on the guard's own triggers.  Needs SPI.  On a table of Citus it runs on all nodes
+ * and shards; Citus takes it only where triggers on its tables are allowed, and the guard's
+ * are made for that.
+ */
 void
 guard_run_ddl(const char *sql)
 {
+	int level = NewGUCNestLevel();
 	int rc;
 
+	if (GetConfigOption("citus.enable_unsafe_triggers", true, false) != NULL)
+		(void) set_config_option("citus.enable_unsafe_triggers", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 	changing++;
 	PG_TRY();
 	{
@@ -65,6 +78,7 @@ guard_run_ddl(const char *sql)
 		changing--;
 	}
 	PG_END_TRY();
+	AtEOXact_GUC(true, level);
 	if (rc < 0)
 		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(rc), sql);
 }
@@ -92,6 +106,27 @@ drop_from_partitions(Oid parent, const char *name)
 }
 
 /*
+ * Where Citus is in the database, no trigger depends on the extension: Citus distributes
+ * no table with such a trigger, and allows none on a distributed one.
+ */
+static void
+set_dependency(Oid relid, const GuardTrigger *t, const char *table, bool missing, bool sharded)
+{
+	if (!shard_is_citus())
+	{
+		if (missing)
+			guard_run_ddl(psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name,
+								   table));
+	}
+	else if (!missing && !sharded &&
+			 list_member_oid(getAutoExtensionsOfObject(TriggerRelationId,
+													   get_trigger_oid(relid, t->name, false)),
+							 get_extension_oid("ownership", false)))
+		guard_run_ddl(psprintf("ALTER TRIGGER %s ON %s NO DEPENDS ON EXTENSION ownership", t->name,
+							   table));
+}
+
+/*
  * Must the guard change a trigger's tgenabled?  A trigger that is switched off
  * stays off unless the mode is GUARD_ARM.
  */
@@ -107,6 +142,8 @@ must_arm(char enabled, char wanted, GuardMode mode)
 static void
 guard_one(Oid relid, GuardMode mode)
 {
+	bool sharded = shard_is_sharded(relid) && shard_spreads_ddl();
+
 	for (size_t i = 0; i < lengthof(guard_triggers); i++)
 	{
 		const GuardTrigger *t = &guard_triggers[i];
@@ -133,13 +170,17 @@ guard_one(Oid relid, GuardMode mode)
 			if (partitioned && strcmp(t->name, TRIGGER_TRUNCATE) != 0)
 				drop_from_partitions(relid, t->name);
 			guard_run_ddl(psprintf("CREATE TRIGGER %s %s", t->name, definition));
-			guard_run_ddl(
-				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 		}
+		if (missing || mode == GUARD_ARM)
+			set_dependency(relid, t, table, missing, sharded);
 		/* ALTER TABLE would refuse a table that has deferred events */
-		if (must_arm(enabled, t->enabled, mode))
+		if (!sharded && must_arm(enabled, t->enabled, mode))
 			compat_enable_trigger(rel, t->name, t->enabled);
 		table_close(rel, NoLock);
+		/* but only ALTER TABLE reaches shards */
+		if (sharded && must_arm(enabled, t->enabled, mode))
+			guard_run_ddl(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", table,
+								   t->enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "", t->name));
 		CommandCounterIncrement();
 	}
 }

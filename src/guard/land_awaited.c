@@ -262,7 +262,7 @@ land_awaited(Oid home, const WaitedFor *what)
 		return NIL;
 	/* what this statement wrote is visible from now on */
 	CommandCounterIncrement();
-	foreach(lc, find_all_inheritors(home, RowExclusiveLock, NULL))
+	foreach(lc, place_with_below(home, RowExclusiveLock))
 		rows = add_rows(rows, lfirst_oid(lc), keys, what);
 	list_sort(rows, compare_rows);
 	foreach(lc, rows)

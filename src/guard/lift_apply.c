@@ -244,13 +244,16 @@ hide(Thinned *t, Operation operation)
 	}
 }
 
-/* Does an UPDATE of these columns need no look, except for its key? */
+/*
+ * Does an UPDATE of these columns need no look, except for its key?  Each one of a relay
+ * does: it may change nothing, and is skipped then.
+ */
 static bool
 is_clear(const GuardCall *call)
 {
 	RelationMap *map = call->map;
 
-	return call->td->tg_updatedcols != NULL && map->valid && map->history == NULL &&
+	return !call->circumstances.relay && call->td->tg_updatedcols != NULL && map->valid && map->history == NULL &&
 		   map->pinned == NULL &&
 		   !bms_overlap(call->td->tg_updatedcols, map_watched(map, call->writer));
 }
@@ -332,7 +335,8 @@ lift_apply(const GuardCall *call, HeapTuple tuple)
 	t = find(RelationGetRelid(rel));
 	if (t == NULL)
 		t = thin_out(rel, applied);
-	if (!t->hidden[operation] && is_all_own(call))
+	if (!t->hidden[operation] && is_all_own(call) &&
+		!(operation == OPERATION_UPDATE && call->circumstances.relay))
 		hide(t, operation);
 #endif
 }

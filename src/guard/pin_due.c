@@ -233,7 +233,7 @@ end_row(void *arg)
 	/* the worker is in replica role */
 	(void) set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	foreach(lc, find_all_inheritors(row->home, RowExclusiveLock, NULL))
+	foreach(lc, place_with_below(row->home, RowExclusiveLock))
 	{
 		Relation rel = table_open(lfirst_oid(lc), NoLock);
 

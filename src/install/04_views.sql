@@ -52,18 +52,15 @@ WITH RECURSIVE member AS (
 	JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relid
 	JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 )
-SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind,
-	amend.tgenabled = 'A' AS amends,
-	judge.tgenabled = 'O' AS judges,
-	truncate.tgenabled = 'A' AS refuses_truncate
+SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind, g.amends, g.judges, g.refuses_truncate
 FROM member m
 /* as guard() makes them: a trigger with a condition, or for only some events or columns, does not guard */
-LEFT JOIN pg_catalog.pg_trigger amend ON amend.tgrelid = m.relid AND amend.tgfoid = 'ownership.guard_amend()'::regprocedure
-	AND amend.tgtype = 31 AND amend.tgqual IS NULL AND cardinality(amend.tgattr) = 0
-LEFT JOIN pg_catalog.pg_trigger judge ON judge.tgrelid = m.relid AND judge.tgfoid = 'ownership.guard_judge()'::regprocedure
-	AND judge.tgtype = 29 AND judge.tgqual IS NULL AND cardinality(judge.tgattr) = 0 AND judge.tgconstraint = 0
-LEFT JOIN pg_catalog.pg_trigger truncate ON truncate.tgrelid = m.relid AND truncate.tgfoid = 'ownership.guard_truncate()'::regprocedure
-	AND truncate.tgtype = 34 AND truncate.tgqual IS NULL;
+LEFT JOIN LATERAL (SELECT
+		bool_and(t.tgenabled = 'A') FILTER (WHERE t.tgfoid = 'ownership.guard_amend()'::regprocedure AND t.tgtype = 31) AS amends,
+		bool_and(t.tgenabled = 'O') FILTER (WHERE t.tgfoid = 'ownership.guard_judge()'::regprocedure AND t.tgtype = 29 AND t.tgconstraint = 0) AS judges,
+		bool_and(t.tgenabled = 'A') FILTER (WHERE t.tgfoid = 'ownership.guard_truncate()'::regprocedure AND t.tgtype = 34) AS refuses_truncate
+	FROM pg_catalog.pg_trigger t
+	WHERE t.tgrelid = m.relid AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0) g ON true;
 COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children.';
 
 /*
@@ -196,8 +193,7 @@ SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
 		ELSE coalesce(told.problems, '{}') END AS problems,
 	coalesce(s.touched, false) AS touched
 FROM ownership.mirrored_table t
-LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
-LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+LEFT JOIN (SELECT table_schema, table_name, root AS oid FROM member WHERE relid = root) c USING (table_schema, table_name)
 LEFT JOIN state s ON s.root = c.oid
 LEFT JOIN feed f ON f.root = c.oid
 LEFT JOIN told ON told.root = c.oid;
@@ -378,26 +374,20 @@ HAVING bool_and(t.source IS NOT DISTINCT FROM f.owner);
 COMMENT ON VIEW ownership.by_default IS 'Internal: the fields whose owner nobody decided on: it is the source of all tables that contain the field.';
 GRANT SELECT ON ownership.by_default TO PUBLIC;
 
-/*
- * What each system is to each field, one row for each reason.  A system that owns
- * a field in some rows only is an owner, too; by what it was refused in the other
- * rows it is an intruder.
- */
-CREATE VIEW ownership.part AS
-SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
-FROM ownership.field_now f
-LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
-WHERE f.owner IS NOT NULL
-UNION ALL
-SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
+/* What systems are to fields besides the owner of all rows, one row for each reason. */
+CREATE VIEW ownership.known_part AS
+SELECT r.entity, r.field, r.system, 1 AS rank, 'owner' AS part, 'some rows' AS how
 FROM ownership.row_part r
 UNION ALL
-SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
-	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
+SELECT d.entity, d.field, d.system, 4, 'reader', 'declared'
 FROM ownership.declared d
-JOIN ownership.field_now f ON f.entity = d.entity AND f.name = d.field
-LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
-WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
+WHERE d.mode = 'read'
+UNION ALL
+SELECT a.entity, a.field, a.system, 2, 'writer', 'declared'
+FROM ownership.declared_access a
+JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
+LEFT JOIN ownership.row_part r ON r.entity = a.entity AND r.field = a.field AND r.system = a.system
+WHERE a.mode = 'write' AND a.system IS DISTINCT FROM f.owner AND r.system IS NULL
 UNION ALL
 /* in a field without owner no system intrudes */
 SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
@@ -417,6 +407,21 @@ UNION ALL
 SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
 FROM ownership.seen s
 WHERE s.reads > 0;
+COMMENT ON VIEW ownership.known_part IS 'Internal: what each system is to each field, without the owners of whole fields.';
+
+/*
+ * What each system is to each field, one row for each reason.  A system that owns
+ * a field in some rows only is an owner, too; by what it was refused in the other
+ * rows it is an intruder.
+ */
+CREATE VIEW ownership.part AS
+SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
+FROM ownership.field_now f
+LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
+WHERE f.owner IS NOT NULL
+UNION ALL
+SELECT entity, field, system, rank, part, how
+FROM ownership.known_part;
 COMMENT ON VIEW ownership.part IS 'Internal: what each system is to each field, one row for each reason.';
 
 /*

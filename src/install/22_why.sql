@@ -14,7 +14,7 @@ Returns one row for each fact, the short answer first:
 - place: The field, the column or the table that the fact is about.
 - event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history. For a value that waited also applied, superseded, accepted or dismissed; not applied: it waits, although the row is there.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription; standby: the server is one, and its primary has the worker.
 - detail: The fact in words.';
 
 CREATE FUNCTION ownership.impact(field text, OUT kind text, OUT object text, OUT depth integer, OUT detail text)

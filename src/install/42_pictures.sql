@@ -11,7 +11,9 @@ WITH cell AS (
 	/* of each part, by its rank: that it is one (1), and whether it is declared (2), seen (4), refused (8), of some rows (16) */
 	SELECT p.entity, p.field, p.system,
 		bit_or(CASE p.how WHEN 'declared' THEN 3 WHEN 'seen' THEN 5 WHEN 'refused' THEN 9 WHEN 'some rows' THEN 17 ELSE 1 END << 5 * (p.rank - 1)) AS bits
-	FROM ownership.part p
+	/* whether an owner is one by default does not matter here */
+	FROM (SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, NULL AS how FROM ownership.field_now f WHERE f.owner IS NOT NULL
+		UNION ALL SELECT entity, field, system, rank, how FROM ownership.known_part) p
 	GROUP BY p.entity, p.field, p.system
 ), cells AS MATERIALIZED (
 	SELECT entity, system, bits, count(*) AS fields

@@ -326,7 +326,24 @@ CREATE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, c
 	FROM ownership.own_risk
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
-	FROM ownership.map_behind() b;
+	FROM ownership.map_behind() b
+	UNION ALL
+	/* what another hub decides does not arrive */
+	SELECT 3, 'high', 'map_behind', NULL, NULL, NULL, NULL, '{}',
+		concat_ws(' ', format('Subscription %s brings the map of another hub, and %s.', f.subscription, CASE f.state
+				WHEN 'disabled' THEN 'is disabled'
+				WHEN 'stopped' THEN 'has no worker' || CASE WHEN f.errors > 0 THEN format(': an error has stopped it %s time%s', f.errors, CASE f.errors WHEN 1 THEN '' ELSE 's' END) ELSE '' END
+				WHEN 'copying' THEN 'has not copied all of it: ' || array_to_string(f.copying, ', ')
+				WHEN 'starting' THEN 'has not heard from that hub since its worker started'
+				ELSE 'has heard nothing since ' || to_char(f.heard_at, 'YYYY-MM-DD HH24:MI:SS') END),
+			'What is decided there does not hold here yet.', 'Applied is what that hub had written up to ' || f.applied || '.'),
+		concat_ws(' ', CASE f.state
+				WHEN 'disabled' THEN format('ALTER SUBSCRIPTION %I ENABLE;', f.subscription)
+				WHEN 'silent' THEN 'See in pg_stat_activity what its worker waits for, and whether the other hub can be reached.'
+				ELSE 'The server log says why, unless it has just begun.' END,
+			'SELECT pg_size_pretty(pg_current_wal_lsn() - ' || quote_literal(f.applied) || ') on the other hub says how far it is behind.')
+	FROM ownership.map_feed f
+	WHERE f.state <> 'current';
 COMMENT ON VIEW ownership.ddl_risk IS 'Internal: the part of ownership.risks that is about DDL.';
 
 /* they write tables that no role may write: triggers on other tables must not use them */

@@ -6,7 +6,7 @@
  */
 CREATE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
-	SELECT * FROM ownership.guards
+	SELECT relation, table_schema, table_name, guarded, subscriptions, problems, touched FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
 ), declared_writer AS MATERIALIZED (
@@ -14,12 +14,13 @@ WITH guard AS MATERIALIZED (
 ), spoken AS (
 	/*
 	 * The known writers of each field, one row for each writer and reason.  Local
-	 * fields do not count, nor do systems that own the field in some rows.
+	 * fields do not count, nor do systems that own the field in some rows.  A field that
+	 * nobody but its owner is known to write is no quarrel.
 	 */
 	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
 		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
 	FROM ownership.field_now f
-	WHERE NOT f.local
+	WHERE NOT f.local AND (f.entity, f.name) IN (SELECT entity, field FROM declared_writer UNION ALL SELECT entity, field FROM seen)
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
@@ -75,6 +76,16 @@ WITH guard AS MATERIALIZED (
 	SELECT d.name, d.excluded_owner, lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2) AS subject,
 		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
 	FROM ownership.domain d
+), amiss AS MATERIALIZED (
+	/* the columns that are not both on the map and, as ones that can be guarded, in their table: one join of all */
+	SELECT m.entity, m.field, table_schema, table_name, column_name, m.entity IS NOT NULL AS mapped, a.generated
+	FROM (SELECT t.table_schema, t.table_name, k.attname::text AS column_name, k.attgenerated <> '' AS generated
+		FROM ownership.mirrored_table t
+		JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+		JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum > 0 AND NOT k.attisdropped) a
+	FULL JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	WHERE m.entity IS NULL OR a.generated IS DISTINCT FROM false
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* a setting switches the guard off, or makes it weaker than the map says */
 	SELECT 0, 'high', 'enforcement_off', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
@@ -231,15 +242,14 @@ WITH guard AS MATERIALIZED (
 	WHERE g.problems = ARRAY['the table is not there']
 	UNION ALL
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
-		CASE WHEN a.attnum IS NULL
+		CASE WHEN m.generated IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = m.column_name::name)
 			THEN format('Column %s of %s is on the map, but not in the database.', m.column_name, ownership.relation_name(m.table_schema, m.table_name))
 			ELSE format('Column %s of %s cannot be guarded: it is a system or generated column.', m.column_name, ownership.relation_name(m.table_schema, m.table_name)) END,
 		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_column.'
-	FROM ownership.mirrored_column m
+	FROM amiss m
 	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
-	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND NOT a.attisdropped
-	WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> ''
+	WHERE m.mapped
 	UNION ALL
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
@@ -306,7 +316,7 @@ WITH guard AS MATERIALIZED (
 			array_to_string(d.systems, ' and ') || CASE cardinality(d.systems) WHEN 1 THEN ' deletes' ELSE ' delete' END
 				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
-	FROM ownership.unmapped u
+	FROM (SELECT *, ownership.relation_name(table_schema, table_name) AS relation FROM amiss WHERE NOT mapped AND NOT generated) u
 	LEFT JOIN ownership.deleter() d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
@@ -321,7 +331,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - contested (high): Several systems write the field, as declared or as seen.
 - unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
 - unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
-- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow. Or what another hub decides does not arrive: its map comes by a subscription that is not current.
 - renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
 - unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
 - unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.

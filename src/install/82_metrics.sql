@@ -88,8 +88,7 @@ UNION ALL
 SELECT 'settings_weakened', '', '', count(*)
 FROM ownership.weakened
 UNION ALL
-SELECT 'map_behind', '', '', count(*)
-FROM ownership.map_behind()
+SELECT 'map_behind', '', '', (SELECT count(*) FROM ownership.map_behind()) + (SELECT count(*) FROM ownership.map_feed WHERE state <> 'current')
 UNION ALL
 SELECT 'version_differs', '', '', count(*)
 FROM pg_catalog.pg_extension
@@ -113,7 +112,7 @@ COMMENT ON COLUMN ownership.metrics.name IS
 - mirrored_tables: Mirrored tables: guarded, unguarded, or missing in the database.
 - feed_subscriptions: Subscriptions that feed mirrored tables: identified or unidentified.
 - settings_weakened: Settings by which sessions are guarded less than the map says.
-- map_behind: Tables and columns that DDL changed and the map did not follow.
+- map_behind: Tables and columns that DDL changed and the map did not follow, and subscriptions that bring the map of another hub and are not current.
 - version_differs: 1: library and SQL objects are of different versions.
 - preloaded: 1: the library is preloaded.
 - worker_running: 1: the background worker runs. It ends when it is idle.

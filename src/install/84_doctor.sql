@@ -135,7 +135,15 @@ BEGIN ATOMIC
 			WHERE NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = u.name)
 			GROUP BY u.name) s
 		UNION ALL
-		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		/* such a feed tells its source that it has a change before a standby has it */
+		SELECT 'feeds' AS check_name, format('Subscription %s does not wait for the synchronous standby (synchronous_commit = %s): when the standby takes over, it lacks what the subscription has just brought, and the source does not send that again.', s.subname, s.subsynccommit),
+			format('ALTER SUBSCRIPTION %I SET (synchronous_commit = on)', s.subname)
+		FROM pg_catalog.pg_subscription s
+		WHERE s.subsynccommit IN ('off', 'local') AND current_setting('synchronous_standby_names') <> ''
+		  AND EXISTS (SELECT FROM guard g WHERE s.subname::text = ANY (g.subscriptions))
+		  AND s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+		UNION ALL
+		SELECT DISTINCT 'map' AS check_name, d.detail, coalesce(substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)'), substring(d.advice, '^(ALTER SUBSCRIPTION .+ ENABLE);'))
 		FROM ddl d
 		WHERE d.risk = 'map_behind'
 		UNION ALL

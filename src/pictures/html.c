@@ -106,7 +106,7 @@ html_query(const char *sql)
 {
 	Parameters p = {0};
 
-	return sql_run(sql, &p);
+	return sql_run_composed(sql, &p);
 }
 
 /* Begins a section of the page. */

@@ -97,7 +97,7 @@ page_age_section(StringInfo out, const PageMap *page)
 		html_section_end(out);
 		return;
 	}
-	if (!mailbox_exists())
+	if (!mailbox_remembers())
 		appendStringInfoString(
 			out,
 			"<p>Reads and writes are not counted here: that needs <code>shared_preload_libraries = &#39;ownership&#39;</code>.</p>\n");

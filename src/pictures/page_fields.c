@@ -280,7 +280,7 @@ write_entities(StringInfo out, const PageMap *page, List *entities)
 	parts.n =
 		sql_run("SELECT g.i, p.system, p.part, string_agg(p.how, ', ' ORDER BY p.how) "
 				"FROM unnest($1, $2) WITH ORDINALITY g(entity, field, i) "
-				"JOIN (SELECT * FROM ownership.part WHERE entity = ANY ($1)) p ON p.entity = g.entity AND p.field = g.field "
+				"CROSS JOIN LATERAL (SELECT * FROM ownership.part WHERE entity = g.entity AND field = g.field OFFSET 0) p "
 				"GROUP BY g.i, p.system, p.rank, p.part ORDER BY g.i, p.system = '?', p.system COLLATE \"C\", p.rank",
 				&parameters);
 	parts.table = SPI_tuptable;

@@ -100,19 +100,19 @@ page_load_map(PageMap *page)
 	load_systems(page);
 	page_add_filter(&p, &page->filter);
 	n = sql_run(
-		"SELECT entity, owner, count(*) FILTER (WHERE NOT local), count(*) FILTER (WHERE local), "
-		"count(*) FILTER (WHERE NOT local AND by_default), count(*) FILTER (WHERE crossing), "
-		"min(schema), min(source) "
-		"FROM (SELECT f.entity, f.owner, f.local, min(c.table_schema) AS schema, min(t.source) AS source, "
-		"count(t.source) < count(c.column_name) OR count(c.column_name) = 0 OR min(t.source) <> max(t.source) AS crossing, "
-		"f.owner IS NOT NULL AND count(c.column_name) > 0 "
-		"AND count(*) FILTER (WHERE t.source IS DISTINCT FROM f.owner) = 0 "
-		"AND concat(f.rationale, f.decided_by, f.decided_on) = '' AS by_default "
-		"FROM ownership.field_now f LEFT JOIN ownership.mirrored_column c ON c.entity = f.entity AND c.field = f.name "
+		"SELECT f.entity, f.owner, count(*) FILTER (WHERE NOT f.local), count(*) FILTER (WHERE f.local), "
+		"count(*) FILTER (WHERE NOT f.local AND f.owner IS NOT NULL AND c.only_source = f.owner "
+		"AND concat(f.rationale, f.decided_by, f.decided_on) = ''), "
+		"count(*) FILTER (WHERE c.only_source IS NULL), min(c.schema), min(c.source) "
+		"FROM ownership.field_now f "
+		/* only_source: of all tables with the field */
+		"LEFT JOIN (SELECT c.entity, c.field, min(c.table_schema) AS schema, min(t.source) AS source, "
+		"CASE WHEN count(t.source) = count(*) AND min(t.source) = max(t.source) THEN min(t.source) END AS only_source "
+		"FROM ownership.mirrored_column c "
 		"LEFT JOIN ownership.mirrored_table t ON t.table_schema = c.table_schema AND t.table_name = c.table_name "
-		"WHERE " CHOSEN_FIELD("f.entity",
-							  "f.name") " GROUP BY f.entity, f.name, f.owner, f.local, f.rationale, f.decided_by, f.decided_on) f "
-										"GROUP BY entity, owner ORDER BY entity COLLATE \"C\", owner COLLATE \"C\"",
+		"GROUP BY c.entity, c.field) c ON c.entity = f.entity AND c.field = f.name "
+		"WHERE " CHOSEN_FIELD("f.entity", "f.name") " GROUP BY f.entity, f.owner "
+		"ORDER BY f.entity COLLATE \"C\", f.owner COLLATE \"C\"",
 		&p);
 	page->entities = palloc0(Max(n, 1) * sizeof(PageEntity));
 	for (uint64 i = 0; i < n; i++)

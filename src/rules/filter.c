@@ -268,6 +268,7 @@ filter_parse(Relation rel, Oid home, const char *text)
 {
 	ErrorContextCallback context;
 	Relation above = rel;
+	Alias *alias = NULL;
 	Node *expr;
 	SavedRole caller = role_become_owner(rel);
 
@@ -275,9 +276,15 @@ filter_parse(Relation rel, Oid home, const char *text)
 	context.arg = unconstify(char *, text);
 	context.previous = error_context_stack;
 	error_context_stack = &context;
-	if (home != RelationGetRelid(rel))
+	/*
+	 * The table of a shard is not opened: Citus locks it in one session of a distributed
+	 * transaction, and writes the shard in another.
+	 */
+	if (OidIsValid(shard_table(RelationGetRelid(rel))))
+		alias = makeAlias(get_rel_name(home), NIL);
+	else if (home != RelationGetRelid(rel))
 		above = relation_open(home, AccessShareLock);
-	expr = transform_filter(above, text, NULL);
+	expr = transform_filter(above, text, alias);
 	(void) check_code(expr, rel);
 	if (above != rel)
 	{

@@ -128,10 +128,19 @@ load_defaults_above(RelationMap *map, Relation rel)
 										 (1 + list_length(map->ancestors)) * sizeof(ColumnDefault));
 	foreach(lc, map->ancestors)
 	{
-		Relation above = relation_open(lfirst_oid(lc), AccessShareLock);
-		SavedRole caller = role_become_owner(above);
+		Relation above;
+		SavedRole caller;
 
 		level++;
+		/* a table of shards is not opened (filter.c); rows are routed among its shards */
+		if (map->shard && !OidIsValid(shard_table(lfirst_oid(lc))))
+		{
+			for (int i = 0; i < ncols; i++)
+				map->cols[i].defaults[level] = map->cols[i].defaults[0];
+			continue;
+		}
+		above = relation_open(lfirst_oid(lc), AccessShareLock);
+		caller = role_become_owner(above);
 		for (int i = 0; i < ncols; i++)
 		{
 			MappedColumn *col = &map->cols[i];
@@ -148,38 +157,34 @@ load_defaults_above(RelationMap *map, Relation rel)
 	}
 }
 
-/* Marks the columns by which an ancestor is partitioned, if it is a partitioned table. */
+/* Marks the columns by which an ancestor, a partitioned table, is partitioned. */
 static void
 mark_partition_key(Oid ancestor, RelationMap *map, TupleDesc desc)
 {
 	Relation rel = relation_open(ancestor, AccessShareLock);
+	PartitionKey key = RelationGetPartitionKey(rel);
+	Bitmapset *attnums = NULL;
+	int i = -1;
 
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	pull_varattnos((Node *) key->partexprs, 1, &attnums);
+	for (int k = 0; k < key->partnatts; k++)
+		if (key->partattrs[k] != 0)
+			attnums =
+				bms_add_member(attnums, key->partattrs[k] - FirstLowInvalidHeapAttributeNumber);
+	while ((i = bms_next_member(attnums, i)) >= 0)
 	{
-		PartitionKey key = RelationGetPartitionKey(rel);
-		Bitmapset *attnums = NULL;
-		int i = -1;
+		AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
+		const char *name;
 
-		pull_varattnos((Node *) key->partexprs, 1, &attnums);
-		for (int k = 0; k < key->partnatts; k++)
-			if (key->partattrs[k] != 0)
-				attnums =
-					bms_add_member(attnums, key->partattrs[k] - FirstLowInvalidHeapAttributeNumber);
-		while ((i = bms_next_member(attnums, i)) >= 0)
-		{
-			AttrNumber attnum = i + FirstLowInvalidHeapAttributeNumber;
-			const char *name;
-
-			if (attnum <= 0)
-				continue;
-			name = NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
-			map->partition_attrs =
-				bms_add_member(map->partition_attrs,
-							   column_attnum(desc, name) - FirstLowInvalidHeapAttributeNumber);
-			for (int c = 0; c < map->ncols; c++)
-				if (strcmp(map->cols[c].name, name) == 0)
-					map->cols[c].partition_key = true;
-		}
+		if (attnum <= 0)
+			continue;
+		name = NameStr(TupleDescAttr(RelationGetDescr(rel), attnum - 1)->attname);
+		map->partition_attrs =
+			bms_add_member(map->partition_attrs,
+						   column_attnum(desc, name) - FirstLowInvalidHeapAttributeNumber);
+		for (int c = 0; c < map->ncols; c++)
+			if (strcmp(map->cols[c].name, name) == 0)
+				map->cols[c].partition_key = true;
 	}
 	relation_close(rel, AccessShareLock);
 }
@@ -388,13 +393,39 @@ load_others(RelationMap *map, Relation rel)
 }
 
 /*
+ * A shard whose table is not on the map of this node: the node that guarded the table has
+ * a map of it, which has not come here.
+ *
+ * Errors: the guard is on the shard (it fails closed).
+ */
+static void
+require_map_of_shard(Relation rel, const List *ancestors)
+{
+	Oid table;
+
+	if (ancestors == NIL || rel->trigdesc == NULL ||
+		!OidIsValid(table = shard_table(RelationGetRelid(rel))))
+		return;
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	{
+		if (shard_is_trigger(rel->trigdesc->triggers[i].tgname, TRIGGER_AMEND))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the ownership map of table \"%s\" is not on this node",
+							names_message_relation_oid(table)),
+					 errdetail("The guard is on its shard \"%s\".", RelationGetRelationName(rel)),
+					 errhint("Wait for the subscription that brings the map, or create it. A table that is off the map needs no guard: take it away with ownership.unguard().")));
+	}
+}
+
+/*
  * Fills `map`, whose relation and ancestors are set, in the current memory context,
  * as the snapshot `at` sees the extension's tables; NULL is the newest; for a statement
  * that began then.  The caller has marked the entries of the ancestors.  The constant parts of filters and
  * defaults are computed here, as the table's owner: explain() and guard() must not
  * run the owner's code as their caller.
  *
- * Errors: a row filter that cannot be compiled.
+ * Errors: a row filter that cannot be compiled; those of require_map_of_shard().
  */
 void
 map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
@@ -439,8 +470,12 @@ map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
 	}
 	if (map->mapped)
 	{
+		map->shard = OidIsValid(shard_table(map->relid));
+		map->sharded = !map->shard && shard_is_sharded(map->relid);
 		foreach(lc, map->ancestors)
-			mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
+			if (get_rel_relkind(lfirst_oid(lc)) == RELKIND_PARTITIONED_TABLE &&
+				(!map->shard || OidIsValid(shard_table(lfirst_oid(lc)))))
+				mark_partition_key(lfirst_oid(lc), map, RelationGetDescr(rel));
 		pg_qsort(map->cols, map->ncols, sizeof(MappedColumn), compare_columns);
 		map_load_succession(map, began, snapshot);
 		map_find_groups(map);
@@ -456,6 +491,8 @@ map_load(RelationMap *map, Relation rel, Snapshot at, TimestampTz began)
 				map->text_needs |= value_text_needs(att->atttypid);
 		}
 	}
+	else
+		require_map_of_shard(rel, map->ancestors);
 	if (at == NULL)
 		catalog_release(snapshot);
 	role_restore(&caller);

@@ -213,6 +213,11 @@ load_outline(Outline *outline)
 		}
 		catalog_end(scan);
 	}
+	if (outline->mapped)
+	{
+		outline->shard = OidIsValid(shard_table(outline->relid));
+		outline->sharded = !outline->shard && shard_is_sharded(outline->relid);
+	}
 	catalog_release(snapshot);
 	relation_close(rel, AccessShareLock);
 }

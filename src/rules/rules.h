@@ -168,6 +168,8 @@ typedef struct RelationMap
 	List *ancestors;			/* OIDs of all relations above, the nearest first */
 	bool routed;				/* a partition: rows may be routed to it from an ancestor */
 	bool defaults_differ;		/* an ancestor has another default for a column */
+	bool shard;					/* of a table of Citus, which is an ancestor */
+	bool sharded;				/* a table of Citus: its rows are in shards */
 	Bitmapset *partition_attrs; /* columns by which ancestors are partitioned, offset as `foreign` */
 	char *schema;				/* of home, as on the map */
 	char *table;
@@ -258,6 +260,8 @@ typedef struct Outline
 	bool valid;
 	bool ancestor;			 /* another entry depends on it */
 	bool mapped;			 /* the relation is on the map */
+	bool shard;				 /* of a Citus table: what reads it was counted at that table */
+	bool sharded;			 /* a Citus table: what writes its shards is counted there */
 	uint64 loaded;			 /* number of the load; no other outline has it */
 	void *memory;			 /* of what the following point to, in one piece; NULL: none */
 	Oid home;				 /* the table on the map: the relation itself, or one above it */

@@ -119,6 +119,8 @@ writer_resolve_origin(Writer *w, RepOriginId origin, Snapshot snapshot)
 		w->origin[strcspn(w->origin + 3, "_") + 3] = '\0';
 		if (find_identity(w, "subscription", subscription, snapshot))
 			return;
+		/* Citus copies its own rows to another node, where they were judged */
+		w->relay = shard_is_transfer(subscription);
 	}
 	(void) find_identity(w, "origin", w->origin, snapshot);
 }

@@ -221,11 +221,11 @@ append_rows(StringInfo script, const MapTable *table, List *columns, List *entit
 							 c->is_text ? " COLLATE \"C\"" : "");
 	}
 	sql_add_texts(&p, entities);
-	n = sql_run(psprintf("SELECT format('INSERT INTO new_%s (%%s) VALUES (%%s);', concat_ws(', '%s), concat_ws(', '%s)) "
-						 "FROM ownership.%s o WHERE (%s) AND (cardinality($1) = 0 OR %s) ORDER BY %s",
-						 table->name, names.data, values.data, table->name,
-						 table->which ? table->which : "true", table->of_entity, order.data),
-				&p);
+	n = sql_run_composed(psprintf("SELECT format('INSERT INTO new_%s (%%s) VALUES (%%s);', concat_ws(', '%s), concat_ws(', '%s)) "
+								  "FROM ownership.%s o WHERE (%s) AND (cardinality($1) = 0 OR %s) ORDER BY %s",
+								  table->name, names.data, values.data, table->name,
+								  table->which ? table->which : "true", table->of_entity, order.data),
+						 &p);
 	for (uint64 i = 0; i < n; i++)
 		appendStringInfo(script, "%s\n", sql_result_text(i, 1));
 }

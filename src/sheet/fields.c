@@ -9,7 +9,7 @@
 #include "sheet.h"
 
 /*
- * Runs an INSERT, in the order of the arrays that it unnests; checked: all that the rows
+ * Runs an INSERT, a literal, in the order of the arrays that it unnests; checked: all that the rows
  * refer to is there, and locked.
  */
 void
@@ -18,7 +18,7 @@ sheet_insert_rows(const char *sql, Parameters *p, bool checked)
 	if (checked)
 		table_triggers_insert_checked(sql, p);
 	else
-		sql_run_set(sql, p);
+		sql_run_kept(sql, p, CURSOR_OPT_CUSTOM_PLAN);
 }
 
 /* Fields as a row of the sheet has them, column by column; the first two are their names. */

@@ -355,6 +355,8 @@ ownership_import_sheet(PG_FUNCTION_ARGS)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("the entity must not be blank"),
 							errhint("Leave the argument out if the file names the entities.")));
 	}
+	/* a dry run writes, and is rolled back */
+	PreventCommandIfReadOnly("ownership.import_sheet()");
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 

@@ -18,13 +18,13 @@
 #include "../edit/edit.h"
 #include "sheet.h"
 
-/* Runs a query about a table of the map as the table's owner; returns its only value. */
+/* Runs a query, a literal, about a table of the map as the table's owner; returns its only value. */
 static bool
 ask_owner(const char *table, const char *sql, Parameters *p)
 {
 	Relation rel = table_open(catalog_table(table, false), AccessShareLock);
 	SavedRole caller = role_become_owner(rel);
-	bool result = sql_run_set(sql, p) == 1 && sql_result_bool(0, 1);
+	bool result = sql_run_kept(sql, p, CURSOR_OPT_CUSTOM_PLAN) == 1 && sql_result_bool(0, 1);
 
 	role_restore(&caller);
 	table_close(rel, AccessShareLock);

@@ -70,7 +70,7 @@ Names *
 resolve_load_names(const char *sql)
 {
 	Parameters none = {0};
-	uint64 n = sql_run(sql, &none);
+	uint64 n = sql_run_composed(sql, &none);
 	Names *names = palloc0(sizeof(Names));
 
 	names->texts = resolve_hash(sizeof(Named));

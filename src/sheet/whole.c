@@ -109,7 +109,9 @@ give_to_map(Import *import, List *names, HTAB *whole, HTAB *fields)
 	uint64 n;
 
 	sql_add_texts(&p, names);
-	n = sql_run(psprintf("SELECT " SHEET_COLUMN_LIST "%s %s", labels ? ", s.label" : "", where), &p);
+	n = sql_run_composed(psprintf("SELECT " SHEET_COLUMN_LIST "%s %s", labels ? ", s.label" : "",
+								  where),
+						 &p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Record *r = palloc0(sizeof(Record));
@@ -218,11 +220,11 @@ fill_cells(Import *import)
 		return;
 	sql_add_texts(&p, entities);
 	sql_add_texts(&p, fields);
-	n = sql_run(psprintf("SELECT " SHEET_COLUMN_LIST
-						 "%s, u.n FROM unnest($1, $2) WITH ORDINALITY u(entity, field, n) JOIN ownership.sheet s "
-						 "ON (s.entity, s.field) = (u.entity, u.field)",
-						 labels ? ", s.label" : ""),
-				&p);
+	n = sql_run_composed(psprintf("SELECT " SHEET_COLUMN_LIST
+								  "%s, u.n FROM unnest($1, $2) WITH ORDINALITY u(entity, field, n) JOIN ownership.sheet s "
+								  "ON (s.entity, s.field) = (u.entity, u.field)",
+								  labels ? ", s.label" : ""),
+						 &p);
 	for (uint64 i = 0; i < n; i++)
 	{
 		Record *r = list_nth(records, sql_result_int64(i, SHEET_LABEL + labels + 1) - 1);

@@ -409,7 +409,7 @@ sub make_statement
 			chance(0.2) ? 'truncate' : 'update',
 			chance(0.4) ? 'map' : 'insert',
 			chance(0.2) ? 'transaction' : 'update',
-			$self->{with}{combined} ? 'combined' : (),
+			$self->{with}{combined} && !$self->{parts} ? 'combined' : (),
 			$self->{with}{combined} && $self->{suppress} && $self->{column}{r} ? ('merge') x 5 : ()),
 		writer => pick(qw(s1 s1 s2 s2 s3 member nobody steward superuser middleware)),
 		enforcement => chance(0.9) ? 'on' : pick(qw(off observe)),
@@ -524,6 +524,8 @@ sub make_parts
 	my %taken;
 
 	$s->{wrap} = pick(qw(plain prepared function));
+	# no part is made of parts
+	local $self->{parts} = 1;
 	for (1 .. 20)
 	{
 		my $part;

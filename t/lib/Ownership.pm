@@ -7,6 +7,7 @@ use warnings;
 use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Psql;
 use Test::More;
 use Time::HiRes qw(usleep);
 
@@ -56,14 +57,14 @@ END
 sub sql
 {
 	my ($node, $db, $sql) = @_;
-	return $node->safe_psql($db, $sql);
+	return $sql =~ /\\/ ? $node->safe_psql($db, $sql) : Psql::run($node, $db, $sql);
 }
 
 # psql_as(NODE, DATABASE, ROLE, SQL): like sql(), connected as a role.
 sub psql_as
 {
 	my ($node, $db, $role, $sql) = @_;
-	return $node->safe_psql($db, $sql, extra_params => [ '-U', $role ]);
+	return $sql =~ /\\/ ? $node->safe_psql($db, $sql, extra_params => [ '-U', $role ]) : Psql::run($node, $db, $sql, $role);
 }
 
 # error_as(NODE, DATABASE, ROLE, SQL): the error of SQL that must fail, with its
@@ -89,8 +90,21 @@ sub connstr
 sub wait_for
 {
 	my ($node, $db, $query, $expected) = @_;
-	return $node->poll_query_until($db, $query, $expected // 't')
-	  || fail("timed out waiting for: $query");
+	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
+	my $result = '';
+
+	$expected //= 't';
+	# what fails now may do later: the server may be starting
+	until (($result = eval { sql($node, $db, $query) } // $@) eq $expected)
+	{
+		if (time() > $end)
+		{
+			diag("the last result was: $result");
+			return fail("timed out waiting for: $query");
+		}
+		usleep(50_000);
+	}
+	return 1;
 }
 
 # wait_for_feed(SOURCE, HUB, SUBSCRIPTION, OFFSET): waits until the hub has applied what the

@@ -527,9 +527,111 @@ COMMENT ON FUNCTION ownership.loaded() IS 'Internal: true. The call loads the li
 
 COMMENT ON FUNCTION ownership.relation_name(text, text) IS 'Internal: the name of a table as the views show it.';
 COMMENT ON FUNCTION ownership.status() IS 'Internal: the rows of the view status.';
+CREATE OR REPLACE VIEW ownership.guarded_relation AS
+WITH RECURSIVE member AS (
+	SELECT t.table_schema, t.table_name, c.oid AS root, c.oid AS relid, c.relkind, c.relhastriggers
+	FROM ownership.mirrored_table t
+	JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+	UNION
+	SELECT m.table_schema, m.table_name, m.root, c.oid, c.relkind, c.relhastriggers
+	FROM member m
+	JOIN pg_catalog.pg_inherits i ON i.inhparent = m.relid
+	JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+)
+SELECT m.table_schema, m.table_name, m.root, m.relid, m.relkind, g.amends, g.judges, g.refuses_truncate
+FROM member m
+/* as guard() makes them: a trigger with a condition, or for only some events or columns, does not guard */
+LEFT JOIN LATERAL (SELECT
+		bool_and(t.tgenabled = 'A') FILTER (WHERE t.tgfoid = 'ownership.guard_amend()'::regprocedure AND t.tgtype = 31) AS amends,
+		bool_and(t.tgenabled = 'O') FILTER (WHERE t.tgfoid = 'ownership.guard_judge()'::regprocedure AND t.tgtype = 29 AND t.tgconstraint = 0) AS judges,
+		bool_and(t.tgenabled = 'A') FILTER (WHERE t.tgfoid = 'ownership.guard_truncate()'::regprocedure AND t.tgtype = 34) AS refuses_truncate
+	FROM pg_catalog.pg_trigger t
+	WHERE t.tgrelid = m.relid AND t.tgqual IS NULL AND cardinality(t.tgattr) = 0) g ON true;
 COMMENT ON VIEW ownership.guarded_relation IS 'Internal: the state of the guard on each mirrored table, its partitions and inheritance children.';
 COMMENT ON VIEW ownership.weakened IS 'Internal: settings of the server, the database and roles by which sessions are guarded less than the map says.';
 COMMENT ON COLUMN ownership.weakened.everybody IS 'true: the setting is not for one role only.';
+CREATE OR REPLACE VIEW ownership.guards AS
+WITH member AS MATERIALIZED (
+	SELECT * FROM ownership.guarded_relation
+), feed AS (
+	SELECT g.root, array_agg(DISTINCT s.subname::text ORDER BY s.subname::text) AS subscriptions,
+		array_agg(DISTINCT p.publication ORDER BY p.publication) AS publications
+	FROM member g
+	JOIN pg_catalog.pg_subscription_rel r ON r.srrelid = g.relid
+	JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+	CROSS JOIN LATERAL unnest(s.subpublications) AS p(publication)
+	GROUP BY g.root
+), state AS (
+	SELECT g.root,
+		bool_and(g.amends IS TRUE AND g.judges IS TRUE
+			AND (g.refuses_truncate IS TRUE OR (g.relkind = 'f' AND current_setting('server_version_num')::int < 160000))) AS guarded,
+		bool_or(g.amends IS NOT NULL OR g.judges IS NOT NULL OR g.refuses_truncate IS NOT NULL) AS touched,
+		count(*) FILTER (WHERE g.relid <> g.root) AS partitions,
+		count(*) FILTER (WHERE g.relid <> g.root AND g.amends AND g.judges
+			AND (g.refuses_truncate OR g.relkind = 'f')) AS partitions_guarded
+	FROM member g
+	GROUP BY g.root
+), problem AS (
+	SELECT g.root, 1 AS rank, format('%s is not guarded', g.relid::regclass) AS problem
+	FROM member g
+	WHERE g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL
+	UNION ALL
+	SELECT g.root, 2, format('%s of %s is missing', part.name, g.relid::regclass)
+	FROM member g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE part.armed IS NULL AND NOT (g.amends IS NULL AND g.judges IS NULL AND g.refuses_truncate IS NULL)
+	  AND NOT (part.name = 'zzzz_ownership_truncate' AND g.relkind = 'f' AND current_setting('server_version_num')::int < 160000)
+	UNION ALL
+	SELECT g.root, 3, format('%s of %s is not armed', part.name, g.relid::regclass)
+	FROM member g
+	CROSS JOIN LATERAL (VALUES ('zzzz_ownership_amend', g.amends), ('zzzz_ownership_judge', g.judges),
+		('zzzz_ownership_truncate', g.refuses_truncate)) AS part(name, armed)
+	WHERE NOT part.armed
+	UNION ALL
+	/* a hook sees the TRUNCATE of a foreign table that has no trigger for it */
+	SELECT g.root, 4, format('TRUNCATE of foreign table %s cannot be refused on this PostgreSQL version unless the library is preloaded', g.relid::regclass)
+	FROM member g
+	WHERE g.relkind = 'f' AND current_setting('server_version_num')::int < 160000
+	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no')
+	UNION ALL
+	/* BEFORE ROW triggers for INSERT or UPDATE */
+	SELECT g.root, 5, format('trigger %I of %s fires after the guard and may change what was kept', t.tgname, g.relid::regclass)
+	FROM member g
+	JOIN pg_catalog.pg_trigger t ON t.tgrelid = g.relid
+	WHERE t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0 AND t.tgenabled <> 'D'
+	  AND t.tgname > 'zzzz_ownership_amend'
+	UNION ALL
+	SELECT s.root, 6, w.problem
+	FROM state s
+	CROSS JOIN (SELECT format('%s is %s %s', setting, value, place) AS problem FROM ownership.weakened) w
+	WHERE s.guarded
+), told AS (
+	SELECT p.root, array_agg(p.problem ORDER BY p.rank, p.problem COLLATE "C") AS problems
+	FROM problem p
+	GROUP BY p.root
+)
+SELECT ownership.relation_name(t.table_schema, t.table_name) AS relation,
+	t.table_schema, t.table_name, t.source,
+	coalesce(s.guarded, false) AS guarded,
+	ARRAY(SELECT tg.tgname::text FROM pg_catalog.pg_trigger tg
+		WHERE tg.tgrelid = c.oid AND tg.tgfoid IN ('ownership.guard_amend()'::regprocedure,
+			'ownership.guard_judge()'::regprocedure, 'ownership.guard_truncate()'::regprocedure)
+		ORDER BY tg.tgname) AS triggers,
+	coalesce(s.partitions, 0) AS partitions,
+	coalesce(s.partitions_guarded, 0) AS partitions_guarded,
+	coalesce(f.subscriptions, '{}') AS subscriptions,
+	CASE WHEN f.root IS NOT NULL THEN format('A published TRUNCATE would stop the stream; at the source, check "SELECT pubname, pubtruncate FROM pg_publication WHERE pubname IN (%s)"',
+		(SELECT string_agg(quote_literal(p), ', ') FROM unnest(f.publications) p)) END AS truncate_note,
+	CASE WHEN c.oid IS NULL THEN ARRAY['the table is not there']
+		ELSE coalesce(told.problems, '{}') END AS problems,
+	coalesce(s.touched, false) AS touched
+FROM ownership.mirrored_table t
+LEFT JOIN (SELECT table_schema, table_name, root AS oid FROM member WHERE relid = root) c USING (table_schema, table_name)
+LEFT JOIN state s ON s.root = c.oid
+LEFT JOIN feed f ON f.root = c.oid
+LEFT JOIN told ON told.root = c.oid;
 COMMENT ON VIEW ownership.guards IS 'The guard of each mirrored table. One row is one table: whether and how it is guarded, which subscriptions feed it, and what is wrong.';
 COMMENT ON COLUMN ownership.guards.relation IS 'Name of the table, with its schema unless that is public.';
 COMMENT ON COLUMN ownership.guards.table_schema IS 'Schema of the table.';
@@ -735,7 +837,7 @@ Returns one row for each fact, the short answer first:
 - place: The field, the column or the table that the fact is about.
 - event: answer, value, no row, unknown, rule, last write, feed, the outcome of a conflict, or written: a change in ownership.history. For a value that waited also applied, superseded, accepted or dismissed; not applied: it waits, although the row is there.
 - system: System that the fact is about. NULL: none, or unidentified.
-- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription.
+- value: For value: the stored value. For a conflict: the proposed value; for remembered: the value of the deleted row. For written: the new value. For rule: the outcome that the rule gives. For feed: the state of the subscription; standby: the server is one, and its primary has the worker.
 - detail: The fact in words.';
 
 COMMENT ON FUNCTION ownership.resolve() IS 'Trigger on ownership.conflict: records which role resolves a conflict, and when.';
@@ -928,7 +1030,7 @@ COMMENT ON COLUMN ownership.risks.risk IS
 - contested (high): Several systems write the field, as declared or as seen.
 - unguarded (high, medium): high: the guard of the table was complete, and a part of it is missing or switched off. medium: the table is on the map and was never guarded.
 - unrecorded (high, medium): high: rejected attempts or activity do not reach the tables. medium: counts of reads and writes found no room in shared memory.
-- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow.
+- map_behind (high): A table or column was renamed, replaced or added, and the map did not follow. Or what another hub decides does not arrive: its map comes by a subscription that is not current.
 - renamed (medium): A mirrored column was dropped, and one column of its type was added in the same transaction.
 - unowned_key (medium): The key of a shared table has no system of record, or no column of the table is a key. Every system may create and delete its rows.
 - unidentified_feed (medium): A subscription that feeds a guarded table writes as no system.
@@ -989,6 +1091,49 @@ CREATE OR REPLACE VIEW ownership.own_risk (rank, severity, risk, entity, field, 
 	FROM ownership.guarded_relation g
 	WHERE g.relkind = 'f' AND g.amends AND g.refuses_truncate IS NULL AND current_setting('server_version_num')::int < 160000
 	  AND EXISTS (SELECT FROM ownership.status() s WHERE s.fact = 'preloaded' AND s.value = 'no');
+
+/*
+ * The subscriptions that bring the map of another hub, and whether what is decided there
+ * holds here: as far as this database can know it.
+ */
+CREATE FUNCTION ownership.applied_position(subscription oid)
+RETURNS pg_lsn AS 'MODULE_PATHNAME', 'ownership_applied_position' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION ownership.applied_position(oid) IS 'Internal: up to where a subscription has applied what its publisher has written, for the view map_feed.';
+
+CREATE VIEW ownership.map_feed AS
+SELECT s.subname::text AS subscription,
+	CASE WHEN NOT s.subenabled THEN 'disabled'
+		WHEN w.pid IS NULL THEN 'stopped'
+		WHEN t.copying IS NOT NULL THEN 'copying'
+		WHEN w.heard_at IS NULL THEN 'starting'
+		/* after half of that time a worker asks for an answer; after all of it, it ends, if it does not wait for something else */
+		WHEN statement_timestamp() - w.heard_at > coalesce(nullif(current_setting('wal_receiver_timeout')::interval, '0'), '2 minutes') THEN 'silent'
+		ELSE 'current' END AS state,
+	w.heard_at, ownership.applied_position(s.oid) AS applied, coalesce(e.apply_error_count, 0) AS errors, t.copying
+FROM (SELECT r.srsubid, array_agg(c.relname::text ORDER BY c.relname COLLATE "C") FILTER (WHERE r.srsubstate NOT IN ('s', 'r')) AS copying
+	FROM pg_catalog.pg_subscription_rel r
+	JOIN pg_catalog.pg_class c ON c.oid = r.srrelid
+	WHERE c.relnamespace = 'ownership'::regnamespace
+	GROUP BY r.srsubid
+	/* as the trigger another_hub() decides */
+	HAVING bool_or(c.relname IN ('system', 'identity', 'domain', 'deleted_domain', 'field', 'declared_access', 'mirrored_pattern', 'mirrored_table', 'mirrored_column', 'row_owner', 'handover', 'pin'))
+	   AND NOT bool_or(c.relname IN ('conflict', 'history', 'activity', 'map_history', 'bound_table'))) t
+JOIN pg_catalog.pg_subscription s ON s.oid = t.srsubid
+LEFT JOIN (SELECT subid, max(pid) AS pid, nullif(max(last_msg_receipt_time), '-infinity') AS heard_at
+	FROM pg_catalog.pg_stat_subscription
+	WHERE relid IS NULL
+	GROUP BY subid) w ON w.subid = s.oid
+LEFT JOIN pg_catalog.pg_stat_subscription_stats e ON e.subid = s.oid
+/* no subscription of a standby runs */
+WHERE NOT pg_catalog.pg_is_in_recovery();
+COMMENT ON VIEW ownership.map_feed IS 'The subscriptions that bring the map of another hub. One row is one subscription. A standby has none.';
+COMMENT ON COLUMN ownership.map_feed.subscription IS 'Name of the subscription.';
+COMMENT ON COLUMN ownership.map_feed.state IS 'current: what is decided on the other hub arrives. disabled: the subscription is disabled. stopped: it has no worker, as after an error. copying: the first copy of some tables has not ended. starting: its worker has not heard from the other hub yet. silent: its worker has heard nothing for wal_receiver_timeout (two minutes, if that is 0), as when it waits for a lock. All but current are the risk map_behind.';
+COMMENT ON COLUMN ownership.map_feed.heard_at IS 'When the worker last heard from the other hub. NULL: no worker runs, or it has not heard anything yet.';
+COMMENT ON COLUMN ownership.map_feed.applied IS 'Position in the WAL of the other hub up to which this one has applied it. NULL: nothing was applied yet.';
+COMMENT ON COLUMN ownership.map_feed.errors IS 'How often the worker was stopped by an error, since the statistics were reset.';
+COMMENT ON COLUMN ownership.map_feed.copying IS 'Tables of the map whose first copy has not ended. NULL: none.';
+GRANT SELECT ON ownership.map_feed TO PUBLIC;
 
 CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS
 	/* the guard belongs on the table, and it has none of the triggers */
@@ -1078,7 +1223,24 @@ CREATE OR REPLACE VIEW ownership.ddl_risk (rank, severity, risk, entity, field, 
 	FROM ownership.own_risk
 	UNION ALL
 	SELECT 3, 'high', 'map_behind', NULL, NULL, b.relation, b.column_name, '{}', b.detail, b.advice
-	FROM ownership.map_behind() b;
+	FROM ownership.map_behind() b
+	UNION ALL
+	/* what another hub decides does not arrive */
+	SELECT 3, 'high', 'map_behind', NULL, NULL, NULL, NULL, '{}',
+		concat_ws(' ', format('Subscription %s brings the map of another hub, and %s.', f.subscription, CASE f.state
+				WHEN 'disabled' THEN 'is disabled'
+				WHEN 'stopped' THEN 'has no worker' || CASE WHEN f.errors > 0 THEN format(': an error has stopped it %s time%s', f.errors, CASE f.errors WHEN 1 THEN '' ELSE 's' END) ELSE '' END
+				WHEN 'copying' THEN 'has not copied all of it: ' || array_to_string(f.copying, ', ')
+				WHEN 'starting' THEN 'has not heard from that hub since its worker started'
+				ELSE 'has heard nothing since ' || to_char(f.heard_at, 'YYYY-MM-DD HH24:MI:SS') END),
+			'What is decided there does not hold here yet.', 'Applied is what that hub had written up to ' || f.applied || '.'),
+		concat_ws(' ', CASE f.state
+				WHEN 'disabled' THEN format('ALTER SUBSCRIPTION %I ENABLE;', f.subscription)
+				WHEN 'silent' THEN 'See in pg_stat_activity what its worker waits for, and whether the other hub can be reached.'
+				ELSE 'The server log says why, unless it has just begun.' END,
+			'SELECT pg_size_pretty(pg_current_wal_lsn() - ' || quote_literal(f.applied) || ') on the other hub says how far it is behind.')
+	FROM ownership.map_feed f
+	WHERE f.state <> 'current';
 
 /* Values that wait. */
 
@@ -1138,26 +1300,20 @@ HAVING bool_and(t.source IS NOT DISTINCT FROM f.owner);
 COMMENT ON VIEW ownership.by_default IS 'Internal: the fields whose owner nobody decided on: it is the source of all tables that contain the field.';
 GRANT SELECT ON ownership.by_default TO PUBLIC;
 
-/*
- * What each system is to each field, one row for each reason.  A system that owns
- * a field in some rows only is an owner, too; by what it was refused in the other
- * rows it is an intruder.
- */
-CREATE OR REPLACE VIEW ownership.part AS
-SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
-FROM ownership.field_now f
-LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
-WHERE f.owner IS NOT NULL
-UNION ALL
-SELECT r.entity, r.field, r.system, 1, 'owner', 'some rows'
+/* What systems are to fields besides the owner of all rows, one row for each reason. */
+CREATE VIEW ownership.known_part AS
+SELECT r.entity, r.field, r.system, 1 AS rank, 'owner' AS part, 'some rows' AS how
 FROM ownership.row_part r
 UNION ALL
-SELECT d.entity, d.field, d.system, CASE d.mode WHEN 'write' THEN 2 ELSE 4 END,
-	CASE d.mode WHEN 'write' THEN 'writer' ELSE 'reader' END, 'declared'
+SELECT d.entity, d.field, d.system, 4, 'reader', 'declared'
 FROM ownership.declared d
-JOIN ownership.field_now f ON f.entity = d.entity AND f.name = d.field
-LEFT JOIN ownership.row_part r ON r.entity = d.entity AND r.field = d.field AND r.system = d.system
-WHERE d.mode = 'read' OR (d.system IS DISTINCT FROM f.owner AND r.system IS NULL)
+WHERE d.mode = 'read'
+UNION ALL
+SELECT a.entity, a.field, a.system, 2, 'writer', 'declared'
+FROM ownership.declared_access a
+JOIN ownership.field_now f ON f.entity = a.entity AND f.name = a.field
+LEFT JOIN ownership.row_part r ON r.entity = a.entity AND r.field = a.field AND r.system = a.system
+WHERE a.mode = 'write' AND a.system IS DISTINCT FROM f.owner AND r.system IS NULL
 UNION ALL
 /* in a field without owner no system intrudes */
 SELECT s.entity, s.field, coalesce(s.system, '?'), w.rank, (ARRAY['owner', 'writer', 'intruder'])[w.rank],
@@ -1177,6 +1333,21 @@ UNION ALL
 SELECT s.entity, s.field, coalesce(s.system, '?'), 4, 'reader', 'seen'
 FROM ownership.seen s
 WHERE s.reads > 0;
+COMMENT ON VIEW ownership.known_part IS 'Internal: what each system is to each field, without the owners of whole fields.';
+
+/*
+ * What each system is to each field, one row for each reason.  A system that owns
+ * a field in some rows only is an owner, too; by what it was refused in the other
+ * rows it is an intruder.
+ */
+CREATE OR REPLACE VIEW ownership.part AS
+SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, 'owner' AS part, CASE WHEN d.field IS NOT NULL THEN 'by default' END AS how
+FROM ownership.field_now f
+LEFT JOIN ownership.by_default d ON d.entity = f.entity AND d.field = f.name
+WHERE f.owner IS NOT NULL
+UNION ALL
+SELECT entity, field, system, rank, part, how
+FROM ownership.known_part;
 
 CREATE OR REPLACE VIEW ownership.matrix AS
 WITH role AS (
@@ -1729,7 +1900,7 @@ GRANT SELECT ON ownership.freshness TO PUBLIC;
 
 CREATE OR REPLACE VIEW ownership.risks AS
 WITH guard AS MATERIALIZED (
-	SELECT * FROM ownership.guards
+	SELECT relation, table_schema, table_name, guarded, subscriptions, problems, touched FROM ownership.guards
 ), seen AS MATERIALIZED (
 	SELECT * FROM ownership.seen
 ), declared_writer AS MATERIALIZED (
@@ -1737,12 +1908,13 @@ WITH guard AS MATERIALIZED (
 ), spoken AS (
 	/*
 	 * The known writers of each field, one row for each writer and reason.  Local
-	 * fields do not count, nor do systems that own the field in some rows.
+	 * fields do not count, nor do systems that own the field in some rows.  A field that
+	 * nobody but its owner is known to write is no quarrel.
 	 */
 	SELECT f.entity, f.name AS field, f.owner, f.owner AS system, f.owner IS NOT NULL AS writes,
 		0::bigint AS disputed, 0::bigint AS refused, NULL::timestamptz AS last_disputed, false AS undeclared, false AS owner_writes
 	FROM ownership.field_now f
-	WHERE NOT f.local
+	WHERE NOT f.local AND (f.entity, f.name) IN (SELECT entity, field FROM declared_writer UNION ALL SELECT entity, field FROM seen)
 	UNION ALL
 	/* a declared writer that may only fill blanks, or only create rows, takes nothing from the owner */
 	SELECT f.entity, f.name, f.owner, a.system, true, 0, 0, NULL, false, false
@@ -1798,6 +1970,16 @@ WITH guard AS MATERIALIZED (
 	SELECT d.name, d.excluded_owner, lower(left(coalesce(d.title, d.name), 1)) || substr(coalesce(d.title, d.name), 2) AS subject,
 		(SELECT string_agg(ownership.kind_label(k), ' or ' ORDER BY i) FROM unnest(d.natural_owner) WITH ORDINALITY u(k, i)) AS kinds
 	FROM ownership.domain d
+), amiss AS MATERIALIZED (
+	/* the columns that are not both on the map and, as ones that can be guarded, in their table: one join of all */
+	SELECT m.entity, m.field, table_schema, table_name, column_name, m.entity IS NOT NULL AS mapped, a.generated
+	FROM (SELECT t.table_schema, t.table_name, k.attname::text AS column_name, k.attgenerated <> '' AS generated
+		FROM ownership.mirrored_table t
+		JOIN pg_catalog.pg_namespace n ON n.nspname = t.table_schema::name
+		JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name::name AND c.relkind IN ('r', 'p', 'f')
+		JOIN pg_catalog.pg_attribute k ON k.attrelid = c.oid AND k.attnum > 0 AND NOT k.attisdropped) a
+	FULL JOIN ownership.mirrored_column m USING (table_schema, table_name, column_name)
+	WHERE m.entity IS NULL OR a.generated IS DISTINCT FROM false
 ), found (rank, severity, risk, entity, field, relation, column_name, systems, detail, advice) AS (
 	/* a setting switches the guard off, or makes it weaker than the map says */
 	SELECT 0, 'high', 'enforcement_off', NULL::text, NULL::text, NULL::text, NULL::text, '{}'::text[],
@@ -1954,15 +2136,14 @@ WITH guard AS MATERIALIZED (
 	WHERE g.problems = ARRAY['the table is not there']
 	UNION ALL
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(m.table_schema, m.table_name), m.column_name, '{}',
-		CASE WHEN a.attnum IS NULL
+		CASE WHEN m.generated IS NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = m.column_name::name)
 			THEN format('Column %s of %s is on the map, but not in the database.', m.column_name, ownership.relation_name(m.table_schema, m.table_name))
 			ELSE format('Column %s of %s cannot be guarded: it is a system or generated column.', m.column_name, ownership.relation_name(m.table_schema, m.table_name)) END,
 		'If it was renamed, rename it on the map, too; if it is gone for good, delete its row from ownership.mirrored_column.'
-	FROM ownership.mirrored_column m
+	FROM amiss m
 	JOIN pg_catalog.pg_namespace n ON n.nspname = m.table_schema::name
 	JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = m.table_name::name AND c.relkind IN ('r', 'p', 'f')
-	LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = m.column_name::name AND NOT a.attisdropped
-	WHERE a.attnum IS NULL OR a.attnum < 0 OR a.attgenerated <> ''
+	WHERE m.mapped
 	UNION ALL
 	SELECT 8, 'medium', 'broken_mirror', m.entity, m.field, ownership.relation_name(o.table_schema, o.table_name), o.column_name,
 		CASE WHEN o.owner IS NULL THEN '{}' ELSE ARRAY[o.owner] END,
@@ -2029,7 +2210,7 @@ WITH guard AS MATERIALIZED (
 			array_to_string(d.systems, ' and ') || CASE cardinality(d.systems) WHEN 1 THEN ' deletes' ELSE ' delete' END
 				|| ' rows of the table, and the values of this column go with them.'),
 		'Decide which system owns it; if no other system ever needs it, list it as local.'
-	FROM ownership.unmapped u
+	FROM (SELECT *, ownership.relation_name(table_schema, table_name) AS relation FROM amiss WHERE NOT mapped AND NOT generated) u
 	LEFT JOIN ownership.deleter() d USING (table_schema, table_name)
 )
 SELECT severity, risk, entity, field, relation, column_name, systems COLLATE "C" AS systems, detail, advice
@@ -2202,7 +2383,9 @@ WITH cell AS (
 	/* of each part, by its rank: that it is one (1), and whether it is declared (2), seen (4), refused (8), of some rows (16) */
 	SELECT p.entity, p.field, p.system,
 		bit_or(CASE p.how WHEN 'declared' THEN 3 WHEN 'seen' THEN 5 WHEN 'refused' THEN 9 WHEN 'some rows' THEN 17 ELSE 1 END << 5 * (p.rank - 1)) AS bits
-	FROM ownership.part p
+	/* whether an owner is one by default does not matter here */
+	FROM (SELECT f.entity, f.name AS field, f.owner AS system, 1 AS rank, NULL AS how FROM ownership.field_now f WHERE f.owner IS NOT NULL
+		UNION ALL SELECT entity, field, system, rank, how FROM ownership.known_part) p
 	GROUP BY p.entity, p.field, p.system
 ), cells AS MATERIALIZED (
 	SELECT entity, system, bits, count(*) AS fields
@@ -2499,8 +2682,7 @@ UNION ALL
 SELECT 'settings_weakened', '', '', count(*)
 FROM ownership.weakened
 UNION ALL
-SELECT 'map_behind', '', '', count(*)
-FROM ownership.map_behind()
+SELECT 'map_behind', '', '', (SELECT count(*) FROM ownership.map_behind()) + (SELECT count(*) FROM ownership.map_feed WHERE state <> 'current')
 UNION ALL
 SELECT 'version_differs', '', '', count(*)
 FROM pg_catalog.pg_extension
@@ -2524,7 +2706,7 @@ COMMENT ON COLUMN ownership.metrics.name IS
 - mirrored_tables: Mirrored tables: guarded, unguarded, or missing in the database.
 - feed_subscriptions: Subscriptions that feed mirrored tables: identified or unidentified.
 - settings_weakened: Settings by which sessions are guarded less than the map says.
-- map_behind: Tables and columns that DDL changed and the map did not follow.
+- map_behind: Tables and columns that DDL changed and the map did not follow, and subscriptions that bring the map of another hub and are not current.
 - version_differs: 1: library and SQL objects are of different versions.
 - preloaded: 1: the library is preloaded.
 - worker_running: 1: the background worker runs. It ends when it is idle.
@@ -2676,7 +2858,15 @@ BEGIN ATOMIC
 			WHERE NOT EXISTS (SELECT FROM ownership.identity i WHERE i.kind = 'subscription' AND i.name = u.name)
 			GROUP BY u.name) s
 		UNION ALL
-		SELECT DISTINCT 'map' AS check_name, d.detail, substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)')
+		/* such a feed tells its source that it has a change before a standby has it */
+		SELECT 'feeds' AS check_name, format('Subscription %s does not wait for the synchronous standby (synchronous_commit = %s): when the standby takes over, it lacks what the subscription has just brought, and the source does not send that again.', s.subname, s.subsynccommit),
+			format('ALTER SUBSCRIPTION %I SET (synchronous_commit = on)', s.subname)
+		FROM pg_catalog.pg_subscription s
+		WHERE s.subsynccommit IN ('off', 'local') AND current_setting('synchronous_standby_names') <> ''
+		  AND EXISTS (SELECT FROM guard g WHERE s.subname::text = ANY (g.subscriptions))
+		  AND s.subdbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+		UNION ALL
+		SELECT DISTINCT 'map' AS check_name, d.detail, coalesce(substring(d.advice, 'SELECT ownership\.guard\(E?''(?:[^'']|'''')*''\)'), substring(d.advice, '^(ALTER SUBSCRIPTION .+ ENABLE);'))
 		FROM ddl d
 		WHERE d.risk = 'map_behind'
 		UNION ALL
