@@ -229,7 +229,7 @@ like(refused('pim_role', 'UPDATE product SET price = 9 WHERE brand = 1'), $may_n
 
 # what comes by a subscription into a shard is judged, but not what Citus copies
 my ($name) = split /\n/, sql($first, 'postgres', q{SET citus.override_table_visibility = off; SELECT relname FROM pg_class WHERE relname ~ '^product_\d+$' AND relkind = 'r' ORDER BY 1});
-sql($second, 'postgres', "CREATE TABLE $name (sku text PRIMARY KEY, price numeric, title text, brand int); CREATE PUBLICATION fed FOR TABLE $name");
+sql($second, 'postgres', "SET citus.enable_ddl_propagation = off; CREATE TABLE $name (sku text PRIMARY KEY, price numeric, title text, brand int); CREATE PUBLICATION fed FOR TABLE $name");
 my $source = connstr($second, 'postgres');
 for my $subscription ('feed', 'citus_shard_move_subscription_1')
 {
