@@ -414,8 +414,8 @@ extern void notify_send(Oid database);
 /* store_table.c */
 extern Relation store_open_table(const char *name, bool *locked);
 
-/* feeds.c */
-extern bool feeds_wake(Oid database);
+/* handover_feeds.c */
+extern bool handover_wake_feeds(Oid database);
 
 /* worker_settings.c */
 extern void activity_fix_settings(void);

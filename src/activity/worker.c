@@ -386,7 +386,7 @@ work(Oid database)
 				TimestampDifferenceMilliseconds(now,
 												TimestampTzPlusMilliseconds(busy_at,
 																			ownership_flush_interval));
-			if (feeds_wake(database) && rest > 0)
+			if (handover_wake_feeds(database) && rest > 0)
 				sleep_ms(rest);
 			else if (mailbox_release(database, true))
 				return;
@@ -402,7 +402,7 @@ work(Oid database)
 			written_at = busy_at = GetCurrentTimestamp();
 			if (TimestampDifferenceExceeds(woken_at, written_at, IDLE_MS + ownership_flush_interval))
 			{
-				(void) feeds_wake(database);
+				(void) handover_wake_feeds(database);
 				woken_at = written_at;
 			}
 		}

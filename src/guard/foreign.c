@@ -119,10 +119,9 @@ foreign_truncate(const TruncateStmt *statement)
 		ListCell *member;
 
 		if (!OidIsValid(relid) ||
-			(!may_lack_trigger(relid) &&
-			 (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || !name->inh ||
-			  !(relkind == RELKIND_PARTITIONED_TABLE ||
-				(relkind == RELKIND_RELATION && has_subclass(relid))))))
+			(!may_lack_trigger(relid) && (COMPAT_FOREIGN_TRUNCATE_TRIGGERS || !name->inh ||
+										  !(relkind == RELKIND_PARTITIONED_TABLE ||
+											(relkind == RELKIND_RELATION && has_subclass(relid))))))
 			continue;
 		relid = RangeVarGetRelidExtended(name, AccessExclusiveLock, RVR_MISSING_OK, check_privilege,
 										 NULL);

@@ -115,15 +115,15 @@ set_dependency(Oid relid, const GuardTrigger *t, const char *table, bool missing
 	if (!shard_is_citus())
 	{
 		if (missing)
-			guard_run_ddl(psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name,
-								   table));
+			guard_run_ddl(
+				psprintf("ALTER TRIGGER %s ON %s DEPENDS ON EXTENSION ownership", t->name, table));
 	}
 	else if (!missing && !sharded &&
 			 list_member_oid(getAutoExtensionsOfObject(TriggerRelationId,
 													   get_trigger_oid(relid, t->name, false)),
 							 get_extension_oid("ownership", false)))
-		guard_run_ddl(psprintf("ALTER TRIGGER %s ON %s NO DEPENDS ON EXTENSION ownership", t->name,
-							   table));
+		guard_run_ddl(
+			psprintf("ALTER TRIGGER %s ON %s NO DEPENDS ON EXTENSION ownership", t->name, table));
 }
 
 /*

@@ -253,8 +253,8 @@ is_clear(const GuardCall *call)
 {
 	RelationMap *map = call->map;
 
-	return !call->circumstances.relay && call->td->tg_updatedcols != NULL && map->valid && map->history == NULL &&
-		   map->pinned == NULL &&
+	return !call->circumstances.relay && call->td->tg_updatedcols != NULL && map->valid &&
+		   map->history == NULL && map->pinned == NULL &&
 		   !bms_overlap(call->td->tg_updatedcols, map_watched(map, call->writer));
 }
 

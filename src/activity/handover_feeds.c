@@ -1,5 +1,5 @@
 /*
- * feeds.c
+ * handover_feeds.c
  *		Apply workers that have nothing to do: they are asked for what they counted last.
  */
 #include "postgres.h"
@@ -20,7 +20,7 @@
  * False: there is no subscription.
  */
 bool
-feeds_wake(Oid database)
+handover_wake_feeds(Oid database)
 {
 	bool found = false;
 	Relation rel;
