@@ -454,6 +454,7 @@ extern RowColumn *place_row_column(Oid relid, const char *name);
 extern Oid place_find(const char *schema, const char *table);
 extern Oid place_find_table(const char *schema, const char *table);
 extern List *place_columns(Oid relid);
+extern List *place_read_columns(Oid relid, List **generated);
 extern List *place_generated_columns(Oid relid);
 extern List *place_types(Oid relid);
 extern bool place_is_below_mirrored(Oid relid);
@@ -570,6 +571,5 @@ extern void finder_close(Inserter *inserter);
 extern List *catalog_oids(CatalogScan *scan, int attnum);
 
 /* place.c */
-extern List *place_read_columns(Oid relid, List **generated);
 
 #endif /* OWNERSHIP_CATALOG_H */
