@@ -419,9 +419,10 @@ while (time < $end || (time < $end + 60 && !($kills && $restarts)))
 	sleep($long ? 2 : 0.5);
 }
 my %result;
-while ((my $pid = wait) != -1)
+foreach my $pid (keys %child)
 {
-	my $name = delete $child{$pid} // next;
+	my $name = $child{$pid};
+	waitpid($pid, 0);
 	$result{$name} = -e "$dir/$name" ? retrieve("$dir/$name") : { problems => [ "$name ended with $?" ] };
 }
 sample() if -d '/proc/self';
