@@ -142,7 +142,12 @@ is(wrong(), '', 'mended');
 super(q{ALTER SYSTEM SET ownership.queue_size = '16kB'});
 super(q{ALTER SYSTEM SET ownership.flush_interval = '1h'});
 $node->restart;
+# the worker makes no room meanwhile
+my $holder = $node->background_psql('postgres');
+$holder->query('BEGIN; LOCK TABLE ownership.conflict IN SHARE ROW EXCLUSIVE MODE');
 $node->psql('postgres', join('', map { "UPDATE product SET price = $_;\n" } 1 .. 200), extra_params => [ '-U', 'crm' ], on_error_stop => 0);
+wait_for($node, 'postgres', q{SELECT count(*) = 2 FROM pg_stat_activity WHERE backend_type = 'client backend'});
+$holder->quit;
 wait_for_exits($node, 'postgres');
 like(wrong(), qr/^memory\|\d+ rejected attempts have found no room in shared memory/, 'attempts were dropped');
 is(super(q{SELECT value > 0 FROM ownership.metrics WHERE name = 'attempts_dropped_total'}), 't', 'the metric, too');
