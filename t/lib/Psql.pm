@@ -71,7 +71,8 @@ END
 	local $?;
 	for my $psql (map { $running{$_} } grep { /^$$\0/ } keys %running)
 	{
-		close($psql->{in});
+		# a test may end while a statement of it waits
+		kill('TERM', $psql->{pid});
 		waitpid($psql->{pid}, 0);
 	}
 }
