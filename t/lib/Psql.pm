@@ -5,6 +5,7 @@ package Psql;
 use strict;
 use warnings;
 
+use Errno;
 use IPC::Open3;
 use PostgreSQL::Test::Utils;
 
@@ -33,7 +34,8 @@ sub run
 		'\connect ' . quoted($node->connstr('postgres') . ' replication=true'), '\warn Psql.pm: done', ''));
 	while ($messages !~ /^Psql\.pm: done\n\z/m)
 	{
-		next if sysread($psql->{err}, $messages, 65536, length $messages);
+		my $n = sysread($psql->{err}, $messages, 65536, length $messages);
+		next if $n || (!defined $n && $!{EINTR});
 		# psql has ended by itself, which it does at an error
 		waitpid($psql->{pid}, 0);
 		delete $running{$key};
