@@ -170,7 +170,7 @@ append_key(StringInfo text, const LinkPair *pair)
 		{
 			if (foreach_current_index(lc) == NAMED)
 			{
-				appendStringInfoString(text, ", …");
+				appendStringInfoString(text, ", ...");
 				break;
 			}
 			appendStringInfo(text, "%s%s", foreach_current_index(lc) == 0 ? "" : ", ",

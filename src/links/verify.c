@@ -84,7 +84,7 @@ example(const Check *check, uint64 row, int column)
 	int length = strlen(text);
 
 	if (length > EXAMPLE)
-		text = psprintf("%.*s…", pg_mbcliplen(text, length, EXAMPLE), text);
+		text = psprintf("%.*s...", pg_mbcliplen(text, length, EXAMPLE), text);
 	return MemoryContextStrdup(check->cxt, text);
 }
 
