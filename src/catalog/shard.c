@@ -18,13 +18,16 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_subscription.h"
 #include "commands/extension.h"
 #include "common/hashfn.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "../base/base.h"
 #include "catalog.h"
@@ -194,7 +197,8 @@ shard_spreads_ddl(void)
 
 /*
  * Is it a subscription by which Citus moves or splits shards?  What such a subscription
- * brings was judged where it was written.
+ * brings was judged where it was written.  The name alone does not say so: its owner is a
+ * superuser, or the role that Citus has created for it.
  */
 bool
 shard_is_transfer(const char *subscription)
@@ -203,8 +207,25 @@ shard_is_transfer(const char *subscription)
 										   "citus_shard_split_subscription_"};
 
 	for (size_t i = 0; i < lengthof(prefixes); i++)
-		if (strncmp(subscription, prefixes[i], strlen(prefixes[i])) == 0)
-			return shard_is_citus();
+	{
+		HeapTuple tuple;
+		Oid owner;
+		char *role;
+
+		if (strncmp(subscription, prefixes[i], strlen(prefixes[i])) != 0)
+			continue;
+		tuple = SearchSysCache2(SUBSCRIPTIONNAME, ObjectIdGetDatum(MyDatabaseId),
+								CStringGetDatum(subscription));
+		if (!HeapTupleIsValid(tuple))
+			return false;
+		owner = ((Form_pg_subscription) GETSTRUCT(tuple))->subowner;
+		ReleaseSysCache(tuple);
+		role = GetUserNameFromId(owner, true);
+		return (superuser_arg(owner) ||
+				(role != NULL && strncmp(role, psprintf("%srole_", prefixes[i]),
+										 strlen(prefixes[i]) + strlen("role_")) == 0)) &&
+			   shard_is_citus();
+	}
 	return false;
 }
 
